@@ -74,8 +74,8 @@ class ServerProtocol:
     def send_error(self, code: int, text: str | None = None) -> None:
         """End the reply with an ERROR; `text` defaults to the reference server's."""
         self._require_running()
-        self._send_error(code, text)
         self.state = IDLE if self._keepalive else CLOSED
+        self._send_error(code, text)
 
     def take_outgoing(self) -> list[bytes]:
         """Return the plaintexts to seal and send, and forget them."""
@@ -106,6 +106,17 @@ class ServerProtocol:
         raise m.ProtocolError(c.ERROR_UNKNOWN_MESSAGE, "a message that only a server sends")
 
     def _command(self, message: m.CommandChunk) -> list[bytes] | None:
+        try:
+            return self._collect(message)
+        except m.ProtocolError as error:
+            self._refuse(error.code)
+            if error.code == c.ERROR_TOOMUCH_DATA and message.continuation in (c.FIRST, c.MIDDLE):
+                self.state = SWALLOWING
+            elif not message.keepalive:
+                self.state = CLOSED
+            return None
+
+    def _collect(self, message: m.CommandChunk) -> list[bytes] | None:
         if self.state == SWALLOWING:
             if message.continuation == c.MIDDLE:
                 return None
@@ -119,25 +130,14 @@ class ServerProtocol:
         if message.continuation not in legal:
             raise m.ProtocolError(c.ERROR_BAD_COMMAND, f"continue octet {message.continuation} while {self.state}")
         if len(self._body) + len(message.chunk) > c.MAX_COMMAND:
-            self._refuse(c.ERROR_TOOMUCH_DATA)
-            if message.continuation in (c.FIRST, c.MIDDLE) and self.state != CLOSED:
-                self.state = SWALLOWING
-            elif not message.keepalive:
-                self.state = CLOSED
-            return None
+            raise m.ProtocolError(c.ERROR_TOOMUCH_DATA, f"more than {c.MAX_COMMAND} octets")
         self._body += message.chunk
         if message.continuation in (c.FIRST, c.MIDDLE):
             self.state = PARTIAL
             return None
         body = bytes(self._body)
         self._discard()
-        try:
-            arguments = m.decode_arguments(body)
-        except m.ProtocolError as error:
-            self._refuse(error.code)
-            if not message.keepalive:
-                self.state = CLOSED
-            return None
+        arguments = m.decode_arguments(body)
         self.state = RUNNING
         return arguments
 

@@ -1,0 +1,93 @@
+"""The one exception hierarchy.
+
+    XmanError                   outcome       exit status
+      UsageError                usage          2
+        ConfigurationError      usage          2
+      RefusedError              refused        3
+      CredentialsError          credentials    4
+      DeniedError               denied         5
+      UnreachableError          unreachable    6
+      NoSuchDomainError         no-such-domain 7
+      HypervisorError           hypervisor     8
+      UnknownOutcomeError       unknown       10
+      WaitTimeoutError          timeout       11
+      UnsupportedError          unsupported   12
+
+Each is expected: it becomes one line for the user and never a traceback. Anything else that is raised is a fault of
+ours, outcome `internal`.
+"""
+
+from xman import outcome
+
+
+class XmanError(Exception):
+    """An expected failure; its text is the message for the user, without `Error: ` before it."""
+
+    outcome = outcome.INTERNAL
+
+
+class UsageError(XmanError):
+    """Wrong words, or a description that cannot be read."""
+
+    outcome = outcome.USAGE
+
+
+class ConfigurationError(UsageError):
+    """A configuration file that cannot be used; the message names file and key."""
+
+
+class RefusedError(XmanError):
+    """The state forbids it."""
+
+    outcome = outcome.REFUSED
+
+
+class CredentialsError(XmanError):
+    """Authentication could not be done; `reason` is a word from `xman.gss` for programs and tests."""
+
+    outcome = outcome.CREDENTIALS
+
+
+class DeniedError(XmanError):
+    """Authenticated, but not allowed."""
+
+    outcome = outcome.DENIED
+
+
+class UnreachableError(XmanError):
+    """No connection, or no answer, and no change was sent."""
+
+    outcome = outcome.UNREACHABLE
+
+
+class NoSuchDomainError(XmanError):
+    """No such domain."""
+
+    outcome = outcome.NO_SUCH_DOMAIN
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"Domain '{name}' does not exist.")
+
+
+class HypervisorError(XmanError):
+    """libvirt or the hypervisor failed; the message holds its own words."""
+
+    outcome = outcome.HYPERVISOR
+
+
+class UnknownOutcomeError(XmanError):
+    """A change was sent and its outcome was lost."""
+
+    outcome = outcome.UNKNOWN
+
+
+class WaitTimeoutError(XmanError):
+    """What was waited for did not come in time."""
+
+    outcome = outcome.TIMEOUT
+
+
+class UnsupportedError(XmanError):
+    """This host cannot do it."""
+
+    outcome = outcome.UNSUPPORTED

@@ -1,0 +1,267 @@
+"""An authenticated conversation over a byte stream, of either side, without the stream.
+
+    octets --tokens--> handshake, then sealed messages --wire--> commands and replies
+
+A session is fed what was received (`receive`, then `next_event` until None) and hands out what must be sent
+(`take_outgoing`). Sockets, clocks and deadlines are the caller's; the security context comes in from outside
+(`xman.gss`, or a stand-in of the unit tests). Source: remctl protocol specification, sections 2 and 3.
+"""
+
+from xman.gss import OTHER, GssError
+from xman.wire import constants as c
+from xman.wire import messages as m
+from xman.wire.client import ClientProtocol
+from xman.wire.server import CLOSED, RUNNING, ServerProtocol
+from xman.wire.tokens import TokenReader, TokenTooLarge, encode_token
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from xman.gss import Context
+
+# Kerberos needs one round trip; a peer that wants more of them is not a Kerberos client.
+MAX_HANDSHAKE_TOKENS = 3
+
+
+class Authenticated:
+    """The handshake is over: `initiator` is the client's principal, in octets as the KDC gave it."""
+
+    __slots__ = ("initiator", "initiator_is_principal")
+
+    def __init__(self, initiator: bytes, initiator_is_principal: bool) -> None:
+        self.initiator = initiator
+        self.initiator_is_principal = initiator_is_principal
+
+
+class CommandReceived:
+    """The client wants a command run; answer with `ServerSession.send_*` before asking for the next event."""
+
+    __slots__ = ("arguments",)
+
+    def __init__(self, arguments: list[bytes]) -> None:
+        self.arguments = arguments
+
+
+class Closed:
+    """The conversation is over: send what is left, then close. `detail` is empty where the client took its leave."""
+
+    __slots__ = ("detail", "reason")
+
+    def __init__(self, detail: str, reason: str = "") -> None:
+        self.detail = detail
+        self.reason = reason
+
+
+class SessionError(Exception):
+    """The server did something that this protocol does not allow."""
+
+
+class ServerSession:
+    """xmand's side of one connection."""
+
+    def __init__(self, context: "Context") -> None:
+        self._context = context
+        self._protocol = ServerProtocol()
+        self._tokens = TokenReader(c.MAX_HANDSHAKE_TOKEN)
+        self._outgoing: list[bytes] = []
+        self._hello_seen = False
+        self._authenticated = False
+        self._handshake_tokens = 0
+        self._closed = False
+
+    def receive(self, data: bytes) -> None:
+        """Add octets received from the client."""
+        self._tokens.feed(data)
+
+    def next_event(self) -> Authenticated | CommandReceived | Closed | None:
+        """Return what happened next, or None when more octets are needed, or when a command awaits its reply."""
+        while not self._closed and self._protocol.state != RUNNING:
+            if self._protocol.state == CLOSED:
+                return self._close("")
+            try:
+                token = self._tokens.next_token()
+            except TokenTooLarge as error:
+                if self._authenticated:
+                    self._protocol.fail_token()
+                    self._flush()
+                return self._close(str(error))
+            if token is None:
+                return None
+            event = self._data(*token) if self._authenticated else self._handshake(*token)
+            if event is not None:
+                return event
+        return None
+
+    @property
+    def lifetime(self) -> int:
+        """The seconds for which the client's authentication still holds."""
+        return self._context.lifetime
+
+    def send_output(self, stream: int, data: bytes) -> None:
+        """Send a part of the reply on stream 1 or 2."""
+        self._protocol.send_output(stream, data)
+        self._flush()
+
+    def send_status(self, status: int) -> None:
+        """End the reply with an exit status."""
+        self._protocol.send_status(status)
+        self._flush()
+
+    def send_error(self, code: int) -> None:
+        """End the reply with an ERROR and the reference server's text for it."""
+        self._protocol.send_error(code)
+        self._flush()
+
+    def take_outgoing(self) -> bytes:
+        """Return the octets to send, and forget them."""
+        outgoing, self._outgoing = b"".join(self._outgoing), []
+        return outgoing
+
+    def _handshake(self, flags: int, payload: bytes) -> Authenticated | Closed | None:
+        if not self._hello_seen:
+            self._hello_seen = True
+            # 0x11 would be protocol version 1, which has no way to protect what follows; its payload is ignored.
+            return None if flags == c.FLAGS_HELLO else self._close(f"a first token with flags 0x{flags:02x}")
+        self._handshake_tokens += 1
+        if flags != c.FLAGS_CONTEXT or self._handshake_tokens > MAX_HANDSHAKE_TOKENS:
+            return self._close(f"token {self._handshake_tokens} of the handshake has flags 0x{flags:02x}")
+        try:
+            answer = self._context.step(payload)
+        except GssError as error:
+            if error.token:
+                self._outgoing.append(encode_token(c.FLAGS_CONTEXT, error.token))
+            return self._close(str(error), error.reason)
+        if answer:
+            self._outgoing.append(encode_token(c.FLAGS_CONTEXT, answer))
+        if not self._context.complete:
+            # A mutated token can leave MIT's library with neither an answer nor an error: nothing would ever follow.
+            return None if answer else self._close("the handshake leads nowhere")
+        missing = self._context.missing_protection()
+        if missing:
+            return self._close(f"the client's context lacks {missing}")
+        self._authenticated = True
+        self._tokens.limit = c.MAX_TOKEN
+        return Authenticated(self._context.initiator, self._context.initiator_is_principal)
+
+    def _data(self, flags: int, payload: bytes) -> CommandReceived | Closed | None:
+        try:
+            # The reference ignores the flags here; they must say what the payload is.
+            plaintext = self._context.unseal(payload) if flags == c.FLAGS_DATA else None
+        except GssError as error:
+            plaintext, detail = None, str(error)
+        else:
+            detail = f"a token with flags 0x{flags:02x}"
+        if plaintext is None:
+            self._protocol.fail_token()
+            self._flush()
+            return self._close(detail)
+        arguments = self._protocol.receive(plaintext)
+        self._flush()
+        return None if arguments is None else CommandReceived(arguments)
+
+    def _flush(self) -> None:
+        for plaintext in self._protocol.take_outgoing():
+            self._outgoing.append(encode_token(c.FLAGS_DATA, self._context.seal(plaintext)))
+
+    def _close(self, detail: str, reason: str = "") -> Closed:
+        self._closed = True
+        return Closed(detail, reason)
+
+
+class ClientSession:
+    """rxm's side of one connection.
+
+    Call `start` and send what it returns; feed `receive` and ask `handshake` until it returns True; then `command`, and
+    `next_message` until `finished`.
+    """
+
+    def __init__(self, context: "Context") -> None:
+        self._context = context
+        self._protocol = ClientProtocol()
+        self._tokens = TokenReader(c.MAX_HANDSHAKE_TOKEN)
+        self._outgoing: list[bytes] = []
+
+    def start(self) -> None:
+        """Queue the hello and the first token of the handshake. Raises GssError (no ticket, no such service …)."""
+        first = self._context.step(None)
+        self._outgoing.append(encode_token(c.FLAGS_HELLO, b""))
+        self._outgoing.append(encode_token(c.FLAGS_CONTEXT, first or b""))
+
+    def receive(self, data: bytes) -> None:
+        """Add octets received from the server."""
+        self._tokens.feed(data)
+
+    def handshake(self) -> bool:
+        """Use what was received; return whether the handshake is over.
+
+        Raises GssError (with the server's reason where it sent one) and SessionError.
+        """
+        while not self._context.complete:
+            token = self._next_token()
+            if token is None:
+                return False
+            flags, payload = token
+            if flags != c.FLAGS_CONTEXT:
+                raise SessionError(f"the server answered the handshake with flags 0x{flags:02x}")
+            answer = self._context.step(payload)
+            if answer:
+                self._outgoing.append(encode_token(c.FLAGS_CONTEXT, answer))
+            elif not self._context.complete:
+                raise SessionError("the handshake leads nowhere")
+        missing = self._context.missing_protection()
+        if missing:
+            raise GssError(OTHER, f"the connection lacks {missing}")
+        self._tokens.limit = c.MAX_TOKEN
+        return True
+
+    @property
+    def initiator(self) -> bytes:
+        """The principal as which the user is known to the server."""
+        return self._context.initiator
+
+    def command(self, arguments: list[bytes], keepalive: bool = True) -> None:
+        """Queue a command. Raises `messages.ProtocolError` where the protocol's limits forbid it."""
+        self._seal(*self._protocol.command(arguments, keepalive))
+
+    def noop(self) -> None:
+        """Queue a NOOP."""
+        self._seal(self._protocol.noop())
+
+    def quit(self) -> None:
+        """Queue a QUIT."""
+        self._seal(self._protocol.quit())
+
+    @property
+    def finished(self) -> bool:
+        """Whether the last command's reply has ended."""
+        return self._protocol.finished
+
+    def next_message(self) -> m.Message | None:
+        """Return the server's next message (Output, Status, Error, Version, Noop), or None while it is not whole.
+
+        Raises SessionError and GssError.
+        """
+        token = self._next_token()
+        if token is None:
+            return None
+        flags, payload = token
+        if flags != c.FLAGS_DATA:
+            raise SessionError(f"the server sent a token with flags 0x{flags:02x}")
+        try:
+            return self._protocol.receive(self._context.unseal(payload))
+        except m.ProtocolError as error:
+            raise SessionError(str(error)) from error
+
+    def take_outgoing(self) -> bytes:
+        """Return the octets to send, and forget them."""
+        outgoing, self._outgoing = b"".join(self._outgoing), []
+        return outgoing
+
+    def _seal(self, *plaintexts: bytes) -> None:
+        for plaintext in plaintexts:
+            self._outgoing.append(encode_token(c.FLAGS_DATA, self._context.seal(plaintext)))
+
+    def _next_token(self) -> tuple[int, bytes] | None:
+        try:
+            return self._tokens.next_token()
+        except TokenTooLarge as error:
+            raise SessionError(str(error)) from error
