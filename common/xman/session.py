@@ -12,7 +12,7 @@ from xman.wire import constants as c
 from xman.wire import messages as m
 from xman.wire.client import ClientProtocol
 from xman.wire.server import CLOSED, RUNNING, ServerProtocol
-from xman.wire.tokens import TokenReader, TokenTooLarge, encode_token
+from xman.wire.tokens import TokenReader, TokenTooLargeError, encode_token
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ class ServerSession:
                 return self._close("")
             try:
                 token = self._tokens.next_token()
-            except TokenTooLarge as error:
+            except TokenTooLargeError as error:
                 if self._authenticated:
                     self._protocol.fail_token()
                     self._flush()
@@ -263,5 +263,5 @@ class ClientSession:
     def _next_token(self) -> tuple[int, bytes] | None:
         try:
             return self._tokens.next_token()
-        except TokenTooLarge as error:
+        except TokenTooLargeError as error:
             raise SessionError(str(error)) from error

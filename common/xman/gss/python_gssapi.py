@@ -4,7 +4,7 @@ Sources: RFC 2743 and RFC 2744 (GSSAPI), RFC 4121 (the Kerberos mechanism), MIT 
 """
 
 import gssapi
-from gssapi.exceptions import GSSError as _RawError
+from gssapi.raw.misc import GSSError as _RawError
 
 from xman.gss import (
     CLOCK_SKEW,
@@ -20,7 +20,7 @@ from xman.gss import (
 
 # python-gssapi by default lets step() *return* the error token of a failed step, so that a refused peer looks like one
 # that is merely not finished. We want the exception, and send its token ourselves.
-gssapi.SecurityContext.__DEFER_STEP_ERRORS__ = False
+gssapi.SecurityContext.__DEFER_STEP_ERRORS__ = False  # type: ignore[attr-defined]  # missing in its stubs
 
 # All five are demanded in the finished context. Without mutual authentication a recorded command can be played again.
 _DEMANDED = (
@@ -69,9 +69,10 @@ class Context:
 
     def step(self, token: bytes | None) -> bytes | None:
         try:
-            return self._context.step(token)
+            answer: bytes | None = self._context.step(token)
         except _RawError as error:
             raise _gss_error(error) from error
+        return answer
 
     def missing_protection(self) -> str:
         if self._context.mech != _KRB5:
@@ -142,7 +143,9 @@ class Initiator:
     def __init__(self, client_keytab: str = "", principal: str = "") -> None:
         self._credentials = None
         if client_keytab or principal:
-            store = {"client_keytab": f"FILE:{client_keytab}", "ccache": "MEMORY:xman"} if client_keytab else None
+            store: dict[bytes | str, bytes | str] | None = None
+            if client_keytab:
+                store = {"client_keytab": f"FILE:{client_keytab}", "ccache": "MEMORY:xman"}
             name = gssapi.Name(principal, gssapi.NameType.kerberos_principal) if principal else None
             try:
                 self._credentials = gssapi.Credentials(name=name, usage="initiate", mechs=[_KRB5], store=store)

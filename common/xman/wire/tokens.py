@@ -3,7 +3,7 @@
 from xman.wire.constants import TOKEN_HEADER
 
 
-class TokenTooLarge(Exception):
+class TokenTooLargeError(Exception):
     """The peer announced a payload over the limit. Nothing of the payload was kept."""
 
 
@@ -32,14 +32,14 @@ class TokenReader:
     def next_token(self) -> tuple[int, bytes] | None:
         """Return the next (flags, payload), or None while it is not whole.
 
-        Raises TokenTooLarge.
+        Raises TokenTooLargeError.
         """
         buffer = self._buffer
         if len(buffer) < TOKEN_HEADER:
             return None
         length = int.from_bytes(buffer[1:TOKEN_HEADER], "big")
         if length > self.limit:
-            raise TokenTooLarge(f"a token of {length} octets; the limit is {self.limit}")
+            raise TokenTooLargeError(f"a token of {length} octets; the limit is {self.limit}")
         end = TOKEN_HEADER + length
         if len(buffer) < end:
             return None

@@ -1,0 +1,91 @@
+"""Reading a TOML configuration with typed getters that name file and key when a value is wrong."""
+
+import tomllib
+from pathlib import Path
+from typing import Any, TypeVar
+
+from xman.errors import ConfigurationError
+
+_T = TypeVar("_T")
+
+
+class Table:
+    """One table of a configuration file; remembers which keys were asked for, so that the others can be named."""
+
+    def __init__(self, path: str, values: dict[str, Any], prefix: str = "") -> None:
+        self._path = path
+        self._values = values
+        self._prefix = prefix
+        self._asked: set[str] = set()
+        self._tables: list[Table] = []
+
+    def text(self, key: str, default: str) -> str:
+        """Return a string. Raises ConfigurationError."""
+        return self._get(key, default, str, "a string")
+
+    def flag(self, key: str, default: bool) -> bool:
+        """Return true or false. Raises ConfigurationError."""
+        return self._get(key, default, bool, "true or false")
+
+    def number(self, key: str, default: int, least: int = 0, most: int = 2**31) -> int:
+        """Return a whole number from `least` to `most`. Raises ConfigurationError."""
+        value = self._get(key, default, int, "a whole number")
+        if isinstance(value, bool) or not least <= value <= most:
+            raise self.error(key, f"expected a whole number from {least} to {most}, found {value!r}")
+        return value
+
+    def seconds(self, key: str, default: float) -> float:
+        """Return a positive number of seconds. Raises ConfigurationError."""
+        self._asked.add(key)
+        value = self._values.get(key, default)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
+            raise self.error(key, f"expected a positive number of seconds, found {value!r}")
+        return float(value)
+
+    def texts(self, key: str, default: list[str]) -> list[str]:
+        """Return a list of strings. Raises ConfigurationError."""
+        value = self._get(key, default, list, "a list of strings")
+        if not all(isinstance(item, str) for item in value):
+            raise self.error(key, f"expected a list of strings, found {value!r}")
+        return list(value)
+
+    def table(self, key: str) -> "Table":
+        """Return a table within this one, empty where it is absent. Raises ConfigurationError."""
+        inner = Table(self._path, self._get(key, {}, dict, "a table"), f"{self._prefix}{key}.")
+        self._tables.append(inner)
+        return inner
+
+    def mapping(self, key: str) -> dict[str, str]:
+        """Return a table of free keys whose values are strings. Raises ConfigurationError."""
+        inner = self.table(key)
+        return {name: inner.text(name, "") for name in inner._values}
+
+    def unknown(self) -> list[str]:
+        """Return `file: key` for each key that nobody asked for, here and in the tables within."""
+        here = [f"{self._path}: {self._prefix}{key}" for key in self._values if key not in self._asked]
+        return here + [line for inner in self._tables for line in inner.unknown()]
+
+    def error(self, key: str, problem: str) -> ConfigurationError:
+        """Return the error that says what is wrong with `key`."""
+        return ConfigurationError(f"{self._path}: {self._prefix}{key}: {problem}")
+
+    def _get(self, key: str, default: _T, kind: type[_T], expected: str) -> _T:
+        self._asked.add(key)
+        value = self._values.get(key, default)
+        if not isinstance(value, kind):
+            raise self.error(key, f"expected {expected}, found {value!r}")
+        return value
+
+
+def load(path: str, required: bool) -> Table:
+    """Read a TOML file; an absent one is empty unless `required`. Raises ConfigurationError."""
+    try:
+        return Table(path, tomllib.loads(Path(path).read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        if required:
+            raise ConfigurationError(f"{path}: no such file") from None
+        return Table(path, {})
+    except OSError as error:
+        raise ConfigurationError(f"{path}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path}: {error}") from error

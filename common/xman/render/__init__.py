@@ -1,0 +1,27 @@
+"""A result as the text that a person, and a script written for xm, reads.
+
+`text` is pure: the same object gives the same text on the host that made it and in an rxm that merges many hosts.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from xman.render import domains, hosts
+
+_Renderer = Callable[[dict[str, Any]], str]
+
+_RENDERERS: dict[str, _Renderer] = {
+    "describe": lambda data: str(data["xml"]),
+    "dmesg": hosts.dmesg,
+    "help": hosts.help,
+    "info": hosts.info,
+    "list": domains.listing,
+    "ping": hosts.ping,
+    "version": hosts.version,
+}
+
+
+def text(verb: str, data: dict[str, Any]) -> str:
+    """Return what goes to standard output for `data`, the `result` of a success; empty for verbs that only act."""
+    renderer = _RENDERERS.get(verb)
+    return renderer(data) if renderer else ""

@@ -1,0 +1,50 @@
+"""What hosts say of themselves, in xm's `key : value` lines where xm had them."""
+
+from typing import Any
+
+from xman.render.domains import FIELD
+from xman.values import MIB
+
+# `xm info` in xm's order, then our own; a field that the hypervisor does not know is left out, never invented.
+INFO_FIELDS = (
+    "host", "release", "version", "machine", "nr_cpus", "nr_nodes", "cores_per_socket", "threads_per_core", "cpu_mhz",
+    "virt_caps", "total_memory", "free_memory", "node_to_cpu", "xen_major", "xen_minor", "xen_extra", "xen_caps",
+    "xen_scheduler", "xend_config_format", "hypervisor", "hypervisor_version", "libvirt_version", "uri",
+    "xmand_version",
+)  # fmt: skip
+_IN_MIB = ("total_memory", "free_memory")
+
+
+def info(data: dict[str, Any]) -> str:
+    """Return `info`: xm's names and order, memory in MiB."""
+    lines = []
+    for name in INFO_FIELDS:
+        if name in data:
+            value = data[name] // MIB if name in _IN_MIB else data[name]
+            lines.append(FIELD % (name, "(none)" if value == "" else value))
+    return "".join(f"{line}\n" for line in lines)
+
+
+def dmesg(data: dict[str, Any]) -> str:
+    """Return the buffer's lines; the first says what buffer it is."""
+    return "".join(f"{line}\n" for line in [data["source"], *data["lines"]])
+
+
+def help(data: dict[str, Any]) -> str:
+    """Return the verbs with a line each, or one verb with its options."""
+    if "usage" not in data:
+        lines = [f" {verb['name']:<20} {verb['help']}" for verb in data["verbs"]]
+        return "Usage: rxm [OPTIONS] VERB [ARGUMENT...]\n\n" + "".join(f"{line}\n" for line in lines)
+    text = f"Usage: rxm {data['usage']}\n\n{data['help'][:1].upper()}{data['help'][1:]}.\n"
+    return text + "".join(f"  {', '.join(o['names'])}  {o['help']}\n" for o in data["options"])
+
+
+def ping(data: dict[str, Any]) -> str:
+    """Return one line: which host, which version, as whom the caller is known and what it may do."""
+    verbs = ", ".join(data["verbs"]) or "nothing"
+    return f"{data['host_id']}: xmand {data['xmand_version']}; you are {data['principal']} and may use: {verbs}\n"
+
+
+def version(data: dict[str, Any]) -> str:
+    """Return the versions as `key : value` lines."""
+    return "".join(f"{FIELD % (name, value)}\n" for name, value in data.items())

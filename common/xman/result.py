@@ -1,0 +1,71 @@
+"""The structured result of a command: one JSON object per target (DESIGN, "Results"; `result.schema.json`).
+
+Numbers are octets, seconds and UTC timestamps (RFC 3339). Fields are added in later releases, never renamed or removed.
+"""
+
+import json
+import time
+from importlib import resources
+from typing import Any
+
+from xman import outcome
+
+SCHEMA_VERSION = 1
+
+
+class Result:
+    """What a verb achieved: `data` by the verb's own keys, whether anything changed, and notes for a person."""
+
+    __slots__ = ("changed", "data", "domain", "notes")
+
+    def __init__(
+        self,
+        data: dict[str, Any] | None = None,
+        *,
+        changed: bool = False,
+        domain: str | None = None,
+        notes: tuple[str, ...] = (),
+    ) -> None:
+        self.data = data or {}
+        self.changed = changed
+        self.domain = domain
+        self.notes = notes
+
+
+def succeeded(host: str, verb: str, result: Result, ms: int) -> dict[str, Any]:
+    """Return the object of a success."""
+    envelope = _begin(host, verb, result.domain)
+    envelope |= {"ok": True, "changed": result.changed, "ms": ms, "result": result.data}
+    if result.notes:
+        envelope["notes"] = list(result.notes)
+    return envelope
+
+
+def failed(host: str, verb: str, domain: str | None, code: int, message: str) -> dict[str, Any]:
+    """Return the object of a failure, a local one as well as a host's."""
+    envelope = _begin(host, verb, domain)
+    envelope |= {"ok": False, "class": outcome.class_name(code), "code": code, "message": message}
+    return envelope
+
+
+def dumps(envelope: dict[str, Any]) -> str:
+    """Return the object as one line, without a newline."""
+    return json.dumps(envelope, separators=(",", ":"), ensure_ascii=False)
+
+
+def schema() -> dict[str, Any]:
+    """Return the published JSON Schema of these objects."""
+    loaded: dict[str, Any] = json.loads(resources.files("xman").joinpath("result.schema.json").read_text())
+    return loaded
+
+
+def now() -> str:
+    """Return the time as RFC 3339 in UTC, to the second."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+
+
+def _begin(host: str, verb: str, domain: str | None) -> dict[str, Any]:
+    envelope: dict[str, Any] = {"xman": SCHEMA_VERSION, "host": host, "at": now(), "verb": verb}
+    if domain is not None:
+        envelope["domain"] = domain
+    return envelope

@@ -1,0 +1,91 @@
+"""Words that mean something: amounts of memory, counts, and the names of domains. Pure, and used by both ends."""
+
+from xman.errors import UsageError
+
+MIB = 1 << 20
+# xl's units, in either case; a bare number is MiB, as in xm.
+_UNITS = {"b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
+# More than any host has; keeps the arithmetic of libvirt's unsigned KiB far from its end.
+_MOST_MEMORY = 1 << 50
+_MOST_COUNT = 1 << 16
+
+# libvirt takes longer names, but file names are made of them, and the journal and the log show them whole.
+MOST_NAME_OCTETS = 128
+_NEW_NAME_LENGTH = 64
+_LETTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
+_DIGITS = frozenset("0123456789")
+_NEW_NAME_FIRST = _LETTERS | _DIGITS | {"_"}
+_NEW_NAME_REST = _NEW_NAME_FIRST | set(".+-")
+_HEXADECIMAL = _DIGITS | set("abcdefABCDEF")
+_UUID_GROUPS = [8, 4, 4, 4, 12]
+
+
+def memory(word: str) -> int:
+    """Return the octets that `word` means: `96` (MiB), `4G`, `512m`, `1048576k`. Raises UsageError."""
+    number, unit = (word[:-1], word[-1].lower()) if word[-1:].lower() in _UNITS else (word, "m")
+    octets = int(number) * _UNITS[unit] if is_number(number) else 0
+    if not 0 < octets <= _MOST_MEMORY:
+        raise UsageError(f"'{word}' is not an amount of memory; give MiB, or a number with B, K, M, G or T.")
+    return octets
+
+
+def count(word: str) -> int:
+    """Return the whole number from 1 that `word` means. Raises UsageError."""
+    if not is_number(word) or not 0 < int(word) <= _MOST_COUNT:
+        raise UsageError(f"'{word}' is not a number of CPUs; give a whole number from 1.")
+    return int(word)
+
+
+def seconds(word: str) -> float:
+    """Return the positive number of seconds that `word` means. Raises UsageError."""
+    try:
+        value = float(word)
+    except ValueError:
+        value = 0.0
+    # A year is as good as for ever, and infinities and NaN are not numbers of seconds.
+    if not 0 < value <= 366 * 86400:
+        raise UsageError(f"'{word}' is not a number of seconds.")
+    return value
+
+
+def domain(word: str) -> str:
+    """Return `word` if it can be a domain's name, UUID or id at all. Raises UsageError.
+
+    Names that others made are accepted as they are; only what no driver of libvirt takes is refused.
+    """
+    if not word or len(word.encode()) > MOST_NAME_OCTETS or "/" in word or word in (".", ".."):
+        raise UsageError(f"'{word[:MOST_NAME_OCTETS]}' cannot be the name of a domain.")
+    if any(not character.isprintable() for character in word):
+        raise UsageError("A domain's name cannot hold control characters.")
+    return word
+
+
+def check_new_name(name: str) -> None:
+    """Raise UsageError unless `name` may be given to a new domain.
+
+    All digits would be mistaken for an id and the shape of a UUID for one; white space would break the columns.
+    """
+    wrong = (
+        not name
+        or len(name) > _NEW_NAME_LENGTH
+        or name[0] not in _NEW_NAME_FIRST
+        or not _NEW_NAME_REST.issuperset(name)
+        or is_number(name)
+        or is_uuid(name)
+    )
+    if wrong:
+        raise UsageError(
+            f"'{name[:_NEW_NAME_LENGTH]}' cannot name a new domain: up to {_NEW_NAME_LENGTH} of A-Z a-z 0-9 _ . + -, "
+            "beginning with a letter, a digit or _, neither all digits nor shaped like a UUID."
+        )
+
+
+def is_number(word: str) -> bool:
+    """Whether `word` is digits only: ASCII ones, since `str.isdigit` takes superscripts, which `int` refuses."""
+    return word != "" and _DIGITS.issuperset(word)
+
+
+def is_uuid(word: str) -> bool:
+    """Whether `word` has the shape of a UUID with its dashes (RFC 9562, section 4)."""
+    groups = word.split("-")
+    return [len(group) for group in groups] == _UUID_GROUPS and all(_HEXADECIMAL.issuperset(g) for g in groups)

@@ -1,0 +1,187 @@
+"""The table of verbs, written once.
+
+Dispatch in xmand, `help`, rxm's prefixes and the manual page are made from this table or tested against it. Names and
+grammar follow xm(1); `families` are what an authoriser can grant.
+"""
+
+# Kinds of argument, and how `xman.arguments` reads them.
+DOMAIN = "domain"  # a name, a UUID or a numeric id
+COUNT = "count"  # a number from 1
+MEMORY = "memory"  # MiB, or a number with a unit
+TEXT = "text"  # the text of a file; rxm reads the file, the wire carries the text
+WORD = "word"  # anything without white space
+SECONDS = "seconds"
+
+# How long a caller waits by default (DESIGN, "-t"): reading verbs, changing ones, waiting ones; `none` gives up only
+# when nothing has moved for a while.
+READ = "read"
+CHANGE = "change"
+WAIT = "wait"
+NONE = "none"
+DEADLINES: dict[str, float | None] = {READ: 30.0, CHANGE: 120.0, WAIT: 300.0, NONE: None}
+
+FAMILIES = ("show", "host", "life", "tune", "migrate", "batch")
+
+
+class Argument:
+    """One positional argument: how it is named in a usage line and how it is read."""
+
+    __slots__ = ("kind", "many", "name", "optional")
+
+    def __init__(self, name: str, kind: str, optional: bool = False, many: bool = False) -> None:
+        self.name = name
+        self.kind = kind
+        self.optional = optional
+        self.many = many
+
+    def usage(self) -> str:
+        """Return it as a usage line shows it."""
+        text = f"{self.name}..." if self.many else self.name
+        return f"[{text}]" if self.optional else text
+
+
+class Option:
+    """One option: `names` (the long one last), and the kind of its value, or None for a flag."""
+
+    __slots__ = ("help", "kind", "metavar", "names")
+
+    def __init__(self, names: tuple[str, ...], help: str, kind: str | None = None, metavar: str = "") -> None:
+        self.names = names
+        self.help = help
+        self.kind = kind
+        self.metavar = metavar
+
+    @property
+    def key(self) -> str:
+        """The name under which its value is found: the long name without dashes in front."""
+        return self.names[-1].lstrip("-")
+
+    def usage(self) -> str:
+        """Return it as a usage line shows it."""
+        return "[" + "|".join(self.names) + (f" {self.metavar}" if self.metavar else "") + "]"
+
+
+class Verb:
+    """One verb.
+
+    `changes`: it changes something, so it is audited before it acts and is never repeated blindly.
+    `loses_data`: what it does cannot be undone; numeric ids and short prefixes are refused.
+    `since`: the release that introduced it.
+    """
+
+    __slots__ = (
+        "arguments", "changes", "deadline", "family", "help", "loses_data", "name", "options", "since",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        name: str,
+        help: str,
+        family: str,
+        arguments: tuple[Argument, ...] = (),
+        options: tuple[Option, ...] = (),
+        changes: bool = False,
+        loses_data: bool = False,
+        deadline: str = "",
+        since: str = "0.1",
+    ) -> None:
+        self.name = name
+        self.help = help
+        self.family = family
+        self.arguments = arguments
+        self.options = options
+        self.changes = changes
+        self.loses_data = loses_data
+        self.deadline = deadline or (CHANGE if changes else READ)
+        self.since = since
+
+    def usage(self) -> str:
+        """Return the usage line, without the program's name."""
+        parts = [self.name, *(o.usage() for o in self.options), *(a.usage() for a in self.arguments)]
+        return " ".join(parts)
+
+    @property
+    def takes_domain(self) -> bool:
+        """Whether its first argument names exactly one domain, so that rxm sends one command per domain."""
+        return bool(self.arguments) and self.arguments[0].kind == DOMAIN and not self.arguments[0].many
+
+
+_DOMAIN = (Argument("DOMAIN", DOMAIN),)
+
+VERBS = (
+    Verb("help", "the verbs I may use, or one of them", "", (Argument("VERB", WORD, optional=True),)),
+    Verb(
+        "list", "every domain, shut off ones too", "show", (Argument("DOMAIN", DOMAIN, optional=True, many=True),),
+        (Option(("-l", "--long"), "UUID, maximum memory and CPUs, and the reason of the state as well"),),
+    ),
+    Verb("describe", "libvirt's XML description of a domain", "show", _DOMAIN),
+    Verb("info", "the host: CPUs, memory, hypervisor", "host"),
+    Verb(
+        "dmesg", "the hypervisor's message buffer, or what stands for it", "host", (),
+        (Option(("-c", "--clear"), "clear the buffer after printing it"),),
+    ),
+    Verb("ping", "is the host there, as whom am I known, what may I do", "host"),
+    Verb("version", "the versions of xmand, libvirt and the hypervisor", "host"),
+    Verb("create", "define and start a domain from a description", "life", (Argument("FILE", TEXT),), changes=True),
+    Verb("destroy", "stop a domain at once", "life", _DOMAIN, changes=True, loses_data=True),
+    Verb(
+        "shutdown", "ask a domain to shut itself down", "life", _DOMAIN,
+        (Option(("-w", "--wait"), "return when it is off"),), changes=True,
+    ),
+    Verb("reboot", "ask a domain to restart itself", "life", _DOMAIN, changes=True),
+    Verb("pause", "stop a domain's CPUs", "life", _DOMAIN, changes=True),
+    Verb("unpause", "let a paused domain go on", "life", _DOMAIN, changes=True),
+    Verb(
+        "mem-set", "set a domain's memory, in MiB (4096, 4G)", "tune",
+        (*_DOMAIN, Argument("MIB", MEMORY)), changes=True,
+    ),
+    Verb("vcpu-set", "set a domain's number of CPUs", "tune", (*_DOMAIN, Argument("N", COUNT)), changes=True),
+    Verb(
+        "migrate", "move a domain to another host", "migrate", (*_DOMAIN, Argument("HOST", WORD)),
+        (Option(("-l", "--live"), "keep it running meanwhile"),), changes=True, deadline=NONE,
+    ),
+)  # fmt: skip
+
+BY_NAME = {verb.name: verb for verb in VERBS}
+
+# Options that every command may carry on the wire, behind the verb (DESIGN, "The wire").
+COMMON_OPTIONS = (
+    Option(("--json",), "answer with one JSON object"),
+    Option(("--rid",), "the request's id: 32 hexadecimal digits, the same in a retry", WORD, "HEX"),
+    Option(("--reason",), "why, for the audit", WORD, "TEXT"),
+    Option(("--timeout",), "how long the caller will wait", SECONDS, "S"),
+)
+
+# What may be shortened: the verbs of 2006 and 2007 only, so that a later verb never changes what a script means. The
+# names of which this release has no verb are here for that reason.
+CLASSIC = (
+    "help", "list", "create", "new", "start", "delete", "destroy", "shutdown", "reboot", "suspend", "resume", "pause",
+    "unpause", "mem-set", "vcpu-set", "describe", "migrate", "dmesg", "info",
+)  # fmt: skip
+SHORTEST_PREFIX = 2
+# Losing data takes more typing: at least `dest`, and `delete` in full.
+_LONGER_PREFIX = {"destroy": 4, "delete": len("delete")}
+
+# xm's old names for verbs that it renamed.
+ALIASES = {"balloon": "mem-set", "set-vcpus": "vcpu-set"}
+
+
+def resolve(word: str) -> tuple[str, str]:
+    """Return (verb name, warning) for what a user typed: a name, an alias of xm's or a unique prefix.
+
+    `warning` is empty, or a sentence about a deprecated alias. Raises LookupError with the message for the user.
+    """
+    if word in BY_NAME:
+        return word, ""
+    if word in ALIASES:
+        name = ALIASES[word]
+        return name, f"Command {word} is deprecated.  Please use rxm {name} instead."
+    matches = [name for name in CLASSIC if name.startswith(word)] if len(word) >= SHORTEST_PREFIX else []
+    if len(matches) == 1 and matches[0] in BY_NAME:
+        name = matches[0]
+        if len(word) < _LONGER_PREFIX.get(name, SHORTEST_PREFIX):
+            raise LookupError(f"'{word}' is too short for {name}, which loses data; type more of it.")
+        return name, ""
+    if len(matches) > 1:
+        raise LookupError(f"'{word}' may mean {', '.join(matches)}; type more of it.")
+    raise LookupError(f"'{word}' is not a verb; 'rxm help' lists them.")
