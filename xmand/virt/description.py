@@ -1,0 +1,60 @@
+"""The front door for domain descriptions: what libvirt is handed is our own serialisation of what we understood."""
+
+from lxml import etree
+
+from xman import values
+from xman.errors import UsageError
+
+_DECLARED_ENCODINGS = (None, "UTF-8", "UTF8", "US-ASCII", "ASCII")
+
+
+class Description:
+    """A checked libvirt domain description: its name, its UUID where it has one, and the XML to forward."""
+
+    __slots__ = ("name", "uuid", "xml")
+
+    def __init__(self, name: str, uuid: str, xml: str) -> None:
+        self.name = name
+        self.uuid = uuid
+        self.xml = xml
+
+
+def parse(text: str) -> Description:
+    """Check a libvirt domain XML document. Raises UsageError, with the line where there is one.
+
+    A DOCTYPE is refused, and with it entities; comments and processing instructions are dropped; only the parsed tree
+    is serialised again, so that libvirt's parser and ours cannot disagree about what was checked. The caller is as good
+    as root (man xmand(8)), so what the description *asks for* is not restricted.
+    """
+    # One parser per document: libxml2 keeps state in it.
+    parser = etree.XMLParser(
+        resolve_entities=False,
+        no_network=True,
+        load_dtd=False,
+        dtd_validation=False,
+        attribute_defaults=False,
+        huge_tree=False,
+        remove_comments=True,
+        remove_pis=True,
+        recover=False,
+    )
+    try:
+        root = etree.fromstring(text.encode(), parser)
+    except etree.XMLSyntaxError as error:
+        raise UsageError(f"The description is not well-formed XML: {error.msg}.") from error
+    tree = root.getroottree()
+    encoding = tree.docinfo.encoding
+    if (encoding.upper() if encoding else None) not in _DECLARED_ENCODINGS:
+        raise UsageError(f"The description says it is {encoding}; only UTF-8 is taken.")
+    if tree.docinfo.doctype or tree.docinfo.internalDTD is not None:
+        raise UsageError("The description has a DOCTYPE; libvirt's XML has none, and entities are not taken.")
+    if any(isinstance(node, etree._Entity) for node in root.iter()):
+        raise UsageError("The description has an entity; write out what it stands for.")
+    if root.tag != "domain":
+        raise UsageError(f"The description's root is <{root.tag!s}>, not <domain>.")
+    name = (root.findtext("name") or "").strip()
+    values.check_new_name(name)
+    uuid = (root.findtext("uuid") or "").strip().lower()
+    if uuid and not values.is_uuid(uuid):
+        raise UsageError(f"'{uuid[:64]}' is not a UUID.")
+    return Description(name, uuid, etree.tostring(root, encoding="unicode"))

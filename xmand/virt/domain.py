@@ -1,0 +1,196 @@
+"""One domain: what it is, and the changes that verbs make to it, each read back before it is believed."""
+
+import time
+from typing import Any
+
+from xman import values
+from xman.errors import HypervisorError, NoSuchDomainError, RefusedError, UsageError
+from xmand.virt import driver
+from xmand.virt.driver import Connection, RawDomain, api, changing, reading
+
+KIB = 1024
+
+# virDomainState, in its order, in the words of the results.
+STATES = ("nostate", "running", "blocked", "paused", "shutdown", "shutoff", "crashed", "pmsuspended")
+PAUSED = "paused"
+# A balloon moves in well under a second where the guest has a driver; where it has none it never does.
+SETTLE_SECONDS = 5.0
+_POLL_SECONDS = 0.1
+# What a guest gives back is counted in its pages; closer than this is what was asked for.
+_SETTLED_OCTETS = values.MIB
+
+
+class Domain:
+    """A domain that was found; `name` is as libvirt has it."""
+
+    def __init__(self, raw: RawDomain) -> None:
+        self.raw = raw
+        self.name = str(raw.name())
+        self.uuid = str(raw.UUIDString())
+
+    # --- what it is ------------------------------------------------------------------------------------------------
+
+    def state(self) -> tuple[str, int]:
+        """Return the state's name and libvirt's number for its reason."""
+        with reading(self.name):
+            state, reason = self.raw.state()
+        return STATES[state] if state < len(STATES) else "nostate", int(reason)
+
+    def active(self) -> bool:
+        """Whether it runs, or would if it were not paused."""
+        with reading(self.name):
+            return bool(self.raw.isActive())
+
+    def persistent(self) -> bool:
+        """Whether libvirt keeps its description while it is off."""
+        with reading(self.name):
+            return bool(self.raw.isPersistent())
+
+    def description(self) -> str:
+        """Return libvirt's XML, without secrets."""
+        with reading(self.name):
+            return str(self.raw.XMLDesc(0))
+
+    def memory(self) -> tuple[int, int]:
+        """Return the memory it has and the most it may have, in octets."""
+        with reading(self.name):
+            _state, most, current, _vcpus, _time = self.raw.info()
+        return int(current) * KIB, int(most) * KIB
+
+    def vcpus(self) -> tuple[int, int]:
+        """Return the virtual CPUs it has and the most it may have. Raises UnsupportedError (LXC)."""
+        scope = api.VIR_DOMAIN_AFFECT_LIVE if self.active() else api.VIR_DOMAIN_AFFECT_CONFIG
+        with reading(self.name):
+            return int(self.raw.vcpusFlags(scope)), int(self.raw.vcpusFlags(scope | api.VIR_DOMAIN_VCPU_MAXIMUM))
+
+    # --- its life --------------------------------------------------------------------------------------------------
+
+    def require_active(self) -> str:
+        """Return the state. Raises RefusedError where it is off."""
+        if not self.active():
+            raise RefusedError(f"Domain '{self.name}' is not started.")
+        return self.state()[0]
+
+    def start(self) -> None:
+        """Start what is defined."""
+        with changing(self.raw, self.name):
+            self.raw.create()
+
+    def undefine(self) -> None:
+        """Forget what was defined."""
+        with changing(self.raw, self.name):
+            self.raw.undefine()
+
+    def pause(self) -> None:
+        """Stop its CPUs."""
+        with changing(self.raw, self.name):
+            self.raw.suspend()
+        self._expect(PAUSED)
+
+    def unpause(self) -> None:
+        """Let its CPUs go on."""
+        with changing(self.raw, self.name):
+            self.raw.resume()
+        if self.state()[0] == PAUSED:
+            raise HypervisorError(f"Domain '{self.name}' is still paused, although libvirt said otherwise.")
+
+    def destroy(self) -> None:
+        """Stop it at once."""
+        with changing(self.raw, self.name):
+            self.raw.destroy()
+
+    def ask_shutdown(self) -> None:
+        """Ask the guest to shut itself down; libvirt's success says only that it was asked."""
+        with changing(self.raw, self.name):
+            self.raw.shutdown()
+
+    def ask_reboot(self) -> None:
+        """Ask the guest to restart itself; libvirt's success says only that it was asked."""
+        with changing(self.raw, self.name):
+            self.raw.reboot(0)
+
+    def wait_until_off(self, deadline: float) -> bool:
+        """Wait until it is off, or gone, at most until `deadline` (time.monotonic()); return whether it is."""
+        while True:
+            try:
+                if not self.active():
+                    return True
+            except NoSuchDomainError:  # a transient one is forgotten as soon as it stops
+                return True
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(_POLL_SECONDS)
+
+    # --- its size --------------------------------------------------------------------------------------------------
+
+    def set_memory(self, octets: int) -> int:
+        """Set the memory, live where it runs and kept where it is persistent; return what it has afterwards.
+
+        The balloon is the guest's good will: libvirt reports success as soon as it has asked. Waits a few seconds for
+        the guest.
+        """
+        kib = -(-octets // KIB)
+        for scope in self._scopes():
+            with changing(self.raw, self.name):
+                self.raw.setMemoryFlags(kib, scope)
+        if not self.active():
+            return kib * KIB
+        deadline = time.monotonic() + SETTLE_SECONDS
+        while abs((reached := self.memory()[0]) - octets) > _SETTLED_OCTETS and time.monotonic() < deadline:
+            time.sleep(_POLL_SECONDS)
+        return reached
+
+    def set_vcpus(self, count: int) -> int:
+        """Set the number of virtual CPUs, live and kept; return how many it has afterwards.
+
+        A guest that does not let go of a CPU in time is no failure: it may do so later.
+        """
+        for scope in self._scopes():
+            try:
+                with changing(self.raw, self.name):
+                    self.raw.setVcpusFlags(count, scope)
+            except RefusedError as error:
+                if driver.code_of(error.__cause__) != api.VIR_ERR_OPERATION_TIMEOUT:
+                    raise
+        return self.vcpus()[0]
+
+    def _scopes(self) -> list[int]:
+        """Return where a change must be made. One call each: libvirt's test driver refuses both in one."""
+        scopes = [api.VIR_DOMAIN_AFFECT_LIVE] if self.active() else []
+        return scopes + ([api.VIR_DOMAIN_AFFECT_CONFIG] if self.persistent() else [])
+
+    def _expect(self, wanted: str) -> None:
+        state, _reason = self.state()
+        if state != wanted:
+            raise HypervisorError(f"Domain '{self.name}' is {state}, not {wanted}, although libvirt said so.")
+
+
+def find(connection: Connection, word: str, allow_id: bool = True) -> Domain:
+    """Return the domain that `word` names: by name, by UUID, by id, in that order.
+
+    Raises NoSuchDomainError; UsageError for an id where `allow_id` is false (ids are used again).
+    """
+    domain = _lookup(connection.lookupByName, word, word)
+    if domain is None and values.is_uuid(word):
+        domain = _lookup(connection.lookupByUUIDString, word, word)
+    if domain is None and values.is_number(word) and int(word) < 2**31:
+        domain = _lookup(connection.lookupByID, int(word), word)
+        if domain is not None and not allow_id:
+            raise UsageError(f"'{word}' is an id, which may soon be another domain's; name it: '{domain.name}'.")
+    if domain is None:
+        raise NoSuchDomainError(word)
+    return domain
+
+
+def _lookup(look_up: Any, key: object, word: str) -> Domain | None:
+    try:
+        with reading(word):
+            return Domain(look_up(key))
+    except NoSuchDomainError:
+        return None
+
+
+def define(connection: Connection, xml: str) -> Domain:
+    """Define a domain; libvirt validates the description by its own schema. Raises UsageError and others."""
+    with reading():
+        return Domain(connection.defineXMLFlags(xml, api.VIR_DOMAIN_DEFINE_VALIDATE))

@@ -1,0 +1,209 @@
+"""Connections to libvirt, kept open, and libvirt's errors in our words; the only module that imports `libvirt`."""
+
+import contextlib
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import libvirt
+
+from xman.errors import (
+    HypervisorError,
+    NoSuchDomainError,
+    RefusedError,
+    UnknownOutcomeError,
+    UnsupportedError,
+    UsageError,
+    XmanError,
+)
+
+logger = logging.getLogger(__name__)
+
+# The other modules use libvirt's constants and types through this name.
+api = libvirt
+Connection = Any
+RawDomain = Any
+
+# A frozen libvirtd is found out after this many seconds times this many tries; without it a call would hang for ever.
+KEEPALIVE_SECONDS = 3
+KEEPALIVE_TRIES = 3
+
+# What a connection is for. Reading uses libvirt's read-only access, so that no reading verb can change anything by a
+# fault of ours; what takes minutes (a migration) has a connection of its own, since libvirtd serves five calls at a
+# time on each.
+READ = "read"
+CHANGE = "change"
+LONG = "long"
+
+_UNSUPPORTED = {libvirt.VIR_ERR_NO_SUPPORT, libvirt.VIR_ERR_ARGUMENT_UNSUPPORTED, libvirt.VIR_ERR_CONFIG_UNSUPPORTED,
+                libvirt.VIR_ERR_OPERATION_UNSUPPORTED}  # fmt: skip
+_BAD_DESCRIPTION = {libvirt.VIR_ERR_XML_ERROR, libvirt.VIR_ERR_XML_DETAIL, libvirt.VIR_ERR_NO_NAME,
+                    libvirt.VIR_ERR_OS_TYPE, libvirt.VIR_ERR_NO_OS, libvirt.VIR_ERR_XML_INVALID_SCHEMA}  # fmt: skip
+_REFUSED = {libvirt.VIR_ERR_OPERATION_INVALID, libvirt.VIR_ERR_OPERATION_DENIED, libvirt.VIR_ERR_DOM_EXIST,
+            libvirt.VIR_ERR_OPERATION_TIMEOUT, libvirt.VIR_ERR_RESOURCE_BUSY}  # fmt: skip
+
+_event_loop = threading.Lock()
+_event_loop_runs = False
+
+
+class Driver:
+    """The host's hypervisor.
+
+    `uri` is libvirt's (empty: libvirt's own choice). `on_event` is called from libvirt's event thread with a line for
+    the message buffer. Methods block, each at most as long as libvirt does: call them in a worker.
+    """
+
+    def __init__(self, uri: str, on_event: Callable[[str], None]) -> None:
+        self._uri = uri or None
+        self._on_event = on_event
+        self._connections: dict[str, Connection] = {}
+        self._locks = {purpose: threading.Lock() for purpose in (READ, CHANGE, LONG)}
+        _start_event_loop()
+        # Process-wide; without it libvirt prints every error on our stderr.
+        libvirt.registerErrorHandler(self._log_error, None)
+
+    def connection(self, purpose: str, patience: float = 30.0) -> Connection:
+        """Return the open connection for `purpose`, opening it again where it was lost.
+
+        Raises HypervisorError, also where another thread has been opening it for `patience` seconds in vain.
+        """
+        lock = self._locks[purpose]
+        if not lock.acquire(timeout=patience):
+            raise HypervisorError("libvirt does not respond.")
+        try:
+            connection = self._connections.get(purpose)
+            if connection is None or not _alive(connection):
+                connection = self._connections[purpose] = self._open(purpose, connection)
+            return connection
+        finally:
+            lock.release()
+
+    def close(self) -> None:
+        """Close what is open."""
+        for connection in self._connections.values():
+            _close(connection)
+        self._connections.clear()
+
+    def _open(self, purpose: str, lost: Connection | None) -> Connection:
+        if lost is not None:
+            _close(lost)
+            self._on_event(f"libvirt: the connection for {purpose} was lost")
+        try:
+            connection = libvirt.openReadOnly(self._uri) if purpose == READ else libvirt.open(self._uri)
+        except libvirt.libvirtError as error:
+            raise HypervisorError(f"libvirt cannot be reached: {words(error)}") from error
+        # The drivers inside our own process (test:///) neither know keepalive nor need it.
+        with contextlib.suppress(libvirt.libvirtError):
+            connection.setKeepAlive(KEEPALIVE_SECONDS, KEEPALIVE_TRIES)
+        if purpose == READ:
+            with contextlib.suppress(libvirt.libvirtError):
+                connection.domainEventRegisterAny(None, libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE, self._lifecycle, None)
+        self._on_event(f"libvirt: connected to {connection.getURI()} for {purpose}")
+        return connection
+
+    def _lifecycle(self, _connection: Connection, domain: RawDomain, event: int, detail: int, _opaque: object) -> None:
+        name = EVENTS[event] if event < len(EVENTS) else str(event)
+        self._on_event(f"domain {domain.name()} ({domain.UUIDString()}): {name} ({detail})")
+
+    def _log_error(self, _context: object, error: tuple[Any, ...]) -> None:
+        self._on_event(f"libvirt: error {error[0]}: {error[2]}")
+
+
+# virDomainEventType, in its order.
+EVENTS = (
+    "defined", "undefined", "started", "suspended", "resumed", "stopped", "shutdown", "pmsuspended", "crashed",
+)  # fmt: skip
+
+
+@contextlib.contextmanager
+def reading(name: str = "") -> Iterator[None]:
+    """Turn libvirt's errors into ours around calls that change nothing; `name` is the domain's, as asked for."""
+    try:
+        yield
+    except libvirt.libvirtError as error:
+        raise translate(error, name) from error
+
+
+@contextlib.contextmanager
+def changing(domain: RawDomain, name: str) -> Iterator[None]:
+    """Turn libvirt's errors into ours around a call that changes `domain`.
+
+    Raises UnknownOutcomeError where the connection was lost in the middle: the change may have happened.
+    """
+    try:
+        yield
+    except libvirt.libvirtError as error:
+        if lost(domain.connect()):
+            raise UnknownOutcomeError(
+                f"libvirt was lost while changing '{name}': it may have happened; look with rxm list. ({words(error)})"
+            ) from error
+        raise translate(error, name) from error
+
+
+def lost(connection: Connection) -> bool:
+    """Whether libvirtd has gone away, so that an error says nothing about what it did."""
+    return not _alive(connection)
+
+
+def translate(error: libvirt.libvirtError, name: str = "") -> XmanError:
+    """Return the error of ours for one of libvirt's: by its code, never by its text, which differs between drivers."""
+    code = error.get_error_code()
+    if code == libvirt.VIR_ERR_NO_DOMAIN:
+        return NoSuchDomainError(name) if name else HypervisorError(words(error))
+    if code in _UNSUPPORTED:
+        return UnsupportedError(f"This host's hypervisor cannot do that: {words(error)}")
+    if code in _BAD_DESCRIPTION:
+        return UsageError(words(error))
+    if code in _REFUSED:
+        return RefusedError(words(error))
+    return HypervisorError(words(error))
+
+
+def code_of(error: BaseException | None) -> int:
+    """Return libvirt's code behind an error of ours (its `__cause__`), 0 where libvirt was not the cause."""
+    return int(error.get_error_code()) if isinstance(error, libvirt.libvirtError) else 0
+
+
+def words(error: libvirt.libvirtError) -> str:
+    """Return libvirt's own words, on one line."""
+    return " ".join(str(error.get_error_message() or error).split())
+
+
+def version_text(number: int) -> str:
+    """Return libvirt's version number (major * 1,000,000 + minor * 1,000 + release) as `9.0.0`."""
+    return f"{number // 1_000_000}.{number // 1_000 % 1_000}.{number % 1_000}"
+
+
+def _alive(connection: Connection) -> bool:
+    try:
+        return bool(connection.isAlive())
+    except libvirt.libvirtError:
+        return False
+
+
+def _close(connection: Connection) -> None:
+    # What is lost anyway cannot be closed in order.
+    with contextlib.suppress(libvirt.libvirtError):
+        connection.close()
+
+
+def _start_event_loop() -> None:
+    """Run libvirt's own event loop in a thread; it must be there before the first connection is opened."""
+    global _event_loop_runs
+    with _event_loop:
+        if _event_loop_runs:
+            return
+        libvirt.virEventRegisterDefaultImpl()
+        _event_loop_runs = True
+    threading.Thread(target=_run_events, name="libvirt-events", daemon=True).start()
+
+
+def _run_events() -> None:
+    while True:
+        try:
+            libvirt.virEventRunDefaultImpl()
+        except libvirt.libvirtError as error:
+            logger.error("libvirt's event loop: %s", words(error))
+            time.sleep(1.0)

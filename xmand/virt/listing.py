@@ -1,0 +1,119 @@
+"""All domains at once, in as few calls as the driver allows."""
+
+from typing import Any
+
+from xmand.virt.domain import KIB, STATES
+from xmand.virt.driver import Connection, RawDomain, api, code_of, reading
+
+NANOSECOND = 1e-9
+
+
+def list_domains(connection: Connection) -> list[dict[str, Any]]:
+    """Return every domain, running or not, sorted by name, as `result.domains[]` has them.
+
+    One bulk call gives names, UUIDs, ids and states, whatever their number. QEMU's also gives memory, CPUs and time;
+    for drivers whose bulk call does not (test, LXC, libxl) these cost one call per domain.
+    """
+    domains = []
+    for raw, stats in _bulk(connection):
+        facts = _from_stats(stats) or _from_info(raw)
+        if facts is not None:
+            domains.append(_identity(raw) | facts)
+    return sorted(domains, key=lambda domain: str(domain["name"]))
+
+
+def list_one(raw: RawDomain) -> dict[str, Any]:
+    """Return one domain as `list_domains` does. Raises NoSuchDomainError where it has just vanished."""
+    with reading(str(raw.name())):
+        return _identity(raw) | _facts(*raw.info())
+
+
+def details(raw: RawDomain) -> dict[str, Any]:
+    """Return what `list --long` adds: a few calls more for this one domain."""
+    with reading(str(raw.name())):
+        state, reason = raw.state()
+        _state, most, _current, vcpus, _time = raw.info()
+        found: dict[str, Any] = {"max_memory": most * KIB, "persistent": bool(raw.isPersistent())}
+        reason_text = _REASONS.get(STATES[state], {}).get(reason)
+    if reason_text:
+        found["reason"] = reason_text
+    for key, call in (("max_vcpus", lambda: _max_vcpus(raw)), ("autostart", lambda: bool(raw.autostart()))):
+        try:
+            found[key] = call()
+        except api.libvirtError:  # LXC has no number of CPUs, a transient domain no autostart
+            continue
+    return found
+
+
+def _max_vcpus(raw: RawDomain) -> int:
+    scope = api.VIR_DOMAIN_AFFECT_LIVE if raw.isActive() else api.VIR_DOMAIN_AFFECT_CONFIG
+    return int(raw.vcpusFlags(scope | api.VIR_DOMAIN_VCPU_MAXIMUM))
+
+
+def _bulk(connection: Connection) -> list[tuple[RawDomain, dict[str, Any]]]:
+    wanted = (
+        api.VIR_DOMAIN_STATS_STATE
+        | api.VIR_DOMAIN_STATS_CPU_TOTAL
+        | api.VIR_DOMAIN_STATS_BALLOON
+        | api.VIR_DOMAIN_STATS_VCPU
+    )
+    try:
+        # NOWAIT: a domain in the middle of a migration gives what can be had without its lock.
+        return list(connection.getAllDomainStats(wanted, api.VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT))
+    except api.libvirtError as error:
+        if code_of(error) != api.VIR_ERR_NO_SUPPORT:
+            with reading():
+                raise
+    with reading():
+        return [(raw, {}) for raw in connection.listAllDomains(0)]
+
+
+def _from_stats(stats: dict[str, Any]) -> dict[str, Any] | None:
+    try:
+        state = int(stats["state.state"])
+        time = 0 if state == api.VIR_DOMAIN_SHUTOFF else int(stats["cpu.time"])
+        return _facts(state, 0, int(stats["balloon.current"]), int(stats["vcpu.current"]), time)
+    except KeyError:
+        return None
+
+
+def _from_info(raw: RawDomain) -> dict[str, Any] | None:
+    try:
+        return _facts(*raw.info())
+    except api.libvirtError as error:
+        if code_of(error) == api.VIR_ERR_NO_DOMAIN:  # gone since the bulk call: it is not in the list
+            return None
+        with reading():
+            raise
+
+
+def _identity(raw: RawDomain) -> dict[str, Any]:
+    # libvirt has these at hand in the object: no call is made.
+    identifier = int(raw.ID())
+    return {"name": raw.name(), "uuid": raw.UUIDString(), "id": None if identifier < 0 else identifier}
+
+
+def _facts(state: int, _most: int, memory_kib: int, vcpus: int, nanoseconds: int) -> dict[str, Any]:
+    # The test driver reports the wall clock even for a domain that is off.
+    seconds = 0.0 if state == api.VIR_DOMAIN_SHUTOFF else round(nanoseconds * NANOSECOND, 1)
+    return {
+        "state": STATES[state] if state < len(STATES) else "nostate",
+        "memory": memory_kib * KIB,
+        "vcpus": vcpus,
+        "cpu_seconds": seconds,
+    }
+
+
+def _reasons(prefix: str) -> dict[int, str]:
+    """Return libvirt's reasons for one state (VIR_DOMAIN_PAUSED_IOERROR and so on), in words."""
+    names = [name for name in dir(api) if name.startswith(prefix) and not name.endswith(("_UNKNOWN", "_LAST"))]
+    return {int(getattr(api, name)): name.removeprefix(prefix).lower().replace("_", " ") for name in names}
+
+
+_REASONS = {
+    "running": _reasons("VIR_DOMAIN_RUNNING_"),
+    "paused": _reasons("VIR_DOMAIN_PAUSED_"),
+    "shutdown": _reasons("VIR_DOMAIN_SHUTDOWN_"),
+    "shutoff": _reasons("VIR_DOMAIN_SHUTOFF_"),
+    "crashed": _reasons("VIR_DOMAIN_CRASHED_"),
+}
