@@ -1,9 +1,10 @@
 """All domains at once, in as few calls as the driver allows."""
 
+import contextlib
 from typing import Any
 
 from xmand.virt.domain import KIB, STATES
-from xmand.virt.driver import Connection, RawDomain, api, code_of, reading
+from xmand.virt.driver import Connection, RawDomain, api, code_of, reading, translate
 
 NANOSECOND = 1e-9
 
@@ -32,16 +33,16 @@ def details(raw: RawDomain) -> dict[str, Any]:
     """Return what `list --long` adds: a few calls more for this one domain."""
     with reading(str(raw.name())):
         state, reason = raw.state()
-        _state, most, _current, vcpus, _time = raw.info()
+        _state, most, _current, _vcpus, _time = raw.info()
         found: dict[str, Any] = {"max_memory": most * KIB, "persistent": bool(raw.isPersistent())}
         reason_text = _REASONS.get(STATES[state], {}).get(reason)
     if reason_text:
         found["reason"] = reason_text
-    for key, call in (("max_vcpus", lambda: _max_vcpus(raw)), ("autostart", lambda: bool(raw.autostart()))):
-        try:
-            found[key] = call()
-        except api.libvirtError:  # LXC has no number of CPUs, a transient domain no autostart
-            continue
+    # LXC has no number of CPUs, a transient domain no autostart.
+    with contextlib.suppress(api.libvirtError):
+        found["max_vcpus"] = _max_vcpus(raw)
+    with contextlib.suppress(api.libvirtError):
+        found["autostart"] = bool(raw.autostart())
     return found
 
 
@@ -62,8 +63,7 @@ def _bulk(connection: Connection) -> list[tuple[RawDomain, dict[str, Any]]]:
         return list(connection.getAllDomainStats(wanted, api.VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT))
     except api.libvirtError as error:
         if code_of(error) != api.VIR_ERR_NO_SUPPORT:
-            with reading():
-                raise
+            raise translate(error) from error
     with reading():
         return [(raw, {}) for raw in connection.listAllDomains(0)]
 
@@ -83,8 +83,7 @@ def _from_info(raw: RawDomain) -> dict[str, Any] | None:
     except api.libvirtError as error:
         if code_of(error) == api.VIR_ERR_NO_DOMAIN:  # gone since the bulk call: it is not in the list
             return None
-        with reading():
-            raise
+        raise translate(error) from error
 
 
 def _identity(raw: RawDomain) -> dict[str, Any]:

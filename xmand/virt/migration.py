@@ -111,4 +111,6 @@ def _explain(domain: Domain, error: Exception) -> XmanError:
     translated = driver.translate(error, domain.name)
     if driver.code_of(error) == api.VIR_ERR_OPERATION_ABORTED:
         return RefusedError(f"The migration was aborted; {where}")
-    return type(translated)(f"{words}; {where}")
+    if isinstance(translated, NoSuchDomainError):  # the other host's libvirt means its own
+        translated = HypervisorError(words)
+    return type(translated)(f"{translated}; {where}")

@@ -1,0 +1,48 @@
+"""The audit: one escaped line for each connection, denial, and begin and end of a command.
+
+The order of the fields is fixed, what matters first: whoever truncates a line eats its tail.
+"""
+
+from collections.abc import Callable
+
+# More of one field than this is somebody filling our log.
+MOST_FIELD = 256
+MOST_LINE = 1024
+_PLAIN = frozenset(range(0x20, 0x7F)) - frozenset(b'"\\')
+
+FIELDS = ("ev", "rid", "princ", "peer", "verb", "dom", "reason", "res", "code", "ms", "detail")
+
+
+def escape(value: str | bytes) -> str:
+    """Return `value` in printable ASCII: everything else, quotes and backslashes become `\\xNN`."""
+    octets = value.encode("utf-8", "surrogateescape") if isinstance(value, str) else value
+    return "".join(chr(octet) if octet in _PLAIN else f"\\x{octet:02x}" for octet in octets)
+
+
+def line(**fields: str | bytes | int) -> str:
+    """Return one audit line: `key="value"` for the fields given, in the order of FIELDS."""
+    parts = []
+    truncated = False
+    for name in FIELDS:
+        value = fields.pop(name, "")
+        if value == "" or value == b"":
+            continue
+        text = escape(str(value) if isinstance(value, int) else value)
+        truncated |= len(text) > MOST_FIELD
+        parts.append(f'{name}="{text[:MOST_FIELD]}"')
+    if fields:
+        raise TypeError(f"not fields of the audit: {sorted(fields)}")
+    text = " ".join(parts)
+    truncated |= len(text) > MOST_LINE
+    return text[:MOST_LINE] + (' trunc="1"' if truncated else "")
+
+
+class Audit:
+    """Writes audit lines with `write`, which must neither block nor fail."""
+
+    def __init__(self, write: Callable[[str], None]) -> None:
+        self._write = write
+
+    def record(self, **fields: str | bytes | int) -> None:
+        """Write one line."""
+        self._write(line(**fields))

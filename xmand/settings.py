@@ -1,0 +1,91 @@
+"""xmand.toml, read and checked (man xmand.toml(5))."""
+
+from dataclasses import dataclass, field
+
+from xman import config
+from xman.wire.constants import PORT
+
+DEFAULT_PATH = "/etc/xman/xmand.toml"
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Caps and deadlines; seconds throughout."""
+
+    # What one host can serve, and no more than it has descriptors for.
+    connections: int = 256
+    # Kerberos takes two messages: who needs longer is not a client.
+    handshake_seconds: float = 10.0
+    # A kept-open connection without a command.
+    idle_seconds: float = 300.0
+    # How long libvirt may take before the caller is told that it does not answer; below rxm's own deadlines (30, 120,
+    # 300 s), so that the answer still reaches it.
+    read_seconds: float = 15.0
+    change_seconds: float = 110.0
+    wait_seconds: float = 290.0
+    # A migration in which nothing moves.
+    stall_seconds: float = 60.0
+    # Threads for libvirt calls; libvirtd itself serves twenty at a time.
+    workers: int = 16
+    # Threads for what takes minutes.
+    long_workers: int = 64
+
+
+@dataclass(frozen=True)
+class Migration:
+    """Where domains may go and how."""
+
+    allow: tuple[str, ...] = ()
+    uri: str = ""
+    clear: bool = False
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that can be configured; the defaults serve a host with a keytab and a `.k5login`."""
+
+    listen: tuple[str, ...] = (f"[::]:{PORT}",)
+    service: str = "host"
+    keytab: str = "/etc/krb5.keytab"
+    k5login: str = "/root/.k5login"
+    libvirt_uri: str = ""
+    run_dir: str = "/run/xmand"
+    syslog: str = "/dev/log"
+    limits: Limits = field(default_factory=Limits)
+    migrate: Migration = field(default_factory=Migration)
+    # `file: key` of keys that mean nothing to this release.
+    unknown: tuple[str, ...] = ()
+
+
+def load(path: str | None) -> Settings:
+    """Read `path`, or the default file where there is one. Raises ConfigurationError."""
+    table = config.load(path or DEFAULT_PATH, required=path is not None)
+    base = Settings()
+    limits, migrate = table.table("limits"), table.table("migrate")
+    lim = base.limits
+    return Settings(
+        listen=tuple(table.texts("listen", list(base.listen))),
+        service=table.text("service", base.service),
+        keytab=table.text("keytab", base.keytab),
+        k5login=table.text("k5login", base.k5login),
+        libvirt_uri=table.text("libvirt_uri", base.libvirt_uri),
+        run_dir=table.text("run_dir", base.run_dir),
+        syslog=table.text("syslog", base.syslog),
+        limits=Limits(
+            connections=limits.number("connections", lim.connections, least=1),
+            handshake_seconds=limits.seconds("handshake_seconds", lim.handshake_seconds),
+            idle_seconds=limits.seconds("idle_seconds", lim.idle_seconds),
+            read_seconds=limits.seconds("read_seconds", lim.read_seconds),
+            change_seconds=limits.seconds("change_seconds", lim.change_seconds),
+            wait_seconds=limits.seconds("wait_seconds", lim.wait_seconds),
+            stall_seconds=limits.seconds("stall_seconds", lim.stall_seconds),
+            workers=limits.number("workers", lim.workers, least=1, most=1024),
+            long_workers=limits.number("long_workers", lim.long_workers, least=1, most=1024),
+        ),
+        migrate=Migration(
+            allow=tuple(migrate.texts("allow", [])),
+            uri=migrate.text("uri", ""),
+            clear=migrate.flag("clear", False),
+        ),
+        unknown=tuple(table.unknown()),
+    )

@@ -1,0 +1,142 @@
+"""Syslog without ever waiting for it: datagrams of our own, kept in a bounded queue while nobody takes them.
+
+glibc's syslog(3) blocks when the reader stalls, and Python's SysLogHandler loses lines silently. Sources: RFC 3164 for
+the local socket, as glibc writes it; RFC 5424 and RFC 5426 for UDP.
+"""
+
+import contextlib
+import logging
+import os
+import socket
+import threading
+import time
+from collections import deque
+
+from xman.errors import ConfigurationError
+from xmand.audit import escape
+
+PROGRAM = "xmand"
+LOG_DAEMON = 3
+LOG_AUTHPRIV = 10
+LOG_ERR, LOG_WARNING, LOG_NOTICE, LOG_INFO, LOG_DEBUG = 3, 4, 5, 6, 7
+# What is kept while syslog is away: about 10 MiB of lines.
+MOST_QUEUED = 10_000
+DEFAULT_UDP_PORT = 514
+_LEVELS = {logging.DEBUG: LOG_DEBUG, logging.INFO: LOG_INFO, logging.WARNING: LOG_WARNING}
+
+
+class Syslog:
+    """Sends lines to `target`: a datagram socket's path, `udp://host:port`, or `none`.
+
+    Any thread may call `send`; it never blocks and never raises. `flush` should be called now and then: it sends what
+    waited, and says how many lines were lost. Raises ConfigurationError for a target that cannot be understood.
+    """
+
+    def __init__(self, target: str) -> None:
+        self._lock = threading.Lock()
+        self._queue: deque[bytes] = deque()
+        self._lost = 0
+        self._socket: socket.socket | None = None
+        self._remote = target.startswith("udp://")
+        self._address: str | tuple[str, int] | None = None
+        if self._remote:
+            self._address = _udp_address(target)
+        elif target != "none":
+            self._address = target
+
+    def send(self, severity: int, text: str, facility: int = LOG_DAEMON) -> None:
+        """Send one line, or keep it until it can be sent."""
+        if self._address is None:
+            return
+        datagram = self._header(facility * 8 + severity) + text.encode("ascii", "backslashreplace")
+        with self._lock:
+            if len(self._queue) >= MOST_QUEUED:
+                self._queue.popleft()
+                self._lost += 1
+            self._queue.append(datagram)
+            self._drain()
+
+    def flush(self) -> None:
+        """Send what waited."""
+        with self._lock:
+            self._drain()
+
+    def close(self) -> None:
+        """Send what can be sent at once, and close."""
+        with self._lock:
+            self._drain()
+            if self._socket is not None:
+                self._socket.close()
+                self._socket = None
+
+    def _drain(self) -> None:
+        while self._queue:
+            if self._lost and self._transmit(self._loss()):
+                self._lost = 0
+            if not self._transmit(self._queue[0]):
+                return
+            self._queue.popleft()
+
+    def _transmit(self, datagram: bytes) -> bool:
+        try:
+            if self._socket is None:
+                self._socket = self._connect()
+            self._socket.send(datagram)
+        except BlockingIOError:
+            return False
+        except OSError:  # the reader is gone; whoever comes after it makes a new socket
+            if self._socket is not None:
+                self._socket.close()
+                self._socket = None
+            return False
+        return True
+
+    def _connect(self) -> socket.socket:
+        if isinstance(self._address, tuple):
+            # Only an address can be given, so nothing here asks a name server.
+            family = socket.AF_INET6 if ":" in self._address[0] else socket.AF_INET
+        else:
+            family = socket.AF_UNIX
+        opened = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
+        opened.setblocking(False)
+        try:
+            opened.connect(self._address)
+        except OSError:
+            opened.close()
+            raise
+        return opened
+
+    def _header(self, priority: int) -> bytes:
+        if self._remote:
+            stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+            return f"<{priority}>1 {stamp} {socket.gethostname()} {PROGRAM} {os.getpid()} - - ".encode()
+        # glibc's own header: rsyslog's and journald's local inputs expect it, and mistake RFC 5424's for a text.
+        return f"<{priority}>{time.strftime('%b %e %H:%M:%S')} {PROGRAM}[{os.getpid()}]: ".encode()
+
+    def _loss(self) -> bytes:
+        return self._header(LOG_AUTHPRIV * 8 + LOG_WARNING) + f'ev="lost" n="{self._lost}"'.encode()
+
+
+class SyslogHandler(logging.Handler):
+    """Passes the program's own log on; a traceback becomes one line per line of it."""
+
+    def __init__(self, target: Syslog) -> None:
+        super().__init__()
+        self._target = target
+
+    def emit(self, record: logging.LogRecord) -> None:
+        severity = _LEVELS.get(record.levelno, LOG_ERR)
+        with contextlib.suppress(ValueError, TypeError):  # a message whose arguments do not fit it
+            for text in self.format(record).splitlines():
+                self._target.send(severity, escape(text).replace("\\x22", '"'))
+
+
+def _udp_address(target: str) -> tuple[str, int]:
+    host, _, port = target.removeprefix("udp://").rpartition(":")
+    if not host:
+        host, port = port, str(DEFAULT_UDP_PORT)
+    host = host.strip("[]")
+    with contextlib.suppress(OSError, ValueError):
+        info = socket.getaddrinfo(host, int(port), type=socket.SOCK_DGRAM, flags=socket.AI_NUMERICHOST)
+        return str(info[0][4][0]), int(port)
+    raise ConfigurationError(f"syslog: '{target}' is not udp://ADDRESS:PORT with a numeric address")
