@@ -92,6 +92,7 @@ class Syslog:
         return True
 
     def _connect(self) -> socket.socket:
+        assert self._address is not None  # noqa: S101  # nothing is queued without one
         if isinstance(self._address, tuple):
             # Only an address can be given, so nothing here asks a name server.
             family = socket.AF_INET6 if ":" in self._address[0] else socket.AF_INET

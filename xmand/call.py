@@ -1,0 +1,72 @@
+"""What a verb gets to work with."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from xman.arguments import Parsed
+from xman.result import Result
+from xman.verbs import Verb
+from xmand.k5login import AccessList
+from xmand.locks import DomainLocks
+from xmand.ring import Ring
+from xmand.settings import Settings
+from xmand.virt.domain import Domain, find
+from xmand.virt.driver import CHANGE, READ, Connection, Driver
+
+
+@dataclass(frozen=True)
+class Host:
+    """What all commands of this daemon share."""
+
+    settings: Settings
+    driver: Driver
+    locks: DomainLocks
+    ring: Ring
+
+
+@dataclass(frozen=True)
+class Call:
+    """One command, authorised, its words read."""
+
+    host: Host
+    principal: str
+    access: AccessList
+    parsed: Parsed
+    # time.monotonic() at which the caller will be told that there is no answer.
+    deadline: float
+    # Says something to the caller while the command runs; never blocks.
+    progress: Callable[[str], None]
+
+    @property
+    def verb(self) -> Verb:
+        """The verb."""
+        return self.parsed.verb
+
+    @property
+    def reader(self) -> Connection:
+        """A connection that cannot change anything."""
+        return self.host.driver.connection(READ)
+
+    @property
+    def writer(self) -> Connection:
+        """A connection that can."""
+        return self.host.driver.connection(CHANGE)
+
+    def domain(self) -> Domain:
+        """Return the DOMAIN of a verb that only looks at it. Raises NoSuchDomainError."""
+        return find(self.reader, self.parsed.text("DOMAIN"))
+
+    @contextlib.contextmanager
+    def changing(self, purpose: str = CHANGE) -> Iterator[Domain]:
+        """Give the DOMAIN of a verb that changes it, locked against other changes.
+
+        Raises NoSuchDomainError, UsageError (an id for a verb that loses data) and RefusedError (busy).
+        """
+        connection = self.host.driver.connection(purpose)
+        domain = find(connection, self.parsed.text("DOMAIN"), allow_id=not self.verb.loses_data)
+        with self.host.locks.hold(domain.uuid, self.verb.name, self.deadline):
+            yield domain
+
+
+Handler = Callable[[Call], Result]

@@ -1,0 +1,50 @@
+"""migrate: to another host that this one's configuration allows."""
+
+import re
+
+from ClusterShell.NodeSet import NodeSet, NodeSetParseError
+
+from xman.errors import RefusedError, UsageError
+from xman.result import Result
+from xmand.call import Call
+from xmand.virt import migration
+from xmand.virt.driver import LONG
+
+# A plain name or address. HOST becomes a part of libvirt's URI, which can name programs to run (`?command=`): nothing
+# that could end the host's part may pass.
+_HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.:-]{0,253}[A-Za-z0-9])?")
+
+
+def migrate(call: Call) -> Result:
+    """Move a domain; it runs in exactly one place afterwards, whatever happens."""
+    destination = call.parsed.text("HOST")
+    settings = call.host.settings.migrate
+    if not _HOST.fullmatch(destination):
+        raise UsageError(f"'{destination}' is not a plain host name or address.")
+    if not _allowed(destination, settings.allow):
+        raise RefusedError(
+            f"This host's configuration does not allow migration to '{destination}' ([migrate] allow in xmand.toml)."
+        )
+    with call.changing(LONG) as domain:
+        domain.require_active()
+        template = settings.uri or migration.default_uri(call.writer)
+        host = f"[{destination}]" if ":" in destination else destination
+        data = migration.migrate(
+            domain,
+            template.replace("{host}", host),
+            live=call.parsed.flag("live"),
+            clear=settings.clear,
+            patience=call.host.settings.limits.stall_seconds,
+            progress=call.progress,
+        )
+        return Result({"to": destination} | data, changed=True, domain=domain.name)
+
+
+def _allowed(destination: str, allow: tuple[str, ...]) -> bool:
+    for pattern in allow:
+        try:
+            if destination in NodeSet(pattern, autostep=None):
+                return True
+        except NodeSetParseError as error:
+            raise RefusedError(f"[migrate] allow in xmand.toml: {error}") from error
+    return False

@@ -1,0 +1,41 @@
+"""Verbs of a domain's size: mem-set, vcpu-set. The guest has the last word, so what it did is read back."""
+
+from xman.errors import RefusedError
+from xman.result import Result
+from xman.values import MIB
+from xmand.call import Call
+
+
+def mem_set(call: Call) -> Result:
+    """Set the memory; live where it runs, and kept."""
+    wanted = call.parsed.number("MIB")
+    with call.changing() as domain:
+        current, most = domain.memory()
+        if wanted > most:
+            raise RefusedError(f"Domain '{domain.name}' may have at most {most // MIB} MiB.")
+        data = {"requested": wanted, "before": current, "reached": current}
+        if wanted == current:
+            return Result(data, domain=domain.name, notes=(f"Domain '{domain.name}' already has {_mib(current)}.",))
+        data["reached"] = reached = domain.set_memory(wanted)
+        short = abs(reached - wanted) > MIB
+        note = f"Requested {_mib(wanted)}; the guest is at {_mib(reached)}."
+        return Result(data, changed=True, domain=domain.name, notes=(note,) if short else ())
+
+
+def vcpu_set(call: Call) -> Result:
+    """Set the number of CPUs; live where it runs, and kept."""
+    wanted = call.parsed.number("N")
+    with call.changing() as domain:
+        current, most = domain.vcpus()
+        if wanted > most:
+            raise RefusedError(f"Domain '{domain.name}' may have at most {most} CPUs.")
+        data = {"requested": wanted, "before": current, "reached": current}
+        if wanted == current:
+            return Result(data, domain=domain.name, notes=(f"Domain '{domain.name}' already has {current} CPUs.",))
+        data["reached"] = reached = domain.set_vcpus(wanted)
+        note = f"Requested {wanted} CPUs; the guest is at {reached}."
+        return Result(data, changed=True, domain=domain.name, notes=() if reached == wanted else (note,))
+
+
+def _mib(octets: int) -> str:
+    return f"{octets // MIB} MiB"
