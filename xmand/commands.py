@@ -36,6 +36,9 @@ class Reply(Protocol):
     def send_output(self, stream: int, data: bytes) -> None:
         """Send a part of the output."""
 
+    def send_progress(self, text: str) -> None:
+        """Say something on stream 2 while the command still runs; nothing where it does not any more."""
+
     def send_status(self, status: int) -> None:
         """End the reply with a status."""
 
@@ -134,7 +137,7 @@ class Commands:
         loop = asyncio.get_running_loop()
 
         def progress(text: str) -> None:
-            loop.call_soon_threadsafe(reply.send_output, wire.STDERR, f"{text}\n".encode())
+            loop.call_soon_threadsafe(reply.send_progress, text)
 
         # A verb that waits is told to stop a little before its caller is.
         deadline = time.monotonic() + (seconds - _HEADROOM_SECONDS / 2 if seconds else 366 * 86400.0)
@@ -151,7 +154,8 @@ class Commands:
             late.future.add_done_callback(lambda future: self._record_late(command, future))
             if parsed.verb.changes:
                 raise UnknownOutcomeError(
-                    f"libvirt did not answer in {seconds:.0f} s: {parsed.verb.name} may still happen; look with rxm list."
+                    f"libvirt did not answer in {seconds:.0f} s; the {parsed.verb.name} may still happen."
+                    " Look with rxm list."
                 ) from None
             raise HypervisorError(f"libvirt did not answer in {seconds:.0f} s.") from None
 

@@ -7,6 +7,7 @@ import socket
 
 from xman.gss import GssError
 from xman.session import Authenticated, Closed, CommandReceived, ServerSession
+from xman.wire.constants import STDERR
 from xmand import identity
 from xmand.audit import Audit
 from xmand.commands import Commands, Peer
@@ -99,11 +100,13 @@ class Connection:
     # --- commands.Reply --------------------------------------------------------------------------------------------
 
     def send_output(self, stream: int, data: bytes) -> None:
-        """Queue output; what a running command says is sent at once."""
-        if not self.busy:
-            return  # progress of a command whose caller has been answered
+        """Queue a part of the output; it goes out with the end of the reply, in one piece."""
         self._session.send_output(stream, data)
-        if self._progress is None or self._progress.done():
+
+    def send_progress(self, text: str) -> None:
+        """Send a line on stream 2 at once; nothing where the caller has had its answer."""
+        if self.busy:
+            self._session.send_output(STDERR, f"{text}\n".encode())
             self._progress = self._loop.create_task(self._send_progress())
 
     def send_status(self, status: int) -> None:

@@ -14,13 +14,19 @@ _RID_DIGITS = 32
 
 
 class Parsed:
-    """The words behind a verb, read: `values` by argument name, `options` by `Option.key` (a flag's value is True)."""
+    """The words behind a verb, read.
 
-    __slots__ = ("options", "values", "verb")
+    `values` by argument name, `given` the words they were made of; `options` by `Option.key` (a flag's value is True).
+    """
 
-    def __init__(self, verb: Verb, values: dict[str, object], options: dict[str, object]) -> None:
+    __slots__ = ("given", "options", "values", "verb")
+
+    def __init__(
+        self, verb: Verb, values: dict[str, object], given: dict[str, list[str]], options: dict[str, object]
+    ) -> None:
         self.verb = verb
         self.values = values
+        self.given = given
         self.options = options
 
     def text(self, name: str) -> str:
@@ -44,8 +50,11 @@ class Parsed:
         return key in self.options
 
 
-def parse(verb: Verb, words: list[str]) -> Parsed:
-    """Read `words` by `verb`'s entry in the table; options may stand anywhere before a `--`. Raises UsageError."""
+def parse(verb: Verb, words: list[str], several: bool = False) -> Parsed:
+    """Read `words` by `verb`'s entry in the table; options may stand anywhere before a `--`. Raises UsageError.
+
+    With `several` (rxm) a verb's one DOMAIN may be many, read with `Parsed.words`.
+    """
     positionals: list[str] = []
     options: dict[str, object] = {}
     rest = iter(words)
@@ -56,7 +65,8 @@ def parse(verb: Verb, words: list[str]) -> Parsed:
             _read_option(verb, word, rest, options)
         else:
             positionals.append(word)
-    return Parsed(verb, _read_positionals(verb, positionals), options)
+    given = _assign(verb, positionals, several)
+    return Parsed(verb, _read(verb, given, several), given, options)
 
 
 def _read_option(verb: Verb, word: str, rest: "Iterator[str]", options: dict[str, object]) -> None:
@@ -85,19 +95,30 @@ def _option_value(option: Option, word: str) -> object:
     return values.seconds(word) if option.kind == verbs.SECONDS else word
 
 
-def _read_positionals(verb: Verb, words: list[str]) -> dict[str, object]:
+def _assign(verb: Verb, words: list[str], several: bool) -> dict[str, list[str]]:
+    """Share out the positional words among the verb's arguments."""
+    many = [argument.many or (several and argument.kind == verbs.DOMAIN) for argument in verb.arguments]
     least = sum(not argument.optional for argument in verb.arguments)
-    most = None if any(argument.many for argument in verb.arguments) else len(verb.arguments)
+    most = None if any(many) else len(verb.arguments)
     if len(words) < least or (most is not None and len(words) > most):
         raise UsageError(f"'{verb.name}' requires {_requirement(least, most)}. Usage: {verb.usage()}")
+    given: dict[str, list[str]] = {}
+    position = 0
+    for index, argument in enumerate(verb.arguments):
+        end = len(words) - (len(verb.arguments) - index - 1) if many[index] else position + 1
+        given[argument.name] = words[position:end]
+        position = end
+    return given
+
+
+def _read(verb: Verb, given: dict[str, list[str]], several: bool) -> dict[str, object]:
     found: dict[str, object] = {}
-    remaining = list(words)
     for argument in verb.arguments:
-        if argument.many:
-            found[argument.name] = [_value(argument, word) for word in remaining]
-            remaining = []
-        elif remaining:
-            found[argument.name] = _value(argument, remaining.pop(0))
+        read = [_value(argument, word) for word in given[argument.name]]
+        if argument.many or (several and argument.kind == verbs.DOMAIN):
+            found[argument.name] = read
+        elif read:
+            found[argument.name] = read[0]
     return found
 
 

@@ -65,8 +65,8 @@ class NoSuchDomainError(XmanError):
 
     outcome = outcome.NO_SUCH_DOMAIN
 
-    def __init__(self, name: str) -> None:
-        super().__init__(f"Domain '{name}' does not exist.")
+    def __init__(self, name: str = "", message: str = "") -> None:
+        super().__init__(message or f"Domain '{name}' does not exist.")
 
 
 class HypervisorError(XmanError):
@@ -91,3 +91,17 @@ class UnsupportedError(XmanError):
     """This host cannot do it."""
 
     outcome = outcome.UNSUPPORTED
+
+
+def of_outcome(code: int, message: str) -> XmanError:
+    """Return the error of an outcome that another program reported; an unknown code is an internal fault."""
+    kinds = (
+        UsageError, RefusedError, CredentialsError, DeniedError, UnreachableError, HypervisorError,
+        UnknownOutcomeError, WaitTimeoutError, UnsupportedError,
+    )  # fmt: skip
+    for kind in kinds:
+        if kind.outcome == code:
+            return kind(message)
+    if code == outcome.NO_SUCH_DOMAIN:
+        return NoSuchDomainError(message=message)
+    return XmanError(message)

@@ -214,6 +214,11 @@ class ClientSession:
         return True
 
     @property
+    def authenticated(self) -> bool:
+        """Whether the handshake is over."""
+        return self._context.complete
+
+    @property
     def initiator(self) -> bytes:
         """The principal as which the user is known to the server."""
         return self._context.initiator

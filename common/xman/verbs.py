@@ -101,6 +101,11 @@ class Verb:
         return " ".join(parts)
 
     @property
+    def default_seconds(self) -> float | None:
+        """How long a caller waits by default; None as long as something moves."""
+        return DEADLINES[self.deadline]
+
+    @property
     def takes_domain(self) -> bool:
         """Whether its first argument names exactly one domain, so that rxm sends one command per domain."""
         return bool(self.arguments) and self.arguments[0].kind == DOMAIN and not self.arguments[0].many

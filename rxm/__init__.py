@@ -1,0 +1,27 @@
+"""rxm: the command, and the Python API behind it.
+
+import rxm
+
+with rxm.connect("skirit80.example.org") as host:
+    host.call("pause", "vm1")                       # the result as a dict, or an exception of xman.errors
+    for domain in host.call("list")["domains"]:
+        print(domain["name"], domain["state"])
+"""
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from rxm.client import Connection
+
+
+def connect(
+    host: str, port: int = 4373, service: str = "host", timeout: float | None = 30.0, client_keytab: str = "",
+    principal: str = "",
+) -> "Connection":  # fmt: skip
+    """Connect to `host`'s xmand and authenticate, within `timeout` seconds.
+
+    The identity is the environment's ticket, or one got with `client_keytab`. Raises CredentialsError and
+    UnreachableError (`xman.errors`).
+    """
+    from rxm.client import Connection, Deadline, initiator
+
+    return Connection(host, port, service, initiator(client_keytab, principal), Deadline(timeout))

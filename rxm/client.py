@@ -1,0 +1,274 @@
+"""One connection to one host's xmand (or any remctl server): a blocking socket around the session."""
+
+import contextlib
+import socket
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any
+
+from rxm import explain
+from xman import arguments, errors, outcome
+from xman.arguments import Parsed
+from xman.errors import UnknownOutcomeError, UnreachableError, UsageError
+from xman.gss import GssError
+from xman.gss.python_gssapi import Initiator
+from xman.session import ClientSession, SessionError
+from xman.verbs import BY_NAME, Verb
+from xman.wire import constants as wire
+from xman.wire.messages import Error, Output, ProtocolError, Status, Version
+
+_CHUNK = 65_536
+# One address of a host that is down should not use up the time for the next.
+_CONNECT_SECONDS = 10.0
+
+
+class Deadline:
+    """A point in time after `seconds` (None: never), as timeouts of what is still to do."""
+
+    def __init__(self, seconds: float | None) -> None:
+        self.seconds = seconds
+        self._end = None if seconds is None else time.monotonic() + seconds
+
+    def remaining(self, most: float | None = None) -> float | None:
+        """Return the seconds left, at most `most`; None for ever. Raises TimeoutError when there are none."""
+        if self._end is None:
+            return most
+        left = self._end - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        return left if most is None else min(left, most)
+
+
+class Reply:
+    """A finished command: what it wrote, and how it ended (an ERROR has `error`, otherwise `status` counts)."""
+
+    __slots__ = ("error", "error_text", "status", "stderr", "stdout")
+
+    def __init__(self) -> None:
+        self.stdout = b""
+        self.stderr = b""
+        self.status = 0
+        self.error = 0
+        self.error_text = ""
+
+    @property
+    def outcome(self) -> int:
+        """The outcome in xman's classes."""
+        return outcome.of_wire_error(self.error) if self.error else self.status
+
+
+def initiator(client_keytab: str = "", principal: str = "") -> Initiator:
+    """Return the identity to act as. Raises CredentialsError."""
+    try:
+        return Initiator(client_keytab, principal)
+    except GssError as error:
+        raise explain.gss_error(error) from error
+
+
+class Connection:
+    """An authenticated connection. Use it from one thread at a time.
+
+    Raises CredentialsError and UnreachableError when it is made.
+    """
+
+    def __init__(self, host: str, port: int, service: str, identity: Initiator, deadline: Deadline) -> None:
+        self.host = host
+        self._session = ClientSession(identity.context(service, host))
+        self._socket: socket.socket | None = None
+        try:
+            self._session.start()
+            self._socket = _dial(host, port, deadline)
+            while not self._handshake():
+                self._fill(deadline.remaining())
+        except GssError as error:
+            self.close()
+            raise explain.gss_error(error) from error
+        except (OSError, SessionError, EOFError) as error:
+            self.close()
+            raise UnreachableError(_why(error, port)) from error
+
+    @property
+    def principal(self) -> str:
+        """As whom the host knows us."""
+        return self._session.initiator.decode("utf-8", "replace")
+
+    def __enter__(self) -> "Connection":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Take leave and close."""
+        if self._socket is None:
+            return
+        with contextlib.suppress(OSError, GssError, RuntimeError):
+            if self._session.authenticated:
+                self._session.quit()
+                self._socket.settimeout(1.0)
+                self._socket.sendall(self._session.take_outgoing())
+        self._socket.close()
+        self._socket = None
+
+    def call(self, verb: str, *words: str, timeout: float | None = None) -> dict[str, Any]:
+        """Run `verb` and return its `result`; `timeout` in seconds defaults to the verb's own.
+
+        Raises the error of the outcome's class (`xman.errors`).
+        """
+        import json
+
+        entry = BY_NAME.get(verb)
+        if entry is None:
+            raise UsageError(f"'{verb}' is not a verb.")
+        seconds = timeout if timeout is not None else entry.default_seconds
+        parsed = arguments.parse(entry, list(words))
+        reply = self.run(wire_words(parsed, json=True), Deadline(seconds), changes=entry.changes)
+        if reply.error:
+            raise errors.of_outcome(reply.outcome, error_message(reply, self.principal, verb))
+        envelope: dict[str, Any] = json.loads(reply.stdout)
+        if not envelope["ok"]:
+            raise errors.of_outcome(envelope["code"], envelope["message"])
+        found: dict[str, Any] = envelope["result"]
+        return found
+
+    def run(
+        self, words: list[bytes], deadline: Deadline, *, changes: bool,
+        patience: float | None = None, progress: Callable[[bytes], None] | None = None,
+    ) -> Reply:  # fmt: skip
+        """Run one command and return its whole reply.
+
+        `patience` is how long the host may say nothing; `progress` gets what comes on stream 2 as it comes, instead of
+        the reply. Raises UnreachableError where the connection failed before a change was sent, UnknownOutcomeError
+        after.
+        """
+        reply = Reply()
+        sent = False
+        try:
+            self._session.command(words)
+            outgoing = self._session.take_outgoing()
+            sent = True
+            self._send(outgoing, deadline.remaining())
+            while not self._session.finished:
+                self._collect(reply, deadline, patience, progress)
+        except ProtocolError as error:
+            raise UsageError(f"The command cannot be sent: {error}.") from error
+        except (OSError, SessionError, EOFError, GssError) as error:
+            self._abandon()
+            why = _why(error, 0)
+            if sent and changes:
+                raise UnknownOutcomeError(
+                    f"{why} The change was sent and may have happened; look at the host."
+                ) from error
+            raise UnreachableError(why) from error
+        return reply
+
+    def _collect(
+        self, reply: Reply, deadline: Deadline, patience: float | None, progress: Callable[[bytes], None] | None
+    ) -> None:
+        message = self._session.next_message()
+        if message is None:
+            self._fill(deadline.remaining(patience))
+        elif isinstance(message, Output):
+            if message.stream == wire.STDOUT:
+                reply.stdout += message.data
+            elif progress is not None:
+                progress(message.data)
+            else:
+                reply.stderr += message.data
+        elif isinstance(message, Status):
+            reply.status = message.status
+        elif isinstance(message, Error):
+            reply.error, reply.error_text = message.code, message.text.decode("utf-8", "replace")
+        elif isinstance(message, Version):
+            raise SessionError(f"The host speaks only up to version {message.highest} of the protocol.")
+
+    def _handshake(self) -> bool:
+        done = self._session.handshake()
+        self._send(self._session.take_outgoing(), None)
+        return done
+
+    def _send(self, data: bytes, timeout: float | None) -> None:
+        if data:
+            sock = self._open_socket()
+            sock.settimeout(timeout)
+            sock.sendall(data)
+
+    def _fill(self, timeout: float | None) -> None:
+        sock = self._open_socket()
+        sock.settimeout(timeout)
+        data = sock.recv(_CHUNK)
+        if not data:
+            raise EOFError
+        self._session.receive(data)
+
+    def _open_socket(self) -> socket.socket:
+        if self._socket is None:
+            raise EOFError
+        return self._socket
+
+    def _abandon(self) -> None:
+        """Close without a word: what the other side would make of one is not known."""
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+
+
+def wire_words(
+    parsed: Parsed, *, json: bool, domain: str = "", rid: str = "", reason: str = "", timeout: float | None = None
+) -> list[bytes]:
+    """Return the argument vector for one target; `domain` stands for the verb's DOMAIN where rxm split several."""
+    verb: Verb = parsed.verb
+    options = dict(parsed.options)
+    common = {"rid": rid, "reason": reason, "timeout": f"{timeout:g}" if timeout else ""}
+    options |= {key: value for key, value in common.items() if value and key not in options}
+    if json:
+        options["json"] = True
+    words = [verb.name]
+    words += [f"--{key}" if value is True else f"--{key}={value}" for key, value in options.items()]
+    words.append("--")
+    for argument in verb.arguments:
+        value = parsed.given[argument.name]
+        words += [domain] if domain and argument is verb.arguments[0] and verb.takes_domain else value
+    return [word.encode("utf-8", "surrogateescape") for word in words]
+
+
+def error_message(reply: Reply, principal: str, verb: str) -> str:
+    """Return the message for a protocol ERROR."""
+    if reply.error == wire.ERROR_ACCESS:
+        return f"{principal} may not use {verb} here: it is not on the host's list (.k5login)."
+    if reply.error == wire.ERROR_UNKNOWN_COMMAND:
+        return f"this host's xmand does not know the verb {verb}."
+    return f"the host answered: {reply.error_text}."
+
+
+def _dial(host: str, port: int, deadline: Deadline) -> socket.socket:
+    """Connect to the first address of `host` that answers. Raises OSError."""
+    problem: OSError | None = None
+    for family, kind, protocol, _name, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+        sock = socket.socket(family, kind, protocol)
+        try:
+            sock.settimeout(deadline.remaining(_CONNECT_SECONDS))
+            sock.connect(address)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            return sock
+        except OSError as error:
+            sock.close()
+            problem = error
+    raise problem or OSError("the name has no address")
+
+
+def _why(error: Exception, port: int) -> str:
+    if isinstance(error, TimeoutError):
+        return "no answer in time."
+    if isinstance(error, EOFError):
+        return "the host closed the connection."
+    if isinstance(error, socket.gaierror):
+        return f"the name cannot be resolved ({error.strerror})."
+    if isinstance(error, ConnectionRefusedError):
+        return f"nothing listens on port {port}: is xmand running?"
+    if isinstance(error, OSError):
+        return f"{error.strerror or error}."
+    return f"{error}."

@@ -1,0 +1,5 @@
+"""`python -m xmand`."""
+
+from xmand.cli import main
+
+main()

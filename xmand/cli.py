@@ -1,0 +1,74 @@
+"""xmand's command line."""
+
+import argparse
+import asyncio
+import logging
+import os
+import sys
+
+import xman
+from xman import outcome
+from xman.errors import XmanError
+from xmand import settings
+from xmand.check import check
+from xmand.daemon import Daemon
+from xmand.settings import Settings
+from xmand.syslog import Syslog, SyslogHandler
+
+
+def main() -> None:
+    """Run xmand; exits with a status of `xman.outcome`."""
+    options = _parser().parse_args()
+    try:
+        status = _run(options)
+    except XmanError as error:
+        print(f"xmand: {error}", file=sys.stderr)  # noqa: T201  # before or without syslog
+        status = error.outcome
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # Not sys.exit: a thread that hangs in libvirt must not keep the process.
+    os._exit(status)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="xmand", description="Lets administrators with Kerberos tickets control this host's virtual machines."
+    )
+    parser.add_argument(
+        "-c", "--config", metavar="FILE", help=f"the configuration ({settings.DEFAULT_PATH}, if it is there)"
+    )
+    parser.add_argument("-f", "--foreground", action="store_true", help="log to standard error as well")
+    parser.add_argument("--check", action="store_true", help="say whether everything needed is in order, and end")
+    parser.add_argument("-V", "--version", action="version", version=f"xmand {xman.__version__}")
+    return parser
+
+
+def _run(options: argparse.Namespace) -> int:
+    configured = settings.load(options.config)
+    if options.check:
+        return _check(configured)
+    syslog = Syslog(configured.syslog)
+    _start_log(syslog, foreground=options.foreground)
+    for key in configured.unknown:
+        logging.getLogger(__name__).warning("%s: not known to this release", key)
+    try:
+        asyncio.run(Daemon(configured, syslog).run())
+    finally:
+        syslog.close()
+    return outcome.OK
+
+
+def _check(configured: Settings) -> int:
+    status = outcome.OK
+    for good, line in check(configured):
+        print(f"{'ok  ' if good else 'BAD '} {line}")  # noqa: T201  # this is what was asked for
+        status = status if good else outcome.USAGE
+    return status
+
+
+def _start_log(syslog: Syslog, *, foreground: bool) -> None:
+    root = logging.getLogger()
+    root.setLevel(logging.INFO)
+    root.addHandler(SyslogHandler(syslog))
+    if foreground:
+        root.addHandler(logging.StreamHandler())
