@@ -14,7 +14,7 @@ from xman.errors import UnknownOutcomeError, UnreachableError, UsageError
 from xman.gss import GssError
 from xman.gss.python_gssapi import Initiator
 from xman.session import ClientSession, SessionError
-from xman.verbs import BY_NAME, Verb
+from xman.verbs import BY_NAME, DOMAIN
 from xman.wire import constants as wire
 from xman.wire.messages import Error, Output, ProtocolError, Status, Version
 
@@ -217,21 +217,21 @@ class Connection:
 
 
 def wire_words(
-    parsed: Parsed, *, json: bool, domain: str = "", rid: str = "", reason: str = "", timeout: float | None = None
-) -> list[bytes]:
-    """Return the argument vector for one target; `domain` stands for the verb's DOMAIN where rxm split several."""
-    verb: Verb = parsed.verb
+    parsed: Parsed, *, json: bool, domains: list[str] | None = None, rid: str = "", reason: str = "",
+    timeout: float | None = None,
+) -> list[bytes]:  # fmt: skip
+    """Return the argument vector for one target; `domains` stand for the DOMAINs given where rxm shared them out."""
     options = dict(parsed.options)
     common = {"rid": rid, "reason": reason, "timeout": f"{timeout:g}" if timeout else ""}
-    options |= {key: value for key, value in common.items() if value and key not in options}
+    options |= {key: value for key, value in common.items() if value}
     if json:
         options["json"] = True
-    words = [verb.name]
+    words = [parsed.verb.name]
     words += [f"--{key}" if value is True else f"--{key}={value}" for key, value in options.items()]
     words.append("--")
-    for argument in verb.arguments:
-        value = parsed.given[argument.name]
-        words += [domain] if domain and argument is verb.arguments[0] and verb.takes_domain else value
+    for argument in parsed.verb.arguments:
+        given = parsed.given[argument.name]
+        words += domains if domains is not None and argument.kind == DOMAIN else given
     return [word.encode("utf-8", "surrogateescape") for word in words]
 
 

@@ -1,0 +1,5 @@
+"""`python -m rxm`."""
+
+from rxm.cli import main
+
+main()

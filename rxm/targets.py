@@ -1,0 +1,83 @@
+"""Which hosts, and which domain on which of them. Pure: what hosts know is handed in."""
+
+from typing import Any
+
+from xman import values
+from xman.errors import NoSuchDomainError, UsageError
+
+_SET_SIGNS = frozenset("[]@*!&^")
+
+
+class Target:
+    """One command's addressee: a host and, for a verb on a domain, the domain as it is to be named there."""
+
+    __slots__ = ("domain", "host")
+
+    def __init__(self, host: str, domain: str = "") -> None:
+        self.host = host
+        self.domain = domain
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Target) and (self.host, self.domain) == (other.host, other.domain)
+
+    def __hash__(self) -> int:
+        return hash((self.host, self.domain))
+
+    def __repr__(self) -> str:
+        return f"Target({self.host!r}, {self.domain!r})"
+
+
+def expand(text: str, groups: dict[str, str] | None = None) -> list[str]:
+    """Return the names that a comma list, a range (`skirit[80-84]`) or a group (`@cluster`) stands for, once each.
+
+    Groups are those of the configuration (`groups`) or, where it has none, of ClusterShell's own files. Raises
+    UsageError.
+    """
+    if not _SET_SIGNS & set(text):
+        return list(dict.fromkeys(name for name in text.split(",") if name))
+    # ClusterShell is dear to import, and most commands name plain hosts.
+    from ClusterShell.NodeSet import NodeSet, NodeSetException
+    from ClusterShell.NodeUtils import GroupResolver, GroupSource, GroupSourceError
+
+    own = GroupResolver(GroupSource("xman", groups=groups)) if groups else None
+    try:
+        return [str(name) for name in NodeSet(text, resolver=own)]
+    except (NodeSetException, GroupSourceError) as error:
+        raise UsageError(f"'{text}' is not a list of names: {error}.") from error
+
+
+def split(word: str, hosts: list[str]) -> list[Target]:
+    """Return the targets that one DOMAIN word names: `vm1`, `vm[1-3]`, `skirit80:vm1`.
+
+    A bare name gets the only host, or none where there are several: it has to be located. Raises UsageError.
+    """
+    host, colon, names = word.partition(":")
+    if not colon:
+        host, names = hosts[0] if len(hosts) == 1 else "", word
+    expanded = expand(names) if "[" in names else [names]
+    return [Target(host, values.domain(name)) for name in expanded]
+
+
+def mapped(name: str, domains: dict[str, str]) -> str:
+    """Return the host that the configuration's `[domains]` gives for a domain, empty where it has none."""
+    for pattern, host in domains.items():
+        if name == pattern or ("[" in pattern and name in expand(pattern)):
+            return host
+    return ""
+
+
+def locate(name: str, known: dict[str, list[dict[str, Any]]]) -> Target:
+    """Return where a bare domain is, among what hosts said they have: by name, else by UUID, else by id.
+
+    `known` holds the `result.domains[]` of `list` by host. Raises NoSuchDomainError, and UsageError naming the hosts
+    where several have it.
+    """
+    keys = ("name", "uuid", "id")
+    for key in keys:
+        hosts = [host for host, domains in known.items() if any(str(domain[key]) == name for domain in domains)]
+        if len(hosts) == 1:
+            return Target(hosts[0], name)
+        if hosts:
+            choice = ", ".join(f"{host}:{name}" for host in hosts)
+            raise UsageError(f"'{name}' is on several hosts; say which: {choice}.")
+    raise NoSuchDomainError(name)
