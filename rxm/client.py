@@ -77,8 +77,8 @@ class Connection:
         self._session = ClientSession(identity.context(service, host))
         self._socket: socket.socket | None = None
         try:
-            self._session.start()
             self._socket = _dial(host, port, deadline)
+            self._session.start()
             while not self._handshake():
                 self._fill(deadline.remaining())
         except GssError as error:

@@ -71,10 +71,11 @@ class Runner:
         for job in jobs:
             by_host.setdefault(job.target.host, []).append(job)
         if len(by_host) == 1:
-            return self._host(*next(iter(by_host.items())), output, one)
+            (host,) = by_host
+            return self._host(host, by_host[host], output, one)
         fanout = self._options.fanout or self._settings.fanout
         with ThreadPoolExecutor(min(fanout, len(by_host))) as pool:
-            done = pool.map(lambda item: self._host(*item, output, one), by_host.items())
+            done = pool.map(lambda host: self._host(host, by_host[host], output, one), by_host)
             return [code for codes in done for code in codes]
 
     def _host(self, host: str, jobs: list[Job], output: Output, one: Callable[[Connection, Job], int]) -> list[int]:
@@ -186,7 +187,7 @@ def _envelope(reply: Reply, verb: str, target: Target, principal: str) -> dict[s
         return result.failed(target.host, verb, target.domain or None, reply.outcome, message)
     try:
         envelope: dict[str, Any] = json.loads(reply.stdout)
-        envelope["ok"]  # noqa: B018  # another server's JSON has none
+        envelope["ok"]  # another server's JSON has none
     except (ValueError, KeyError, TypeError):
         message = "the host's answer is not xman's JSON; is it xmand that listens there?"
         return result.failed(target.host, verb, target.domain or None, outcome.INTERNAL, message)

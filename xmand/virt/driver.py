@@ -108,7 +108,9 @@ class Driver:
         self._on_event(f"domain {domain.name()} ({domain.UUIDString()}): {name} ({detail})")
 
     def _log_error(self, _context: object, error: tuple[Any, ...]) -> None:
-        self._on_event(f"libvirt: error {error[0]}: {error[2]}")
+        # What we find out by trying (does the driver have this, is there such a domain) is no news.
+        if error[0] not in _UNSUPPORTED and error[0] != libvirt.VIR_ERR_NO_DOMAIN:
+            self._on_event(f"libvirt: error {error[0]}: {error[2]}")
 
 
 # virDomainEventType, in its order.

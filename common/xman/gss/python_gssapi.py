@@ -24,11 +24,11 @@ gssapi.SecurityContext.__DEFER_STEP_ERRORS__ = False  # type: ignore[attr-define
 
 # All five are demanded in the finished context. Without mutual authentication a recorded command can be played again.
 _DEMANDED = (
-    gssapi.RequirementFlag.mutual_authentication
-    | gssapi.RequirementFlag.confidentiality
-    | gssapi.RequirementFlag.integrity
-    | gssapi.RequirementFlag.replay_detection
-    | gssapi.RequirementFlag.out_of_sequence_detection
+    gssapi.RequirementFlag.mutual_authentication,
+    gssapi.RequirementFlag.confidentiality,
+    gssapi.RequirementFlag.integrity,
+    gssapi.RequirementFlag.replay_detection,
+    gssapi.RequirementFlag.out_of_sequence_detection,
 )
 _KRB5 = gssapi.MechType.kerberos
 
@@ -77,8 +77,8 @@ class Context:
     def missing_protection(self) -> str:
         if self._context.mech != _KRB5:
             return "the Kerberos 5 mechanism"
-        missing = _DEMANDED & ~self._context.actual_flags
-        return ", ".join(flag.name for flag in gssapi.RequirementFlag if flag & missing and flag.name)
+        flags = int(self._context.actual_flags)
+        return ", ".join(flag.name for flag in _DEMANDED if not flags & flag)
 
     def seal(self, plaintext: bytes) -> bytes:
         try:
@@ -157,7 +157,7 @@ class Initiator:
         name = gssapi.Name(f"{service}@{host}", gssapi.NameType.hostbased_service)
         return Context(
             gssapi.SecurityContext(
-                name=name, creds=self._credentials, usage="initiate", flags=int(_DEMANDED), mech=_KRB5
+                name=name, creds=self._credentials, usage="initiate", flags=sum(_DEMANDED), mech=_KRB5
             )
         )
 

@@ -1,0 +1,166 @@
+"""xmand as a process, with a list, a keytab and a syslog of its own."""
+
+import contextlib
+import json
+import os
+import re
+import socket
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+from tests.lab.process import end, wait_for
+from tests.lab.realm import FQDN, Realm
+
+START_SECONDS = 20.0
+
+
+class SyslogFile:
+    """What stands for /dev/log: a datagram socket that keeps the lines it gets."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+        self._socket.bind(str(path))
+        self._socket.setblocking(False)
+        self._lines: list[str] = []
+
+    def lines(self) -> list[str]:
+        """Return all lines so far, without their headers."""
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                self._lines.append(self._socket.recv(65_536).decode())
+        return [line.split(": ", 1)[1] for line in self._lines]
+
+    def raw(self) -> list[str]:
+        """Return all lines so far, with their headers."""
+        self.lines()
+        return list(self._lines)
+
+    def audit(self, **fields: str) -> list[dict[str, str]]:
+        """Return the audit lines that have all of `fields`, as dictionaries."""
+        found = [dict(re.findall(r'(\w+)="([^"]*)"', line)) for line in self.lines() if line.startswith('ev="')]
+        return [line for line in found if fields.items() <= line.items()]
+
+    def wait(self, **fields: str) -> dict[str, str]:
+        """Return the last audit line that has all of `fields`, waiting for it."""
+        wait_for(lambda: bool(self.audit(**fields)), 5.0, f"an audit line with {fields}")
+        return self.audit(**fields)[-1]
+
+    def close(self) -> None:
+        """Stop listening."""
+        self._socket.close()
+        self.path.unlink(missing_ok=True)
+
+
+class Daemon:
+    """One xmand. `settings` are lines of xmand.toml added to those that make it the test's own."""
+
+    def __init__(
+        self, realm: Realm, directory: Path, *, uri: str = "test:///default", admins: tuple[str, ...] = (),
+        settings: str = "", tables: str = "", listen: str = "[::]:0", prefix: tuple[str, ...] = (),
+        keytab: str = "", env: dict[str, str] | None = None,
+    ) -> None:  # fmt: skip
+        directory.mkdir(parents=True, exist_ok=True)
+        self.realm = realm
+        self.directory = directory
+        self.k5login = directory / "k5login"
+        self.allow(*admins)
+        self.syslog = SyslogFile(directory / "log")
+        self.config = directory / "xmand.toml"
+        self.config.write_text(
+            f'listen = ["{listen}"]\nkeytab = "{keytab or realm.keytab}"\nk5login = "{self.k5login}"\n'
+            f'libvirt_uri = "{uri}"\nrun_dir = "{directory / "run"}"\nsyslog = "{self.syslog.path}"\n'
+            f"{settings}\n{tables}\n"
+        )
+        self._prefix = prefix
+        self._env = realm.env | (env or {})
+        self._stderr = directory / "stderr"
+        self.process = self._start()
+        self.port = 0
+        wait_for(self._listening, START_SECONDS, "xmand's start")
+
+    def allow(self, *principals: str) -> None:
+        """Replace the list, in the way its readers are promised: by renaming."""
+        new = self.k5login.with_suffix(".new")
+        new.write_text("".join(f"{principal}\n" for principal in principals))
+        new.chmod(0o600)
+        new.rename(self.k5login)
+
+    def rxm(self, env: dict[str, str], *words: str, host: str = FQDN, stdin: str = "") -> "Answer":
+        """Run rxm against this daemon."""
+        return run_rxm(env, "-H", host, "-p", str(self.port), *words, stdin=stdin, prefix=self._prefix)
+
+    def remctl(self, env: dict[str, str], *words: str, host: str = FQDN) -> "Answer":
+        """Run Debian's remctl against this daemon."""
+        command = ["remctl", "-p", str(self.port), host, *words]
+        return _answer([*self._prefix, *command], env, "")
+
+    def stderr(self) -> str:
+        """Return what the daemon wrote to its standard error."""
+        return self._stderr.read_text()
+
+    def stop(self) -> int:
+        """End it in order; return its exit status."""
+        status = end(self.process)
+        self.syslog.close()
+        return status
+
+    def _start(self) -> "subprocess.Popen[bytes]":
+        command = [*self._prefix, "xmand", "--foreground", "--config", str(self.config)]
+        with self._stderr.open("wb") as stderr:
+            return subprocess.Popen(command, env=self._env, stdin=subprocess.DEVNULL, stderr=stderr)
+
+    def _listening(self) -> bool:
+        if self.process.poll() is not None:
+            raise RuntimeError(f"xmand ended with {self.process.returncode}: {self.stderr()}")
+        match = re.search(r"listens on \S*:(\d+)", self.stderr())
+        if match:
+            self.port = int(match[1])
+        return match is not None
+
+
+class Answer:
+    """A finished program."""
+
+    def __init__(self, status: int, stdout: str, stderr: str, seconds: float) -> None:
+        self.status = status
+        self.stdout = stdout
+        self.stderr = stderr
+        self.seconds = seconds
+
+    def __repr__(self) -> str:
+        return f"Answer({self.status}, {self.stdout!r}, {self.stderr!r})"
+
+    def json(self) -> dict[str, Any]:
+        """Return the one JSON object on standard output."""
+        (found,) = self.objects()
+        return found
+
+    def objects(self) -> list[dict[str, Any]]:
+        """Return the JSON objects on standard output."""
+        return [json.loads(line) for line in self.stdout.splitlines()]
+
+
+def run_rxm(env: dict[str, str], *words: str, stdin: str = "", prefix: tuple[str, ...] = ()) -> Answer:
+    """Run rxm with `words`."""
+    return _answer([*prefix, "rxm", *words], env, stdin)
+
+
+def _answer(command: list[str], env: dict[str, str], stdin: str) -> Answer:
+    started = time.monotonic()
+    done = subprocess.run(command, env=env, input=stdin.encode(), capture_output=True, timeout=300, check=False)
+    stdout, stderr = done.stdout.decode(), done.stderr.decode()
+    return Answer(done.returncode, stdout, stderr, time.monotonic() - started)
+
+
+def xmand(env: dict[str, str], *words: str) -> Answer:
+    """Run xmand with `words` to its end."""
+    return _answer(["xmand", *words], env | {"PYTHONUNBUFFERED": "1"}, "")
+
+
+def environment() -> dict[str, str]:
+    """Return this process' environment, for programs that need nothing of the realm."""
+    return dict(os.environ)

@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# guest.sh KERNEL-ROOT DIR - make a guest that boots in seconds under emulation: DIR/vmlinuz and DIR/initramfs.
+#
+# Debian's cloud kernel and a busybox that loads the balloon's and the power button's drivers, brings hot-plugged CPUs on
+# line, prints a tick with what it has on its console, and shuts down when the power button is pressed.
+set -eu
+root=$1
+target=$2
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+mkdir -p "$target" "$work"/{bin,dev,proc,sys,modules}
+cp "$root"/boot/vmlinuz-* "$target/vmlinuz"
+cp /bin/busybox "$work/bin/busybox"
+# In the order of their needs.
+modules="virtio_ring virtio virtio_pci_modern_dev virtio_pci_legacy_dev virtio_pci virtio_balloon evdev button"
+for module in $modules; do
+  file=$(find "$root/lib/modules" -name "$module.ko" -o -name "$module.ko.xz" | head -n 1)
+  case $file in
+    '') ;; # built into this kernel
+    *.xz) xz -dc "$file" >"$work/modules/$module.ko" ;;
+    *) cp "$file" "$work/modules/" ;;
+  esac
+done
+cat >"$work/init" <<INIT
+#!/bin/busybox sh
+/bin/busybox --install -s /bin
+mount -t proc proc /proc
+mount -t sysfs sys /sys
+mount -t devtmpfs dev /dev
+for module in $modules; do [ ! -f /modules/\$module.ko ] || insmod /modules/\$module.ko; done
+echo guest-ready >/dev/ttyS0
+for event in /dev/input/event*; do
+  (dd if=\$event of=/dev/null bs=24 count=1 2>/dev/null && poweroff -f) &
+done
+while :; do
+  for cpu in /sys/devices/system/cpu/cpu[0-9]*/online; do [ "\$(cat \$cpu)" = 1 ] || echo 1 >\$cpu; done 2>/dev/null
+  echo "tick \$(nproc) \$(sed -n 's/MemTotal: *//p' /proc/meminfo)" >/dev/ttyS0
+  sleep 1
+done
+INIT
+chmod 755 "$work/init"
+(cd "$work" && find . | cpio -o -H newc --quiet | gzip -1) >"$target/initramfs.new"
+mv "$target/initramfs.new" "$target/initramfs"

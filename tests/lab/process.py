@@ -1,0 +1,59 @@
+"""Programs that a test starts and is sure to end."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+# Debian keeps daemons where an ordinary user's PATH does not look.
+PATH = f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
+# Below the ephemeral range (32768 up), from which any client may be given a port at any time.
+_FIRST_PORT, _LAST_PORT = 20_000, 32_000
+
+
+def free_ports(count: int) -> int:
+    """Return the first of `count` neighbouring TCP and UDP ports that nobody uses.
+
+    Starts at a place of its own for every process, so that runs side by side do not meet.
+    """
+    span = _LAST_PORT - _FIRST_PORT
+    for attempt in range(200):
+        first = _FIRST_PORT + (os.getpid() * 97 + attempt * 53 + time.monotonic_ns() // 1000) % (span - count)
+        if all(_free(first + n) for n in range(count)):
+            return first
+    raise RuntimeError("no free ports")
+
+
+def _free(port: int) -> bool:
+    for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+        with socket.socket(socket.AF_INET, kind) as sock:
+            try:
+                sock.bind(("", port))
+            except OSError:
+                return False
+    return True
+
+
+def wait_for(condition: Callable[[], bool], seconds: float, what: str) -> None:
+    """Wait until `condition` holds. Raises TimeoutError naming `what`."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{what} did not happen in {seconds:.0f} s")
+        time.sleep(0.02)
+
+
+def end(process: "subprocess.Popen[bytes]", seconds: float = 10.0) -> int:
+    """End a process that we started, at first with SIGTERM; return its exit status."""
+    if process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+    return process.returncode

@@ -1,0 +1,92 @@
+"""A throw-away Kerberos realm (MIT), and names that resolve to this machine without touching /etc/hosts."""
+
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from k5test import K5Realm
+
+from tests.lab.process import PATH, free_ports
+
+REALM = "XMAN.TEST"
+# The host as administrators know it, by its other names, and names for which the keytab has no key.
+FQDN = "skirit80.xman.test"
+SECOND_NAME = "backup80.xman.test"
+ALIAS = "www.xman.test"
+SHORT_NAME = "skirit80"
+IPV6_NAME = "six80.xman.test"
+SECOND_HOST = "skirit81.xman.test"
+UNKEYED = "unkeyed.xman.test"
+DEAD_HOST = "dead.xman.test"
+
+_HOSTS = f"""\
+127.0.0.1 {FQDN} {SHORT_NAME} {ALIAS}
+127.0.0.1 {SECOND_NAME}
+::1 {IPV6_NAME}
+127.0.0.2 {SECOND_HOST} skirit81
+127.0.0.1 {UNKEYED}
+127.0.0.9 {DEAD_HOST}
+"""
+_NSS_WRAPPER = "libnss_wrapper.so"
+
+
+class Realm:
+    """A KDC, principals with passwords, keytabs."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        portbase = free_ports(10)
+        os.environ["PATH"] = PATH
+        self._realm: Any = K5Realm(
+            realm=REALM, portbase=portbase, get_creds=False, create_host=False, create_user=False,
+            krb5_conf={
+                "libdefaults": {"rdns": "false", "dns_canonicalize_hostname": "true"},
+                "domain_realm": {".xman.test": REALM, "xman.test": REALM},
+            },
+        )  # fmt: skip
+        hosts = directory / "hosts"
+        hosts.write_text(_HOSTS)
+        self.env = dict(self._realm.env) | {
+            "PATH": PATH,
+            "HOME": str(directory),
+            "LD_PRELOAD": _NSS_WRAPPER,
+            "NSS_WRAPPER_HOSTS": str(hosts),
+            "LC_ALL": "C.UTF-8",
+            # What this process may have set for itself.
+            "KRB5_KTNAME": "/nonexistent/keytab",
+        }
+        self.keytab = str(directory / "host.keytab")
+        for name in (FQDN, SECOND_NAME, IPV6_NAME, SECOND_HOST):
+            self.add_service(f"host/{name}")
+
+    def add_principal(self, name: str, password: str | None = None) -> str:
+        """Add a principal (with a random key where there is no password); return its full name."""
+        self._realm.addprinc(f"{name}@{REALM}", password)
+        return f"{name}@{REALM}"
+
+    def add_service(self, name: str, keytab: str = "") -> None:
+        """Add a principal with a random key, and put that into the host's keytab."""
+        self.add_principal(name)
+        self.extract_keytab(name, keytab or self.keytab)
+
+    def extract_keytab(self, name: str, keytab: str) -> None:
+        """Put a new key of `name` into `keytab`; the KDC's tickets are for that key from now on."""
+        self._realm.run([self._realm.kadmin_local, "-q", f"ktadd -k {keytab} {name}@{REALM}"])
+
+    def cache(self, name: str) -> dict[str, str]:
+        """Return the environment of a user whose ticket cache is called `name`."""
+        return self.env | {"KRB5CCNAME": f"FILE:{self.directory / f'cc-{name}'}"}
+
+    def kinit(self, principal: str, password: str, cache: str, *arguments: str) -> dict[str, str]:
+        """Get a ticket into the cache called `cache`; return the environment that uses it."""
+        env = self.cache(cache)
+        subprocess.run(
+            ["kinit", *arguments, f"{principal}@{REALM}"],
+            input=f"{password}\n".encode(), env=env, check=True, stdout=subprocess.DEVNULL,
+        )  # fmt: skip
+        return env
+
+    def stop(self) -> None:
+        """End the KDC and remove the realm's files."""
+        self._realm.stop()

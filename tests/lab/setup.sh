@@ -1,0 +1,98 @@
+#!/usr/bin/env bash
+# setup.sh demo|test [HYPERVISOR] - install what is missing for `make demo` or `make test`; fast where nothing is.
+#
+# Debian's packages (as root, or through sudo), a virtual environment in .venv, and in .build what no package installs
+# in the shape that a test needs. Nothing else of the machine is changed, and no service is started: daemons are run by
+# the tests themselves.
+set -eu
+cd "$(dirname "$0")/../.."
+
+purpose=${1:?demo or test}
+hypervisor=${2:-test}
+
+packages="gcc libkrb5-dev libvirt-dev pkg-config python3-dev python3-venv" # what pip compiles gssapi and libvirt with
+packages+=" krb5-admin-server krb5-kdc krb5-user libnss-wrapper"           # the realm
+hypervisor_packages="busybox-static cpio iproute2 libvirt-daemon libvirt-daemon-driver-qemu libvirt-clients"
+hypervisor_packages+=" qemu-system-x86 xz-utils libsasl2-modules-gssapi-mit sasl2-bin"
+if [ "$purpose" = test ]; then
+  packages+=" krb5-pkinit openssl remctl-client $hypervisor_packages"
+elif [ "$hypervisor" = qemu ]; then
+  packages+=" $hypervisor_packages"
+fi
+
+say() { echo "setup: $*" >&2; }
+
+as_root() {
+  if [ "$(id -u)" = 0 ]; then
+    env DEBIAN_FRONTEND=noninteractive "$@"
+  elif command -v sudo >/dev/null; then
+    sudo env DEBIAN_FRONTEND=noninteractive "$@"
+  else
+    say "need root, or sudo, to run: $*"
+    exit 1
+  fi
+}
+
+missing_packages() {
+  local name
+  for name in $packages; do
+    case $(dpkg-query -W -f '${db:Status-Status}' "$name" 2>/dev/null) in
+      installed) ;;
+      *) echo "$name" ;;
+    esac
+  done
+}
+
+updated=
+update() {
+  [ -n "$updated" ] || as_root apt-get -qq update
+  updated=yes
+}
+
+# Unpack one Debian package into .build/$2 without installing it.
+unpack() {
+  local work
+  [ -e ".build/$2" ] && return
+  update
+  work=$(mktemp -d)
+  chmod 755 "$work"
+  (cd "$work" && apt-get -qq download "$1")
+  dpkg-deb -x "$work"/*.deb "$work/root"
+  mkdir -p .build
+  mv "$work/root" ".build/$2"
+  rm -rf "$work"
+}
+
+missing=$(missing_packages)
+if [ -n "$missing" ]; then
+  say "installing $(echo $missing)"
+  update
+  as_root apt-get -qq install --no-install-recommends -y $missing >/dev/null
+fi
+
+# Debian's interpreter: the one that Debian's bindings, and later our packages, are for.
+fingerprint=$(cat setup.cfg pyproject.toml common/xman/__init__.py | sha256sum)
+if [ "$(cat .venv/fingerprint 2>/dev/null)" != "$fingerprint" ]; then
+  say "making the virtual environment (compiles gssapi and libvirt-python the first time)"
+  [ -x .venv/bin/python ] || /usr/bin/python3 -m venv .venv
+  .venv/bin/python -m pip -q --disable-pip-version-check --no-input install -e '.[test]' 2>&1 |
+    { grep -v '^WARNING: Location' >&2 || true; }
+  [ -x .venv/bin/rxm ] && [ -x .venv/bin/ruff ]
+  echo "$fingerprint" >.venv/fingerprint
+fi
+
+if [ "$purpose" = test ]; then
+  # The package would start a server on this machine's port 4373; the test starts its own.
+  unpack remctl-server remctl-server
+fi
+case $purpose$hypervisor in
+  test* | demoqemu)
+    if [ ! -e .build/guest/initramfs ]; then
+      kernel=$(apt-cache depends linux-image-cloud-amd64 2>/dev/null | sed -n 's/^ *Depends: \(linux-image.*\)/\1/p')
+      [ -n "$kernel" ] || { update; kernel=$(apt-cache depends linux-image-cloud-amd64 | sed -n 's/^ *Depends: \(linux-image.*\)/\1/p'); }
+      say "making the guest from $kernel"
+      unpack "$kernel" guest-kernel
+      tests/lab/guest.sh .build/guest-kernel .build/guest
+    fi
+    ;;
+esac
