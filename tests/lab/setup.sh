@@ -16,6 +16,8 @@ hypervisor_packages="busybox-static cpio iproute2 libvirt-daemon libvirt-daemon-
 hypervisor_packages+=" qemu-system-x86 xz-utils libsasl2-modules-gssapi-mit sasl2-bin"
 if [ "$purpose" = test ]; then
   packages+=" krb5-pkinit openssl remctl-client $hypervisor_packages"
+  # The libraries of remctl-server, which is only unpacked (below).
+  packages+=" $(apt-cache depends remctl-server 2>/dev/null | sed -n 's/^ *Depends: \(lib.*\)/\1/p' | tr '\n' ' ')"
 elif [ "$hypervisor" = qemu ]; then
   packages+=" $hypervisor_packages"
 fi
@@ -56,7 +58,7 @@ unpack() {
   update
   work=$(mktemp -d)
   chmod 755 "$work"
-  (cd "$work" && apt-get -qq download "$1")
+  (cd "$work" && apt-get -qq -o APT::Sandbox::User="$(id -un)" download "$1")
   dpkg-deb -x "$work"/*.deb "$work/root"
   mkdir -p .build
   mv "$work/root" ".build/$2"
