@@ -6,6 +6,7 @@ import os
 import re
 import socket
 import subprocess
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -22,22 +23,23 @@ class SyslogFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
         self._socket.bind(str(path))
-        self._socket.setblocking(False)
         self._lines: list[str] = []
+        # A thread, since the kernel's queue takes some ten datagrams only.
+        threading.Thread(target=self._read, daemon=True).start()
 
     def lines(self) -> list[str]:
         """Return all lines so far, without their headers."""
-        with contextlib.suppress(BlockingIOError):
-            while True:
-                self._lines.append(self._socket.recv(65_536).decode())
-        return [line.split(": ", 1)[1] for line in self._lines]
+        return [line.split(": ", 1)[1] for line in self.raw()]
 
     def raw(self) -> list[str]:
         """Return all lines so far, with their headers."""
-        self.lines()
         return list(self._lines)
+
+    def _read(self) -> None:
+        with contextlib.suppress(OSError):
+            while data := self._socket.recv(65_536):
+                self._lines.append(data.decode())
 
     def audit(self, **fields: str) -> list[dict[str, str]]:
         """Return the audit lines that have all of `fields`, as dictionaries."""
@@ -51,6 +53,8 @@ class SyslogFile:
 
     def close(self) -> None:
         """Stop listening."""
+        with contextlib.suppress(OSError):  # wakes the reader
+            self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
         self.path.unlink(missing_ok=True)
 

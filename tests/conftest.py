@@ -1,0 +1,41 @@
+"""What tests of several folders share: the realm, and the people in it."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.lab.daemon import Daemon
+from tests.lab.realm import Realm
+
+PASSWORD = "correct-horse"
+
+
+@pytest.fixture(scope="session")
+def realm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Realm]:
+    """One KDC for the whole run; `alice` is to be an administrator, `mallory` never is."""
+    made = Realm(tmp_path_factory.mktemp("realm"))
+    for name in ("alice", "mallory", "alice/admin"):
+        made.add_principal(name, PASSWORD)
+    yield made
+    made.stop()
+
+
+@pytest.fixture(scope="session")
+def alice(realm: Realm) -> dict[str, str]:
+    """The environment of an administrator with a ticket."""
+    return realm.kinit("alice", PASSWORD, "alice")
+
+
+@pytest.fixture(scope="session")
+def mallory(realm: Realm) -> dict[str, str]:
+    """The environment of somebody with a ticket who is on no list."""
+    return realm.kinit("mallory", PASSWORD, "mallory")
+
+
+@pytest.fixture(scope="module")
+def daemon(realm: Realm, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    """xmand with libvirt's test driver and alice on its list."""
+    started = Daemon(realm, tmp_path_factory.mktemp("xmand"), admins=("alice@XMAN.TEST",))
+    yield started
+    assert started.stop() == 0
+    assert "Traceback" not in started.stderr()
