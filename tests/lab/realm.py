@@ -8,8 +8,8 @@ from typing import Any
 from k5test import K5Realm
 
 from tests.lab.process import PATH, free_ports
+from tests.lab.realm_pkinit import REALM, make_certificate
 
-REALM = "XMAN.TEST"
 # The host as administrators know it, by its other names, and names for which the keytab has no key.
 FQDN = "skirit80.xman.test"
 SECOND_NAME = "backup80.xman.test"
@@ -38,13 +38,17 @@ class Realm:
         self.directory = directory
         portbase = free_ports(10)
         os.environ["PATH"] = PATH
+        certificate, key = make_certificate(directory)
         self._realm: Any = K5Realm(
             realm=REALM, portbase=portbase, get_creds=False, create_host=False, create_user=False,
             krb5_conf={
                 "libdefaults": {"rdns": "false", "dns_canonicalize_hostname": "true"},
                 "domain_realm": {".xman.test": REALM, "xman.test": REALM},
+                "realms": {"$realm": {"pkinit_anchors": f"FILE:{certificate}"}},
             },
+            kdc_conf={"realms": {"$realm": {"pkinit_identity": f"FILE:{certificate},{key}"}}},
         )  # fmt: skip
+        self.add_principal("WELLKNOWN/ANONYMOUS")
         hosts = directory / "hosts"
         hosts.write_text(_HOSTS)
         self.env = dict(self._realm.env) | {
@@ -85,6 +89,12 @@ class Realm:
             ["kinit", *arguments, f"{principal}@{REALM}"],
             input=f"{password}\n".encode(), env=env, check=True, stdout=subprocess.DEVNULL,
         )  # fmt: skip
+        return env
+
+    def kinit_anonymous(self) -> dict[str, str]:
+        """Get an anonymous ticket; return the environment that uses it."""
+        env = self.cache("anonymous")
+        subprocess.run(["kinit", "-n", f"@{REALM}"], env=env, check=True, stdout=subprocess.DEVNULL)
         return env
 
     def stop(self) -> None:

@@ -13,7 +13,7 @@ HEADER = "Name                                        ID   Mem VCPUs      State 
 @pytest.fixture
 def vm(daemon: Daemon, alice: dict[str, str], request: pytest.FixtureRequest) -> str:
     """A running domain of the test's own."""
-    name = request.node.name.replace("[", "-").replace("]", "").replace("_", "-")[:60]
+    name: str = request.node.name.replace("[", "-").replace("]", "").replace("_", "-")[:60]
     made = daemon.rxm(alice, "create", "-", stdin=describe_domain(name))
     assert made.status == 0, made
     return name

@@ -1,0 +1,179 @@
+"""Who does not get in: each refusal has its exit class, one clear line, a line in syslog where it reached xmand, and
+changes nothing."""
+
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import PASSWORD
+from tests.lab.daemon import Answer, Daemon, run_rxm
+from tests.lab.realm import DEAD_HOST, UNKEYED, Realm
+
+
+@pytest.fixture(autouse=True)
+def _nothing_changes(daemon: Daemon, alice: dict[str, str]) -> Iterator[None]:
+    daemon.allow("alice@XMAN.TEST")
+    yield
+    daemon.allow("alice@XMAN.TEST")
+    state = daemon.rxm(alice, "-j", "list", "test").json()["result"]["domains"][0]["state"]
+    assert state == "running"
+
+
+def assert_refused(answer: Answer, status: int, *words: str) -> None:
+    """Assert the exit status, and one line on standard error with all of `words`."""
+    assert answer.status == status, answer
+    assert answer.stdout == ""
+    assert answer.stderr.startswith("Error: ")
+    assert answer.stderr.count("\n") == 1
+    for word in words:
+        assert word in answer.stderr
+
+
+def test_a_principal_that_is_not_on_the_list(daemon: Daemon, mallory: dict[str, str]) -> None:
+    answer = daemon.rxm(mallory, "destroy", "test")
+
+    assert_refused(answer, 5, "mallory@XMAN.TEST", ".k5login")
+    assert daemon.syslog.wait(ev="deny", princ="mallory@XMAN.TEST", verb="destroy")["detail"] == "not on the list"
+
+
+def test_an_instance_of_a_listed_principal(daemon: Daemon, realm: Realm) -> None:
+    env = realm.kinit("alice/admin", PASSWORD, "alice-admin")
+
+    assert_refused(daemon.rxm(env, "destroy", "test"), 5, "alice/admin@XMAN.TEST")
+
+
+def test_an_anonymous_ticket(daemon: Daemon, realm: Realm) -> None:
+    daemon.allow("alice@XMAN.TEST", "WELLKNOWN/ANONYMOUS@WELLKNOWN:ANONYMOUS")
+
+    answer = daemon.rxm(realm.kinit_anonymous(), "destroy", "test")
+
+    assert_refused(answer, 5)
+    assert (
+        "anonymous"
+        in daemon.syslog.wait(ev="deny", verb="destroy", princ="WELLKNOWN/ANONYMOUS@WELLKNOWN:ANONYMOUS")["detail"]
+    )
+
+
+def _absent(path: Path) -> None:
+    path.unlink()
+
+
+def _group_writable(path: Path) -> None:
+    path.chmod(0o664)
+
+
+def _malformed(path: Path) -> None:
+    path.write_bytes(b"alice@XMAN.TEST\n\0\n")
+
+
+def _symbolic_link(path: Path) -> None:
+    target = path.with_suffix(".target")
+    target.write_text("alice@XMAN.TEST\n")
+    path.unlink()
+    path.symlink_to(target)
+
+
+def _directory(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+@pytest.mark.parametrize("spoil", [_absent, _group_writable, _malformed, _symbolic_link, _directory])
+def test_a_list_that_cannot_be_used_denies_everyone(daemon: Daemon, alice: dict[str, str], spoil: object) -> None:
+    assert callable(spoil)
+    spoil(daemon.k5login)
+
+    answer = daemon.rxm(alice, "destroy", "test")
+
+    if daemon.k5login.is_dir():
+        daemon.k5login.rmdir()
+    assert_refused(answer, 5)
+    assert daemon.syslog.wait(ev="deny", princ="alice@XMAN.TEST", verb="destroy")["detail"] == "the list cannot be used"
+
+
+def test_a_list_that_cannot_be_used_is_named_in_the_log(daemon: Daemon) -> None:
+    assert any("nobody is allowed" in line for line in daemon.syslog.lines())
+
+
+def test_an_expired_ticket(daemon: Daemon, realm: Realm) -> None:
+    env = realm.kinit("alice", PASSWORD, "expired", "-l", "1s")
+    time.sleep(2)
+
+    assert_refused(daemon.rxm(env, "destroy", "test"), 4, "expired", "kinit")
+
+
+def test_no_ticket(daemon: Daemon, realm: Realm) -> None:
+    assert_refused(daemon.rxm(realm.cache("none"), "destroy", "test"), 4, "no Kerberos ticket", "kinit")
+
+
+def test_a_client_keytab_stands_in_for_a_ticket(daemon: Daemon, realm: Realm, tmp_path: Path) -> None:
+    realm.add_service("portal", str(tmp_path / "portal.keytab"))
+    daemon.allow("alice@XMAN.TEST", "portal@XMAN.TEST")
+    config = tmp_path / "rxm.toml"
+    config.write_text(f'client_keytab = "{tmp_path / "portal.keytab"}"\nprincipal = "portal@XMAN.TEST"\n')
+
+    answer = daemon.rxm(realm.cache("none"), "-c", str(config), "-j", "ping")
+
+    assert answer.json()["result"]["principal"] == "portal@XMAN.TEST"
+
+
+def test_a_wrong_service_key(realm: Realm, alice: dict[str, str], tmp_path: Path) -> None:
+    realm.add_service("host/wrong.xman.test", str(tmp_path / "old.keytab"))
+    with (realm.directory / "hosts").open("a") as hosts:
+        hosts.write("127.0.0.1 wrong.xman.test\n")
+    realm.extract_keytab("host/wrong.xman.test", str(tmp_path / "new.keytab"))
+    stale = Daemon(realm, tmp_path / "x", admins=("alice@XMAN.TEST",), keytab=str(tmp_path / "old.keytab"))
+
+    answer = stale.rxm(alice, "list", host="wrong.xman.test")
+
+    assert_refused(answer, 4, "wrong.xman.test", "key")
+    assert "keytab" in stale.syslog.wait(ev="conn")["detail"]
+    assert stale.stop() == 0
+
+
+def test_a_host_of_which_the_realm_knows_nothing(daemon: Daemon, alice: dict[str, str]) -> None:
+    assert_refused(daemon.rxm(alice, "list", host=UNKEYED), 4, UNKEYED, "is the name right?")
+
+
+def test_a_ticket_for_another_service_of_the_host(daemon: Daemon, realm: Realm, alice: dict[str, str]) -> None:
+    realm.add_service("HTTP/skirit80.xman.test")
+
+    answer = run_rxm(alice, "-H", "skirit80.xman.test", "-p", str(daemon.port), "--service", "HTTP", "list")
+
+    assert_refused(answer, 4)
+
+
+def test_a_host_where_nothing_listens(realm: Realm, alice: dict[str, str]) -> None:
+    answer = run_rxm(alice, "-H", DEAD_HOST, "-p", "1", "destroy", "test")
+
+    assert_refused(answer, 6, DEAD_HOST, "is xmand running?")
+
+
+def test_a_name_that_does_not_resolve(alice: dict[str, str]) -> None:
+    assert_refused(run_rxm(alice, "-H", "nowhere.invalid", "list"), 6, "nowhere.invalid", "cannot be resolved")
+
+
+def test_a_host_that_says_nothing(alice: dict[str, str], tmp_path: Path) -> None:
+    import socket
+
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        answer = run_rxm(alice, "-t", "1", "-H", "skirit80", "-p", str(silent.getsockname()[1]), "destroy", "test")
+
+    assert_refused(answer, 6, "no answer in time")
+
+
+def test_removal_from_the_list_takes_effect_at_the_next_command(daemon: Daemon, alice: dict[str, str]) -> None:
+    assert daemon.rxm(alice, "list").status == 0
+    daemon.allow("bob@XMAN.TEST")
+
+    assert daemon.rxm(alice, "list").status == 5
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file to somebody else")
+def test_a_list_of_another_owner(daemon: Daemon, alice: dict[str, str]) -> None:
+    os.chown(daemon.k5login, 1234, -1)
+
+    assert_refused(daemon.rxm(alice, "destroy", "test"), 5)
