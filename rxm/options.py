@@ -67,9 +67,10 @@ def parse(words: list[str]) -> tuple[Options, list[str]]:
 def _count(given: dict[str, str], key: str) -> int:
     if key not in given:
         return 0
-    if not values.is_number(given[key]) or not 0 < int(given[key]) < 65536:
+    number = values.whole(given[key])
+    if not 0 < number < 65536:
         raise UsageError(f"--{key}: '{given[key]}' is not a number from 1 to 65535.")
-    return int(given[key])
+    return number
 
 
 def help_text() -> str:

@@ -129,7 +129,7 @@ def _value(argument: Argument, word: str) -> object:
         return values.memory(word)
     if argument.kind == verbs.COUNT:
         return values.count(word)
-    if argument.kind == verbs.TEXT and len(word.encode()) > MOST_TEXT:
+    if argument.kind == verbs.TEXT and len(word.encode("utf-8", "surrogateescape")) > MOST_TEXT:
         raise UsageError(f"{argument.name} is larger than {MOST_TEXT // 1024} KiB.")
     return word
 

@@ -8,6 +8,8 @@ _UNITS = {"b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 # More than any host has; keeps the arithmetic of libvirt's unsigned KiB far from its end.
 _MOST_MEMORY = 1 << 50
 _MOST_COUNT = 1 << 16
+# More digits than any number here has; `int` raises an error of its own for thousands of them.
+_MOST_DIGITS = 20
 
 # libvirt takes longer names, but file names are made of them, and the journal and the log show them whole.
 MOST_NAME_OCTETS = 128
@@ -23,7 +25,7 @@ _UUID_GROUPS = [8, 4, 4, 4, 12]
 def memory(word: str) -> int:
     """Return the octets that `word` means: `96` (MiB), `4G`, `512m`, `1048576k`. Raises UsageError."""
     number, unit = (word[:-1], word[-1].lower()) if word[-1:].lower() in _UNITS else (word, "m")
-    octets = int(number) * _UNITS[unit] if is_number(number) else 0
+    octets = whole(number) * _UNITS[unit]
     if not 0 < octets <= _MOST_MEMORY:
         raise UsageError(f"'{word}' is not an amount of memory; give MiB, or a number with B, K, M, G or T.")
     return octets
@@ -31,7 +33,7 @@ def memory(word: str) -> int:
 
 def count(word: str) -> int:
     """Return the whole number from 1 that `word` means. Raises UsageError."""
-    if not is_number(word) or not 0 < int(word) <= _MOST_COUNT:
+    if not 0 < whole(word) <= _MOST_COUNT:
         raise UsageError(f"'{word}' is not a number of CPUs; give a whole number from 1.")
     return int(word)
 
@@ -53,10 +55,11 @@ def domain(word: str) -> str:
 
     Names that others made are accepted as they are; only what no driver of libvirt takes is refused.
     """
-    if not word or len(word.encode()) > MOST_NAME_OCTETS or "/" in word or word in (".", ".."):
-        raise UsageError(f"'{word[:MOST_NAME_OCTETS]}' cannot be the name of a domain.")
+    # First, since these include what is not UTF-8 on rxm's command line, which could not be encoded below.
     if any(not character.isprintable() for character in word):
         raise UsageError("A domain's name cannot hold control characters.")
+    if not word or len(word.encode()) > MOST_NAME_OCTETS or "/" in word or word in (".", ".."):
+        raise UsageError(f"'{word[:MOST_NAME_OCTETS]}' cannot be the name of a domain.")
     return word
 
 
@@ -83,6 +86,11 @@ def check_new_name(name: str) -> None:
 def is_number(word: str) -> bool:
     """Whether `word` is digits only: ASCII ones, since `str.isdigit` takes superscripts, which `int` refuses."""
     return word != "" and _DIGITS.issuperset(word)
+
+
+def whole(word: str) -> int:
+    """Return the number that `word` is, 0 where it is none or beyond all limits here."""
+    return int(word) if is_number(word) and len(word) <= _MOST_DIGITS else 0
 
 
 def is_uuid(word: str) -> bool:

@@ -1,0 +1,209 @@
+"""The table of verbs, and what a user may type for one of them."""
+
+import pytest
+
+from xman import verbs
+from xman.verbs import (
+    ALIASES,
+    BY_NAME,
+    CLASSIC,
+    COMMON_OPTIONS,
+    DEADLINES,
+    FAMILIES,
+    SHORTEST_PREFIX,
+    VERBS,
+    Verb,
+    resolve,
+)
+from xmand.verbs import HANDLERS
+
+each_verb = pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb.name)
+
+
+@each_verb
+def test_every_verb_says_what_it_does_on_one_line(verb: Verb) -> None:
+    assert verb.help.strip() == verb.help != ""
+    assert "\n" not in verb.help
+    assert not verb.help.endswith(".")
+
+
+@each_verb
+def test_every_verb_belongs_to_a_family_that_can_be_granted(verb: Verb) -> None:
+    assert verb.family in FAMILIES or (verb.name, verb.family) == ("help", "")
+
+
+@each_verb
+def test_every_verb_has_a_deadline(verb: Verb) -> None:
+    assert verb.deadline in DEADLINES
+    assert verb.default_seconds == DEADLINES[verb.deadline]
+
+
+@each_verb
+def test_what_loses_data_changes_something(verb: Verb) -> None:
+    assert verb.changes or not verb.loses_data
+
+
+@each_verb
+def test_no_argument_follows_one_that_may_be_absent_or_many(verb: Verb) -> None:
+    assert not any(argument.optional or argument.many for argument in verb.arguments[:-1])
+
+
+@each_verb
+def test_no_option_hides_a_common_one(verb: Verb) -> None:
+    names = [name for option in (*verb.options, *COMMON_OPTIONS) for name in option.names]
+
+    assert len(names) == len(set(names))
+
+
+@each_verb
+def test_a_changing_verb_names_one_domain_or_brings_a_description(verb: Verb) -> None:
+    """The wire carries exactly one DOMAIN with a change, so that a retry acts once."""
+    assert verb.takes_domain or not verb.changes or verb.arguments[0].kind == verbs.TEXT
+
+
+def test_names_are_unique() -> None:
+    names = [verb.name for verb in VERBS]
+
+    assert len(names) == len(set(names))
+    assert list(BY_NAME) == names
+
+
+def test_each_verb_has_a_handler_and_each_handler_a_verb() -> None:
+    assert set(HANDLERS) == set(BY_NAME)
+
+
+def test_the_deadlines_are_the_published_ones() -> None:
+    assert DEADLINES == {"read": 30.0, "change": 120.0, "wait": 300.0, "none": None}
+
+
+@pytest.mark.parametrize(
+    ("name", "usage"),
+    [
+        ("help", "help [VERB]"),
+        ("list", "list [-l|--long] [DOMAIN...]"),
+        ("shutdown", "shutdown [-w|--wait] DOMAIN"),
+        ("mem-set", "mem-set DOMAIN MIB"),
+        ("migrate", "migrate [-l|--live] DOMAIN HOST"),
+        ("info", "info"),
+    ],
+)
+def test_usage_lines(name: str, usage: str) -> None:
+    assert BY_NAME[name].usage() == usage
+
+
+@pytest.mark.parametrize(("name", "takes"), [("pause", True), ("list", False), ("create", False), ("info", False)])
+def test_takes_domain_is_about_exactly_one(name: str, takes: bool) -> None:
+    assert BY_NAME[name].takes_domain is takes
+
+
+@each_verb
+def test_a_full_name_means_itself(verb: Verb) -> None:
+    assert resolve(verb.name) == (verb.name, "")
+
+
+@pytest.mark.parametrize(
+    ("word", "name"),
+    [
+        ("li", "list"),
+        ("in", "info"),
+        ("he", "help"),
+        ("dm", "dmesg"),
+        ("pa", "pause"),
+        ("unp", "unpause"),
+        ("reb", "reboot"),
+        ("sh", "shutdown"),
+        ("dest", "destroy"),
+        ("destr", "destroy"),
+        ("desc", "describe"),
+        ("cr", "create"),
+        ("mem", "mem-set"),
+        ("vc", "vcpu-set"),
+        ("mi", "migrate"),
+    ],
+)
+def test_a_unique_prefix_will_do(word: str, name: str) -> None:
+    assert resolve(word) == (name, "")
+
+
+@pytest.mark.parametrize(
+    ("word", "names"),
+    [
+        ("de", ["delete", "destroy", "describe"]),
+        ("des", ["destroy", "describe"]),
+        ("re", ["reboot", "resume"]),
+    ],
+)
+def test_an_ambiguous_prefix_names_what_it_may_mean(word: str, names: list[str]) -> None:
+    with pytest.raises(LookupError) as caught:
+        resolve(word)
+
+    assert str(caught.value) == f"'{word}' may mean {', '.join(names)}; type more of it."
+
+
+@pytest.mark.parametrize("word", ["", "d", "l", "p", "i", "Pause", "pausee", "nosuch", "-", "li st"])
+def test_what_is_no_verb(word: str) -> None:
+    with pytest.raises(LookupError) as caught:
+        resolve(word)
+
+    assert str(caught.value) == f"'{word}' is not a verb; 'rxm help' lists them."
+
+
+def prefixes(name: str) -> list[str]:
+    """Return everything shorter than `name` that could stand for it."""
+    return [name[:length] for length in range(SHORTEST_PREFIX, len(name))]
+
+
+@pytest.mark.parametrize("name", [verb.name for verb in VERBS if verb.name not in CLASSIC])
+def test_a_later_verb_is_never_reached_by_a_prefix(name: str) -> None:
+    for word in prefixes(name):
+        try:
+            reached, _warning = resolve(word)
+        except LookupError:
+            continue
+        assert reached != name, word
+
+
+def test_later_verbs_there_are() -> None:
+    assert {"ping", "version"} == set(BY_NAME) - set(CLASSIC)
+
+
+@pytest.mark.parametrize("name", [name for name in CLASSIC if name not in BY_NAME])
+def test_a_classic_verb_that_this_release_lacks_keeps_its_prefixes(name: str) -> None:
+    for word in [*prefixes(name), name]:
+        try:
+            reached, _warning = resolve(word)
+        except LookupError:
+            continue
+        # `new`, `start`, ... must not end up as something else that begins alike.
+        pytest.fail(f"{word} means {reached}")
+
+
+@pytest.mark.parametrize("name", [name for name in CLASSIC if name not in BY_NAME])
+def test_a_classic_verb_that_this_release_lacks_is_no_verb(name: str) -> None:
+    with pytest.raises(LookupError, match=f"^'{name}' is not a verb; 'rxm help' lists them.$"):
+        resolve(name)
+
+
+@pytest.mark.parametrize("name", [verb.name for verb in VERBS if verb.loses_data])
+def test_losing_data_takes_four_letters(name: str) -> None:
+    for word in (name[:2], name[:3]):
+        with pytest.raises(LookupError):
+            resolve(word)
+
+
+def test_losing_data_is_never_reached_by_a_short_prefix_even_a_unique_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(verbs, "CLASSIC", ("list", "destroy"))
+
+    with pytest.raises(LookupError, match=r"^'des' is too short for destroy, which loses data; type more of it.$"):
+        resolve("des")
+
+
+@pytest.mark.parametrize(("alias", "name"), [("balloon", "mem-set"), ("set-vcpus", "vcpu-set")])
+def test_old_names_work_with_a_warning(alias: str, name: str) -> None:
+    assert resolve(alias) == (name, f"Command {alias} is deprecated.  Please use rxm {name} instead.")
+
+
+def test_aliases_are_neither_verbs_nor_shortened() -> None:
+    assert not set(ALIASES) & set(BY_NAME)
+    with pytest.raises(LookupError):
+        resolve("ball")
