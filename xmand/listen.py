@@ -71,7 +71,9 @@ def _listen(host: str, port: int) -> list[socket.socket]:
                 raise
             return [_bind(socket.AF_INET, ("0.0.0.0", port))]
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    return [_bind(family, address) for family, _type, _protocol, _name, address in dict.fromkeys(found)]
+    # Some resolvers name an address twice.
+    wanted = dict.fromkeys((family, address) for family, _type, _protocol, _name, address in found)
+    return [_bind(family, address) for family, address in wanted]
 
 
 def _bind(family: int, address: tuple[object, ...]) -> socket.socket:

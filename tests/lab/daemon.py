@@ -65,7 +65,7 @@ class Daemon:
     def __init__(
         self, realm: Realm, directory: Path, *, uri: str = "test:///default", admins: tuple[str, ...] = (),
         settings: str = "", tables: str = "", listen: str = "[::]:0", prefix: tuple[str, ...] = (),
-        keytab: str = "", env: dict[str, str] | None = None,
+        keytab: str = "", env: dict[str, str] | None = None, pass_fds: tuple[int, ...] = (),
     ) -> None:  # fmt: skip
         directory.mkdir(parents=True, exist_ok=True)
         self.realm = realm
@@ -79,7 +79,9 @@ class Daemon:
             f'libvirt_uri = "{uri}"\nrun_dir = "{directory / "run"}"\nsyslog = "{self.syslog.path}"\n'
             f"{settings}\n{tables}\n"
         )
-        self._prefix = prefix
+        # What stands before every command: how to get where the daemon is.
+        self.prefix = prefix
+        self._pass_fds = pass_fds
         self._env = realm.env | (env or {})
         self._stderr = directory / "stderr"
         self.process = self._start()
@@ -95,12 +97,12 @@ class Daemon:
 
     def rxm(self, env: dict[str, str], *words: str, host: str = FQDN, stdin: str = "") -> "Answer":
         """Run rxm against this daemon."""
-        return run_rxm(env, "-H", host, "-p", str(self.port), *words, stdin=stdin, prefix=self._prefix)
+        return run_rxm(env, "-H", host, "-p", str(self.port), *words, stdin=stdin, prefix=self.prefix)
 
     def remctl(self, env: dict[str, str], *words: str, host: str = FQDN) -> "Answer":
         """Run Debian's remctl against this daemon."""
         command = ["remctl", "-p", str(self.port), host, *words]
-        return _answer([*self._prefix, *command], env, "")
+        return _answer([*self.prefix, *command], env, "")
 
     def stderr(self) -> str:
         """Return what the daemon wrote to its standard error."""
@@ -113,9 +115,11 @@ class Daemon:
         return status
 
     def _start(self) -> "subprocess.Popen[bytes]":
-        command = [*self._prefix, "xmand", "--foreground", "--config", str(self.config)]
+        command = [*self.prefix, "xmand", "--foreground", "--config", str(self.config)]
         with self._stderr.open("wb") as stderr:
-            return subprocess.Popen(command, env=self._env, stdin=subprocess.DEVNULL, stderr=stderr)
+            return subprocess.Popen(
+                command, env=self._env, stdin=subprocess.DEVNULL, stderr=stderr, pass_fds=self._pass_fds
+            )
 
     def _listening(self) -> bool:
         if self.process.poll() is not None:
