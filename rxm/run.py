@@ -176,7 +176,7 @@ class Runner:
             raise UnreachableError(
                 f"not every host could be asked where the domain is, so nothing was changed: {' '.join(problems)}"
             )
-        return known
+        return {host: known[host] for host in self._hosts if host in known}
 
 
 def _envelope(reply: Reply, verb: str, target: Target, principal: str) -> dict[str, Any]:

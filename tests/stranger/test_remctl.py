@@ -1,0 +1,83 @@
+"""Debian's remctl drives xmand: every verb, by the words that a person would type."""
+
+import pytest
+
+from tests.lab.daemon import Daemon
+from tests.lab.descriptions import for_test_driver
+from xman import verbs
+
+
+@pytest.fixture
+def vm(daemon: Daemon, alice: dict[str, str], request: pytest.FixtureRequest) -> str:
+    """A running domain of the test's own, made with remctl."""
+    name: str = request.node.name.replace("[", "-").replace("]", "").replace("_", "-")[:60]
+    made = daemon.remctl(alice, "create", for_test_driver(name))
+    assert (made.status, made.stderr) == (0, f"Started domain {name}\n")
+    return name
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["help"], ["help", "list"], ["list"], ["list", "--long"], ["list", "VM"], ["describe", "VM"], ["info"],
+        ["dmesg"], ["dmesg", "-c"], ["ping"], ["version"], ["pause", "VM"], ["unpause", "VM"], ["reboot", "VM"],
+        ["mem-set", "VM", "128"], ["vcpu-set", "VM", "2"], ["shutdown", "VM"], ["shutdown", "--wait", "VM"],
+        ["destroy", "VM"],
+    ],
+    ids="-".join,
+)  # fmt: skip
+def test_a_verb_gives_what_rxm_gives(daemon: Daemon, alice: dict[str, str], vm: str, words: list[str]) -> None:
+    answer = daemon.remctl(alice, *[vm if word == "VM" else word for word in words])
+
+    assert answer.status == 0, answer
+    if words[0] in ("help", "describe", "version"):
+        assert answer.stdout == daemon.rxm(alice, *[vm if word == "VM" else word for word in words]).stdout
+
+
+def test_every_verb_has_been_driven_by_remctl() -> None:
+    (table,) = [mark for mark in test_a_verb_gives_what_rxm_gives.pytestmark if mark.name == "parametrize"]  # type: ignore[attr-defined]
+
+    driven = {words[0] for words in table.args[1]} | {"create", "migrate"}
+    assert driven == set(verbs.BY_NAME)
+
+
+def test_migrate_is_refused_in_words(daemon: Daemon, alice: dict[str, str], vm: str) -> None:
+    answer = daemon.remctl(alice, "migrate", "--live", vm, "elsewhere")
+
+    assert answer.status == 3
+    assert answer.stderr.startswith("Error: ")
+
+
+def test_an_exit_class_is_remctls_status(daemon: Daemon, alice: dict[str, str]) -> None:
+    answer = daemon.remctl(alice, "pause", "vm9")
+
+    assert (answer.status, answer.stdout, answer.stderr) == (7, "", "Error: Domain 'vm9' does not exist.\n")
+
+
+def test_a_denied_principal(daemon: Daemon, mallory: dict[str, str]) -> None:
+    answer = daemon.remctl(mallory, "list")
+
+    assert (answer.status, answer.stderr) == (255, "Access denied\n")
+
+
+def test_json_for_programs_in_other_languages(daemon: Daemon, alice: dict[str, str]) -> None:
+    assert daemon.remctl(alice, "list", "--json").json()["result"]["domains"]
+
+
+def test_an_empty_command(daemon: Daemon, alice: dict[str, str]) -> None:
+    answer = daemon.remctl(alice, "")
+
+    assert (answer.status, answer.stderr) == (255, "Unknown command\n")
+
+
+def test_a_change_without_a_request_id_gets_one(daemon: Daemon, alice: dict[str, str], vm: str) -> None:
+    daemon.remctl(alice, "pause", vm)
+
+    assert len(daemon.syslog.wait(ev="end", verb="pause", dom=vm)["rid"]) == 32
+
+
+def test_a_large_argument_arrives_in_several_messages(daemon: Daemon, alice: dict[str, str]) -> None:
+    description = for_test_driver("large").replace("<os>", f"<description>{'x' * 120_000}</description><os>")
+
+    assert daemon.remctl(alice, "create", description).status == 0
+    assert "x" * 120_000 in daemon.remctl(alice, "describe", "large").stdout

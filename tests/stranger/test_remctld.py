@@ -1,0 +1,110 @@
+"""Our client drives Debian's remctld."""
+
+import socket
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+
+from rxm.client import Connection, Deadline, Reply
+from tests.lab.peer import Peer
+from tests.lab.process import ROOT, end, free_ports, wait_for
+from tests.lab.realm import FQDN, Realm
+from xman.gss.python_gssapi import Initiator
+from xman.wire import constants as c
+
+REMCTLD = ROOT / ".build" / "remctl-server" / "usr" / "sbin" / "remctld"
+PROGRAM = """\
+#!/bin/sh
+case $1 in
+  status) exit "$2" ;;
+  both) echo out; echo err >&2 ;;
+  large) head -c 200000 /dev/zero | tr '\\0' x ;;
+  size) echo ${#2} ;;
+esac
+"""
+
+
+@pytest.fixture(scope="module")
+def remctld(realm: Realm, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """A remctld of our own; gives its port."""
+    directory = tmp_path_factory.mktemp("remctld")
+    program = directory / "program"
+    program.write_text(PROGRAM)
+    program.chmod(0o755)
+    configuration = directory / "remctl.conf"
+    configuration.write_text(f"try ALL {program} princ:alice@XMAN.TEST\n")
+    port = free_ports(1)
+    server = subprocess.Popen(
+        [str(REMCTLD), "-m", "-F", "-S", "-p", str(port), "-b", "127.0.0.1", "-f", str(configuration),
+         "-k", realm.keytab, "-P", str(directory / "pid")],
+        env=realm.env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    wait_for(lambda: (directory / "pid").exists(), 10, "remctld's start")
+    yield port
+    end(server)
+
+
+@pytest.fixture
+def connection(remctld: int, alice: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Connection]:
+    """A connection of rxm's client to it."""
+    for key in ("KRB5_CONFIG", "KRB5CCNAME"):
+        monkeypatch.setenv(key, alice[key])
+    # The test's own process knows no other name for the address; the ticket is for the host's name all the same.
+    monkeypatch.setattr("rxm.client._dial", _dial)
+    with Connection(FQDN, remctld, "host", Initiator(), Deadline(30)) as opened:
+        yield opened
+
+
+def _dial(_host: str, port: int, deadline: Deadline) -> object:
+
+    return socket.create_connection(("127.0.0.1", port), timeout=deadline.remaining())
+
+
+def run(connection: Connection, *words: str) -> Reply:
+    """Run one command."""
+    return connection.run([word.encode() for word in words], Deadline(30), changes=False)
+
+
+def test_output_on_both_streams(connection: Connection) -> None:
+    reply = run(connection, "try", "both")
+
+    assert (reply.stdout, reply.stderr, reply.status, reply.error) == (b"out\n", b"err\n", 0, 0)
+
+
+@pytest.mark.parametrize("status", [0, 1, 7, 125])
+def test_status(connection: Connection, status: int) -> None:
+    assert run(connection, "try", "status", str(status)).status == status
+
+
+def test_large_output_arrives_whole(connection: Connection) -> None:
+    assert run(connection, "try", "large").stdout == b"x" * 200_000
+
+
+def test_a_command_of_several_messages(connection: Connection) -> None:
+    assert run(connection, "try", "size", "x" * 100_000).stdout == b"100000\n"
+
+
+def test_the_connection_is_kept_for_many_commands(connection: Connection) -> None:
+    assert [run(connection, "try", "status", str(n)).status for n in range(5)] == list(range(5))
+
+
+def test_an_unknown_command_is_an_error_and_the_connection_goes_on(connection: Connection) -> None:
+    reply = run(connection, "nonsense")
+
+    assert (reply.error, reply.error_text) == (c.ERROR_UNKNOWN_COMMAND, "Unknown command")
+    assert run(connection, "try", "status", "3").status == 3
+
+
+def test_a_denied_principal(remctld: int, mallory: dict[str, str]) -> None:
+    with Peer(mallory, remctld) as peer:
+        peer.send(b"\x02\x01\x01\x00\x00\x00\x00\x02\x00\x00\x00\x03try\x00\x00\x00\x04both")
+
+        assert peer.receive() == b"\x02\x05\x00\x00\x00\x06\x00\x00\x00\x0dAccess denied"
+
+
+def test_noop(remctld: int, alice: dict[str, str]) -> None:
+    with Peer(alice, remctld) as peer:
+        peer.send(b"\x03\x07")
+
+        assert peer.receive() == b"\x03\x07"
