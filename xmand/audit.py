@@ -8,6 +8,7 @@ from collections.abc import Callable
 # More of one field than this is somebody filling our log.
 MOST_FIELD = 256
 MOST_LINE = 1024
+_CUT = ' trunc="1"'
 _PLAIN = frozenset(range(0x20, 0x7F)) - frozenset(b'"\\')
 
 FIELDS = ("ev", "rid", "princ", "peer", "verb", "dom", "reason", "res", "code", "ms", "detail")
@@ -34,7 +35,7 @@ def line(**fields: str | bytes | int) -> str:
         raise TypeError(f"not fields of the audit: {sorted(fields)}")
     text = " ".join(parts)
     truncated |= len(text) > MOST_LINE
-    return text[:MOST_LINE] + (' trunc="1"' if truncated else "")
+    return text[: MOST_LINE - len(_CUT)] + _CUT if truncated else text
 
 
 class Audit:

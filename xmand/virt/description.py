@@ -39,7 +39,8 @@ def parse(text: str) -> Description:
         recover=False,
     )
     try:
-        root = etree.fromstring(text.encode(), parser)
+        # What is not Unicode text is left to libxml2 to refuse.
+        root = etree.fromstring(text.encode("utf-8", "surrogatepass"), parser)
     except etree.XMLSyntaxError as error:
         raise UsageError(f"The description is not well-formed XML: {error.msg}.") from error
     tree = root.getroottree()
@@ -52,9 +53,15 @@ def parse(text: str) -> Description:
         raise UsageError("The description has an entity; write out what it stands for.")
     if root.tag != "domain":
         raise UsageError(f"The description's root is <{root.tag!s}>, not <domain>.")
-    name = (root.findtext("name") or "").strip()
+    # As libvirt reads it: all the text within, and blanks are part of the name.
+    name = _text(root, "name")
     values.check_new_name(name)
-    uuid = (root.findtext("uuid") or "").strip().lower()
+    uuid = _text(root, "uuid").strip().lower()
     if uuid and not values.is_uuid(uuid):
         raise UsageError(f"'{uuid[:64]}' is not a UUID.")
     return Description(name, uuid, etree.tostring(root, encoding="unicode"))
+
+
+def _text(root: etree._Element, name: str) -> str:
+    element = root.find(name)
+    return "" if element is None else "".join(str(text) for text in element.itertext())
