@@ -5,6 +5,7 @@ the local socket, as glibc writes it; RFC 5424 and RFC 5426 for UDP.
 """
 
 import contextlib
+import ipaddress
 import logging
 import os
 import socket
@@ -21,6 +22,8 @@ LOG_AUTHPRIV = 10
 LOG_ERR, LOG_WARNING, LOG_NOTICE, LOG_INFO, LOG_DEBUG = 3, 4, 5, 6, 7
 # What is kept while syslog is away: about 10 MiB of lines.
 MOST_QUEUED = 10_000
+# rsyslog cuts longer lines; one that no datagram holds would wait for ever, and all the others behind it.
+MOST_TEXT = 8_000
 DEFAULT_UDP_PORT = 514
 _LEVELS = {logging.DEBUG: LOG_DEBUG, logging.INFO: LOG_INFO, logging.WARNING: LOG_WARNING}
 
@@ -48,7 +51,7 @@ class Syslog:
         """Send one line, or keep it until it can be sent."""
         if self._address is None:
             return
-        datagram = self._header(facility * 8 + severity) + text.encode("ascii", "backslashreplace")
+        datagram = self._header(facility * 8 + severity) + text.encode("ascii", "backslashreplace")[:MOST_TEXT]
         with self._lock:
             if len(self._queue) >= MOST_QUEUED:
                 self._queue.popleft()
@@ -133,11 +136,11 @@ class SyslogHandler(logging.Handler):
 
 
 def _udp_address(target: str) -> tuple[str, int]:
-    host, _, port = target.removeprefix("udp://").rpartition(":")
-    if not host:
+    host, colon, port = target.removeprefix("udp://").rpartition(":")
+    if not colon:
         host, port = port, str(DEFAULT_UDP_PORT)
-    host = host.strip("[]")
-    with contextlib.suppress(OSError, ValueError):
-        info = socket.getaddrinfo(host, int(port), type=socket.SOCK_DGRAM, flags=socket.AI_NUMERICHOST)
-        return str(info[0][4][0]), int(port)
+    with contextlib.suppress(ValueError):
+        address, number = ipaddress.ip_address(host.strip("[]")), int(port)
+        if 0 < number <= 65535:
+            return str(address), number
     raise ConfigurationError(f"syslog: '{target}' is not udp://ADDRESS:PORT with a numeric address")
