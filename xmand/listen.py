@@ -35,7 +35,7 @@ def inherited() -> list[socket.socket]:
     """Return the sockets of sd_listen_fds(3), and forget them, so that no child mistakes them for its own."""
     count, owner = os.environ.pop("LISTEN_FDS", ""), os.environ.pop("LISTEN_PID", "")
     os.environ.pop("LISTEN_FDNAMES", None)
-    if not count.isdigit() or owner != str(os.getpid()):
+    if not (count.isascii() and count.isdigit()) or owner != str(os.getpid()):
         return []
     sockets = [socket.socket(fileno=_FIRST_INHERITED + n) for n in range(int(count))]
     for sock in sockets:

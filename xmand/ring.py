@@ -18,8 +18,9 @@ class Ring:
         self._started = time.monotonic()
 
     def add(self, text: str) -> None:
-        """Add one line, at the cost of the oldest when full."""
-        line = f"[{time.monotonic() - self._started:12.6f}] {text}"
+        """Add one line, at the cost of the oldest when full. A text of several (libvirt has such) becomes one."""
+        flat = " ".join(part.strip() for part in text.splitlines())
+        line = f"[{time.monotonic() - self._started:12.6f}] {flat}"
         with self._lock:
             self._lines.append(line)
             self._octets += len(line)
