@@ -27,6 +27,8 @@ CLOSED = "closed"
 # test suite sends eleven in a row.
 MAX_ERRORS_IN_A_ROW = 32
 
+_FROM_CLIENTS = (c.COMMAND, c.QUIT, c.NOOP)
+
 
 class ServerProtocol:
     """One connection's conversation; feed it plaintexts with `receive`, send what `take_outgoing` returns."""
@@ -49,6 +51,7 @@ class ServerProtocol:
         if self.state in (RUNNING, CLOSED):
             raise RuntimeError(f"a message was handed in while {self.state}")
         try:
+            self._check_type(plaintext)
             return self._dispatch(m.decode(plaintext))
         except m.ProtocolError as error:
             self._refuse(error.code)
@@ -86,6 +89,13 @@ class ServerProtocol:
         if self.state != RUNNING:
             raise RuntimeError(f"a reply was sent while {self.state}")
 
+    def _check_type(self, plaintext: bytes) -> None:
+        """Refuse the types that no client sends, whatever their bodies look like."""
+        if len(plaintext) < 2 or plaintext[0] not in c.SUPPORTED_VERSIONS or plaintext[1] in _FROM_CLIENTS:
+            return
+        code = c.ERROR_UNEXPECTED_MESSAGE if self.state == PARTIAL else c.ERROR_UNKNOWN_MESSAGE
+        raise m.ProtocolError(code, f"a message of type {plaintext[1]} while {self.state}")
+
     def _dispatch(self, message: m.Message) -> list[bytes] | None:
         if isinstance(message, m.UnsupportedVersion):
             self._discard()
@@ -100,17 +110,16 @@ class ServerProtocol:
             return self._command(message)
         if self.state == PARTIAL:
             raise m.ProtocolError(c.ERROR_UNEXPECTED_MESSAGE, "only COMMAND and QUIT may follow an unfinished COMMAND")
-        if isinstance(message, m.Noop):
-            self._outgoing.append(m.encode(m.Noop()))
-            return None
-        raise m.ProtocolError(c.ERROR_UNKNOWN_MESSAGE, "a message that only a server sends")
+        self._outgoing.append(m.encode(m.Noop()))
+        return None
 
     def _command(self, message: m.CommandChunk) -> list[bytes] | None:
         try:
             return self._collect(message)
         except m.ProtocolError as error:
             self._refuse(error.code)
-            if error.code == c.ERROR_TOOMUCH_DATA and message.continuation in (c.FIRST, c.MIDDLE):
+            more_follows = error.code == c.ERROR_TOOMUCH_DATA and message.continuation in (c.FIRST, c.MIDDLE)
+            if more_follows and self.state != CLOSED:
                 self.state = SWALLOWING
             elif not message.keepalive:
                 self.state = CLOSED
