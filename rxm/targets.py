@@ -37,12 +37,12 @@ def expand(text: str, groups: dict[str, str] | None = None) -> list[str]:
         return list(dict.fromkeys(name for name in text.split(",") if name))
     # ClusterShell is dear to import, and most commands name plain hosts.
     from ClusterShell.NodeSet import NodeSet, NodeSetException
-    from ClusterShell.NodeUtils import GroupResolver, GroupSource, GroupSourceError
+    from ClusterShell.NodeUtils import GroupResolver, GroupResolverError, GroupSource, GroupSourceError
 
     own = GroupResolver(GroupSource("xman", groups=groups)) if groups else None
     try:
         return [str(name) for name in NodeSet(text, resolver=own)]
-    except (NodeSetException, GroupSourceError) as error:
+    except (NodeSetException, GroupResolverError, GroupSourceError) as error:
         raise UsageError(f"'{text}' is not a list of names: {error}.") from error
 
 
@@ -72,9 +72,11 @@ def locate(name: str, known: dict[str, list[dict[str, Any]]]) -> Target:
     `known` holds the `result.domains[]` of `list` by host. Raises NoSuchDomainError, and UsageError naming the hosts
     where several have it.
     """
-    keys = ("name", "uuid", "id")
-    for key in keys:
-        hosts = [host for host, domains in known.items() if any(str(domain[key]) == name for domain in domains)]
+    sought: tuple[tuple[str, object], ...] = (("name", name), ("uuid", name.lower()))
+    if values.is_number(name):
+        sought += (("id", values.whole(name)),)
+    for key, value in sought:
+        hosts = [host for host, domains in known.items() if any(domain[key] == value for domain in domains)]
         if len(hosts) == 1:
             return Target(hosts[0], name)
         if hosts:
