@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import os
 import re
 import socket
 import subprocess
@@ -66,6 +65,7 @@ class Daemon:
         self, realm: Realm, directory: Path, *, uri: str = "test:///default", admins: tuple[str, ...] = (),
         settings: str = "", tables: str = "", listen: str = "[::]:0", prefix: tuple[str, ...] = (),
         keytab: str = "", env: dict[str, str] | None = None, pass_fds: tuple[int, ...] = (),
+        host: str = FQDN,
     ) -> None:  # fmt: skip
         directory.mkdir(parents=True, exist_ok=True)
         self.realm = realm
@@ -82,6 +82,8 @@ class Daemon:
         # What stands before every command: how to get where the daemon is.
         self.prefix = prefix
         self._pass_fds = pass_fds
+        # By which name its clients call it.
+        self.host = host
         self._env = realm.env | (env or {})
         self._stderr = directory / "stderr"
         self.process = self._start()
@@ -95,14 +97,14 @@ class Daemon:
         new.chmod(0o600)
         new.rename(self.k5login)
 
-    def rxm(self, env: dict[str, str], *words: str, host: str = FQDN, stdin: str = "") -> "Answer":
+    def rxm(self, env: dict[str, str], *words: str, host: str = "", stdin: str = "") -> "Answer":
         """Run rxm against this daemon."""
-        return run_rxm(env, "-H", host, "-p", str(self.port), *words, stdin=stdin, prefix=self.prefix)
+        return run_rxm(env, "-H", host or self.host, "-p", str(self.port), *words, stdin=stdin, prefix=self.prefix)
 
-    def remctl(self, env: dict[str, str], *words: str, host: str = FQDN) -> "Answer":
+    def remctl(self, env: dict[str, str], *words: str) -> "Answer":
         """Run Debian's remctl against this daemon."""
-        command = ["remctl", "-p", str(self.port), host, *words]
-        return _answer([*self.prefix, *command], env, "")
+        command = ["remctl", "-p", str(self.port), self.host, *words]
+        return answer([*self.prefix, *command], env, "")
 
     def stderr(self) -> str:
         """Return what the daemon wrote to its standard error."""
@@ -154,10 +156,11 @@ class Answer:
 
 def run_rxm(env: dict[str, str], *words: str, stdin: str = "", prefix: tuple[str, ...] = ()) -> Answer:
     """Run rxm with `words`."""
-    return _answer([*prefix, "rxm", *words], env, stdin)
+    return answer([*prefix, "rxm", *words], env, stdin)
 
 
-def _answer(command: list[str], env: dict[str, str], stdin: str) -> Answer:
+def answer(command: list[str], env: dict[str, str], stdin: str = "") -> Answer:
+    """Run a program to its end."""
     started = time.monotonic()
     done = subprocess.run(command, env=env, input=stdin.encode(), capture_output=True, timeout=300, check=False)
     stdout, stderr = done.stdout.decode(), done.stderr.decode()
@@ -166,9 +169,4 @@ def _answer(command: list[str], env: dict[str, str], stdin: str) -> Answer:
 
 def xmand(env: dict[str, str], *words: str) -> Answer:
     """Run xmand with `words` to its end."""
-    return _answer(["xmand", *words], env | {"PYTHONUNBUFFERED": "1"}, "")
-
-
-def environment() -> dict[str, str]:
-    """Return this process' environment, for programs that need nothing of the realm."""
-    return dict(os.environ)
+    return answer(["xmand", *words], env | {"PYTHONUNBUFFERED": "1"}, "")

@@ -7,7 +7,7 @@ from typing import Any
 
 from k5test import K5Realm
 
-from tests.lab.process import PATH, free_ports
+from tests.lab.process import PATH, end, free_ports
 from tests.lab.realm_pkinit import REALM, make_certificate
 
 # The host as administrators know it, by its other names, and names for which the keytab has no key.
@@ -39,13 +39,17 @@ def without_wrapper(env: dict[str, str]) -> dict[str, str]:
 class Realm:
     """A KDC, principals with passwords, keytabs."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, prefix: tuple[str, ...] = (), hosts: str = _HOSTS) -> None:
         self.directory = directory
+        # What stands before the KDC and all who speak to it: how to get into their network namespace.
+        self.prefix = prefix
+        self._kdc: subprocess.Popen[bytes] | None = None
         portbase = free_ports(10)
         os.environ["PATH"] = PATH
         certificate, key = make_certificate(directory)
         self._realm: Any = K5Realm(
             realm=REALM, portbase=portbase, get_creds=False, create_host=False, create_user=False,
+            start_kdc=not prefix,
             krb5_conf={
                 "libdefaults": {"rdns": "false", "dns_canonicalize_hostname": "true"},
                 "domain_realm": {".xman.test": REALM, "xman.test": REALM},
@@ -54,18 +58,21 @@ class Realm:
             kdc_conf={"realms": {"$realm": {"pkinit_identity": f"FILE:{certificate},{key}"}}},
         )  # fmt: skip
         self.add_principal("WELLKNOWN/ANONYMOUS")
-        hosts = directory / "hosts"
-        hosts.write_text(_HOSTS)
+        (directory / "hosts").write_text(hosts)
         self.env = dict(self._realm.env) | {
             "PATH": PATH,
             "HOME": str(directory),
             "LD_PRELOAD": _NSS_WRAPPER,
-            "NSS_WRAPPER_HOSTS": str(hosts),
+            "NSS_WRAPPER_HOSTS": str(directory / "hosts"),
             "LC_ALL": "C.UTF-8",
             # What this process may have set for itself.
             "KRB5_KTNAME": "/nonexistent/keytab",
         }
         self.keytab = str(directory / "host.keytab")
+        if prefix:
+            self.env = without_wrapper(self.env)
+            self._kdc = subprocess.Popen([*prefix, "krb5kdc", "-n"], env=self.env, stderr=subprocess.DEVNULL)
+            return
         for name in (FQDN, SECOND_NAME, IPV6_NAME, SECOND_HOST):
             self.add_service(f"host/{name}")
 
@@ -91,7 +98,7 @@ class Realm:
         """Get a ticket into the cache called `cache`; return the environment that uses it."""
         env = self.cache(cache)
         subprocess.run(
-            ["kinit", *arguments, f"{principal}@{REALM}"],
+            [*self.prefix, "kinit", *arguments, f"{principal}@{REALM}"],
             input=f"{password}\n".encode(), env=env, check=True, stdout=subprocess.DEVNULL,
         )  # fmt: skip
         return env
@@ -114,4 +121,6 @@ class Realm:
 
     def stop(self) -> None:
         """End the KDC and remove the realm's files."""
+        if self._kdc is not None:
+            end(self._kdc)
         self._realm.stop()

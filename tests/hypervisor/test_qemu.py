@@ -1,0 +1,216 @@
+"""The verbs on real QEMU guests: what the guest itself sees is the judge."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.hypervisor.conftest import Lab
+from tests.lab.hypervisor import Guest
+from tests.lab.process import wait_for
+
+MIB = 1 << 20
+# A guest under emulation on a loaded machine.
+PATIENCE = 60.0
+
+
+@pytest.fixture(scope="module")
+def guest(lab: Lab) -> Iterator[Guest]:
+    """A guest that is up, shared by the tests that leave it up."""
+    booted = lab.boot("qemu1")
+    yield booted
+    assert lab.rxm("destroy", booted.name).status == 0
+
+
+def ticks_go_on(guest: Guest) -> bool:
+    """Whether the guest's clock moves."""
+    before = len(guest.ticks())
+    try:
+        wait_for(lambda: len(guest.ticks()) > before, 5, "a tick")
+    except TimeoutError:
+        return False
+    return True
+
+
+def test_list_shows_what_libvirt_shows(lab: Lab, guest: Guest) -> None:
+    domain = lab.rxm("-j", "list", guest.name).json()["result"]["domains"][0]
+
+    assert domain["state"] == "running"
+    assert domain["memory"] == guest.memory_mib * MIB
+    assert domain["uuid"] == lab.first.virsh("domuuid", guest.name).stdout.strip()
+    assert 0 < domain["cpu_seconds"] < 10_000
+
+
+def test_the_whole_list_agrees_with_the_list_of_one(lab: Lab, guest: Guest) -> None:
+    lab.first.virsh("define", str(_define(lab, "off1")))
+
+    rows = {domain["name"]: domain for domain in lab.rxm("-j", "list").json()["result"]["domains"]}
+
+    for name in (guest.name, "off1"):
+        alone = lab.rxm("-j", "list", name).json()["result"]["domains"][0]
+        for key in ("uuid", "id", "state", "memory", "vcpus"):
+            assert rows[name][key] == alone[key], (name, key)
+    assert rows["off1"]["id"] is None
+    lab.first.virsh("undefine", "off1")
+
+
+def _define(lab: Lab, name: str) -> object:
+    path = lab.first.directory / f"{name}.xml"
+    path.write_text(lab.guest(name).description())
+    return path
+
+
+def test_list_in_xms_columns(lab: Lab, guest: Guest) -> None:
+    line = lab.rxm("list", guest.name).stdout.splitlines()[1]
+
+    name, _identifier, memory, vcpus, state, _time = line.split()
+    assert (name, memory, vcpus, state) == (guest.name, "192", "1", "r-----")
+
+
+def test_pause_stops_the_guests_clock_and_unpause_lets_it_go_on(lab: Lab, guest: Guest) -> None:
+    assert lab.rxm("pause", guest.name).status == 0
+    assert not ticks_go_on(guest)
+    assert "--p---" in lab.rxm("list", guest.name).stdout
+
+    assert lab.rxm("unpause", guest.name).status == 0
+    assert ticks_go_on(guest)
+
+
+def test_pause_twice_changes_nothing(lab: Lab, guest: Guest) -> None:
+    lab.rxm("pause", guest.name)
+
+    assert lab.rxm("-j", "pause", guest.name).json()["changed"] is False
+    lab.rxm("unpause", guest.name)
+
+
+def test_mem_set_takes_memory_from_the_guest_and_gives_it_back(lab: Lab, guest: Guest) -> None:
+    before = guest.ticks()[-1][1]
+
+    answer = lab.rxm("-j", "mem-set", guest.name, "128")
+
+    assert answer.json()["result"] == {"requested": 128 * MIB, "before": 192 * MIB, "reached": 128 * MIB}
+    wait_for(lambda: guest.ticks()[-1][1] <= before - 60 * 1024, PATIENCE, "the guest's giving back")
+    assert lab.rxm("-j", "mem-set", guest.name, "192M").json()["result"]["reached"] == 192 * MIB
+
+
+def test_vcpu_set_plugs_a_cpu_in(lab: Lab, guest: Guest) -> None:
+    answer = lab.rxm("-j", "vcpu-set", guest.name, "2")
+
+    assert answer.json()["result"] == {"requested": 2, "before": 1, "reached": 2}
+    wait_for(lambda: guest.ticks()[-1][0] == 2, PATIENCE, "the guest's use of the second CPU")
+
+
+def test_describe(lab: Lab, guest: Guest) -> None:
+    assert lab.rxm("describe", guest.name).stdout.strip() == lab.first.virsh("dumpxml", guest.name).stdout.strip()
+
+
+def test_info_tells_the_machines_memory(lab: Lab) -> None:
+    total = int(Path("/proc/meminfo").read_text(encoding="ascii").split()[1]) // 1024
+
+    lines = dict(line.split(":", 1) for line in lab.rxm("info").stdout.splitlines())
+
+    assert abs(int(lines["total_memory           "]) - total) <= 1
+    assert lines["hypervisor             "].strip() == "QEMU"
+    assert lines["host                   "].strip() == "hv1.xman.test"
+
+
+def test_reboot_restarts_the_guest(lab: Lab) -> None:
+    guest = lab.boot("reboots")
+
+    assert lab.rxm("reboot", guest.name).status == 0
+
+    wait_for(lambda: guest.boots() == 2, 2 * PATIENCE, "the second boot")
+    lab.rxm("destroy", guest.name)
+
+
+def test_shutdown_waits_until_the_guest_is_off(lab: Lab) -> None:
+    guest = lab.boot("shuts")
+
+    answer = lab.rxm("-j", "shutdown", "--wait", guest.name)
+
+    assert answer.json()["result"] == {"off": True}
+    assert lab.first.virsh("domstate", guest.name).stdout.strip() == "shut off"
+
+
+def test_a_guest_that_does_not_listen(lab: Lab) -> None:
+    guest = lab.guest("deaf")
+    assert lab.rxm("create", "-", stdin=guest.empty_description()).status == 0
+
+    waited = lab.rxm("-t", "3", "shutdown", "--wait", guest.name)
+    shrunk = lab.rxm("mem-set", guest.name, "96")
+
+    assert (waited.status, waited.stderr) == (
+        11, "Error: Domain 'deaf' was asked to shut down and is still running.\n",
+    )  # fmt: skip
+    assert (shrunk.status, shrunk.stderr) == (0, "Requested 96 MiB; the guest is at 192 MiB.\n")
+    assert lab.rxm("-j", "list", guest.name).json()["result"]["domains"][0]["state"] == "running"
+    assert lab.rxm("destroy", guest.name).status == 0
+
+
+def test_a_domain_without_a_balloon(lab: Lab) -> None:
+    guest = lab.guest("stiff", balloon="none")
+    lab.rxm("create", "-", stdin=guest.empty_description())
+
+    answer = lab.rxm("mem-set", guest.name, "96")
+
+    assert answer.status == 3
+    assert "balloon" in answer.stderr
+    lab.rxm("destroy", guest.name)
+
+
+def test_a_domain_that_is_off_keeps_its_new_size(lab: Lab) -> None:
+    guest = lab.guest("sized")
+    lab.rxm("create", "-", stdin=guest.empty_description())
+    lab.rxm("destroy", guest.name)
+
+    lab.rxm("mem-set", guest.name, "100")
+    lab.rxm("vcpu-set", guest.name, "3")
+
+    assert lab.rxm("list", guest.name).stdout.splitlines()[1].split()[1:3] == ["100", "3"]
+
+
+def test_a_start_that_fails_leaves_nothing_behind(lab: Lab) -> None:
+    guest = lab.guest("broken")
+
+    answer = lab.rxm("create", "-", stdin=guest.description(kernel="/nonexistent/vmlinuz"))
+
+    assert answer.status == 8
+    assert "/nonexistent/vmlinuz" in answer.stderr
+    assert lab.rxm("list", guest.name).status == 7
+
+
+def test_what_the_driver_cannot_do_is_unsupported(lab: Lab) -> None:
+    guest = lab.guest("preserved")
+    description = guest.description().replace("<on_reboot>", "<on_poweroff>preserve</on_poweroff><on_reboot>")
+
+    answer = lab.rxm("create", "-", stdin=description)
+
+    assert answer.status == 12
+    assert "preserve" in answer.stderr
+    assert lab.rxm("list", guest.name).status == 7
+
+
+def test_remctl_drives_a_guest(lab: Lab) -> None:
+    guest = lab.guest("byremctl")
+
+    assert lab.remctl("create", guest.description()).status == 0
+    guest.wait_until_up()
+    for words in (
+        ["list", guest.name], ["describe", guest.name], ["info"], ["dmesg"], ["ping"], ["version"], ["help"],
+        ["pause", guest.name], ["unpause", guest.name], ["mem-set", guest.name, "160"], ["vcpu-set", guest.name, "2"],
+        ["reboot", guest.name], ["destroy", guest.name],
+    ):  # fmt: skip
+        answer = lab.remctl(*words)
+        assert answer.status == 0, (words, answer)
+
+
+def test_a_restart_of_libvirtd_costs_nothing(lab: Lab, guest: Guest) -> None:
+    lab.first.kill_libvirtd()
+    while_away = lab.rxm("list")
+    lab.first.start_libvirtd()
+
+    assert while_away.status == 8
+    assert "libvirt" in while_away.stderr
+    assert lab.rxm("-j", "list", guest.name).json()["result"]["domains"][0]["state"] == "running"
+    assert lab.rxm("pause", guest.name).status == 0
+    assert lab.rxm("unpause", guest.name).status == 0
