@@ -90,13 +90,14 @@ def _file_text(name: str) -> str:
         else:
             with open(name, "rb") as file:  # noqa: PTH123  # pathlib reads whole files only
                 octets = file.read(MOST_TEXT + 1)
+        # Before it is decoded: what was read may end in the middle of a character.
+        if len(octets) > MOST_TEXT:
+            raise UsageError(f"{where}: larger than {MOST_TEXT // 1024} KiB.")
         text = octets.decode("utf-8")
     except OSError as error:
         raise UsageError(f"{where}: {error.strerror}.") from error
     except UnicodeDecodeError as error:
         raise UsageError(f"{where}: not UTF-8 (octet {error.start}).") from error
-    if len(octets) > MOST_TEXT:
-        raise UsageError(f"{where}: larger than {MOST_TEXT // 1024} KiB.")
     if not text.strip():
         raise UsageError(f"{where}: is empty.")
     return text
