@@ -149,13 +149,14 @@ def test_help_names_every_option_and_every_verb(word: str, capsys: pytest.Captur
 def test_help_of_a_verb(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert run(*words) == outcome.OK
 
-    assert capsys.readouterr() == (
-        "Usage: rxm shutdown [-w|--wait] DOMAIN\n"
-        "\n"
-        "Ask a domain to shut itself down.\n"
-        "  -w, --wait  return when it is off\n",
+    stdout, stderr = capsys.readouterr()
+    assert stderr == ""
+    assert stdout.splitlines() == [
+        "Usage: rxm shutdown [-w|--wait] DOMAIN",
         "",
-    )
+        "Ask a domain to shut itself down.",
+        "  -w, --wait  return when it is off",
+    ]
 
 
 @pytest.mark.parametrize("verb", [verb.name for verb in VERBS])
