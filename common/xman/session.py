@@ -7,6 +7,8 @@ A session is fed what was received (`receive`, then `next_event` until None) and
 (`xman.gss`, or a stand-in of the unit tests). Source: remctl protocol specification, sections 2 and 3.
 """
 
+import contextlib
+
 from xman.gss import OTHER, GssError
 from xman.wire import constants as c
 from xman.wire import messages as m
@@ -73,17 +75,17 @@ class ServerSession:
         self._tokens.feed(data)
 
     def next_event(self) -> Authenticated | CommandReceived | Closed | None:
-        """Return what happened next, or None when more octets are needed, or when a command awaits its reply."""
+        """Return what happened next, or None when more octets are needed, or when a command awaits its reply.
+
+        Raises GssError where an answer cannot be sealed; nobody can be told then.
+        """
         while not self._closed and self._protocol.state != RUNNING:
             if self._protocol.state == CLOSED:
                 return self._close("")
             try:
                 token = self._tokens.next_token()
             except TokenTooLargeError as error:
-                if self._authenticated:
-                    self._protocol.fail_token()
-                    self._flush()
-                return self._close(str(error))
+                return self._fail_token(str(error)) if self._authenticated else self._close(str(error))
             if token is None:
                 return None
             event = self._data(*token) if self._authenticated else self._handshake(*token)
@@ -151,12 +153,17 @@ class ServerSession:
         else:
             detail = f"a token with flags 0x{flags:02x}"
         if plaintext is None:
-            self._protocol.fail_token()
-            self._flush()
-            return self._close(detail)
+            return self._fail_token(detail)
         arguments = self._protocol.receive(plaintext)
         self._flush()
         return None if arguments is None else CommandReceived(arguments)
+
+    def _fail_token(self, detail: str) -> Closed:
+        self._protocol.fail_token()
+        # A context that failed to unseal may fail to seal as well; what matters is why it failed first.
+        with contextlib.suppress(GssError):
+            self._flush()
+        return self._close(detail)
 
     def _flush(self) -> None:
         for plaintext in self._protocol.take_outgoing():
