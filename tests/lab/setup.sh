@@ -15,7 +15,7 @@ packages+=" krb5-admin-server krb5-kdc krb5-user libnss-wrapper"           # the
 hypervisor_packages="busybox-static cpio iproute2 libvirt-daemon libvirt-daemon-driver-qemu libvirt-clients"
 hypervisor_packages+=" qemu-system-x86 xz-utils libsasl2-modules-gssapi-mit sasl2-bin"
 if [ "$purpose" = test ]; then
-  packages+=" krb5-pkinit openssl remctl-client $hypervisor_packages"
+  packages+=" groff-base krb5-pkinit openssl remctl-client $hypervisor_packages"
   # The libraries of remctl-server, which is only unpacked (below).
   packages+=" $(apt-cache depends remctl-server 2>/dev/null | sed -n 's/^ *Depends: \(lib.*\)/\1/p' | tr '\n' ' ')"
 elif [ "$hypervisor" = qemu ]; then

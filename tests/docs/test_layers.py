@@ -1,0 +1,86 @@
+"""The layers: who imports whom."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.lab.process import ROOT
+
+PACKAGES = {"xman": ROOT / "common" / "xman", "xmand": ROOT / "xmand", "rxm": ROOT / "rxm"}
+
+
+def modules(package: str) -> list[Path]:
+    """Return the files of a package."""
+    found = sorted(PACKAGES[package].rglob("*.py"))
+    assert found
+    return found
+
+
+def imports(path: Path) -> set[str]:
+    """Return the names of all modules that a file imports, anywhere in it."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return found
+
+
+def importers(name: str) -> set[str]:
+    """Return which of our files import the package `name`."""
+    files = [path for package in PACKAGES for path in modules(package)]
+    return {
+        str(path.relative_to(ROOT))
+        for path in files
+        if any(imported == name or imported.startswith(f"{name}.") for imported in imports(path))
+    }
+
+
+def test_one_module_imports_gssapi() -> None:
+    assert importers("gssapi") == {"common/xman/gss/python_gssapi.py"}
+
+
+def test_one_module_imports_libvirt() -> None:
+    assert importers("libvirt") == {"xmand/virt/driver.py"}
+
+
+def test_only_xmand_imports_lxml() -> None:
+    assert all(path.startswith("xmand/virt/") for path in importers("lxml"))
+
+
+def test_nothing_imports_a_layer_above() -> None:
+    assert not {path for path in importers("xmand") if not path.startswith("xmand/")}
+    assert not {path for path in importers("rxm") if not path.startswith("rxm/")}
+
+
+def test_the_wire_is_pure() -> None:
+    allowed = {"xman", "xman.wire"}
+    for path in modules("xman"):
+        if path.parent.name == "wire":
+            outside = {name for name in imports(path) if not name.startswith("xman.wire")} - allowed
+            assert not outside, (path, outside)
+
+
+def test_a_verb_never_sees_the_protocol() -> None:
+    for path in sorted((ROOT / "xmand" / "verbs").glob("*.py")):
+        seen = {name for name in imports(path) if name.startswith("xman.wire") or name == "xman.session"}
+        assert seen <= {"xman.wire.constants", "xman.wire.constants.HIGHEST_VERSION"}, path
+
+
+def test_what_every_rxm_loads_first_is_light() -> None:
+    program = (
+        "import sys; before = set(sys.modules)\n"
+        "import xman.wire.client, xman.wire.server, xman.session, xman.verbs, xman.outcome\n"
+        "print(' '.join(set(sys.modules) - before))"
+    )
+    done = subprocess.run([sys.executable, "-I", "-c", program], capture_output=True, text=True, check=True)
+
+    heavy = {"typing", "dataclasses", "enum", "re", "json", "argparse", "gssapi", "socket", "inspect"}
+    assert not heavy & set(done.stdout.split())
+
+
+def test_no_shell_and_no_child_is_started_by_the_daemon() -> None:
+    assert not importers("subprocess")
+    assert not importers("pty")

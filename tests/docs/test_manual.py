@@ -1,0 +1,165 @@
+"""The manual pages, the README and the commented configurations say what the code does."""
+
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+import rxm.settings
+import xman
+from rxm.options import OPTIONS
+from tests.lab.process import ROOT
+from xman import outcome, verbs
+from xmand import settings
+
+PAGES = sorted((ROOT / "man").iterdir())
+
+
+def page(name: str) -> str:
+    """Return a manual page without its markup."""
+    text = (ROOT / "man" / name).read_text()
+    return re.sub(r'^\.\w+ |"|\\f.', "", text, flags=re.MULTILINE).replace("\\-", "-")
+
+
+def keys(settings_class: type, skip: set[str]) -> set[str]:
+    """Return the names of a settings class' plain fields."""
+    return {field.name for field in fields(settings_class)} - skip
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_a_page_has_no_warnings(path: Path) -> None:
+    done = subprocess.run(
+        ["groff", "-man", "-Tutf8", "-ww", "-z", str(path)], capture_output=True, text=True, check=False
+    )  # fmt: skip
+
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_a_page_is_of_this_release(path: Path) -> None:
+    assert f'"xman {".".join(xman.__version__.split(".")[:2])}"' in path.read_text().splitlines()[0]
+
+
+@pytest.mark.parametrize("verb", verbs.VERBS, ids=lambda verb: verb.name)
+def test_every_verb_stands_in_rxm_1_as_it_is_used(verb: verbs.Verb) -> None:
+    assert f"\n{verb.usage()}\n" in page("rxm.1")
+
+
+def test_rxm_1_describes_no_verb_that_is_not_there() -> None:
+    section = (ROOT / "man" / "rxm.1").read_text().split(".SH VERBS")[1].split(".SH ")[0]
+    described = re.findall(r"^\.TP\n\.B ([a-z\\-]+)", section, re.MULTILINE)
+
+    assert {word.replace("\\-", "-") for word in described} == set(verbs.BY_NAME)
+
+
+def test_rxm_1_has_exactly_the_options() -> None:
+    section = page("rxm.1").split("\nOPTIONS\n")[1].split("\nDOMAINS\n")[0]
+    described = set(re.findall(r"(?:^|\s)(--?[a-zA-Z][a-z-]*)", section))
+
+    assert described == {name for option in OPTIONS for name in option.names}
+
+
+def test_rxm_1_has_the_exit_statuses() -> None:
+    section = page("rxm.1").split("EXIT STATUS")[1].split("ENVIRONMENT")[0]
+
+    for code, (name, meaning) in outcome.CLASSES.items():
+        assert f"\n{code}\n{name}: {meaning}\n" in section
+
+
+def test_xmand_8_has_the_programs_options() -> None:
+    usage = subprocess.run([sys.executable, "-m", "xmand", "--help"], capture_output=True, text=True, check=True).stdout
+
+    section = page("xmand.8").split("OPTIONS")[1].split("WHO MAY")[0]
+    assert set(re.findall(r"--[a-z]+", section)) == set(re.findall(r"--[a-z]+", usage))
+
+
+def test_xmand_toml_5_has_exactly_the_keys() -> None:
+    expected = keys(settings.Settings, {"limits", "migrate", "unknown"}) | keys(settings.Limits, set())
+    expected |= keys(settings.Migration, set())
+    headings = re.findall(r"^\.TP\n\.BR (.*)$", (ROOT / "man" / "xmand.toml.5").read_text(), re.MULTILINE)
+
+    described = {word for heading in headings for word in re.findall(r"\b[a-z5_]+\b(?= \")", heading)}
+    assert described | {"read_seconds", "change_seconds", "wait_seconds"} >= expected
+    assert described <= expected
+
+
+def test_rxm_toml_5_has_the_keys() -> None:
+    for key in keys(rxm.settings.Settings, set()):
+        assert key in page("rxm.toml.5")
+
+
+def uncommented(name: str) -> Path:
+    """Return a file in which the commented keys of a shipped configuration are set."""
+    return ROOT / "etc" / "xman" / name
+
+
+def test_the_shipped_xmand_toml_shows_the_defaults(tmp_path: Path) -> None:
+    text = re.sub(r"^#(\w+ = )", r"\1", uncommented("xmand.toml").read_text(), flags=re.MULTILINE)
+    (tmp_path / "xmand.toml").write_text(text)
+
+    loaded = settings.load(str(tmp_path / "xmand.toml"))
+
+    assert loaded == settings.Settings()
+    assert set(tomllib.loads(text)) == keys(settings.Settings, {"unknown"})
+    assert set(tomllib.loads(text)["limits"]) == keys(settings.Limits, set())
+
+
+def test_the_shipped_rxm_toml_names_the_keys(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = re.sub(r'^#("?[\w\[\]-]+"? = )', r"\1", uncommented("rxm.toml").read_text(), flags=re.MULTILINE)
+    (tmp_path / "rxm.toml").write_text(text)
+
+    rxm.settings.load(str(tmp_path / "rxm.toml"))
+
+    assert capsys.readouterr().err == ""
+    assert set(tomllib.loads(text)) == keys(rxm.settings.Settings, set())
+
+
+@pytest.mark.parametrize("name", ["xmand.toml", "rxm.toml"])
+def test_the_shipped_configurations_change_nothing_as_they_are(name: str) -> None:
+    values = tomllib.loads(uncommented(name).read_text())
+
+    assert not any(value for value in values.values())
+
+
+def test_readme_names_the_two_commands() -> None:
+    text = (ROOT / "README.md").read_text()
+
+    assert "    make demo\n" in text
+    assert "    make test\n" in text
+
+
+def test_news_speaks_of_this_release() -> None:
+    assert f"## {xman.__version__} " in (ROOT / "NEWS.md").read_text()
+
+
+def test_hacking_names_every_module() -> None:
+    text = (ROOT / "HACKING.md").read_text()
+    modules = [
+        path
+        for folder in ("common/xman", "xmand", "rxm")
+        for path in (ROOT / folder).rglob("*.py")
+        if path.name not in ("__init__.py", "__main__.py")
+        and path.parent.name not in ("render",)
+        and path.parent != ROOT / "xmand" / "verbs"
+    ]
+
+    assert modules
+    for path in modules:
+        assert path.name in text, path
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not installed")
+def test_the_unit_is_hardened() -> None:
+    unit = ROOT / "etc" / "systemd" / "system" / "xmand.service"
+    done = subprocess.run(
+        ["systemd-analyze", "security", "--offline=true", "--threshold=20", str(unit)],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+    # The threshold is ten times the exposure level: at most 2.0.
+    assert done.returncode == 0, done.stdout
