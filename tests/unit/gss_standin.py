@@ -8,8 +8,10 @@ the acceptor the test may say instead:
     one-way     complete at once, without an answer (no mutual authentication)
     refuse-me   GssError that carries the token `krb-error`
 
-and to the initiator `go on`, `nowhere` and `krb-error`. Anything else is a GssError without a token. A sealed token is the octet 0xE0 (encrypted) or 0x60 (integrity
-only, which nobody shall accept), its number modulo 256, and the plaintext as it is.
+and to the initiator `go on`, `nowhere` and `krb-error`. Anything else is a GssError without a token.
+
+A sealed token is the octet 0xE0 (encrypted) or 0x60 (integrity only, which nobody shall accept), its number modulo 256,
+and the plaintext as it is.
 """
 
 from xman.gss import EXPIRED, OTHER, REPLAY, WRONG_KEY, GssError
