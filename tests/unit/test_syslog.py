@@ -4,6 +4,7 @@ import logging
 import os
 import re
 import socket
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -183,17 +184,25 @@ def test_closing_sends_what_waited(path: Path) -> None:
     reader.socket.close()
 
 
-def test_a_reader_that_stalls_holds_nobody_up_and_gets_everything_later(reader: Reader, sender: Syslog) -> None:
+def test_a_reader_that_stalls_holds_nobody_up_and_gets_everything_later(path: Path, reader: Reader) -> None:
+    sender = Syslog(str(path))
     many = 3_000  # more than any kernel queues for a reader
 
-    for number in range(many):
-        sender.send(LOG_INFO, str(number))
+    def send() -> None:
+        for number in range(many):
+            sender.send(LOG_INFO, str(number))
 
+    thread = threading.Thread(target=send, daemon=True)
+    thread.start()
+    thread.join(_PATIENCE)
+
+    assert not thread.is_alive()
     assert sender._queue
     for number in range(many):
         assert reader.text() == str(number)
         sender.flush()
     assert not sender._queue
+    sender.close()
 
 
 def test_what_is_lost_is_the_oldest_and_is_counted(path: Path, sender: Syslog, monkeypatch: pytest.MonkeyPatch) -> None:
