@@ -41,8 +41,9 @@ class Stage:
         """Run a command as a user would have typed it, show it and its output, and judge its exit status."""
         print(f"\n\033[1m$ {shown or command}\033[0m" if sys.stdout.isatty() else f"\n$ {shown or command}", flush=True)
         done = subprocess.run(
-            [*self.daemon.prefix, "bash", "-o", "pipefail", "-c", command],
-            env=self.env, cwd=self.home, input=stdin.encode(), check=False,
+            # Entering a mount namespace leads to its root.
+            [*self.daemon.prefix, "bash", "-o", "pipefail", "-c", f'cd "$HOME" && {command}'],
+            env=self.env, input=stdin.encode(), check=False,
         )  # fmt: skip
         if expect:
             print(f"[exit status {done.returncode}]", flush=True)
@@ -131,12 +132,12 @@ def perform(stage: Stage, hypervisor: str) -> None:
 def shell(stage: Stage) -> None:
     """Leave the user in a shell where rxm works."""
     rcfile = stage.home / "rc"
-    rcfile.write_text("PS1='demo$ '\n")
+    rcfile.write_text("PS1='demo$ '\ncd\n")
     say(f"This shell is alice's, where rxm works: try `rxm list`, `rxm help`, `rxm destroy {stage.domain}`.")
     print("    `exit` ends it and removes everything.", flush=True)
     subprocess.run(
         [*stage.daemon.prefix, "bash", "--noprofile", "--rcfile", str(rcfile), "-i"],
-        env=stage.env, cwd=stage.home, check=False,
+        env=stage.env, check=False,
     )  # fmt: skip
 
 
