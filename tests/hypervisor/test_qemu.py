@@ -169,6 +169,23 @@ def test_a_domain_that_is_off_keeps_its_new_size(lab: Lab) -> None:
     assert lab.rxm("list", guest.name).stdout.splitlines()[1].split()[1:3] == ["100", "3"]
 
 
+def test_a_size_is_kept_even_where_the_running_guest_has_it_already(lab: Lab, guest: Guest) -> None:
+    lab.first.virsh("setvcpus", guest.name, "3", "--config")
+    lab.first.virsh("setmem", guest.name, "100M", "--config")
+
+    memory = lab.rxm("-j", "mem-set", guest.name, str(guest.memory_mib))
+    vcpus = lab.rxm(
+        "-j", "vcpu-set", guest.name, str(lab.rxm("-j", "list", guest.name).json()["result"]["domains"][0]["vcpus"])
+    )
+
+    assert memory.json()["changed"] is True
+    assert vcpus.json()["changed"] is True
+    assert (
+        f"<currentMemory unit='KiB'>{guest.memory_mib * 1024}<"
+        in lab.first.virsh("dumpxml", "--inactive", guest.name).stdout
+    )
+
+
 def test_a_start_that_fails_leaves_nothing_behind(lab: Lab) -> None:
     guest = lab.guest("broken")
 

@@ -12,7 +12,7 @@ import pytest
 import xman
 from tests.lab.daemon import Daemon, xmand
 from tests.lab.process import wait_for
-from tests.lab.realm import FQDN, Realm
+from tests.lab.realm import FQDN, IPV6_NAME, Realm
 
 ADMINS = ("alice@XMAN.TEST",)
 
@@ -132,6 +132,17 @@ def test_sockets_that_systemd_made(realm: Realm, alice: dict[str, str], tmp_path
         subject.prefix = ()
         assert subject.rxm(alice, "ping").status == 0
         assert subject.stop() == 0
+
+
+def test_several_addresses(realm: Realm, alice: dict[str, str], tmp_path: Path) -> None:
+    daemon = Daemon(realm, tmp_path / "x", admins=ADMINS, listen='127.0.0.1:0", "[::1]:0')
+    (line,) = [line for line in daemon.stderr().splitlines() if "listens on" in line]
+    addresses = line.split("listens on ")[1].split()
+
+    for address, host in zip(addresses, (FQDN, IPV6_NAME), strict=True):
+        daemon.port = int(address.rpartition(":")[2])
+        assert daemon.rxm(alice, "ping", host=host).status == 0
+    assert daemon.stop() == 0
 
 
 def test_it_serves_where_ipv6_is_off(realm: Realm, tmp_path: Path, alice: dict[str, str]) -> None:

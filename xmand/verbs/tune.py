@@ -14,7 +14,7 @@ def mem_set(call: Call) -> Result:
         if wanted > most:
             raise RefusedError(f"Domain '{domain.name}' may have at most {most // MIB} MiB.")
         data = {"requested": wanted, "before": current, "reached": current}
-        if wanted == current:
+        if wanted == current and domain.keeps(memory=wanted):
             return Result(data, domain=domain.name, notes=(f"Domain '{domain.name}' already has {_mib(current)}.",))
         data["reached"] = reached = domain.set_memory(wanted)
         short = abs(reached - wanted) > MIB
@@ -30,7 +30,7 @@ def vcpu_set(call: Call) -> Result:
         if wanted > most:
             raise RefusedError(f"Domain '{domain.name}' may have at most {most} CPUs.")
         data = {"requested": wanted, "before": current, "reached": current}
-        if wanted == current:
+        if wanted == current and domain.keeps(vcpus=wanted):
             return Result(data, domain=domain.name, notes=(f"Domain '{domain.name}' already has {current} CPUs.",))
         data["reached"] = reached = domain.set_vcpus(wanted)
         note = f"Requested {wanted} CPUs; the guest is at {reached}."

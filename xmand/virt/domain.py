@@ -3,6 +3,8 @@
 import time
 from typing import Any
 
+from lxml import etree
+
 from xman import values
 from xman.errors import HypervisorError, NoSuchDomainError, RefusedError, UsageError
 from xmand.virt import driver
@@ -62,6 +64,18 @@ class Domain:
         scope = api.VIR_DOMAIN_AFFECT_LIVE if self.active() else api.VIR_DOMAIN_AFFECT_CONFIG
         with reading(self.name):
             return int(self.raw.vcpusFlags(scope)), int(self.raw.vcpusFlags(scope | api.VIR_DOMAIN_VCPU_MAXIMUM))
+
+    def keeps(self, *, memory: int = 0, vcpus: int = 0) -> bool:
+        """Whether it will have this much memory (octets), or as many CPUs, when it is started again; a transient one
+        will not be, so that nothing speaks against it."""
+        if not self.persistent():
+            return True
+        with reading(self.name):
+            root = etree.fromstring(str(self.raw.XMLDesc(api.VIR_DOMAIN_XML_INACTIVE)).encode())
+        kept_kib = int(root.findtext("currentMemory") or root.findtext("memory") or 0)  # libvirt writes KiB
+        vcpu = root.find("vcpu")
+        kept_vcpus = 1 if vcpu is None else int(vcpu.get("current") or vcpu.text or 1)
+        return memory in (0, kept_kib * KIB) and vcpus in (0, kept_vcpus)
 
     # --- its life --------------------------------------------------------------------------------------------------
 

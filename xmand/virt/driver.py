@@ -59,6 +59,8 @@ class Driver:
         self._uri = uri or None
         self._on_event = on_event
         self._connections: dict[str, Connection] = {}
+        # The event callback of each connection that has one: a connection closed with it would leak two descriptors.
+        self._callbacks: dict[str, int] = {}
         self._locks = {purpose: threading.Lock() for purpose in (READ, CHANGE, LONG)}
         _start_event_loop()
         # Process-wide; without it libvirt prints every error on our stderr.
@@ -82,13 +84,13 @@ class Driver:
 
     def close(self) -> None:
         """Close what is open."""
-        for connection in self._connections.values():
-            _close(connection)
+        for purpose, connection in self._connections.items():
+            self._close(purpose, connection)
         self._connections.clear()
 
     def _open(self, purpose: str, lost: Connection | None) -> Connection:
         if lost is not None:
-            _close(lost)
+            self._close(purpose, lost)
             self._on_event(f"libvirt: the connection for {purpose} was lost")
         try:
             connection = libvirt.openReadOnly(self._uri) if purpose == READ else libvirt.open(self._uri)
@@ -99,9 +101,20 @@ class Driver:
             connection.setKeepAlive(KEEPALIVE_SECONDS, KEEPALIVE_TRIES)
         if purpose == READ:
             with contextlib.suppress(libvirt.libvirtError):
-                connection.domainEventRegisterAny(None, libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE, self._lifecycle, None)
+                self._callbacks[purpose] = connection.domainEventRegisterAny(
+                    None, libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE, self._lifecycle, None
+                )
         self._on_event(f"libvirt: connected to {connection.getURI()} for {purpose}")
         return connection
+
+    def _close(self, purpose: str, connection: Connection) -> None:
+        # What is lost anyway cannot be closed in order.
+        callback = self._callbacks.pop(purpose, None)
+        if callback is not None:
+            with contextlib.suppress(libvirt.libvirtError):
+                connection.domainEventDeregisterAny(callback)
+        with contextlib.suppress(libvirt.libvirtError):
+            connection.close()
 
     def _lifecycle(self, _connection: Connection, domain: RawDomain, event: int, detail: int, _opaque: object) -> None:
         name = EVENTS[event] if event < len(EVENTS) else str(event)
@@ -183,12 +196,6 @@ def _alive(connection: Connection) -> bool:
         return bool(connection.isAlive())
     except libvirt.libvirtError:
         return False
-
-
-def _close(connection: Connection) -> None:
-    # What is lost anyway cannot be closed in order.
-    with contextlib.suppress(libvirt.libvirtError):
-        connection.close()
 
 
 def _start_event_loop() -> None:
