@@ -111,6 +111,10 @@ def _report(options: Options | None, parsed: Parsed | None, error: XmanError) ->
         sys.stdout.write(result.dumps(result.failed(options.host, verb, None, error.outcome, str(error))) + "\n")
     else:
         _say(f"Error: {error}")
+    if options is not None and options.syslog:
+        from rxm.output import to_syslog
+
+        to_syslog(parsed.verb.name if parsed is not None else "rxm", error.outcome, str(error))
 
 
 def _say(text: str) -> None:

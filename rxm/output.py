@@ -75,13 +75,16 @@ class Output:
         return b"Error: " + target.host.encode() + b": " + data.removeprefix(b"Error: ")
 
     def _to_syslog(self, verb: str, target: Target, code: int, message: str) -> None:
-        if not self._log:
-            return
-        severity = syslog.LOG_INFO if code == outcome.OK else syslog.LOG_ERR
-        text = f"{verb} {target.host}{':' if target.domain else ''}{target.domain}: {outcome.class_name(code)}"
-        line = " ".join(f"{text} {message}".split())
-        syslog.openlog("rxm", syslog.LOG_PID, syslog.LOG_USER)
-        syslog.syslog(severity, line.encode("ascii", "backslashreplace").decode("ascii"))
+        if self._log:
+            to_syslog(f"{verb} {target.host}{':' if target.domain else ''}{target.domain}", code, message)
+
+
+def to_syslog(what: str, code: int, message: str) -> None:
+    """Log an outcome for a caller that throws rxm's output away, as schedulers do."""
+    severity = syslog.LOG_INFO if code == outcome.OK else syslog.LOG_ERR
+    line = " ".join(f"{what}: {outcome.class_name(code)} {message}".split())
+    syslog.openlog("rxm", syslog.LOG_PID, syslog.LOG_USER)
+    syslog.syslog(severity, line.encode("ascii", "backslashreplace").decode("ascii").replace("\0", "\\x00"))
 
 
 def _write(descriptor: int, data: bytes) -> None:

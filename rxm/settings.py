@@ -3,7 +3,6 @@
 import os
 import sys
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from xman import config
 from xman.wire.constants import PORT
@@ -34,7 +33,8 @@ def load(path: str) -> Settings:
         table = config.load(path, required=True)
     else:
         user = _user_path()
-        table = config.load(str(user) if user.exists() else SYSTEM_PATH, required=False)
+        # A program's HOME may be one that it cannot look into.
+        table = config.load(user if os.access(user, os.R_OK) else SYSTEM_PATH, required=False)
     base = Settings()
     found = Settings(
         hosts=",".join(table.texts("hosts", [])),
@@ -51,6 +51,6 @@ def load(path: str) -> Settings:
     return found
 
 
-def _user_path() -> Path:
+def _user_path() -> str:
     base = os.environ.get("XDG_CONFIG_HOME", "") or f"{os.environ.get('HOME', '/')}/.config"
-    return Path(base) / "xman" / "rxm.toml"
+    return f"{base}/xman/rxm.toml"

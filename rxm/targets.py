@@ -1,11 +1,13 @@
 """Which hosts, and which domain on which of them. Pure: what hosts know is handed in."""
 
+import re
 from typing import Any
 
 from xman import values
 from xman.errors import NoSuchDomainError, UsageError
 
 _SET_SIGNS = frozenset("[]@*!&^")
+_GROUP = re.compile(r"@[^,\[\]&!^\s]+")
 
 
 class Target:
@@ -34,34 +36,39 @@ def expand(text: str, groups: dict[str, str] | None = None) -> list[str]:
     UsageError.
     """
     if not _SET_SIGNS & set(text):
-        return list(dict.fromkeys(name for name in text.split(",") if name))
+        return list(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
     # ClusterShell is dear to import, and most commands name plain hosts.
     from ClusterShell.NodeSet import NodeSet, NodeSetException
     from ClusterShell.NodeUtils import GroupResolver, GroupResolverError, GroupSource, GroupSourceError
 
     own = GroupResolver(GroupSource("xman", groups=groups)) if groups else None
     try:
+        # ClusterShell takes a group that nobody knows for an empty one; a slip must not make a command smaller.
+        for group in _GROUP.findall(text):
+            if not NodeSet(group, resolver=own):
+                raise UsageError(f"'{group}' is not a group that the configuration knows.")
         return [str(name) for name in NodeSet(text, resolver=own)]
     except (NodeSetException, GroupResolverError, GroupSourceError) as error:
         raise UsageError(f"'{text}' is not a list of names: {error}.") from error
 
 
 def split(word: str, hosts: list[str]) -> list[Target]:
-    """Return the targets that one DOMAIN word names: `vm1`, `vm[1-3]`, `skirit80:vm1`.
+    """Return the targets that one DOMAIN word names: `vm1`, `vm[1-3]`, `skirit80:vm1`, `skirit[80-81]:vm1`.
 
     A bare name gets the only host, or none where there are several: it has to be located. Raises UsageError.
     """
     host, colon, names = word.partition(":")
     if not colon:
         host, names = hosts[0] if len(hosts) == 1 else "", word
+    hosts = expand(host) if "[" in host else [host]
     expanded = expand(names) if "[" in names else [names]
-    return [Target(host, values.domain(name)) for name in expanded]
+    return [Target(host, values.domain(name)) for host in hosts for name in expanded]
 
 
 def mapped(name: str, domains: dict[str, str]) -> str:
     """Return the host that the configuration's `[domains]` gives for a domain, empty where it has none."""
     for pattern, host in domains.items():
-        if name == pattern or ("[" in pattern and name in expand(pattern)):
+        if name in expand(pattern):
             return host
     return ""
 

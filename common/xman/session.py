@@ -81,7 +81,7 @@ class ServerSession:
         """
         while not self._closed and self._protocol.state != RUNNING:
             if self._protocol.state == CLOSED:
-                return self._close("")
+                return self._close(self._protocol.complaint)
             try:
                 token = self._tokens.next_token()
             except TokenTooLargeError as error:

@@ -101,10 +101,24 @@ def test_groups_of_the_configuration_are_known_to_the_option() -> None:
     assert plan.hosts(Options({"host": "@two"}), Settings(groups={"two": "n[1-2]"})) == ["n1", "n2"]
 
 
-@pytest.mark.parametrize("text", [",", "@none"])
-def test_no_host_at_all_is_a_slip(text: str) -> None:
-    with pytest.raises(UsageError, match=f"^'{text}' names no host.$"):
-        plan.hosts(Options({"host": text}), Settings(groups={"some": "n1"}))
+def test_no_host_at_all_is_a_slip() -> None:
+    with pytest.raises(UsageError, match="^',' names no host.$"):
+        plan.hosts(Options({"host": ","}), Settings(groups={"some": "n1"}))
+
+
+@pytest.mark.parametrize("text", ["@typo", "n1,@typo", "@some,@typo"])
+@pytest.mark.parametrize("groups", [{"some": "n1"}, {}], ids=["own-groups", "no-groups"])
+def test_a_group_that_nobody_knows_does_not_make_a_command_smaller(text: str, groups: dict[str, str]) -> None:
+    with pytest.raises(UsageError, match="is not a group"):
+        plan.hosts(Options({"host": text}), Settings(groups=groups))
+
+
+def test_blanks_in_a_list_of_hosts_do_not_count() -> None:
+    assert expand("n1, n2") == ["n1", "n2"]
+
+
+def test_a_range_of_hosts_before_a_domain() -> None:
+    assert split("n[1-2]:vm1", ["a", "b"]) == [Target("n1", "vm1"), Target("n2", "vm1")]
 
 
 # --- words for domains ------------------------------------------------------------------------------------------------

@@ -1,12 +1,16 @@
 """Verbs that look: list, describe, info, dmesg. They use libvirt's read-only access."""
 
+import contextlib
 import socket
+from typing import Any
 
 import xman
+from xman.errors import NoSuchDomainError
 from xman.result import Result
 from xmand.call import Call
 from xmand.virt import host
 from xmand.virt.domain import find
+from xmand.virt.driver import Connection
 from xmand.virt.listing import details, list_domains, list_one
 
 
@@ -21,8 +25,15 @@ def list(call: Call) -> Result:
     else:
         domains = list_domains(connection)
         if long:
-            domains = [domain | details(find(connection, domain["uuid"]).raw) for domain in domains]
+            domains = [domain | more for domain in domains if (more := _details(connection, domain["uuid"]))]
     return Result({"domains": domains} | ({"long": True} if long else {}))
+
+
+def _details(connection: Connection, uuid: str) -> dict[str, Any]:
+    """Return what `--long` adds; empty for a domain that has vanished since the list was made."""
+    with contextlib.suppress(NoSuchDomainError):
+        return details(find(connection, uuid).raw)
+    return {}
 
 
 def describe(call: Call) -> Result:

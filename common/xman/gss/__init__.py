@@ -9,7 +9,10 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     class Context(Protocol):
-        """One security context. Used by one thread at a time, and never again after a GssError."""
+        """One security context. Used by one thread at a time.
+
+        After a GssError nothing is taken from the peer any more; `seal` may still be tried, to tell it so.
+        """
 
         @property
         def complete(self) -> bool:
@@ -55,7 +58,7 @@ OTHER = "other"
 
 
 class GssError(Exception):
-    """A step, a seal or an unseal failed; the context must not be used again.
+    """A step, a seal or an unseal failed; nothing more is to be taken from the peer.
 
     `reason` is one of the constants above; `token`, where not None, is what the peer should be sent so that it learns
     why. The text is the mechanism's own words.

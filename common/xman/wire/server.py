@@ -33,13 +33,15 @@ _FROM_CLIENTS = (c.COMMAND, c.QUIT, c.NOOP)
 class ServerProtocol:
     """One connection's conversation; feed it plaintexts with `receive`, send what `take_outgoing` returns."""
 
-    __slots__ = ("_body", "_errors", "_keepalive", "_outgoing", "state")
+    __slots__ = ("_body", "_errors", "_keepalive", "_outgoing", "complaint", "state")
 
     def __init__(self) -> None:
         self.state = IDLE
         self._body = bytearray()
         self._keepalive = True
         self._errors = 0
+        # Why it was closed, where that was for something the client did wrong.
+        self.complaint = ""
         self._outgoing: list[bytes] = []
 
     def receive(self, plaintext: bytes) -> list[bytes] | None:
@@ -159,6 +161,7 @@ class ServerProtocol:
         self._send_error(code, None)
         if code == c.ERROR_BAD_TOKEN:
             self.state = CLOSED
+            self.complaint = c.ERROR_TEXTS[code]
 
     def _send_error(self, code: int, text: str | None) -> None:
         self._outgoing.append(m.encode(m.Error(code, (text or c.ERROR_TEXTS[code]).encode())))
@@ -168,3 +171,4 @@ class ServerProtocol:
         self._errors += 1
         if self._errors >= MAX_ERRORS_IN_A_ROW:
             self.state = CLOSED
+            self.complaint = f"{self._errors} errors in a row"
