@@ -102,7 +102,7 @@ def test_groups_of_the_configuration_are_known_to_the_option() -> None:
 
 
 def test_no_host_at_all_is_a_slip() -> None:
-    with pytest.raises(UsageError, match="^',' names no host.$"):
+    with pytest.raises(UsageError, match=r"^',' names no host\.$"):
         plan.hosts(Options({"host": ","}), Settings(groups={"some": "n1"}))
 
 
