@@ -51,7 +51,7 @@ def _answer_here(options: Options, rest: list[str]) -> int | None:
         sys.stdout.write(own_options.help_text())
     elif not rest:
         raise UsageError("No verb given; 'rxm --help' lists them.")
-    elif options.help or "--help" in rest[1:]:
+    elif options.help or {"-h", "--help"} & set(rest[1:]):
         sys.stdout.write(own_options.verb_help_text(_resolve(rest[0])))
     else:
         return None

@@ -61,11 +61,12 @@ class Call:
     def changing(self, purpose: str = CHANGE) -> Iterator[Domain]:
         """Give the DOMAIN of a verb that changes it, locked against other changes.
 
-        Raises NoSuchDomainError, UsageError (an id for a verb that loses data) and RefusedError (busy).
+        Raises NoSuchDomainError, UsageError (an id for a verb that loses data), RefusedError (busy), and
+        UnknownOutcomeError where libvirt is lost once something was changed.
         """
         connection = self.host.driver.connection(purpose)
         domain = find(connection, self.parsed.text("DOMAIN"), allow_id=not self.verb.loses_data)
-        with self.host.locks.hold(domain.uuid, self.verb.name, self.deadline):
+        with self.host.locks.hold(domain.uuid, self.verb.name, self.deadline), domain.lost_means_unknown():
             yield domain
 
 

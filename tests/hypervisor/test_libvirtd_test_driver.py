@@ -15,11 +15,8 @@ MANY = 1000
 @pytest.fixture(scope="module")
 def remote(lab: Lab) -> Iterator[Daemon]:
     """Another xmand on the first host, for the test driver."""
-    settings = lab.first.directory / "second-xmand"
-    daemon = Daemon(
-        lab.realm, settings, uri=URI, admins=("alice@XMAN.TEST",), listen=f"{lab.first.address}:4374",
-        tables='[migrate]\nallow = ["hv2.xman.test"]\n', prefix=lab.first.prefix,
-        keytab=str(lab.first.directory / "host.keytab"), host=lab.first.name,
+    daemon = lab.first.xmand(
+        lab.realm, admins=("alice@XMAN.TEST",), uri=URI, tables='[migrate]\nallow = ["hv2.xman.test"]\n', port=4374
     )  # fmt: skip
     yield daemon
     assert daemon.stop() == 0

@@ -1,6 +1,8 @@
 """The verbs on real QEMU guests: what the guest itself sees is the judge."""
 
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -145,6 +147,48 @@ def test_a_guest_that_does_not_listen(lab: Lab) -> None:
     assert (shrunk.status, shrunk.stderr) == (0, "Requested 96 MiB; the guest is at 192 MiB.\n")
     assert lab.rxm("-j", "list", guest.name).json()["result"]["domains"][0]["state"] == "running"
     assert lab.rxm("destroy", guest.name).status == 0
+
+
+def test_somebody_who_waits_for_a_shutdown_keeps_nobody_from_destroying(lab: Lab) -> None:
+    guest = lab.guest("awaited")
+    lab.rxm("create", "-", stdin=guest.empty_description())
+
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(lab.rxm, "-j", "shutdown", "--wait", guest.name)
+        lab.xmand.syslog.wait(ev="begin", verb="shutdown", dom=guest.name)
+        assert lab.rxm("destroy", guest.name).status == 0
+
+    assert waiting.result().json()["result"] == {"off": True}
+
+
+def test_a_libvirtd_that_dies_under_a_change_leaves_its_outcome_unknown(lab: Lab) -> None:
+    guest = lab.guest("abandoned")
+    lab.rxm("create", "-", stdin=guest.empty_description())
+
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(lab.rxm, "shutdown", "--wait", guest.name)
+        lab.xmand.syslog.wait(ev="begin", verb="shutdown", dom=guest.name)
+        time.sleep(1)  # it has been asked by then
+        lab.first.kill_libvirtd()
+    lab.first.start_libvirtd()
+
+    assert waiting.result().status == 10
+    assert lab.xmand.syslog.wait(ev="end", verb="shutdown", dom=guest.name)["res"] == "unknown"
+    assert lab.rxm("destroy", guest.name).status == 0
+
+
+def test_sigterm_lets_a_command_finish(lab: Lab) -> None:
+    guest = lab.guest("drained")
+    lab.rxm("create", "-", stdin=guest.empty_description())
+    daemon = lab.first.xmand(lab.realm, admins=("alice@XMAN.TEST",), port=4375)
+
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(daemon.rxm, lab.alice, "-t", "5", "shutdown", "--wait", guest.name)
+        daemon.syslog.wait(ev="begin", verb="shutdown", dom=guest.name)
+        assert daemon.stop() == 0
+
+    assert waiting.result().status == 11
+    lab.rxm("destroy", guest.name)
 
 
 def test_a_domain_without_a_balloon(lab: Lab) -> None:

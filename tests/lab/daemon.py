@@ -154,6 +154,16 @@ class Answer:
         return [json.loads(line) for line in self.stdout.splitlines()]
 
 
+def assert_one_line(answer: Answer, status: int, *words: str) -> None:
+    """Assert the exit status, nothing on standard output, and one line for the user with all of `words`."""
+    assert answer.status == status, answer
+    assert answer.stdout == ""
+    assert answer.stderr.startswith("Error: ")
+    assert answer.stderr.count("\n") == 1
+    for word in words:
+        assert word in answer.stderr
+
+
 def run_rxm(env: dict[str, str], *words: str, stdin: str = "", prefix: tuple[str, ...] = ()) -> Answer:
     """Run rxm with `words`."""
     return answer([*prefix, "rxm", *words], env, stdin)

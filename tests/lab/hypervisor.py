@@ -114,11 +114,14 @@ class Host:
                 env=self._env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=stderr,
             )  # fmt: skip
 
-    def xmand(self, realm: Realm, *, admins: tuple[str, ...], uri: str = "", tables: str = "") -> Daemon:
-        """Start xmand on this host, on its own port."""
+    def xmand(
+        self, realm: Realm, *, admins: tuple[str, ...], uri: str = "", tables: str = "", port: int = 4373
+    ) -> Daemon:  # fmt: skip
+        """Start an xmand on this host; the first one has the port that clients expect."""
         return Daemon(
-            realm, self.directory / "xmand", uri=uri, admins=admins, tables=tables, listen=f"{self.address}:4373",
-            prefix=self.prefix, keytab=str(self.directory / "host.keytab"), host=self.name,
+            realm, self.directory / f"xmand-{port}", uri=uri, admins=admins, tables=tables,
+            listen=f"{self.address}:{port}", prefix=self.prefix, keytab=str(self.directory / "host.keytab"),
+            host=self.name,
         )  # fmt: skip
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.lab.daemon import Answer, Daemon
+from tests.lab.daemon import Daemon, assert_one_line
 from tests.lab.descriptions import for_test_driver
 
 GOOD = for_test_driver("bad-input")
@@ -22,16 +22,6 @@ def _nothing_changes(daemon: Daemon, alice: dict[str, str]) -> Iterator[None]:
     for domain in (*before, *after):
         del domain["cpu_seconds"]  # the test driver's clock
     assert before == after
-
-
-def assert_one_line(answer: Answer, status: int, *words: str) -> None:
-    """Assert the exit status, and one line on standard error with all of `words`."""
-    assert answer.status == status, answer
-    assert answer.stdout == ""
-    assert answer.stderr.startswith("Error: ")
-    assert answer.stderr.count("\n") == 1
-    for word in words:
-        assert word in answer.stderr
 
 
 def test_an_unknown_domain(daemon: Daemon, alice: dict[str, str]) -> None:

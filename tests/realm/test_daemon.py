@@ -90,15 +90,6 @@ def test_the_replay_cache_is_in_the_run_directory(daemon: Daemon, alice: dict[st
     assert list((daemon.directory / "run").iterdir())
 
 
-def test_sigterm_lets_a_command_finish(realm: Realm, alice: dict[str, str], tmp_path: Path) -> None:
-    daemon = Daemon(realm, tmp_path / "x", admins=ADMINS)
-    daemon.rxm(alice, "list")
-    daemon.process.send_signal(signal.SIGTERM)
-
-    assert daemon.process.wait(10) == 0
-    daemon.stop()
-
-
 def test_sigterm_closes_idle_connections(realm: Realm, tmp_path: Path) -> None:
     daemon = Daemon(realm, tmp_path / "x", admins=ADMINS)
     with socket.create_connection(("127.0.0.1", daemon.port)) as idle:

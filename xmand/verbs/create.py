@@ -20,7 +20,7 @@ def create(call: Call) -> Result:
             if existing is not None:
                 state = "running" if existing.active() else "off"
                 raise RefusedError(f"Domain '{existing.name}' already exists ({state}).")
-        domain = define(connection, wanted.xml)
+        domain = define(connection, wanted.name, wanted.xml)
         try:
             domain.start()
         except XmanError as error:

@@ -22,11 +22,13 @@ def shutdown(call: Call) -> Result:
             return _already(domain, "off")
         _require_not_paused(domain)
         domain.ask_shutdown()
-        if not call.parsed.flag("wait"):
-            return Result({"off": not _still_active(domain)}, changed=True, domain=domain.name)
-        if not domain.wait_until_off(call.deadline):
-            raise WaitTimeoutError(f"Domain '{domain.name}' was asked to shut down and is still running.")
-        return Result({"off": True}, changed=True, domain=domain.name)
+    # Not under the lock: whoever loses patience with the guest may destroy it meanwhile.
+    waits = call.parsed.flag("wait")
+    with domain.lost_means_unknown():
+        off = domain.wait_until_off(call.deadline if waits else 0.0)
+    if waits and not off:
+        raise WaitTimeoutError(f"Domain '{domain.name}' was asked to shut down and is still running.")
+    return Result({"off": off}, changed=True, domain=domain.name)
 
 
 def reboot(call: Call) -> Result:
@@ -63,7 +65,3 @@ def _already(domain: Domain, what: str) -> Result:
 def _require_not_paused(domain: Domain) -> None:
     if domain.state()[0] == PAUSED:
         raise RefusedError(f"Domain '{domain.name}' is paused, so its guest would not hear; unpause it first.")
-
-
-def _still_active(domain: Domain) -> bool:
-    return not domain.wait_until_off(0.0)

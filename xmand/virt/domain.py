@@ -1,14 +1,16 @@
 """One domain: what it is, and the changes that verbs make to it, each read back before it is believed."""
 
+import contextlib
 import time
+from collections.abc import Iterator
 from typing import Any
 
 from lxml import etree
 
 from xman import values
-from xman.errors import HypervisorError, NoSuchDomainError, RefusedError, UsageError
+from xman.errors import HypervisorError, NoSuchDomainError, RefusedError, UnknownOutcomeError, UsageError
 from xmand.virt import driver
-from xmand.virt.driver import Connection, RawDomain, api, changing, reading
+from xmand.virt.driver import Connection, RawDomain, api, changing, lost, reading
 
 KIB = 1024
 
@@ -27,6 +29,8 @@ class Domain:
 
     def __init__(self, raw: RawDomain) -> None:
         self.raw = raw
+        self._connection = raw.connect()
+        self._change_sent = False
         self.name = str(raw.name())
         self.uuid = str(raw.UUIDString())
 
@@ -77,6 +81,24 @@ class Domain:
         kept_vcpus = 1 if vcpu is None else int(vcpu.get("current") or vcpu.text or 1)
         return memory in (0, kept_kib * KIB) and vcpus in (0, kept_vcpus)
 
+    # --- changing it ------------------------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def lost_means_unknown(self) -> Iterator[None]:
+        """Around what follows a change as well: once one was sent, a lost libvirt leaves its outcome unknown."""
+        try:
+            yield
+        except HypervisorError as error:
+            if self._change_sent and lost(self._connection):
+                raise UnknownOutcomeError(f"libvirt was lost after changing '{self.name}': {error}") from error
+            raise
+
+    @contextlib.contextmanager
+    def _changing(self) -> Iterator[None]:
+        self._change_sent = True
+        with changing(self._connection, self.name):
+            yield
+
     # --- its life --------------------------------------------------------------------------------------------------
 
     def require_active(self) -> str:
@@ -87,40 +109,40 @@ class Domain:
 
     def start(self) -> None:
         """Start what is defined."""
-        with changing(self.raw, self.name):
+        with self._changing():
             self.raw.create()
 
     def undefine(self) -> None:
         """Forget what was defined."""
-        with changing(self.raw, self.name):
+        with self._changing():
             self.raw.undefine()
 
     def pause(self) -> None:
         """Stop its CPUs."""
-        with changing(self.raw, self.name):
+        with self._changing():
             self.raw.suspend()
         self._expect(PAUSED)
 
     def unpause(self) -> None:
         """Let its CPUs go on."""
-        with changing(self.raw, self.name):
+        with self._changing():
             self.raw.resume()
         if self.state()[0] == PAUSED:
             raise HypervisorError(f"Domain '{self.name}' is still paused, although libvirt said otherwise.")
 
     def destroy(self) -> None:
         """Stop it at once."""
-        with changing(self.raw, self.name):
+        with self._changing():
             self.raw.destroy()
 
     def ask_shutdown(self) -> None:
         """Ask the guest to shut itself down; libvirt's success says only that it was asked."""
-        with changing(self.raw, self.name):
+        with self._changing():
             self.raw.shutdown()
 
     def ask_reboot(self) -> None:
         """Ask the guest to restart itself; libvirt's success says only that it was asked."""
-        with changing(self.raw, self.name):
+        with self._changing():
             self.raw.reboot(0)
 
     def wait_until_off(self, deadline: float) -> bool:
@@ -145,7 +167,7 @@ class Domain:
         """
         kib = -(-octets // KIB)
         for scope in self._scopes():
-            with changing(self.raw, self.name):
+            with self._changing():
                 self.raw.setMemoryFlags(kib, scope)
         if not self.active():
             return kib * KIB
@@ -161,7 +183,7 @@ class Domain:
         """
         for scope in self._scopes():
             try:
-                with changing(self.raw, self.name):
+                with self._changing():
                     self.raw.setVcpusFlags(count, scope)
             except RefusedError as error:
                 if driver.code_of(error.__cause__) != api.VIR_ERR_OPERATION_TIMEOUT:
@@ -204,7 +226,7 @@ def _lookup(look_up: Any, key: object, word: str) -> Domain | None:
         return None
 
 
-def define(connection: Connection, xml: str) -> Domain:
-    """Define a domain; libvirt validates the description by its own schema. Raises UsageError and others."""
-    with reading():
+def define(connection: Connection, name: str, xml: str) -> Domain:
+    """Define the domain `name`; libvirt validates the description by its own schema. Raises UsageError and others."""
+    with changing(connection, name):
         return Domain(connection.defineXMLFlags(xml, api.VIR_DOMAIN_DEFINE_VALIDATE))

@@ -142,15 +142,15 @@ def reading(name: str = "") -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def changing(domain: RawDomain, name: str) -> Iterator[None]:
-    """Turn libvirt's errors into ours around a call that changes `domain`.
+def changing(connection: Connection, name: str) -> Iterator[None]:
+    """Turn libvirt's errors into ours around a call that changes the domain `name` over `connection`.
 
     Raises UnknownOutcomeError where the connection was lost in the middle: the change may have happened.
     """
     try:
         yield
     except libvirt.libvirtError as error:
-        if lost(domain.connect()):
+        if lost(connection):
             raise UnknownOutcomeError(
                 f"libvirt was lost while changing '{name}': it may have happened; look with rxm list. ({words(error)})"
             ) from error
