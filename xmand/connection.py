@@ -6,8 +6,8 @@ import logging
 import socket
 
 from xman.gss import GssError
-from xman.session import Authenticated, Closed, CommandReceived, ServerSession
-from xman.wire.constants import STDERR
+from xman.session import Authenticated, Closed, CommandReceived, MessageRefused, ServerSession
+from xman.wire.constants import ERROR_TEXTS, STDERR
 from xmand import identity
 from xmand.audit import Audit
 from xmand.commands import Commands, Peer
@@ -50,11 +50,11 @@ class Connection:
             async with asyncio.timeout(self._limits.handshake_seconds) as deadline:
                 await self._converse(deadline)
         except TimeoutError:
-            self._closed("nothing came in time")
+            self._record("nothing came in time")
         except OSError as error:
-            self._closed(str(error.strerror or error))
+            self._record(str(error.strerror or error))
         except GssError as error:
-            self._closed(str(error))
+            self._record(str(error))
         except Exception:
             logger.exception("the connection of %s failed", self._peer.address)
         finally:
@@ -68,7 +68,7 @@ class Connection:
                 data = await self._loop.sock_recv(self._socket, _CHUNK)
                 if not data:
                     if not self._peer.principal:
-                        self._closed("gone before it was authenticated")
+                        self._record("gone before it was authenticated")
                     return
                 self._session.receive(data)
             elif isinstance(event, Authenticated):
@@ -78,9 +78,11 @@ class Connection:
                 deadline.reschedule(None)
                 await self._command(event)
                 deadline.reschedule(self._loop.time() + self._limits.idle_seconds)
+            elif isinstance(event, MessageRefused):
+                self._record(f"refused: {ERROR_TEXTS[event.code]}", ev="deny")
             elif isinstance(event, Closed):
                 if event.detail:
-                    self._closed(event.detail)
+                    self._record(event.detail)
                 return
 
     def _authenticated(self, event: Authenticated) -> None:
@@ -129,5 +131,5 @@ class Connection:
                 async with asyncio.timeout(_SEND_SECONDS):
                     await self._loop.sock_sendall(self._socket, data)
 
-    def _closed(self, detail: str) -> None:
-        self._audit.record(ev="conn", princ=self._peer.principal, peer=self._peer.address, detail=detail)
+    def _record(self, detail: str, ev: str = "conn") -> None:
+        self._audit.record(ev=ev, princ=self._peer.principal, peer=self._peer.address, detail=detail)

@@ -43,6 +43,15 @@ class CommandReceived:
         self.arguments = arguments
 
 
+class MessageRefused:
+    """The client sent something that is no command; it has been told, by an ERROR of this `code`."""
+
+    __slots__ = ("code",)
+
+    def __init__(self, code: int) -> None:
+        self.code = code
+
+
 class Closed:
     """The conversation is over: send what is left, then close. `detail` is empty where the client took its leave."""
 
@@ -74,7 +83,7 @@ class ServerSession:
         """Add octets received from the client."""
         self._tokens.feed(data)
 
-    def next_event(self) -> Authenticated | CommandReceived | Closed | None:
+    def next_event(self) -> Authenticated | CommandReceived | MessageRefused | Closed | None:
         """Return what happened next, or None when more octets are needed, or when a command awaits its reply.
 
         Raises GssError where an answer cannot be sealed; nobody can be told then.
@@ -144,7 +153,7 @@ class ServerSession:
         self._tokens.limit = c.MAX_TOKEN
         return Authenticated(self._context.initiator, self._context.initiator_is_principal)
 
-    def _data(self, flags: int, payload: bytes) -> CommandReceived | Closed | None:
+    def _data(self, flags: int, payload: bytes) -> CommandReceived | MessageRefused | Closed | None:
         try:
             # The reference ignores the flags here; they must say what the payload is.
             plaintext = self._context.unseal(payload) if flags == c.FLAGS_DATA else None
@@ -156,7 +165,11 @@ class ServerSession:
             return self._fail_token(detail)
         arguments = self._protocol.receive(plaintext)
         self._flush()
-        return None if arguments is None else CommandReceived(arguments)
+        if arguments is not None:
+            return CommandReceived(arguments)
+        refused, self._protocol.refused = self._protocol.refused, 0
+        # What ends the connection is told by Closed.
+        return MessageRefused(refused) if refused not in (0, c.ERROR_BAD_TOKEN) else None
 
     def _fail_token(self, detail: str) -> Closed:
         self._protocol.fail_token()

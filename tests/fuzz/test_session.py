@@ -11,7 +11,15 @@ from tests.fuzz import BOUNDED
 from tests.fuzz.test_wire import FROM_SERVER, PLAINTEXTS, SERVER_INPUT, mutants
 from tests.unit.gss_standin import StandIn, sealed
 from xman.gss import GssError
-from xman.session import Authenticated, ClientSession, Closed, CommandReceived, ServerSession, SessionError
+from xman.session import (
+    Authenticated,
+    ClientSession,
+    Closed,
+    CommandReceived,
+    MessageRefused,
+    ServerSession,
+    SessionError,
+)
 from xman.wire import messages as m
 from xman.wire.constants import FLAGS_CONTEXT, FLAGS_DATA, FLAGS_HELLO
 from xman.wire.tokens import TokenReader, encode_token
@@ -55,6 +63,8 @@ def serve(session: ServerSession, octets: bytes) -> list[tuple[object, ...]]:
             session.send_status(len(event.arguments) % 256)
         elif isinstance(event, Authenticated):
             events.append((event.initiator, event.initiator_is_principal))
+        elif isinstance(event, MessageRefused):
+            events.append((event.code, MessageRefused))
         else:
             events.append((event.detail, event.reason, Closed))
     return events

@@ -109,6 +109,7 @@ def test_a_command_with_too_many_arguments(daemon: Daemon, alice: dict[str, str]
     answer = daemon.remctl(alice, "list", *["x"] * 4096)
 
     assert (answer.status, answer.stderr) == (255, "Too many arguments\n")
+    assert daemon.syslog.wait(ev="deny", detail="refused: Too many arguments")["princ"] == "alice@XMAN.TEST"
 
 
 def test_a_command_that_is_too_long(daemon: Daemon, alice: dict[str, str]) -> None:
@@ -116,6 +117,7 @@ def test_a_command_that_is_too_long(daemon: Daemon, alice: dict[str, str]) -> No
     answer = daemon.remctl(alice, "list", *["x" * 100_000] * 11)
 
     assert (answer.status, answer.stderr) == (255, "Too much data\n")
+    assert daemon.syslog.wait(ev="deny", detail="refused: Too much data")["princ"] == "alice@XMAN.TEST"
 
 
 def test_an_argument_that_is_not_utf8(daemon: Daemon, alice: dict[str, str]) -> None:

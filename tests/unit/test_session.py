@@ -7,7 +7,15 @@ import pytest
 
 from tests.unit.gss_standin import StandIn, sealed
 from xman.gss import EXPIRED, OTHER, WRONG_KEY, GssError
-from xman.session import Authenticated, ClientSession, Closed, CommandReceived, ServerSession, SessionError
+from xman.session import (
+    Authenticated,
+    ClientSession,
+    Closed,
+    CommandReceived,
+    MessageRefused,
+    ServerSession,
+    SessionError,
+)
 from xman.wire import messages as m
 
 HELLO = b"\x51\x00\x00\x00\x00"
@@ -43,6 +51,8 @@ def describe(event: object) -> object:
         return ("authenticated", event.initiator, event.initiator_is_principal)
     if isinstance(event, CommandReceived):
         return ("command", event.arguments)
+    if isinstance(event, MessageRefused):
+        return ("refused", event.code)
     if isinstance(event, Closed):
         return ("closed", event.detail, event.reason)
     return event
@@ -284,7 +294,7 @@ def test_error_is_sent_in_the_references_words() -> None:
 def test_refused_command_keeps_the_connection() -> None:
     session = authenticated()
 
-    assert serve(session, stream(LIST + b"x", LIST)) == [("command", [b"list"])]
+    assert serve(session, stream(LIST + b"x", LIST)) == [("refused", 4), ("command", [b"list"])]
     assert session.take_outgoing().startswith(
         b"\x44\x00\x00\x00\x21\xe0\x00\x02\x05\x00\x00\x00\x04\x00\x00\x00\x15Invalid command token"
     )

@@ -33,13 +33,15 @@ _FROM_CLIENTS = (c.COMMAND, c.QUIT, c.NOOP)
 class ServerProtocol:
     """One connection's conversation; feed it plaintexts with `receive`, send what `take_outgoing` returns."""
 
-    __slots__ = ("_body", "_errors", "_keepalive", "_outgoing", "complaint", "state")
+    __slots__ = ("_body", "_errors", "_keepalive", "_outgoing", "complaint", "refused", "state")
 
     def __init__(self) -> None:
         self.state = IDLE
         self._body = bytearray()
         self._keepalive = True
         self._errors = 0
+        # The ERROR code of the last message that was refused; whoever logs it sets it back to 0.
+        self.refused = 0
         # Why it was closed, where that was for something the client did wrong.
         self.complaint = ""
         self._outgoing: list[bytes] = []
@@ -157,6 +159,7 @@ class ServerProtocol:
         self.state = IDLE
 
     def _refuse(self, code: int) -> None:
+        self.refused = code
         self._discard()
         self._send_error(code, None)
         if code == c.ERROR_BAD_TOKEN:
