@@ -5,7 +5,6 @@ set -eu
 dir=$1
 name=$2
 address=$3
-mount --make-rprivate /
 hostname "$name"
 mkdir -p "$dir"/{etc,run,lib,log,cache,sasl2} /etc/libvirt /run/libvirt /var/lib/libvirt /var/log/libvirt \
   /var/cache/libvirt /etc/sasl2
