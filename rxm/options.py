@@ -91,6 +91,4 @@ def verb_help_text(name: str) -> str:
     from xman import render
     from xman.verbs import BY_NAME
 
-    verb = BY_NAME[name]
-    options = [{"names": list(option.names), "help": option.help} for option in verb.options]
-    return render.text("help", {"usage": verb.usage(), "help": verb.help, "options": options})
+    return render.text("help", BY_NAME[name].facts())

@@ -66,22 +66,38 @@ class SessionError(Exception):
     """The server did something that this protocol does not allow."""
 
 
-class ServerSession:
-    """xmand's side of one connection."""
+class _Session:
+    """What both sides have: a context, tokens that arrive, tokens to send."""
 
     def __init__(self, context: "Context") -> None:
         self._context = context
-        self._protocol = ServerProtocol()
         self._tokens = TokenReader(c.MAX_HANDSHAKE_TOKEN)
         self._outgoing: list[bytes] = []
+
+    def receive(self, data: bytes) -> None:
+        """Add octets received from the peer."""
+        self._tokens.feed(data)
+
+    def take_outgoing(self) -> bytes:
+        """Return the octets to send, and forget them."""
+        outgoing, self._outgoing = b"".join(self._outgoing), []
+        return outgoing
+
+    def _seal(self, plaintexts: list[bytes]) -> None:
+        for plaintext in plaintexts:
+            self._outgoing.append(encode_token(c.FLAGS_DATA, self._context.seal(plaintext)))
+
+
+class ServerSession(_Session):
+    """xmand's side of one connection."""
+
+    def __init__(self, context: "Context") -> None:
+        super().__init__(context)
+        self._protocol = ServerProtocol()
         self._hello_seen = False
         self._authenticated = False
         self._handshake_tokens = 0
         self._closed = False
-
-    def receive(self, data: bytes) -> None:
-        """Add octets received from the client."""
-        self._tokens.feed(data)
 
     def next_event(self) -> Authenticated | CommandReceived | MessageRefused | Closed | None:
         """Return what happened next, or None when more octets are needed, or when a command awaits its reply.
@@ -121,11 +137,6 @@ class ServerSession:
         """End the reply with an ERROR and the reference server's text for it."""
         self._protocol.send_error(code)
         self._flush()
-
-    def take_outgoing(self) -> bytes:
-        """Return the octets to send, and forget them."""
-        outgoing, self._outgoing = b"".join(self._outgoing), []
-        return outgoing
 
     def _handshake(self, flags: int, payload: bytes) -> Authenticated | Closed | None:
         if not self._hello_seen:
@@ -179,15 +190,14 @@ class ServerSession:
         return self._close(detail)
 
     def _flush(self) -> None:
-        for plaintext in self._protocol.take_outgoing():
-            self._outgoing.append(encode_token(c.FLAGS_DATA, self._context.seal(plaintext)))
+        self._seal(self._protocol.take_outgoing())
 
     def _close(self, detail: str, reason: str = "") -> Closed:
         self._closed = True
         return Closed(detail, reason)
 
 
-class ClientSession:
+class ClientSession(_Session):
     """rxm's side of one connection.
 
     Call `start` and send what it returns; feed `receive` and ask `handshake` until it returns True; then `command`, and
@@ -195,20 +205,14 @@ class ClientSession:
     """
 
     def __init__(self, context: "Context") -> None:
-        self._context = context
+        super().__init__(context)
         self._protocol = ClientProtocol()
-        self._tokens = TokenReader(c.MAX_HANDSHAKE_TOKEN)
-        self._outgoing: list[bytes] = []
 
     def start(self) -> None:
         """Queue the hello and the first token of the handshake. Raises GssError (no ticket, no such service …)."""
         first = self._context.step(None)
         self._outgoing.append(encode_token(c.FLAGS_HELLO, b""))
         self._outgoing.append(encode_token(c.FLAGS_CONTEXT, first or b""))
-
-    def receive(self, data: bytes) -> None:
-        """Add octets received from the server."""
-        self._tokens.feed(data)
 
     def handshake(self) -> bool:
         """Use what was received; return whether the handshake is over.
@@ -245,15 +249,15 @@ class ClientSession:
 
     def command(self, arguments: list[bytes], keepalive: bool = True) -> None:
         """Queue a command. Raises `messages.ProtocolError` where the protocol's limits forbid it."""
-        self._seal(*self._protocol.command(arguments, keepalive))
+        self._seal(self._protocol.command(arguments, keepalive))
 
     def noop(self) -> None:
         """Queue a NOOP."""
-        self._seal(self._protocol.noop())
+        self._seal([self._protocol.noop()])
 
     def quit(self) -> None:
         """Queue a QUIT."""
-        self._seal(self._protocol.quit())
+        self._seal([self._protocol.quit()])
 
     @property
     def finished(self) -> bool:
@@ -275,15 +279,6 @@ class ClientSession:
             return self._protocol.receive(self._context.unseal(payload))
         except m.ProtocolError as error:
             raise SessionError(str(error)) from error
-
-    def take_outgoing(self) -> bytes:
-        """Return the octets to send, and forget them."""
-        outgoing, self._outgoing = b"".join(self._outgoing), []
-        return outgoing
-
-    def _seal(self, *plaintexts: bytes) -> None:
-        for plaintext in plaintexts:
-            self._outgoing.append(encode_token(c.FLAGS_DATA, self._context.seal(plaintext)))
 
     def _next_token(self) -> tuple[int, bytes] | None:
         try:

@@ -100,6 +100,11 @@ class Verb:
         parts = [self.name, *(o.usage() for o in self.options), *(a.usage() for a in self.arguments)]
         return " ".join(parts)
 
+    def facts(self) -> dict[str, object]:
+        """Return what `help` says of it, as the verb's result has it."""
+        options = [{"names": list(option.names), "help": option.help} for option in self.options]
+        return {"verb": self.name, "usage": self.usage(), "help": self.help, "since": self.since, "options": options}
+
     @property
     def default_seconds(self) -> float | None:
         """How long a caller waits by default; None as long as something moves."""

@@ -21,9 +21,7 @@ def help(call: Call) -> Result:
         name, _warning = verbs.resolve(wanted)
     except LookupError as error:
         raise UsageError(str(error)) from error
-    verb = verbs.BY_NAME[name]
-    options = [{"names": list(option.names), "help": option.help} for option in verb.options]
-    return Result({"verb": name, "usage": verb.usage(), "help": verb.help, "since": verb.since, "options": options})
+    return Result(verbs.BY_NAME[name].facts())
 
 
 def ping(call: Call) -> Result:
