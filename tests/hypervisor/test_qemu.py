@@ -161,6 +161,18 @@ def test_somebody_who_waits_for_a_shutdown_keeps_nobody_from_destroying(lab: Lab
     assert waiting.result().json()["result"] == {"off": True}
 
 
+def test_a_hung_libvirtd_costs_its_own_commands_only(lab: Lab, guest: Guest) -> None:
+    with lab.first.libvirtd_hangs():
+        ping = lab.rxm("ping")
+        read, changed = lab.rxm("list"), lab.rxm("-t", "5", "pause", guest.name)
+
+    assert ping.status == 0
+    assert read.status == 8
+    assert changed.status in (8, 10)  # 8 where the domain could not even be looked up
+    wait_for(lambda: lab.rxm("list").status == 0, PATIENCE, "the recovery")
+    lab.rxm("unpause", guest.name)
+
+
 def test_a_libvirtd_that_dies_under_a_change_leaves_its_outcome_unknown(lab: Lab) -> None:
     guest = lab.guest("abandoned")
     lab.rxm("create", "-", stdin=guest.empty_description())

@@ -4,8 +4,11 @@ All of it is in a network namespace of its own, so that neither ports nor names 
 run; each host has mount and UTS namespaces besides. Needs root.
 """
 
+import contextlib
 import os
+import signal
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 from tests.lab.daemon import Answer, Daemon, answer
@@ -93,6 +96,16 @@ class Host:
         assert self.libvirtd is not None
         self.libvirtd.kill()
         self.libvirtd.wait()
+
+    @contextlib.contextmanager
+    def libvirtd_hangs(self) -> Iterator[None]:
+        """Let libvirtd do nothing at all meanwhile."""
+        assert self.libvirtd is not None
+        self.libvirtd.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.libvirtd.send_signal(signal.SIGCONT)
 
     def virsh(self, *words: str, uri: str = "qemu:///system", stdin: str = "") -> Answer:
         """Run virsh on this host, beside xmand; without `words` it takes commands from `stdin`."""
