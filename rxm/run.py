@@ -197,7 +197,7 @@ def _envelope(reply: Reply, verb: str, target: Target, principal: str) -> dict[s
 def _seconds(options: Options, parsed: Parsed) -> float | None:
     if options.timeout is not None:
         return options.timeout
-    return verbs.DEADLINES[verbs.WAIT] if parsed.flag("wait") else parsed.verb.default_seconds
+    return parsed.waiting_seconds(verbs.WAIT_SECONDS) or parsed.verb.default_seconds
 
 
 def run(options: Options, settings: Settings, parsed: Parsed) -> int:

@@ -162,18 +162,14 @@ class Commands:
     def _patience(self, parsed: Parsed) -> tuple[float | None, bool]:
         """Return how long the verb may take (None: as long as something moves), and whether that may be minutes."""
         limits = self._host.settings.limits
-        waits = parsed.flag("wait")
-        kind = verbs.WAIT if waits else parsed.verb.deadline
-        seconds = {
-            verbs.READ: limits.read_seconds,
-            verbs.CHANGE: limits.change_seconds,
-            verbs.WAIT: limits.wait_seconds,
-            verbs.NONE: None,
-        }[kind]
+        waiting = parsed.waiting_seconds(limits.wait_seconds)
+        kind = parsed.verb.deadline
+        usual = {verbs.READ: limits.read_seconds, verbs.CHANGE: limits.change_seconds, verbs.NONE: None}
+        seconds = waiting or usual[kind]
         asked = parsed.options.get("timeout")
-        if isinstance(asked, float) and (seconds is None or asked < seconds or waits):
+        if isinstance(asked, float) and (seconds is None or asked < seconds or waiting):
             seconds = max(asked - _HEADROOM_SECONDS, asked / 2)
-        return seconds, waits or kind == verbs.NONE
+        return seconds, waiting is not None or kind == verbs.NONE
 
     def _record_end(self, command: "_Command", started: float, code: int, detail: str, late: bool = False) -> None:
         took = int((time.monotonic() - started) * 1000)

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 # The largest description of a domain, in octets; a hundred times what people write.
 MOST_TEXT = 256 * 1024
 _RID_DIGITS = 32
+# What a destroy takes once patience has run out.
+_FORCE_SECONDS = 30.0
 
 
 class Parsed:
@@ -48,6 +50,13 @@ class Parsed:
     def flag(self, key: str) -> bool:
         """Return whether an option without a value was given."""
         return key in self.options
+
+    def waiting_seconds(self, base: float) -> float | None:
+        """Return how long a verb that waits may take, at least `base` seconds; None where it was not asked to wait."""
+        force_after = self.options.get("force-after")
+        if isinstance(force_after, float):
+            return max(base, force_after + _FORCE_SECONDS)
+        return base if self.flag("wait") else None
 
 
 def parse(verb: Verb, words: list[str], several: bool = False) -> Parsed:

@@ -12,13 +12,14 @@ TEXT = "text"  # the text of a file; rxm reads the file, the wire carries the te
 WORD = "word"  # anything without white space
 SECONDS = "seconds"
 
-# How long a caller waits by default (DESIGN, "-t"): reading verbs, changing ones, waiting ones; `none` gives up only
-# when nothing has moved for a while.
+# How long a caller waits by default (DESIGN, "-t"): reading verbs, changing ones; `none` gives up only when nothing has
+# moved for a while.
 READ = "read"
 CHANGE = "change"
-WAIT = "wait"
 NONE = "none"
-DEADLINES: dict[str, float | None] = {READ: 30.0, CHANGE: 120.0, WAIT: 300.0, NONE: None}
+DEADLINES: dict[str, float | None] = {READ: 30.0, CHANGE: 120.0, NONE: None}
+# A changing verb that was asked to wait for what it set off.
+WAIT_SECONDS = 300.0
 
 FAMILIES = ("show", "host", "life", "tune", "migrate", "batch")
 
@@ -102,7 +103,9 @@ class Verb:
 
     def facts(self) -> dict[str, object]:
         """Return what `help` says of it, as the verb's result has it."""
-        options = [{"names": list(option.names), "help": option.help} for option in self.options]
+        options = [
+            {"names": list(option.names), "metavar": option.metavar, "help": option.help} for option in self.options
+        ]
         return {"verb": self.name, "usage": self.usage(), "help": self.help, "since": self.since, "options": options}
 
     @property
@@ -117,6 +120,7 @@ class Verb:
 
 
 _DOMAIN = (Argument("DOMAIN", DOMAIN),)
+_PAUSED = Option(("-p", "--paused"), "leave its CPUs stopped")
 
 VERBS = (
     Verb("help", "the verbs I may use, or one of them", "", (Argument("VERB", WORD, optional=True),)),
@@ -132,18 +136,39 @@ VERBS = (
     ),
     Verb("ping", "is the host there, as whom am I known, what may I do", "host"),
     Verb("version", "the versions of xmand, libvirt and the hypervisor", "host"),
-    Verb("create", "define and start a domain from a description", "life", (Argument("FILE", TEXT),), changes=True),
+    Verb(
+        "create", "define and start a domain from a description", "life", (Argument("FILE", TEXT),),
+        (
+            Option(("--transient",), "forget it when it stops"),
+            _PAUSED,
+            Option(("-n", "--dry-run"), "only show what would be defined"),
+        ),
+        changes=True,
+    ),
+    Verb("new", "define a domain from a description", "life", (Argument("FILE", TEXT),), changes=True),
+    Verb("start", "start a defined domain", "life", _DOMAIN, (_PAUSED,), changes=True),
+    Verb("delete", "forget a domain that is off", "life", _DOMAIN, changes=True, loses_data=True),
+    Verb("suspend", "save a domain's memory to disk, and stop it", "life", _DOMAIN, changes=True, deadline=NONE),
+    Verb("resume", "go on with a suspended domain", "life", _DOMAIN, (_PAUSED,), changes=True),
+    Verb(
+        "autostart", "start a domain with its host, or not", "life", (*_DOMAIN, Argument("on|off", WORD)), changes=True,
+    ),
     Verb("destroy", "stop a domain at once", "life", _DOMAIN, changes=True, loses_data=True),
     Verb(
         "shutdown", "ask a domain to shut itself down", "life", _DOMAIN,
-        (Option(("-w", "--wait"), "return when it is off"),), changes=True,
+        (
+            Option(("-w", "--wait"), "return when it is off"),
+            Option(("--force-after",), "wait so many seconds, then destroy it", SECONDS, "S"),
+        ),
+        changes=True,
     ),
     Verb("reboot", "ask a domain to restart itself", "life", _DOMAIN, changes=True),
     Verb("pause", "stop a domain's CPUs", "life", _DOMAIN, changes=True),
     Verb("unpause", "let a paused domain go on", "life", _DOMAIN, changes=True),
     Verb(
         "mem-set", "set a domain's memory, in MiB (4096, 4G)", "tune",
-        (*_DOMAIN, Argument("MIB", MEMORY)), changes=True,
+        (*_DOMAIN, Argument("MIB", MEMORY)),
+        (Option(("--force",), "also below what a guest is likely to survive"),), changes=True,
     ),
     Verb("vcpu-set", "set a domain's number of CPUs", "tune", (*_DOMAIN, Argument("N", COUNT)), changes=True),
     Verb(
@@ -162,8 +187,7 @@ COMMON_OPTIONS = (
     Option(("--timeout",), "how long the caller will wait", SECONDS, "S"),
 )
 
-# What may be shortened: the verbs of 2006 and 2007 only, so that a later verb never changes what a script means. The
-# names of which this release has no verb are here for that reason.
+# What may be shortened: the verbs of 2006 and 2007 only, so that a later verb never changes what a script means.
 CLASSIC = (
     "help", "list", "create", "new", "start", "delete", "destroy", "shutdown", "reboot", "suspend", "resume", "pause",
     "unpause", "mem-set", "vcpu-set", "describe", "migrate", "dmesg", "info",
@@ -187,8 +211,8 @@ def resolve(word: str) -> tuple[str, str]:
         name = ALIASES[word]
         return name, f"Command {word} is deprecated.  Please use rxm {name} instead."
     matches = [name for name in CLASSIC if name.startswith(word)] if len(word) >= SHORTEST_PREFIX else []
-    if len(matches) == 1 and matches[0] in BY_NAME:
-        name = matches[0]
+    if len(matches) == 1:
+        (name,) = matches
         if len(word) < _LONGER_PREFIX.get(name, SHORTEST_PREFIX):
             raise LookupError(f"'{word}' is too short for {name}, which loses data; type more of it.")
         return name, ""

@@ -152,10 +152,11 @@ def test_help_of_a_verb(words: list[str], capsys: pytest.CaptureFixture[str]) ->
     stdout, stderr = capsys.readouterr()
     assert stderr == ""
     assert stdout.splitlines() == [
-        "Usage: rxm shutdown [-w|--wait] DOMAIN",
+        "Usage: rxm shutdown [-w|--wait] [--force-after S] DOMAIN",
         "",
         "Ask a domain to shut itself down.",
         "  -w, --wait  return when it is off",
+        "  --force-after S  wait so many seconds, then destroy it",
     ]
 
 

@@ -114,7 +114,7 @@ def check(name: str, text: str) -> None:
         (
             "help-verb", "help",
             {"verb": "list", "usage": "list [-l|--long] [DOMAIN...]", "help": "every domain, shut off ones too",
-             "since": "0.1", "options": [{"names": ["-l", "--long"], "help": "more of each"}]},
+             "since": "0.1", "options": [{"names": ["-l", "--long"], "metavar": "", "help": "more of each"}]},
         ),
         (
             "ping", "ping",

@@ -1,7 +1,7 @@
 """The verbs, one module for each family. The list is explicit, so that it can be read and tested."""
 
 from xmand.call import Handler
-from xmand.verbs import create, life, meta, migrate, show, tune
+from xmand.verbs import create, life, managed, meta, migrate, show, tune
 
 HANDLERS: dict[str, Handler] = {
     "help": meta.help,
@@ -12,6 +12,12 @@ HANDLERS: dict[str, Handler] = {
     "info": show.info,
     "dmesg": show.dmesg,
     "create": create.create,
+    "new": create.new,
+    "start": managed.start,
+    "delete": managed.delete,
+    "suspend": managed.suspend,
+    "resume": managed.resume,
+    "autostart": managed.autostart,
     "destroy": life.destroy,
     "shutdown": life.shutdown,
     "reboot": life.reboot,

@@ -1,32 +1,53 @@
-"""create: define and start."""
+"""create and new: a domain that was not there before, from its description."""
 
 import contextlib
+from collections.abc import Iterator
 
 from xman.errors import NoSuchDomainError, RefusedError, XmanError
 from xman.result import Result
 from xmand.call import Call
 from xmand.virt import description
-from xmand.virt.domain import Domain, define, find
+from xmand.virt.description import Description
+from xmand.virt.domain import Domain, create_transient, define, find
 from xmand.virt.driver import Connection
 
 
 def create(call: Call) -> Result:
-    """Define and start a domain that is not there yet; where the start fails, nothing of it stays behind."""
+    """Define and start; where the start fails, nothing of it stays behind."""
+    paused = call.parsed.flag("paused")
+    with _description(call) as wanted:
+        if call.parsed.flag("dry-run"):
+            return Result({"name": wanted.name, "xml": wanted.xml}, domain=wanted.name)
+        if call.parsed.flag("transient"):
+            domain = create_transient(call.writer, wanted.name, wanted.xml, paused=paused)
+        else:
+            domain = define(call.writer, wanted.name, wanted.xml)
+            try:
+                domain.start(paused=paused)
+            except XmanError as error:
+                raise _undone(domain, error) from error
+        data = {"name": domain.name, "uuid": domain.uuid, "id": domain.identifier()}
+        return Result(data, changed=True, domain=domain.name, notes=(f"Started domain {domain.name}",))
+
+
+def new(call: Call) -> Result:
+    """Define only."""
+    with _description(call) as wanted:
+        domain = define(call.writer, wanted.name, wanted.xml)
+        return Result({"name": domain.name, "uuid": domain.uuid}, changed=True, domain=domain.name)
+
+
+@contextlib.contextmanager
+def _description(call: Call) -> Iterator[Description]:
+    """Give the description, its name locked, after making sure that no such domain is there."""
     wanted = description.parse(call.parsed.text("FILE"))
     with call.host.locks.hold(wanted.name, call.verb.name, call.deadline):
-        connection = call.writer
         for word in filter(None, (wanted.name, wanted.uuid)):
-            existing = _find(connection, word)
+            existing = _find(call.writer, word)
             if existing is not None:
                 state = "running" if existing.active() else "off"
                 raise RefusedError(f"Domain '{existing.name}' already exists ({state}).")
-        domain = define(connection, wanted.name, wanted.xml)
-        try:
-            domain.start()
-        except XmanError as error:
-            raise _undone(domain, error) from error
-        data = {"name": domain.name, "uuid": domain.uuid, "id": int(domain.raw.ID())}
-        return Result(data, changed=True, domain=domain.name, notes=(f"Started domain {domain.name}",))
+        yield wanted
 
 
 def _find(connection: Connection, word: str) -> Domain | None:

@@ -1,5 +1,7 @@
 """Verbs of a domain's life: destroy, shutdown, reboot, pause, unpause. What already holds is a success, and said."""
 
+import time
+
 from xman.errors import RefusedError, WaitTimeoutError
 from xman.result import Result
 from xmand.call import Call
@@ -10,7 +12,7 @@ def destroy(call: Call) -> Result:
     """Stop at once, as if the plug were pulled."""
     with call.changing() as domain:
         if not domain.active():
-            return _already(domain, "off")
+            return already(domain, "off")
         domain.destroy()
         return Result(changed=True, domain=domain.name)
 
@@ -19,16 +21,29 @@ def shutdown(call: Call) -> Result:
     """Ask the guest; with `--wait`, until it is off. Nothing is ever destroyed that was only asked to shut down."""
     with call.changing() as domain:
         if not domain.active():
-            return _already(domain, "off")
+            return already(domain, "off")
         _require_not_paused(domain)
         domain.ask_shutdown()
     # Not under the lock: whoever loses patience with the guest may destroy it meanwhile.
-    waits = call.parsed.flag("wait")
+    force_after = call.parsed.options.get("force-after")
+    waits = call.parsed.flag("wait") or force_after is not None
+    patience = time.monotonic() + force_after if isinstance(force_after, float) else call.deadline
     with domain.lost_means_unknown():
-        off = domain.wait_until_off(call.deadline if waits else 0.0)
+        off = domain.wait_until_off(min(patience, call.deadline) if waits else 0.0)
     if waits and not off:
-        raise WaitTimeoutError(f"Domain '{domain.name}' was asked to shut down and is still running.")
-    return Result({"off": off}, changed=True, domain=domain.name)
+        if force_after is None or time.monotonic() < patience:
+            raise WaitTimeoutError(f"Domain '{domain.name}' was asked to shut down and is still running.")
+        return _forced(call)
+    return Result({"off": off, "forced": False}, changed=True, domain=domain.name)
+
+
+def _forced(call: Call) -> Result:
+    """Destroy what has not shut down in the time its caller gave it."""
+    with call.changing() as domain:
+        if domain.active():
+            domain.destroy()
+        note = f"Domain '{domain.name}' did not shut down in time and was destroyed."
+        return Result({"off": True, "forced": True}, changed=True, domain=domain.name, notes=(note,))
 
 
 def reboot(call: Call) -> Result:
@@ -44,7 +59,7 @@ def pause(call: Call) -> Result:
     """Stop the CPUs."""
     with call.changing() as domain:
         if domain.require_active() == PAUSED:
-            return _already(domain, "paused")
+            return already(domain, "paused")
         domain.pause()
         return Result(changed=True, domain=domain.name)
 
@@ -53,12 +68,13 @@ def unpause(call: Call) -> Result:
     """Let the CPUs go on."""
     with call.changing() as domain:
         if domain.require_active() != PAUSED:
-            return _already(domain, "running")
+            return already(domain, "running")
         domain.unpause()
         return Result(changed=True, domain=domain.name)
 
 
-def _already(domain: Domain, what: str) -> Result:
+def already(domain: Domain, what: str) -> Result:
+    """Return the success of a verb whose wish already holds."""
     return Result(domain=domain.name, notes=(f"Domain '{domain.name}' is already {what}.",))
 
 

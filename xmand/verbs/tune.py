@@ -5,6 +5,10 @@ from xman.result import Result
 from xman.values import MIB
 from xmand.call import Call
 
+# A Linux guest of 192 MiB was seen to panic at 65. libvirt would take a single KiB.
+LEAST_OCTETS = 64 * MIB
+LEAST_SHARE = 4
+
 
 def mem_set(call: Call) -> Result:
     """Set the memory; live where it runs, and kept."""
@@ -13,6 +17,11 @@ def mem_set(call: Call) -> Result:
         current, most = domain.memory()
         if wanted > most:
             raise RefusedError(f"Domain '{domain.name}' may have at most {most // MIB} MiB.")
+        floor = max(LEAST_OCTETS, most // LEAST_SHARE)
+        if wanted < floor and domain.active() and not call.parsed.flag("force"):
+            raise RefusedError(
+                f"Below {_mib(floor)} a guest of this size may not survive; --force does it all the same."
+            )
         data = {"requested": wanted, "before": current, "reached": current}
         if wanted == current and domain.keeps(memory=wanted):
             return Result(data, domain=domain.name, notes=(f"Domain '{domain.name}' already has {_mib(current)}.",))

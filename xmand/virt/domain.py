@@ -8,7 +8,14 @@ from typing import Any
 from lxml import etree
 
 from xman import values
-from xman.errors import HypervisorError, NoSuchDomainError, RefusedError, UnknownOutcomeError, UsageError
+from xman.errors import (
+    HypervisorError,
+    NoSuchDomainError,
+    RefusedError,
+    UnknownOutcomeError,
+    UnsupportedError,
+    UsageError,
+)
 from xmand.virt import driver
 from xmand.virt.driver import Connection, RawDomain, api, changing, lost, reading
 
@@ -46,6 +53,12 @@ class Domain:
         """Whether it runs, or would if it were not paused."""
         with reading(self.name):
             return bool(self.raw.isActive())
+
+    def identifier(self) -> int | None:
+        """Its numeric id, None while it is off."""
+        with reading(self.name):
+            number = int(self.raw.ID())
+        return None if number < 0 else number
 
     def persistent(self) -> bool:
         """Whether libvirt keeps its description while it is off."""
@@ -94,7 +107,8 @@ class Domain:
             raise
 
     @contextlib.contextmanager
-    def _changing(self) -> Iterator[None]:
+    def change(self) -> Iterator[None]:
+        """Around a call of libvirt's that changes it: errors in our words."""
         self._change_sent = True
         with changing(self._connection, self.name):
             yield
@@ -107,42 +121,42 @@ class Domain:
             raise RefusedError(f"Domain '{self.name}' is not started.")
         return self.state()[0]
 
-    def start(self) -> None:
-        """Start what is defined."""
-        with self._changing():
-            self.raw.create()
+    def start(self, *, paused: bool = False) -> None:
+        """Start what is defined, or restore what was suspended. Raises UnsupportedError where `paused` cannot be."""
+        with self.change(), unsupported_flags(paused):
+            self.raw.createWithFlags(api.VIR_DOMAIN_START_PAUSED if paused else 0)
 
     def undefine(self) -> None:
         """Forget what was defined."""
-        with self._changing():
+        with self.change():
             self.raw.undefine()
 
     def pause(self) -> None:
         """Stop its CPUs."""
-        with self._changing():
+        with self.change():
             self.raw.suspend()
         self._expect(PAUSED)
 
     def unpause(self) -> None:
         """Let its CPUs go on."""
-        with self._changing():
+        with self.change():
             self.raw.resume()
         if self.state()[0] == PAUSED:
             raise HypervisorError(f"Domain '{self.name}' is still paused, although libvirt said otherwise.")
 
     def destroy(self) -> None:
         """Stop it at once."""
-        with self._changing():
+        with self.change():
             self.raw.destroy()
 
     def ask_shutdown(self) -> None:
         """Ask the guest to shut itself down; libvirt's success says only that it was asked."""
-        with self._changing():
+        with self.change():
             self.raw.shutdown()
 
     def ask_reboot(self) -> None:
         """Ask the guest to restart itself; libvirt's success says only that it was asked."""
-        with self._changing():
+        with self.change():
             self.raw.reboot(0)
 
     def wait_until_off(self, deadline: float) -> bool:
@@ -167,7 +181,7 @@ class Domain:
         """
         kib = -(-octets // KIB)
         for scope in self._scopes():
-            with self._changing():
+            with self.change():
                 self.raw.setMemoryFlags(kib, scope)
         if not self.active():
             return kib * KIB
@@ -183,7 +197,7 @@ class Domain:
         """
         for scope in self._scopes():
             try:
-                with self._changing():
+                with self.change():
                     self.raw.setVcpusFlags(count, scope)
             except RefusedError as error:
                 if driver.code_of(error.__cause__) != api.VIR_ERR_OPERATION_TIMEOUT:
@@ -224,6 +238,24 @@ def _lookup(look_up: Any, key: object, word: str) -> Domain | None:
             return Domain(look_up(key))
     except NoSuchDomainError:
         return None
+
+
+@contextlib.contextmanager
+def unsupported_flags(used: bool) -> Iterator[None]:
+    """Around a call with flags that not every driver knows (`used`): libvirt calls those an invalid argument."""
+    try:
+        yield
+    except api.libvirtError as error:
+        if used and driver.code_of(error) == api.VIR_ERR_INVALID_ARG:
+            raise UnsupportedError(f"This host's hypervisor cannot do that: {driver.words(error)}") from error
+        raise
+
+
+def create_transient(connection: Connection, name: str, xml: str, *, paused: bool) -> Domain:
+    """Start a domain that libvirt forgets when it stops."""
+    flags = api.VIR_DOMAIN_START_VALIDATE | (api.VIR_DOMAIN_START_PAUSED if paused else 0)
+    with changing(connection, name), unsupported_flags(paused):
+        return Domain(connection.createXML(xml, flags))
 
 
 def define(connection: Connection, name: str, xml: str) -> Domain:

@@ -11,6 +11,7 @@ from xman.render import domains, hosts
 _Renderer = Callable[[dict[str, Any]], str]
 
 _RENDERERS: dict[str, _Renderer] = {
+    "create": lambda data: f"{data['xml']}\n" if "xml" in data else "",  # a dry run
     "describe": lambda data: str(data["xml"]),
     "dmesg": hosts.dmesg,
     "help": hosts.help,

@@ -36,7 +36,11 @@ def help(data: dict[str, Any]) -> str:
         lines = [f" {verb['name']:<20} {verb['help']}" for verb in data["verbs"]]
         return "Usage: rxm [OPTIONS] VERB [ARGUMENT...]\n\n" + "".join(f"{line}\n" for line in lines)
     text = f"Usage: rxm {data['usage']}\n\n{data['help'][:1].upper()}{data['help'][1:]}.\n"
-    return text + "".join(f"  {', '.join(o['names'])}  {o['help']}\n" for o in data["options"])
+    for option in data["options"]:
+        text += (
+            f"  {', '.join(option['names'])}{' ' if option['metavar'] else ''}{option['metavar']}  {option['help']}\n"
+        )
+    return text
 
 
 def ping(data: dict[str, Any]) -> str:

@@ -1,0 +1,68 @@
+"""libvirt's jobs: calls that take minutes, and tell how far they are while they block."""
+
+import threading
+import time
+from collections.abc import Callable
+
+from xman.errors import UnknownOutcomeError
+from xmand.virt import driver
+from xmand.virt.domain import Domain
+from xmand.virt.driver import api
+
+_POLL_SECONDS = 0.5
+_MIB_BITS = 20
+
+
+class _Job(threading.Thread):
+    """The call, in a thread of its own."""
+
+    def __init__(self, name: str, call: Callable[[], object]) -> None:
+        super().__init__(name=name, daemon=True)
+        self._call = call
+        self.error: api.libvirtError | None = None
+        self.start()
+
+    def run(self) -> None:
+        try:
+            self._call()
+        except api.libvirtError as error:
+            self.error = error
+
+
+def run_job(
+    domain: Domain, what: str, call: Callable[[], object], patience: float, progress: Callable[[str], None]
+) -> int:
+    """Make a call that libvirt does as a job of `domain`; return the octets it has processed, as far as is known.
+
+    `progress` is told of every step. After `patience` seconds in which nothing moved the job is aborted. Raises
+    libvirt's error where the call failed or was aborted, UnknownOutcomeError where it can't even be aborted.
+    """
+    job = _Job(f"{what}-{domain.name}", call)
+    moved_at, processed = time.monotonic(), -1
+    while job.is_alive():
+        job.join(_POLL_SECONDS)
+        try:
+            stats = domain.raw.jobStats()
+        except api.libvirtError:  # the last moments, or a driver that has none
+            stats = {}
+        now = int(stats.get("data_processed", processed))
+        if now != processed:
+            moved_at, processed = time.monotonic(), now
+            if "data_remaining" in stats:
+                left = int(stats["data_remaining"])
+                progress(f"{domain.name}: {now >> _MIB_BITS} MiB done, {left >> _MIB_BITS} MiB left")
+        elif time.monotonic() - moved_at > patience:
+            _abort(domain, what)
+            moved_at = time.monotonic()
+    if job.error is not None:
+        raise job.error
+    return max(processed, 0)
+
+
+def _abort(domain: Domain, what: str) -> None:
+    try:
+        domain.raw.abortJob()
+    except api.libvirtError as error:
+        raise UnknownOutcomeError(
+            f"The {what} of '{domain.name}' stands still and cannot be aborted: {driver.words(error)}"
+        ) from error
