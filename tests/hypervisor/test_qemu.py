@@ -125,12 +125,56 @@ def test_reboot_restarts_the_guest(lab: Lab) -> None:
     lab.rxm("destroy", guest.name)
 
 
+def test_suspend_and_resume_go_on_where_the_guest_was(lab: Lab) -> None:
+    guest = lab.boot("sleeps")
+
+    assert lab.rxm("suspend", guest.name).status == 0
+    assert lab.first.virsh("domstate", guest.name).stdout.strip() == "shut off"
+    assert not ticks_go_on(guest)
+    assert lab.rxm("resume", guest.name).status == 0
+
+    assert ticks_go_on(guest)
+    assert guest.boots() == 1
+    assert lab.rxm("shutdown", "--wait", guest.name).status == 0
+    assert lab.rxm("delete", guest.name).status == 0
+    assert lab.rxm("list", guest.name).status == 7
+
+
+def test_created_paused(lab: Lab) -> None:
+    guest = lab.guest("born-paused")
+
+    assert lab.rxm("create", "--paused", "-", stdin=guest.description()).status == 0
+
+    assert lab.rxm("-j", "list", guest.name).json()["result"]["domains"][0]["state"] == "paused"
+    assert guest.ticks() == []
+    lab.rxm("destroy", guest.name)
+
+
+def test_a_transient_guest_is_forgotten(lab: Lab) -> None:
+    guest = lab.guest("passing")
+    assert lab.rxm("create", "--transient", "-", stdin=guest.empty_description()).status == 0
+
+    assert lab.rxm("destroy", guest.name).status == 0
+
+    assert lab.rxm("list", guest.name).status == 7
+
+
+def test_a_guest_that_does_not_shut_down_in_time_is_destroyed_where_that_was_asked(lab: Lab) -> None:
+    guest = lab.guest("stubborn")
+    lab.rxm("create", "-", stdin=guest.empty_description())
+
+    answer = lab.rxm("-j", "shutdown", "--force-after", "2", guest.name)
+
+    assert answer.json()["result"] == {"off": True, "forced": True}
+    assert lab.rxm("delete", guest.name).status == 0
+
+
 def test_shutdown_waits_until_the_guest_is_off(lab: Lab) -> None:
     guest = lab.boot("shuts")
 
     answer = lab.rxm("-j", "shutdown", "--wait", guest.name)
 
-    assert answer.json()["result"] == {"off": True}
+    assert answer.json()["result"] == {"off": True, "forced": False}
     assert lab.first.virsh("domstate", guest.name).stdout.strip() == "shut off"
 
 
@@ -158,7 +202,7 @@ def test_somebody_who_waits_for_a_shutdown_keeps_nobody_from_destroying(lab: Lab
         lab.xmand.syslog.wait(ev="begin", verb="shutdown", dom=guest.name)
         assert lab.rxm("destroy", guest.name).status == 0
 
-    assert waiting.result().json()["result"] == {"off": True}
+    assert waiting.result().json()["result"] == {"off": True, "forced": False}
 
 
 def test_a_hung_libvirtd_costs_its_own_commands_only(lab: Lab, guest: Guest) -> None:

@@ -104,7 +104,7 @@ def test_a_domain_is_found_by_uuid_and_by_id(daemon: Daemon, alice: dict[str, st
 def test_shutdown_with_wait(daemon: Daemon, alice: dict[str, str], vm: str) -> None:
     answer = daemon.rxm(alice, "-j", "shutdown", "--wait", vm)
 
-    assert answer.json()["result"] == {"off": True}
+    assert answer.json()["result"] == {"off": True, "forced": False}
     assert state_of(daemon, alice, vm) == "shutoff"
 
 
@@ -273,12 +273,12 @@ def test_quiet_prints_nothing_on_success(daemon: Daemon, alice: dict[str, str]) 
 
 def test_every_result_is_of_the_published_schema(daemon: Daemon, alice: dict[str, str], vm: str) -> None:
     schema = result.schema()
-    extra = {"mem-set": ["100"], "vcpu-set": ["2"], "migrate": ["elsewhere"]}
+    extra = {"mem-set": ["200"], "autostart": ["on"], "vcpu-set": ["2"], "migrate": ["elsewhere"]}
     checked = []
     for verb in verbs.VERBS:
         words = [vm, *extra.get(verb.name, [])] if verb.takes_domain else []
-        words = ["-"] if verb.name == "create" else words
-        answer = daemon.rxm(alice, "-j", verb.name, *words, stdin=describe_domain(f"{vm}-2"))
+        words = ["-"] if verb.name in ("create", "new") else words
+        answer = daemon.rxm(alice, "-j", verb.name, *words, stdin=describe_domain(f"{vm}-{verb.name}"))
         jsonschema.validate(answer.json(), schema)
         assert answer.json()["verb"] == verb.name
         checked.append(verb.name)

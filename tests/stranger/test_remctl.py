@@ -22,7 +22,7 @@ def vm(daemon: Daemon, alice: dict[str, str], request: pytest.FixtureRequest) ->
         ["help"], ["help", "list"], ["list"], ["list", "--long"], ["list", "VM"], ["describe", "VM"], ["info"],
         ["dmesg"], ["dmesg", "-c"], ["ping"], ["version"], ["pause", "VM"], ["unpause", "VM"], ["reboot", "VM"],
         ["mem-set", "VM", "128"], ["vcpu-set", "VM", "2"], ["shutdown", "VM"], ["shutdown", "--wait", "VM"],
-        ["destroy", "VM"],
+        ["destroy", "VM"], ["start", "VM"], ["suspend", "VM"], ["autostart", "VM", "on"],
     ],
     ids="-".join,
 )  # fmt: skip
@@ -34,10 +34,17 @@ def test_a_verb_gives_what_rxm_gives(daemon: Daemon, alice: dict[str, str], vm: 
         assert answer.stdout == daemon.rxm(alice, *[vm if word == "VM" else word for word in words]).stdout
 
 
+def test_the_managed_life_cycle(daemon: Daemon, alice: dict[str, str]) -> None:
+    assert daemon.remctl(alice, "new", for_test_driver("managed")).status == 0
+    for verb in ("start", "suspend", "resume", "destroy", "delete"):
+        answer = daemon.remctl(alice, verb, "managed")
+        assert answer.status == 0, (verb, answer)
+
+
 def test_every_verb_has_been_driven_by_remctl() -> None:
     (table,) = [mark for mark in test_a_verb_gives_what_rxm_gives.pytestmark if mark.name == "parametrize"]  # type: ignore[attr-defined]
 
-    driven = {words[0] for words in table.args[1]} | {"create", "migrate"}
+    driven = {words[0] for words in table.args[1]} | {"create", "migrate", "new", "resume", "delete"}
     assert driven == set(verbs.BY_NAME)
 
 
