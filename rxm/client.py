@@ -137,12 +137,13 @@ class Connection:
     def run(
         self, words: list[bytes], deadline: Deadline, *, changes: bool,
         patience: float | None = None, progress: Callable[[bytes], None] | None = None,
+        interrupted: Callable[[], None] | None = None,
     ) -> Reply:  # fmt: skip
         """Run one command and return its whole reply.
 
         `patience` is how long the host may say nothing; `progress` gets what comes on stream 2 as it comes, instead of
-        the reply. Raises UnreachableError where the connection failed before a change was sent, UnknownOutcomeError
-        after.
+        the reply; `interrupted` is called at the first Ctrl-C, instead of giving up. Raises UnreachableError where the
+        connection failed before a change was sent, UnknownOutcomeError after.
         """
         reply = Reply()
         sent = False
@@ -152,7 +153,13 @@ class Connection:
             sent = True
             self._send(outgoing, deadline.remaining())
             while not self._session.finished:
-                self._collect(reply, deadline, patience, progress)
+                try:
+                    self._collect(reply, deadline, patience, progress)
+                except KeyboardInterrupt:
+                    if interrupted is None:
+                        raise
+                    interrupted()
+                    interrupted = None
         except ProtocolError as error:
             raise UsageError(f"The command cannot be sent: {error}.") from error
         except (OSError, SessionError, EOFError, GssError) as error:
@@ -230,7 +237,7 @@ def wire_words(
     words += [f"--{key}" if value is True else f"--{key}={value}" for key, value in options.items()]
     words.append("--")
     for argument in parsed.verb.arguments:
-        given = parsed.given[argument.name]
+        given = parsed.given.get(argument.name, [])
         words += domains if domains is not None and argument.kind == DOMAIN else given
     return [word.encode("utf-8", "surrogateescape") for word in words]
 

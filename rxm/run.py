@@ -138,7 +138,14 @@ class Runner:
         return connection.run(
             words, self._deadline, changes=verb.changes,
             patience=_SILENCE_SECONDS if endless else None, progress=progress if endless else None,
+            interrupted=(lambda: self._abort(job)) if verb.name == "migrate" else None,
         )  # fmt: skip
+
+    def _abort(self, job: Job) -> None:
+        """Ask the host to abort a migration; its own answer still comes on the first connection."""
+        asking = arguments.parse(verbs.BY_NAME["migrate"], ["--abort", job.target.domain])
+        with self._connect(job.target.host) as connection:
+            connection.run(wire_words(asking, json=False), self._deadline, changes=True)
 
     def _remaining(self) -> float | None:
         try:

@@ -74,8 +74,10 @@ def parse(verb: Verb, words: list[str], several: bool = False) -> Parsed:
             _read_option(verb, word, rest, options)
         else:
             positionals.append(word)
-    given = _assign(verb, positionals, several)
-    return Parsed(verb, _read(verb, given, several), given, options)
+    dropped = {name for option in verb.options if option.key in options for name in option.without}
+    arguments = tuple(argument for argument in verb.arguments if argument.name not in dropped)
+    given = _assign(verb, arguments, positionals, several)
+    return Parsed(verb, _read(arguments, given, several), given, options)
 
 
 def _read_option(verb: Verb, word: str, rest: "Iterator[str]", options: dict[str, object]) -> None:
@@ -104,25 +106,25 @@ def _option_value(option: Option, word: str) -> object:
     return values.seconds(word) if option.kind == verbs.SECONDS else word
 
 
-def _assign(verb: Verb, words: list[str], several: bool) -> dict[str, list[str]]:
-    """Share out the positional words among the verb's arguments."""
-    many = [argument.many or (several and argument.kind == verbs.DOMAIN) for argument in verb.arguments]
-    least = sum(not argument.optional for argument in verb.arguments)
-    most = None if any(many) else len(verb.arguments)
+def _assign(verb: Verb, arguments: tuple[Argument, ...], words: list[str], several: bool) -> dict[str, list[str]]:
+    """Share out the positional words among the arguments."""
+    many = [argument.many or (several and argument.kind == verbs.DOMAIN) for argument in arguments]
+    least = sum(not argument.optional for argument in arguments)
+    most = None if any(many) else len(arguments)
     if len(words) < least or (most is not None and len(words) > most):
         raise UsageError(f"'{verb.name}' requires {_requirement(least, most)}. Usage: {verb.usage()}")
     given: dict[str, list[str]] = {}
     position = 0
-    for index, argument in enumerate(verb.arguments):
-        end = len(words) - (len(verb.arguments) - index - 1) if many[index] else position + 1
+    for index, argument in enumerate(arguments):
+        end = len(words) - (len(arguments) - index - 1) if many[index] else position + 1
         given[argument.name] = words[position:end]
         position = end
     return given
 
 
-def _read(verb: Verb, given: dict[str, list[str]], several: bool) -> dict[str, object]:
+def _read(arguments: tuple[Argument, ...], given: dict[str, list[str]], several: bool) -> dict[str, object]:
     found: dict[str, object] = {}
-    for argument in verb.arguments:
+    for argument in arguments:
         read = [_value(argument, word) for word in given[argument.name]]
         if argument.many or (several and argument.kind == verbs.DOMAIN):
             found[argument.name] = read

@@ -42,15 +42,26 @@ class Argument:
 
 
 class Option:
-    """One option: `names` (the long one last), and the kind of its value, or None for a flag."""
+    """One option: `names` (the long one last), and the kind of its value, or None for a flag.
 
-    __slots__ = ("help", "kind", "metavar", "names")
+    `without` names the verb's arguments that are not given where this option is.
+    """
 
-    def __init__(self, names: tuple[str, ...], help: str, kind: str | None = None, metavar: str = "") -> None:
+    __slots__ = ("help", "kind", "metavar", "names", "without")
+
+    def __init__(
+        self,
+        names: tuple[str, ...],
+        help: str,
+        kind: str | None = None,
+        metavar: str = "",
+        without: tuple[str, ...] = (),
+    ) -> None:
         self.names = names
         self.help = help
         self.kind = kind
         self.metavar = metavar
+        self.without = without
 
     @property
     def key(self) -> str:
@@ -173,7 +184,11 @@ VERBS = (
     Verb("vcpu-set", "set a domain's number of CPUs", "tune", (*_DOMAIN, Argument("N", COUNT)), changes=True),
     Verb(
         "migrate", "move a domain to another host", "migrate", (*_DOMAIN, Argument("HOST", WORD)),
-        (Option(("-l", "--live"), "keep it running meanwhile"),), changes=True, deadline=NONE,
+        (
+            Option(("-l", "--live"), "keep it running meanwhile"),
+            Option(("--abort",), "stop a migration that is under way; takes no HOST", without=("HOST",)),
+        ),
+        changes=True, deadline=NONE,
     ),
 )  # fmt: skip
 

@@ -1,5 +1,7 @@
 """A running guest moves between two hosts whose libvirtds authenticate to each other with Kerberos."""
 
+import signal
+import subprocess
 from collections.abc import Iterator
 
 import pytest
@@ -99,3 +101,78 @@ def test_remctl_migrates_too(lab: Lab, guest: Guest) -> None:
     assert lab.remctl("migrate", "--live", guest.name, SECOND).status == 0
 
     assert guest.name in names(lab.rxm_second("-j", "list").objects())
+
+
+# --- while it is under way -----------------------------------------------------------------------------------------
+
+
+def begin(lab: Lab, guest: Guest) -> "subprocess.Popen[bytes]":
+    """Begin a migration that takes minutes; return the rxm that waits for it."""
+    assert lab.first.virsh("migrate-setspeed", guest.name, "1").status == 0
+    command = [*lab.first.prefix, "rxm", "-H", lab.first.name, "migrate", "--live", guest.name, SECOND]
+    rxm = subprocess.Popen(command, env=lab.alice, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    wait_for(lambda: "Unbounded" in lab.first.virsh("domjobinfo", guest.name).stdout, 30, "the migration's begin")
+    return rxm
+
+
+def is_running_on_the_first_host_only(lab: Lab, guest: Guest) -> bool:
+    """Whether the guest runs where it was, and nowhere else."""
+    here = lab.rxm("-j", "list", guest.name).json()["result"]["domains"][0]["state"]
+    return here == "running" and guest.name not in names(lab.rxm_second("-j", "list").objects())
+
+
+def test_other_changes_are_refused_at_once_and_reading_goes_on(lab: Lab, guest: Guest) -> None:
+    rxm = begin(lab, guest)
+
+    paused = lab.rxm("pause", guest.name)
+    listed = lab.rxm("list", guest.name)
+    aborted = lab.rxm("migrate", "--abort", guest.name)
+
+    assert (paused.status, paused.stderr) == (3, "Error: The domain is busy: migrating.\n")
+    assert listed.status == 0
+    assert aborted.status == 0
+    _out, errors = rxm.communicate(timeout=60)
+    assert rxm.returncode == 3
+    assert f"The migration was aborted; '{guest.name}' is still here, running." in errors.decode()
+    assert is_running_on_the_first_host_only(lab, guest)
+
+
+def test_control_c_aborts(lab: Lab, guest: Guest) -> None:
+    rxm = begin(lab, guest)
+
+    rxm.send_signal(signal.SIGINT)
+
+    _out, errors = rxm.communicate(timeout=60)
+    assert rxm.returncode == 3
+    assert "aborted" in errors.decode()
+    assert is_running_on_the_first_host_only(lab, guest)
+
+
+def test_losing_the_client_does_not_abort(lab: Lab, guest: Guest) -> None:
+    rxm = begin(lab, guest)
+
+    rxm.kill()
+    rxm.communicate()
+    lab.first.virsh("migrate-setspeed", guest.name, "1000")
+
+    wait_for(lambda: guest.name not in names(lab.rxm("-j", "list").objects()), 60, "the end of the migration")
+    assert lab.rxm_second("-j", "list", guest.name).json()["result"]["domains"][0]["state"] == "running"
+    assert lab.xmand.syslog.wait(ev="end", verb="migrate", dom=guest.name)["res"] == "ok"
+
+
+def test_the_other_hosts_libvirtd_dies(lab: Lab, guest: Guest) -> None:
+    rxm = begin(lab, guest)
+
+    lab.second.kill_libvirtd()
+    _out, errors = rxm.communicate(timeout=120)
+    lab.second.start_libvirtd()
+
+    assert rxm.returncode in (8, 10)
+    assert errors.decode().splitlines()[-1].startswith("Error: ")
+    wait_for(lambda: is_running_on_the_first_host_only(lab, guest), 60, "the guest's being in one place")
+
+
+def test_an_abort_without_a_migration(lab: Lab, guest: Guest) -> None:
+    answer = lab.rxm("migrate", "--abort", guest.name)
+
+    assert (answer.status, answer.stderr) == (3, f"Error: No migration of '{guest.name}' is under way.\n")

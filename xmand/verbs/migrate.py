@@ -8,7 +8,9 @@ from xman.errors import RefusedError, UsageError
 from xman.result import Result
 from xmand.call import Call
 from xmand.virt import migration
+from xmand.virt.domain import find
 from xmand.virt.driver import LONG
+from xmand.virt.jobs import abort_job
 
 # A plain name or address. HOST becomes a part of libvirt's URI, which can name programs to run (`?command=`): nothing
 # that could end the host's part may pass.
@@ -17,6 +19,8 @@ _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.:-]{0,253}[A-Za-z0-9])?")
 
 def migrate(call: Call) -> Result:
     """Move a domain; it runs in exactly one place afterwards, whatever happens."""
+    if call.parsed.flag("abort"):
+        return _abort(call)
     destination = call.parsed.text("HOST")
     settings = call.host.settings.migrate
     if not _HOST.fullmatch(destination):
@@ -38,6 +42,14 @@ def migrate(call: Call) -> Result:
             progress=call.progress,
         )
         return Result({"to": destination} | data, changed=True, domain=domain.name)
+
+
+def _abort(call: Call) -> Result:
+    """Stop a migration, whoever began it: not under the domain's lock, which the migration holds."""
+    domain = find(call.writer, call.parsed.text("DOMAIN"))
+    if not abort_job(domain):
+        raise RefusedError(f"No migration of '{domain.name}' is under way.")
+    return Result(changed=True, domain=domain.name)
 
 
 def _allowed(destination: str, allow: tuple[str, ...]) -> bool:

@@ -59,6 +59,18 @@ def run_job(
     return max(processed, 0)
 
 
+def abort_job(domain: Domain) -> bool:
+    """Abort the job of `domain`; return whether there was one. Raises HypervisorError."""
+    with domain.change():
+        try:
+            domain.raw.abortJob()
+        except api.libvirtError as error:
+            if driver.code_of(error) in (api.VIR_ERR_OPERATION_INVALID, api.VIR_ERR_NO_SUPPORT):
+                return False
+            raise
+    return True
+
+
 def _abort(domain: Domain, what: str) -> None:
     try:
         domain.raw.abortJob()
