@@ -80,10 +80,10 @@ def test_the_deadlines_are_the_published_ones() -> None:
     ("name", "usage"),
     [
         ("help", "help [VERB]"),
-        ("list", "list [-l|--long] [DOMAIN...]"),
+        ("list", "list [-l|--long] [--state S] [DOMAIN...]"),
         ("shutdown", "shutdown [-w|--wait] [--force-after S] DOMAIN"),
         ("mem-set", "mem-set [--force] DOMAIN MIB"),
-        ("migrate", "migrate [-l|--live] DOMAIN HOST"),
+        ("migrate", "migrate [-l|--live] [--abort] DOMAIN HOST"),
         ("info", "info"),
     ],
 )
