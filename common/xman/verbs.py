@@ -131,15 +131,23 @@ class Verb:
 
 
 _DOMAIN = (Argument("DOMAIN", DOMAIN),)
+# What `list --state` tells apart: xm's words (xen 3.2, XEN_API_VM_POWER_STATE).
+POWER_STATES = ("halted", "paused", "running", "suspended", "shutdown", "unknown", "all")
 _PAUSED = Option(("-p", "--paused"), "leave its CPUs stopped")
 
 VERBS = (
     Verb("help", "the verbs I may use, or one of them", "", (Argument("VERB", WORD, optional=True),)),
     Verb(
         "list", "every domain, shut off ones too", "show", (Argument("DOMAIN", DOMAIN, optional=True, many=True),),
-        (Option(("-l", "--long"), "UUID, maximum memory and CPUs, and the reason of the state as well"),),
+        (
+            Option(("-l", "--long"), "UUID, maximum memory and CPUs, and the reason of the state as well"),
+            Option(("--state",), f"only those in this state: {', '.join(POWER_STATES)}", WORD, "S"),
+        ),
     ),
-    Verb("describe", "libvirt's XML description of a domain", "show", _DOMAIN),
+    Verb(
+        "describe", "libvirt's XML description of a domain", "show", _DOMAIN,
+        (Option(("--inactive",), "as it is kept for the next start"),),
+    ),
     Verb("info", "the host: CPUs, memory, hypervisor", "host"),
     Verb(
         "dmesg", "the hypervisor's message buffer, or what stands for it", "host", (),

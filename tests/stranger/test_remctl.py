@@ -19,7 +19,8 @@ def vm(daemon: Daemon, alice: dict[str, str], request: pytest.FixtureRequest) ->
 @pytest.mark.parametrize(
     "words",
     [
-        ["help"], ["help", "list"], ["list"], ["list", "--long"], ["list", "VM"], ["describe", "VM"], ["info"],
+        ["help"], ["help", "list"], ["list"], ["list", "--long"], ["list", "VM"], ["list", "--state", "running"],
+        ["describe", "VM"], ["describe", "--inactive", "VM"], ["info"],
         ["dmesg"], ["dmesg", "-c"], ["ping"], ["version"], ["pause", "VM"], ["unpause", "VM"], ["reboot", "VM"],
         ["mem-set", "VM", "128"], ["vcpu-set", "VM", "2"], ["shutdown", "VM"], ["shutdown", "--wait", "VM"],
         ["destroy", "VM"], ["start", "VM"], ["suspend", "VM"], ["autostart", "VM", "on"],

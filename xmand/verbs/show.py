@@ -5,25 +5,34 @@ import socket
 from typing import Any
 
 import xman
-from xman.errors import NoSuchDomainError
+from xman import verbs
+from xman.errors import NoSuchDomainError, RefusedError, UsageError
 from xman.result import Result
 from xmand.call import Call
 from xmand.virt import host
 from xmand.virt.domain import find
 from xmand.virt.driver import Connection
-from xmand.virt.listing import details, list_domains, list_one
+from xmand.virt.listing import details, list_domains, list_one, power_state, suspended
 
 
 def list(call: Call) -> Result:
-    """All domains sorted by name, or those named, in the order given."""
+    """All domains sorted by name, those in one state, or those named, in the order given."""
     words = call.parsed.words("DOMAIN")
     long = call.parsed.flag("long")
+    state = str(call.parsed.options.get("state", verbs.POWER_STATES[-1]))
+    if words and call.parsed.flag("state"):
+        raise UsageError("You may specify either a state or a particular VM, but not both")
+    if state not in verbs.POWER_STATES:
+        raise UsageError(f"'{state}' is not a state; give one of {', '.join(verbs.POWER_STATES)}.")
     connection = call.reader
     if words:
         found = [find(connection, word) for word in words]
         domains = [list_one(domain.raw) | (details(domain.raw) if long else {}) for domain in found]
     else:
         domains = list_domains(connection)
+        if state != "all":
+            saved = suspended(connection) if state in ("halted", "suspended") else set()
+            domains = [domain for domain in domains if power_state(domain, saved) == state]
         if long:
             domains = [domain | more for domain in domains if (more := _details(connection, domain["uuid"]))]
     return Result({"domains": domains} | ({"long": True} if long else {}))
@@ -37,9 +46,12 @@ def _details(connection: Connection, uuid: str) -> dict[str, Any]:
 
 
 def describe(call: Call) -> Result:
-    """libvirt's XML."""
+    """libvirt's XML, of what runs or of what is kept. Raises RefusedError where nothing is kept."""
     domain = call.domain()
-    return Result({"xml": domain.description()}, domain=domain.name)
+    inactive = call.parsed.flag("inactive")
+    if inactive and not domain.persistent():
+        raise RefusedError(f"Domain '{domain.name}' is transient: no description of it is kept.")
+    return Result({"xml": domain.description(inactive=inactive)}, domain=domain.name)
 
 
 def info(call: Call) -> Result:

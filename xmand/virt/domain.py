@@ -65,10 +65,10 @@ class Domain:
         with reading(self.name):
             return bool(self.raw.isPersistent())
 
-    def description(self) -> str:
-        """Return libvirt's XML, without secrets."""
+    def description(self, *, inactive: bool = False) -> str:
+        """Return libvirt's XML, without secrets: as it is, or (`inactive`) as it will be when it is started again."""
         with reading(self.name):
-            return str(self.raw.XMLDesc(0))
+            return str(self.raw.XMLDesc(api.VIR_DOMAIN_XML_INACTIVE if inactive else 0))
 
     def memory(self) -> tuple[int, int]:
         """Return the memory it has and the most it may have, in octets."""

@@ -7,6 +7,16 @@ from xmand.virt.domain import KIB, STATES
 from xmand.virt.driver import Connection, RawDomain, api, code_of, reading, translate
 
 NANOSECOND = 1e-9
+# xm's words for states other than off; as in the six letters, Xen's "runnable, not on a CPU" runs, and a guest that
+# sleeps in its memory is paused.
+_POWER_STATES = {
+    "running": "running",
+    "blocked": "running",
+    "nostate": "running",
+    "paused": "paused",
+    "pmsuspended": "paused",
+    "shutdown": "shutdown",
+}
 
 
 def list_domains(connection: Connection) -> list[dict[str, Any]]:
@@ -21,6 +31,24 @@ def list_domains(connection: Connection) -> list[dict[str, Any]]:
         if facts is not None:
             domains.append(_identity(raw) | facts)
     return sorted(domains, key=lambda domain: str(domain["name"]))
+
+
+def suspended(connection: Connection) -> set[str]:
+    """Return the UUIDs of the domains that are saved (managed save), in one call; none where the driver cannot."""
+    try:
+        found = connection.listAllDomains(api.VIR_CONNECT_LIST_DOMAINS_MANAGEDSAVE)
+    except api.libvirtError as error:
+        if code_of(error) in (api.VIR_ERR_NO_SUPPORT, api.VIR_ERR_INVALID_ARG):
+            return set()
+        raise translate(error) from error
+    return {str(raw.UUIDString()) for raw in found}
+
+
+def power_state(domain: dict[str, Any], saved: set[str]) -> str:
+    """Return xm's word (`verbs.POWER_STATES`) for a domain as listed; `saved` has the UUIDs of those with an image."""
+    if domain["state"] == "shutoff":
+        return "suspended" if domain["uuid"] in saved else "halted"
+    return _POWER_STATES.get(domain["state"], "unknown")
 
 
 def list_one(raw: RawDomain) -> dict[str, Any]:
