@@ -48,4 +48,8 @@ mount --bind "$dir/log" /var/log/libvirt
 mount --bind "$dir/cache" /var/cache/libvirt
 mount --bind "$dir/sasl2" /etc/sasl2
 mount --bind "$dir/../hosts" /etc/hosts
+# Where cgroups are half v1 and half v2, libvirt's container program mistakes the half for the whole.
+if mountpoint -q /sys/fs/cgroup/unified; then
+  umount /sys/fs/cgroup/unified
+fi
 exec sleep infinity

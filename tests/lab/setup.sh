@@ -12,7 +12,8 @@ hypervisor=${2:-test}
 
 packages="gcc libkrb5-dev libvirt-dev pkg-config python3-dev python3-venv" # what pip compiles gssapi and libvirt with
 packages+=" krb5-admin-server krb5-kdc krb5-user libnss-wrapper"           # the realm
-hypervisor_packages="busybox-static cpio iproute2 libvirt-daemon libvirt-daemon-driver-qemu libvirt-clients"
+hypervisor_packages="busybox-static cpio iproute2 libvirt-daemon libvirt-daemon-driver-lxc"
+hypervisor_packages+=" libvirt-daemon-driver-qemu libvirt-clients"
 hypervisor_packages+=" qemu-system-x86 xz-utils libsasl2-modules-gssapi-mit sasl2-bin"
 if [ "$purpose" = test ]; then
   packages+=" groff-base krb5-pkinit openssl remctl-client $hypervisor_packages"

@@ -70,10 +70,18 @@ class Domain:
         with reading(self.name):
             return str(self.raw.XMLDesc(api.VIR_DOMAIN_XML_INACTIVE if inactive else 0))
 
+    def container(self) -> bool:
+        """Whether it is a container (LXC), which has neither balloon nor power button."""
+        with reading(self.name):
+            return bool(self._connection.getType() == "LXC")
+
     def memory(self) -> tuple[int, int]:
         """Return the memory it has and the most it may have, in octets."""
         with reading(self.name):
             _state, most, current, _vcpus, _time = self.raw.info()
+            if self.container():
+                # There info() tells what is used, not what was granted.
+                current = _memory_kib(self.raw.XMLDesc(0))
         return int(current) * KIB, int(most) * KIB
 
     def vcpus(self) -> tuple[int, int]:
@@ -88,8 +96,9 @@ class Domain:
         if not self.persistent():
             return True
         with reading(self.name):
-            root = etree.fromstring(str(self.raw.XMLDesc(api.VIR_DOMAIN_XML_INACTIVE)).encode())
-        kept_kib = int(root.findtext("currentMemory") or root.findtext("memory") or 0)  # libvirt writes KiB
+            description = str(self.raw.XMLDesc(api.VIR_DOMAIN_XML_INACTIVE))
+        root = etree.fromstring(description.encode())
+        kept_kib = _memory_kib(description)
         vcpu = root.find("vcpu")
         kept_vcpus = 1 if vcpu is None else int(vcpu.get("current") or vcpu.text or 1)
         return memory in (0, kept_kib * KIB) and vcpus in (0, kept_vcpus)
@@ -152,12 +161,13 @@ class Domain:
     def ask_shutdown(self) -> None:
         """Ask the guest to shut itself down; libvirt's success says only that it was asked."""
         with self.change():
-            self.raw.shutdown()
+            # A container's init may know no other way; libvirt's default ones do nothing there, and report success.
+            self.raw.shutdownFlags(api.VIR_DOMAIN_SHUTDOWN_SIGNAL if self.container() else 0)
 
     def ask_reboot(self) -> None:
         """Ask the guest to restart itself; libvirt's success says only that it was asked."""
         with self.change():
-            self.raw.reboot(0)
+            self.raw.reboot(api.VIR_DOMAIN_REBOOT_SIGNAL if self.container() else 0)
 
     def wait_until_off(self, deadline: float) -> bool:
         """Wait until it is off, or gone, at most until `deadline` (time.monotonic()); return whether it is."""
@@ -213,6 +223,12 @@ class Domain:
         state, _reason = self.state()
         if state != wanted:
             raise HypervisorError(f"Domain '{self.name}' is {state}, not {wanted}, although libvirt said so.")
+
+
+def _memory_kib(description: str) -> int:
+    """Return the memory that a description grants; libvirt writes it in KiB."""
+    root = etree.fromstring(description.encode())
+    return int(root.findtext("currentMemory") or root.findtext("memory") or 0)
 
 
 def find(connection: Connection, word: str, allow_id: bool = True) -> Domain:

@@ -1,0 +1,121 @@
+"""The verbs on containers: what differs from a virtual machine, and what a container cannot do."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.hypervisor.conftest import Lab
+from tests.lab.daemon import Answer, Daemon
+from tests.lab.process import wait_for
+
+URI = "lxc:///system"
+MIB = 1 << 20
+INIT = "trap 'exit 0' TERM; while :; do sleep 0.2; done"
+REFUSED = {"suspend": [], "vcpu-set": ["2"], "migrate": ["--live", "hv2.xman.test"]}
+
+
+class Containers:
+    """xmand for the first host's containers."""
+
+    def __init__(self, lab: Lab, daemon: Daemon) -> None:
+        self._lab = lab
+        self._daemon = daemon
+
+    def rxm(self, *words: str, stdin: str = "") -> Answer:
+        """Run rxm, as alice."""
+        return self._daemon.rxm(self._lab.alice, *words, stdin=stdin)
+
+    def virsh(self, *words: str) -> Answer:
+        """Run virsh beside xmand."""
+        return self._lab.first.virsh(*words, uri=URI)
+
+
+@pytest.fixture(scope="module")
+def containers(lab: Lab) -> Iterator[Containers]:
+    """An xmand of its own, beside the one for QEMU."""
+    daemon = lab.first.xmand(
+        lab.realm, admins=("alice@XMAN.TEST",), uri=URI, tables='[migrate]\nallow = ["hv2.xman.test"]\n', port=4376
+    )  # fmt: skip
+    yield Containers(lab, daemon)
+    assert daemon.stop() == 0
+    assert "Traceback" not in daemon.stderr()
+
+
+@pytest.fixture
+def box(containers: Containers, request: pytest.FixtureRequest) -> Iterator[str]:
+    """A running container."""
+    name: str = request.node.name.replace("[", "-").replace("]", "").replace("_", "-")[5:45]
+    made = containers.rxm("create", "-", stdin=_description(name))
+    assert made.status == 0, made
+    yield name
+    containers.rxm("-q", "destroy", name)
+    containers.rxm("-q", "delete", name)
+
+
+def _description(name: str) -> str:
+    return (
+        f"<domain type='lxc'><name>{name}</name><memory unit='MiB'>128</memory>"
+        f"<os><type>exe</type><init>/bin/sh</init><initarg>-c</initarg><initarg>{INIT}</initarg></os>"
+        "<devices><console type='pty'/></devices></domain>"
+    )
+
+
+def state_of(containers: Containers, name: str) -> str:
+    """Return the state that `list` shows."""
+    state: str = containers.rxm("-j", "list", name).json()["result"]["domains"][0]["state"]
+    return state
+
+
+def test_list_shows_it_running(containers: Containers, box: str) -> None:
+    rows = {domain["name"]: domain for domain in containers.rxm("-j", "list").json()["result"]["domains"]}
+
+    assert rows[box]["state"] == "running"
+    assert rows[box]["uuid"] == containers.virsh("domuuid", box).stdout.strip()
+
+
+def test_pause_and_unpause(containers: Containers, box: str) -> None:
+    assert containers.rxm("pause", box).status == 0
+    assert state_of(containers, box) == "paused"
+    assert containers.rxm("unpause", box).status == 0
+    assert state_of(containers, box) == "running"
+
+
+def test_mem_set_sets_the_limit(containers: Containers, box: str) -> None:
+    answer = containers.rxm("-j", "mem-set", box, "64")
+
+    assert answer.json()["result"] == {"requested": 64 * MIB, "before": 128 * MIB, "reached": 64 * MIB}
+    assert f"hard_limit     : {64 * 1024}" in containers.virsh("memtune", box).stdout
+
+
+def test_shutdown_ends_it_by_a_signal(containers: Containers, box: str) -> None:
+    answer = containers.rxm("-j", "shutdown", "--wait", box)
+
+    assert answer.json()["result"] == {"off": True, "forced": False}
+
+
+def test_reboot_asks_by_a_signal(containers: Containers, box: str) -> None:
+    assert containers.rxm("reboot", box).status == 0
+
+
+def test_destroy_start_and_delete(containers: Containers, box: str) -> None:
+    for verb in ("destroy", "start", "destroy", "delete"):
+        answer = containers.rxm(verb, box)
+        assert answer.status == 0, (verb, answer)
+    assert containers.rxm("list", box).status == 7
+
+
+def test_describe_and_info(containers: Containers, box: str) -> None:
+    assert "<domain type='lxc'" in containers.rxm("describe", box).stdout
+    assert "hypervisor             : LXC\n" in containers.rxm("info").stdout
+
+
+@pytest.mark.parametrize("verb", REFUSED)
+def test_what_a_container_cannot_do_is_unsupported(containers: Containers, box: str, verb: str) -> None:
+    options = [word for word in REFUSED[verb] if word.startswith("-")]
+    values = [word for word in REFUSED[verb] if not word.startswith("-")]
+
+    answer = containers.rxm(verb, *options, box, *values)
+
+    assert answer.status == 12, answer
+    assert "cannot do that" in answer.stderr
+    wait_for(lambda: state_of(containers, box) == "running", 5, "its going on")
