@@ -56,7 +56,7 @@ class Parsed:
         force_after = self.options.get("force-after")
         if isinstance(force_after, float):
             return max(base, force_after + _FORCE_SECONDS)
-        return base if self.flag("wait") else None
+        return base if self.flag("wait") or self.verb.deadline == verbs.WAIT else None
 
 
 def parse(verb: Verb, words: list[str], several: bool = False) -> Parsed:

@@ -12,14 +12,15 @@ TEXT = "text"  # the text of a file; rxm reads the file, the wire carries the te
 WORD = "word"  # anything without white space
 SECONDS = "seconds"
 
-# How long a caller waits by default (DESIGN, "-t"): reading verbs, changing ones; `none` gives up only when nothing has
-# moved for a while.
+# How long a caller waits by default (DESIGN, "-t"): reading verbs, changing ones, those that wait; `none`
+# gives up only when nothing has moved for a while.
 READ = "read"
 CHANGE = "change"
+WAIT = "wait"
 NONE = "none"
-DEADLINES: dict[str, float | None] = {READ: 30.0, CHANGE: 120.0, NONE: None}
-# A changing verb that was asked to wait for what it set off.
+# Also for a changing verb that was asked to wait for what it set off.
 WAIT_SECONDS = 300.0
+DEADLINES: dict[str, float | None] = {READ: 30.0, CHANGE: 120.0, WAIT: WAIT_SECONDS, NONE: None}
 
 FAMILIES = ("show", "host", "life", "tune", "migrate", "batch")
 
@@ -71,6 +72,16 @@ class Option:
     def usage(self) -> str:
         """Return it as a usage line shows it."""
         return "[" + "|".join(self.names) + (f" {self.metavar}" if self.metavar else "") + "]"
+
+
+class Required(Option):
+    """An option that must be given; the verb itself says so where it is not."""
+
+    __slots__ = ()
+
+    def usage(self) -> str:
+        """Return it as a usage line shows it: without brackets."""
+        return super().usage()[1:-1]
 
 
 class Verb:
@@ -133,6 +144,12 @@ class Verb:
 _DOMAIN = (Argument("DOMAIN", DOMAIN),)
 # What `list --state` tells apart: xm's words (xen 3.2, XEN_API_VM_POWER_STATE).
 POWER_STATES = ("halted", "paused", "running", "suspended", "shutdown", "unknown", "all")
+# What `wait --for` takes: the words of `result.domains[].state`, and two that mean more than one of them.
+OFF = "off"
+GONE = "gone"
+WAIT_STATES = (
+    "running", "blocked", "paused", "shutdown", "shutoff", "crashed", "pmsuspended", "nostate", OFF, GONE,
+)  # fmt: skip
 _PAUSED = Option(("-p", "--paused"), "leave its CPUs stopped")
 
 VERBS = (
@@ -147,6 +164,10 @@ VERBS = (
     Verb(
         "describe", "libvirt's XML description of a domain", "show", _DOMAIN,
         (Option(("--inactive",), "as it is kept for the next start"),),
+    ),
+    Verb(
+        "wait", "return when a domain has reached a state", "show", _DOMAIN,
+        (Required(("--for",), f"the state: {', '.join(WAIT_STATES)}", WORD, "STATE"),), deadline=WAIT,
     ),
     Verb("info", "the host: CPUs, memory, hypervisor", "host"),
     Verb(

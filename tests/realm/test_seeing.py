@@ -1,9 +1,16 @@
 """What an administrator can see beyond the plain list, against libvirt's test driver."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import jsonschema
 import pytest
 
 from tests.lab.daemon import Daemon, assert_one_line
 from tests.lab.descriptions import for_test_driver
+from tests.lab.process import wait_for
+from tests.lab.realm import Realm
+from xman import result
 
 
 @pytest.fixture
@@ -64,3 +71,86 @@ def test_nothing_is_kept_of_a_transient_domain(daemon: Daemon, alice: dict[str, 
 
     assert_one_line(daemon.rxm(alice, "describe", "--inactive", "unkept"), 3, "is transient")
     daemon.rxm(alice, "destroy", "unkept")
+
+
+# --- wait ------------------------------------------------------------------------------------------------------------
+
+
+def test_what_holds_already_is_not_waited_for(daemon: Daemon, alice: dict[str, str], vm: str) -> None:
+    answer = daemon.rxm(alice, "-j", "wait", vm, "--for", "running")
+
+    found = answer.json()
+    jsonschema.validate(found, result.schema())
+    assert (answer.status, found["changed"], found["domain"]) == (0, False, vm)
+    assert found["result"]["state"] == "running"
+
+
+def test_wait_prints_one_line(daemon: Daemon, alice: dict[str, str], vm: str) -> None:
+    answer = daemon.rxm(alice, "wait", "--for", "running", vm)
+
+    assert (answer.status, answer.stderr) == (0, "")
+    assert answer.stdout.startswith(f"{vm} is running after ")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "verb", "state"),
+    [("paused", "pause", "paused"), ("off", "destroy", "shutoff"), ("shutoff", "suspend", "shutoff")],
+)
+def test_wait_for_what_another_client_does(
+    daemon: Daemon, alice: dict[str, str], vm: str, wanted: str, verb: str, state: str
+) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(daemon.rxm, alice, "-j", "wait", vm, "--for", wanted)
+        daemon.syslog.wait(ev="begin", verb="wait", dom=vm)
+        assert daemon.rxm(alice, verb, vm).status == 0
+
+    assert waiting.result().json()["result"]["state"] == state
+
+
+@pytest.mark.parametrize(("wanted", "status"), [("off", 0), ("gone", 0), ("paused", 7)])
+def test_wait_for_a_domain_that_is_forgotten_meanwhile(
+    daemon: Daemon, alice: dict[str, str], wanted: str, status: int
+) -> None:
+    name = f"forgotten-{wanted}"
+    assert daemon.rxm(alice, "create", "--transient", "-", stdin=for_test_driver(name)).status == 0
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(daemon.rxm, alice, "-j", "wait", name, "--for", wanted)
+        daemon.syslog.wait(ev="begin", verb="wait", dom=name)
+        time.sleep(1)  # it has been looked up by then
+        assert daemon.rxm(alice, "destroy", name).status == 0
+
+    answer = waiting.result()
+    assert answer.status == status
+    if status == 0:
+        assert answer.json()["result"]["state"] == "gone"
+
+
+def test_wait_for_what_does_not_come(daemon: Daemon, alice: dict[str, str], vm: str) -> None:
+    answer = daemon.rxm(alice, "-t", "2", "wait", vm, "--for", "paused")
+
+    assert_one_line(answer, 11, f"Domain '{vm}' is still running after", "not paused.")
+
+
+def test_wait_for_a_domain_that_is_not_there(daemon: Daemon, alice: dict[str, str]) -> None:
+    assert daemon.rxm(alice, "wait", "nowhere", "--for", "gone").status == 0
+    assert daemon.rxm(alice, "wait", "nowhere", "--for", "off").status == 7
+
+
+@pytest.mark.parametrize("words", [[], ["--for", "bliss"]])
+def test_wait_for_no_state(daemon: Daemon, alice: dict[str, str], vm: str, words: list[str]) -> None:
+    assert_one_line(daemon.rxm(alice, "wait", vm, *words), 2, "wait needs --for with one of running, ")
+
+
+def test_those_who_wait_keep_nobody_from_looking(
+    realm: Realm, alice: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    directory = tmp_path_factory.mktemp("waiters")
+    daemon = Daemon(realm, directory, admins=("alice@XMAN.TEST",), tables="[limits]\nworkers = 1\n")
+    with ThreadPoolExecutor(3) as pool:
+        waiting = [pool.submit(daemon.rxm, alice, "wait", "test", "--for", "paused") for _ in range(3)]
+        wait_for(lambda: len(daemon.syslog.audit(ev="begin", verb="wait")) == 3, 10, "the three who wait")
+        assert daemon.rxm(alice, "list").status == 0
+        assert daemon.rxm(alice, "pause", "test").status == 0
+
+    assert [answer.result().status for answer in waiting] == [0, 0, 0]
+    assert daemon.stop() == 0

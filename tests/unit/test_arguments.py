@@ -23,6 +23,20 @@ def test_positional_words_get_the_names_of_the_table() -> None:
     assert parsed.given == {"DOMAIN": ["vm1"], "MIB": ["4G"]}
 
 
+@pytest.mark.parametrize(
+    ("words", "seconds"),
+    [
+        (("shutdown", "vm1"), None),
+        (("shutdown", "--wait", "vm1"), 300.0),
+        (("shutdown", "--force-after", "400", "vm1"), 430.0),
+        (("wait", "--for", "off", "vm1"), 300.0),
+        (("list",), None),
+    ],
+)
+def test_verbs_that_wait_take_longer(words: tuple[str, ...], seconds: float | None) -> None:
+    assert read(*words).waiting_seconds(300.0) == seconds
+
+
 def test_a_count_is_read_as_it_is() -> None:
     assert read("vcpu-set", "vm1", "3").number("N") == 3
 

@@ -129,6 +129,7 @@ def check(name: str, text: str) -> None:
             "version", "version",
             {"xmand_version": "0.1.0", "protocol": "3", "hypervisor": "QEMU", "hypervisor_version": "7.2.22"},
         ),
+        ("wait", "wait", {"name": "vm1", "state": "shutoff", "seconds": 12.34}),
     ],
 )  # fmt: skip
 def test_golden(name: str, verb: str, data: dict[str, Any]) -> None:

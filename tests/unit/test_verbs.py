@@ -73,7 +73,7 @@ def test_each_verb_has_a_handler_and_each_handler_a_verb() -> None:
 
 
 def test_the_deadlines_are_the_published_ones() -> None:
-    assert DEADLINES == {"read": 30.0, "change": 120.0, "none": None}
+    assert DEADLINES == {"read": 30.0, "change": 120.0, "wait": 300.0, "none": None}
 
 
 @pytest.mark.parametrize(
@@ -81,6 +81,7 @@ def test_the_deadlines_are_the_published_ones() -> None:
     [
         ("help", "help [VERB]"),
         ("list", "list [-l|--long] [--state S] [DOMAIN...]"),
+        ("wait", "wait --for STATE DOMAIN"),
         ("shutdown", "shutdown [-w|--wait] [--force-after S] DOMAIN"),
         ("mem-set", "mem-set [--force] DOMAIN MIB"),
         ("migrate", "migrate [-l|--live] [--abort] DOMAIN HOST"),
@@ -164,7 +165,7 @@ def test_a_later_verb_is_never_reached_by_a_prefix(name: str) -> None:
 
 
 def test_later_verbs_there_are() -> None:
-    assert {"autostart", "ping", "version"} == set(BY_NAME) - set(CLASSIC)
+    assert {"autostart", "ping", "version", "wait"} == set(BY_NAME) - set(CLASSIC)
 
 
 def test_every_classic_verb_is_there() -> None:

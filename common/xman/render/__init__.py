@@ -19,6 +19,7 @@ _RENDERERS: dict[str, _Renderer] = {
     "list": domains.listing,
     "ping": hosts.ping,
     "version": hosts.version,
+    "wait": domains.reached,
 }
 
 

@@ -59,6 +59,11 @@ def long_listing(domains: list[dict[str, Any]]) -> str:
     return "\n".join(blocks)
 
 
+def reached(data: dict[str, Any]) -> str:
+    """Return `wait`: one line with the state reached and how long that took."""
+    return f"{data['name']} is {data['state']} after {data['seconds']:.1f} s\n"
+
+
 def _value(key: str, value: Any) -> str:
     if key in ("memory", "max_memory"):
         return str(value // MIB)
