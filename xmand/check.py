@@ -52,7 +52,7 @@ def _libvirt(settings: Settings) -> Iterator[_Finding]:
     try:
         versions = host.versions(driver.connection(READ))
     except XmanError as error:
-        yield False, f"libvirt: {error} Is libvirtd running, and is libvirt_uri right?"
+        yield False, f"libvirt: {str(error).rstrip('.')}. Is libvirtd running, and is libvirt_uri right?"
         return
     finally:
         driver.close()
@@ -60,5 +60,10 @@ def _libvirt(settings: Settings) -> Iterator[_Finding]:
 
 
 def _syslog(settings: Settings) -> Iterator[_Finding]:
-    Syslog(settings.syslog).close()
-    yield True, f"syslog: {settings.syslog}"
+    syslog = Syslog(settings.syslog)
+    taken = syslog.reachable()
+    syslog.close()
+    if taken:
+        yield True, f"syslog: {settings.syslog}"
+    else:
+        yield False, f"syslog: nobody takes datagrams at {settings.syslog}; is a syslog daemon running?"

@@ -59,6 +59,14 @@ class Syslog:
             self._queue.append(datagram)
             self._drain()
 
+    def reachable(self) -> bool:
+        """Whether somebody is there to take lines now, as far as can be told (over UDP it cannot), or none is wanted."""
+        with self._lock, contextlib.suppress(OSError):
+            if self._socket is None and self._address is not None:
+                self._socket = self._connect()
+            return True
+        return False
+
     def flush(self) -> None:
         """Send what waited."""
         with self._lock:

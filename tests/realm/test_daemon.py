@@ -42,9 +42,10 @@ def test_check_says_that_all_is_well(daemon: Daemon, realm: Realm) -> None:
         ({"keytab": '"/nonexistent/keytab"'}, "kadmin"),
         ({"k5login": '"/nonexistent/list"'}, "one principal per line"),
         ({"libvirt_uri": '"qemu+unix:///system?socket=/nonexistent/socket"'}, "Is libvirtd running"),
+        ({"syslog": '"/nonexistent/log"'}, "is a syslog daemon running"),
         ({"lissten": "[]"}, "lissten"),
     ],
-    ids=["keytab", "list", "libvirt", "key"],
+    ids=["keytab", "list", "libvirt", "syslog", "key"],
 )
 def test_check_names_what_is_wrong_and_the_remedy(
     daemon: Daemon, realm: Realm, changes: dict[str, str], words: str
