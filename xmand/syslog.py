@@ -60,7 +60,7 @@ class Syslog:
             self._drain()
 
     def reachable(self) -> bool:
-        """Whether somebody is there to take lines now, as far as can be told (over UDP it cannot), or none is wanted."""
+        """Whether somebody takes lines now (over UDP that cannot be told), or none is wanted."""
         with self._lock, contextlib.suppress(OSError):
             if self._socket is None and self._address is not None:
                 self._socket = self._connect()
