@@ -120,6 +120,8 @@ class Commands:
             if lifetime <= 0:
                 raise CredentialsError("your ticket expired; run kinit.")
             done = await self._perform(command, reply)
+            # Within the try: a result that cannot be shown is a fault of ours as well.
+            output = _output(command, done, int((time.monotonic() - started) * 1000))
         except XmanError as error:
             self._record_end(command, started, error.outcome, str(error))
             _fail(command, error, reply)
@@ -129,7 +131,9 @@ class Commands:
             reply.send_error(wire.ERROR_INTERNAL)
         else:
             self._record_end(command, started, outcome.OK, " ".join(done.notes))
-            _succeed(command, done, int((time.monotonic() - started) * 1000), reply)
+            for stream, data in output:
+                reply.send_output(stream, data)
+            reply.send_status(outcome.OK)
 
     async def _perform(self, command: "_Command", reply: Reply) -> Result:
         parsed = command.parsed
@@ -229,14 +233,13 @@ def _who(peer: Peer) -> dict[str, str | bytes | int]:
     return {"princ": peer.principal, "peer": peer.address}
 
 
-def _succeed(command: _Command, done: Result, ms: int, reply: Reply) -> None:
+def _output(command: _Command, done: Result, ms: int) -> list[tuple[int, bytes]]:
+    """Return what a success says, by stream."""
     if command.json:
         envelope = result.succeeded(socket.gethostname(), command.verb.name, done, ms)
-        reply.send_output(wire.STDOUT, f"{result.dumps(envelope)}\n".encode())
-    else:
-        reply.send_output(wire.STDOUT, render.text(command.verb.name, done.data).encode())
-        reply.send_output(wire.STDERR, "".join(f"{note}\n" for note in done.notes).encode())
-    reply.send_status(outcome.OK)
+        return [(wire.STDOUT, f"{result.dumps(envelope)}\n".encode())]
+    notes = "".join(f"{note}\n" for note in done.notes)
+    return [(wire.STDOUT, render.text(command.verb.name, done.data).encode()), (wire.STDERR, notes.encode())]
 
 
 def _fail(command: _Command, error: XmanError, reply: Reply) -> None:
