@@ -166,6 +166,11 @@ VERBS = (
         (Option(("--inactive",), "as it is kept for the next start"),),
     ),
     Verb(
+        "stats", "what domains use: CPU, memory, network, disks, addresses", "show",
+        (Argument("DOMAIN", DOMAIN, optional=True, many=True),),
+        (Option(("--host",), "what the host uses instead: CPU, load, memory, storage pools"),),
+    ),
+    Verb(
         "wait", "return when a domain has reached a state", "show", _DOMAIN,
         (Required(("--for",), f"the state: {', '.join(WAIT_STATES)}", WORD, "STATE"),), deadline=WAIT,
     ),

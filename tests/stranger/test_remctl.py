@@ -24,7 +24,7 @@ def vm(daemon: Daemon, alice: dict[str, str], request: pytest.FixtureRequest) ->
         ["dmesg"], ["dmesg", "-c"], ["ping"], ["version"], ["pause", "VM"], ["unpause", "VM"], ["reboot", "VM"],
         ["mem-set", "VM", "128"], ["vcpu-set", "VM", "2"], ["shutdown", "VM"], ["shutdown", "--wait", "VM"],
         ["destroy", "VM"], ["start", "VM"], ["suspend", "VM"], ["autostart", "VM", "on"],
-        ["wait", "--for", "running", "VM"],
+        ["wait", "--for", "running", "VM"], ["stats"], ["stats", "VM"], ["stats", "--host"],
     ],
     ids="-".join,
 )  # fmt: skip

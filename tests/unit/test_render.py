@@ -85,6 +85,27 @@ LONG = [
 ]  # fmt: skip
 
 
+STATS = [
+    domain(
+        "vm1", id=3, cpu_seconds=12.5, cpu_percent=99.4, vcpus=2, max_memory=256 * MIB, memory_rss=90 * MIB,
+        memory_unused=40 * MIB + 5,
+        interfaces=[{"name": "vnet0", "rx_octets": 1234, "rx_packets": 12, "tx_octets": 0, "tx_packets": 0},
+                    {"name": "vnet1"}],
+        disks=[{"name": "vda", "path": "/vm/a b.img", "capacity": 2**33, "allocation": 2**20, "read_octets": 512,
+                "read_requests": 1, "write_octets": 0, "write_requests": 0}],
+        addresses=[{"address": "192.0.2.7", "prefix": 24, "mac": "52:54:00:00:00:01", "source": "lease"},
+                   {"address": "2001:db8::7", "source": "arp"}],
+    ),
+    off("vm2", max_memory=128 * MIB, interfaces=[], disks=[{"name": "hdc"}], addresses=[]),
+]  # fmt: skip
+HOST_STATS = {
+    "name": "skirit80", "nr_cpus": 16, "cpu_percent": 3.1, "load": [0.5, 1.25, 10.0],
+    "total_memory": 24105 * MIB + 5, "free_memory": 20600 * MIB,
+    "pools": [{"name": "default", "active": True, "capacity": 2**40, "allocation": 2**30, "available": 2**39},
+              {"name": "old", "active": False}],
+}  # fmt: skip
+
+
 def check(name: str, text: str) -> None:
     """Compare `text` with a golden file, octet for octet, or write it where that is asked for."""
     path = GOLDEN / f"{name}.txt"
@@ -129,6 +150,10 @@ def check(name: str, text: str) -> None:
             "version", "version",
             {"xmand_version": "0.1.0", "protocol": "3", "hypervisor": "QEMU", "hypervisor_version": "7.2.22"},
         ),
+        ("stats", "stats", {"domains": STATS}),
+        ("stats-none", "stats", {"domains": []}),
+        ("stats-host", "stats", {"host": HOST_STATS}),
+        ("stats-host-little-known", "stats", {"host": {"name": "skirit80", "load": [0.0, 0.0, 0.0]}}),
         ("wait", "wait", {"name": "vm1", "state": "shutoff", "seconds": 12.34}),
     ],
 )  # fmt: skip

@@ -165,7 +165,7 @@ def test_a_later_verb_is_never_reached_by_a_prefix(name: str) -> None:
 
 
 def test_later_verbs_there_are() -> None:
-    assert {"autostart", "ping", "version", "wait"} == set(BY_NAME) - set(CLASSIC)
+    assert {"autostart", "ping", "stats", "version", "wait"} == set(BY_NAME) - set(CLASSIC)
 
 
 def test_every_classic_verb_is_there() -> None:

@@ -1,7 +1,7 @@
 """The verbs, one module for each family. The list is explicit, so that it can be read and tested."""
 
 from xmand.call import Handler
-from xmand.verbs import create, life, managed, meta, migrate, show, tune, watch
+from xmand.verbs import create, life, managed, meta, migrate, show, stats, tune, watch
 
 HANDLERS: dict[str, Handler] = {
     "help": meta.help,
@@ -9,6 +9,7 @@ HANDLERS: dict[str, Handler] = {
     "version": meta.version,
     "list": show.list,
     "describe": show.describe,
+    "stats": stats.stats,
     "wait": watch.wait,
     "info": show.info,
     "dmesg": show.dmesg,

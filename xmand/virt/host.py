@@ -33,7 +33,7 @@ def info(connection: Connection) -> dict[str, Any]:
         }
     if mhz:
         found["cpu_mhz"] = mhz
-    found |= _memory(connection)
+    found |= memory(connection)
     found |= _capabilities(connection)
     if found["hypervisor"] == "Xen":
         major, minor, _release = found["hypervisor_version"].split(".")
@@ -51,7 +51,7 @@ def versions(connection: Connection) -> dict[str, str]:
         }
 
 
-def _memory(connection: Connection) -> dict[str, Any]:
+def memory(connection: Connection) -> dict[str, Any]:
     """Return total and free memory in octets from the better source.
 
     getInfo() adds up NUMA cells, which on some machines is a fraction of what there is; getMemoryStats() is

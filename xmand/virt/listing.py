@@ -7,6 +7,13 @@ from xmand.virt.domain import KIB, STATES
 from xmand.virt.driver import Connection, RawDomain, api, code_of, reading, translate
 
 NANOSECOND = 1e-9
+# What `list` takes from the bulk call.
+LISTED = (
+    api.VIR_DOMAIN_STATS_STATE
+    | api.VIR_DOMAIN_STATS_CPU_TOTAL
+    | api.VIR_DOMAIN_STATS_BALLOON
+    | api.VIR_DOMAIN_STATS_VCPU
+)
 # xm's words for states other than off; as in the six letters, Xen's "runnable, not on a CPU" runs, and a guest that
 # sleeps in its memory is paused.
 _POWER_STATES = {
@@ -26,10 +33,10 @@ def list_domains(connection: Connection) -> list[dict[str, Any]]:
     for drivers whose bulk call does not (test, LXC, libxl) these cost one call per domain.
     """
     domains = []
-    for raw, stats in _bulk(connection):
-        facts = _from_stats(stats) or _from_info(raw)
+    for raw, stats in bulk(connection, LISTED):
+        facts = facts_of(raw, stats)
         if facts is not None:
-            domains.append(_identity(raw) | facts)
+            domains.append(identity(raw) | facts)
     return sorted(domains, key=lambda domain: str(domain["name"]))
 
 
@@ -54,7 +61,7 @@ def power_state(domain: dict[str, Any], saved: set[str]) -> str:
 def list_one(raw: RawDomain) -> dict[str, Any]:
     """Return one domain as `list_domains` does. Raises NoSuchDomainError where it has just vanished."""
     with reading(str(raw.name())):
-        return _identity(raw) | _facts(*raw.info())
+        return identity(raw) | _facts(*raw.info())
 
 
 def details(raw: RawDomain) -> dict[str, Any]:
@@ -79,21 +86,29 @@ def _max_vcpus(raw: RawDomain) -> int:
     return int(raw.vcpusFlags(scope | api.VIR_DOMAIN_VCPU_MAXIMUM))
 
 
-def _bulk(connection: Connection) -> list[tuple[RawDomain, dict[str, Any]]]:
-    wanted = (
-        api.VIR_DOMAIN_STATS_STATE
-        | api.VIR_DOMAIN_STATS_CPU_TOTAL
-        | api.VIR_DOMAIN_STATS_BALLOON
-        | api.VIR_DOMAIN_STATS_VCPU
-    )
+def bulk(
+    connection: Connection, wanted: int, raws: list[RawDomain] | None = None
+) -> list[tuple[RawDomain, dict[str, Any]]]:
+    """Return what the driver's bulk call says (`wanted`: VIR_DOMAIN_STATS_*) of all domains, or of `raws`.
+
+    Nothing of any of them where the driver has no such call. Raises HypervisorError.
+    """
+    # NOWAIT: a domain in the middle of a migration gives what can be had without its lock.
+    flags = api.VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT
     try:
-        # NOWAIT: a domain in the middle of a migration gives what can be had without its lock.
-        return list(connection.getAllDomainStats(wanted, api.VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT))
+        if raws:
+            return list(connection.domainListGetStats(raws, wanted, flags))
+        return list(connection.getAllDomainStats(wanted, flags))
     except api.libvirtError as error:
         if code_of(error) != api.VIR_ERR_NO_SUPPORT:
             raise translate(error) from error
     with reading():
-        return [(raw, {}) for raw in connection.listAllDomains(0)]
+        return [(raw, {}) for raw in raws or connection.listAllDomains(0)]
+
+
+def facts_of(raw: RawDomain, stats: dict[str, Any]) -> dict[str, Any] | None:
+    """Return what `list` shows of a domain, from its part of the bulk call or by one more; None where it vanished."""
+    return _from_stats(stats) or _from_info(raw)
 
 
 def _from_stats(stats: dict[str, Any]) -> dict[str, Any] | None:
@@ -114,7 +129,8 @@ def _from_info(raw: RawDomain) -> dict[str, Any] | None:
         raise translate(error) from error
 
 
-def _identity(raw: RawDomain) -> dict[str, Any]:
+def identity(raw: RawDomain) -> dict[str, Any]:
+    """Return name, UUID and id, which is None while it is off."""
     # libvirt has these at hand in the object: no call is made.
     identifier = int(raw.ID())
     return {"name": raw.name(), "uuid": raw.UUIDString(), "id": None if identifier < 0 else identifier}

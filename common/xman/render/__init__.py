@@ -6,7 +6,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from xman.render import domains, hosts
+from xman.render import domains, hosts, stats
 
 _Renderer = Callable[[dict[str, Any]], str]
 
@@ -18,6 +18,7 @@ _RENDERERS: dict[str, _Renderer] = {
     "info": hosts.info,
     "list": domains.listing,
     "ping": hosts.ping,
+    "stats": stats.stats,
     "version": hosts.version,
     "wait": domains.reached,
 }

@@ -1,0 +1,26 @@
+"""Verbs that measure: stats. They use libvirt's read-only access."""
+
+from xman.errors import NoSuchDomainError, UsageError
+from xman.result import Result
+from xmand.call import Call
+from xmand.virt.domain import find
+from xmand.virt.hoststats import host_stats
+from xmand.virt.stats import domain_stats
+
+
+def stats(call: Call) -> Result:
+    """What all domains use, sorted by name, or those named, in the order given; with `--host`, the host instead."""
+    words = call.parsed.words("DOMAIN")
+    if call.parsed.flag("host"):
+        if words:
+            raise UsageError("--host is about the host as a whole; name no domain with it.")
+        return Result({"host": host_stats(call.reader)})
+    connection = call.reader
+    if not words:
+        return Result({"domains": domain_stats(connection)})
+    asked = {domain.uuid: domain for domain in (find(connection, word) for word in words)}
+    found = {figures["uuid"]: figures for figures in domain_stats(connection, [d.raw for d in asked.values()])}
+    for uuid, domain in asked.items():
+        if uuid not in found:  # gone while it was measured
+            raise NoSuchDomainError(domain.name)
+    return Result({"domains": [found[uuid] for uuid in asked]})
