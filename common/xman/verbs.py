@@ -151,6 +151,12 @@ WAIT_STATES = (
     "running", "blocked", "paused", "shutdown", "shutoff", "crashed", "pmsuspended", "nostate", OFF, GONE,
 )  # fmt: skip
 _PAUSED = Option(("-p", "--paused"), "leave its CPUs stopped")
+# What is described: libvirt XML, an xm or xl configuration, or SXP; the words behind it are xm's, and win over it.
+_DESCRIPTION = (Argument("FILE", TEXT), Argument("KEY=VALUE", WORD, optional=True, many=True))
+_FORMATS = (
+    Option(("--convert",), "make a Xen guest one that this hypervisor can run"),
+    Option(("--strict",), "refuse keys that nothing stands for here"),
+)
 
 VERBS = (
     Verb("help", "the verbs I may use, or one of them", "", (Argument("VERB", WORD, optional=True),)),
@@ -182,15 +188,16 @@ VERBS = (
     Verb("ping", "is the host there, as whom am I known, what may I do", "host"),
     Verb("version", "the versions of xmand, libvirt and the hypervisor", "host"),
     Verb(
-        "create", "define and start a domain from a description", "life", (Argument("FILE", TEXT),),
+        "create", "define and start a domain from a description", "life", _DESCRIPTION,
         (
             Option(("--transient",), "forget it when it stops"),
             _PAUSED,
             Option(("-n", "--dry-run"), "only show what would be defined"),
+            *_FORMATS,
         ),
         changes=True,
     ),
-    Verb("new", "define a domain from a description", "life", (Argument("FILE", TEXT),), changes=True),
+    Verb("new", "define a domain from a description", "life", _DESCRIPTION, _FORMATS, changes=True),
     Verb("start", "start a defined domain", "life", _DOMAIN, (_PAUSED,), changes=True),
     Verb("delete", "forget a domain that is off", "life", _DOMAIN, changes=True, loses_data=True),
     Verb("suspend", "save a domain's memory to disk, and stop it", "life", _DOMAIN, changes=True, deadline=NONE),

@@ -72,7 +72,7 @@ def test_bad_words_of_a_stock_client_are_refused_by_xmand_too(
     ("description", "words"),
     [
         ("<domain type='test'><name>bad-input</name>", "not well-formed"),
-        ("this is no XML", "not well-formed"),
+        ("this is no XML", "cannot be read"),
         (ENTITY, "DOCTYPE"),
         (EXTERNAL, "DOCTYPE"),
         (f"<!DOCTYPE domain>{GOOD}", "DOCTYPE"),

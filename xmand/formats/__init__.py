@@ -1,0 +1,95 @@
+"""The descriptions that `create` and `new` take: libvirt's XML, xm's and xl's `key = value`, and SXP.
+
+Which one it is, its content says; no name of a file travels. What is not XML becomes XML here, for the front door of
+all descriptions (`xmand.virt.description`).
+"""
+
+from dataclasses import dataclass
+
+from xman.errors import UsageError
+from xmand.formats import convert as conversion
+from xmand.formats import sxp, xl, xm
+from xmand.formats.context import Context
+from xmand.formats.settled import Settings, Value, vetted, whole
+
+MOST_TEXT = 256 * 1024
+_BLANK = "\ufeff \t\r\n"
+
+
+@dataclass(frozen=True)
+class Converted:
+    """A description in libvirt's XML, and what a person is to be told about it."""
+
+    xml: str
+    warnings: tuple[str, ...] = ()
+
+
+def is_xml(text: str) -> bool:
+    """Whether `text` is to be read as XML."""
+    return _begins(text) in ("<", "")
+
+
+def to_xml(text: str, driver: str, overrides: dict[str, str], *, convert: bool, strict: bool) -> Converted:
+    """Return `text` as libvirt's XML for a driver (libvirt's own name of it: QEMU, Xen, TEST).
+
+    `overrides` win over the keys of the text; with `convert` a Xen guest may become another kind of guest; with
+    `strict` a key that nothing stands for is an error. Raises UsageError, with the line where there is one, and
+    UnsupportedError for what the driver cannot do.
+    """
+    if is_xml(text):
+        if overrides:
+            raise UsageError("KEY=VALUE changes an xm configuration or SXP; FILE is XML.")
+        return Converted(text)
+    if len(text) > MOST_TEXT:
+        raise UsageError(f"The description is larger than {MOST_TEXT // 1024} KiB.")
+    given = {key: _override(key, word) for key, word in overrides.items()}
+    settings = _read(text.lstrip("\ufeff"), given)
+    for key, value in given.items():
+        settings.put(key, value, 0)
+    context = Context(settings, driver, convert)
+    xml = conversion.to_xml(context)
+    left = settings.left_over()
+    if left and strict:
+        raise UsageError(f"Nothing stands for these keys here: {', '.join(map(settings.named, left))}.")
+    if left:
+        context.warn(f"Left out, nothing stands for it here: {', '.join(map(settings.named, left))}.")
+    return Converted(xml, tuple(context.warnings))
+
+
+def _begins(text: str) -> str:
+    """Return the first character that counts; `#` begins a comment in all that is not XML."""
+    rest = text.lstrip(_BLANK)
+    while rest.startswith("#"):
+        rest = rest.partition("\n")[2].lstrip(_BLANK)
+    return rest[:1] or text.lstrip(_BLANK)[:1]
+
+
+def _read(text: str, given: dict[str, Value]) -> Settings:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise UsageError("The description is not UTF-8.") from None
+    if _begins(text) == "(":
+        return sxp.parse(text)
+    try:
+        return xm.parse(text, given)
+    except xm.NotPythonError as python:
+        try:
+            return xl.parse(text)
+        except xl.XlError as error:
+            # Which of the two it was meant for shows by how far it can be read.
+            if python.line > error.line:
+                raise UsageError(f"The configuration cannot be read (line {python.line}).") from None
+            raise
+
+
+def _override(key: str, word: str) -> Value:
+    """Return the value of a KEY=VALUE word: in brackets or quotes as in a file, otherwise the text itself."""
+    try:
+        if word[:1] in ("[", "'", '"'):
+            return xl.value(word)
+        number = whole(word)
+        # As it is written: 007 may be a name.
+        return number if number is not None and str(number) == word else vetted(word, 1)
+    except UsageError as error:
+        raise UsageError(f"{key}=: {error}") from None
