@@ -28,11 +28,11 @@ def disk(lab: Lab) -> Path:
 
 @pytest.fixture(scope="module")
 def guest(lab: Lab, disk: Path) -> Iterator[Guest]:
-    """A guest with a disk and an interface that is up."""
+    """A guest with a disk and two interfaces, that is up."""
     made = lab.guest("seen")
     devices = (
         f"<disk type='file' device='disk'><source file='{disk}'/><target dev='vda' bus='virtio'/></disk>"
-        "<interface type='user'/>"
+        "<interface type='user'/><interface type='ethernet'><target dev='seen0'/></interface>"
     )
     description = made.description().replace("</devices>", f"{devices}</devices>")
     created = lab.rxm("create", "-", stdin=description)
@@ -54,7 +54,9 @@ def test_stats_of_a_guest(lab: Lab, guest: Guest, disk: Path) -> None:
     assert domain["memory"] == domain["max_memory"] == guest.memory_mib * MIB
     assert domain["memory_rss"] > 0
     # A user-mode interface has no name on the host, and libvirt no counters of it.
-    assert domain["interfaces"] == []
+    (interface,) = domain["interfaces"]
+    assert interface.pop("name") == "seen0"
+    assert set(interface) == {"rx_octets", "rx_packets", "tx_octets", "tx_packets"}
     (seen,) = domain["disks"]
     assert (seen["name"], seen["path"], seen["capacity"]) == ("vda", str(disk), DISK_MIB * MIB)
     assert seen["read_octets"] >= 0
@@ -134,3 +136,25 @@ def test_the_description_that_is_kept(lab: Lab, guest: Guest) -> None:
     kept = lab.first.virsh("dumpxml", "--inactive", guest.name).stdout
 
     assert lab.rxm("describe", "--inactive", guest.name).stdout.strip() == kept.strip()
+
+
+def test_stats_of_a_container(lab: Lab) -> None:
+    daemon = lab.first.xmand(lab.realm, admins=("alice@XMAN.TEST",), uri="lxc:///system", port=4377)
+    description = (
+        "<domain type='lxc'><name>seen-box</name><memory unit='MiB'>128</memory>"
+        "<os><type>exe</type><init>/bin/sh</init><initarg>-c</initarg><initarg>while :; do :; done</initarg></os>"
+        "<devices><console type='pty'/></devices></domain>"
+    )
+    assert daemon.rxm(lab.alice, "create", "-", stdin=description).status == 0
+
+    found = daemon.rxm(lab.alice, "-j", "stats").json()
+
+    jsonschema.validate(found, result.schema())
+    (domain,) = [domain for domain in found["result"]["domains"] if domain["name"] == "seen-box"]
+    assert (domain["state"], domain["disks"], domain["interfaces"]) == ("running", [], [])
+    assert 0 < domain["cpu_percent"] <= 100 * domain["vcpus"]
+    assert "seen-box" in daemon.rxm(lab.alice, "list", "--state", "running").stdout
+    assert "seen-box" not in daemon.rxm(lab.alice, "list", "--state", "suspended").stdout
+    assert daemon.rxm(lab.alice, "destroy", "seen-box").status == 0
+    assert daemon.rxm(lab.alice, "delete", "seen-box").status == 0
+    assert daemon.stop() == 0
