@@ -136,6 +136,7 @@ def test_code_of_python_2_is_refused_as_code(line: str) -> None:
         "a = -'x'",
         "a = 'x\\0'",
         "a = '\\n'",
+        "a = '\\ud800'",
         "a = 'x'" + " + 'x'" * 3000,
         "a = '" + "x" * 9000 + "'",
         "a = " + "[" * 80 + "]" * 80,

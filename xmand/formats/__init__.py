@@ -4,16 +4,18 @@ Which one it is, its content says; no name of a file travels. What is not XML be
 all descriptions (`xmand.virt.description`).
 """
 
+import re
 from dataclasses import dataclass
 
+from xman.arguments import MOST_TEXT
 from xman.errors import UsageError
 from xmand.formats import convert as conversion
 from xmand.formats import sxp, xl, xm
 from xmand.formats.context import Context
 from xmand.formats.settled import Settings, Value, vetted, whole
 
-MOST_TEXT = 256 * 1024
 _BLANK = "\ufeff \t\r\n"
+_REMARKS = re.compile(rf"(?:[{_BLANK}]|#[^\n]*(?:\n|\Z))*")
 
 
 @dataclass(frozen=True)
@@ -58,9 +60,8 @@ def to_xml(text: str, driver: str, overrides: dict[str, str], *, convert: bool, 
 
 def _begins(text: str) -> str:
     """Return the first character that counts; `#` begins a comment in all that is not XML."""
-    rest = text.lstrip(_BLANK)
-    while rest.startswith("#"):
-        rest = rest.partition("\n")[2].lstrip(_BLANK)
+    match = _REMARKS.match(text)
+    rest = text[match.end() :] if match else text
     return rest[:1] or text.lstrip(_BLANK)[:1]
 
 

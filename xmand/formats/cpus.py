@@ -63,8 +63,7 @@ def _cpus(word: str, where: str) -> str:
     """Return the host's CPUs that `0-3,^1` means, as libvirt's ranges; empty for all. What ^ excludes is out."""
     if word.strip() in ("", "all"):
         return ""
-    wanted: set[int] = set()
-    excluded: set[int] = set()
+    wanted = excluded = 0  # one bit for each CPU
     for part in word.split(","):
         bare = part.strip()
         first, dash, last = bare.removeprefix("^").partition("-")
@@ -72,10 +71,15 @@ def _cpus(word: str, where: str) -> str:
         high = whole(last) if dash else low
         if low is None or high is None or not low <= high < _MOST_CPUS:
             raise UsageError(f"'{word[:64]}' is no list of CPUs, such as 0-3,^1 {where}.")
-        (excluded if bare.startswith("^") else wanted).update(range(low, high + 1))
-    if not wanted - excluded:
+        span = (1 << (high + 1)) - (1 << low)
+        if bare.startswith("^"):
+            excluded |= span
+        else:
+            wanted |= span
+    left = wanted & ~excluded
+    if not left:
         raise UsageError(f"'{word[:64]}' leaves no CPU {where}.")
-    return _ranges(sorted(wanted - excluded))
+    return _ranges([number for number in range(left.bit_length()) if left >> number & 1])
 
 
 def _ranges(numbers: list[int]) -> str:

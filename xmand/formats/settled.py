@@ -1,5 +1,6 @@
 """What all three notations come to: keys with plain values, each with the line it stands on."""
 
+import re
 from collections.abc import Mapping
 
 from xman.errors import UsageError
@@ -11,6 +12,8 @@ MOST_LENGTH = 8192
 MOST_ITEMS = 1024
 MOST_NUMBER = 1 << 63
 _QUOTED = 64
+# Control characters, and what XML has no place for.
+_NOT_TEXT = re.compile("[\x00-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 _TRUE = ("1", "yes", "true", "on")
 _FALSE = ("", "0", "no", "false", "off")
 
@@ -136,7 +139,7 @@ def vetted(value: str, line: int) -> str:
     """Return a string that is short enough and plain text, as XML takes it. Raises UsageError."""
     if len(value) > MOST_LENGTH:
         raise UsageError(f"A value is longer than {MOST_LENGTH} characters (line {line}).")
-    if any(character < " " or character in "\x7f\ufffe\uffff" for character in value):
+    if _NOT_TEXT.search(value):
         raise UsageError(f"A value holds a control character (line {line}).")
     return value
 
