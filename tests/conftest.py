@@ -3,9 +3,14 @@
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.lab.daemon import Daemon
 from tests.lab.realm import Realm
+
+# How fast the machine makes examples is no property of the code; tests bound themselves by their number.
+settings.register_profile("xman", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("xman")
 
 PASSWORD = "correct-horse"
 
