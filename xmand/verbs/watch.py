@@ -36,7 +36,7 @@ def wait(call: Call) -> Result:
             raise NoSuchDomainError(name)
         now = time.monotonic()
         if now >= call.deadline:
-            raise WaitTimeoutError(f"Domain '{name}' is still {state} after {now - began:.0f} s, not {wanted}.")
+            raise WaitTimeoutError(f"Domain '{name}' is still {state} after {now - began:.1f} s, not {wanted}.")
         time.sleep(min(_POLL_SECONDS, call.deadline - now))
     result = {"name": name, "state": state, "seconds": round(time.monotonic() - began, 1)}
     return Result(result, domain=name)
