@@ -136,25 +136,3 @@ def test_the_description_that_is_kept(lab: Lab, guest: Guest) -> None:
     kept = lab.first.virsh("dumpxml", "--inactive", guest.name).stdout
 
     assert lab.rxm("describe", "--inactive", guest.name).stdout.strip() == kept.strip()
-
-
-def test_stats_of_a_container(lab: Lab) -> None:
-    daemon = lab.first.xmand(lab.realm, admins=("alice@XMAN.TEST",), uri="lxc:///system", port=4377)
-    description = (
-        "<domain type='lxc'><name>seen-box</name><memory unit='MiB'>128</memory>"
-        "<os><type>exe</type><init>/bin/sh</init><initarg>-c</initarg><initarg>while :; do :; done</initarg></os>"
-        "<devices><console type='pty'/></devices></domain>"
-    )
-    assert daemon.rxm(lab.alice, "create", "-", stdin=description).status == 0
-
-    found = daemon.rxm(lab.alice, "-j", "stats").json()
-
-    jsonschema.validate(found, result.schema())
-    (domain,) = [domain for domain in found["result"]["domains"] if domain["name"] == "seen-box"]
-    assert (domain["state"], domain["disks"], domain["interfaces"]) == ("running", [], [])
-    assert 0 < domain["cpu_percent"] <= 100 * domain["vcpus"]
-    assert "seen-box" in daemon.rxm(lab.alice, "list", "--state", "running").stdout
-    assert "seen-box" not in daemon.rxm(lab.alice, "list", "--state", "suspended").stdout
-    assert daemon.rxm(lab.alice, "destroy", "seen-box").status == 0
-    assert daemon.rxm(lab.alice, "delete", "seen-box").status == 0
-    assert daemon.stop() == 0
