@@ -1,5 +1,6 @@
 """Carrying out a plan: connections, deadlines, many hosts at a time, and what comes back."""
 
+import contextlib
 import json
 import os
 import threading
@@ -142,9 +143,12 @@ class Runner:
         )  # fmt: skip
 
     def _abort(self, job: Job) -> None:
-        """Ask the host to abort a migration; its own answer still comes on the first connection."""
-        asking = arguments.parse(verbs.BY_NAME["migrate"], ["--abort", job.target.domain])
-        with self._connect(job.target.host) as connection:
+        """Ask the host to abort a migration; its own answer still comes on the first connection.
+
+        Where that cannot be asked the migration is waited for as before; another Ctrl-C ends the waiting.
+        """
+        asking = arguments.parse(verbs.BY_NAME["migrate"], ["--abort", "--", job.target.domain])
+        with contextlib.suppress(XmanError), self._connect(job.target.host) as connection:
             connection.run(wire_words(asking, json=False), self._deadline, changes=True)
 
     def _remaining(self) -> float | None:

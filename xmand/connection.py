@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import logging
 import socket
 
@@ -40,7 +41,10 @@ class Connection:
         self._peer = Peer(address)
         self._loop = asyncio.get_running_loop()
         self._writing = asyncio.Lock()
+        # The event loop itself keeps no reference to a task.
         self._progress: asyncio.Task[None] | None = None
+        # A reply was cut short: whatever followed would be taken for its middle.
+        self._cut = False
         # Whether a command is being run, so that a daemon that ends can let it finish.
         self.busy = False
 
@@ -127,9 +131,13 @@ class Connection:
     async def _flush(self) -> None:
         async with self._writing:
             data = self._session.take_outgoing()
+            if self._cut:
+                raise BrokenPipeError(errno.EPIPE, "the client stopped reading")
             if data:
+                self._cut = True
                 async with asyncio.timeout(_SEND_SECONDS):
                     await self._loop.sock_sendall(self._socket, data)
+                self._cut = False
 
     def _record(self, detail: str, ev: str = "conn") -> None:
         self._audit.record(ev=ev, princ=self._peer.principal, peer=self._peer.address, detail=detail)

@@ -19,7 +19,7 @@ from xmand.audit import escape
 PROGRAM = "xmand"
 LOG_DAEMON = 3
 LOG_AUTHPRIV = 10
-LOG_ERR, LOG_WARNING, LOG_NOTICE, LOG_INFO, LOG_DEBUG = 3, 4, 5, 6, 7
+LOG_ERR, LOG_WARNING, LOG_INFO, LOG_DEBUG = 3, 4, 6, 7
 # What is kept while syslog is away: about 10 MiB of lines.
 MOST_QUEUED = 10_000
 # rsyslog cuts longer lines; one that no datagram holds would wait for ever, and all the others behind it.

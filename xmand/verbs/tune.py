@@ -18,7 +18,7 @@ def mem_set(call: Call) -> Result:
         if wanted > most:
             raise RefusedError(f"Domain '{domain.name}' may have at most {most // MIB} MiB.")
         floor = max(LEAST_OCTETS, most // LEAST_SHARE)
-        if wanted < floor and domain.active() and not call.parsed.flag("force"):
+        if wanted < min(floor, current) and domain.active() and not call.parsed.flag("force"):
             raise RefusedError(
                 f"Below {_mib(floor)} a guest of this size may not survive; --force does it all the same."
             )
