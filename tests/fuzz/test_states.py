@@ -1,0 +1,94 @@
+"""The state function against the event machine: whatever happened, both say the same of every domain.
+
+A longer run: `XMAN_EXAMPLES=4000 pytest tests/fuzz/test_states.py` (some 160,000 events).
+"""
+
+import os
+from dataclasses import dataclass
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.fuzz import magrathea
+from tests.fuzz.magrathea import Machine
+from xman import states
+from xman.states import Facts
+
+EXAMPLES = settings(max_examples=int(os.environ.get("XMAN_EXAMPLES", "200")), deadline=None)
+
+NUMBER = st.integers(0, 3)
+EVENTS = st.lists(
+    st.one_of(
+        st.tuples(st.just("start"), NUMBER, st.sampled_from(["1", "2"]), st.booleans()),
+        st.tuples(st.just("stop"), NUMBER, st.sampled_from(["1", "2"])),
+        st.tuples(st.sampled_from(["preempt", "unpreempt", "freeze", "defrost", "vanish", "boot", "up"]), NUMBER),
+    ),
+    max_size=60,
+)
+PRIORITIES = st.lists(st.booleans(), min_size=2, max_size=4)
+
+
+@dataclass(frozen=True)
+class Job:
+    preemptible: bool
+
+
+def observed(machine: Machine) -> list[Facts]:
+    """Return what libvirt would show of the machine's host."""
+    return [
+        Facts(
+            slave.name,
+            active=slave.status != magrathea.DOWN,
+            suspended=slave.status == magrathea.FROZEN,
+            booting=slave.status == magrathea.BOOTING,
+            granted=slave.status in (magrathea.RUNNING, magrathea.SOFT),
+            priority=slave.priority,
+            jobs=tuple(Job(soft) for soft in slave.jobs.values()),
+        )
+        for slave in machine.slaves
+    ]
+
+
+def happen(machine: Machine, event: tuple[object, ...]) -> bool:
+    """Let one event happen to the machine; return whether it was accepted."""
+    kind, number, *more = event
+    assert isinstance(number, int)
+    slave = machine.slaves[number % len(machine.slaves)]
+    return bool(getattr(machine, str(kind))(slave, *more))
+
+
+@EXAMPLES
+@given(PRIORITIES, EVENTS)
+def test_both_say_the_same(priorities: list[bool], events: list[tuple[object, ...]]) -> None:
+    """No history makes the state function differ from the machine that remembers."""
+    machine = Machine(priorities)
+    for event in events:
+        happen(machine, event)
+
+        expected = {slave.name: machine.outward(slave) for slave in machine.slaves}
+        assert states.states(observed(machine)) == expected
+
+
+@EXAMPLES
+@given(PRIORITIES, EVENTS)
+def test_never_two_owners(priorities: list[bool], events: list[tuple[object, ...]]) -> None:
+    """No history gives a host two owners."""
+    machine = Machine(priorities)
+    for event in events:
+        happen(machine, event)
+
+        assert sum(facts.holds for facts in observed(machine)) <= 1
+
+
+@EXAMPLES
+@given(PRIORITIES, EVENTS)
+def test_a_domain_with_a_job_that_may_not_be_preempted_never_is(
+    priorities: list[bool], events: list[tuple[object, ...]]
+) -> None:
+    """No history preempts a domain that has a non-preemptible job."""
+    machine = Machine(priorities)
+    for event in events:
+        happen(machine, event)
+
+        for slave in machine.slaves:
+            assert slave.status != magrathea.PREEMPTED or slave.all_soft
