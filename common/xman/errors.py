@@ -4,6 +4,7 @@
       UsageError                usage          2
         ConfigurationError      usage          2
       RefusedError              refused        3
+        MetadataError           refused        3
       CredentialsError          credentials    4
       DeniedError               denied         5
       UnreachableError          unreachable    6
@@ -40,6 +41,10 @@ class RefusedError(XmanError):
     """The state forbids it."""
 
     outcome = outcome.REFUSED
+
+
+class MetadataError(RefusedError):
+    """The metadata that xman keeps in a domain cannot be read; the message says what to do."""
 
 
 class CredentialsError(XmanError):

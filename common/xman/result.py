@@ -8,7 +8,7 @@ import time
 from importlib import resources
 from typing import Any
 
-from xman import outcome
+from xman import outcome, times
 
 SCHEMA_VERSION = 1
 
@@ -61,7 +61,7 @@ def schema() -> dict[str, Any]:
 
 def now() -> str:
     """Return the time as RFC 3339 in UTC, to the second."""
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    return times.utc(time.time())
 
 
 def _begin(host: str, verb: str, domain: str | None) -> dict[str, Any]:

@@ -4,6 +4,8 @@ from lxml import etree
 
 from xman import values
 from xman.errors import UsageError
+from xman.metadata import NAMESPACE
+from xmand.virt import xml
 
 _DECLARED_ENCODINGS = (None, "UTF-8", "UTF8", "US-ASCII", "ASCII")
 
@@ -24,23 +26,11 @@ def parse(text: str) -> Description:
 
     A DOCTYPE is refused, and with it entities; comments and processing instructions are dropped; only the parsed tree
     is serialised again, so that libvirt's parser and ours cannot disagree about what was checked. The caller is as good
-    as root (man xmand(8)), so what the description *asks for* is not restricted.
+    as root (man xmand(8)), so what the description *asks for* is not restricted. xman's own metadata is dropped: it is
+    about another domain, whose description this was.
     """
-    # One parser per document: libxml2 keeps state in it.
-    parser = etree.XMLParser(
-        resolve_entities=False,
-        no_network=True,
-        load_dtd=False,
-        dtd_validation=False,
-        attribute_defaults=False,
-        huge_tree=False,
-        remove_comments=True,
-        remove_pis=True,
-        recover=False,
-    )
     try:
-        # What is not Unicode text is left to libxml2 to refuse.
-        root = etree.fromstring(text.encode("utf-8", "surrogatepass"), parser)
+        root = xml.parse(text)
     except etree.XMLSyntaxError as error:
         raise UsageError(f"The description is not well-formed XML: {error.msg}.") from error
     tree = root.getroottree()
@@ -59,6 +49,9 @@ def parse(text: str) -> Description:
     uuid = _text(root, "uuid").strip().lower()
     if uuid and not values.is_uuid(uuid):
         raise UsageError(f"'{uuid[:64]}' is not a UUID.")
+    for holder in root.iterfind("metadata"):
+        for element in holder.findall(f"{{{NAMESPACE}}}*"):
+            holder.remove(element)
     return Description(name, uuid, etree.tostring(root, encoding="unicode"))
 
 

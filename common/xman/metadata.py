@@ -1,0 +1,176 @@
+"""What xman keeps in a domain's own metadata (DESIGN, "Batch states"): pure values, and how attributes hold them.
+
+    <xman:domain xmlns:xman="urn:xman:1" started="2026-11-21T10:00:00Z" paused_by="alice@R" transient="no"
+                 priority="normal">
+      <xman:job id="4711" owner="alice@R" cpus="4" preemptible="yes" start="2026-11-21T10:00:00Z" preempted="0"/>
+    </xman:domain>
+
+Anybody with access to libvirt may have written the element, and a later release may have added to it: what is not known
+here is kept as it was; what is known and cannot be read makes the whole element unreadable, since a job that is
+overlooked would give its memory to another.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+from xman import times
+from xman.errors import MetadataError
+
+NAMESPACE = "urn:xman:1"
+PREFIX = "xman"
+
+NORMAL = "normal"
+
+Others = tuple[tuple[str, str], ...]
+_T = TypeVar("_T")
+
+_DOMAIN_ATTRIBUTES = ("started", "paused_by", "transient", "priority")
+_JOB_ATTRIBUTES = ("id", "owner", "cpus", "preemptible", "start", "preempted")
+# Far more than a host has, or a job lives; `int` would take any length, and other scripts' digits.
+_MOST_DIGITS = 10
+# Longer than any name of a principal, a job or a priority.
+_MOST_WORD = 1024
+
+
+@dataclass(frozen=True)
+class Job:
+    """A batch job inside a domain.
+
+    `start` is the domain's own start (seconds since 1970) when the job began, None where that was not known: a job of
+    an earlier start is over. `preempted` counts the seconds that it has been preempted.
+    """
+
+    id: str
+    owner: str = ""
+    cpus: int = 0
+    preemptible: bool = False
+    start: int | None = None
+    preempted: int = 0
+    # Attributes and children (their XML) of a later release.
+    other_attributes: Others = ()
+    other_children: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """The element of one domain; an absent one equals `Metadata()`.
+
+    `started` is when the domain was started (seconds since 1970), None where nobody saw it; `paused_by` the principal
+    that paused it through xman, empty where it is not paused or was paused otherwise. Both are about the present run:
+    what libvirt keeps for the next one has neither.
+    """
+
+    started: int | None = None
+    paused_by: str = ""
+    transient: bool = False
+    priority: str = NORMAL
+    jobs: tuple[Job, ...] = ()
+    other_attributes: Others = ()
+    other_children: tuple[str, ...] = ()
+
+    def for_next_run(self) -> "Metadata":
+        """Return what of it outlives the present run."""
+        return replace(self, started=None, paused_by="")
+
+
+def domain_of(
+    attributes: Mapping[str, str], jobs: tuple[Job, ...] = (), other_children: tuple[str, ...] = ()
+) -> Metadata:
+    """Return the element with these attributes. Raises MetadataError."""
+    return Metadata(
+        started=_value(attributes, "started", times.seconds, None),
+        paused_by=_value(attributes, "paused_by", _word, ""),
+        transient=_value(attributes, "transient", _yes, False),
+        priority=_value(attributes, "priority", _word, NORMAL),
+        jobs=jobs,
+        other_attributes=_others(attributes, _DOMAIN_ATTRIBUTES),
+        other_children=other_children,
+    )
+
+
+def job_of(attributes: Mapping[str, str], other_children: tuple[str, ...] = ()) -> Job:
+    """Return the job with these attributes. Raises MetadataError."""
+    if not attributes.get("id"):
+        raise MetadataError("a job has no id")
+    return Job(
+        id=_value(attributes, "id", _word, ""),
+        owner=_value(attributes, "owner", _word, ""),
+        cpus=_value(attributes, "cpus", _number, 0),
+        preemptible=_value(attributes, "preemptible", _yes, False),
+        start=_value(attributes, "start", times.seconds, None),
+        preempted=_value(attributes, "preempted", _number, 0),
+        other_attributes=_others(attributes, _JOB_ATTRIBUTES),
+        other_children=other_children,
+    )
+
+
+def domain_attributes(metadata: Metadata) -> dict[str, str]:
+    """Return the attributes of the element, in the order they are written in. Raises MetadataError."""
+    known = {
+        "started": _time(metadata.started),
+        "paused_by": metadata.paused_by,
+        "transient": _word_of(metadata.transient),
+        "priority": metadata.priority,
+    }
+    return _written(known, metadata.other_attributes)
+
+
+def job_attributes(job: Job) -> dict[str, str]:
+    """Return the attributes of a job's element, in the order they are written in. Raises MetadataError."""
+    known = {
+        "id": job.id,
+        "owner": job.owner,
+        "cpus": str(job.cpus) if job.cpus else "",
+        "preemptible": _word_of(job.preemptible),
+        "start": _time(job.start),
+        "preempted": str(job.preempted),
+    }
+    return _written(known, job.other_attributes)
+
+
+def _value(attributes: Mapping[str, str], name: str, read: Callable[[str], _T], absent: _T) -> _T:
+    if name not in attributes:
+        return absent
+    text = attributes[name]
+    try:
+        return read(text)
+    except ValueError:
+        raise MetadataError(f"{name}={text[:64]!r} cannot be read") from None
+
+
+def _word(text: str) -> str:
+    if len(text) > _MOST_WORD or not text.isprintable():
+        raise ValueError
+    return text
+
+
+def _number(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS):
+        raise ValueError
+    return int(text)
+
+
+def _yes(text: str) -> bool:
+    if text not in ("yes", "no"):
+        raise ValueError
+    return text == "yes"
+
+
+def _word_of(yes: bool) -> str:
+    return "yes" if yes else "no"
+
+
+def _time(seconds: int | None) -> str:
+    return "" if seconds is None else times.utc(seconds)
+
+
+def _others(attributes: Mapping[str, str], known: tuple[str, ...]) -> Others:
+    return tuple((name, value) for name, value in attributes.items() if name not in known)
+
+
+def _written(known: dict[str, str], others: Others) -> dict[str, str]:
+    for name, value in known.items():
+        if len(value) > _MOST_WORD or not value.isprintable():
+            raise MetadataError(f"{name}={value[:64]!r} cannot be written")
+    return {name: value for name, value in known.items() if value} | dict(others)

@@ -1,0 +1,27 @@
+"""Points in time: whole seconds since 1970 (UTC), and the text of RFC 3339 that stands for them."""
+
+import calendar
+import time
+
+_UTC = "%Y-%m-%dT%H:%M:%SZ"
+_UTC_LENGTH = len("2026-11-21T10:00:00Z")
+
+
+def utc(seconds: float) -> str:
+    """Return `2026-11-21T10:00:00Z`."""
+    return time.strftime(_UTC, time.gmtime(seconds))
+
+
+def seconds(text: str) -> int:
+    """Return the seconds that `utc` made `text` of. Raises ValueError for any other form."""
+    if len(text) != _UTC_LENGTH or not text.isascii():
+        raise ValueError(f"'{text[:_UTC_LENGTH]}' is not a time like 2026-11-21T10:00:00Z")
+    found = calendar.timegm(time.strptime(text, _UTC))
+    if utc(found) != text:  # a 61st second, a blank for a nought
+        raise ValueError(f"'{text}' is not a time")
+    return found
+
+
+def local(text: str) -> str:
+    """Return the time `text` (as `utc` makes it) as a person reads it here: `2026-11-21 11:00:00+0100`."""
+    return time.strftime("%Y-%m-%d %H:%M:%S%z", time.localtime(seconds(text)))

@@ -1,0 +1,41 @@
+"""Points in time as text."""
+
+import time
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from xman import times
+
+
+@pytest.fixture
+def in_kolkata(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let it be five and a half hours later here than in UTC."""
+    monkeypatch.setenv("TZ", "Asia/Kolkata")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.mark.usefixtures("in_kolkata")
+def test_programs_get_utc_and_people_their_own_time_with_its_offset() -> None:
+    assert times.utc(1795255200.9) == "2026-11-21T10:00:00Z"
+    assert times.local("2026-11-21T10:00:00Z") == "2026-11-21 15:30:00+0530"
+
+
+@given(st.integers(0, 2**33))
+def test_what_is_written_is_read_again(seconds: int) -> None:
+    assert times.seconds(times.utc(seconds)) == seconds
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "now", "2026-11-21T10:00:00", "2026-11-21 10:00:00Z", "2026-11-31T10:00:00Z", "2026-11-21T10:00:60Z",
+     "2026-11-21T10:00: 0Z", "٢٠٢٦-11-21T10:00:00Z", "2026-11-21T10:00:00Zz"],
+)  # fmt: skip
+def test_any_other_form_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="time|day"):
+        times.seconds(text)
