@@ -1,6 +1,7 @@
 """The layers: who imports whom."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -81,6 +82,13 @@ def test_what_every_rxm_loads_first_is_light() -> None:
     assert not heavy & set(done.stdout.split())
 
 
-def test_no_shell_and_no_child_is_started_by_the_daemon() -> None:
-    assert not importers("subprocess")
+def test_one_module_starts_programs() -> None:
+    assert importers("subprocess") == {"xmand/children.py"}
     assert not importers("pty")
+
+
+def test_nothing_starts_a_program_past_that_module() -> None:
+    starts = re.compile(r"\bos\.(system|popen|fork\w*|exec\w+|spawn\w+|posix_spawn\w*)\b|create_subprocess|shell=True")
+    for package in PACKAGES:
+        for path in modules(package):
+            assert not starts.search(path.read_text()), path
