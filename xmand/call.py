@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from xman.arguments import Parsed
+from xman.errors import RefusedError
 from xman.result import Result
 from xman.verbs import Verb
 from xmand.k5login import AccessList
@@ -61,11 +62,13 @@ class Call:
     def changing(self, purpose: str = CHANGE) -> Iterator[Domain]:
         """Give the DOMAIN of a verb that changes it, locked against other changes.
 
-        Raises NoSuchDomainError, UsageError (an id for a verb that loses data), RefusedError (busy), and
-        UnknownOutcomeError where libvirt is lost once something was changed.
+        Raises NoSuchDomainError, UsageError (an id for a verb that loses data), RefusedError (busy, or Xen's own
+        domain), and UnknownOutcomeError where libvirt is lost once something was changed.
         """
         connection = self.host.driver.connection(purpose)
         domain = find(connection, self.parsed.text("DOMAIN"), allow_id=not self.verb.loses_data)
+        if domain.privileged() and self.verb.family != "tune":
+            raise RefusedError(f"Cannot {self.verb.name} privileged domain 0")
         with self.host.locks.hold(domain.uuid, self.verb.name, self.deadline), domain.lost_means_unknown():
             yield domain
 

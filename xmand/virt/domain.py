@@ -60,6 +60,11 @@ class Domain:
             number = int(self.raw.ID())
         return None if number < 0 else number
 
+    def privileged(self) -> bool:
+        """Whether it is Xen's Domain-0, the host itself: only its size may be changed."""
+        with reading(self.name):
+            return bool(self.raw.ID() == 0 and self._connection.getType() == "Xen")
+
     def persistent(self) -> bool:
         """Whether libvirt keeps its description while it is off."""
         with reading(self.name):

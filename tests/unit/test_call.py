@@ -1,0 +1,80 @@
+"""What a verb gets to work with (`xmand.call`): Xen's own domain is not to be had for changes."""
+
+import time
+from typing import Any
+
+import pytest
+
+from xman import arguments, verbs
+from xman.errors import RefusedError
+from xmand.call import Call, Host
+from xmand.k5login import AccessList
+from xmand.locks import DomainLocks
+from xmand.ring import Ring
+from xmand.settings import Settings
+
+CHANGING = [verb for verb in verbs.VERBS if verb.changes and verb.takes_domain]
+# What stands behind the domain, for the verbs that need it.
+WORDS = {"autostart": ["on"], "mem-set": ["512"], "vcpu-set": ["2"], "migrate": ["xen2"]}
+
+
+class StandIn:
+    """A libvirt connection that knows one domain, which is that domain as well."""
+
+    def __init__(self, hypervisor: str, name: str, identifier: int) -> None:
+        self._hypervisor = hypervisor
+        self._name = name
+        self._identifier = identifier
+
+    def connection(self, _purpose: str) -> "StandIn":
+        return self
+
+    def getType(self) -> str:  # noqa: N802
+        return self._hypervisor
+
+    def lookupByName(self, _name: str) -> "StandIn":  # noqa: N802
+        return self
+
+    def connect(self) -> "StandIn":
+        return self
+
+    def name(self) -> str:
+        return self._name
+
+    def UUIDString(self) -> str:  # noqa: N802
+        return "00000000-0000-0000-0000-000000000000"
+
+    def ID(self) -> int:  # noqa: N802
+        return self._identifier
+
+
+def call_of(verb: verbs.Verb, standin: StandIn) -> Call:
+    """Return a call of `verb` on the domain of `standin`."""
+    driver: Any = standin
+    host = Host(Settings(), driver, DomainLocks(), Ring())
+    parsed = arguments.parse(verb, [standin.name(), *WORDS.get(verb.name, [])])
+    access = AccessList(frozenset(), (), "", 0.0)
+    return Call(host, "alice@R", access, parsed, time.monotonic() + 10.0, lambda _text: None)
+
+
+@pytest.mark.parametrize("verb", [verb for verb in CHANGING if verb.family != "tune"], ids=lambda verb: verb.name)
+def test_domain_0_is_refused_in_xms_words(verb: verbs.Verb) -> None:
+    call = call_of(verb, StandIn("Xen", "Domain-0", 0))
+
+    with pytest.raises(RefusedError, match=f"^Cannot {verb.name} privileged domain 0$"), call.changing():
+        pytest.fail("it was given")
+
+
+@pytest.mark.parametrize("verb", [verb for verb in CHANGING if verb.family == "tune"], ids=lambda verb: verb.name)
+def test_the_size_of_domain_0_can_be_changed(verb: verbs.Verb) -> None:
+    with call_of(verb, StandIn("Xen", "Domain-0", 0)).changing() as domain:
+        assert domain.name == "Domain-0"
+
+
+@pytest.mark.parametrize(
+    "standin", [StandIn("Xen", "vm1", 1), StandIn("Xen", "vm1", -1), StandIn("QEMU", "Domain-0", 0)],
+    ids=["runs", "off", "not-xen"],
+)  # fmt: skip
+def test_other_domains_are_not_privileged(standin: StandIn) -> None:
+    with call_of(verbs.BY_NAME["destroy"], standin).changing() as domain:
+        assert not domain.privileged()
