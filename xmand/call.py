@@ -38,6 +38,9 @@ class Call:
     deadline: float
     # Says something to the caller while the command runs; never blocks.
     progress: Callable[[str], None]
+    # For commands that follow: hands a part of the reply to the caller; without one, only raises where there is nobody
+    # to be told anything any more.
+    emit: Callable[[Result | None], None] = lambda _part: None
 
     @property
     def verb(self) -> Verb:

@@ -4,6 +4,7 @@ verb lookup -> authorise -> audit begin -> read arguments -> libvirt, in a worke
 """
 
 import asyncio
+import contextlib
 import logging
 import secrets
 import socket
@@ -13,13 +14,22 @@ from typing import Protocol
 
 from xman import arguments, outcome, render, result, verbs
 from xman.arguments import Parsed
-from xman.errors import CredentialsError, HypervisorError, UnknownOutcomeError, UsageError, XmanError
+from xman.errors import (
+    CredentialsError,
+    DeniedError,
+    HypervisorError,
+    RefusedError,
+    UnknownOutcomeError,
+    UsageError,
+    XmanError,
+)
 from xman.result import Result
 from xman.verbs import Verb
 from xman.wire import constants as wire
 from xmand import k5login
 from xmand.audit import Audit
 from xmand.call import Call, Host
+from xmand.stream import Stream, StreamOverError
 from xmand.verbs import HANDLERS
 from xmand.workers import NotFinishedError, NotStartedError, Workers
 
@@ -28,6 +38,11 @@ logger = logging.getLogger(__name__)
 # The caller's own deadline is met a little early, so that the answer reaches it in time.
 _HEADROOM_SECONDS = 0.5
 _LIST_PROBLEM_SECONDS = 60.0
+# A command that follows is judged anew this often, so that who is taken off the list is off within half a minute; the
+# sign of life that goes with it tells the client that the host is still there.
+_JUDGE_SECONDS = 30.0
+# How soon a client that left frees its thread.
+_LOOK_SECONDS = 1.0
 
 
 class Reply(Protocol):
@@ -35,6 +50,12 @@ class Reply(Protocol):
 
     def send_output(self, stream: int, data: bytes) -> None:
         """Send a part of the output."""
+
+    async def send_part(self, data: bytes) -> None:
+        """Send a part of the output now, without any a sign of life. Raises OSError and GssError."""
+
+    def gone(self) -> bool:
+        """Whether nobody will read the reply."""
 
     def send_progress(self, text: str) -> None:
         """Say something on stream 2 while the command still runs; nothing where it does not any more."""
@@ -67,6 +88,8 @@ class Commands:
         limits = host.settings.limits
         self._workers = Workers(limits.workers, "verb")
         self._long_workers = Workers(limits.long_workers, "long-verb")
+        self._stream_workers = Workers(limits.streams, "stream")
+        self._streams: set[Stream] = set()
         self._list_problem_at = -_LIST_PROBLEM_SECONDS
         self._list_warned = ""
 
@@ -86,6 +109,11 @@ class Commands:
             self._deny(peer, words, "not on the list" if access else "the list cannot be used", reply)
             return
         await self._run(_Command(peer, verb, words[1:], access), lifetime, reply)
+
+    def end_streams(self, reason: XmanError) -> None:
+        """End the commands that follow; no other one is touched."""
+        for stream in self._streams:
+            stream.end(reason)
 
     def _deny(self, peer: Peer, words: list[bytes], why: str, reply: Reply) -> None:
         self._audit.record(ev="deny", **_who(peer), verb=words[0] if words else b"", detail=why)
@@ -119,7 +147,7 @@ class Commands:
                 raise failure
             if lifetime <= 0:
                 raise CredentialsError("your ticket expired; run kinit.")
-            done = await self._perform(command, reply)
+            done = await self._perform(command, lifetime, reply)
             # Within the try: a result that cannot be shown is a fault of ours as well.
             output = _output(command, done, int((time.monotonic() - started) * 1000))
         except XmanError as error:
@@ -135,7 +163,47 @@ class Commands:
                 reply.send_output(stream, data)
             reply.send_status(outcome.OK)
 
-    async def _perform(self, command: "_Command", reply: Reply) -> Result:
+    async def _perform(self, command: "_Command", lifetime: int, reply: Reply) -> Result:
+        if not command.parsed.follows:
+            return await self._work(command, reply, None)
+        most = self._host.settings.limits.streams
+        if len(self._streams) >= most:
+            raise RefusedError(f"{most} commands follow this host already ([limits] streams in xmand.toml).")
+        stream = Stream(reply.send_part)
+        self._streams.add(stream)
+        watching = asyncio.create_task(self._watch(command, stream, lifetime, reply))
+        try:
+            return await self._work(command, reply, stream)
+        except StreamOverError as over:
+            return Result(notes=(str(over),))
+        finally:
+            watching.cancel()
+            stream.end(StreamOverError("the reply has ended"))
+            self._streams.remove(stream)
+
+    async def _watch(self, command: "_Command", stream: Stream, lifetime: int, reply: Reply) -> None:
+        """End `stream` when its client is gone, the client's ticket expires, or the list does not name it any more."""
+        started = judged = time.monotonic()
+        while True:
+            await asyncio.sleep(_LOOK_SECONDS)
+            now = time.monotonic()
+            if reply.gone():
+                stream.end(StreamOverError("the client is gone"))
+            elif now - started >= lifetime:
+                stream.end(CredentialsError("your ticket expired; run kinit."))
+            elif now - judged >= _JUDGE_SECONDS:
+                judged = now
+                await self._judge(command, stream)
+
+    async def _judge(self, command: "_Command", stream: Stream) -> None:
+        access = self._access()
+        if access is None or not access.permits(command.peer.principal):
+            stream.end(DeniedError("You are not on the host's list (.k5login) any more."))
+            return
+        with contextlib.suppress(StreamOverError, XmanError):  # the worker gets it
+            await stream.deliver(b"")
+
+    async def _work(self, command: "_Command", reply: Reply, stream: Stream | None) -> Result:
         parsed = command.parsed
         seconds, long = self._patience(parsed)
         loop = asyncio.get_running_loop()
@@ -145,9 +213,18 @@ class Commands:
 
         # A verb that waits is told to stop a little before its caller is.
         deadline = time.monotonic() + (seconds - _HEADROOM_SECONDS / 2 if seconds else 366 * 86400.0)
-        call = Call(self._host, command.peer.principal.decode("ascii"), command.access, parsed, deadline, progress)
+
+        def emit(part: Result | None) -> None:
+            assert stream is not None  # noqa: S101  # only commands that follow answer in parts
+            if part is None:
+                stream.check()
+            else:
+                stream.write(_part(command, part))
+
+        principal = command.peer.principal.decode("ascii")
+        call = Call(self._host, principal, command.access, parsed, deadline, progress, emit)
         handler = HANDLERS[parsed.verb.name]
-        workers = self._long_workers if long else self._workers
+        workers = self._stream_workers if stream else self._long_workers if long else self._workers
         try:
             return await workers.run(lambda: handler(call), seconds)
         except NotStartedError:
@@ -167,7 +244,7 @@ class Commands:
         """Return how long the verb may take (None: as long as something moves), and whether that may be minutes."""
         limits = self._host.settings.limits
         waiting = parsed.waiting_seconds(limits.wait_seconds)
-        kind = parsed.verb.deadline
+        kind = verbs.NONE if parsed.follows else parsed.verb.deadline
         usual = {verbs.READ: limits.read_seconds, verbs.CHANGE: limits.change_seconds, verbs.NONE: None}
         seconds = waiting or usual[kind]
         asked = parsed.options.get("timeout")
@@ -235,11 +312,23 @@ def _who(peer: Peer) -> dict[str, str | bytes | int]:
 
 def _output(command: _Command, done: Result, ms: int) -> list[tuple[int, bytes]]:
     """Return what a success says, by stream."""
+    if command.parsed.follows:  # all of it has been sent
+        return []
     if command.json:
-        envelope = result.succeeded(socket.gethostname(), command.verb.name, done, ms)
-        return [(wire.STDOUT, f"{result.dumps(envelope)}\n".encode())]
+        return [(wire.STDOUT, _line(command, done, ms))]
     notes = "".join(f"{note}\n" for note in done.notes)
     return [(wire.STDOUT, render.text(command.verb.name, done.data).encode()), (wire.STDERR, notes.encode())]
+
+
+def _part(command: _Command, part: Result) -> bytes:
+    """Return a part of the reply of a command that follows."""
+    if command.json:
+        return _line(command, part, int((time.monotonic() - command.begun) * 1000))
+    return render.text(command.verb.name, part.data).encode()
+
+
+def _line(command: _Command, done: Result, ms: int) -> bytes:
+    return f"{result.dumps(result.succeeded(socket.gethostname(), command.verb.name, done, ms))}\n".encode()
 
 
 def _fail(command: _Command, error: XmanError, reply: Reply) -> None:

@@ -4,11 +4,12 @@ import asyncio
 import contextlib
 import errno
 import logging
+import select
 import socket
 
 from xman.gss import GssError
 from xman.session import Authenticated, Closed, CommandReceived, MessageRefused, ServerSession
-from xman.wire.constants import ERROR_TEXTS, STDERR
+from xman.wire.constants import ERROR_TEXTS, STDERR, STDOUT
 from xmand import identity
 from xmand.audit import Audit
 from xmand.commands import Commands, Peer
@@ -114,6 +115,23 @@ class Connection:
         if self.busy:
             self._session.send_output(STDERR, f"{text}\n".encode())
             self._progress = self._loop.create_task(self._send_progress())
+
+    async def send_part(self, data: bytes) -> None:
+        """Send a part of the output on stream 1, without any a sign of life; return when the socket has taken it.
+
+        Raises OSError (TimeoutError among them) and GssError where the client is gone or does not read.
+        """
+        if data:
+            self._session.send_output(STDOUT, data)
+        else:
+            self._session.send_sign_of_life()
+        await self._flush()
+
+    def gone(self) -> bool:
+        """Whether the client has closed its side."""
+        poll = select.poll()
+        poll.register(self._socket, select.POLLRDHUP)
+        return bool(poll.poll(0))
 
     def send_status(self, status: int) -> None:
         """Queue the end of the reply."""

@@ -9,7 +9,7 @@ import socket
 from pathlib import Path
 
 import xman
-from xman.errors import ConfigurationError
+from xman.errors import ConfigurationError, UnreachableError
 from xman.gss import GssError
 from xman.gss.python_gssapi import Acceptor
 from xman.session import ServerSession
@@ -81,6 +81,7 @@ class Daemon:
             task.cancel()
         for sock in sockets:
             sock.close()
+        self._commands.end_streams(UnreachableError("xmand is ending; follow again when it is back."))
         await self._drain()
         self._syslog.flush()
 

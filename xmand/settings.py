@@ -29,6 +29,8 @@ class Limits:
     workers: int = 16
     # Threads for what takes minutes.
     long_workers: int = 64
+    # Commands that follow (`events --follow`); each has a thread and a connection.
+    streams: int = 64
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,7 @@ def load(path: str | None) -> Settings:
             stall_seconds=limits.seconds("stall_seconds", lim.stall_seconds),
             workers=limits.number("workers", lim.workers, least=1, most=1024),
             long_workers=limits.number("long_workers", lim.long_workers, least=1, most=1024),
+            streams=limits.number("streams", lim.streams, least=1, most=1024),
         ),
         migrate=Migration(
             allow=tuple(migrate.texts("allow", [])),

@@ -51,6 +51,11 @@ class Parsed:
         """Return whether an option without a value was given."""
         return key in self.options
 
+    @property
+    def follows(self) -> bool:
+        """Whether the command is answered in parts, until somebody ends it."""
+        return self.flag("follow")
+
     def waiting_seconds(self, base: float) -> float | None:
         """Return how long a verb that waits may take, at least `base` seconds; None where it was not asked to wait."""
         force_after = self.options.get("force-after")

@@ -128,6 +128,11 @@ class ServerSession(_Session):
         self._protocol.send_output(stream, data)
         self._flush()
 
+    def send_sign_of_life(self) -> None:
+        """Send what changes nothing, in the middle of a reply."""
+        self._protocol.send_sign_of_life()
+        self._flush()
+
     def send_status(self, status: int) -> None:
         """End the reply with an exit status."""
         self._protocol.send_status(status)

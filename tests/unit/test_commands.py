@@ -34,9 +34,21 @@ class Replies:
         self.outputs: dict[int, bytes] = {1: b"", 2: b""}
         self.status = -1
         self.error = 0
+        # What came while the command ran.
+        self.parts: list[bytes] = []
+        self.left = False
+        self.slow = False
 
     def send_output(self, stream: int, data: bytes) -> None:
         self.outputs[stream] += data
+
+    async def send_part(self, data: bytes) -> None:
+        if self.slow:
+            raise TimeoutError("the client does not read")
+        self.parts.append(data)
+
+    def gone(self) -> bool:
+        return self.left
 
     def send_progress(self, text: str) -> None:
         self.outputs[wire.STDERR] += f"{text}\n".encode()
@@ -58,7 +70,7 @@ class Bench:
         self.audit: list[str] = []
         settings = Settings(k5login=str(self.list), limits=Limits(**limits))  # type: ignore[arg-type]
         driver: Any = None  # no handler of these tests asks for it
-        self._commands = Commands(Host(settings, driver, DomainLocks(), Ring()), Audit(self._write))
+        self.commands = Commands(Host(settings, driver, DomainLocks(), Ring()), Audit(self._write))
         self.when_late: Callable[[], None] = lambda: None
 
     def _write(self, line: str) -> None:
@@ -66,13 +78,17 @@ class Bench:
         if line.startswith('ev="late"'):
             self.when_late()
 
-    def run(self, *words: bytes, refused: str = "", lifetime: int = 3600) -> Replies:
+    def run(self, *words: bytes, refused: str = "", lifetime: int = 3600, reply: Replies | None = None) -> Replies:
         """Run one command of alice's."""
+        reply = reply or Replies()
+        asyncio.run(asyncio.wait_for(self.start(reply, *words, refused=refused, lifetime=lifetime), SOON))
+        return reply
+
+    async def start(self, reply: Replies, *words: bytes, refused: str = "", lifetime: int = 3600) -> None:
+        """Run one command of alice's among others."""
         peer = Peer("192.0.2.7:40000")
         peer.principal, peer.refused = ALICE, refused
-        reply = Replies()
-        asyncio.run(asyncio.wait_for(self._commands.run(peer, lifetime, list(words), reply), SOON))
-        return reply
+        await self.commands.run(peer, lifetime, list(words), reply)
 
 
 @pytest.fixture

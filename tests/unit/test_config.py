@@ -30,6 +30,7 @@ XMAND_DEFAULTS = {
         "stall_seconds": 60.0,
         "workers": 16,
         "long_workers": 64,
+        "streams": 64,
     },
     "migrate": {"allow": (), "uri": "", "clear": False},
 }
@@ -225,6 +226,7 @@ def test_every_key_of_xmand_toml_is_read(file: Path) -> None:
         stall_seconds = 7
         workers = 8
         long_workers = 9
+        streams = 10
         [migrate]
         allow = ["skirit[80-84]"]
         uri = "qemu+tls://{host}/system"
@@ -252,6 +254,7 @@ def test_every_key_of_xmand_toml_is_read(file: Path) -> None:
             "stall_seconds": 7.0,
             "workers": 8,
             "long_workers": 9,
+            "streams": 10,
         },
         "migrate": {"allow": ("skirit[80-84]",), "uri": "qemu+tls://{host}/system", "clear": True},
         "unknown": (),

@@ -37,5 +37,5 @@ def test_what_is_written_is_read_again(seconds: int) -> None:
      "2026-11-21T10:00: 0Z", "٢٠٢٦-11-21T10:00:00Z", "2026-11-21T10:00:00Zz"],
 )  # fmt: skip
 def test_any_other_form_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="time|day"):
+    with pytest.raises(ValueError, match=r"time|day"):
         times.seconds(text)

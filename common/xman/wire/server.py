@@ -71,6 +71,11 @@ class ServerProtocol:
         for start in range(0, len(data), c.MAX_OUTPUT):
             self._outgoing.append(m.encode(m.Output(stream, data[start : start + c.MAX_OUTPUT])))
 
+    def send_sign_of_life(self) -> None:
+        """Queue an OUTPUT without octets: no other message may come from a server that has nothing to say."""
+        self._require_running()
+        self._outgoing.append(m.encode(m.Output(c.STDERR, b"")))
+
     def send_status(self, status: int) -> None:
         """End the reply with an exit status."""
         self._require_running()
