@@ -1,22 +1,24 @@
 """One connection to one host's xmand (or any remctl server): a blocking socket around the session."""
 
-import contextlib
-import socket
+import _socket  # the part in C: `socket` around it costs rxm's start more than it gives here
 import time
-from collections.abc import Callable
-from types import TracebackType
-from typing import Any
 
-from rxm import explain
 from xman import arguments, errors, outcome
 from xman.arguments import Parsed
-from xman.errors import UnknownOutcomeError, UnreachableError, UsageError
-from xman.gss import GssError
-from xman.gss.python_gssapi import Initiator
+from xman.errors import CredentialsError, UnknownOutcomeError, UnreachableError, UsageError
+from xman.gss import GssError, initiators
 from xman.session import ClientSession, SessionError
 from xman.verbs import BY_NAME, DOMAIN
 from xman.wire import constants as wire
 from xman.wire.messages import Error, Output, ProtocolError, Status, Version
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+    from typing import Any
+
+    from xman.gss.initiators import Initiator
 
 _CHUNK = 65_536
 # One address of a host that is down should not use up the time for the next.
@@ -58,12 +60,12 @@ class Reply:
         return outcome.of_wire_error(self.error) if self.error else self.status
 
 
-def initiator(client_keytab: str = "", principal: str = "") -> Initiator:
+def initiator(client_keytab: str = "", principal: str = "") -> "Initiator":
     """Return the identity to act as. Raises CredentialsError."""
     try:
-        return Initiator(client_keytab, principal)
+        return initiators.initiator(client_keytab, principal)
     except GssError as error:
-        raise explain.gss_error(error) from error
+        raise _explained(error) from error
 
 
 class Connection:
@@ -72,10 +74,10 @@ class Connection:
     Raises CredentialsError and UnreachableError when it is made.
     """
 
-    def __init__(self, host: str, port: int, service: str, identity: Initiator, deadline: Deadline) -> None:
+    def __init__(self, host: str, port: int, service: str, identity: "Initiator", deadline: Deadline) -> None:
         self.host = host
         self._session = ClientSession(identity.context(service, host))
-        self._socket: socket.socket | None = None
+        self._socket: _socket.socket | None = None
         try:
             self._socket = _dial(host, port, deadline)
             self._session.start()
@@ -83,7 +85,7 @@ class Connection:
                 self._fill(deadline.remaining())
         except GssError as error:
             self.close()
-            raise explain.gss_error(error) from error
+            raise _explained(error) from error
         except (OSError, SessionError, EOFError) as error:
             self.close()
             raise UnreachableError(_why(error, port)) from error
@@ -97,7 +99,7 @@ class Connection:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: "TracebackType | None"
     ) -> None:
         self.close()
 
@@ -105,15 +107,17 @@ class Connection:
         """Take leave and close."""
         if self._socket is None:
             return
-        with contextlib.suppress(OSError, GssError, RuntimeError):
+        try:
             if self._session.authenticated:
                 self._session.quit()
                 self._socket.settimeout(1.0)
                 self._socket.sendall(self._session.take_outgoing())
+        except (OSError, GssError, RuntimeError):
+            pass
         self._socket.close()
         self._socket = None
 
-    def call(self, verb: str, *words: str, timeout: float | None = None) -> dict[str, Any]:
+    def call(self, verb: str, *words: str, timeout: float | None = None) -> "dict[str, Any]":
         """Run `verb` and return its `result`; `timeout` in seconds defaults to the verb's own.
 
         Raises the error of the outcome's class (`xman.errors`).
@@ -136,8 +140,8 @@ class Connection:
 
     def run(
         self, words: list[bytes], deadline: Deadline, *, changes: bool,
-        patience: float | None = None, progress: Callable[[bytes], None] | None = None,
-        interrupted: Callable[[], None] | None = None,
+        patience: float | None = None, progress: "Callable[[bytes], None] | None" = None,
+        interrupted: "Callable[[], None] | None" = None,
     ) -> Reply:  # fmt: skip
         """Run one command and return its whole reply.
 
@@ -173,7 +177,7 @@ class Connection:
         return reply
 
     def _collect(
-        self, reply: Reply, deadline: Deadline, patience: float | None, progress: Callable[[bytes], None] | None
+        self, reply: Reply, deadline: Deadline, patience: float | None, progress: "Callable[[bytes], None] | None"
     ) -> None:
         message = self._session.next_message()
         if message is None:
@@ -211,7 +215,7 @@ class Connection:
             raise EOFError
         self._session.receive(data)
 
-    def _open_socket(self) -> socket.socket:
+    def _open_socket(self) -> _socket.socket:
         if self._socket is None:
             raise EOFError
         return self._socket
@@ -251,15 +255,16 @@ def error_message(reply: Reply, principal: str, verb: str) -> str:
     return f"the host answered: {reply.error_text}."
 
 
-def _dial(host: str, port: int, deadline: Deadline) -> socket.socket:
+def _dial(host: str, port: int, deadline: Deadline) -> _socket.socket:
     """Connect to the first address of `host` that answers. Raises OSError."""
     problem: OSError | None = None
-    for family, kind, protocol, _name, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
-        sock = socket.socket(family, kind, protocol)
+    # As octets: for a text Python fetches its codec of international names first, whatever the text.
+    for family, kind, protocol, _name, address in _socket.getaddrinfo(_octets(host), port, type=_socket.SOCK_STREAM):
+        sock = _socket.socket(family, kind, protocol)
         try:
             sock.settimeout(deadline.remaining(_CONNECT_SECONDS))
             sock.connect(address)
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            sock.setsockopt(_socket.IPPROTO_TCP, _socket.TCP_NODELAY, 1)
             return sock
         except OSError as error:
             sock.close()
@@ -267,12 +272,26 @@ def _dial(host: str, port: int, deadline: Deadline) -> socket.socket:
     raise problem or OSError("the name has no address")
 
 
+def _octets(host: str) -> bytes:
+    """Return a host's name as the resolver takes it. Raises OSError."""
+    try:
+        return host.encode("ascii") if host.isascii() else host.encode("idna")
+    except UnicodeError as error:
+        raise OSError("this cannot be the name of a host") from error
+
+
+def _explained(error: GssError) -> CredentialsError:
+    from rxm import explain
+
+    return explain.gss_error(error)
+
+
 def _why(error: Exception, port: int) -> str:
     if isinstance(error, TimeoutError):
         return "no answer in time."
     if isinstance(error, EOFError):
         return "the host closed the connection."
-    if isinstance(error, socket.gaierror):
+    if isinstance(error, _socket.gaierror):
         return f"the name cannot be resolved ({error.strerror})."
     if isinstance(error, ConnectionRefusedError):
         return f"nothing listens on port {port}: is xmand running?"

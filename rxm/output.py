@@ -2,14 +2,15 @@
 
 import os
 import sys
-import syslog
-import threading
-from typing import Any
+from _thread import allocate_lock
 
 from rxm.client import Reply
 from rxm.targets import Target
-from xman import outcome, result
-from xman.render import domains
+from xman import outcome
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 class Output:
@@ -21,7 +22,7 @@ class Output:
         self._log = log
         # With several hosts every line for a person says which it is about.
         self._several = several
-        self._lock = threading.Lock()
+        self._lock = allocate_lock()
 
     def text(self, verb: str, target: Target, reply: Reply) -> None:
         """Pass on what a host wrote."""
@@ -31,8 +32,10 @@ class Output:
                 _write(sys.stderr.fileno(), self._labelled_message(target, reply.stderr))
             self._to_syslog(verb, target, reply.outcome, reply.stderr.decode("utf-8", "replace"))
 
-    def envelope(self, envelope: dict[str, Any], target: Target) -> None:
+    def envelope(self, envelope: "dict[str, Any]", target: Target) -> None:
         """Print one JSON object, its host named as the user did."""
+        from xman import result
+
         with self._lock:
             if not self._quiet or not envelope["ok"]:
                 _write(sys.stdout.fileno(), f"{result.dumps(envelope | {'host': target.host})}\n".encode())
@@ -41,6 +44,8 @@ class Output:
     def failure(self, verb: str, target: Target, code: int, message: str) -> None:
         """Print a failure that is our own, or that the protocol reported."""
         if self._json:
+            from xman import result
+
             self.envelope(result.failed(target.host, verb, target.domain or None, code, message), target)
             return
         with self._lock:
@@ -48,8 +53,10 @@ class Output:
             _write(sys.stderr.fileno(), f"Error: {where}{message}\n".encode())
             self._to_syslog(verb, target, code, message)
 
-    def merged_list(self, rows: list[dict[str, Any]]) -> None:
+    def merged_list(self, rows: "list[dict[str, Any]]") -> None:
         """Print the domains of several hosts as one table."""
+        from xman.render import domains
+
         if not self._quiet:
             rows.sort(key=lambda row: (row["name"], row["host"]))
             long = bool(rows) and "max_memory" in rows[0]
@@ -81,6 +88,8 @@ class Output:
 
 def to_syslog(what: str, code: int, message: str) -> None:
     """Log an outcome for a caller that throws rxm's output away, as schedulers do."""
+    import syslog
+
     severity = syslog.LOG_INFO if code == outcome.OK else syslog.LOG_ERR
     line = " ".join(f"{what}: {outcome.class_name(code)} {message}".split())
     syslog.openlog("rxm", syslog.LOG_PID, syslog.LOG_USER)

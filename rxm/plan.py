@@ -1,8 +1,6 @@
 """From the words of the command line to a list of commands: which host gets which."""
 
 import os
-import socket
-from typing import Any
 
 from rxm.options import Options
 from rxm.settings import Settings
@@ -10,6 +8,10 @@ from rxm.targets import Target, expand, locate, mapped, split
 from xman.arguments import Parsed
 from xman.errors import UsageError
 from xman.verbs import DOMAIN
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 class Job:
@@ -25,7 +27,7 @@ class Job:
 def hosts(options: Options, settings: Settings) -> list[str]:
     """Return the hosts meant: by option, environment, configuration, or this machine. Raises UsageError."""
     text = options.host or os.environ.get("RXM_HOSTS", "") or settings.hosts
-    found = expand(text, settings.groups) if text else [socket.getfqdn()]
+    found = expand(text, settings.groups) if text else [_this_machine()]
     if not found:
         raise UsageError(f"'{text}' names no host.")
     return found
@@ -44,7 +46,7 @@ def address(words: list[str], hosts: list[str], domains: dict[str, str]) -> list
     return targets
 
 
-def located(targets: list[Target], known: dict[str, list[dict[str, Any]]]) -> list[Target]:
+def located(targets: list[Target], known: "dict[str, list[dict[str, Any]]]") -> list[Target]:
     """Return `targets` with a host for each. Raises NoSuchDomainError and UsageError."""
     return [target if target.host else locate(target.domain, known) for target in targets]
 
@@ -59,3 +61,9 @@ def jobs(parsed: Parsed, hosts: list[str], targets: list[Target]) -> list[Job]:
             by_host.setdefault(target.host, []).append(target.domain)
         return [Job(Target(host), names) for host, names in by_host.items()]
     return [Job(Target(host), None) for host in hosts]
+
+
+def _this_machine() -> str:
+    import socket
+
+    return socket.getfqdn()

@@ -1,12 +1,6 @@
 """Carrying out a plan: connections, deadlines, many hosts at a time, and what comes back."""
 
-import contextlib
-import json
 import os
-import threading
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 from rxm import plan
 from rxm.client import Connection, Deadline, Reply, error_message, initiator, wire_words
@@ -18,7 +12,15 @@ from rxm.targets import Target
 from xman import arguments, outcome, verbs
 from xman.arguments import Parsed
 from xman.errors import UnreachableError, XmanError
-from xman.gss.python_gssapi import Initiator
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import Any, TypeVar
+
+    from xman.gss.initiators import Initiator
+
+    _Done = TypeVar("_Done")
 
 # A verb without a deadline of its own (migrate) is given up when its host has said nothing for so long: more than the
 # minute after which xmand itself gives up a migration that stands still.
@@ -28,14 +30,15 @@ _SILENCE_SECONDS = 90.0
 class Runner:
     """One invocation of rxm."""
 
-    def __init__(self, options: Options, settings: Settings, parsed: Parsed, identity: Initiator) -> None:
+    def __init__(self, options: Options, settings: Settings, parsed: Parsed, identity: "Initiator") -> None:
         self._options = options
         self._settings = settings
         self._parsed = parsed
         self._identity = identity
         self._hosts = plan.hosts(options, settings)
         self._deadline = Deadline(_seconds(options, parsed))
-        self._stop = threading.Event()
+        # Set once; read by every host's thread before it begins another command.
+        self._stopped = False
 
     def run(self) -> int:
         """Do it all; return the exit status. Raises XmanError where nothing could be begun."""
@@ -51,22 +54,20 @@ class Runner:
 
     def _merged_list(self, jobs: list[Job], output: Output) -> int:
         rows: list[dict[str, Any]] = []
-        lock = threading.Lock()
 
         def one(connection: Connection, job: Job) -> int:
             envelope = self._structured(connection, job)
             if not envelope["ok"]:
                 output.failure("list", job.target, envelope["code"], envelope["message"])
                 return int(envelope["code"])
-            with lock:
-                rows.extend(domain | {"host": job.target.host} for domain in envelope["result"]["domains"])
+            rows.extend([domain | {"host": job.target.host} for domain in envelope["result"]["domains"]])
             return outcome.OK
 
         codes = self._each_host(jobs, output, one)
         output.merged_list(rows)
         return outcome.combine(codes)
 
-    def _each_host(self, jobs: list[Job], output: Output, one: Callable[[Connection, Job], int]) -> list[int]:
+    def _each_host(self, jobs: list[Job], output: Output, one: "Callable[[Connection, Job], int]") -> list[int]:
         """Do each host's jobs over one connection, hosts side by side; return the codes."""
         by_host: dict[str, list[Job]] = {}
         for job in jobs:
@@ -74,17 +75,20 @@ class Runner:
         if len(by_host) == 1:
             (host,) = by_host
             return self._host(host, by_host[host], output, one)
-        fanout = self._options.fanout or self._settings.fanout
-        with ThreadPoolExecutor(min(fanout, len(by_host))) as pool:
-            done = pool.map(lambda host: self._host(host, by_host[host], output, one), by_host)
-            return [code for codes in done for code in codes]
+        done = self._side_by_side(by_host, lambda host: self._host(host, by_host[host], output, one))
+        return [code for codes in done for code in codes]
 
-    def _host(self, host: str, jobs: list[Job], output: Output, one: Callable[[Connection, Job], int]) -> list[int]:
+    def _side_by_side(self, hosts: "Iterable[str]", do: "Callable[[str], _Done]") -> "list[_Done]":
+        from rxm import fanout
+
+        return fanout.each(hosts, self._options.fanout or self._settings.fanout, do)
+
+    def _host(self, host: str, jobs: list[Job], output: Output, one: "Callable[[Connection, Job], int]") -> list[int]:
         codes: list[int] = []
         connection: Connection | None = None
         try:
             for job in jobs:
-                if self._stop.is_set():
+                if self._stopped:
                     break
                 try:
                     connection = connection or self._connect(host)
@@ -95,7 +99,7 @@ class Runner:
                     output.failure(self._parsed.verb.name, job.target, code, str(error))
                 codes.append(code)
                 if code != outcome.OK and self._options.fail_fast:
-                    self._stop.set()
+                    self._stopped = True
         finally:
             if connection is not None:
                 connection.close()
@@ -119,13 +123,13 @@ class Runner:
             output.text(verb, job.target, reply)
         return reply.outcome
 
-    def _structured(self, connection: Connection, job: Job) -> dict[str, Any]:
+    def _structured(self, connection: Connection, job: Job) -> "dict[str, Any]":
         """Return the host's JSON object, or one that says what came instead."""
         verb = self._parsed.verb.name
         reply = self._send(connection, job, as_json=True, progress=lambda _data: None)
         return _envelope(reply, verb, job.target, connection.principal)
 
-    def _send(self, connection: Connection, job: Job, *, as_json: bool, progress: Callable[[bytes], None]) -> Reply:
+    def _send(self, connection: Connection, job: Job, *, as_json: bool, progress: "Callable[[bytes], None]") -> Reply:
         verb = self._parsed.verb
         endless = self._deadline.seconds is None
         words = wire_words(
@@ -148,8 +152,11 @@ class Runner:
         Where that cannot be asked the migration is waited for as before; another Ctrl-C ends the waiting.
         """
         asking = arguments.parse(verbs.BY_NAME["migrate"], ["--abort", "--", job.target.domain])
-        with contextlib.suppress(XmanError), self._connect(job.target.host) as connection:
-            connection.run(wire_words(asking, json=False), self._deadline, changes=True)
+        try:
+            with self._connect(job.target.host) as connection:
+                connection.run(wire_words(asking, json=False), self._deadline, changes=True)
+        except XmanError:
+            pass
 
     def _remaining(self) -> float | None:
         try:
@@ -157,7 +164,7 @@ class Runner:
         except TimeoutError:
             raise UnreachableError("no answer in time.") from None
 
-    def _ask_all(self) -> dict[str, list[dict[str, Any]]]:
+    def _ask_all(self) -> "dict[str, list[dict[str, Any]]]":
         """Ask every host which domains it has, to locate those named without a host.
 
         Raises UnreachableError where one does not answer and the verb would change something: the domain meant might
@@ -181,8 +188,7 @@ class Runner:
                 return f"{host}: {error}"
             return ""
 
-        with ThreadPoolExecutor(min(self._options.fanout or self._settings.fanout, len(self._hosts))) as pool:
-            problems = [problem for problem in pool.map(try_to_ask, self._hosts) if problem]
+        problems = [problem for problem in self._side_by_side(self._hosts, try_to_ask) if problem]
         if problems and self._parsed.verb.changes:
             raise UnreachableError(
                 f"not every host could be asked where the domain is, so nothing was changed: {' '.join(problems)}"
@@ -190,7 +196,9 @@ class Runner:
         return {host: known[host] for host in self._hosts if host in known}
 
 
-def _envelope(reply: Reply, verb: str, target: Target, principal: str) -> dict[str, Any]:
+def _envelope(reply: Reply, verb: str, target: Target, principal: str) -> "dict[str, Any]":
+    import json
+
     from xman import result
 
     if reply.error:

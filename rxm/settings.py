@@ -2,7 +2,6 @@
 
 import os
 import sys
-from dataclasses import dataclass, field
 
 from xman import config
 from xman.wire.constants import PORT
@@ -12,19 +11,25 @@ SYSTEM_PATH = "/etc/xman/rxm.toml"
 DEFAULT_FANOUT = 64
 
 
-@dataclass(frozen=True)
 class Settings:
     """Everything that can be configured."""
 
-    hosts: str = ""
-    groups: dict[str, str] = field(default_factory=dict)
-    # Node set of domains -> the host they are on.
-    domains: dict[str, str] = field(default_factory=dict)
-    port: int = PORT
-    service: str = "host"
-    fanout: int = DEFAULT_FANOUT
-    client_keytab: str = ""
-    principal: str = ""
+    __slots__ = ("client_keytab", "domains", "fanout", "groups", "hosts", "port", "principal", "service")
+
+    def __init__(
+        self, hosts: str = "", groups: dict[str, str] | None = None, domains: dict[str, str] | None = None,
+        port: int = PORT, service: str = "host", fanout: int = DEFAULT_FANOUT, client_keytab: str = "",
+        principal: str = "",
+    ) -> None:  # fmt: skip
+        self.hosts = hosts
+        self.groups = groups or {}
+        # Node set of domains -> the host they are on.
+        self.domains = domains or {}
+        self.port = port
+        self.service = service
+        self.fanout = fanout
+        self.client_keytab = client_keytab
+        self.principal = principal
 
 
 def load(path: str) -> Settings:
@@ -47,7 +52,7 @@ def load(path: str) -> Settings:
         principal=table.text("principal", base.principal),
     )
     for key in table.unknown():
-        print(f"rxm: {key}: not known to this release", file=sys.stderr)  # noqa: T201
+        sys.stderr.write(f"rxm: {key}: not known to this release\n")
     return found
 
 

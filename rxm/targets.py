@@ -1,13 +1,14 @@
 """Which hosts, and which domain on which of them. Pure: what hosts know is handed in."""
 
-import re
-from typing import Any
-
-from xman import values
+from xman import lean, values
 from xman.errors import NoSuchDomainError, UsageError
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 _SET_SIGNS = frozenset("[]@*!&^")
-_GROUP = re.compile(r"@[^,\[\]&!^\s]+")
+_GROUP = r"@[^,\[\]&!^\s]+"
 
 
 class Target:
@@ -38,13 +39,16 @@ def expand(text: str, groups: dict[str, str] | None = None) -> list[str]:
     if not _SET_SIGNS & set(text):
         return list(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
     # ClusterShell is dear to import, and most commands name plain hosts.
+    import re
+
+    lean.installed_packages()
     from ClusterShell.NodeSet import NodeSet, NodeSetException
     from ClusterShell.NodeUtils import GroupResolver, GroupResolverError, GroupSource, GroupSourceError
 
     own = GroupResolver(GroupSource("xman", groups=groups)) if groups else None
     try:
         # ClusterShell takes a group that nobody knows for an empty one; a slip must not make a command smaller.
-        for group in _GROUP.findall(text):
+        for group in re.findall(_GROUP, text):
             if not NodeSet(group, resolver=own):
                 raise UsageError(f"'{group}' is not a group that the configuration knows.")
         return [str(name) for name in NodeSet(text, resolver=own)]
@@ -73,7 +77,7 @@ def mapped(name: str, domains: dict[str, str]) -> str:
     return ""
 
 
-def locate(name: str, known: dict[str, list[dict[str, Any]]]) -> Target:
+def locate(name: str, known: "dict[str, list[dict[str, Any]]]") -> Target:
     """Return where a bare domain is, among what hosts said they have: by name, else by UUID, else by id.
 
     `known` holds the `result.domains[]` of `list` by host. Raises NoSuchDomainError, and UsageError naming the hosts

@@ -1,18 +1,18 @@
 """Reading a TOML configuration with typed getters that name file and key when a value is wrong."""
 
-import tomllib
-from pathlib import Path
-from typing import Any, TypeVar
-
 from xman.errors import ConfigurationError
 
-_T = TypeVar("_T")
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, TypeVar
+
+    _T = TypeVar("_T")
 
 
 class Table:
     """One table of a configuration file; remembers which keys were asked for, so that the others can be named."""
 
-    def __init__(self, path: str, values: dict[str, Any], prefix: str = "") -> None:
+    def __init__(self, path: str, values: "dict[str, Any]", prefix: str = "") -> None:
         self._path = path
         self._values = values
         self._prefix = prefix
@@ -69,7 +69,7 @@ class Table:
         """Return the error that says what is wrong with `key`."""
         return ConfigurationError(f"{self._path}: {self._prefix}{key}: {problem}")
 
-    def _get(self, key: str, default: _T, kind: type[_T], expected: str) -> _T:
+    def _get(self, key: str, default: "_T", kind: "type[_T]", expected: str) -> "_T":
         self._asked.add(key)
         value = self._values.get(key, default)
         if not isinstance(value, kind):
@@ -80,12 +80,20 @@ class Table:
 def load(path: str, required: bool) -> Table:
     """Read a TOML file; an absent one is empty unless `required`. Raises ConfigurationError."""
     try:
-        return Table(path, tomllib.loads(Path(path).read_text(encoding="utf-8")))
+        with open(path, "rb") as file:  # noqa: PTH123  # pathlib is dear to import, and rxm reads a file at each start
+            octets = file.read()
+        return Table(path, _read(octets.decode("utf-8")))
     except FileNotFoundError:
         if required:
             raise ConfigurationError(f"{path}: no such file") from None
         return Table(path, {})
     except OSError as error:
         raise ConfigurationError(f"{path}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:  # TOML's own error, and that of what is not UTF-8
         raise ConfigurationError(f"{path}: {error}") from error
+
+
+def _read(text: str) -> "dict[str, Any]":
+    import tomllib
+
+    return tomllib.loads(text)

@@ -43,6 +43,11 @@ def test_one_module_imports_gssapi() -> None:
     assert importers("gssapi") == {"common/xman/gss/python_gssapi.py"}
 
 
+def test_one_module_calls_c_by_itself() -> None:
+    assert importers("_ctypes") == {"common/xman/gss/mit.py"}
+    assert not importers("ctypes")
+
+
 def test_one_module_imports_libvirt() -> None:
     assert importers("libvirt") == {"xmand/virt/driver.py"}
 

@@ -1,7 +1,7 @@
 """GSSAPI with Kerberos 5, as narrow as xman needs it: what a context can do and how it fails.
 
-The work is done by a backend (`python_gssapi`); this module imports none, so that the session, its unit tests and
-rxm's start stay free of it.
+The work is done by a backend: `python_gssapi` for both sides, `direct` for the client's where MIT's library is there.
+This module imports none, so that the session, its unit tests and rxm's start stay free of them.
 """
 
 TYPE_CHECKING = False  # `typing` is as dear as a Kerberos handshake; mypy understands the name
@@ -46,6 +46,22 @@ if TYPE_CHECKING:
             """Whether that name is an ordinary Kerberos principal (an anonymous one is of another type)."""
 
 
+# What is demanded of a finished context, as bits of its flags (RFC 2744, appendix A). Without mutual authentication a
+# recorded command can be played again.
+DEMANDED = {
+    0x02: "mutual_authentication",
+    0x10: "confidentiality",
+    0x20: "integrity",
+    0x04: "replay_detection",
+    0x08: "out_of_sequence_detection",
+}
+
+
+def missing_flags(flags: int) -> str:
+    """Return what `flags` lack of what is demanded, in words; empty where nothing."""
+    return ", ".join(name for flag, name in DEMANDED.items() if not flags & flag)
+
+
 # `reason` of a GssError: what a program, or a message for a person, can tell apart.
 NO_TICKET = "no-ticket"
 EXPIRED = "expired"
@@ -61,10 +77,13 @@ class GssError(Exception):
     """A step, a seal or an unseal failed; nothing more is to be taken from the peer.
 
     `reason` is one of the constants above; `token`, where not None, is what the peer should be sent so that it learns
-    why. The text is the mechanism's own words.
+    why; `received` the peer's own token with which a step failed. The text is the mechanism's own words.
     """
 
-    def __init__(self, reason: str, detail: str, token: bytes | None = None) -> None:
+    def __init__(
+        self, reason: str, detail: str, token: bytes | None = None, received: bytes | None = None
+    ) -> None:  # fmt: skip
         super().__init__(detail)
         self.reason = reason
         self.token = token
+        self.received = received

@@ -1,0 +1,46 @@
+"""Many hosts side by side, so many at a time.
+
+Threads, since looking up a name, fetching a ticket and connecting each block in somebody else's code.
+"""
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import TypeVar
+
+    _Item = TypeVar("_Item")
+    _Done = TypeVar("_Done")
+
+
+def each(items: "Iterable[_Item]", most: int, do: "Callable[[_Item], _Done]") -> "list[_Done]":
+    """Return what `do` makes of each item, in the order of the items, at most `most` at a time.
+
+    What `do` raises is raised here once all have ended. The threads do not keep the process from ending.
+    """
+    import threading
+
+    given = list(items)
+    left = list(reversed(range(len(given))))
+    done: dict[int, _Done] = {}
+    raised: list[BaseException] = []
+
+    def work() -> None:
+        while True:
+            try:
+                number = left.pop()
+            except IndexError:
+                return
+            try:
+                done[number] = do(given[number])
+            except BaseException as error:  # the caller's, who waits in another thread
+                raised.append(error)
+                left.clear()
+
+    threads = [threading.Thread(target=work, daemon=True) for _ in range(min(most, len(given)))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if raised:
+        raise raised[0]
+    return [done[number] for number in range(len(given))]

@@ -1,0 +1,45 @@
+"""What rxm loads on its way to one host: each module more is time that every command takes."""
+
+import subprocess
+import sys
+
+from tests.lab.daemon import Daemon
+from tests.lab.process import ROOT
+
+# Python's own, beside those that every interpreter has loaded before its first line (`python -IS -c pass`).
+PYTHONS = {
+    "os", "stat", "_stat", "posixpath", "genericpath", "os.path", "_collections_abc", "abc", "_abc",
+    "_ctypes", "_socket", "time",
+}  # fmt: skip
+OURS = {
+    "rxm", "rxm.cli", "rxm.client", "rxm.options", "rxm.output", "rxm.plan", "rxm.run", "rxm.settings", "rxm.targets",
+    "xman", "xman.arguments", "xman.config", "xman.errors", "xman.gss", "xman.gss.direct", "xman.gss.initiators",
+    "xman.gss.mit", "xman.gss.reasons", "xman.lean", "xman.outcome", "xman.session", "xman.values", "xman.verbs",
+    "xman.wire", "xman.wire.client", "xman.wire.constants", "xman.wire.messages", "xman.wire.server",
+    "xman.wire.tokens",
+}  # fmt: skip
+PROGRAM = """
+import sys
+before = set(sys.modules)
+sys.path += {paths!r}
+from rxm import cli
+status = cli.run({words!r})
+sys.stderr.write("\\n" + " ".join(sorted(set(sys.modules) - before)))
+sys.exit(status)
+"""
+
+
+def loaded(daemon: Daemon, env: dict[str, str], *words: str) -> set[str]:
+    """Return the modules that one command, which succeeds, loads in an interpreter as the launcher starts it."""
+    given = ["-H", daemon.host, "-p", str(daemon.port), *words]
+    program = PROGRAM.format(paths=[str(ROOT / "common"), str(ROOT)], words=given)
+    done = subprocess.run([sys.executable, "-IS", "-c", program], env=env, capture_output=True, text=True, check=True)
+    return set(done.stderr.splitlines()[-1].split())
+
+
+def test_a_list_loads_no_more_than_it_needs(daemon: Daemon, alice: dict[str, str]) -> None:
+    assert loaded(daemon, alice, "list") <= PYTHONS | OURS
+
+
+def test_a_change_loads_no_more(daemon: Daemon, alice: dict[str, str]) -> None:
+    assert loaded(daemon, alice, "autostart", "test", "off") <= PYTHONS | OURS
