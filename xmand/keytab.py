@@ -1,6 +1,6 @@
 """Which keys the keytab holds: versions and encryption types, never the keys themselves.
 
-GSSAPI does not tell. Source: MIT krb5, "Keytab file format" (doc/formats/keytab_file_format.rst); Heimdal writes the same.
+GSSAPI does not tell. Source: MIT krb5, "Keytab file format" (doc/formats/keytab_file_format.rst); also Heimdal's.
 """
 
 import struct
