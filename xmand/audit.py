@@ -5,13 +5,17 @@ The order of the fields is fixed, what matters first: whoever truncates a line e
 
 from collections.abc import Callable
 
+from xman import outcome
+from xmand.answer import Answer
+from xmand.request import Request
+
 # More of one field than this is somebody filling our log.
 MOST_FIELD = 256
 MOST_LINE = 1024
 _CUT = ' trunc="1"'
 _PLAIN = frozenset(range(0x20, 0x7F)) - frozenset(b'"\\')
 
-FIELDS = ("ev", "rid", "princ", "peer", "verb", "dom", "reason", "res", "code", "ms", "detail")
+FIELDS = ("ev", "rid", "princ", "peer", "verb", "dom", "reason", "res", "code", "ms", "recovered", "n", "detail")
 
 
 def escape(value: str | bytes) -> str:
@@ -47,3 +51,13 @@ class Audit:
     def record(self, **fields: str | bytes | int) -> None:
         """Write one line."""
         self._write(line(**fields))
+
+    def begin(self, request: Request) -> None:
+        """Write down that a command begins."""
+        self.record(ev="begin", **request.who(), reason=request.reason)
+
+    def end(self, request: Request, how: Answer, ev: str = "end") -> None:
+        """Write down how a command ended."""
+        self.record(
+            ev=ev, **request.who(), res=outcome.class_name(how.code), code=how.code, ms=how.ms, detail=how.detail
+        )  # fmt: skip

@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from xman.arguments import Parsed
 from xman.errors import RefusedError
@@ -26,6 +26,23 @@ class Host:
     ring: Ring
 
 
+class Record:
+    """What the audit is to know of a change beyond its words; this one keeps nothing.
+
+    `earlier` is the UUID of the domain that an earlier try at the same request was about to define, empty where there
+    was none: if there is such a domain now, it is that request's own.
+    """
+
+    def __init__(self, earlier: str = "") -> None:
+        self.earlier = earlier
+
+    def found(self, uuid: str) -> None:
+        """Say which domain it is about."""
+
+    def intends(self, name: str, uuid: str) -> None:
+        """Say, durably, which domain is about to be defined. Raises RefusedError where that cannot be written down."""
+
+
 @dataclass(frozen=True)
 class Call:
     """One command, authorised, its words read."""
@@ -41,6 +58,7 @@ class Call:
     # For commands that follow: hands a part of the reply to the caller; without one, only raises where there is nobody
     # to be told anything any more.
     emit: Callable[[Result | None], None] = lambda _part: None
+    record: Record = field(default_factory=Record)
 
     @property
     def verb(self) -> Verb:
@@ -72,6 +90,7 @@ class Call:
         domain = find(connection, self.parsed.text("DOMAIN"), allow_id=not self.verb.loses_data)
         if domain.privileged() and self.verb.family != "tune":
             raise RefusedError(f"Cannot {self.verb.name} privileged domain 0")
+        self.record.found(domain.uuid)
         with self.host.locks.hold(domain.uuid, self.verb.name, self.deadline), domain.lost_means_unknown():
             yield domain
 

@@ -12,7 +12,8 @@ from xman.session import Authenticated, Closed, CommandReceived, MessageRefused,
 from xman.wire.constants import ERROR_TEXTS, STDERR, STDOUT
 from xmand import identity
 from xmand.audit import Audit
-from xmand.commands import Commands, Peer
+from xmand.commands import Commands
+from xmand.request import Peer
 from xmand.settings import Limits
 
 logger = logging.getLogger(__name__)

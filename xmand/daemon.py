@@ -9,7 +9,7 @@ import socket
 from pathlib import Path
 
 import xman
-from xman.errors import ConfigurationError, UnreachableError
+from xman.errors import ConfigurationError, UnreachableError, XmanError
 from xman.gss import GssError
 from xman.gss.python_gssapi import Acceptor
 from xman.session import ServerSession
@@ -18,7 +18,9 @@ from xmand.audit import Audit
 from xmand.call import Host
 from xmand.commands import Commands
 from xmand.connection import Connection
+from xmand.journal import Journal
 from xmand.locks import DomainLocks
+from xmand.mounts import volatile
 from xmand.notify import notify
 from xmand.ring import Ring
 from xmand.settings import Settings
@@ -32,6 +34,12 @@ logger = logging.getLogger(__name__)
 _FLUSH_SECONDS = 1.0
 # What runs when we are told to end may finish; below the unit's TimeoutStopSec.
 DRAIN_SECONDS = 600.0
+# How soon a journal, or a libvirt, that was not there at the start is tried again.
+_RECOVER_SECONDS = 5.0
+_PROMISE_LOST = (
+    "is in memory ({kind}): after a restart of the host, changes that were under way are not settled, and a retry of"
+    " one acts again"
+)
 # Out of descriptors: waiting beats spinning.
 _ACCEPT_PAUSE_SECONDS = 0.1
 
@@ -57,7 +65,9 @@ class Daemon:
         _use_replay_cache(settings.run_dir)
         self._acceptor = acceptor(settings)
         self._driver = Driver(settings.libvirt_uri, self._ring.add)
-        self._commands = Commands(Host(settings, self._driver, DomainLocks(), self._ring), self._audit)
+        self._journal = Journal(settings.state_dir, settings.journal.keep_days, settings.journal.size_mib)
+        host = Host(settings, self._driver, DomainLocks(), self._ring)
+        self._commands = Commands(host, self._audit, self._journal)
         self._slots = asyncio.Semaphore(settings.limits.connections)
         self._connections: dict[asyncio.Task[None], Connection] = {}
 
@@ -69,7 +79,7 @@ class Daemon:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
         loop.add_signal_handler(signal.SIGHUP, logger.warning, "SIGHUP: the configuration is read at the start only")
-        warming = loop.create_task(self._warm_up())
+        background = [loop.create_task(self._warm_up()), loop.create_task(self._recover())]
         tasks = [loop.create_task(self._accept(sock)) for sock in sockets] + [loop.create_task(self._keep_flushing())]
         names = " ".join(listen.name(sock.getsockname()) for sock in sockets)
         logger.info("xmand %s listens on %s", xman.__version__, names)
@@ -77,7 +87,7 @@ class Daemon:
         await stop.wait()
         notify("STOPPING=1")
         logger.info("ending")
-        for task in [*tasks, warming]:
+        for task in [*tasks, *background]:
             task.cancel()
         for sock in sockets:
             sock.close()
@@ -93,6 +103,22 @@ class Daemon:
                 await workers.run(lambda purpose=purpose: self._driver.connection(purpose), None)  # type: ignore[misc]
             except Exception as error:  # whatever it is, each command will meet it again and report it
                 logger.warning("%s", error)
+                return
+
+    async def _recover(self) -> None:
+        """Settle what an earlier run left open; until that is begun, each change that comes tries as well."""
+        if kind := volatile(self._settings.state_dir):
+            logger.warning("state_dir: %s", _PROMISE_LOST.format(kind=kind))
+        complaint = ""
+        while True:
+            try:
+                await self._commands.recover()
+            except XmanError as error:
+                if str(error) != complaint:
+                    complaint = str(error)
+                    logger.error("%s", error)
+                await asyncio.sleep(_RECOVER_SECONDS)
+            else:
                 return
 
     async def _accept(self, sock: socket.socket) -> None:
@@ -128,8 +154,13 @@ class Daemon:
         for task, connection in list(self._connections.items()):
             if not connection.busy:
                 task.cancel()
-        if self._connections:
-            await asyncio.wait(list(self._connections), timeout=DRAIN_SECONDS)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(DRAIN_SECONDS):
+                if self._connections:
+                    await asyncio.wait(list(self._connections))
+                # A change whose caller has gone.
+                await self._commands.drain()
+        self._journal.close()
 
     async def _keep_flushing(self) -> None:
         while True:

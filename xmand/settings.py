@@ -34,6 +34,15 @@ class Limits:
 
 
 @dataclass(frozen=True)
+class JournalCaps:
+    """How much of the past is kept: what is older goes, and the oldest where that is still too much."""
+
+    keep_days: int = 365
+    # Some hundred thousand changes.
+    size_mib: int = 64
+
+
+@dataclass(frozen=True)
 class Migration:
     """Where domains may go and how."""
 
@@ -51,9 +60,11 @@ class Settings:
     keytab: str = "/etc/krb5.keytab"
     k5login: str = "/root/.k5login"
     libvirt_uri: str = ""
+    state_dir: str = "/var/lib/xmand"
     run_dir: str = "/run/xmand"
     syslog: str = "/dev/log"
     limits: Limits = field(default_factory=Limits)
+    journal: JournalCaps = field(default_factory=JournalCaps)
     migrate: Migration = field(default_factory=Migration)
     # `file: key` of keys that mean nothing to this release.
     unknown: tuple[str, ...] = ()
@@ -63,7 +74,7 @@ def load(path: str | None) -> Settings:
     """Read `path`, or the default file where there is one. Raises ConfigurationError."""
     table = config.load(path or DEFAULT_PATH, required=path is not None)
     base = Settings()
-    limits, migrate = table.table("limits"), table.table("migrate")
+    limits, journal, migrate = table.table("limits"), table.table("journal"), table.table("migrate")
     lim = base.limits
     return Settings(
         listen=tuple(table.texts("listen", list(base.listen))),
@@ -71,6 +82,7 @@ def load(path: str | None) -> Settings:
         keytab=table.text("keytab", base.keytab),
         k5login=table.text("k5login", base.k5login),
         libvirt_uri=table.text("libvirt_uri", base.libvirt_uri),
+        state_dir=table.text("state_dir", base.state_dir),
         run_dir=table.text("run_dir", base.run_dir),
         syslog=table.text("syslog", base.syslog),
         limits=Limits(
@@ -84,6 +96,10 @@ def load(path: str | None) -> Settings:
             workers=limits.number("workers", lim.workers, least=1, most=1024),
             long_workers=limits.number("long_workers", lim.long_workers, least=1, most=1024),
             streams=limits.number("streams", lim.streams, least=1, most=1024),
+        ),
+        journal=JournalCaps(
+            keep_days=journal.number("keep_days", base.journal.keep_days, least=1),
+            size_mib=journal.number("size_mib", base.journal.size_mib, least=1),
         ),
         migrate=Migration(
             allow=tuple(migrate.texts("allow", [])),

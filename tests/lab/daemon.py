@@ -76,7 +76,8 @@ class Daemon:
         self.config = directory / "xmand.toml"
         self.config.write_text(
             f'listen = ["{listen}"]\nkeytab = "{keytab or realm.keytab}"\nk5login = "{self.k5login}"\n'
-            f'libvirt_uri = "{uri}"\nrun_dir = "{directory / "run"}"\nsyslog = "{self.syslog.path}"\n'
+            f'libvirt_uri = "{uri}"\nstate_dir = "{directory / "state"}"\nrun_dir = "{directory / "run"}"\n'
+            f'syslog = "{self.syslog.path}"\n'
             f"{settings}\n{tables}\n"
         )
         # What stands before every command: how to get where the daemon is.

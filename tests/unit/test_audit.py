@@ -57,7 +57,8 @@ def test_a_line_has_its_fields_in_order_whatever_the_callers() -> None:
 
 
 def test_the_order_puts_first_what_matters() -> None:
-    assert FIELDS == ("ev", "rid", "princ", "peer", "verb", "dom", "reason", "res", "code", "ms", "detail")
+    assert FIELDS == ("ev", "rid", "princ", "peer", "verb", "dom", "reason", "res", "code", "ms", "recovered", "n",
+                      "detail")  # fmt: skip
 
 
 def test_empty_fields_are_left_out_but_zero_is_not_empty() -> None:

@@ -17,8 +17,10 @@ from xman.wire import constants as wire
 from xmand import verbs
 from xmand.audit import Audit
 from xmand.call import Call, Host
-from xmand.commands import Commands, Peer
+from xmand.commands import Commands
+from xmand.journal import Journal
 from xmand.locks import DomainLocks
+from xmand.request import Peer
 from xmand.ring import Ring
 from xmand.settings import Limits, Settings
 
@@ -70,7 +72,8 @@ class Bench:
         self.audit: list[str] = []
         settings = Settings(k5login=str(self.list), limits=Limits(**limits))  # type: ignore[arg-type]
         driver: Any = None  # no handler of these tests asks for it
-        self.commands = Commands(Host(settings, driver, DomainLocks(), Ring()), Audit(self._write))
+        self.journal = Journal(str(directory / "state"), keep_days=1, most_mib=1)
+        self.commands = Commands(Host(settings, driver, DomainLocks(), Ring()), Audit(self._write), self.journal)
         self.when_late: Callable[[], None] = lambda: None
 
     def _write(self, line: str) -> None:

@@ -13,7 +13,7 @@ from tests.unit.test_commands import SOON, Bench, Replies, bench, handle
 from xman import verbs
 from xman.errors import RefusedError, UnreachableError
 from xman.result import Result
-from xmand import commands
+from xmand import following
 from xmand.call import Call
 
 __all__ = ["bench"]
@@ -24,8 +24,8 @@ WORDS = (b"events", b"--follow")
 @pytest.fixture(autouse=True)
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Look at the client, and at the list, a hundred times a second."""
-    monkeypatch.setattr(commands, "_LOOK_SECONDS", 0.01)
-    monkeypatch.setattr(commands, "_JUDGE_SECONDS", 0.01)
+    monkeypatch.setattr(following, "_LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(following, "_JUDGE_SECONDS", 0.01)
     follow = verbs.Option(("--follow",), "")
     monkeypatch.setitem(verbs.BY_NAME, "events", verbs.Verb("events", "", "show", options=(follow,)))
 

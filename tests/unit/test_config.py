@@ -18,6 +18,7 @@ XMAND_DEFAULTS = {
     "keytab": "/etc/krb5.keytab",
     "k5login": "/root/.k5login",
     "libvirt_uri": "",
+    "state_dir": "/var/lib/xmand",
     "run_dir": "/run/xmand",
     "syslog": "/dev/log",
     "limits": {
@@ -32,6 +33,7 @@ XMAND_DEFAULTS = {
         "long_workers": 64,
         "streams": 64,
     },
+    "journal": {"keep_days": 365, "size_mib": 64},
     "migrate": {"allow": (), "uri": "", "clear": False},
 }
 # DESIGN, the table of rxm.toml.
@@ -214,6 +216,7 @@ def test_every_key_of_xmand_toml_is_read(file: Path) -> None:
         keytab = "/k"
         k5login = "/l"
         libvirt_uri = "test:///default"
+        state_dir = "/s"
         run_dir = "/r"
         syslog = "none"
         [limits]
@@ -227,6 +230,9 @@ def test_every_key_of_xmand_toml_is_read(file: Path) -> None:
         workers = 8
         long_workers = 9
         streams = 10
+        [journal]
+        keep_days = 11
+        size_mib = 12
         [migrate]
         allow = ["skirit[80-84]"]
         uri = "qemu+tls://{host}/system"
@@ -242,6 +248,7 @@ def test_every_key_of_xmand_toml_is_read(file: Path) -> None:
         "keytab": "/k",
         "k5login": "/l",
         "libvirt_uri": "test:///default",
+        "state_dir": "/s",
         "run_dir": "/r",
         "syslog": "none",
         "limits": {
@@ -256,6 +263,7 @@ def test_every_key_of_xmand_toml_is_read(file: Path) -> None:
             "long_workers": 9,
             "streams": 10,
         },
+        "journal": {"keep_days": 11, "size_mib": 12},
         "migrate": {"allow": ("skirit[80-84]",), "uri": "qemu+tls://{host}/system", "clear": True},
         "unknown": (),
     }

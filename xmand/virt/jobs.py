@@ -1,5 +1,6 @@
 """libvirt's jobs: calls that take minutes, and tell how far they are while they block."""
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable
@@ -69,6 +70,13 @@ def abort_job(domain: Domain) -> bool:
                 return False
             raise
     return True
+
+
+def busy(domain: Domain) -> bool:
+    """Whether libvirt is at work on `domain`, for somebody who may have gone away; a driver that cannot tell is not."""
+    with contextlib.suppress(api.libvirtError):
+        return bool(domain.raw.jobStats().get("type", api.VIR_DOMAIN_JOB_NONE) != api.VIR_DOMAIN_JOB_NONE)
+    return False
 
 
 def _abort(domain: Domain, what: str) -> None:

@@ -1,0 +1,75 @@
+"""How a command ended: what its caller is told, what a retry gets, and what the audit says of it."""
+
+import json
+import socket
+from dataclasses import dataclass
+from typing import Any
+
+from xman import outcome, render, result
+from xman.result import Result
+from xman.wire import constants as wire
+
+# More than any message of libvirt's; the journal is no place for more.
+_MOST_MESSAGE = 16_384
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An outcome: `done` of a success, `message` of a failure (without `Error: `); `ms` is how long it took."""
+
+    code: int
+    ms: int = 0
+    message: str = ""
+    done: Result | None = None
+
+    @property
+    def fault(self) -> bool:
+        """Whether it is a fault of ours, which is told as a protocol ERROR."""
+        return self.code == outcome.INTERNAL
+
+    @property
+    def detail(self) -> str:
+        """What the audit says of it."""
+        return " ".join(self.done.notes) if self.done is not None else self.message
+
+    def output(self, verb: str, domain: str, *, as_json: bool) -> list[tuple[int, bytes]]:
+        """Return what its caller is told, by stream."""
+        if self.done is not None:
+            stdout = (wire.STDOUT, part(verb, self.done, self.ms, as_json=as_json))
+            notes = "" if as_json else "".join(f"{note}\n" for note in self.done.notes)
+            return [stdout, (wire.STDERR, notes.encode())]
+        if as_json:
+            failed = result.failed(socket.gethostname(), verb, domain or None, self.code, self.message)
+            return [(wire.STDOUT, f"{result.dumps(failed)}\n".encode())]
+        return [(wire.STDERR, f"Error: {self.message}\n".encode())]
+
+    def dumps(self) -> str:
+        """Return it as JSON, for `loads`."""
+        kept: dict[str, Any] = {"code": self.code, "ms": self.ms, "message": self.message[:_MOST_MESSAGE]}
+        if self.done is not None:
+            kept["done"] = {
+                "data": self.done.data, "changed": self.done.changed, "domain": self.done.domain,
+                "notes": list(self.done.notes),
+            }  # fmt: skip
+        return json.dumps(kept, separators=(",", ":"))
+
+
+def part(verb: str, done: Result, ms: int, *, as_json: bool) -> bytes:
+    """Return what a success says on standard output, without its notes; all of it, or one of its parts."""
+    if as_json:
+        return f"{result.dumps(result.succeeded(socket.gethostname(), verb, done, ms))}\n".encode()
+    return render.text(verb, done.data).encode()
+
+
+def loads(text: str) -> Answer:
+    """Return the answer that `Answer.dumps` wrote, of this release or another. Raises ValueError."""
+    try:
+        kept = json.loads(text)
+        done = kept.get("done")
+        if done is not None:
+            done = Result(
+                done["data"], changed=done["changed"], domain=done["domain"], notes=tuple(done["notes"])
+            )  # fmt: skip
+        return Answer(int(kept["code"]), int(kept["ms"]), str(kept["message"]), done)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"not an answer: {error}") from error

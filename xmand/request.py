@@ -1,0 +1,102 @@
+"""One command's words, on their way from the wire to the verb."""
+
+import hashlib
+import json
+import secrets
+import time
+from typing import Any
+
+from xman import arguments, verbs
+from xman.arguments import Parsed
+from xman.errors import UsageError
+from xman.verbs import TEXT, Verb
+
+# What a caller may say otherwise when it asks again, and still mean the same request.
+_NOT_THE_REQUEST = ("rid", "timeout", "json")
+
+
+class Peer:
+    """Who is at the other end of a connection."""
+
+    __slots__ = ("address", "principal", "refused")
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        self.principal = b""
+        # Why everything is denied whatever the list says; empty where nothing speaks against the name.
+        self.refused = "not authenticated"
+
+    def who(self) -> dict[str, str | bytes | int]:
+        """Return the audit fields that say who it is."""
+        return {"princ": self.principal, "peer": self.address}
+
+
+class Request:
+    """What one caller asks for. `uuid` is the domain's, once the verb has found it."""
+
+    def __init__(self, peer: Peer, verb: Verb, words: list[bytes]) -> None:
+        self.peer = peer
+        self.verb = verb
+        self.begun = time.monotonic()
+        self._words = words
+        # Asked for even where the other words are wrong.
+        self.json = b"--json" in words
+        self.rid = secrets.token_hex(16) if verb.changes else ""
+        self.reason = ""
+        self.domain = ""
+        self.uuid = ""
+        self._parsed: Parsed | None = None
+
+    def parse(self) -> None:
+        """Read the words by the verb table. Raises UsageError."""
+        try:
+            words = [word.decode("utf-8") for word in self._words]
+        except UnicodeDecodeError:
+            raise UsageError("An argument is not UTF-8.") from None
+        self._parsed = arguments.parse(self.verb, words)
+        self.rid = str(self._parsed.options.get("rid", self.rid))
+        self.reason = str(self._parsed.options.get("reason", ""))
+        self.domain = " ".join(
+            [self._parsed.text("DOMAIN")] if self.verb.takes_domain else self._parsed.words("DOMAIN")
+        )
+
+    @property
+    def parsed(self) -> Parsed:
+        """The words, once read."""
+        assert self._parsed is not None  # noqa: S101  # `parse` has been called
+        return self._parsed
+
+    @property
+    def principal(self) -> str:
+        """Who asks. A name that is not ASCII was refused long before."""
+        return self.peer.principal.decode("ascii")
+
+    def ms(self) -> int:
+        """Return the milliseconds since it came."""
+        return int((time.monotonic() - self.begun) * 1000)
+
+    def who(self) -> dict[str, str | bytes | int]:
+        """Return the audit fields that say whose command this is."""
+        return {"rid": self.rid, **self.peer.who(), "verb": self.verb.name, "dom": self.domain}
+
+    def digest(self) -> str:
+        """Return what two requests have in common only where they ask for the same."""
+        options = {key: value for key, value in self.parsed.options.items() if key not in _NOT_THE_REQUEST}
+        said = json.dumps([self.verb.name, self.parsed.given, options], sort_keys=True)
+        return hashlib.sha256(said.encode("utf-8", "surrogatepass")).hexdigest()
+
+    def asked(self) -> dict[str, Any]:
+        """Return what was said beside DOMAIN: options, and arguments as words; of a FILE its size and hash only."""
+        options = {key: value for key, value in self.parsed.options.items() if key not in _NOT_THE_REQUEST}
+        said: dict[str, Any] = {"options": options}
+        for argument in self.verb.arguments:
+            words = self.parsed.given.get(argument.name, [])
+            if argument.kind == TEXT:
+                octets = "".join(words).encode("utf-8", "surrogatepass")
+                said[argument.name] = {"octets": len(octets), "sha256": hashlib.sha256(octets).hexdigest()}
+            elif argument.name == "KEY=VALUE":
+                # A value may be a password (vncpasswd).
+                said[argument.name] = [word.partition("=")[0] for word in words]
+            elif argument.kind != verbs.DOMAIN:
+                said[argument.name] = words
+        return said
