@@ -232,7 +232,8 @@ def wire_words(
     timeout: float | None = None,
 ) -> list[bytes]:  # fmt: skip
     """Return the argument vector for one target; `domains` stand for the DOMAINs given where rxm shared them out."""
-    options = dict(parsed.options)
+    own = {option.key for option in parsed.verb.options if option.local}
+    options = {key: value for key, value in parsed.options.items() if key not in own}
     common = {"rid": rid, "reason": reason, "timeout": f"{timeout:g}" if timeout else ""}
     options |= {key: value for key, value in common.items() if value}
     if json:

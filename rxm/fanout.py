@@ -12,10 +12,13 @@ if TYPE_CHECKING:
     _Done = TypeVar("_Done")
 
 
-def each(items: "Iterable[_Item]", most: int, do: "Callable[[_Item], _Done]") -> "list[_Done]":
+def each(
+    items: "Iterable[_Item]", most: int, do: "Callable[[_Item], _Done]", interrupted: "Callable[[], None] | None" = None
+) -> "list[_Done]":
     """Return what `do` makes of each item, in the order of the items, at most `most` at a time.
 
-    What `do` raises is raised here once all have ended. The threads do not keep the process from ending.
+    What `do` raises is raised here once all have ended. `interrupted` is called at the first Ctrl-C, instead of giving
+    up. The threads do not keep the process from ending.
     """
     import threading
 
@@ -39,8 +42,15 @@ def each(items: "Iterable[_Item]", most: int, do: "Callable[[_Item], _Done]") ->
     threads = [threading.Thread(target=work, daemon=True) for _ in range(min(most, len(given)))]
     for thread in threads:
         thread.start()
-    for thread in threads:
-        thread.join()
+    while threads:
+        try:
+            threads[-1].join()
+            threads.pop()
+        except KeyboardInterrupt:
+            if interrupted is None:
+                raise
+            interrupted()
+            interrupted = None
     if raised:
         raise raised[0]
     return [done[number] for number in range(len(given))]

@@ -12,9 +12,15 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from rxm.bar import Bar
+
 
 class Output:
-    """Prints results as they come; safe to use from several threads."""
+    """Prints results as they come; safe to use from several threads.
+
+    On a terminal the last line may be a bar that says how far the commands under way are; it is gone when another line
+    is written, and at the end.
+    """
 
     def __init__(self, *, json: bool, quiet: bool, log: bool, several: bool) -> None:
         self._json = json
@@ -23,10 +29,13 @@ class Output:
         # With several hosts every line for a person says which it is about.
         self._several = several
         self._lock = allocate_lock()
+        self._bar: Bar | None = None
+        self._closed = False
 
     def text(self, verb: str, target: Target, reply: Reply) -> None:
         """Pass on what a host wrote."""
         with self._lock:
+            self._ended(target)
             if not self._quiet or reply.outcome != outcome.OK:
                 _write(sys.stdout.fileno(), self._labelled(target, reply.stdout))
                 _write(sys.stderr.fileno(), self._labelled_message(target, reply.stderr))
@@ -37,9 +46,21 @@ class Output:
         from xman import result
 
         with self._lock:
+            self._ended(target)
             if not self._quiet or not envelope["ok"]:
                 _write(sys.stdout.fileno(), f"{result.dumps(envelope | {'host': target.host})}\n".encode())
             self._to_syslog(envelope["verb"], target, envelope.get("code", outcome.OK), envelope.get("message", ""))
+
+    def done(self, envelope: "dict[str, Any]", target: Target, line: str) -> None:
+        """Print what has become of one target, where the text is our own and not the host's."""
+        if self._json:
+            self.envelope(envelope, target)
+            return
+        with self._lock:
+            self._ended(target)
+            if not self._quiet:
+                _write(sys.stdout.fileno(), self._labelled(target, f"{line}\n".encode()))
+            self._to_syslog(envelope["verb"], target, outcome.OK, line)
 
     def failure(self, verb: str, target: Target, code: int, message: str) -> None:
         """Print a failure that is our own, or that the protocol reported."""
@@ -49,6 +70,7 @@ class Output:
             self.envelope(result.failed(target.host, verb, target.domain or None, code, message), target)
             return
         with self._lock:
+            self._ended(target)
             where = f"{target.host}: " if self._several or not message[:1].isupper() else ""
             _write(sys.stderr.fileno(), f"Error: {where}{message}\n".encode())
             self._to_syslog(verb, target, code, message)
@@ -62,14 +84,42 @@ class Output:
             long = bool(rows) and "max_memory" in rows[0]
             _write(sys.stdout.fileno(), (domains.long_listing(rows) if long else domains.table(rows, True)).encode())
 
-    def progress(self, data: bytes) -> None:
+    def progress(self, target: Target, data: bytes) -> None:
         """Show a person what a command that runs says; programs get results only."""
-        if not self._quiet and not self._json:
-            _write(sys.stderr.fileno(), data)
+        if self._quiet or self._json or self._closed:
+            return
+        with self._lock:
+            for line in data.splitlines(keepends=True):
+                if not (os.isatty(sys.stderr.fileno()) and self._draw(target, line)):
+                    self._clear()
+                    _write(sys.stderr.fileno(), self._labelled(target, line))
 
-    def warn(self, text: str) -> None:
-        """Say something to a person."""
-        _write(sys.stderr.fileno(), f"{text}\n".encode())
+    def close(self) -> None:
+        """Clear the bar for good, whatever the commands under way may still say."""
+        with self._lock:
+            self._clear()
+            self._closed = True
+
+    def _draw(self, target: Target, line: bytes) -> bool:
+        """Draw the bar where `line` has figures for one; return whether it has."""
+        # Few commands take so long that they need these.
+        from rxm.bar import Bar
+        from xman import progress
+
+        figures = progress.parse(line.decode("utf-8", "replace").rstrip("\n"))
+        if figures is None:
+            return False
+        self._bar = self._bar or Bar(sys.stderr.fileno())
+        self._bar.show(target, figures)
+        return True
+
+    def _ended(self, target: Target) -> None:
+        if self._bar is not None:
+            self._bar.end(target)
+
+    def _clear(self) -> None:
+        if self._bar is not None:
+            self._bar.clear()
 
     def _labelled(self, target: Target, data: bytes) -> bytes:
         if not self._several or not data:

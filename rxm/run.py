@@ -9,7 +9,7 @@ from rxm.output import Output
 from rxm.plan import Job
 from rxm.settings import Settings
 from rxm.targets import Target
-from xman import arguments, outcome, verbs
+from xman import arguments, errors, outcome, verbs
 from xman.arguments import Parsed
 from xman.errors import UnreachableError, XmanError
 
@@ -20,11 +20,15 @@ if TYPE_CHECKING:
 
     from xman.gss.initiators import Initiator
 
+    _Item = TypeVar("_Item")
     _Done = TypeVar("_Done")
 
 # A verb without a deadline of its own (migrate) is given up when its host has said nothing for so long: more than the
 # minute after which xmand itself gives up a migration that stands still.
 _SILENCE_SECONDS = 90.0
+# Commands that wait for guests are sent to one host side by side, over as many connections: what one of them takes, the
+# others need not wait for. Half of what a host grants one caller.
+_LANES = 16
 
 
 class Runner:
@@ -39,18 +43,56 @@ class Runner:
         self._deadline = Deadline(_seconds(options, parsed))
         # Set once; read by every host's thread before it begins another command.
         self._stopped = False
+        self._under_way: set[Job] = set()
 
     def run(self) -> int:
         """Do it all; return the exit status. Raises XmanError where nothing could be begun."""
+        if self._parsed.flag("all"):
+            return self._every_domain()
         targets = plan.address(plan.domain_words(self._parsed), self._hosts, self._settings.domains)
         if any(not target.host for target in targets):
-            targets = plan.located(targets, self._ask_all())
+            targets = plan.located(targets, self._known())
         jobs = plan.jobs(self._parsed, self._hosts, targets)
         several = len({job.target.host for job in jobs}) > 1
-        output = Output(json=self._options.json, quiet=self._options.quiet, log=self._options.syslog, several=several)
+        output = self._output(several)
         if several and self._parsed.verb.name == "list" and not self._options.json:
             return self._merged_list(jobs, output)
         return outcome.combine(self._each_host(jobs, output, lambda c, job: self._one(c, job, output)))
+
+    def _output(self, several: bool) -> Output:
+        options = self._options
+        return Output(json=options.json, quiet=options.quiet, log=options.syslog, several=several)
+
+    def _every_domain(self) -> int:
+        """Do it to every running domain of each host. A host that does not answer costs its own line only."""
+        from rxm import all_domains
+
+        verb = self._parsed.verb.name
+        all_domains.check(self._parsed)
+        output = self._output(len(self._hosts) > 1)
+        known, problems = self._ask_all()
+        for host, error in problems.items():
+            output.failure(verb, Target(host), error.outcome, str(error))
+        codes = [error.outcome for error in problems.values()]
+        if codes and self._options.fail_fast:
+            return outcome.combine(codes)
+        found = {host: all_domains.running(domains) for host, domains in known.items()}
+        all_domains.confirm(self._parsed, found)
+        for host in [host for host, names in found.items() if not names]:
+            output.done(all_domains.nothing(host, verb), Target(host), all_domains.NOTHING)
+        jobs = [Job(Target(host, name), [name]) for host, names in found.items() for name in names]
+
+        def one(connection: Connection, job: Job) -> int:
+            envelope = self._structured(connection, job, lambda data: output.progress(job.target, data))
+            name = job.target.domain
+            if envelope["ok"]:
+                output.done(envelope, job.target, all_domains.line(verb, name, envelope))
+                return outcome.OK
+            message = envelope["message"]
+            output.failure(verb, job.target, envelope["code"], message if name in message else f"'{name}': {message}")
+            return int(envelope["code"])
+
+        return outcome.combine(codes + self._each_host(jobs, output, one))
 
     def _merged_list(self, jobs: list[Job], output: Output) -> int:
         rows: list[dict[str, Any]] = []
@@ -68,20 +110,35 @@ class Runner:
         return outcome.combine(codes)
 
     def _each_host(self, jobs: list[Job], output: Output, one: "Callable[[Connection, Job], int]") -> list[int]:
-        """Do each host's jobs over one connection, hosts side by side; return the codes."""
-        by_host: dict[str, list[Job]] = {}
-        for job in jobs:
-            by_host.setdefault(job.target.host, []).append(job)
-        if len(by_host) == 1:
-            (host,) = by_host
-            return self._host(host, by_host[host], output, one)
-        done = self._side_by_side(by_host, lambda host: self._host(host, by_host[host], output, one))
-        return [code for codes in done for code in codes]
+        """Do each host's jobs over one connection, hosts side by side; return the codes.
 
-    def _side_by_side(self, hosts: "Iterable[str]", do: "Callable[[str], _Done]") -> "list[_Done]":
+        Where they wait for guests, a host's jobs are shared out among several connections.
+        """
+        lanes: dict[tuple[str, int], list[Job]] = {}
+        begun: dict[str, int] = {}
+        most = _LANES if self._waits() else 1
+        for job in jobs:
+            number = begun[job.target.host] = begun.get(job.target.host, -1) + 1
+            lanes.setdefault((job.target.host, number % most), []).append(job)
+        try:
+            if len(lanes) == 1:
+                (((host, _), own),) = lanes.items()
+                return self._host(host, own, output, one)
+            done = self._side_by_side(lanes.items(), lambda lane: self._host(lane[0][0], lane[1], output, one))
+            return [code for codes in done for code in codes]
+        finally:
+            output.close()
+
+    def _waits(self) -> bool:
+        """Whether each command takes as long as a guest likes. One that shall stop at a failure has to wait for it."""
+        waits = self._parsed.waiting_seconds(verbs.WAIT_SECONDS) is not None
+        return waits and self._parsed.verb.takes_domain and not self._options.fail_fast
+
+    def _side_by_side(self, items: "Iterable[_Item]", do: "Callable[[_Item], _Done]") -> "list[_Done]":
         from rxm import fanout
 
-        return fanout.each(hosts, self._options.fanout or self._settings.fanout, do)
+        interrupted = self._abort_all if self._parsed.verb.name == "migrate" else None
+        return fanout.each(items, self._options.fanout or self._settings.fanout, do, interrupted)
 
     def _host(self, host: str, jobs: list[Job], output: Output, one: "Callable[[Connection, Job], int]") -> list[int]:
         codes: list[int] = []
@@ -90,6 +147,7 @@ class Runner:
             for job in jobs:
                 if self._stopped:
                     break
+                self._under_way.add(job)
                 try:
                     connection = connection or self._connect(host)
                     code = one(connection, job)
@@ -97,6 +155,8 @@ class Runner:
                     code = error.outcome
                     connection = None
                     output.failure(self._parsed.verb.name, job.target, code, str(error))
+                finally:
+                    self._under_way.discard(job)
                 codes.append(code)
                 if code != outcome.OK and self._options.fail_fast:
                     self._stopped = True
@@ -105,10 +165,10 @@ class Runner:
                 connection.close()
         return codes
 
-    def _connect(self, host: str) -> Connection:
+    def _connect(self, host: str, deadline: Deadline | None = None) -> Connection:
         port = self._options.port or self._settings.port
         service = self._options.service or self._settings.service
-        return Connection(host, port, service, self._identity, self._deadline)
+        return Connection(host, port, service, self._identity, deadline or self._deadline)
 
     def _one(self, connection: Connection, job: Job, output: Output) -> int:
         verb = self._parsed.verb.name
@@ -116,17 +176,19 @@ class Runner:
             envelope = self._structured(connection, job)
             output.envelope(envelope, job.target)
             return int(envelope.get("code", outcome.OK))
-        reply = self._send(connection, job, as_json=False, progress=output.progress)
+        reply = self._send(connection, job, as_json=False, progress=lambda data: output.progress(job.target, data))
         if reply.error:
             output.failure(verb, job.target, reply.outcome, error_message(reply, connection.principal, verb))
         else:
             output.text(verb, job.target, reply)
         return reply.outcome
 
-    def _structured(self, connection: Connection, job: Job) -> "dict[str, Any]":
+    def _structured(
+        self, connection: Connection, job: Job, progress: "Callable[[bytes], None]" = lambda _data: None
+    ) -> "dict[str, Any]":
         """Return the host's JSON object, or one that says what came instead."""
         verb = self._parsed.verb.name
-        reply = self._send(connection, job, as_json=True, progress=lambda _data: None)
+        reply = self._send(connection, job, as_json=True, progress=progress)
         return _envelope(reply, verb, job.target, connection.principal)
 
     def _send(self, connection: Connection, job: Job, *, as_json: bool, progress: "Callable[[bytes], None]") -> Reply:
@@ -147,10 +209,11 @@ class Runner:
         )  # fmt: skip
 
     def _abort(self, job: Job) -> None:
-        """Ask the host to abort a migration; its own answer still comes on the first connection.
+        """Begin no other migration, and ask the host to abort this one; its answer still comes on its own connection.
 
         Where that cannot be asked the migration is waited for as before; another Ctrl-C ends the waiting.
         """
+        self._stopped = True
         asking = arguments.parse(verbs.BY_NAME["migrate"], ["--abort", "--", job.target.domain])
         try:
             with self._connect(job.target.host) as connection:
@@ -158,42 +221,53 @@ class Runner:
         except XmanError:
             pass
 
+    def _abort_all(self) -> None:
+        self._stopped = True
+        for job in list(self._under_way):
+            self._abort(job)
+
     def _remaining(self) -> float | None:
         try:
             return self._deadline.remaining()
         except TimeoutError:
             raise UnreachableError("no answer in time.") from None
 
-    def _ask_all(self) -> "dict[str, list[dict[str, Any]]]":
-        """Ask every host which domains it has, to locate those named without a host.
+    def _known(self) -> "dict[str, list[dict[str, Any]]]":
+        """Return which domains each host has, to locate those named without a host.
 
         Raises UnreachableError where one does not answer and the verb would change something: the domain meant might
         be there as well.
         """
-        known: dict[str, list[dict[str, Any]]] = {}
+        known, problems = self._ask_all()
+        if problems and self._parsed.verb.changes:
+            words = " ".join([f"{host}: {error}" for host, error in problems.items()])
+            raise UnreachableError(
+                f"not every host could be asked where the domain is, so nothing was changed: {words}"
+            )
+        return known
+
+    def _ask_all(self) -> "tuple[dict[str, list[dict[str, Any]]], dict[str, XmanError]]":
+        """Ask every host which domains it has; return what they said, and why the others did not."""
         asking = arguments.parse(verbs.BY_NAME["list"], [])
+        # Reading has a deadline of its own, even for a verb that has none.
+        deadline = Deadline(self._deadline.remaining(asking.verb.default_seconds))
+        known: dict[str, list[dict[str, Any]]] = {}
+        problems: dict[str, XmanError] = {}
 
         def ask(host: str) -> None:
-            with self._connect(host) as connection:
-                reply = connection.run(wire_words(asking, json=True), self._deadline, changes=False)
-                envelope = _envelope(reply, "list", Target(host), connection.principal)
-            if not envelope["ok"]:
-                raise UnreachableError(envelope["message"])
-            known[host] = envelope["result"]["domains"]
-
-        def try_to_ask(host: str) -> str:
             try:
-                ask(host)
+                with self._connect(host, deadline) as connection:
+                    reply = connection.run(wire_words(asking, json=True), deadline, changes=False)
+                    envelope = _envelope(reply, "list", Target(host), connection.principal)
+                if not envelope["ok"]:
+                    raise errors.of_outcome(envelope["code"], envelope["message"])
+                known[host] = envelope["result"]["domains"]
             except XmanError as error:
-                return f"{host}: {error}"
-            return ""
+                problems[host] = error
 
-        problems = [problem for problem in self._side_by_side(self._hosts, try_to_ask) if problem]
-        if problems and self._parsed.verb.changes:
-            raise UnreachableError(
-                f"not every host could be asked where the domain is, so nothing was changed: {' '.join(problems)}"
-            )
-        return {host: known[host] for host in self._hosts if host in known}
+        self._side_by_side(self._hosts, ask)
+        in_order = {host: known[host] for host in self._hosts if host in known}
+        return in_order, {host: problems[host] for host in self._hosts if host in problems}
 
 
 def _envelope(reply: Reply, verb: str, target: Target, principal: str) -> "dict[str, Any]":

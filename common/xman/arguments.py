@@ -56,6 +56,12 @@ class Parsed:
         """Whether the command is answered in parts, until somebody ends it."""
         return self.flag("follow")
 
+    def seconds(self, key: str) -> float | None:
+        """Return the value of an option that takes SECONDS, None where it was not given."""
+        value = self.options.get(key)
+        assert value is None or isinstance(value, float)  # noqa: S101  # the table says so
+        return value
+
     def waiting_seconds(self, base: float) -> float | None:
         """Return how long a verb that waits may take, at least `base` seconds; None where it was not asked to wait."""
         force_after = self.options.get("force-after")
@@ -67,7 +73,7 @@ class Parsed:
 def parse(verb: Verb, words: list[str], several: bool = False) -> Parsed:
     """Read `words` by `verb`'s entry in the table; options may stand anywhere before a `--`. Raises UsageError.
 
-    With `several` (rxm) a verb's one DOMAIN may be many, read with `Parsed.words`.
+    With `several` (rxm) a verb's one DOMAIN may be many, read with `Parsed.words`, and rxm's own options are taken.
     """
     positionals: list[str] = []
     options: dict[str, object] = {}
@@ -76,7 +82,7 @@ def parse(verb: Verb, words: list[str], several: bool = False) -> Parsed:
         if word == "--":
             positionals.extend(rest)
         elif len(word) > 1 and word.startswith("-"):
-            _read_option(verb, word, rest, options)
+            _read_option(verb, word, rest, options, several)
         else:
             positionals.append(word)
     dropped = {name for option in verb.options if option.key in options for name in option.without}
@@ -85,11 +91,13 @@ def parse(verb: Verb, words: list[str], several: bool = False) -> Parsed:
     return Parsed(verb, _read(arguments, given, several), given, options)
 
 
-def _read_option(verb: Verb, word: str, rest: "Iterator[str]", options: dict[str, object]) -> None:
+def _read_option(verb: Verb, word: str, rest: "Iterator[str]", options: dict[str, object], several: bool) -> None:
     name, equals, value = word.partition("=")
     option = next((o for o in (*verb.options, *COMMON_OPTIONS) if name in o.names), None)
     if option is None:
         raise UsageError(f"'{name}' is not an option of {verb.name}. Usage: {verb.usage()}")
+    if option.local and not several:
+        raise UsageError(f"'{name}' is rxm's own; a host takes {verb.name} for one DOMAIN at a time.")
     if option.kind is None:
         if equals:
             raise UsageError(f"'{name}' takes no value.")

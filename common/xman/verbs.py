@@ -45,10 +45,11 @@ class Argument:
 class Option:
     """One option: `names` (the long one last), and the kind of its value, or None for a flag.
 
-    `without` names the verb's arguments that are not given where this option is.
+    `without` names the verb's arguments that are not given where this option is. A `local` one is rxm's own: on the
+    wire a changing command carries exactly one DOMAIN.
     """
 
-    __slots__ = ("help", "kind", "metavar", "names", "without")
+    __slots__ = ("help", "kind", "local", "metavar", "names", "without")
 
     def __init__(
         self,
@@ -57,12 +58,14 @@ class Option:
         kind: str | None = None,
         metavar: str = "",
         without: tuple[str, ...] = (),
+        local: bool = False,
     ) -> None:
         self.names = names
         self.help = help
         self.kind = kind
         self.metavar = metavar
         self.without = without
+        self.local = local
 
     @property
     def key(self) -> str:
@@ -157,6 +160,10 @@ _FORMATS = (
     Option(("--convert",), "make a Xen guest one that this hypervisor can run"),
     Option(("--strict",), "refuse keys that nothing stands for here"),
 )
+_ALL = (
+    Option(("-a", "--all"), "every domain that runs on the host, in place of DOMAIN", without=("DOMAIN",), local=True),
+    Option(("-y", "--yes"), "with --all: do not ask back", local=True),
+)
 
 VERBS = (
     Verb("help", "the verbs I may use, or one of them", "", (Argument("VERB", WORD, optional=True),)),
@@ -211,10 +218,11 @@ VERBS = (
         (
             Option(("-w", "--wait"), "return when it is off"),
             Option(("--force-after",), "wait so many seconds, then destroy it", SECONDS, "S"),
+            *_ALL,
         ),
         changes=True,
     ),
-    Verb("reboot", "ask a domain to restart itself", "life", _DOMAIN, changes=True),
+    Verb("reboot", "ask a domain to restart itself", "life", _DOMAIN, _ALL, changes=True),
     Verb("pause", "stop a domain's CPUs", "life", _DOMAIN, changes=True),
     Verb("unpause", "let a paused domain go on", "life", _DOMAIN, changes=True),
     Verb(
@@ -227,7 +235,9 @@ VERBS = (
         "migrate", "move a domain to another host", "migrate", (*_DOMAIN, Argument("HOST", WORD)),
         (
             Option(("-l", "--live"), "keep it running meanwhile"),
+            Option(("--suspend-after",), "with --live: pause it after so many seconds, so that it ends", SECONDS, "S"),
             Option(("--abort",), "stop a migration that is under way; takes no HOST", without=("HOST",)),
+            *_ALL,
         ),
         changes=True, deadline=NONE,
     ),

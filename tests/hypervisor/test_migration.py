@@ -1,15 +1,19 @@
 """A running guest moves between two hosts whose libvirtds authenticate to each other with Kerberos."""
 
+import re
 import signal
 import subprocess
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from tests.hypervisor.conftest import Lab
-from tests.lab.daemon import answer
+from tests.lab.daemon import Answer, answer
 from tests.lab.hypervisor import Guest
 from tests.lab.process import wait_for
+from tests.lab.terminal import Terminal
+from xman import progress
 
 SECOND = "hv2.xman.test"
 
@@ -106,10 +110,10 @@ def test_remctl_migrates_too(lab: Lab, guest: Guest) -> None:
 # --- while it is under way -----------------------------------------------------------------------------------------
 
 
-def begin(lab: Lab, guest: Guest) -> "subprocess.Popen[bytes]":
+def begin(lab: Lab, guest: Guest, *options: str) -> "subprocess.Popen[bytes]":
     """Begin a migration that takes minutes; return the rxm that waits for it."""
     assert lab.first.virsh("migrate-setspeed", guest.name, "1").status == 0
-    command = [*lab.first.prefix, "rxm", "-H", lab.first.name, "migrate", "--live", guest.name, SECOND]
+    command = [*lab.first.prefix, "rxm", "-H", lab.first.name, "migrate", "--live", *options, guest.name, SECOND]
     rxm = subprocess.Popen(command, env=lab.alice, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     wait_for(lambda: "Unbounded" in lab.first.virsh("domjobinfo", guest.name).stdout, 30, "the migration's begin")
     return rxm
@@ -158,6 +162,88 @@ def test_losing_the_client_does_not_abort(lab: Lab, guest: Guest) -> None:
     wait_for(lambda: guest.name not in names(lab.rxm("-j", "list").objects()), 60, "the end of the migration")
     assert lab.rxm_second("-j", "list", guest.name).json()["result"]["domains"][0]["state"] == "running"
     assert lab.xmand.syslog.wait(ev="end", verb="migrate", dom=guest.name)["res"] == "ok"
+
+
+def state(rxm: Callable[..., Answer], guest: Guest) -> str:
+    """Return the state of the guest on a host."""
+    found: str = rxm("-j", "list", guest.name).json()["result"]["domains"][0]["state"]
+    return found
+
+
+def test_suspend_after_pauses_the_guest_until_it_is_there(lab: Lab, guest: Guest) -> None:
+    rxm = begin(lab, guest, "--suspend-after", "2")
+
+    wait_for(lambda: state(lab.rxm, guest) == "paused", 30, "the pause")
+    lab.first.virsh("migrate-setspeed", guest.name, "1000")
+    _out, errors = rxm.communicate(timeout=60)
+
+    assert (rxm.returncode, "so that the migration ended" in errors.decode()) == (0, True)
+    assert state(lab.rxm_second, guest) == "running"
+    before = len(guest.ticks())
+    wait_for(lambda: len(guest.ticks()) > before, 60, "a tick on the other host")
+    end = lab.xmand.syslog.wait(ev="end", verb="migrate", dom=guest.name)
+    assert (end["res"], "paused" in end["detail"]) == ("ok", True)
+
+
+def test_an_abort_lets_a_guest_go_on_that_was_paused_for_its_migration(lab: Lab, guest: Guest) -> None:
+    rxm = begin(lab, guest, "--suspend-after", "1")
+
+    wait_for(lambda: state(lab.rxm, guest) == "paused", 30, "the pause")
+    assert lab.rxm("migrate", "--abort", guest.name).status == 0
+
+    rxm.communicate(timeout=60)
+    assert rxm.returncode == 3
+    assert is_running_on_the_first_host_only(lab, guest)
+
+
+def test_what_its_owner_paused_stays_paused_whatever_the_time(lab: Lab, guest: Guest) -> None:
+    lab.rxm("pause", guest.name)
+    rxm = begin(lab, guest, "--suspend-after", "1")
+
+    time.sleep(2)
+    lab.first.virsh("migrate-setspeed", guest.name, "1000")
+    _out, errors = rxm.communicate(timeout=60)
+
+    assert (rxm.returncode, "so that the migration ended" in errors.decode()) == (0, False)
+    assert state(lab.rxm_second, guest) == "paused"
+
+
+def test_without_live_there_is_nothing_to_suspend(lab: Lab, guest: Guest) -> None:
+    done = lab.rxm("migrate", "--suspend-after", "5", guest.name, SECOND)
+
+    assert (done.status, "goes with --live" in done.stderr) == (2, True)
+
+
+def test_a_fast_migration_is_not_suspended(lab: Lab, guest: Guest) -> None:
+    done = lab.rxm("-j", "migrate", "--live", "--suspend-after", "60", guest.name, SECOND)
+
+    assert done.status == 0, done
+    assert "suspended_after" not in done.json()["result"]
+
+
+def test_a_terminal_shows_a_bar_and_keeps_nothing_of_it(lab: Lab, guest: Guest) -> None:
+    assert lab.first.virsh("migrate-setspeed", guest.name, "1").status == 0
+    command = [*lab.first.prefix, "rxm", "-H", lab.first.name, "migrate", "--live", guest.name, SECOND]
+    terminal = Terminal(command, lab.alice)
+
+    terminal.wait_for("] ")
+    during = terminal.screen()
+    lab.first.virsh("migrate-setspeed", guest.name, "1000")
+
+    assert terminal.end() == 0
+    assert re.fullmatch(rf"{guest.name[:20]}\S* \[[#-]+\] *\d+%  [\d.]+ MiB left  [\d.]+ MiB/s", during[0]), during
+    assert terminal.screen() == [""]
+
+
+def test_elsewhere_the_figures_are_lines_and_quiet_has_none(lab: Lab, guest: Guest) -> None:
+    there = lab.rxm("migrate", "--live", guest.name, SECOND)
+    back = lab.rxm_second("-q", "migrate", "--live", guest.name, lab.first.name)
+
+    assert (there.status, back.status) == (0, 0)
+    lines = there.stderr.splitlines()
+    assert lines
+    assert all(progress.parse(line) for line in lines), lines
+    assert back.stderr == ""
 
 
 def test_the_other_hosts_libvirtd_dies(lab: Lab, guest: Guest) -> None:

@@ -1,49 +1,9 @@
 """Several hosts with one command: merged lists, domains located, and what a missing host means."""
 
-import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
-from tests.lab.daemon import Answer, Daemon, run_rxm
-from tests.lab.descriptions import for_test_driver
-from tests.lab.process import free_ports
-from tests.lab.realm import DEAD_HOST, FQDN, SECOND_HOST, Realm, without_wrapper
-
-BOTH = f"{FQDN},{SECOND_HOST}"
-
-
-class Pair:
-    """Two hosts with the same port, and somebody who may use both."""
-
-    def __init__(self, realm: Realm, port: int, env: dict[str, str]) -> None:
-        self._port = port
-        self._env = without_wrapper(env)
-        self._prefix = realm.own_hosts_file()
-
-    def rxm(self, *words: str, hosts: str = BOTH, stdin: str = "") -> Answer:
-        """Run rxm with both hosts."""
-        return run_rxm(self._env, "-H", hosts, "-p", str(self._port), *words, stdin=stdin, prefix=self._prefix)
-
-
-@pytest.fixture(scope="module")
-def pair(realm: Realm, alice: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
-    """Hosts with a domain each (`left`, `right`), and `both` on both."""
-    if subprocess.run([*realm.own_hosts_file(), "true"], check=False).returncode:
-        pytest.skip("this machine lets nobody make a mount namespace")
-    port = free_ports(1)
-    daemons = []
-    for number, own in ((1, "left"), (2, "right")):
-        directory = tmp_path_factory.mktemp(f"host{number}")
-        daemon = Daemon(realm, directory, admins=("alice@XMAN.TEST",), listen=f"127.0.0.{number}:{port}")
-        daemons.append(daemon)
-        host = FQDN if number == 1 else SECOND_HOST
-        for name in (own, "both"):
-            assert daemon.rxm(alice, "create", "-", host=host, stdin=for_test_driver(name)).status == 0
-    yield Pair(realm, port, alice)
-    for daemon in daemons:
-        assert daemon.stop() == 0
+from tests.lab.realm import DEAD_HOST, FQDN, SECOND_HOST
+from tests.realm.conftest import BOTH, Pair
 
 
 def test_lists_are_merged_with_the_host_last(pair: Pair) -> None:

@@ -152,11 +152,13 @@ def test_help_of_a_verb(words: list[str], capsys: pytest.CaptureFixture[str]) ->
     stdout, stderr = capsys.readouterr()
     assert stderr == ""
     assert stdout.splitlines() == [
-        "Usage: rxm shutdown [-w|--wait] [--force-after S] DOMAIN",
+        "Usage: rxm shutdown [-w|--wait] [--force-after S] [-a|--all] [-y|--yes] DOMAIN",
         "",
         "Ask a domain to shut itself down.",
         "  -w, --wait  return when it is off",
         "  --force-after S  wait so many seconds, then destroy it",
+        "  -a, --all  every domain that runs on the host, in place of DOMAIN",
+        "  -y, --yes  with --all: do not ask back",
     ]
 
 

@@ -82,9 +82,12 @@ def test_the_deadlines_are_the_published_ones() -> None:
         ("help", "help [VERB]"),
         ("list", "list [-l|--long] [--state S] [DOMAIN...]"),
         ("wait", "wait --for STATE DOMAIN"),
-        ("shutdown", "shutdown [-w|--wait] [--force-after S] DOMAIN"),
+        ("shutdown", "shutdown [-w|--wait] [--force-after S] [-a|--all] [-y|--yes] DOMAIN"),
         ("mem-set", "mem-set [--force] DOMAIN MIB"),
-        ("migrate", "migrate [-l|--live] [--abort] DOMAIN HOST"),
+        (
+            "migrate",
+            "migrate [-l|--live] [--suspend-after S] [--abort] [-a|--all] [-y|--yes] DOMAIN HOST",
+        ),
         ("info", "info"),
     ],
 )

@@ -22,6 +22,9 @@ def migrate(call: Call) -> Result:
     if call.parsed.flag("abort"):
         return _abort(call)
     destination = call.parsed.text("HOST")
+    suspend_after = call.parsed.seconds("suspend-after")
+    if suspend_after is not None and not call.parsed.flag("live"):
+        raise UsageError("--suspend-after goes with --live; without it the domain is paused from the start.")
     settings = call.host.settings.migrate
     if not _HOST.fullmatch(destination):
         raise UsageError(f"'{destination}' is not a plain host name or address.")
@@ -38,10 +41,13 @@ def migrate(call: Call) -> Result:
             template.replace("{host}", host),
             live=call.parsed.flag("live"),
             clear=settings.clear,
+            suspend_after=suspend_after,
             patience=call.host.settings.limits.stall_seconds,
             progress=call.progress,
         )
-        return Result({"to": destination} | data, changed=True, domain=domain.name)
+        paused = data.get("suspended_after")
+        notes = (f"It was paused after {paused} s, so that the migration ended.",) if paused is not None else ()
+        return Result({"to": destination} | data, changed=True, domain=domain.name, notes=notes)
 
 
 def _abort(call: Call) -> Result:

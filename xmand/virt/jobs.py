@@ -6,12 +6,12 @@ import time
 from collections.abc import Callable
 
 from xman.errors import UnknownOutcomeError
+from xman.progress import Progress
 from xmand.virt import driver
 from xmand.virt.domain import Domain
 from xmand.virt.driver import api
 
 _POLL_SECONDS = 0.5
-_MIB_BITS = 20
 
 
 class _Job(threading.Thread):
@@ -31,17 +31,26 @@ class _Job(threading.Thread):
 
 
 def run_job(
-    domain: Domain, what: str, call: Callable[[], object], patience: float, progress: Callable[[str], None]
+    domain: Domain,
+    what: str,
+    call: Callable[[], object],
+    patience: float,
+    progress: Callable[[str], None],
+    meanwhile: Callable[[float], None] = lambda _seconds: None,
 ) -> int:
     """Make a call that libvirt does as a job of `domain`; return the octets it has processed, as far as is known.
 
-    `progress` is told of every step. After `patience` seconds in which nothing moved the job is aborted. Raises
-    libvirt's error where the call failed or was aborted, UnknownOutcomeError where it can't even be aborted.
+    `progress` is told of every step; `meanwhile` is called again and again with the seconds it has taken so far. After
+    `patience` seconds in which nothing moved the job is aborted. Raises libvirt's error where the call failed or was
+    aborted, UnknownOutcomeError where it can't even be aborted.
     """
+    began = moved_at = time.monotonic()
+    processed = -1
     job = _Job(f"{what}-{domain.name}", call)
-    moved_at, processed = time.monotonic(), -1
     while job.is_alive():
         job.join(_POLL_SECONDS)
+        if job.is_alive():
+            meanwhile(time.monotonic() - began)
         try:
             stats = domain.raw.jobStats()
         except api.libvirtError:  # the last moments, or a driver that has none
@@ -50,8 +59,9 @@ def run_job(
         if now != processed:
             moved_at, processed = time.monotonic(), now
             if "data_remaining" in stats:
-                left = int(stats["data_remaining"])
-                progress(f"{domain.name}: {now >> _MIB_BITS} MiB done, {left >> _MIB_BITS} MiB left")
+                # Not every job tells its own rate.
+                rate = int(stats.get("memory_bps", 0)) or int(now / (moved_at - began))
+                progress(str(Progress(domain.name, now, int(stats["data_remaining"]), rate)))
         elif time.monotonic() - moved_at > patience:
             _abort(domain, what)
             moved_at = time.monotonic()

@@ -1,5 +1,6 @@
 """Moving a domain to another host, peer to peer: this host's libvirtd speaks to the other one's."""
 
+import contextlib
 import time
 from collections.abc import Callable
 from typing import Any
@@ -27,27 +28,64 @@ def migrate(
     *,
     live: bool,
     clear: bool,
+    suspend_after: float | None,
     patience: float,
     progress: Callable[[str], None],
 ) -> dict[str, Any]:
-    """Move `domain` to the libvirt at `uri`; return the seconds and octets it took.
+    """Move `domain` to the libvirt at `uri`; return the seconds and octets it took, and when it had to be paused.
 
     A persistent domain stays persistent there and vanishes here; nothing else would leave it in one place. Without
-    `clear` the memory travels inside libvirt's own, encrypted, connection. Blocks as long as something moves, and gives
-    up after `patience` seconds in which nothing did. Raises RefusedError and HypervisorError, both saying where the
-    domain runs, UnknownOutcomeError where that could not be found out.
+    `clear` the memory travels inside libvirt's own, encrypted, connection. After `suspend_after` seconds a running
+    domain is paused, so that its memory stands still and the migration ends; it goes on there, or here where that
+    fails. Blocks as long as something moves, and gives up after `patience` seconds in which nothing did. Raises
+    RefusedError and HypervisorError, both saying where the domain runs, UnknownOutcomeError where that could not be
+    found out.
     """
     flags = api.VIR_MIGRATE_PEER2PEER
     flags |= api.VIR_MIGRATE_LIVE if live else 0
     flags |= 0 if clear else api.VIR_MIGRATE_TUNNELLED
     if domain.persistent():
         flags |= api.VIR_MIGRATE_PERSIST_DEST | api.VIR_MIGRATE_UNDEFINE_SOURCE
+    pausing = _Pausing(domain, suspend_after, progress)
     started = time.monotonic()
     try:
-        octets = run_job(domain, "migrate", lambda: domain.raw.migrateToURI3(uri, {}, flags), patience, progress)
+        octets = run_job(
+            domain, "migrate", lambda: domain.raw.migrateToURI3(uri, {}, flags), patience, progress, pausing
+        )
     except api.libvirtError as error:
+        pausing.undo()
         raise _explain(domain, error) from error
-    return {"seconds": round(time.monotonic() - started, 1), "transferred": octets}
+    data = {"seconds": round(time.monotonic() - started, 1), "transferred": octets}
+    return data if pausing.after is None else data | {"suspended_after": pausing.after}
+
+
+class _Pausing:
+    """Pauses a domain whose live migration takes longer than `limit` seconds, as `virsh migrate --timeout` does."""
+
+    def __init__(self, domain: Domain, limit: float | None, progress: Callable[[str], None]) -> None:
+        self._domain = domain
+        self._limit = limit
+        self._progress = progress
+        # When that was done, in seconds since the begin.
+        self.after: float | None = None
+
+    def __call__(self, seconds: float) -> None:
+        if self._limit is None or self.after is not None or seconds < self._limit:
+            return
+        raw = self._domain.raw
+        # In its last moments there is nothing left to be paused; what its owner paused is left alone.
+        with contextlib.suppress(api.libvirtError):
+            if raw.state()[0] != api.VIR_DOMAIN_PAUSED:
+                raw.suspend()
+                self.after = round(seconds, 1)
+                self._progress(f"{self._domain.name}: paused after {self.after} s, so that the migration ends.")
+
+    def undo(self) -> None:
+        """Let the domain go on where it stayed after all; libvirt itself does that for an aborted migration."""
+        if self.after is not None:
+            with contextlib.suppress(api.libvirtError):
+                if self._domain.raw.state()[0] == api.VIR_DOMAIN_PAUSED:
+                    self._domain.raw.resume()
 
 
 def _explain(domain: Domain, error: api.libvirtError) -> XmanError:

@@ -1,0 +1,77 @@
+"""All guests of a host move to another one, and all are shut down."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.hypervisor.conftest import Lab
+from tests.lab.hypervisor import Guest
+
+SECOND = "hv2.xman.test"
+NAMES = ("evac1", "evac2", "evac3")
+
+
+@pytest.fixture
+def guests(lab: Lab) -> Iterator[list[Guest]]:
+    """Three machines on the first host, and nothing else that runs there."""
+    for name in lab.first.virsh("list", "--name").stdout.split():
+        lab.first.virsh("destroy", name)
+    made = [lab.guest(name) for name in NAMES]
+    for guest in made:
+        lab.rxm("-q", "delete", guest.name)
+        assert lab.rxm("create", "-", stdin=guest.empty_description()).status == 0
+    yield made
+    for rxm in (lab.rxm, lab.rxm_second):
+        for name in NAMES:
+            rxm("-q", "destroy", name)
+            rxm("-q", "delete", name)
+
+
+def running(answer_objects: list[dict[str, object]]) -> set[str]:
+    """Return the names of the domains in a host's list."""
+    (line,) = answer_objects
+    result = line["result"]
+    assert isinstance(result, dict)
+    return {domain["name"] for domain in result["domains"]}
+
+
+def test_an_evacuation(lab: Lab, guests: list[Guest]) -> None:
+    done = lab.rxm("-j", "migrate", "--live", "--all", "--yes", SECOND)
+
+    assert done.status == 0, done
+    assert [line["domain"] for line in done.objects()] == list(NAMES)
+    assert all(line["result"]["to"] == SECOND for line in done.objects())
+    assert running(lab.rxm("-j", "list", "--state", "running").objects()) == set()
+    assert running(lab.rxm_second("-j", "list", "--state", "running").objects()) >= set(NAMES)
+
+
+def test_one_that_cannot_go_keeps_nobody_else(lab: Lab, guests: list[Guest]) -> None:
+    assert lab.rxm_second("create", "-", stdin=lab.guest("evac2").empty_description()).status == 0
+
+    done = lab.rxm("migrate", "--live", "--all", "--yes", SECOND)
+
+    assert done.status == 8, done
+    said = [line.rsplit(" in ", 1)[0] for line in done.stdout.splitlines()]
+    assert said == [f"Domain {name} migrated to {SECOND}" for name in ("evac1", "evac3")]
+    assert "'evac2' is still here, running." in done.stderr
+    assert running(lab.rxm("-j", "list", "--state", "running").objects()) == {"evac2"}
+
+
+def test_fail_fast_leaves_the_rest_where_it_is(lab: Lab, guests: list[Guest]) -> None:
+    assert lab.rxm_second("create", "-", stdin=lab.guest("evac1").empty_description()).status == 0
+
+    done = lab.rxm("--fail-fast", "migrate", "--live", "--all", "--yes", SECOND)
+
+    assert done.status == 8, done
+    assert running(lab.rxm("-j", "list", "--state", "running").objects()) == set(NAMES)
+
+
+def test_shutdowns_that_are_waited_for_go_side_by_side(lab: Lab, guests: list[Guest]) -> None:
+    done = lab.rxm("-j", "shutdown", "--force-after", "5", "--all", "--yes")
+
+    assert done.status == 0, done
+    assert {line["domain"] for line in done.objects()} == set(NAMES)
+    assert all(line["result"] == {"off": True, "forced": True} for line in done.objects())
+    begins = [line for line in lab.xmand.syslog.audit(verb="shutdown") if line["dom"] in NAMES]
+    # Each began before any had ended.
+    assert [line["ev"] for line in begins[-6:]] == ["begin"] * 3 + ["end"] * 3
