@@ -92,6 +92,9 @@ def _resolve(word: str) -> str:
 def _file_text(name: str) -> str:
     """Return the text of a file, of standard input where `name` is `-`. Raises UsageError."""
     where = "standard input" if name == "-" else name
+    if "=" in name and not os.path.exists(name):  # noqa: PTH110  # pathlib takes 10 ms
+        # Not repeated: it may be a password.
+        raise UsageError("The first word is FILE, or - for standard input; KEY=VALUE words stand behind it.")
     try:
         if name == "-":
             octets = sys.stdin.buffer.read(MOST_TEXT + 1)

@@ -25,10 +25,6 @@ def test_new_defines_and_does_not_start(daemon: Daemon, alice: dict[str, str], v
     assert state_of(daemon, alice, vm) == "shutoff"
 
 
-def test_new_of_an_existing_name_is_refused(daemon: Daemon, alice: dict[str, str], vm: str) -> None:
-    assert_one_line(daemon.rxm(alice, "new", "-", stdin=for_test_driver(vm)), 3, "already exists (off)")
-
-
 def test_start(daemon: Daemon, alice: dict[str, str], vm: str) -> None:
     answer = daemon.rxm(alice, "-j", "start", vm)
 

@@ -24,6 +24,8 @@ class Converted:
 
     xml: str
     warnings: tuple[str, ...] = ()
+    # Whether it is to be started with its host, which no description says.
+    autostart: bool = False
 
 
 def is_xml(text: str) -> bool:
@@ -31,12 +33,15 @@ def is_xml(text: str) -> bool:
     return _begins(text) in ("<", "")
 
 
-def to_xml(text: str, driver: str, overrides: dict[str, str], *, convert: bool, strict: bool) -> Converted:
+def to_xml(
+    text: str, driver: str, overrides: dict[str, str], *, convert: bool, strict: bool, kvm: bool = False
+) -> Converted:  # fmt: skip
     """Return `text` as libvirt's XML for a driver (libvirt's own name of it: QEMU, Xen, TEST).
 
     `overrides` win over the keys of the text; with `convert` a Xen guest may become another kind of guest; with
-    `strict` a key that nothing stands for is an error. Raises UsageError, with the line where there is one, and
-    UnsupportedError for what the driver cannot do.
+    `strict` a key that nothing stands for is an error; with `kvm` QEMU's guests have the processor's own
+    virtualization. Raises UsageError, with the line where there is one, and UnsupportedError for what the driver
+    cannot do.
     """
     if is_xml(text):
         if overrides:
@@ -48,14 +53,14 @@ def to_xml(text: str, driver: str, overrides: dict[str, str], *, convert: bool, 
     settings = _read(text.lstrip("\ufeff"), given)
     for key, value in given.items():
         settings.put(key, value, 0)
-    context = Context(settings, driver, convert)
+    context = Context(settings, driver, convert, kvm)
     xml = conversion.to_xml(context)
     left = settings.left_over()
     if left and strict:
         raise UsageError(f"Nothing stands for these keys here: {', '.join(map(settings.named, left))}.")
     if left:
         context.warn(f"Left out, nothing stands for it here: {', '.join(map(settings.named, left))}.")
-    return Converted(xml, tuple(context.warnings))
+    return Converted(xml, tuple(context.warnings), context.autostart)
 
 
 def _begins(text: str) -> str:

@@ -8,6 +8,7 @@ from xmand.formats.settled import Settings
 
 # libvirt's names of drivers (virConnectGetType), and the domains they run.
 _DOMAIN_TYPES = {"QEMU": "qemu", "TEST": "test", "Xen": "xen"}
+_KVM = "kvm"
 
 
 @dataclass
@@ -18,6 +19,10 @@ class Context:
     driver: str
     # Whether a Xen guest may become another kind of guest.
     convert: bool
+    # Whether QEMU can use KVM on this host.
+    kvm: bool = False
+    # Whether it is to be started with its host.
+    autostart: bool = False
     warnings: list[str] = field(default_factory=list)
 
     @property
@@ -30,7 +35,7 @@ class Context:
         """libvirt's type of a domain. Raises UnsupportedError."""
         if self.driver not in _DOMAIN_TYPES:
             raise UnsupportedError(f"xm's configurations describe machines; this host's hypervisor is {self.driver}.")
-        return _DOMAIN_TYPES[self.driver]
+        return _KVM if self.driver == "QEMU" and self.kvm else _DOMAIN_TYPES[self.driver]
 
     def warn(self, text: str) -> None:
         """Tell the person something, once."""

@@ -23,6 +23,9 @@ _RESTARTS = {
     "onreboot": (_DESTROY, _RESTART, _DESTROY),
     "never": (_DESTROY, _DESTROY, _DESTROY),
 }
+# xend's own start and stop with the host.
+_AT_START = {"ignore": "", "start": "start"}
+_AT_STOP = {word: word for word in ("ignore", "shutdown", "suspend")}
 _DEFAULT_MEMORY = 128
 _MOST_MEMORY = 1 << 30
 
@@ -48,6 +51,7 @@ def to_xml(context: Context) -> str:
     _features(context, root, made)
     _clock(context, root)
     _events(context, root)
+    _with_the_host(context)
     devices = add(root, "devices")
     _disks(context, devices)
     _interfaces(context, devices, asked, made)
@@ -119,6 +123,14 @@ def _events(context: Context, root: Element) -> None:
         if refused and not context.xen:
             raise context.unsupported(key, f"{context.driver} has no {action}")
         add(root, key, action)
+
+
+def _with_the_host(context: Context) -> None:
+    settings = context.settings
+    context.autostart = settings.choice("on_xend_start", "ignore", _AT_START) == "start"
+    if settings.choice("on_xend_stop", "ignore", _AT_STOP) != "ignore":
+        where = settings.where("on_xend_stop")
+        context.warn(f"Left out: what becomes of it when its host stops is the host's own setting {where}.")
 
 
 def _disks(context: Context, devices: Element) -> None:

@@ -2,55 +2,98 @@
 
 import contextlib
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 from xman.errors import NoSuchDomainError, RefusedError, UsageError, XmanError
 from xman.result import Result
 from xmand import formats
 from xmand.call import Call
-from xmand.virt import description
+from xmand.virt import definition, description, kvm, secrets
+from xmand.virt.definition import Former
 from xmand.virt.description import Description
-from xmand.virt.domain import Domain, create_transient, define, find
+from xmand.virt.domain import Domain, create_transient, find
 from xmand.virt.driver import Connection, reading
 
 
+@dataclass(frozen=True)
+class _Wanted:
+    """What is to be defined, what a person is to be told of it, and what it replaces."""
+
+    description: Description
+    notes: tuple[str, ...]
+    autostart: bool
+    before: Former | None
+
+    @property
+    def name(self) -> str:
+        return self.description.name
+
+
 def create(call: Call) -> Result:
-    """Define and start; where the start fails, nothing of it stays behind."""
+    """Define and start; where the start fails, everything is as it was before."""
     paused = call.parsed.flag("paused")
-    with _description(call) as (wanted, notes):
+    with _wanted(call) as wanted:
         if call.parsed.flag("dry-run"):
-            return Result({"name": wanted.name, "xml": wanted.xml}, domain=wanted.name, notes=notes)
+            shown, notes = secrets.left_out(wanted.description.xml)
+            return Result({"name": wanted.name, "xml": shown}, domain=wanted.name, notes=(*wanted.notes, *notes))
         if call.parsed.flag("transient"):
-            domain = create_transient(call.writer, wanted.name, wanted.xml, paused=paused)
+            if wanted.before is not None:
+                raise RefusedError(f"Domain '{wanted.name}' already exists (off), and would not be transient.")
+            if wanted.autostart:
+                raise UsageError("A transient domain cannot be started with its host (on_xend_start).")
+            domain = create_transient(call.writer, wanted.name, wanted.description.xml, paused=paused)
         else:
-            domain = define(call.writer, wanted.name, wanted.xml)
+            domain = _defined(call, wanted)
             try:
                 domain.start(paused=paused)
             except XmanError as error:
-                raise _undone(domain, error) from error
-        data = {"name": domain.name, "uuid": domain.uuid, "id": domain.identifier()}
-        return Result(data, changed=True, domain=domain.name, notes=(*notes, f"Started domain {domain.name}"))
+                raise definition.undone(domain, wanted.before, error) from error
+        data = _data(domain, wanted) | {"id": domain.identifier()}
+        notes = (*wanted.notes, f"Started domain {domain.name}")
+        return Result(data, changed=True, domain=domain.name, notes=notes)
 
 
 def new(call: Call) -> Result:
     """Define only."""
-    with _description(call) as (wanted, notes):
-        domain = define(call.writer, wanted.name, wanted.xml)
-        data = {"name": domain.name, "uuid": domain.uuid}
-        return Result(data, changed=True, domain=domain.name, notes=notes)
+    with _wanted(call) as wanted:
+        domain = _defined(call, wanted)
+        return Result(_data(domain, wanted), changed=True, domain=domain.name, notes=wanted.notes)
+
+
+def _defined(call: Call, wanted: _Wanted) -> Domain:
+    return definition.defined(call.writer, wanted.description, wanted.before, autostart=wanted.autostart)
+
+
+def _data(domain: Domain, wanted: _Wanted) -> dict[str, object]:
+    data: dict[str, object] = {"name": domain.name, "uuid": domain.uuid}
+    return data if wanted.before is None else data | {"redefined": True}
 
 
 @contextlib.contextmanager
-def _description(call: Call) -> Iterator[tuple[Description, tuple[str, ...]]]:
-    """Give the description and what is to be said of it, its name locked, and no such domain there."""
+def _wanted(call: Call) -> Iterator[_Wanted]:
+    """Give what is to be defined, its name locked.
+
+    A domain of that name that is off is redefined, if FILE does not say that it means another one. Raises RefusedError
+    where it runs, or where its UUID is not FILE's.
+    """
     converted = _converted(call)
-    wanted = description.parse(converted.xml)
-    with call.host.locks.hold(wanted.name, call.verb.name, call.deadline):
-        for word in filter(None, (wanted.name, wanted.uuid)):
-            existing = _find(call.writer, word)
-            if existing is not None:
-                state = "running" if existing.active() else "off"
-                raise RefusedError(f"Domain '{existing.name}' already exists ({state}).")
-        yield wanted, converted.warnings
+    asked = description.parse(converted.xml)
+    with contextlib.ExitStack() as locks:
+        locks.enter_context(call.host.locks.hold(asked.name, call.verb.name, call.deadline))
+        existing = _find(call.writer, asked.name)
+        if existing is not None and asked.uuid in ("", existing.uuid):
+            # The other verbs know it by its UUID.
+            locks.enter_context(call.host.locks.hold(existing.uuid, call.verb.name, call.deadline))
+            before = definition.former(call.writer, existing)
+            note = f"The description of '{existing.name}', which was off, is replaced."
+            yield _Wanted(
+                description.with_uuid(asked, existing.uuid), (*converted.warnings, note), converted.autostart, before
+            )
+            return
+        other = existing or (_find(call.writer, asked.uuid) if asked.uuid else None)
+        if other is not None:
+            raise RefusedError(f"Domain '{other.name}' already exists, with the UUID {other.uuid}.")
+        yield _Wanted(asked, converted.warnings, converted.autostart, None)
 
 
 def _converted(call: Call) -> formats.Converted:
@@ -64,23 +107,17 @@ def _converted(call: Call) -> formats.Converted:
         if key in overrides:
             raise UsageError(f"{key}= is given twice; a list is written {key}=['...', '...'].")
         overrides[key] = value
-    driver = ""
-    if not formats.is_xml(text):
-        with reading():
-            driver = str(call.writer.getType())
-    return formats.to_xml(text, driver, overrides, convert=parsed.flag("convert"), strict=parsed.flag("strict"))
+    if formats.is_xml(text):
+        return formats.to_xml(text, "", overrides, convert=False, strict=False)
+    with reading():
+        driver = str(call.writer.getType())
+    emulated = kvm.why_not(call.writer) if driver == "QEMU" else ""
+    convert, strict = parsed.flag("convert"), parsed.flag("strict")
+    found = formats.to_xml(text, driver, overrides, convert=convert, strict=strict, kvm=not emulated)
+    return replace(found, warnings=(*found.warnings, emulated)) if emulated else found
 
 
 def _find(connection: Connection, word: str) -> Domain | None:
     with contextlib.suppress(NoSuchDomainError):
         return find(connection, word)
     return None
-
-
-def _undone(domain: Domain, error: XmanError) -> XmanError:
-    """Forget the domain that could not be started; return the error, saying where that failed as well."""
-    try:
-        domain.undefine()
-    except XmanError as second:
-        return type(error)(f"{error}; '{domain.name}' stays defined: {second}")
-    return error

@@ -38,11 +38,15 @@ def vcpu_set(call: Call) -> Result:
         current, most = domain.vcpus()
         if wanted > most:
             raise RefusedError(f"Domain '{domain.name}' may have at most {most} CPUs.")
-        data = {"requested": wanted, "before": current, "reached": current}
+        data: dict[str, object] = {"requested": wanted, "before": current, "reached": current}
         if wanted == current and domain.keeps(vcpus=wanted):
             return Result(data, domain=domain.name, notes=(f"Domain '{domain.name}' already has {current} CPUs.",))
-        data["reached"] = reached = domain.set_vcpus(wanted)
+        reached, pending = domain.set_vcpus(wanted)
+        data["reached"] = reached
         note = f"Requested {wanted} CPUs; the guest is at {reached}."
+        if pending:
+            data["pending"] = True
+            note += " It has not answered in time, and may still give them back."
         return Result(data, changed=True, domain=domain.name, notes=() if reached == wanted else (note,))
 
 

@@ -8,6 +8,8 @@ from xman.metadata import NAMESPACE
 from xmand.virt import xml
 
 _DECLARED_ENCODINGS = (None, "UTF-8", "UTF8", "US-ASCII", "ASCII")
+# libxml2's xmlParserErrors (libxml/xmlerror.h).
+_UNKNOWN_ENTITY = (etree.ErrorTypes.ERR_UNDECLARED_ENTITY, etree.ErrorTypes.WAR_UNDECLARED_ENTITY)
 
 
 class Description:
@@ -32,7 +34,7 @@ def parse(text: str) -> Description:
     try:
         root = xml.parse(text)
     except etree.XMLSyntaxError as error:
-        raise UsageError(f"The description is not well-formed XML: {error.msg}.") from error
+        raise UsageError(f"The description is not well-formed XML: {_why(error)}.") from error
     tree = root.getroottree()
     encoding = tree.docinfo.encoding
     if (encoding.upper() if encoding else None) not in _DECLARED_ENCODINGS:
@@ -53,6 +55,25 @@ def parse(text: str) -> Description:
         for element in holder.findall(f"{{{NAMESPACE}}}*"):
             holder.remove(element)
     return Description(name, uuid, etree.tostring(root, encoding="unicode"))
+
+
+def _why(error: etree.XMLSyntaxError) -> str:
+    """Return libxml2's words; its name of an unknown entity may be a password with an unescaped `&`."""
+    if error.code in _UNKNOWN_ENTITY:
+        return f"an & stands for itself as &amp; only, line {error.lineno}"
+    return str(error.msg)
+
+
+def with_uuid(wanted: Description, uuid: str) -> Description:
+    """Return the same description for the domain with this UUID."""
+    root = xml.parse(wanted.xml)
+    element = root.find("uuid")
+    if element is None:
+        element = etree.Element("uuid")
+        name = root.find("name")
+        root.insert(0 if name is None else root.index(name) + 1, element)
+    element.text = uuid
+    return Description(wanted.name, uuid, etree.tostring(root, encoding="unicode"))
 
 
 def _text(root: etree._Element, name: str) -> str:

@@ -205,11 +205,12 @@ class Domain:
             time.sleep(_POLL_SECONDS)
         return reached
 
-    def set_vcpus(self, count: int) -> int:
-        """Set the number of virtual CPUs, live and kept; return how many it has afterwards.
+    def set_vcpus(self, count: int) -> tuple[int, bool]:
+        """Set the number of virtual CPUs, live and kept; return how many it has, and whether that may still change.
 
         A guest that does not let go of a CPU in time is no failure: it may do so later.
         """
+        pending = False
         for scope in self._scopes():
             try:
                 with self.change():
@@ -217,7 +218,9 @@ class Domain:
             except RefusedError as error:
                 if driver.code_of(error.__cause__) != api.VIR_ERR_OPERATION_TIMEOUT:
                     raise
-        return self.vcpus()[0]
+                pending = True
+        reached = self.vcpus()[0]
+        return reached, pending and reached != count
 
     def _scopes(self) -> list[int]:
         """Return where a change must be made. One call each: libvirt's test driver refuses both in one."""

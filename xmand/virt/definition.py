@@ -1,0 +1,94 @@
+"""Replacing the definition of a domain that is off, and having the former one back."""
+
+from xman.errors import HypervisorError, RefusedError, UnknownOutcomeError, XmanError, of_outcome
+from xman.metadata import Metadata
+from xmand.virt import managed, metadata
+from xmand.virt.description import Description
+from xmand.virt.domain import Domain, define
+from xmand.virt.driver import Connection, api, changing, code_of, reading
+
+# With its passwords: it is libvirt that gets it back, and nobody else sees it.
+_KEPT = api.VIR_DOMAIN_XML_INACTIVE | api.VIR_DOMAIN_XML_SECURE
+
+
+class Former:
+    """What a domain was defined as: description, metadata, and whether it is started with its host."""
+
+    def __init__(self, connection: Connection, domain: Domain) -> None:
+        self._connection = connection
+        self.name = domain.name
+        self.uuid = domain.uuid
+        self.autostart = managed.autostart(domain)
+        self.metadata: Metadata = metadata.read(domain)
+        self._xml = _kept(domain)
+
+    def put_back(self) -> None:
+        """Define it as it was, exactly. Raises XmanError where that cannot be."""
+        with changing(self._connection, self.name):
+            # Not validated anew: libvirt's schema may have become stricter since.
+            domain = Domain(self._connection.defineXMLFlags(self._xml, 0))
+        if managed.autostart(domain) != self.autostart:
+            managed.set_autostart(domain, self.autostart)
+        if _kept(domain) != self._xml:
+            raise HypervisorError(f"the description of '{self.name}' is not quite what it was.")
+
+
+def former(connection: Connection, domain: Domain) -> Former:
+    """Return what `domain` is defined as, for a description to replace it.
+
+    Raises RefusedError where what belongs to the former description would be lost, or fit no more.
+    """
+    if domain.active():
+        raise RefusedError(f"Domain '{domain.name}' already exists (running).")
+    if managed.suspended(domain):
+        raise RefusedError(f"Domain '{domain.name}' already exists and is suspended; resume it, or delete it first.")
+    if _snapshots(domain):
+        raise RefusedError(f"Domain '{domain.name}' already exists and has snapshots; delete these first.")
+    return Former(connection, domain)
+
+
+def defined(connection: Connection, wanted: Description, before: Former | None, *, autostart: bool) -> Domain:
+    """Define `wanted`, in the place of `before` where that is one; what no description says is as before.
+
+    With `autostart` it is started with its host from now on. Raises UsageError and others; nothing has changed then.
+    """
+    domain = define(connection, wanted.name, wanted.xml)
+    try:
+        if before is not None and before.metadata != Metadata():
+            metadata.update(domain, lambda _none: before.metadata)
+        if (autostart or (before is not None and before.autostart)) and not managed.autostart(domain):
+            managed.set_autostart(domain, True)
+    except XmanError as error:
+        raise undone(domain, before, error) from error
+    return domain
+
+
+def undone(domain: Domain, before: Former | None, error: XmanError) -> XmanError:
+    """Undo a definition that `error` has made useless; return the error, saying where that failed as well."""
+    if isinstance(error, UnknownOutcomeError):  # it may run
+        return error
+    try:
+        if domain.active():
+            return of_outcome(error.outcome, f"{error}; '{domain.name}' runs nevertheless.")
+        if before is not None:
+            before.put_back()
+        else:
+            managed.delete(domain)
+    except XmanError as second:
+        return of_outcome(error.outcome, f"{error}; '{domain.name}' stays as it was defined last: {second}")
+    return error
+
+
+def _kept(domain: Domain) -> str:
+    with reading(domain.name):
+        return str(domain.raw.XMLDesc(_KEPT))
+
+
+def _snapshots(domain: Domain) -> int:
+    with reading(domain.name):
+        try:
+            return int(domain.raw.snapshotNum(0))
+        except api.libvirtError as error:
+            if code_of(error) == api.VIR_ERR_NO_SUPPORT:  # LXC, Xen
+                return 0
+            raise

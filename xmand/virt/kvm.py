@@ -1,0 +1,63 @@
+"""Whether QEMU's guests can have the processor's own virtualization on this host."""
+
+import os
+import pwd
+import stat
+from pathlib import Path
+
+from lxml import etree
+
+from xmand.virt.driver import Connection, reading
+
+DEVICE = Path("/dev/kvm")
+
+
+def why_not(connection: Connection) -> str:
+    """Return why a guest of the host's own architecture has to be emulated; empty where KVM can be had.
+
+    libvirtd asks QEMU as root, and offers KVM where the user whom guests run as may not open the device: every start
+    fails then. Raises HypervisorError.
+    """
+    with reading():
+        capabilities = etree.fromstring(str(connection.getCapabilities()).encode())
+    machine = capabilities.findtext("host/cpu/arch")
+    offered = {
+        (arch.get("name"), domain.get("type")) for arch in capabilities.iter("arch") for domain in arch.iter("domain")
+    }
+    if (machine, "kvm") not in offered:
+        return "This host has no KVM; the guest is emulated."
+    owner = _owner_of_guests(capabilities)
+    if owner is not None and not _may_open(*owner):
+        return f"The guest is emulated: the user whom QEMU runs as ({owner[0]}) may not open {DEVICE}."
+    return ""
+
+
+def _owner_of_guests(capabilities: etree._Element) -> tuple[int, int] | None:
+    """Return (user, group) of the guests' processes; None where libvirt does not tell."""
+    for model in capabilities.iterfind("host/secmodel"):
+        label = model.findtext("baselabel[@type='kvm']", "")
+        user, _, group = label.replace("+", "").partition(":")
+        if model.findtext("model") == "dac" and user.isdecimal() and group.isdecimal():
+            return int(user), int(group)
+    return None
+
+
+def _may_open(user: int, group: int) -> bool:
+    """Whether the modes of the device let that user read and write it, by its groups of the user database as well."""
+    try:
+        device = DEVICE.stat()
+    except OSError:
+        return False
+    if user == 0:
+        return True
+    try:
+        groups = os.getgrouplist(pwd.getpwuid(user).pw_name, group)
+    except KeyError:
+        groups = [group]
+    if device.st_uid == user:
+        wanted = stat.S_IRUSR | stat.S_IWUSR
+    elif device.st_gid in groups:
+        wanted = stat.S_IRGRP | stat.S_IWGRP
+    else:
+        wanted = stat.S_IROTH | stat.S_IWOTH
+    return device.st_mode & wanted == wanted
