@@ -39,6 +39,26 @@ INFO = {
     "uri": "qemu:///system",
     "xmand_version": "0.1.0",
 }
+# What a host of Xen's has besides.
+XEN_INFO = {
+    "hw_caps": "178bf3fd:80002001:20100800:00000007:00000000:00000000:00000000:00000000",
+    "xen_major": 4,
+    "xen_minor": 17,
+    "xen_extra": ".7",
+    "xen_caps": "xen-3.0-x86_64 hvm-3.0-x86_32",
+    "xen_scheduler": "credit2",
+    "xen_pagesize": 4096,
+    "platform_params": "virt_start=0xffff800000000000",
+    "xen_changeset": "",
+    "xen_commandline": "console=com1 loglvl=info",
+    "cc_compiler": "x86_64-linux-gnu-gcc 12.2.0",
+    "cc_compile_by": "pkg-xen-devel",
+    "cc_compile_domain": "example.org",
+    "cc_compile_date": "Wed Nov  4 16:52:28 UTC 2026",
+    "hypervisor": "Xen",
+    "hypervisor_version": "4.17.0",
+    "uri": "xen:///system",
+}
 
 
 def domain(name: str, **changes: Any) -> dict[str, Any]:
@@ -125,6 +145,8 @@ def check(name: str, text: str) -> None:
         ("list-long", "list", {"domains": LONG, "long": True}),
         ("info", "info", INFO | {"host_id": "skirit80", "later": "field"}),
         ("info-little-known", "info", {"host": "skirit80", "nr_cpus": 1, "node_to_cpu": "", "xmand_version": "0.1.0"}),
+        ("info-xen", "info", INFO | XEN_INFO),
+        ("dmesg-xen", "dmesg", {"source": "Xen message buffer of skirit80", "lines": ["(XEN) a", "(XEN) b"]}),
         ("dmesg", "dmesg", {"source": "xmand message ring on skirit80 (driver QEMU)", "lines": ["[    0.1] a", "b"]}),
         ("dmesg-empty", "dmesg", {"source": "xmand message ring on skirit80 (driver QEMU)", "lines": []}),
         (

@@ -1,4 +1,5 @@
-"""Verbs that look: list, describe, info, dmesg. They use libvirt's read-only access."""
+"""Verbs that look: list, describe, info, dmesg. They use libvirt's read-only access, on Xen its own tool
+as well."""
 
 import contextlib
 import socket
@@ -6,12 +7,13 @@ from typing import Any
 
 import xman
 from xman import verbs
-from xman.errors import NoSuchDomainError, RefusedError, UsageError
+from xman.errors import NoSuchDomainError, RefusedError, UsageError, XmanError
 from xman.result import Result
+from xmand import xl
 from xmand.call import Call
 from xmand.virt import host
 from xmand.virt.domain import find
-from xmand.virt.driver import Connection
+from xmand.virt.driver import XEN, Connection
 from xmand.virt.listing import details, list_domains, list_one, power_state, suspended
 
 
@@ -55,15 +57,24 @@ def describe(call: Call) -> Result:
 
 
 def info(call: Call) -> Result:
-    """The host in the terms of `xm info`."""
-    data = host.info(call.reader)
-    return Result(data | {"host_id": socket.gethostname(), "xmand_version": xman.__version__})
+    """The host in the terms of `xm info`; what Xen alone can tell is left out, and said, where it cannot be asked."""
+    data = host.info(call.reader) | {"host_id": socket.gethostname(), "xmand_version": xman.__version__}
+    if data["hypervisor"] != XEN:
+        return Result(data)
+    try:
+        return Result(data | xl.info())
+    except XmanError as error:
+        return Result(data, notes=(str(error),))
 
 
 def dmesg(call: Call) -> Result:
-    """The message buffer. No API of libvirt reads a hypervisor's, so this is ours, and its first line says so."""
-    ring = call.host.ring
+    """Xen's message buffer; no other hypervisor has one that can be read, so that there it is ours. The first line says
+    which."""
     clear = call.parsed.flag("clear")
-    versions = host.versions(call.reader)
-    source = f"xmand message ring on {socket.gethostname()} (driver {versions['hypervisor']})"
-    return Result({"source": source, "lines": ring.lines(clear)}, changed=clear)
+    hypervisor = host.versions(call.reader)["hypervisor"]
+    if hypervisor == XEN:
+        source, lines = f"Xen message buffer of {socket.gethostname()}", xl.dmesg(clear=clear)
+    else:
+        source = f"xmand message ring on {socket.gethostname()} (driver {hypervisor})"
+        lines = call.host.ring.lines(clear)
+    return Result({"source": source, "lines": lines}, changed=clear)

@@ -63,7 +63,7 @@ class Domain:
     def privileged(self) -> bool:
         """Whether it is Xen's Domain-0, the host itself: only its size may be changed."""
         with reading(self.name):
-            return bool(self.raw.ID() == 0 and self._connection.getType() == "Xen")
+            return bool(self.raw.ID() == 0 and self._connection.getType() == driver.XEN)
 
     def persistent(self) -> bool:
         """Whether libvirt keeps its description while it is off."""

@@ -37,6 +37,9 @@ READ = "read"
 CHANGE = "change"
 LONG = "long"
 
+# What getType() calls a host of Xen's.
+XEN = "Xen"
+
 _UNSUPPORTED = {libvirt.VIR_ERR_NO_SUPPORT, libvirt.VIR_ERR_ARGUMENT_UNSUPPORTED, libvirt.VIR_ERR_CONFIG_UNSUPPORTED,
                 libvirt.VIR_ERR_OPERATION_UNSUPPORTED}  # fmt: skip
 _BAD_DESCRIPTION = {libvirt.VIR_ERR_XML_ERROR, libvirt.VIR_ERR_XML_DETAIL, libvirt.VIR_ERR_NO_NAME,

@@ -6,7 +6,7 @@ from typing import Any
 from lxml import etree
 
 from xmand.virt.domain import KIB
-from xmand.virt.driver import Connection, api, reading, version_text
+from xmand.virt.driver import XEN, Connection, api, reading, version_text
 
 _MIB = 1 << 20
 _ALL_CELLS = -1
@@ -35,7 +35,7 @@ def info(connection: Connection) -> dict[str, Any]:
         found["cpu_mhz"] = mhz
     found |= memory(connection)
     found |= _capabilities(connection)
-    if found["hypervisor"] == "Xen":
+    if found["hypervisor"] == XEN:
         major, minor, _release = found["hypervisor_version"].split(".")
         found |= {"xen_major": int(major), "xen_minor": int(minor)}
     return found
