@@ -3,6 +3,9 @@
 PYTHON = .venv/bin/python
 HYPERVISOR = test
 PYTEST_ARGS =
+# A file's tests stay together, and those that share the two hosts (tests/conftest.py); more processes would only make
+# more realms and daemons.
+PROCESSES = -n auto --maxprocesses 4 --dist loadgroup
 
 .PHONY: help demo test lint types clean
 
@@ -19,7 +22,7 @@ demo:
 test:
 	@tests/lab/setup.sh test
 	@$(MAKE) --no-print-directory lint types
-	@$(PYTHON) -m pytest $(PYTEST_ARGS)
+	@$(PYTHON) -m pytest $(PROCESSES) $(PYTEST_ARGS)
 
 lint:
 	@.venv/bin/ruff check .

@@ -13,6 +13,15 @@ settings.register_profile("xman", deadline=None, suppress_health_check=[HealthCh
 settings.load_profile("xman")
 
 PASSWORD = "correct-horse"
+# The folder whose tests share one pair of hosts, and load the machine by themselves.
+_ONE_AT_A_TIME = "hypervisor"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Where several processes share the run, keep a file's tests together, so that each daemon is started once."""
+    for item in items:
+        folder = item.path.parent.name
+        item.add_marker(pytest.mark.xdist_group(folder if folder == _ONE_AT_A_TIME else item.path.name))
 
 
 @pytest.fixture(scope="session")
