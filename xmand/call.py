@@ -8,6 +8,7 @@ from xman.arguments import Parsed
 from xman.errors import RefusedError
 from xman.result import Result
 from xman.verbs import Verb
+from xmand.batch.engine import Engine
 from xmand.k5login import AccessList
 from xmand.locks import DomainLocks
 from xmand.ring import Ring
@@ -24,6 +25,7 @@ class Host:
     driver: Driver
     locks: DomainLocks
     ring: Ring
+    batch: Engine
 
 
 class Record:

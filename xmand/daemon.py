@@ -15,6 +15,7 @@ from xman.gss.python_gssapi import Acceptor
 from xman.session import ServerSession
 from xmand import listen
 from xmand.audit import Audit
+from xmand.batch.engine import Engine
 from xmand.call import Host
 from xmand.commands import Commands
 from xmand.connection import Connection
@@ -66,7 +67,8 @@ class Daemon:
         self._acceptor = acceptor(settings)
         self._driver = Driver(settings.libvirt_uri, self._ring.add)
         self._journal = Journal(settings.state_dir, settings.journal.keep_days, settings.journal.size_mib)
-        host = Host(settings, self._driver, DomainLocks(), self._ring)
+        locks = DomainLocks()
+        host = Host(settings, self._driver, locks, self._ring, Engine(settings, self._driver, locks))
         self._commands = Commands(host, self._audit, self._journal)
         self._slots = asyncio.Semaphore(settings.limits.connections)
         self._connections: dict[asyncio.Task[None], Connection] = {}

@@ -19,8 +19,8 @@ class DomainLocks:
         self._holders: dict[str, str] = {}
 
     @contextlib.contextmanager
-    def hold(self, key: str, verb: str, deadline: float) -> Iterator[None]:
-        """Hold the lock of `key` for `verb`.
+    def hold(self, key: str, verb: str, deadline: float, what: str = "domain") -> Iterator[None]:
+        """Hold the lock of `key`, which is that of a `what`, for `verb`.
 
         Raises RefusedError at `deadline` (time.monotonic()), or at once where a migration holds it.
         """
@@ -30,7 +30,7 @@ class DomainLocks:
                 if holder in _LONG:
                     raise RefusedError(f"The domain is busy: {_LONG[holder]}.")
                 if not self._changed.wait(deadline - time.monotonic()):
-                    raise RefusedError(f"The domain is busy: another {self._holders.get(key, verb)} is at work on it.")
+                    raise RefusedError(f"The {what} is busy: another {self._holders.get(key, verb)} is at work on it.")
             self._holders[key] = verb
         try:
             yield

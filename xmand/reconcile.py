@@ -12,7 +12,7 @@ from xman.errors import UsageError
 from xman.result import Result
 from xmand.answer import Answer
 from xmand.journal import Change
-from xmand.virt import managed
+from xmand.virt import managed, metadata
 from xmand.virt.domain import PAUSED, Domain
 
 # What a balloon or libvirt's rounding makes of a size.
@@ -141,6 +141,22 @@ def _migrated(change: Change, _uuid: str, domain: Domain | None) -> Verdict:
     return _unknown(change, f"'{change.domain}' does not run here any more; look at the other host")
 
 
+def _job(change: Change, _uuid: str, domain: Domain | None) -> Verdict:
+    """job-start and job-stop: the metadata tells. What is left of the switch, xmand does when it starts."""
+    if domain is None:
+        return _not_done(change, _gone(change))
+    number = str(change.asked["options"].get("id", ""))
+    there = any(job.id == number for job in metadata.read(domain).jobs)
+    if there == (change.verb == "job-start"):
+        return _done(change, domain)
+    return _not_done(change, f"job {number} is {'still' if there else 'not'} in '{domain.name}'")
+
+
+def _harmless_again(change: Change, _uuid: str, _domain: Domain | None) -> Verdict:
+    """Verbs that name the state to be reached, and find out by themselves what is left to do."""
+    return _unknown(change, "it may have happened; try again", again=True)
+
+
 _JUDGES: dict[str, Callable[[Change, str, Domain | None], Verdict]] = {
     "create": _created,
     "new": _created,
@@ -156,6 +172,13 @@ _JUDGES: dict[str, Callable[[Change, str, Domain | None], Verdict]] = {
     "mem-set": _memory,
     "vcpu-set": _vcpus,
     "migrate": _migrated,
+    "job-start": _job,
+    "job-stop": _job,
+    "preempt": _harmless_again,
+    "unpreempt": _harmless_again,
+    "freeze": _harmless_again,
+    "defrost": _harmless_again,
+    "maintenance": _harmless_again,
     # A guest that was asked to restart looks like one that was not.
     "reboot": _cannot_tell,
 }

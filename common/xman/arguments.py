@@ -116,6 +116,8 @@ def _option_value(option: Option, word: str) -> object:
         if len(word) != _RID_DIGITS or not frozenset("0123456789abcdef").issuperset(word):
             raise UsageError(f"--rid takes {_RID_DIGITS} hexadecimal digits.")
         return word
+    if option.kind == verbs.COUNT:
+        return values.count(word)
     return values.seconds(word) if option.kind == verbs.SECONDS else word
 
 

@@ -21,12 +21,13 @@ NAMESPACE = "urn:xman:1"
 PREFIX = "xman"
 
 NORMAL = "normal"
+PRIORITY = "priority"
 
 Others = tuple[tuple[str, str], ...]
 _T = TypeVar("_T")
 
-_DOMAIN_ATTRIBUTES = ("started", "paused_by", "transient", "priority")
-_JOB_ATTRIBUTES = ("id", "owner", "cpus", "preemptible", "start", "preempted")
+_DOMAIN_ATTRIBUTES = ("started", "paused_by", "transient", "priority", "preempted_since", "held", "put_away")
+_JOB_ATTRIBUTES = ("id", "owner", "cpus", "preemptible", "start", "began", "preempted")
 # Far more than a host has, or a job lives; `int` would take any length, and other scripts' digits.
 _MOST_DIGITS = 10
 # Longer than any name of a principal, a job or a priority.
@@ -38,7 +39,8 @@ class Job:
     """A batch job inside a domain.
 
     `start` is the domain's own start (seconds since 1970) when the job began, None where that was not known: a job of
-    an earlier start is over. `preempted` counts the seconds that it has been preempted.
+    an earlier start is over. `began` is when it began itself. `preempted` counts the seconds that it was preempted,
+    without those since the domain's `preempted_since`.
     """
 
     id: str
@@ -46,6 +48,7 @@ class Job:
     cpus: int = 0
     preemptible: bool = False
     start: int | None = None
+    began: int | None = None
     preempted: int = 0
     # Attributes and children (their XML) of a later release.
     other_attributes: Others = ()
@@ -58,13 +61,18 @@ class Metadata:
 
     `started` is when the domain was started (seconds since 1970), None where nobody saw it; `paused_by` the principal
     that paused it through xman, empty where it is not paused or was paused otherwise. Both are about the present run:
-    what libvirt keeps for the next one has neither.
+    what libvirt keeps for the next one has neither. `preempted_since` is when its resources went to another domain,
+    None while they did not; `held` says that this was done by hand, and is undone by hand only; `put_away` that the
+    switch saved it to disk, since it did not give its memory back otherwise.
     """
 
     started: int | None = None
     paused_by: str = ""
     transient: bool = False
     priority: str = NORMAL
+    preempted_since: int | None = None
+    held: bool = False
+    put_away: bool = False
     jobs: tuple[Job, ...] = ()
     other_attributes: Others = ()
     other_children: tuple[str, ...] = ()
@@ -83,6 +91,9 @@ def domain_of(
         paused_by=_value(attributes, "paused_by", _word, ""),
         transient=_value(attributes, "transient", _yes, False),
         priority=_value(attributes, "priority", _word, NORMAL),
+        preempted_since=_value(attributes, "preempted_since", times.seconds, None),
+        held=_value(attributes, "held", _yes, False),
+        put_away=_value(attributes, "put_away", _yes, False),
         jobs=jobs,
         other_attributes=_others(attributes, _DOMAIN_ATTRIBUTES),
         other_children=other_children,
@@ -99,6 +110,7 @@ def job_of(attributes: Mapping[str, str], other_children: tuple[str, ...] = ()) 
         cpus=_value(attributes, "cpus", _number, 0),
         preemptible=_value(attributes, "preemptible", _yes, False),
         start=_value(attributes, "start", times.seconds, None),
+        began=_value(attributes, "began", times.seconds, None),
         preempted=_value(attributes, "preempted", _number, 0),
         other_attributes=_others(attributes, _JOB_ATTRIBUTES),
         other_children=other_children,
@@ -112,6 +124,9 @@ def domain_attributes(metadata: Metadata) -> dict[str, str]:
         "paused_by": metadata.paused_by,
         "transient": _word_of(metadata.transient),
         "priority": metadata.priority,
+        "preempted_since": _time(metadata.preempted_since),
+        "held": _word_of(True) if metadata.held else "",
+        "put_away": _word_of(True) if metadata.put_away else "",
     }
     return _written(known, metadata.other_attributes)
 
@@ -124,6 +139,7 @@ def job_attributes(job: Job) -> dict[str, str]:
         "cpus": str(job.cpus) if job.cpus else "",
         "preemptible": _word_of(job.preemptible),
         "start": _time(job.start),
+        "began": _time(job.began),
         "preempted": str(job.preempted),
     }
     return _written(known, job.other_attributes)

@@ -164,6 +164,8 @@ _ALL = (
     Option(("-a", "--all"), "every domain that runs on the host, in place of DOMAIN", without=("DOMAIN",), local=True),
     Option(("-y", "--yes"), "with --all: do not ask back", local=True),
 )
+_DRY_RUN = Option(("-n", "--dry-run"), "only say what would be done")
+_JOB = (Required(("--id",), "the job's id", WORD, "JOB"),)
 
 VERBS = (
     Verb("help", "the verbs I may use, or one of them", "", (Argument("VERB", WORD, optional=True),)),
@@ -240,6 +242,34 @@ VERBS = (
             *_ALL,
         ),
         changes=True, deadline=NONE,
+    ),
+    Verb(
+        "state", "whether a job could go into a domain, and which are there", "batch",
+        (Argument("DOMAIN", DOMAIN, optional=True, many=True),),
+    ),
+    Verb("job-list", "the jobs in domains", "batch", (Argument("DOMAIN", DOMAIN, optional=True, many=True),)),
+    Verb(
+        "job-start", "a job begins in a domain, which gets the host's memory and CPUs", "batch", _DOMAIN,
+        (
+            *_JOB,
+            Required(("--owner",), "whose it is, a principal", WORD, "PRINCIPAL"),
+            Option(("--cpus",), "how many CPUs it uses", COUNT, "N"),
+            Option(("--preemptible",), "a domain with priority may take the host from it"),
+            _DRY_RUN,
+        ),
+        changes=True,
+    ),
+    Verb("job-stop", "a job in a domain has ended", "batch", _DOMAIN, (*_JOB, _DRY_RUN), changes=True),
+    Verb("preempt", "take the host from a domain, until unpreempt", "batch", _DOMAIN, (_DRY_RUN,), changes=True),
+    Verb("unpreempt", "let a preempted domain go on", "batch", _DOMAIN, (_DRY_RUN,), changes=True),
+    Verb(
+        "freeze", "suspend a domain with its jobs, to disk", "batch", _DOMAIN,
+        (Option(("--pause",), "in memory instead, as small as it will get"), _DRY_RUN), changes=True, deadline=NONE,
+    ),
+    Verb("defrost", "let a frozen domain go on", "batch", _DOMAIN, (_DRY_RUN,), changes=True, deadline=NONE),
+    Verb(
+        "maintenance", "let the host take no starts, jobs or incoming migrations, or take them again", "batch",
+        (Argument("on|off", WORD), Argument("REASON", WORD, optional=True, many=True)), (_DRY_RUN,), changes=True,
     ),
 )  # fmt: skip
 

@@ -79,8 +79,9 @@ def test_xmand_8_has_the_programs_options() -> None:
 
 
 def test_xmand_toml_5_has_exactly_the_keys() -> None:
-    expected = keys(settings.Settings, {"limits", "journal", "migrate", "unknown"}) | keys(settings.Limits, set())
-    expected |= keys(settings.Migration, set()) | keys(settings.JournalCaps, set())
+    tables = {"limits", "journal", "migrate", "batch", "unknown"}
+    expected = keys(settings.Settings, tables) | keys(settings.Limits, set())
+    expected |= keys(settings.Migration, set()) | keys(settings.Batch, set()) | keys(settings.JournalCaps, set())
     headings = re.findall(r"^\.TP\n\.BR (.*)$", (ROOT / "man" / "xmand.toml.5").read_text(), re.MULTILINE)
 
     described = {word for heading in headings for word in re.findall(r"\b[a-z5_]+\b(?= \")", heading)}

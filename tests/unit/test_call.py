@@ -7,6 +7,7 @@ import pytest
 
 from xman import arguments, verbs
 from xman.errors import RefusedError
+from xmand.batch.engine import Engine
 from xmand.call import Call, Host
 from xmand.k5login import AccessList
 from xmand.locks import DomainLocks
@@ -51,7 +52,8 @@ class StandIn:
 def call_of(verb: verbs.Verb, standin: StandIn) -> Call:
     """Return a call of `verb` on the domain of `standin`."""
     driver: Any = standin
-    host = Host(Settings(), driver, DomainLocks(), Ring())
+    settings, locks = Settings(), DomainLocks()
+    host = Host(settings, driver, locks, Ring(), Engine(settings, driver, locks))
     parsed = arguments.parse(verb, [standin.name(), *WORDS.get(verb.name, [])])
     access = AccessList(frozenset(), (), "", 0.0)
     return Call(host, "alice@R", access, parsed, time.monotonic() + 10.0, lambda _text: None)

@@ -16,6 +16,7 @@ from xman.result import Result
 from xman.wire import constants as wire
 from xmand import verbs
 from xmand.audit import Audit
+from xmand.batch.engine import Engine
 from xmand.call import Call, Host
 from xmand.commands import Commands
 from xmand.journal import Journal
@@ -73,7 +74,9 @@ class Bench:
         settings = Settings(k5login=str(self.list), limits=Limits(**limits))  # type: ignore[arg-type]
         driver: Any = None  # no handler of these tests asks for it
         self.journal = Journal(str(directory / "state"), keep_days=1, most_mib=1)
-        self.commands = Commands(Host(settings, driver, DomainLocks(), Ring()), Audit(self._write), self.journal)
+        locks = DomainLocks()
+        host = Host(settings, driver, locks, Ring(), Engine(settings, driver, locks))
+        self.commands = Commands(host, Audit(self._write), self.journal)
         self.when_late: Callable[[], None] = lambda: None
 
     def _write(self, line: str) -> None:

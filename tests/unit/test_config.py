@@ -35,7 +35,11 @@ XMAND_DEFAULTS = {
     },
     "journal": {"keep_days": 365, "size_mib": 64},
     "migrate": {"allow": (), "uri": "", "clear": False},
-}
+    "batch": {
+        "domains": (), "priority": (), "parked_memory": 160, "parked_vcpus": 1, "boot_seconds": 60.0,
+        "park_seconds": 30.0, "stuck": "refuse", "hooks": "/etc/xman/hooks", "hook_seconds": 30.0,
+    },
+}  # fmt: skip
 # DESIGN, the table of rxm.toml.
 RXM_DEFAULTS = {
     "hosts": "",
@@ -237,6 +241,16 @@ def test_every_key_of_xmand_toml_is_read(file: Path) -> None:
         allow = ["skirit[80-84]"]
         uri = "qemu+tls://{host}/system"
         clear = true
+        [batch]
+        domains = ["vm*"]
+        priority = ["vm[2-9]"]
+        parked_memory = 32
+        parked_vcpus = 0
+        boot_seconds = 13
+        park_seconds = 14
+        stuck = "save"
+        hooks = "/h"
+        hook_seconds = 15
         """
     )
 
@@ -265,6 +279,17 @@ def test_every_key_of_xmand_toml_is_read(file: Path) -> None:
         },
         "journal": {"keep_days": 11, "size_mib": 12},
         "migrate": {"allow": ("skirit[80-84]",), "uri": "qemu+tls://{host}/system", "clear": True},
+        "batch": {
+            "domains": ("vm*",),
+            "priority": ("vm[2-9]",),
+            "parked_memory": 32,
+            "parked_vcpus": 0,
+            "boot_seconds": 13.0,
+            "park_seconds": 14.0,
+            "stuck": "save",
+            "hooks": "/h",
+            "hook_seconds": 15.0,
+        },
         "unknown": (),
     }
 
@@ -281,6 +306,8 @@ def test_xmand_goes_on_with_keys_of_a_later_release_and_names_them(file: Path) -
         ('listen = "[::]:4373"', "listen"),
         ("keytab = 1", "keytab"),
         ("limits = 1", "limits"),
+        ('[batch]\nstuck = "pray"', "batch.stuck"),
+        ("[batch]\nparked_memory = 31", "batch.parked_memory"),
         ("[limits]\nconnections = 0", "limits.connections"),
         ("[limits]\nworkers = 1025", "limits.workers"),
         ("[limits]\nworkers = true", "limits.workers"),

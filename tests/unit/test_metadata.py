@@ -109,11 +109,12 @@ OTHERS = st.dictionaries(NAMES, WORDS, max_size=2).map(lambda found: tuple(found
 CHILDREN = st.lists(NAMES.map(lambda name: f'<{name} a="1">x</{name}>'), max_size=2).map(tuple)
 JOBS = st.builds(
     Job, id=WORDS.filter(bool), owner=WORDS, cpus=st.integers(0, 10**9), preemptible=st.booleans(), start=TIMES,
-    preempted=st.integers(0, 10**9), other_attributes=OTHERS, other_children=CHILDREN,
+    began=TIMES, preempted=st.integers(0, 10**9), other_attributes=OTHERS, other_children=CHILDREN,
 )  # fmt: skip
 METADATA = st.builds(
     Metadata, started=TIMES, paused_by=WORDS, transient=st.booleans(), priority=WORDS.filter(bool),
-    jobs=st.lists(JOBS, max_size=3).map(tuple), other_attributes=OTHERS, other_children=CHILDREN,
+    preempted_since=TIMES, held=st.booleans(), put_away=st.booleans(), jobs=st.lists(JOBS, max_size=3).map(tuple),
+    other_attributes=OTHERS, other_children=CHILDREN,
 )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from xman import arguments, verbs
 from xman.errors import HypervisorError
 from xman.result import Result
 from xmand import xl
+from xmand.batch.engine import Engine
 from xmand.call import Call, Host
 from xmand.k5login import AccessList
 from xmand.locks import DomainLocks
@@ -36,7 +37,8 @@ class Bench:
         """Run `info` or `dmesg`."""
         driver: Any = None
         parsed = arguments.parse(verbs.BY_NAME[handler.__name__], list(words))
-        shared = Host(Settings(), driver, DomainLocks(), self.ring)
+        settings, locks = Settings(), DomainLocks()
+        shared = Host(settings, driver, locks, self.ring, Engine(settings, driver, locks))
         return handler(Call(shared, "alice@R", AccessList(frozenset(), (), "", 0.0), parsed, 0.0, lambda _text: None))
 
 

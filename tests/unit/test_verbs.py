@@ -56,9 +56,10 @@ def test_no_option_hides_a_common_one(verb: Verb) -> None:
 
 
 @each_verb
-def test_a_changing_verb_names_one_domain_or_brings_a_description(verb: Verb) -> None:
+def test_a_changing_verb_names_one_domain_or_brings_a_description_or_is_about_the_host(verb: Verb) -> None:
     """The wire carries exactly one DOMAIN with a change, so that a retry acts once."""
-    assert verb.takes_domain or not verb.changes or verb.arguments[0].kind == verbs.TEXT
+    about_the_host = all(argument.kind != verbs.DOMAIN for argument in verb.arguments)
+    assert verb.takes_domain or not verb.changes or verb.arguments[0].kind == verbs.TEXT or about_the_host
 
 
 def test_names_are_unique() -> None:
@@ -89,6 +90,8 @@ def test_the_deadlines_are_the_published_ones() -> None:
             "migrate [-l|--live] [--suspend-after S] [--abort] [-a|--all] [-y|--yes] DOMAIN HOST",
         ),
         ("info", "info"),
+        ("job-start", "job-start --id JOB --owner PRINCIPAL [--cpus N] [--preemptible] [-n|--dry-run] DOMAIN"),
+        ("maintenance", "maintenance [-n|--dry-run] on|off [REASON...]"),
     ],
 )
 def test_usage_lines(name: str, usage: str) -> None:
@@ -168,7 +171,8 @@ def test_a_later_verb_is_never_reached_by_a_prefix(name: str) -> None:
 
 
 def test_later_verbs_there_are() -> None:
-    assert {"autostart", "ping", "stats", "version", "wait"} == set(BY_NAME) - set(CLASSIC)
+    batch = {verb.name for verb in VERBS if verb.family == "batch"}
+    assert {"autostart", "ping", "stats", "version", "wait"} | batch == set(BY_NAME) - set(CLASSIC)
 
 
 def test_every_classic_verb_is_there() -> None:

@@ -1,7 +1,7 @@
 """The verbs, one module for each family. The list is explicit, so that it can be read and tested."""
 
 from xmand.call import Handler
-from xmand.verbs import create, life, managed, meta, migrate, show, stats, tune, watch
+from xmand.verbs import batch, create, life, managed, meta, migrate, show, stats, tune, watch
 
 HANDLERS: dict[str, Handler] = {
     "help": meta.help,
@@ -28,4 +28,13 @@ HANDLERS: dict[str, Handler] = {
     "mem-set": tune.mem_set,
     "vcpu-set": tune.vcpu_set,
     "migrate": migrate.migrate,
+    "state": batch.state,
+    "job-list": batch.job_list,
+    "job-start": batch.job_start,
+    "job-stop": batch.job_stop,
+    "preempt": batch.preempt,
+    "unpreempt": batch.unpreempt,
+    "freeze": batch.freeze,
+    "defrost": batch.defrost,
+    "maintenance": batch.maintenance,
 }

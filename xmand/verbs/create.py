@@ -36,6 +36,7 @@ def create(call: Call) -> Result:
         if call.parsed.flag("dry-run"):
             shown, notes = secrets.left_out(wanted.description.xml)
             return Result({"name": wanted.name, "xml": shown}, domain=wanted.name, notes=(*wanted.notes, *notes))
+        call.host.batch.maintenance.refuse()
         if call.parsed.flag("transient"):
             if wanted.before is not None:
                 raise RefusedError(f"Domain '{wanted.name}' already exists (off), and would not be transient.")

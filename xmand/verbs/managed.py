@@ -2,6 +2,7 @@
 
 from xman.errors import RefusedError, UsageError
 from xman.result import Result
+from xmand.batch.marks import restore
 from xmand.call import Call
 from xmand.verbs.life import already
 from xmand.virt import managed
@@ -65,8 +66,10 @@ def autostart(call: Call) -> Result:
 
 
 def _started(call: Call, domain: Domain) -> Result:
+    call.host.batch.maintenance.refuse()
     was_suspended = managed.suspended(domain)
-    domain.start(paused=call.parsed.flag("paused"))
+    start_it = restore if was_suspended else Domain.start
+    start_it(domain, paused=call.parsed.flag("paused"))
     data = {"id": domain.identifier(), "restored": was_suspended}
     notes = (f"Domain '{domain.name}' goes on where it was suspended.",) if was_suspended else ()
     return Result(data, changed=True, domain=domain.name, notes=notes)

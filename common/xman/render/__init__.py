@@ -6,11 +6,20 @@
 from collections.abc import Callable
 from typing import Any
 
-from xman.render import domains, hosts, stats
+from xman.render import batch, domains, hosts, stats
 
 _Renderer = Callable[[dict[str, Any]], str]
 
 _RENDERERS: dict[str, _Renderer] = {
+    "defrost": batch.plan,
+    "freeze": batch.plan,
+    "job-list": batch.jobs,
+    "job-start": batch.plan,
+    "job-stop": batch.plan,
+    "maintenance": batch.maintenance,
+    "preempt": batch.plan,
+    "state": batch.states,
+    "unpreempt": batch.plan,
     "create": lambda data: f"{data['xml']}\n" if "xml" in data else "",  # a dry run
     "describe": lambda data: str(data["xml"]),
     "dmesg": hosts.dmesg,

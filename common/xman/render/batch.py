@@ -1,0 +1,88 @@
+"""What the batch verbs say to a person."""
+
+from typing import Any
+
+from xman import times
+from xman.values import MIB
+
+_STATE = "%-24s %-23s %7s %7s %6s %-24s %s"
+_JOB = "%-24s %-12s %-32s %4s %-3s %-24s %9s %s"
+
+
+def states(data: dict[str, Any]) -> str:
+    """Return `state`: a line for each domain, jobs last, since there may be many; maintenance above all of it."""
+    lines = [_STATE % ("Name", "State", "Mem", "MaxMem", "VCPUs", "Since", "Jobs")]
+    for guest in data["domains"]:
+        cpus = f"{guest['vcpus']}/{guest['max_vcpus']}" if "max_vcpus" in guest else "-"
+        name = f"{guest['name']}{'!' if guest['priority'] == 'priority' else ''}"
+        memory = guest["memory"] // MIB, guest["max_memory"] // MIB
+        jobs = ",".join(job["id"] for job in guest["jobs"]) or "-"
+        lines.append(_STATE % (name, guest["state"], *memory, cpus, _time(guest.get("since")), jobs))
+    notice = [f"{_notice(data['maintenance'])}\n"] if "maintenance" in data else []
+    return "".join(notice + [f"{line}\n" for line in lines])
+
+
+def jobs(data: dict[str, Any]) -> str:
+    """Return `job-list`: a line for each job."""
+    lines = [_JOB % ("Name", "Job", "Owner", "CPUs", "Pre", "Start", "Preempted", "State")]
+    for job in data["jobs"]:
+        preemptible = "yes" if job["preemptible"] else "no"
+        lines.append(
+            _JOB
+            % (
+                job["domain"], job["id"], job["owner"] or "-", job.get("cpus", "-"), preemptible,
+                _time(job.get("start")), job["preempted"], job["state"],
+            )
+        )  # fmt: skip
+    return "".join(f"{line}\n" for line in lines)
+
+
+def plan(data: dict[str, Any]) -> str:
+    """Return what a dry run would have done, a line for each step; nothing of what was done."""
+    if not data["dry_run"]:
+        return ""
+    return "".join(f"Would {_step(step)}.\n" for step in data["plan"])
+
+
+def maintenance(data: dict[str, Any]) -> str:
+    """Return what a dry run would have done."""
+    if not data["dry_run"]:
+        return ""
+    what = _notice(data["maintenance"]) if "maintenance" in data else "The host takes starts, jobs and migrations."
+    return f"Would say: {what}\n"
+
+
+def _step(step: dict[str, Any]) -> str:
+    ids = step.get("jobs", [])
+    jobs = f"job{'s' * (len(ids) != 1)} {', '.join(ids)}"
+    name = f"'{step['domain']}'"
+    size = _size(step)
+    words = {
+        "park": f"take memory and CPUs from {name}, down to {size}",
+        "preempt": f"preempt {name} with {jobs}, down to {size}",
+        "grant": f"give {name} {size}",
+        "return": f"give {name} {size} back, with {jobs}",
+        "add-job": f"note {jobs} in {name}",
+        "remove-job": f"remove {jobs} from {name}",
+        "drop-jobs": f"drop {jobs} of an earlier start from {name}",
+        "hold": f"keep {name} preempted until unpreempt",
+        "save": f"save {name} to disk",
+        "pause": f"pause {name}",
+        "restore": f"let {name} go on",
+    }
+    return words[step["step"]]
+
+
+def _size(step: dict[str, Any]) -> str:
+    cpus = step.get("vcpus", 0)
+    return f"{step.get('memory', 0) // MIB} MiB" + (f" and {cpus} CPU{'s' * (cpus != 1)}" if cpus else "")
+
+
+def _notice(notice: dict[str, Any]) -> str:
+    by = f" by {notice['by']} since {times.local(notice['since'])}" if notice["since"] else ""
+    return f"This host is in maintenance{by}: {notice['reason']}"
+
+
+def _time(text: str | None) -> str:
+    # Without a blank, so that the columns stay columns.
+    return "-" if text is None else times.local(text).replace(" ", "T")

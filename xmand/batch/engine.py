@@ -1,0 +1,156 @@
+"""One decision at a time on a host: look, decide, lock, look again, carry out."""
+
+import contextlib
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from xman import states
+from xman.errors import MetadataError, RefusedError
+from xmand.batch import hooks
+from xmand.batch.guests import Guest
+from xmand.batch.hooks import Hooks
+from xmand.batch.maintenance import Maintenance
+from xmand.batch.observe import Seen, observe
+from xmand.batch.plan import Guests, Plan
+from xmand.batch.switch import Means, Switch, told
+from xmand.locks import DomainLocks
+from xmand.settings import Settings
+from xmand.virt.driver import CHANGE, READ, Connection, Driver
+
+logger = logging.getLogger(__name__)
+
+# No name or UUID of a domain has a slash.
+_HOST = "/host"
+# Somebody outside changes the domains as fast as we look at them.
+_TRIES = 3
+
+
+@dataclass(frozen=True)
+class View:
+    """What was seen, the state of each domain by name, and since when (seconds since 1970) where that is known."""
+
+    seen: Seen
+    states: dict[str, str]
+    since: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Decision:
+    """A plan, what it was made from and what it led to (the same where it was not carried out)."""
+
+    plan: Plan
+    before: View
+    after: View
+    notes: tuple[str, ...]
+    # Whether something that was not asked for in so many words could not be done, and should be tried again.
+    incomplete: bool = False
+
+
+class Engine:
+    """The batch side of one host; safe to use from several threads. Methods block: call them in a worker."""
+
+    def __init__(self, settings: Settings, driver: Driver, locks: DomainLocks) -> None:
+        self.settings = settings.batch
+        self.maintenance = Maintenance(settings.state_dir)
+        self._stall_seconds = settings.limits.stall_seconds
+        self._driver = driver
+        self._locks = locks
+        self._hooks = Hooks(settings.batch.hooks, settings.batch.hook_seconds)
+        self._known: dict[str, tuple[str, float | None]] = {}
+        self._known_lock = threading.Lock()
+
+    def look(self, purpose: str = READ) -> View:
+        """Return what there is to see now. Raises HypervisorError."""
+        return self._view(observe(self._driver.connection(purpose), self.settings))
+
+    def decide(
+        self,
+        verb: str,
+        planner: Callable[[Guests], Plan],
+        deadline: float,
+        *,
+        purpose: str = CHANGE,
+        dry_run: bool = False,
+        progress: Callable[[str], None] = lambda _text: None,
+    ) -> Decision:
+        """Carry out what `planner` makes of the host. Raises what it does, and RefusedError (busy, stuck).
+
+        The host's lock comes before those of its domains, and those in the order of their UUIDs; all other verbs hold
+        one domain's lock only, so that nobody waits in a circle.
+        """
+        connection = self._driver.connection(purpose)
+        with self._locks.hold(_HOST, verb, deadline, "host"):
+            for _try in range(_TRIES):
+                before = self._looked(connection)
+                wanted = planner(before.seen.guests)
+                if dry_run or not wanted.steps:
+                    return Decision(wanted, before, before, wanted.notes)
+                with self._holding(before.seen, wanted, verb, deadline):
+                    before = self._looked(connection)
+                    if planner(before.seen.guests) == wanted:
+                        done = self._carry_out(connection, before, wanted, progress)
+                        break
+            else:
+                raise RefusedError("The domains of this host change all the time; try again. Nothing was changed.")
+        # Without the lock: a hook may call us.
+        self._tell_states(done)
+        return done
+
+    def _carry_out(
+        self, connection: Connection, before: View, wanted: Plan, progress: Callable[[str], None]
+    ) -> Decision:
+        switch = Switch(Means(self.settings, self._hooks, self._stall_seconds, progress), before.seen)
+        switch.carry_out(wanted.steps)
+        after = self._looked(connection)
+        return Decision(wanted, before, after, (*wanted.notes, *switch.notes), switch.incomplete)
+
+    @contextlib.contextmanager
+    def _holding(self, seen: Seen, wanted: Plan, verb: str, deadline: float) -> Iterator[None]:
+        uuids = sorted({seen.domains[step.domain].uuid for step in wanted.steps})
+        with contextlib.ExitStack() as held:
+            for uuid in uuids:
+                held.enter_context(self._locks.hold(uuid, verb, deadline))
+            yield
+
+    def _looked(self, connection: Connection) -> View:
+        """Return what there is to see. Raises MetadataError where something of it cannot be read: it may be a job."""
+        seen = observe(connection, self.settings)
+        for problem in seen.problems:
+            raise MetadataError(problem)
+        return self._view(seen)
+
+    def _view(self, seen: Seen) -> View:
+        found = states.states(seen.guests)
+        since: dict[str, float] = {}
+        with self._known_lock:
+            for guest in seen.guests:
+                state = found[guest.name]
+                known = self._known.get(guest.uuid)
+                if known is None:
+                    # How long it has been so nobody saw, but for a preemption, whose clock is kept.
+                    began = guest.preempted_since if state == states.PREEMPTED else None
+                    known = (state, began)
+                elif known[0] != state:
+                    known = (state, time.time())
+                self._known[guest.uuid] = known
+                if known[1] is not None:
+                    since[guest.name] = known[1]
+            present = {guest.uuid for guest in seen.guests}
+            self._known = {uuid: known for uuid, known in self._known.items() if uuid in present}
+        return View(seen, found, since)
+
+    def _tell_states(self, done: Decision) -> None:
+        for guest in done.after.seen.guests:
+            change = state_change(guest, done)
+            if change:
+                self._hooks.run(hooks.STATE, told(guest) | change)
+
+
+def state_change(guest: Guest, done: Decision) -> dict[str, Any]:
+    """Return from which state to which a decision took a domain; nothing where it stayed."""
+    old, new = done.before.states.get(guest.name), done.after.states[guest.name]
+    return {} if old == new else {"from": old, "to": new}

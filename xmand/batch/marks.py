@@ -1,0 +1,90 @@
+"""What decisions write into a domain's metadata; to be called under the domain's lock."""
+
+import time
+from dataclasses import replace
+
+from xman.metadata import NORMAL, PRIORITY, Job, Metadata
+from xmand.batch.observe import current, has_priority
+from xmand.settings import Batch
+from xmand.virt import metadata
+from xmand.virt.domain import Domain
+
+
+def add_job(domain: Domain, job: Job, settings: Batch) -> None:
+    """Write a job of the present run, and the priority that is configured, so that a migration takes it along."""
+
+    def change(found: Metadata) -> Metadata:
+        jobs = (*found.jobs, replace(job, start=found.started, began=int(time.time())))
+        priority = found.priority
+        if settings.priority:
+            priority = PRIORITY if has_priority(domain.name, found, settings) else NORMAL
+        return replace(found, jobs=jobs, priority=priority)
+
+    metadata.update(domain, change)
+
+
+def remove_job(domain: Domain, number: str) -> None:
+    """Remove a job and, with the last one, what is said of its preemption."""
+
+    def change(found: Metadata) -> Metadata:
+        jobs = tuple(job for job in found.jobs if job.id != number)
+        return replace(found, jobs=jobs) if jobs else replace(found, jobs=(), preempted_since=None, held=False)
+
+    metadata.update(domain, change)
+
+
+def drop_stale(domain: Domain) -> None:
+    """Remove the jobs of an earlier run."""
+
+    def change(found: Metadata) -> Metadata:
+        jobs, _stale = current(found, active=domain.active(), saved=False)
+        bare = replace(found, jobs=jobs)
+        return bare if jobs else replace(bare, preempted_since=None, held=False, put_away=False)
+
+    metadata.update(domain, change)
+
+
+def preempted(domain: Domain, *, put_away: bool = False) -> None:
+    """Start the clock of a preemption."""
+
+    def change(found: Metadata) -> Metadata:
+        since = int(time.time()) if found.preempted_since is None else found.preempted_since
+        return replace(found, preempted_since=since if found.jobs else None, put_away=put_away)
+
+    metadata.update(domain, change)
+
+
+def returned(domain: Domain) -> None:
+    """Stop the clock, and count for each job what it showed."""
+
+    def change(found: Metadata) -> Metadata:
+        waited = 0 if found.preempted_since is None else max(0, int(time.time()) - found.preempted_since)
+        jobs = tuple(replace(job, preempted=job.preempted + waited) for job in found.jobs)
+        return replace(found, jobs=jobs, preempted_since=None, held=False, put_away=False)
+
+    metadata.update(domain, change)
+
+
+def hold(domain: Domain) -> None:
+    """Let it stay preempted until somebody says otherwise."""
+    metadata.update(domain, lambda found: replace(found, held=True))
+
+
+def restore(domain: Domain, *, paused: bool = False) -> None:
+    """Start a domain that was saved to disk, with the jobs that it has by now.
+
+    Its image remembers those of the time at which it was saved.
+    """
+    kept = metadata.read(domain)
+    domain.start(paused=paused)
+
+    def change(found: Metadata) -> Metadata:
+        started = found.started
+        if started is None and kept.jobs:
+            started = kept.jobs[0].start
+        return replace(
+            found, started=started, jobs=kept.jobs, preempted_since=kept.preempted_since, held=kept.held,
+            put_away=kept.put_away, priority=kept.priority,
+        )  # fmt: skip
+
+    metadata.update(domain, change)

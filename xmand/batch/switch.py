@@ -1,0 +1,172 @@
+"""Carrying out a plan: how memory and CPUs move from the losers to the winner, and back where that fails."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from xman.errors import RefusedError, XmanError
+from xman.values import MIB
+from xmand.batch import hooks, marks, plan
+from xmand.batch.guests import Guest, is_parked
+from xmand.batch.hooks import Hooks
+from xmand.batch.observe import Seen, keeps
+from xmand.batch.plan import Step
+from xmand.settings import STUCK_SAVE, Batch
+from xmand.virt import managed
+from xmand.virt.domain import SETTLE_SECONDS, Domain
+from xmand.virt.size import resize
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Means:
+    """What a switch works with: `stall_seconds` is the patience with a save in which nothing moves."""
+
+    settings: Batch
+    hooks: Hooks
+    stall_seconds: float
+    progress: Callable[[str], None]
+
+
+class Switch:
+    """One plan on its way; every domain in it is locked by the caller."""
+
+    def __init__(self, means: Means, seen: Seen) -> None:
+        self._means = means
+        self._keeps = keeps(means.settings)
+        self._domains = seen.domains
+        self._guests = {guest.name: guest for guest in seen.guests}
+        self._undo: list[tuple[str, Callable[[], None]]] = []
+        self.notes: list[str] = []
+        # Whether an optional step failed, so that what follows it was left out.
+        self.incomplete = False
+
+    def carry_out(self, steps: tuple[Step, ...]) -> None:
+        """Do all steps. Where one fails that is not optional, undo those before it and raise what it raised."""
+        for step in steps:
+            logger.info("switch: %s %s", step.action, step.domain)
+            try:
+                self._do(step)
+            except XmanError as error:
+                if step.optional:
+                    self.notes.append(str(error))
+                    self.incomplete = True
+                    return
+                raise self._undone(error) from error
+            if step.optional:
+                # What was asked for is done; what fails from here on takes nothing of it back.
+                self._undo.clear()
+
+    def _do(self, step: Step) -> None:
+        domain, guest = self._domains[step.domain], self._guests[step.domain]
+        actions: dict[str, Callable[[], None]] = {
+            plan.PARK: lambda: self._park(domain, guest),
+            plan.PREEMPT: lambda: self._preempt(domain, guest),
+            plan.GRANT: lambda: self._grant(domain, guest),
+            plan.RETURN: lambda: self._return(domain, guest),
+            plan.ADD: lambda: self._add(domain, step),
+            plan.REMOVE: lambda: marks.remove_job(domain, step.job.id if step.job else ""),
+            plan.DROP: lambda: marks.drop_stale(domain),
+            plan.HOLD: lambda: marks.hold(domain),
+            plan.SAVE: lambda: managed.suspend(domain, self._means.stall_seconds, self._means.progress),
+            plan.PAUSE: domain.pause,
+            plan.RESTORE: lambda: marks.restore(domain) if guest.saved else domain.unpause(),
+        }
+        actions[step.action]()
+
+    # --- losers ------------------------------------------------------------------------------------------------------
+
+    def _preempt(self, domain: Domain, guest: Guest) -> None:
+        self._tell(hooks.PREEMPTED, guest)
+        self._will_undo(f"{plan.RETURN} {guest.name}", lambda: self._tell(hooks.RESUMED, guest))
+        self._park(domain, guest)
+        if domain.active():  # one that was put away has its mark
+            self._will_undo(f"unmark {guest.name}", lambda: marks.returned(domain))
+            marks.preempted(domain)
+
+    def _park(self, domain: Domain, guest: Guest) -> None:
+        before = domain.memory()[0], domain.vcpus()[0] if guest.max_vcpus else 0
+        memory = min(before[0], self._keeps.memory)
+        vcpus = min(before[1], self._keeps.vcpus or before[1])
+        self._will_undo(f"{plan.GRANT} {guest.name}", lambda: self._size(domain, before))
+        reached = resize(domain, memory, vcpus, self._means.settings.park_seconds)
+        if is_parked(*reached, self._keeps):
+            return
+        if self._means.settings.stuck != STUCK_SAVE or not guest.persistent:
+            raise RefusedError(
+                f"'{guest.name}' did not give back what it was asked for: it keeps {_size_words(*reached)} instead of"
+                f" {_size_words(memory, vcpus)} (stuck)."
+            )
+        self._put_away(domain, guest)
+
+    def _put_away(self, domain: Domain, guest: Guest) -> None:
+        """Save a guest to disk that keeps what it has; it comes back when the host is free."""
+        marks.preempted(domain, put_away=True)
+        self._will_undo(f"{plan.RESTORE} {guest.name}", lambda: self._bring_back(domain))
+        managed.suspend(domain, self._means.stall_seconds, self._means.progress)
+        self.notes.append(f"'{guest.name}' did not give its memory back and was saved to disk.")
+
+    def _bring_back(self, domain: Domain) -> None:
+        if not domain.active():
+            marks.restore(domain)
+        marks.returned(domain)
+
+    # --- winners -----------------------------------------------------------------------------------------------------
+
+    def _grant(self, domain: Domain, guest: Guest) -> None:
+        before = domain.memory()[0], domain.vcpus()[0] if guest.max_vcpus else 0
+        self._will_undo(f"{plan.PARK} {guest.name}", lambda: self._size(domain, before))
+        reached = resize(domain, guest.max_memory, guest.max_vcpus, SETTLE_SECONDS)
+        if reached[0] < guest.max_memory - MIB or reached[1] < guest.max_vcpus:
+            self.notes.append(f"'{guest.name}' has taken {_size_words(*reached)} of what it was given so far.")
+
+    def _return(self, domain: Domain, guest: Guest) -> None:
+        self._grant(domain, guest)
+        marks.returned(domain)
+        if guest.preempted_since is not None:
+            self._tell(hooks.RESUMED, guest)
+
+    def _add(self, domain: Domain, step: Step) -> None:
+        job = step.job
+        assert job is not None  # noqa: S101  # the plan says so
+        self._will_undo(f"{plan.REMOVE} {domain.name}", lambda: marks.remove_job(domain, job.id))
+        marks.add_job(domain, job, self._means.settings)
+
+    # --- back --------------------------------------------------------------------------------------------------------
+
+    def _size(self, domain: Domain, size: tuple[int, int]) -> None:
+        if domain.active():
+            resize(domain, *size, SETTLE_SECONDS)
+
+    def _will_undo(self, what: str, undo: Callable[[], None]) -> None:
+        self._undo.append((what, undo))
+
+    def _undone(self, error: XmanError) -> XmanError:
+        """Undo what was done, the last first; return the error, saying where that failed as well."""
+        failed = []
+        while self._undo:
+            what, undo = self._undo.pop()
+            logger.info("switch: back: %s", what)
+            try:
+                undo()
+            except XmanError as second:
+                failed.append(f"{what}: {second}")
+        if failed:
+            return type(error)(f"{error} Not all of it could be undone ({'; '.join(failed)}); look with rxm state.")
+        return type(error)(f"{error} Nothing was changed.")
+
+    def _tell(self, name: str, guest: Guest) -> None:
+        self.notes += self._means.hooks.run(name, told(guest))
+
+
+def told(guest: Guest) -> dict[str, Any]:
+    """Return what hooks are told of a domain."""
+    jobs = [{"id": job.id, "owner": job.owner, "cpus": job.cpus, "preemptible": job.preemptible} for job in guest.jobs]
+    return {"domain": guest.name, "uuid": guest.uuid, "jobs": jobs}
+
+
+def _size_words(memory: int, vcpus: int) -> str:
+    cpus = f" and {vcpus} CPU{'s' * (vcpus != 1)}" if vcpus else ""
+    return f"{memory // MIB} MiB{cpus}"

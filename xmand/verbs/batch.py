@@ -1,0 +1,235 @@
+"""Verbs of batch work: what a job could go into, and the decisions that move a host from one domain to another."""
+
+import socket
+import time
+from collections.abc import Callable
+from typing import Any
+
+from xman import times
+from xman.errors import RefusedError, UsageError
+from xman.metadata import NORMAL, PRIORITY, Job
+from xman.result import Result
+from xmand.batch import plan
+from xmand.batch.engine import View
+from xmand.batch.guests import Guest
+from xmand.batch.maintenance import Maintenance
+from xmand.batch.observe import keeps
+from xmand.batch.plan import Guests, Plan, Step
+from xmand.call import Call
+from xmand.virt.domain import find
+from xmand.virt.driver import CHANGE, LONG
+
+_Planner = Callable[[Guests, str], Plan]
+# A scheduler's ids are short; this is for whoever passes something else by mistake.
+_MOST_ID = 128
+_MOST_OWNER = 256
+
+
+def state(call: Call) -> Result:
+    """The states of all domains that take part, or of those named."""
+    view = call.host.batch.look()
+    wanted = _named(call, view)
+    data: dict[str, Any] = {
+        "host_id": socket.gethostname(),
+        "domains": [_guest(view, guest) for guest in view.seen.guests if wanted is None or guest.name in wanted],
+    }
+    notice = call.host.batch.maintenance.notice()
+    if notice is not None:
+        data["maintenance"] = vars(notice)
+    return Result(data, notes=view.seen.problems)
+
+
+def job_list(call: Call) -> Result:
+    """The jobs in all domains, or in those named."""
+    view = call.host.batch.look()
+    wanted = _named(call, view)
+    jobs = [
+        {"domain": guest.name, **_job(job, guest), "state": view.states[guest.name]}
+        for guest in view.seen.guests
+        if wanted is None or guest.name in wanted
+        for job in guest.jobs
+    ]
+    return Result({"host_id": socket.gethostname(), "jobs": jobs}, notes=view.seen.problems)
+
+
+def job_start(call: Call) -> Result:
+    """A job begins; its domain gets the host."""
+    options = call.parsed.options
+    cpus = options.get("cpus", 0)
+    job = Job(
+        id=_id(call),
+        owner=_owner(call),
+        cpus=cpus if isinstance(cpus, int) else 0,
+        preemptible=call.parsed.flag("preemptible"),
+    )
+
+    def planner(guests: Guests, name: str) -> Plan:
+        if plan.find(guests, name).job(job.id) is None:
+            call.host.batch.maintenance.refuse()
+        return plan.job_start(guests, name, job)
+
+    return _decide(call, planner)
+
+
+def job_stop(call: Call) -> Result:
+    """A job has ended; who waits for the host gets it."""
+    number = _id(call)
+    return _decide(call, lambda guests, name: plan.job_stop(guests, name, number))
+
+
+def preempt(call: Call) -> Result:
+    """Take the host from a domain by hand."""
+    return _decide(call, plan.preempt)
+
+
+def unpreempt(call: Call) -> Result:
+    """Let a preempted domain go on by hand."""
+    return _decide(call, plan.unpreempt)
+
+
+def freeze(call: Call) -> Result:
+    """Suspend a running domain with its jobs."""
+    pause = call.parsed.flag("pause")
+    return _decide(call, lambda guests, name: plan.freeze(guests, name, pause=pause), LONG)
+
+
+def defrost(call: Call) -> Result:
+    """Let a frozen domain go on."""
+
+    def planner(guests: Guests, name: str) -> Plan:
+        decided = plan.defrost(guests, name)
+        if decided.steps:
+            call.host.batch.maintenance.refuse()
+        return decided
+
+    return _decide(call, planner, LONG)
+
+
+def maintenance(call: Call) -> Result:
+    """Let the host take nothing new, or take it again."""
+    notices, dry = call.host.batch.maintenance, call.parsed.flag("dry-run")
+    word, reason = call.parsed.text("on|off"), " ".join(call.parsed.words("REASON"))
+    if word == "off":
+        if reason:
+            raise UsageError("'maintenance off' takes no reason.")
+        there = notices.notice() is not None
+        notes = () if there else ("This host is not in maintenance.",)
+        return Result({"on": False, "dry_run": dry}, changed=not dry and there and notices.end(), notes=notes)
+    if word != "on":
+        raise UsageError(f"'{word}' is neither on nor off.")
+    reason = reason or str(call.parsed.options.get("reason", ""))
+    if not reason or not reason.isprintable():
+        raise UsageError("'maintenance on' needs a reason, in one line.")
+    return _maintenance_on(notices, reason, call.principal, dry)
+
+
+def _maintenance_on(notices: Maintenance, reason: str, by: str, dry: bool) -> Result:
+    before = notices.notice()
+    if before is not None and before.reason == reason:
+        note = "This host is already in maintenance."
+        return Result({"on": True, "dry_run": dry, "maintenance": vars(before)}, notes=(note,))
+    if dry:
+        made = {"reason": reason, "by": by, "since": times.utc(time.time())}
+        return Result({"on": True, "dry_run": True, "maintenance": made})
+    notice = notices.begin(reason, by)
+    return Result({"on": True, "dry_run": False, "maintenance": vars(notice)}, changed=True)
+
+
+def _decide(call: Call, planner: _Planner, purpose: str = CHANGE) -> Result:
+    """Carry out a decision about the verb's DOMAIN, or only say what it would be."""
+    dry = call.parsed.flag("dry-run")
+    engine = call.host.batch
+    domain = find(call.host.driver.connection(purpose), call.parsed.text("DOMAIN"))
+    call.record.found(domain.uuid)
+    name = domain.name
+
+    def about(guests: Guests) -> Plan:
+        if all(guest.name != name for guest in guests):
+            raise RefusedError(f"Domain '{name}' takes no part in batch work ([batch] domains in xmand.toml).")
+        return planner(guests, name)
+
+    done = engine.decide(
+        call.verb.name, about, call.deadline, purpose=purpose, dry_run=dry, progress=call.progress
+    )  # fmt: skip
+    steps = [_step(call, step, done.before) for step in done.plan.steps]
+    state = done.after.states.get(name, done.before.states[name])
+    data = {"state": state, "dry_run": dry, "plan": steps}
+    return Result(data, changed=bool(steps) and not dry, domain=name, notes=done.notes)
+
+
+def _named(call: Call, view: View) -> set[str] | None:
+    """Return the names of the DOMAINs given, None for all. Raises NoSuchDomainError and RefusedError."""
+    words = call.parsed.words("DOMAIN")
+    if not words:
+        return None
+    names = {find(call.reader, word).name for word in words}
+    for name in sorted(names):
+        if name not in view.states:
+            raise RefusedError(f"Domain '{name}' takes no part in batch work ([batch] domains in xmand.toml).")
+    return names
+
+
+def _id(call: Call) -> str:
+    word = call.parsed.options.get("id")
+    if not isinstance(word, str) or not word:
+        raise UsageError(f"--id is missing. Usage: {call.verb.usage()}")
+    if len(word) > _MOST_ID or not word.isprintable() or any(character.isspace() for character in word):
+        raise UsageError("--id takes a job's id: one printable word.")
+    return word
+
+
+def _owner(call: Call) -> str:
+    """Return the owner as a full principal: a bare name is one of the caller's realm."""
+    word = call.parsed.options.get("owner")
+    if not isinstance(word, str) or not word:
+        raise UsageError(f"--owner is missing. Usage: {call.verb.usage()}")
+    if len(word) > _MOST_OWNER or not word.isprintable() or any(character.isspace() for character in word):
+        raise UsageError("--owner takes a principal, such as alice@EXAMPLE.ORG.")
+    if "@" in word:
+        return word
+    return f"{word}@{call.principal.rpartition('@')[2]}"
+
+
+def _guest(view: View, guest: Guest) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "name": guest.name, "uuid": guest.uuid, "state": view.states[guest.name],
+        "jobs": [_job(job, guest) for job in guest.jobs], "memory": guest.memory, "max_memory": guest.max_memory,
+        "priority": PRIORITY if guest.priority else NORMAL,
+    }  # fmt: skip
+    if guest.max_vcpus:
+        found |= {"vcpus": guest.vcpus, "max_vcpus": guest.max_vcpus}
+    if guest.name in view.since:
+        found["since"] = times.utc(view.since[guest.name])
+    if guest.started is not None:
+        found["started"] = times.utc(guest.started)
+    return found
+
+
+def _job(job: Job, guest: Guest) -> dict[str, Any]:
+    waiting = 0 if guest.preempted_since is None else max(0, int(time.time()) - guest.preempted_since)
+    found: dict[str, Any] = {
+        "id": job.id, "owner": job.owner, "preemptible": job.preemptible, "preempted": job.preempted + waiting,
+    }  # fmt: skip
+    if job.cpus:
+        found["cpus"] = job.cpus
+    if job.began is not None:
+        found["start"] = times.utc(job.began)
+    return found
+
+
+def _step(call: Call, step: Step, before: View) -> dict[str, Any]:
+    """Return a step as results have it, with what its domain is to have afterwards."""
+    guest, parked = plan.find(before.seen.guests, step.domain), keeps(call.host.batch.settings)
+    found: dict[str, Any] = {"step": step.action, "domain": step.domain}
+    if step.job is not None:
+        found["jobs"] = [step.job.id]
+    elif step.action in (plan.PREEMPT, plan.RETURN):
+        found["jobs"] = [job.id for job in guest.jobs]
+    elif step.action == plan.DROP:
+        found["jobs"] = [job.id for job in guest.stale]
+    if step.action in (plan.PARK, plan.PREEMPT):
+        found["memory"] = min(guest.memory, parked.memory)
+        found["vcpus"] = min(guest.vcpus, parked.vcpus or guest.vcpus)
+    elif step.action in (plan.GRANT, plan.RETURN):
+        found |= {"memory": guest.max_memory, "vcpus": guest.max_vcpus}
+    return found
