@@ -7,12 +7,23 @@ PYTEST_ARGS =
 # more realms and daemons.
 PROCESSES = -n auto --maxprocesses 4 --dist loadgroup
 
-.PHONY: help demo test lint types clean
+# `make install`: for Debian's interpreter and Debian's bindings, or for another that has them.
+INTERPRETER = /usr/bin/python3
+PREFIX = /usr/local
+SYSCONFDIR = /etc
+DESTDIR =
+MODULES = $(PREFIX)/lib/xman
+UNITS = $(PREFIX)/lib/systemd/system
+INSTALLED = $(addprefix $(DESTDIR)$(MODULES)/,xman rxm xmand)
+
+.PHONY: help demo test bench lint types install clean
 
 help:
 	@echo 'make demo                   the main job on this machine, in a throw-away realm, without a hypervisor'
 	@echo 'make demo HYPERVISOR=qemu   the same with a real guest'
 	@echo 'make test                   everything: style, types, and all tests'
+	@echo 'make bench [QUICK=1]        what it costs, beside virsh, remctl and libvirtd, in one run (as root)'
+	@echo 'make install                rxm and xmand under PREFIX ($(PREFIX)), with compiled modules and man pages'
 	@echo 'make clean                  remove what these made'
 
 demo:
@@ -24,12 +35,62 @@ test:
 	@$(MAKE) --no-print-directory lint types
 	@$(PYTHON) -m pytest $(PROCESSES) $(PYTEST_ARGS)
 
+# As root. QUICK=1: under a minute. Of the whole, a few minutes, bench/RESULTS.md is kept.
+bench:
+	@tests/lab/setup.sh test
+	@$(PYTHON) -m bench $(if $(QUICK),--quick,--write bench/RESULTS.md)
+
 lint:
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check .
 
 types:
 	@.venv/bin/mypy
+
+# The modules go where nothing else is, compiled once for all: rxm starts anew for every command. Python without its site
+# module starts faster than with it; rxm fetches that where it is needed.
+define RXM
+#!$(INTERPRETER) -IS
+import sys
+
+sys.path.append("$(MODULES)")
+from rxm.cli import main
+
+main()
+endef
+
+define XMAND
+#!$(INTERPRETER) -I
+import sys
+
+sys.path.append("$(MODULES)")
+from xmand.cli import main
+
+main()
+endef
+
+export RXM XMAND
+
+install:
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(MODULES) $(DESTDIR)$(SYSCONFDIR)/xman $(DESTDIR)$(UNITS)
+	for package in common/xman rxm xmand; do \
+	  rm -rf $(DESTDIR)$(MODULES)/$${package##*/} && cp -r $$package $(DESTDIR)$(MODULES) || exit 1; \
+	done
+	find $(INSTALLED) -name __pycache__ -prune -exec rm -rf {} +
+	$(INTERPRETER) -I -m compileall -q -f --invalidation-mode unchecked-hash -s "$(DESTDIR)" $(INSTALLED)
+	printf '%s\n' "$$RXM" >$(DESTDIR)$(PREFIX)/bin/rxm
+	printf '%s\n' "$$XMAND" >$(DESTDIR)$(PREFIX)/bin/xmand
+	chmod 755 $(DESTDIR)$(PREFIX)/bin/rxm $(DESTDIR)$(PREFIX)/bin/xmand
+	for page in man/*; do \
+	  install -D -m 644 $$page $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/} || exit 1; \
+	done
+	cd etc/systemd/system && find . -type f | while read -r unit; do \
+	  install -D -m 644 $$unit $(DESTDIR)$(UNITS)/$$unit && \
+	  sed -i 's|/usr/bin/|$(PREFIX)/bin/|' $(DESTDIR)$(UNITS)/$$unit || exit 1; \
+	done
+	for file in etc/xman/*; do \
+	  [ -e $(DESTDIR)$(SYSCONFDIR)/xman/$${file##*/} ] || install -m 644 $$file $(DESTDIR)$(SYSCONFDIR)/xman || exit 1; \
+	done
 
 clean:
 	rm -rf .venv .build .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info

@@ -14,7 +14,7 @@ from xmand.locks import DomainLocks
 from xmand.ring import Ring
 from xmand.settings import Settings
 from xmand.virt.domain import Domain, find
-from xmand.virt.driver import CHANGE, READ, Connection, Driver
+from xmand.virt.driver import CHANGE, MORE_READERS, READ, Connection, Driver
 
 
 @dataclass(frozen=True)
@@ -71,6 +71,10 @@ class Call:
     def reader(self) -> Connection:
         """A connection that cannot change anything."""
         return self.host.driver.connection(READ)
+
+    def more_readers(self) -> list[Connection]:
+        """Return more connections like `reader`, for what takes a call per domain."""
+        return [self.host.driver.connection(purpose) for purpose in MORE_READERS]
 
     @property
     def writer(self) -> Connection:

@@ -90,6 +90,14 @@ class Realm:
         """Put a new key of `name` into `keytab`; the KDC's tickets are for that key from now on."""
         self._realm.run([self._realm.kadmin_local, "-q", f"ktadd -k {keytab} {name}@{REALM}"])
 
+    def add_services(self, names: list[str], keytab: str) -> None:
+        """Add many principals with random keys at once, and put those into `keytab`."""
+        lines = [f"addprinc -randkey {name}@{REALM}\nktadd -k {keytab} {name}@{REALM}\n" for name in names]
+        subprocess.run(
+            [self._realm.kadmin_local], input="".join(lines).encode(), env=self._realm.env, check=True,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+
     def cache(self, name: str) -> dict[str, str]:
         """Return the environment of a user whose ticket cache is called `name`."""
         return self.env | {"KRB5CCNAME": f"FILE:{self.directory / f'cc-{name}'}"}

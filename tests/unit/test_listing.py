@@ -42,6 +42,9 @@ class Domain:
     def name(self) -> str:
         return self._name
 
+    def UUID(self) -> bytes:  # noqa: N802  # libvirt's name
+        return uuid.uuid5(uuid.NAMESPACE_DNS, self._name).bytes
+
     def UUIDString(self) -> str:  # noqa: N802  # libvirt's name
         return str(uuid.uuid5(uuid.NAMESPACE_DNS, self._name))
 
@@ -131,6 +134,48 @@ def test_a_driver_without_the_bulk_call_is_asked_for_the_list(connection: Connec
 
     assert len(list_domains(connection)) == 5
     assert connection.calls == {"getAllDomainStats": 1, "listAllDomains": 1, "info": 5}
+
+
+def several(count: int, domains: int) -> list[Connection]:
+    """Return connections to the same host, whose driver knows states only."""
+    connections = [Connection() for _ in range(count)]
+    for connection in connections:
+        connection.complete = False
+        for number in range(domains):
+            connection.add(f"vm{number:04}").facts[2] = number
+    return connections
+
+
+def test_one_call_for_each_of_many_domains_is_shared_out() -> None:
+    first, *others = several(4, 1000)
+
+    domains = list_domains(first, lambda: others)
+
+    assert [(domain["name"], domain["memory"]) for domain in domains] == [
+        (f"vm{number:04}", number * KIB) for number in range(1000)
+    ]
+    assert [connection.calls["info"] for connection in (first, *others)] == [250] * 4
+
+
+def test_a_few_domains_are_not_shared_out() -> None:
+    (first,) = several(1, 20)
+
+    assert len(list_domains(first, lambda: pytest.fail("asked for more connections"))) == 20
+
+
+def test_a_domain_that_has_vanished_meanwhile_is_not_listed() -> None:
+    first, other = several(2, 100)
+    del other.domains[51]
+
+    assert "vm0051" not in [domain["name"] for domain in list_domains(first, lambda: [other])]
+
+
+def test_a_failure_of_another_connection_is_not_hidden() -> None:
+    first, other = several(2, 100)
+    other.domains[51].problem = libvirt_error(libvirt.VIR_ERR_RPC)
+
+    with pytest.raises(HypervisorError, match="libvirt's words"):
+        list_domains(first, lambda: [other])
 
 
 def test_another_failure_of_the_bulk_call_is_not_hidden(connection: Connection) -> None:

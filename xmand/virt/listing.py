@@ -1,8 +1,10 @@
 """All domains at once, in as few calls as the driver allows."""
 
 import contextlib
+from collections.abc import Callable
 from typing import Any
 
+from xmand.virt import sharing
 from xmand.virt.domain import KIB, STATES
 from xmand.virt.driver import Connection, RawDomain, api, code_of, reading, translate
 
@@ -26,15 +28,21 @@ _POWER_STATES = {
 }
 
 
-def list_domains(connection: Connection) -> list[dict[str, Any]]:
+def list_domains(
+    connection: Connection, others: Callable[[], list[Connection]] = list
+) -> list[dict[str, Any]]:  # fmt: skip
     """Return every domain, running or not, sorted by name, as `result.domains[]` has them.
 
     One bulk call gives names, UUIDs, ids and states, whatever their number. QEMU's also gives memory, CPUs and time;
-    for drivers whose bulk call does not (test, LXC, libxl) these cost one call per domain.
+    for drivers whose bulk call does not (test, LXC, libxl) these cost one call per domain, which `others`, more
+    connections to the same host, share where there are many.
     """
+    found = [(raw, _from_stats(stats)) for raw, stats in bulk(connection, LISTED)]
+    left = [raw for raw, facts in found if facts is None]
+    asked = iter(sharing.each(left, _from_info, others))
     domains = []
-    for raw, stats in bulk(connection, LISTED):
-        facts = facts_of(raw, stats)
+    for raw, facts in found:
+        facts = facts or next(asked)
         if facts is not None:
             domains.append(identity(raw) | facts)
     return sorted(domains, key=lambda domain: str(domain["name"]))

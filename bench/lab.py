@@ -1,0 +1,119 @@
+"""What is measured: one libvirtd with its test driver, xmand and the rivals in front of it, in their own network."""
+
+import contextlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.lab.daemon import Daemon
+from tests.lab.descriptions import for_test_driver
+from tests.lab.hypervisor import Host, Network, why_not
+from tests.lab.process import ROOT, end, wait_for
+from tests.lab.realm import Realm, without_wrapper
+
+PASSWORD = "correct-horse"
+HOST = "hv1.xman.test"
+ADDRESS = "127.0.0.11"
+# Hosts by other names, all of them one xmand's, which listens on every address.
+MOST_HOSTS = 500
+MANY_PORT = 4380
+PORT = 4373
+REMCTL_PORT = 4390
+URI = "test+unix:///default?socket=/run/libvirt/libvirt-sock"
+RIVAL_URI = f"test+tcp://{HOST}/default"
+_REMCTLD = ROOT / ".build" / "remctl-server" / "usr" / "sbin" / "remctld"
+
+
+def many(count: int) -> list[str]:
+    """Return the names of the first `count` of the many hosts."""
+    return [f"n{number:03}.xman.test" for number in range(1, count + 1)]
+
+
+def _hosts() -> str:
+    lines = [f"127.1.{number >> 8}.{number & 255} {name}\n" for number, name in enumerate(many(MOST_HOSTS), 1)]
+    return f"127.0.0.1 localhost\n{ADDRESS} {HOST} hv1\n{''.join(lines)}"
+
+
+class Lab:
+    """Everything that runs. Raises RuntimeError where this machine cannot have it."""
+
+    def __init__(self, directory: Path) -> None:
+        if reason := why_not():
+            raise RuntimeError(reason)
+        self.directory = directory
+        self._ends = contextlib.ExitStack()
+        network = Network()
+        self._ends.callback(network.close)
+        self.realm = Realm(directory / "realm", network.prefix, _hosts())
+        self._ends.callback(self.realm.stop)
+        self.realm.add_principal("alice", PASSWORD)
+        self.host = Host(self.realm, directory / "realm" / "hv1", HOST, ADDRESS)
+        self._ends.callback(self.host.stop)
+        self.host.start()
+        self.xmand = self.host.xmand(self.realm, admins=("alice@XMAN.TEST",), uri=URI, port=PORT)
+        self._ends.callback(self.xmand.stop)
+        self.domains = 1
+        self._many: Daemon | None = None
+        self.remctld = self._start_remctld()
+        # As `make install` puts it in place: with its own launcher, compiled.
+        subprocess.run(
+            ["make", "-s", "-C", str(ROOT), "install", f"PREFIX={directory}/usr", f"SYSCONFDIR={directory}/etc"],
+            check=True,
+        )  # fmt: skip
+        self.rxm = str(directory / "usr" / "bin" / "rxm")
+
+    def close(self) -> None:
+        """End it all."""
+        self._ends.close()
+
+    def define(self, count: int) -> None:
+        """Have `count` domains, all running."""
+        directory = self.directory / "domains"
+        directory.mkdir(exist_ok=True)
+        lines = []
+        for number in range(self.domains, count):
+            (directory / f"{number}.xml").write_text(for_test_driver(f"vm{number:04}"))
+            lines.append(f"create {directory}/{number}.xml\n")
+        made = self.host.virsh(uri=URI, stdin="".join(lines))
+        if made.status:
+            raise RuntimeError(made.stderr)
+        self.domains = max(count, self.domains)
+
+    def start_many(self) -> None:
+        """Start the xmand of the many hosts."""
+        keytab = self.realm.keytab
+        self.realm.add_services([f"host/{name}" for name in many(MOST_HOSTS)], keytab)
+        self._many = Daemon(
+            self.realm, self.directory / "many", uri=URI, admins=("alice@XMAN.TEST",), listen=f"0.0.0.0:{MANY_PORT}",
+            prefix=self.host.prefix, keytab=keytab, host=HOST,
+        )  # fmt: skip
+        self._ends.callback(self._many.stop)
+
+    def env(self, cache: str) -> dict[str, str]:
+        """Return the environment of alice, with a ticket cache of that name."""
+        return without_wrapper(self.realm.kinit("alice", PASSWORD, cache))
+
+    def run(self, module: str, words: list[str], given: object, cache: str) -> object:
+        """Run one of the bench's programs within the host's namespaces; return what it writes."""
+        done = subprocess.run(
+            [*self.host.prefix, "env", "-C", str(ROOT), sys.executable, "-m", module, *words],
+            env=self.env(cache), input=json.dumps(given), stdout=subprocess.PIPE, text=True, check=True,
+        )  # fmt: skip
+        return json.loads(done.stdout)
+
+    def _start_remctld(self) -> "subprocess.Popen[bytes]":
+        script = self.directory / "xm"
+        script.write_text(f"#!/bin/sh\nexec virsh -q -c '{URI}' list --all\n")
+        script.chmod(0o755)
+        configuration = self.directory / "remctl.conf"
+        configuration.write_text(f"xm list {script} princ:alice@XMAN.TEST\nxm true /bin/true princ:alice@XMAN.TEST\n")
+        pid = self.directory / "remctld.pid"
+        started = subprocess.Popen(
+            [*self.host.prefix, str(_REMCTLD), "-m", "-F", "-S", "-p", str(REMCTL_PORT), "-b", ADDRESS,
+             "-f", str(configuration), "-k", str(self.host.directory / "host.keytab"), "-P", str(pid)],
+            env=without_wrapper(self.realm.env), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        self._ends.callback(end, started)
+        wait_for(pid.exists, 10, "remctld's start")
+        return started

@@ -1,0 +1,82 @@
+"""Clients that ask as fast as they are answered: `python -m bench.load KIND TARGET PORT CLIENTS SECONDS`.
+
+KIND is `xmand` or `libvirt`, with `-kept` where each client keeps its connection. Each client is a process; writes
+[commands answered, failures] when all have ended. Runs within the namespaces of the lab.
+"""
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+
+from rxm.client import Connection, Deadline, initiator
+
+# What a client of xmand's asks for, as xmand sees it: the text that a person reads.
+_LIST = [b"list", b"--"]
+
+
+def _xmand(host: str, port: int) -> "Callable[[], Callable[[], None]]":
+    identity = initiator()
+
+    def connect() -> Callable[[], None]:
+        connection = Connection(host, port, "host", identity, Deadline(30))
+
+        def ask() -> None:
+            if connection.run(_LIST, Deadline(30), changes=False).status:
+                raise RuntimeError("xmand failed")
+
+        return ask
+
+    return connect
+
+
+def _libvirt(host: str, _port: int) -> "Callable[[], Callable[[], None]]":
+    import libvirt
+
+    def connect() -> Callable[[], None]:
+        connection = libvirt.open(f"test+tcp://{host}/default")
+
+        def ask() -> None:
+            if not connection.getAllDomainStats(libvirt.VIR_DOMAIN_STATS_STATE):
+                raise RuntimeError("libvirtd failed")
+
+        return ask
+
+    return connect
+
+
+def client(kind: str, host: str, port: int, end: float) -> tuple[int, int]:
+    """Ask until `end`; return how often it went well, and how often not."""
+    connect = (_libvirt if kind.startswith("libvirt") else _xmand)(host, port)
+    kept = connect() if kind.endswith("-kept") else None
+    good = bad = 0
+    while time.monotonic() < end:
+        try:
+            (kept or connect())()
+            good += 1
+        except Exception:
+            bad += 1
+    return good, bad
+
+
+def main() -> None:
+    """Start the clients and add up what they say."""
+    kind, host, port, clients, seconds = sys.argv[1:6]
+    # All of them begin together, once they are there.
+    start = time.monotonic() + 0.3 + 0.01 * int(clients)
+    pipes = []
+    for _ in range(int(clients)):
+        reading, writing = os.pipe()
+        if os.fork() == 0:
+            time.sleep(max(0.0, start - time.monotonic()))
+            os.write(writing, json.dumps(client(kind, host, int(port), start + float(seconds))).encode())
+            os._exit(0)
+        os.close(writing)
+        pipes.append(reading)
+    counts = [json.loads(os.read(pipe, 100) or b"[0, 1]") for pipe in pipes]
+    print(json.dumps([sum(good for good, _ in counts), sum(bad for _, bad in counts)]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,74 @@
+"""`make install`: both commands work from where it puts them, and a configuration that is there stays as it is."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import xman
+from tests.lab.daemon import Daemon, answer
+from tests.lab.process import ROOT
+
+
+def install(directory: Path, *variables: str) -> None:
+    """Run `make install` into a directory."""
+    where = [f"PREFIX={directory}/usr", f"SYSCONFDIR={directory}/etc", *variables]
+    subprocess.run(["make", "-s", "-C", str(ROOT), "install", *where], check=True)
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where it is installed; for the interpreter of the tests, which has the daemon's bindings."""
+    directory = tmp_path_factory.mktemp("installed")
+    install(directory, f"INTERPRETER={sys.executable}")
+    return directory
+
+
+def test_rxm_works(installed: Path, daemon: Daemon, alice: dict[str, str]) -> None:
+    words = ["-H", daemon.host, "-p", str(daemon.port), "list"]
+
+    found = answer([str(installed / "usr" / "bin" / "rxm"), *words], alice)
+
+    assert found.status == 0, found
+    assert found.stdout.splitlines()[1].startswith("test ")
+
+
+def test_rxm_finds_what_the_launcher_leaves_out_of_python(
+    installed: Path, daemon: Daemon, alice: dict[str, str]
+) -> None:
+    words = ["-H", "skirit[80-80].xman.test", "-p", str(daemon.port), "list"]
+
+    found = answer([str(installed / "usr" / "bin" / "rxm"), *words], alice | {"RXM_GSS": "python-gssapi"})
+
+    assert found.status == 0, found
+
+
+def test_xmand_works(installed: Path) -> None:
+    found = answer([str(installed / "usr" / "bin" / "xmand"), "--version"], {})
+
+    assert found.stdout == f"xmand {xman.__version__}\n", found
+
+
+def test_the_modules_are_compiled_once_for_all(installed: Path) -> None:
+    compiled = {path.name.split(".")[0] for path in (installed / "usr" / "lib" / "xman").rglob("*.pyc")}
+
+    assert {path.stem for path in (ROOT / "rxm").glob("*.py")} <= compiled
+
+
+def test_the_units_start_what_was_installed(installed: Path) -> None:
+    unit = (installed / "usr" / "lib" / "systemd" / "system" / "xmand.service").read_text()
+
+    assert f"\nExecStart={installed}/usr/bin/xmand\n" in unit
+
+
+def test_a_configuration_that_is_there_stays_as_it_is(tmp_path: Path) -> None:
+    install(tmp_path)
+    own = tmp_path / "etc" / "xman" / "rxm.toml"
+    own.write_text("port = 1\n")
+
+    install(tmp_path)
+
+    assert own.read_text() == "port = 1\n"
+    assert (tmp_path / "etc" / "xman" / "xmand.toml").exists()
+    assert (tmp_path / "usr" / "share" / "man" / "man1" / "rxm.1").exists()
