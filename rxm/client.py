@@ -1,6 +1,7 @@
 """One connection to one host's xmand (or any remctl server): a blocking socket around the session."""
 
 import _socket  # the part in C: `socket` around it costs rxm's start more than it gives here
+import os
 import time
 
 from xman import arguments, errors, outcome
@@ -23,6 +24,11 @@ if TYPE_CHECKING:
 _CHUNK = 65_536
 # One address of a host that is down should not use up the time for the next.
 _CONNECT_SECONDS = 10.0
+# A host whose connection broke in the middle of a change is asked again for so long: an xmand that was restarted is
+# back by then.
+_AGAIN_SECONDS = 10.0
+_FIRST_PAUSE_SECONDS = 0.02
+_LONGEST_PAUSE_SECONDS = 1.0
 
 
 class Deadline:
@@ -76,10 +82,17 @@ class Connection:
 
     def __init__(self, host: str, port: int, service: str, identity: "Initiator", deadline: Deadline) -> None:
         self.host = host
-        self._session = ClientSession(identity.context(service, host))
+        self._port = port
+        self._service = service
+        self._identity = identity
         self._socket: _socket.socket | None = None
+        self._open(deadline)
+
+    def _open(self, deadline: Deadline) -> None:
+        port = self._port
+        self._session = ClientSession(self._identity.context(self._service, self.host))
         try:
-            self._socket = _dial(host, port, deadline)
+            self._socket = _dial(self.host, port, deadline)
             self._session.start()
             while not self._handshake():
                 self._fill(deadline.remaining())
@@ -129,7 +142,8 @@ class Connection:
             raise UsageError(f"'{verb}' is not a verb.")
         seconds = timeout if timeout is not None else entry.default_seconds
         parsed = arguments.parse(entry, list(words))
-        reply = self.run(wire_words(parsed, json=True), Deadline(seconds), changes=entry.changes)
+        rid = "" if not entry.changes or "rid" in parsed.options else new_rid()
+        reply = self.run(wire_words(parsed, json=True, rid=rid), Deadline(seconds), changes=entry.changes)
         if reply.error:
             raise errors.of_outcome(reply.outcome, error_message(reply, self.principal, verb))
         envelope: dict[str, Any] = json.loads(reply.stdout)
@@ -147,8 +161,46 @@ class Connection:
 
         `patience` is how long the host may say nothing; `progress` gets what comes on stream 2 as it comes, instead of
         the reply; `interrupted` is called at the first Ctrl-C, instead of giving up. Raises UnreachableError where the
-        connection failed before a change was sent, UnknownOutcomeError after.
+        connection failed before a change was sent, UnknownOutcomeError after. A change whose reply was lost is asked
+        for again, with the same id (`--rid`), on a new connection: the host acts once.
         """
+
+        def ask() -> Reply:
+            return self._ask(words, deadline, changes, patience, progress, interrupted)
+
+        try:
+            return ask()
+        except UnknownOutcomeError as unknown:
+            if isinstance(unknown.__cause__, TimeoutError) or not any(word.startswith(b"--rid=") for word in words):
+                raise
+            return self._ask_again(ask, unknown, deadline)
+
+    def _ask_again(self, ask: "Callable[[], Reply]", unknown: UnknownOutcomeError, deadline: Deadline) -> Reply:
+        """Ask again on new connections, for a while; raises `unknown` where none gives the answer."""
+        not_looked_up = outcome.NOT_LOOKED_UP.encode()
+        give_up, pause = time.monotonic() + _AGAIN_SECONDS, _FIRST_PAUSE_SECONDS
+        while time.monotonic() < give_up:
+            try:
+                self._abandon()
+                self._open(Deadline(deadline.remaining(_CONNECT_SECONDS)))
+                reply = ask()
+            except (UnreachableError, CredentialsError, UnknownOutcomeError):
+                pass
+            except TimeoutError:
+                break
+            else:
+                # A host that could not look, or does not let us ask any more, says nothing about the first time.
+                said = reply.stdout + reply.stderr
+                if not reply.error and not (reply.status and not_looked_up in said):
+                    return reply
+            time.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+        raise unknown
+
+    def _ask(
+        self, words: list[bytes], deadline: Deadline, changes: bool, patience: float | None,
+        progress: "Callable[[bytes], None] | None", interrupted: "Callable[[], None] | None",
+    ) -> Reply:  # fmt: skip
         reply = Reply()
         sent = False
         try:
@@ -225,6 +277,11 @@ class Connection:
         if self._socket is not None:
             self._socket.close()
             self._socket = None
+
+
+def new_rid() -> str:
+    """Return an id for one request: 128 bits, in hexadecimal."""
+    return os.urandom(16).hex()
 
 
 def wire_words(

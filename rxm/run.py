@@ -1,9 +1,7 @@
 """Carrying out a plan: connections, deadlines, many hosts at a time, and what comes back."""
 
-import os
-
 from rxm import plan
-from rxm.client import Connection, Deadline, Reply, error_message, initiator, wire_words
+from rxm.client import Connection, Deadline, Reply, error_message, initiator, new_rid, wire_words
 from rxm.options import Options
 from rxm.output import Output
 from rxm.plan import Job
@@ -11,7 +9,7 @@ from rxm.settings import Settings
 from rxm.targets import Target
 from xman import arguments, errors, outcome, verbs
 from xman.arguments import Parsed
-from xman.errors import UnreachableError, XmanError
+from xman.errors import UnreachableError, UsageError, XmanError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -53,6 +51,8 @@ class Runner:
         if any(not target.host for target in targets):
             targets = plan.located(targets, self._known())
         jobs = plan.jobs(self._parsed, self._hosts, targets)
+        if len(jobs) > 1 and "rid" in self._parsed.options:
+            raise UsageError("--rid is the id of one request; give one target with it.")
         several = len({job.target.host for job in jobs}) > 1
         output = self._output(several)
         if several and self._parsed.verb.name == "list" and not self._options.json:
@@ -198,7 +198,7 @@ class Runner:
             self._parsed,
             json=as_json,
             domains=job.domains,
-            rid=os.urandom(16).hex() if verb.changes and "rid" not in self._parsed.options else "",
+            rid=new_rid() if verb.changes and "rid" not in self._parsed.options else "",
             reason=self._options.reason,
             timeout=self._remaining() if self._options.timeout else None,
         )

@@ -204,4 +204,4 @@ def _conflict() -> RefusedError:
 
 
 def _unavailable(why: object) -> RefusedError:
-    return RefusedError(f"audit unavailable, so nothing is changed: {why}.")
+    return RefusedError(f"{outcome.NOT_LOOKED_UP}, so nothing is changed: {why}.")

@@ -72,14 +72,14 @@ class Recovery:
     async def _lock_all(self) -> list[_Group]:
         try:
             groups = await self._workers.run(self._lock_domains, _LOCK_SECONDS)
+        except HypervisorError as error:
+            raise _unsettled(str(error).rstrip(".")) from error
         except JournalError as error:
-            raise RefusedError(f"audit unavailable, so nothing is changed: {error}.") from error
+            raise RefusedError(f"{outcome.NOT_LOOKED_UP}, so nothing is changed: {error}.") from error
         except (NotStartedError, NotFinishedError) as error:
             if isinstance(error, NotFinishedError):
                 error.future.add_done_callback(lambda late: _release(late.result()) if not late.exception() else None)
-            raise HypervisorError(
-                "libvirt does not respond, and changes from before xmand's start are not settled; nothing was done."
-            ) from None
+            raise _unsettled("libvirt does not respond") from None
         self._judging = asyncio.create_task(self._judge_all(groups))
         return groups
 
@@ -142,6 +142,13 @@ class Recovery:
         except Exception:
             logger.exception("what became of %s (%s) cannot be judged", entry.change.verb, entry.change.rid)
             return Verdict(Answer(outcome.UNKNOWN, message=f"xmand ended during the {entry.change.verb}."))
+
+
+def _unsettled(why: str) -> HypervisorError:
+    return HypervisorError(
+        f"{why}, and what became of changes from before xmand's start is not known"
+        f" ({outcome.NOT_LOOKED_UP}); nothing was done."
+    )
 
 
 def _release(groups: list[_Group]) -> None:

@@ -37,6 +37,10 @@ CLASSES = {
     UNSUPPORTED: ("unsupported", "this host's xmand is older than the verb, or its hypervisor cannot do it"),
 }
 
+# Stands in the message where xmand could not even look whether a request is one that it has carried out already: asked
+# again later, it may find that it has.
+NOT_LOOKED_UP = "audit unavailable"
+
 # What a protocol ERROR means to rxm's user; the codes not named here are faults of ours.
 _OF_WIRE_ERROR = {
     wire.ERROR_UNKNOWN_COMMAND: USAGE,

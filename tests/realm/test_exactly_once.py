@@ -1,0 +1,194 @@
+"""Each change once: lost replies, retries, request ids used twice, and who waits for what runs already."""
+
+import contextlib
+import json
+import os
+import random
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.lab.daemon import Daemon, assert_one_line
+from tests.lab.proxy import Proxy
+from tests.lab.realm import FQDN, Realm
+
+RID = "0123456789abcdef" * 2
+CHANGES = 100
+
+
+@pytest.fixture
+def losing(daemon: Daemon) -> Iterator[Proxy]:
+    """A network that loses about every second reply, never the same twice."""
+    made = random.Random(20071121)  # repeatable
+    proxy = Proxy(daemon.port, lambda _number: made.random() < 0.5)
+    yield proxy
+    proxy.close()
+
+
+def events(daemon: Daemon, env: dict[str, str]) -> int:
+    """Return how often libvirt said that the domain was stopped or went on."""
+    return sum("domain test" in line for line in daemon.rxm(env, "-j", "dmesg").json()["result"]["lines"])
+
+
+def test_of_lost_replies_each_change_happens_once(
+    daemon: Daemon, realm: Realm, alice: dict[str, str], losing: Proxy
+) -> None:
+    # A change made twice would say "changed": false the second time.
+    program = (
+        "import sys, rxm\n"
+        "for number in range(int(sys.argv[2])):\n"
+        f"    with rxm.connect('{FQDN}', int(sys.argv[1])) as host:\n"
+        "        host.call('unpause' if number % 2 else 'pause', 'test')\n"
+    )
+    before = events(daemon, alice)
+
+    subprocess.run([sys.executable, "-c", program, str(losing.port), str(CHANGES)], env=alice, check=True)
+
+    assert losing.broken > CHANGES / 4
+    begun = daemon.syslog.audit(ev="begin", verb="pause") + daemon.syslog.audit(ev="begin", verb="unpause")
+    assert len(begun) == CHANGES
+    assert events(daemon, alice) - before == CHANGES
+    ended = daemon.syslog.audit(ev="end", verb="pause") + daemon.syslog.audit(ev="end", verb="unpause")
+    assert {(line["res"], line["code"]) for line in ended} == {("ok", "0")}
+    assert len({line["rid"] for line in begun}) == CHANGES
+    assert len(daemon.syslog.audit(ev="again")) == losing.broken
+
+
+def test_the_command_asks_again_by_itself(daemon: Daemon, alice: dict[str, str]) -> None:
+    proxy = Proxy(daemon.port, lambda number: number == 1)
+    port, daemon.port = daemon.port, proxy.port
+
+    answer = daemon.rxm(alice, "-j", "pause", "test")
+
+    daemon.port = port
+    proxy.close()
+    assert (proxy.accepted, proxy.broken) == (2, 1)
+    assert answer.json()["changed"] is True
+    daemon.rxm(alice, "unpause", "test")
+
+
+def test_who_gets_no_answer_at_all_is_told_that_nobody_knows(daemon: Daemon, alice: dict[str, str]) -> None:
+    proxy = Proxy(daemon.port, lambda _number: True)
+    port, daemon.port = daemon.port, proxy.port
+
+    answer = daemon.rxm(alice, "-t", "2", "pause", "test")
+
+    daemon.port = port
+    proxy.close()
+    assert_one_line(answer, 10, "may have happened")
+    daemon.rxm(alice, "unpause", "test")
+
+
+def test_the_same_id_gets_the_same_answer(daemon: Daemon, alice: dict[str, str]) -> None:
+    first = daemon.rxm(alice, "-j", "pause", "--rid", RID, "test")
+    daemon.rxm(alice, "unpause", "test")
+
+    second = daemon.rxm(alice, "-j", "pause", "--rid", RID, "test")
+
+    assert first.json()["changed"] is True
+    ignored = {"at"}
+    assert {k: v for k, v in second.json().items() if k not in ignored} == {
+        k: v for k, v in first.json().items() if k not in ignored
+    }
+    assert daemon.rxm(alice, "-j", "list", "test").json()["result"]["domains"][0]["state"] == "running"
+
+
+def test_an_id_that_was_used_for_other_words_is_refused(daemon: Daemon, alice: dict[str, str]) -> None:
+    rid = RID[::-1]
+    daemon.rxm(alice, "pause", "--rid", rid, "test")
+    daemon.rxm(alice, "unpause", "test")
+
+    answer = daemon.rxm(alice, "destroy", "--rid", rid, "test")
+
+    assert_one_line(answer, 3, "--rid", "another command")
+
+
+def test_an_id_survives_a_restart(realm: Realm, alice: dict[str, str], tmp_path: Path) -> None:
+    first = Daemon(realm, tmp_path / "x", admins=("alice@XMAN.TEST",))
+    answer = first.rxm(alice, "-j", "pause", "--rid", RID, "test").json()
+    assert first.stop() == 0
+    second = Daemon(realm, tmp_path / "x", admins=("alice@XMAN.TEST",))
+
+    again = second.rxm(alice, "-j", "pause", "--rid", RID, "test").json()
+
+    # libvirt's test driver began anew, so that it would have been a change.
+    assert (again["changed"], again["ms"]) == (True, answer["ms"])
+    assert second.rxm(alice, "-j", "list", "test").json()["result"]["domains"][0]["state"] == "running"
+    assert second.stop() == 0
+
+
+def test_one_id_is_for_one_target(daemon: Daemon, alice: dict[str, str]) -> None:
+    assert_one_line(daemon.rxm(alice, "pause", "--rid", RID, "test", "test2"), 2, "--rid", "one")
+
+
+def test_an_id_must_be_an_id(daemon: Daemon, alice: dict[str, str]) -> None:
+    assert_one_line(daemon.rxm(alice, "pause", "--rid", "x", "test"), 2, "32 hexadecimal digits")
+
+
+def test_two_administrators_at_once_see_each_other(daemon: Daemon, alice: dict[str, str]) -> None:
+    """Of N that pause at the same time exactly one changes something, and all succeed."""
+    answers: list[dict[str, object]] = []
+
+    def pause() -> None:
+        answers.append(daemon.rxm(alice, "-j", "pause", "test").json())
+
+    threads = [threading.Thread(target=pause) for _number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert [answer["ok"] for answer in answers] == [True] * 8
+    assert sorted(bool(answer["changed"]) for answer in answers) == [False] * 7 + [True]
+    daemon.rxm(alice, "unpause", "test")
+
+
+def test_nothing_is_changed_where_it_cannot_be_written_down(
+    realm: Realm, alice: dict[str, str], tmp_path: Path
+) -> None:  # fmt: skip
+    directory = tmp_path / "x"
+    directory.mkdir()
+    (directory / "state").write_text("in the way")
+    subject = Daemon(realm, directory, admins=("alice@XMAN.TEST",))
+
+    refused = subject.rxm(alice, "pause", "test")
+    listed = subject.rxm(alice, "-j", "list", "test").json()["result"]["domains"][0]["state"]
+    (directory / "state").unlink()
+    mended = subject.rxm(alice, "pause", "test")
+
+    assert_one_line(refused, 3, "audit unavailable")
+    assert listed == "running"
+    assert mended.status == 0
+    assert subject.syslog.audit(ev="end", verb="pause")[0]["res"] == "refused"
+    assert subject.stop() == 0
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a file system that is soon full")
+def test_a_full_disk_stops_changes_and_nothing_else(realm: Realm, alice: dict[str, str], tmp_path: Path) -> None:
+    state = tmp_path / "x" / "state"
+    state.mkdir(parents=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(state)], check=True)
+    try:
+        subject = Daemon(realm, tmp_path / "x", admins=("alice@XMAN.TEST",))
+        assert subject.rxm(alice, "pause", "test").status == 0
+        with (state / "ballast").open("wb", buffering=0) as ballast, contextlib.suppress(OSError):
+            while ballast.write(bytes(4096)):
+                pass
+
+        refused = [subject.rxm(alice, "unpause", "test").status for _number in range(3)]
+        reading = subject.rxm(alice, "-j", "list", "test")
+        (state / "ballast").unlink()
+        mended = subject.rxm(alice, "-j", "unpause", "test")
+
+        assert refused[-1] == 3
+        assert reading.status == 0
+        assert mended.status == 0
+        assert json.loads(mended.stdout)["ok"] is True
+        assert "state_dir: is in memory (tmpfs)" in subject.stderr()
+        assert subject.stop() == 0
+    finally:
+        subprocess.run(["umount", "--lazy", str(state)], check=True)
