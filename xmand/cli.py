@@ -52,7 +52,7 @@ def _run(options: argparse.Namespace) -> int:
     for key in configured.unknown:
         logging.getLogger(__name__).warning("%s: not known to this release", key)
     try:
-        asyncio.run(Daemon(configured, syslog).run())
+        asyncio.run(Daemon(configured, syslog, lambda: settings.load(options.config)).run())
     finally:
         syslog.close()
     return outcome.OK

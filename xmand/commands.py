@@ -6,10 +6,11 @@ verb lookup -> authorise -> read arguments -> audit begin -> libvirt, in a worke
 import asyncio
 import logging
 import time
+from dataclasses import replace
 from typing import Protocol
 
 from xman import outcome, verbs
-from xman.errors import CredentialsError, UsageError, XmanError
+from xman.errors import CredentialsError, RefusedError, UsageError, XmanError
 from xman.result import Result
 from xman.wire import constants as wire
 from xmand import answer, k5login
@@ -22,6 +23,7 @@ from xmand.journal import Journal
 from xmand.once import Once, Progress
 from xmand.recovery import Recovery
 from xmand.request import Peer, Request
+from xmand.settings import Settings
 from xmand.stream import Stream
 
 logger = logging.getLogger(__name__)
@@ -59,6 +61,12 @@ class Commands:
         self._list_problem_at = -_LIST_PROBLEM_SECONDS
         self._list_warned = ""
 
+    def configure(self, settings: Settings) -> None:
+        """Use other settings, for commands that begin after this."""
+        self._host = replace(self._host, settings=settings)
+        self._executor.configure(settings.limits)
+        self._following.most = settings.limits.streams
+
     async def recover(self) -> None:
         """Settle what an earlier run left open. Raises XmanError where that cannot be begun."""
         await self._recovery.finished()
@@ -66,6 +74,11 @@ class Commands:
     async def drain(self) -> None:
         """Wait for the changes that run, whether or not somebody waits for their answer."""
         await self._once.drain()
+
+    @property
+    def changes(self) -> int:
+        """How many changes run."""
+        return self._once.running
 
     def end_streams(self, reason: XmanError) -> None:
         """End the commands that follow; no other one is touched."""
@@ -86,7 +99,11 @@ class Commands:
         if access is None or not access.permits(peer.principal):
             self._deny(peer, words, "not on the list" if access else "the list cannot be used", reply)
             return
-        await self._run(Request(peer, verb, words[1:]), access, lifetime, reply)
+        peer.changing = verb.changes
+        try:
+            await self._run(Request(peer, verb, words[1:]), access, lifetime, reply)
+        finally:
+            peer.changing = False
 
     def _deny(self, peer: Peer, words: list[bytes], why: str, reply: Reply) -> None:
         self._audit.record(ev="deny", **peer.who(), verb=words[0] if words else b"", detail=why)
@@ -172,6 +189,8 @@ def _unfit(request: Request, lifetime: int) -> XmanError | None:
         request.parse()
     except UsageError as error:
         return error
+    if request.peer.no_room:
+        return RefusedError("This host is busy: too many connections. Try again in a moment.")
     return CredentialsError("your ticket expired; run kinit.") if lifetime <= 0 else None
 
 

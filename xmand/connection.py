@@ -6,12 +6,13 @@ import errno
 import logging
 import select
 import socket
+from collections.abc import Callable
+from typing import Protocol
 
 from xman.gss import GssError
 from xman.session import Authenticated, Closed, CommandReceived, MessageRefused, ServerSession
 from xman.wire.constants import ERROR_TEXTS, STDERR, STDOUT
 from xmand import identity
-from xmand.audit import Audit
 from xmand.commands import Commands
 from xmand.request import Peer
 from xmand.settings import Limits
@@ -19,91 +20,145 @@ from xmand.settings import Limits
 logger = logging.getLogger(__name__)
 
 _CHUNK = 65_536
-# A client that does not read its reply.
-_SEND_SECONDS = 30.0
+_SLOW = "the client does not read what it is sent"
+
+
+class Keeper(Protocol):
+    """Who keeps the connections, and is told what happens in them; `xmand.server.Server`."""
+
+    def authenticated(self, connection: "Connection", detail: str) -> bool:
+        """Return whether there is room for a connection whose client is known now."""
+
+    def began(self, connection: "Connection") -> None:
+        """A command runs in it now."""
+
+    def ended(self, connection: "Connection") -> None:
+        """The command has ended, and its reply is sent."""
+
+    def left(self, connection: "Connection") -> None:
+        """The client has gone, though his command may still run."""
+
+    def failed(self, connection: "Connection", detail: str, ev: str = "conn") -> None:
+        """It did not end as it should have."""
 
 
 class Connection:
-    """Serves one client from its first octet to its last."""
+    """Serves one client from its first octet to its last; whoever makes one closes the socket."""
 
     def __init__(
-        self,
-        sock: socket.socket,
-        address: str,
-        session: ServerSession,
-        commands: Commands,
-        audit: Audit,
+        self, sock: socket.socket, address: str, session: ServerSession, commands: Commands, keeper: Keeper,
         limits: Limits,
-    ) -> None:
+    ) -> None:  # fmt: skip
         self._socket = sock
         self._session = session
         self._commands = commands
-        self._audit = audit
+        self._keeper = keeper
         self._limits = limits
-        self._peer = Peer(address)
         self._loop = asyncio.get_running_loop()
+        self._began = self._loop.time()
         self._writing = asyncio.Lock()
         # The event loop itself keeps no reference to a task.
         self._progress: asyncio.Task[None] | None = None
         # A reply was cut short: whatever followed would be taken for its middle.
         self._cut = False
-        # Whether a command is being run, so that a daemon that ends can let it finish.
+        # Nobody reads any more.
+        self._gone = False
+        self.peer = Peer(address)
+        # Whether a command is being run or answered, so that a daemon that ends can let it finish.
         self.busy = False
+        # Ends it at once.
+        self.close: Callable[[], object] = lambda: None
 
     async def serve(self) -> None:
         """Serve until either side closes. Never raises for what a client does."""
         try:
-            async with asyncio.timeout(self._limits.handshake_seconds) as deadline:
+            async with asyncio.timeout(self._limits.first_seconds) as deadline:
                 await self._converse(deadline)
-        except TimeoutError:
-            self._record("nothing came in time")
+        except TimeoutError as error:
+            self._failed(str(error) or "nothing came in time")
         except OSError as error:
-            self._record(str(error.strerror or error))
+            self._failed(str(error.strerror or error))
         except GssError as error:
-            self._record(str(error))
+            self._failed(str(error))
         except Exception:
-            logger.exception("the connection of %s failed", self._peer.address)
-        finally:
-            self._socket.close()
+            logger.exception("the connection of %s failed", self.peer.address)
 
     async def _converse(self, deadline: asyncio.Timeout) -> None:
+        heard = False
         while True:
             event = self._session.next_event()
             await self._flush()
             if event is None:
                 data = await self._loop.sock_recv(self._socket, _CHUNK)
                 if not data:
-                    if not self._peer.principal:
-                        self._record("gone before it was authenticated")
+                    if not self.peer.principal:
+                        self._failed("gone before it was authenticated")
                     return
+                if not heard:
+                    heard = True
+                    # Absolute, as all of them: who sends an octet now and then gains nothing.
+                    deadline.reschedule(self._began + self._limits.handshake_seconds)
                 self._session.receive(data)
+                # sock_recv comes back at once where there is more: one client's flood must not be all that happens.
+                await asyncio.sleep(0)
             elif isinstance(event, Authenticated):
                 self._authenticated(event)
-                deadline.reschedule(self._loop.time() + self._limits.idle_seconds)
+                if not self.peer.no_room:
+                    deadline.reschedule(self._next_command_by())
             elif isinstance(event, CommandReceived):
                 deadline.reschedule(None)
                 await self._command(event)
-                deadline.reschedule(self._loop.time() + self._limits.idle_seconds)
+                if self._leaves():
+                    return
+                deadline.reschedule(self._next_command_by())
             elif isinstance(event, MessageRefused):
-                self._record(f"refused: {ERROR_TEXTS[event.code]}", ev="deny")
+                self._failed(f"refused: {ERROR_TEXTS[event.code]}", ev="deny")
             elif isinstance(event, Closed):
                 if event.detail:
-                    self._record(event.detail)
+                    self._failed(event.detail)
                 return
 
     def _authenticated(self, event: Authenticated) -> None:
-        self._peer.principal = event.initiator
-        self._peer.refused = identity.refuse(event.initiator, event.initiator_is_principal)
-        self._audit.record(
-            ev="auth", princ=event.initiator, peer=self._peer.address, detail=self._peer.refused,
-        )  # fmt: skip
+        self.peer.principal = event.initiator
+        self.peer.refused = identity.refuse(event.initiator, event.initiator_is_principal)
+        notes = [self.peer.refused] if self.peer.refused else []
+        if event.delegated:
+            notes.append("deleg=1, dropped")
+        self.peer.no_room = not self._keeper.authenticated(self, "; ".join(notes))
+
+    def _next_command_by(self) -> float:
+        return min(self._loop.time() + self._limits.idle_seconds, self._began + self._limits.age_seconds)
+
+    def _leaves(self) -> bool:
+        """Whether this command was the last one."""
+        return self.peer.no_room or self._loop.time() >= self._began + self._limits.age_seconds
 
     async def _command(self, event: CommandReceived) -> None:
         self.busy = True
+        self._keeper.began(self)
+        # Nobody reads the socket meanwhile; a client that goes away is noticed none the less.
+        self._loop.add_reader(self._socket, self._look)
         try:
-            await self._commands.run(self._peer, self._session.lifetime, event.arguments, self)
+            await self._commands.run(self.peer, self._session.lifetime, event.arguments, self)
+            self._loop.remove_reader(self._socket)
+            await self._flush()
         finally:
+            self._loop.remove_reader(self._socket)
             self.busy = False
+            self._keeper.ended(self)
+
+    def _look(self) -> None:
+        """Something happened to a socket that nobody reads: the next command, or the end."""
+        with contextlib.suppress(OSError):
+            if self._socket.recv(1, socket.MSG_PEEK):
+                self._loop.remove_reader(self._socket)
+                return
+        self._loop.remove_reader(self._socket)
+        self._gone = True
+        # Wakes a writer that waits for this client.
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+        self._keeper.left(self)
 
     # --- commands.Reply --------------------------------------------------------------------------------------------
 
@@ -130,6 +185,8 @@ class Connection:
 
     def gone(self) -> bool:
         """Whether the client has closed its side."""
+        if self._gone:
+            return True
         poll = select.poll()
         poll.register(self._socket, select.POLLRDHUP)
         return bool(poll.poll(0))
@@ -150,13 +207,16 @@ class Connection:
     async def _flush(self) -> None:
         async with self._writing:
             data = self._session.take_outgoing()
-            if self._cut:
-                raise BrokenPipeError(errno.EPIPE, "the client stopped reading")
+            if self._cut or self._gone:
+                raise BrokenPipeError(errno.EPIPE, "the client is gone" if self._gone else _SLOW)
             if data:
                 self._cut = True
-                async with asyncio.timeout(_SEND_SECONDS):
-                    await self._loop.sock_sendall(self._socket, data)
+                try:
+                    async with asyncio.timeout(self._limits.write_seconds):
+                        await self._loop.sock_sendall(self._socket, data)
+                except TimeoutError:
+                    raise TimeoutError(_SLOW) from None
                 self._cut = False
 
-    def _record(self, detail: str, ev: str = "conn") -> None:
-        self._audit.record(ev=ev, princ=self._peer.principal, peer=self._peer.address, detail=detail)
+    def _failed(self, detail: str, ev: str = "conn") -> None:
+        self._keeper.failed(self, detail, ev)

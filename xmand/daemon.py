@@ -1,29 +1,29 @@
-"""The daemon: puts the parts together, accepts connections, ends in order."""
+"""The daemon: puts the parts together, re-reads its configuration, ends in order."""
 
 import asyncio
 import contextlib
 import logging
-import os
+import resource
 import signal
-import socket
-from pathlib import Path
+from collections.abc import Callable
+from dataclasses import replace
 
 import xman
 from xman.errors import ConfigurationError, UnreachableError, XmanError
 from xman.gss import GssError
 from xman.gss.python_gssapi import Acceptor
 from xman.session import ServerSession
-from xmand import listen
+from xmand import listen, replay, watchdog
 from xmand.audit import Audit
 from xmand.batch.engine import Engine
 from xmand.call import Host
 from xmand.commands import Commands
-from xmand.connection import Connection
 from xmand.journal import Journal
 from xmand.locks import DomainLocks
 from xmand.mounts import volatile
 from xmand.notify import notify
 from xmand.ring import Ring
+from xmand.server import Server
 from xmand.settings import Settings
 from xmand.syslog import LOG_AUTHPRIV, LOG_INFO, Syslog
 from xmand.virt.driver import CHANGE, READ, Driver
@@ -31,18 +31,22 @@ from xmand.workers import Workers
 
 logger = logging.getLogger(__name__)
 
-# Lines that syslog could not take are offered again this often.
+# Lines that syslog could not take are offered again this often, and those held back are counted.
 _FLUSH_SECONDS = 1.0
-# What runs when we are told to end may finish; below the unit's TimeoutStopSec.
-DRAIN_SECONDS = 600.0
+# What runs when we are told to end may finish: a migration takes minutes.
+DRAIN_SECONDS = 900.0
+# While we drain the service manager is asked for as much more time, again and again.
+_EXTEND_SECONDS = 30.0
+# Descriptors beside those of connections: libvirt, syslog, the journal, the list.
+_OWN_DESCRIPTORS = 64
+# Read once: what they stand for is open.
+_FIXED = ("listen", "libvirt_uri", "run_dir", "state_dir", "journal", "syslog")
 # How soon a journal, or a libvirt, that was not there at the start is tried again.
 _RECOVER_SECONDS = 5.0
 _PROMISE_LOST = (
     "is in memory ({kind}): after a restart of the host, changes that were under way are not settled, and a retry of"
     " one acts again"
 )
-# Out of descriptors: waiting beats spinning.
-_ACCEPT_PAUSE_SECONDS = 0.1
 
 
 def acceptor(settings: Settings) -> Acceptor:
@@ -56,46 +60,97 @@ def acceptor(settings: Settings) -> Acceptor:
 
 
 class Daemon:
-    """xmand, from its start to its end."""
+    """xmand, from its start to its end; `reread` reads the configuration again, or raises ConfigurationError."""
 
-    def __init__(self, settings: Settings, syslog: Syslog) -> None:
+    def __init__(self, settings: Settings, syslog: Syslog, reread: Callable[[], Settings]) -> None:
         self._settings = settings
         self._syslog = syslog
+        self._reread = reread
         self._ring = Ring()
-        self._audit = Audit(self._write_audit)
-        _use_replay_cache(settings.run_dir)
+        audit = Audit(self._write_audit)
+        replay.use(settings.run_dir)
         self._acceptor = acceptor(settings)
         self._driver = Driver(settings.libvirt_uri, self._ring.add)
         self._journal = Journal(settings.state_dir, settings.journal.keep_days, settings.journal.size_mib)
         locks = DomainLocks()
-        host = Host(settings, self._driver, locks, self._ring, Engine(settings, self._driver, locks))
-        self._commands = Commands(host, self._audit, self._journal)
-        self._slots = asyncio.Semaphore(settings.limits.connections)
-        self._connections: dict[asyncio.Task[None], Connection] = {}
+        self._engine = Engine(settings, self._driver, locks)
+        self._commands = Commands(Host(settings, self._driver, locks, self._ring, self._engine), audit, self._journal)
+        self._server = Server(self._session, self._commands, audit, settings.limits)
 
     async def run(self) -> None:
         """Serve until SIGTERM or SIGINT. Raises ConfigurationError where it cannot listen."""
+        _raise_descriptor_limit(self._settings)
         sockets = listen.inherited() or listen.listen(self._settings.listen)
-        stop = asyncio.Event()
+        stop = _Stop()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stop.set)
-        loop.add_signal_handler(signal.SIGHUP, logger.warning, "SIGHUP: the configuration is read at the start only")
-        background = [loop.create_task(self._warm_up()), loop.create_task(self._recover())]
-        tasks = [loop.create_task(self._accept(sock)) for sock in sockets] + [loop.create_task(self._keep_flushing())]
+            loop.add_signal_handler(number, stop.asked)
+        loop.add_signal_handler(signal.SIGHUP, self._reload)
+        tasks = [loop.create_task(self._server.accept(sock)) for sock in sockets]
+        tasks += [loop.create_task(part) for part in (self._warm_up(), self._recover(), self._keep_house())]
+        if seconds := watchdog.interval():
+            tasks.append(loop.create_task(watchdog.feed(seconds, self._driver.ticked)))
         names = " ".join(listen.name(sock.getsockname()) for sock in sockets)
         logger.info("xmand %s listens on %s", xman.__version__, names)
         notify("READY=1")
-        await stop.wait()
+        await stop.first.wait()
         notify("STOPPING=1")
-        logger.info("ending")
-        for task in [*tasks, *background]:
+        logger.info("ending; %d changes are under way", self._commands.changes)
+        for task in tasks[: len(sockets)]:
             task.cancel()
         for sock in sockets:
             sock.close()
         self._commands.end_streams(UnreachableError("xmand is ending; follow again when it is back."))
-        await self._drain()
+        await self._drain(stop)
+        for task in tasks:
+            task.cancel()
+        self._server.report()
         self._syslog.flush()
+
+    async def _drain(self, stop: "_Stop") -> None:
+        """Let commands that run finish, until there is another signal."""
+        draining = asyncio.ensure_future(self._finish())
+        again = asyncio.ensure_future(stop.second.wait())
+        while not draining.done() and not again.done():
+            notify(f"EXTEND_TIMEOUT_USEC={int(_EXTEND_SECONDS * 2e6)}")
+            await asyncio.wait({draining, again}, timeout=_EXTEND_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        if left := self._commands.changes:
+            logger.warning("ending while %d changes are under way: libvirt may still carry them out", left)
+        for task in (draining, again):
+            task.cancel()
+        self._journal.close()
+
+    async def _finish(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(DRAIN_SECONDS):
+                await self._server.drain()
+                # Changes whose callers have gone.
+                await self._commands.drain()
+
+    def _reload(self) -> None:
+        """Read the configuration again; what is wrong with it leaves everything as it was."""
+        try:
+            settings = self._reread()
+            if (settings.service, settings.keytab) != (self._settings.service, self._settings.keytab):
+                self._acceptor = acceptor(settings)
+        except ConfigurationError as error:
+            logger.error("SIGHUP: the configuration stays as it was: %s", error)
+            return
+        fixed = [key for key in _FIXED if getattr(settings, key) != getattr(self._settings, key)]
+        for key in fixed:
+            logger.warning("SIGHUP: %s takes effect when xmand is started again", key)
+        for key in settings.unknown:
+            logger.warning("%s: not known to this release", key)
+        settings = replace(settings, **{key: getattr(self._settings, key) for key in fixed})
+        self._settings = settings
+        self._server.limits = settings.limits
+        self._commands.configure(settings)
+        self._engine.configure(settings)
+        _raise_descriptor_limit(settings)
+        logger.info("SIGHUP: the configuration is read again")
+
+    def _session(self) -> ServerSession:
+        return ServerSession(self._acceptor.context())
 
     async def _warm_up(self) -> None:
         """Open libvirt before the first command needs it; a libvirt that is not there yet is no reason to stop."""
@@ -123,50 +178,10 @@ class Daemon:
             else:
                 return
 
-    async def _accept(self, sock: socket.socket) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
-            # No accept beyond the cap: what waits in the kernel costs us nothing.
-            await self._slots.acquire()
-            try:
-                client, address = await loop.sock_accept(sock)
-            except OSError as error:
-                self._slots.release()
-                logger.warning("accept: %s", error.strerror)
-                await asyncio.sleep(_ACCEPT_PAUSE_SECONDS)
-                continue
-            self._serve(client, listen.name(address))
-
-    def _serve(self, client: socket.socket, address: str) -> None:
-        # Replies are whole messages: nothing is gained by waiting for more, and 40 ms are lost (Nagle, delayed ACK).
-        with contextlib.suppress(OSError):
-            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        session = ServerSession(self._acceptor.context())
-        connection = Connection(client, address, session, self._commands, self._audit, self._settings.limits)
-        task = asyncio.get_running_loop().create_task(connection.serve())
-        self._connections[task] = connection
-        task.add_done_callback(self._served)
-
-    def _served(self, task: asyncio.Task[None]) -> None:
-        del self._connections[task]
-        self._slots.release()
-
-    async def _drain(self) -> None:
-        """Let commands that run finish, close the other connections."""
-        for task, connection in list(self._connections.items()):
-            if not connection.busy:
-                task.cancel()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(DRAIN_SECONDS):
-                if self._connections:
-                    await asyncio.wait(list(self._connections))
-                # A change whose caller has gone.
-                await self._commands.drain()
-        self._journal.close()
-
-    async def _keep_flushing(self) -> None:
+    async def _keep_house(self) -> None:
         while True:
             await asyncio.sleep(_FLUSH_SECONDS)
+            self._server.report()
             self._syslog.flush()
 
     def _write_audit(self, line: str) -> None:
@@ -174,15 +189,24 @@ class Daemon:
         self._ring.add(line)
 
 
-def _use_replay_cache(run_dir: str) -> None:
-    """Keep Kerberos' replay cache where only we write and a restart does not empty it. Raises ConfigurationError.
+class _Stop:
+    """Signals that ask us to end: the first to end in order, the second to end at once."""
 
-    Without one a recorded command could be played again, so an environment that switches it off is an error.
-    """
-    if os.environ.get("KRB5RCACHENAME", "").startswith("none") or os.environ.get("KRB5RCACHETYPE") == "none":
-        raise ConfigurationError("the environment switches the replay cache off (KRB5RCACHENAME); xmand needs it")
-    try:
-        Path(run_dir).mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigurationError(f"run_dir: {run_dir}: {error.strerror}") from error
-    os.environ["KRB5RCACHEDIR"] = run_dir
+    def __init__(self) -> None:
+        self.first = asyncio.Event()
+        self.second = asyncio.Event()
+
+    def asked(self) -> None:
+        (self.second if self.first.is_set() else self.first).set()
+
+
+def _raise_descriptor_limit(settings: Settings) -> None:
+    """Allow ourselves a descriptor for every connection that the caps allow; say so where we may not have them."""
+    limits = settings.limits
+    wanted = limits.connections + limits.unauthenticated + _OWN_DESCRIPTORS
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < wanted:
+        logger.warning("%d files may be open, %d would be needed: lower [limits] or raise LimitNOFILE", hard, wanted)
+        wanted = hard
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

@@ -38,6 +38,13 @@ class Executor:
         self._long_workers = Workers(limits.long_workers, "long-verb")
         self._stream_workers = Workers(limits.streams, "stream")
 
+    def configure(self, limits: Limits) -> None:
+        """Use other limits, for verbs that begin after this."""
+        self._limits = limits
+        self._workers.limit = limits.workers
+        self._long_workers.limit = limits.long_workers
+        self._stream_workers.limit = limits.streams
+
     async def run(self, request: Request, make_call: Callable[[float], Call]) -> tuple[Answer, Later | None]:
         """Run the verb and return its answer; never raises.
 

@@ -30,7 +30,7 @@ class Following:
     """The commands that follow, at most `most` at a time."""
 
     def __init__(self, most: int) -> None:
-        self._most = most
+        self.most = most
         self._streams: set[Stream] = set()
 
     def end(self, reason: XmanError) -> None:
@@ -44,8 +44,8 @@ class Following:
 
         Raises RefusedError where there are too many.
         """
-        if len(self._streams) >= self._most:
-            raise RefusedError(f"{self._most} commands follow this host already ([limits] streams in xmand.toml).")
+        if len(self._streams) >= self.most:
+            raise RefusedError(f"{self.most} commands follow this host already ([limits] streams in xmand.toml).")
         stream = Stream(listener.send_part)
         self._streams.add(stream)
         watching = asyncio.create_task(_watch(stream, listener, lifetime, may))

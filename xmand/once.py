@@ -102,6 +102,11 @@ class Once:
         with running.told(progress):
             return await asyncio.shield(running.answered)
 
+    @property
+    def running(self) -> int:
+        """How many changes run."""
+        return len(self._tasks)
+
     async def drain(self) -> None:
         """Wait for the changes that run."""
         while self._tasks:

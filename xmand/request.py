@@ -18,13 +18,17 @@ _NOT_THE_REQUEST = ("rid", "timeout", "json")
 class Peer:
     """Who is at the other end of a connection."""
 
-    __slots__ = ("address", "principal", "refused")
+    __slots__ = ("address", "changing", "no_room", "principal", "refused")
 
     def __init__(self, address: str) -> None:
         self.address = address
         self.principal = b""
         # Why everything is denied whatever the list says; empty where nothing speaks against the name.
         self.refused = "not authenticated"
+        # Whether a command of his that may change something runs now.
+        self.changing = False
+        # Whether there are too many connections for this one's command.
+        self.no_room = False
 
     def who(self) -> dict[str, str | bytes | int]:
         """Return the audit fields that say who it is."""

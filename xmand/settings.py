@@ -17,12 +17,21 @@ _LEAST_PARKED = 32
 class Limits:
     """Caps and deadlines; seconds throughout."""
 
-    # What one host can serve, and no more than it has descriptors for.
+    # Authenticated connections: what one host can serve.
     connections: int = 256
-    # Kerberos takes two messages: who needs longer is not a client.
+    connections_per_principal: int = 32
+    # Connections before they are authenticated; each costs a few KiB and a descriptor.
+    unauthenticated: int = 1024
+    unauthenticated_per_source: int = 32
+    # Kerberos takes two messages, and the client sends first: who needs longer is not a client.
+    first_seconds: float = 5.0
     handshake_seconds: float = 10.0
     # A kept-open connection without a command.
     idle_seconds: float = 300.0
+    # A client that does not read what it asked for.
+    write_seconds: float = 30.0
+    # However busy: who has been connected for a working day authenticates again.
+    age_seconds: float = 28_800.0
     # How long libvirt may take before the caller is told that it does not answer; below rxm's own deadlines (30, 120,
     # 300 s), so that the answer still reaches it.
     read_seconds: float = 15.0
@@ -99,8 +108,8 @@ class Settings:
 
 
 def load(path: str | None) -> Settings:
-    """Read `path`, or the default file where there is one. Raises ConfigurationError."""
-    table = config.load(path or DEFAULT_PATH, required=path is not None)
+    """Read `path`, or the default file where there is one, with its drop-ins. Raises ConfigurationError."""
+    table = config.load(path or DEFAULT_PATH, required=path is not None, drop_ins=True)
     base = Settings()
     limits, journal, migrate = table.table("limits"), table.table("journal"), table.table("migrate")
     lim = base.limits
@@ -115,8 +124,18 @@ def load(path: str | None) -> Settings:
         syslog=table.text("syslog", base.syslog),
         limits=Limits(
             connections=limits.number("connections", lim.connections, least=1),
+            connections_per_principal=limits.number(
+                "connections_per_principal", lim.connections_per_principal, least=1
+            ),
+            unauthenticated=limits.number("unauthenticated", lim.unauthenticated, least=1),
+            unauthenticated_per_source=limits.number(
+                "unauthenticated_per_source", lim.unauthenticated_per_source, least=1
+            ),
+            first_seconds=limits.seconds("first_seconds", lim.first_seconds),
             handshake_seconds=limits.seconds("handshake_seconds", lim.handshake_seconds),
             idle_seconds=limits.seconds("idle_seconds", lim.idle_seconds),
+            write_seconds=limits.seconds("write_seconds", lim.write_seconds),
+            age_seconds=limits.seconds("age_seconds", lim.age_seconds),
             read_seconds=limits.seconds("read_seconds", lim.read_seconds),
             change_seconds=limits.seconds("change_seconds", lim.change_seconds),
             wait_seconds=limits.seconds("wait_seconds", lim.wait_seconds),

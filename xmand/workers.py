@@ -28,10 +28,10 @@ class NotFinishedError(Exception):
 
 
 class Workers:
-    """At most `limit` threads, started as they are needed."""
+    """At most `limit` threads, started as they are needed; a lower limit ends none that runs already."""
 
     def __init__(self, limit: int, name: str) -> None:
-        self._limit = limit
+        self.limit = limit
         self._name = name
         self._jobs: queue.SimpleQueue[_Job] = queue.SimpleQueue()
         self._lock = threading.Lock()
@@ -58,7 +58,7 @@ class Workers:
     def _submit(self, job: _Job) -> None:
         with self._lock:
             self._unfinished += 1
-            if self._unfinished > self._threads and self._threads < self._limit:
+            if self._unfinished > self._threads and self._threads < self.limit:
                 self._threads += 1
                 threading.Thread(target=self._work, name=f"{self._name}-{self._threads}", daemon=True).start()
         self._jobs.put(job)

@@ -12,10 +12,14 @@ if TYPE_CHECKING:
 class Table:
     """One table of a configuration file; remembers which keys were asked for, so that the others can be named."""
 
-    def __init__(self, path: str, values: "dict[str, Any]", prefix: str = "") -> None:
+    def __init__(
+        self, path: str, values: "dict[str, Any]", prefix: str = "", origins: "dict[str, str] | None" = None
+    ) -> None:  # fmt: skip
         self._path = path
         self._values = values
         self._prefix = prefix
+        # The files of the keys that come from others than `path`.
+        self._origins = origins or {}
         self._asked: set[str] = set()
         self._tables: list[Table] = []
 
@@ -51,7 +55,7 @@ class Table:
 
     def table(self, key: str) -> "Table":
         """Return a table within this one, empty where it is absent. Raises ConfigurationError."""
-        inner = Table(self._path, self._get(key, {}, dict, "a table"), f"{self._prefix}{key}.")
+        inner = Table(self._path, self._get(key, {}, dict, "a table"), f"{self._prefix}{key}.", self._origins)
         self._tables.append(inner)
         return inner
 
@@ -62,12 +66,16 @@ class Table:
 
     def unknown(self) -> list[str]:
         """Return `file: key` for each key that nobody asked for, here and in the tables within."""
-        here = [f"{self._path}: {self._prefix}{key}" for key in self._values if key not in self._asked]
+        here = [self._place(key) for key in self._values if key not in self._asked]
         return here + [line for inner in self._tables for line in inner.unknown()]
 
     def error(self, key: str, problem: str) -> ConfigurationError:
         """Return the error that says what is wrong with `key`."""
-        return ConfigurationError(f"{self._path}: {self._prefix}{key}: {problem}")
+        return ConfigurationError(f"{self._place(key)}: {problem}")
+
+    def _place(self, key: str) -> str:
+        name = f"{self._prefix}{key}"
+        return f"{self._origins.get(name, self._path)}: {name}"
 
     def _get(self, key: str, default: "_T", kind: "type[_T]", expected: str) -> "_T":
         self._asked.add(key)
@@ -77,23 +85,56 @@ class Table:
         return value
 
 
-def load(path: str, required: bool) -> Table:
-    """Read a TOML file; an absent one is empty unless `required`. Raises ConfigurationError."""
+def load(path: str, required: bool, drop_ins: bool = False) -> Table:
+    """Read a TOML file; an absent one is empty unless `required`. Raises ConfigurationError.
+
+    With `drop_ins` the files `PATH.d/*.toml` are read after it, in the order of their names: what a later one says of
+    a key replaces what was said before, a list as a whole; tables are merged.
+    """
+    values: dict[str, Any] = {}
     try:
-        with open(path, "rb") as file:  # noqa: PTH123  # pathlib is dear to import, and rxm reads a file at each start
-            octets = file.read()
-        return Table(path, _read(octets.decode("utf-8")))
+        values = _read(path)
     except FileNotFoundError:
         if required:
             raise ConfigurationError(f"{path}: no such file") from None
-        return Table(path, {})
     except OSError as error:
         raise ConfigurationError(f"{path}: {error.strerror}") from error
+    if not drop_ins:
+        return Table(path, values)
+    # Only the daemon has them; rxm reads a file at each start.
+    from pathlib import Path
+
+    origins: dict[str, str] = {}
+    for name in sorted(Path(f"{path}.d").glob("*.toml")):
+        try:
+            _merge(values, _read(str(name)), str(name), "", origins)
+        except OSError as error:
+            raise ConfigurationError(f"{name}: {error.strerror}") from error
+    return Table(path, values, "", origins)
+
+
+def _read(path: str) -> "dict[str, Any]":
+    with open(path, "rb") as file:  # noqa: PTH123  # pathlib is dear to import
+        octets = file.read()
+    import tomllib
+
+    try:
+        return tomllib.loads(octets.decode("utf-8"))
     except ValueError as error:  # TOML's own error, and that of what is not UTF-8
         raise ConfigurationError(f"{path}: {error}") from error
 
 
-def _read(text: str) -> "dict[str, Any]":
-    import tomllib
+def _merge(into: "dict[str, Any]", values: "dict[str, Any]", path: str, prefix: str, origins: dict[str, str]) -> None:
+    for key, value in values.items():
+        here = into.get(key)
+        if isinstance(here, dict) and isinstance(value, dict):
+            _merge(here, value, path, f"{prefix}{key}.", origins)
+            continue
+        into[key] = value
+        origins |= dict.fromkeys(_names(value, f"{prefix}{key}"), path)
 
-    return tomllib.loads(text)
+
+def _names(value: object, name: str) -> list[str]:
+    """Return the dotted names of a key and of all that is in it."""
+    inner = value.items() if isinstance(value, dict) else ()
+    return [name] + [deep for key, below in inner for deep in _names(below, f"{name}.{key}")]

@@ -16,7 +16,7 @@ from xman.wire.tokens import TokenReader, TokenTooLargeError, encode_token
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from xman.gss import Context
+    from xman.gss import AcceptingContext, Context
 
 # Kerberos needs one round trip; a peer that wants more of them is not a Kerberos client.
 MAX_HANDSHAKE_TOKENS = 3
@@ -25,11 +25,13 @@ MAX_HANDSHAKE_TOKENS = 3
 class Authenticated:
     """The handshake is over: `initiator` is the client's principal, in octets as the KDC gave it."""
 
-    __slots__ = ("initiator", "initiator_is_principal")
+    __slots__ = ("delegated", "initiator", "initiator_is_principal")
 
-    def __init__(self, initiator: bytes, initiator_is_principal: bool) -> None:
+    def __init__(self, initiator: bytes, initiator_is_principal: bool, delegated: bool = False) -> None:
         self.initiator = initiator
         self.initiator_is_principal = initiator_is_principal
+        # Whether credentials came along.
+        self.delegated = delegated
 
 
 class CommandReceived:
@@ -89,8 +91,9 @@ class _Session:
 class ServerSession(_Session):
     """xmand's side of one connection."""
 
-    def __init__(self, context: "Context") -> None:
+    def __init__(self, context: "AcceptingContext") -> None:
         super().__init__(context)
+        self._accepting = context
         self._protocol = ServerProtocol()
         self._hello_seen = False
         self._authenticated = False
@@ -165,7 +168,9 @@ class ServerSession(_Session):
             return self._close(f"the client's context lacks {missing}")
         self._authenticated = True
         self._tokens.limit = c.MAX_TOKEN
-        return Authenticated(self._context.initiator, self._context.initiator_is_principal)
+        return Authenticated(
+            self._context.initiator, self._context.initiator_is_principal, self._accepting.delegated
+        )  # fmt: skip
 
     def _data(self, flags: int, payload: bytes) -> CommandReceived | MessageRefused | Closed | None:
         try:

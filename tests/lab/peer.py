@@ -67,3 +67,9 @@ class Peer:
                 raise EOFError
             self._tokens.feed(data)
         return token[1]
+
+
+def command(*words: bytes) -> bytes:
+    """Return the message of a command after which the connection stays open."""
+    counted = b"".join(len(word).to_bytes(4, "big") + word for word in words)
+    return b"\x02\x01\x01\x00" + len(words).to_bytes(4, "big") + counted

@@ -28,6 +28,7 @@ class StandIn:
 
     def __init__(self, initiates: bool) -> None:
         self.complete = False
+        self.delegated = False
         self.initiator = b"alice@XMAN.TEST"
         self.initiator_is_principal = True
         self.lifetime = 600

@@ -23,8 +23,14 @@ XMAND_DEFAULTS = {
     "syslog": "/dev/log",
     "limits": {
         "connections": 256,
+        "connections_per_principal": 32,
+        "unauthenticated": 1024,
+        "unauthenticated_per_source": 32,
+        "first_seconds": 5.0,
         "handshake_seconds": 10.0,
         "idle_seconds": 300.0,
+        "write_seconds": 30.0,
+        "age_seconds": 28800.0,
         "read_seconds": 15.0,
         "change_seconds": 110.0,
         "wait_seconds": 290.0,
@@ -231,6 +237,12 @@ def test_every_key_of_xmand_toml_is_read(file: Path) -> None:
         change_seconds = 5
         wait_seconds = 6
         stall_seconds = 7
+        connections_per_principal = 10
+        unauthenticated = 11
+        unauthenticated_per_source = 12
+        first_seconds = 13
+        write_seconds = 14
+        age_seconds = 15
         workers = 8
         long_workers = 9
         streams = 10
@@ -267,8 +279,14 @@ def test_every_key_of_xmand_toml_is_read(file: Path) -> None:
         "syslog": "none",
         "limits": {
             "connections": 1,
+            "connections_per_principal": 10,
+            "unauthenticated": 11,
+            "unauthenticated_per_source": 12,
+            "first_seconds": 13.0,
             "handshake_seconds": 2.0,
             "idle_seconds": 3.5,
+            "write_seconds": 14.0,
+            "age_seconds": 15.0,
             "read_seconds": 4.0,
             "change_seconds": 5.0,
             "wait_seconds": 6.0,
@@ -323,6 +341,61 @@ def test_a_wrong_type_in_xmand_toml_names_file_and_key(file: Path, line: str, ke
         xmand.settings.load(str(file))
 
     assert str(caught.value).startswith(f"{file}: {key}: expected ")
+
+
+def drop_in(file: Path, name: str, text: str) -> Path:
+    """Write a file that is read after `file`."""
+    path = file.with_name(f"{file.name}.d") / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text)
+    return path
+
+
+def test_drop_ins_are_read_in_the_order_of_their_names(file: Path) -> None:
+    file.write_text('service = "a"\nkeytab = "/a"\n[limits]\nworkers = 1\nlong_workers = 1\n')
+    drop_in(file, "20.toml", '[limits]\nworkers = 3\n[migrate]\nallow = ["c"]\n')
+    drop_in(file, "10.toml", 'service = "b"\n[limits]\nworkers = 2\n[migrate]\nallow = ["b"]\nclear = true\n')
+    drop_in(file, "30.txt", "not TOML")
+
+    loaded = xmand.settings.load(str(file))
+
+    assert (loaded.service, loaded.keytab) == ("b", "/a")
+    assert (loaded.limits.workers, loaded.limits.long_workers) == (3, 1)
+    assert (loaded.migrate.allow, loaded.migrate.clear) == (("c",), True)
+
+
+def test_drop_ins_do_without_the_file_itself(nowhere: Path) -> None:
+    file = Path(xmand.settings.DEFAULT_PATH)
+    file.parent.mkdir()
+    drop_in(file, "10.toml", 'service = "b"\n')
+
+    assert xmand.settings.load(None).service == "b"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("keytab = 1", "keytab: expected a string, found 1"),
+        ("[limits]\nworkers = 0", "limits.workers: expected a whole number from 1 to 1024, found 0"),
+        ("limits = 1", "limits: expected a table, found 1"),
+        ("a = ", "Invalid value (at end of document)"),
+    ],
+)
+def test_a_wrong_type_in_a_drop_in_names_that_file(file: Path, text: str, words: str) -> None:
+    file.write_text("[limits]\nworkers = 1\n")
+    path = drop_in(file, "10.toml", text)
+
+    with pytest.raises(ConfigurationError) as caught:
+        xmand.settings.load(str(file))
+
+    assert str(caught.value) == f"{path}: {words}"
+
+
+def test_an_unknown_key_in_a_drop_in_names_that_file(file: Path) -> None:
+    file.write_text("")
+    path = drop_in(file, "10.toml", "[limits]\nworker = 1\n[later]\nx = 1\n")
+
+    assert xmand.settings.load(str(file)).unknown == (f"{path}: later", f"{path}: limits.worker")
 
 
 def test_a_named_xmand_toml_must_be_there(file: Path) -> None:

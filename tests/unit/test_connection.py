@@ -6,8 +6,6 @@ from typing import Any
 
 import pytest
 
-from xmand import connection
-from xmand.audit import Audit
 from xmand.connection import Connection
 from xmand.settings import Limits
 
@@ -23,14 +21,14 @@ class Talking:
         return REPLY
 
 
-def test_nothing_follows_a_reply_that_was_cut_short(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection, "_SEND_SECONDS", 0.1)
+def test_nothing_follows_a_reply_that_was_cut_short() -> None:
     ours, theirs = socket.socketpair()
 
     async def talk() -> None:
         session: Any = Talking()
         commands: Any = None
-        subject = Connection(ours, "192.0.2.7:40000", session, commands, Audit(lambda _line: None), Limits())
+        keeper: Any = None
+        subject = Connection(ours, "192.0.2.7:40000", session, commands, keeper, Limits(write_seconds=0.1))
         with pytest.raises(TimeoutError):
             await subject._flush()
         theirs.setblocking(False)

@@ -54,14 +54,18 @@ class Engine:
     """The batch side of one host; safe to use from several threads. Methods block: call them in a worker."""
 
     def __init__(self, settings: Settings, driver: Driver, locks: DomainLocks) -> None:
-        self.settings = settings.batch
         self.maintenance = Maintenance(settings.state_dir)
-        self._stall_seconds = settings.limits.stall_seconds
         self._driver = driver
         self._locks = locks
-        self._hooks = Hooks(settings.batch.hooks, settings.batch.hook_seconds)
+        self.configure(settings)
         self._known: dict[str, tuple[str, float | None]] = {}
         self._known_lock = threading.Lock()
+
+    def configure(self, settings: Settings) -> None:
+        """Use other settings, for what begins after this."""
+        self.settings = settings.batch
+        self._stall_seconds = settings.limits.stall_seconds
+        self._hooks = Hooks(settings.batch.hooks, settings.batch.hook_seconds)
 
     def look(self, purpose: str = READ) -> View:
         """Return what there is to see now. Raises HypervisorError."""

@@ -51,6 +51,9 @@ _REFUSED = {libvirt.VIR_ERR_OPERATION_INVALID, libvirt.VIR_ERR_OPERATION_DENIED,
 
 _event_loop = threading.Lock()
 _event_loop_runs = False
+# The loop turns at least this often, so that its end is noticed.
+_TICK_MILLISECONDS = 1000
+_ticked = 0.0
 
 
 class Driver:
@@ -86,6 +89,10 @@ class Driver:
             return connection
         finally:
             lock.release()
+
+    def ticked(self) -> float:
+        """Return the time.monotonic() of the last turn of libvirt's event loop."""
+        return _ticked
 
     def close(self) -> None:
         """Close what is open."""
@@ -210,8 +217,15 @@ def _start_event_loop() -> None:
         if _event_loop_runs:
             return
         libvirt.virEventRegisterDefaultImpl()
+        _tick(0, None)
+        libvirt.virEventAddTimeout(_TICK_MILLISECONDS, _tick, None)
         _event_loop_runs = True
     threading.Thread(target=_run_events, name="libvirt-events", daemon=True).start()
+
+
+def _tick(_timer: int, _opaque: object) -> None:
+    global _ticked
+    _ticked = time.monotonic()
 
 
 def _run_events() -> None:

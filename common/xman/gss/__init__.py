@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
         @property
         def lifetime(self) -> int:
-            """The seconds this context may still be used; 0 when expired (for an acceptor: ticket plus skew)."""
+            """The seconds this context may still be used; 0 when expired."""
 
         @property
         def initiator(self) -> bytes:
@@ -44,6 +44,13 @@ if TYPE_CHECKING:
         @property
         def initiator_is_principal(self) -> bool:
             """Whether that name is an ordinary Kerberos principal (an anonymous one is of another type)."""
+
+    class AcceptingContext(Context, Protocol):
+        """The server's side of one."""
+
+        @property
+        def delegated(self) -> bool:
+            """Whether the client sent credentials of his own along, which are dropped."""
 
 
 # What is demanded of a finished context, as bits of its flags (RFC 2744, appendix A). Without mutual authentication a

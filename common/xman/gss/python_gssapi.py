@@ -3,10 +3,13 @@
 Sources: RFC 2743 and RFC 2744 (GSSAPI), RFC 4121 (the Kerberos mechanism).
 """
 
+import time
+
 import gssapi
 from gssapi.raw.misc import GSSError as _RawError
 
 from xman.gss import DEMANDED, OTHER, GssError, missing_flags
+from xman.gss.proof import prove_integrity, prove_replay_cache
 from xman.gss.reasons import reason_of
 
 # python-gssapi by default lets step() *return* the error token of a failed step, so that a refused peer looks like one
@@ -19,10 +22,11 @@ _KRB5 = gssapi.MechType.kerberos
 class Context:
     """One security context, of either side, once its credentials are chosen; see `xman.gss.Context`."""
 
-    __slots__ = ("_context",)
+    __slots__ = ("_context", "delegated")
 
     def __init__(self, context: gssapi.SecurityContext) -> None:
         self._context = context
+        self.delegated = False
 
     @property
     def complete(self) -> bool:
@@ -70,6 +74,50 @@ class Context:
         return bool(self._context.initiator_name.name_type == gssapi.NameType.kerberos_principal)
 
 
+class AcceptorContext(Context):
+    """xmand's side of one connection; the first ones prove that the library can be trusted (`xman.gss.proof`)."""
+
+    __slots__ = ("_acceptor",)
+
+    def __init__(self, context: gssapi.SecurityContext, acceptor: "Acceptor") -> None:
+        super().__init__(context)
+        self._acceptor = acceptor
+
+    def step(self, token: bytes | None) -> bytes | None:
+        answer = super().step(token)
+        if self.complete:
+            self._drop_delegated()
+            if not self._acceptor.replay_proved:
+                prove_replay_cache(token or b"", self._acceptor.context())
+                self._acceptor.replay_proved = True
+        return answer
+
+    def unseal(self, token: bytes) -> bytes:
+        if self._acceptor.integrity_proved:
+            return super().unseal(token)
+        state = self._export()
+        plaintext = super().unseal(token)
+        prove_integrity(token, plaintext, lambda: Context(gssapi.SecurityContext(token=state)))
+        self._acceptor.grace = _grace(gssapi.SecurityContext(token=state))
+        self._acceptor.integrity_proved = True
+        return plaintext
+
+    @property
+    def lifetime(self) -> int:
+        return max(0, super().lifetime - self._acceptor.grace)
+
+    def _export(self) -> bytes:
+        """Return the context's state; to export it ends it, so that it goes on as the first copy."""
+        state = self._context.export()
+        self._context = gssapi.SecurityContext(token=state)
+        return state
+
+    def _drop_delegated(self) -> None:
+        # They cannot be declined, and are not wanted. python-gssapi keeps them here, and has no way to let go of them.
+        self.delegated = self._context.delegated_creds is not None
+        self._context._delegated_creds = None
+
+
 class Acceptor:
     """xmand's side: a keytab, and a context for each connection.
 
@@ -88,10 +136,15 @@ class Acceptor:
             )
         except _RawError as error:
             raise _gss_error(error) from error
+        # Whether a client has been seen whose messages, tried again, were refused; nobody is served before.
+        self.replay_proved = False
+        self.integrity_proved = False
+        # For how many seconds the library lets a context outlive its ticket.
+        self.grace = 0
 
-    def context(self) -> Context:
+    def context(self) -> AcceptorContext:
         """Return a fresh context that waits for a client's first token."""
-        return Context(gssapi.SecurityContext(creds=self._credentials, usage="accept"))
+        return AcceptorContext(gssapi.SecurityContext(creds=self._credentials, usage="accept"), self)
 
 
 class Initiator:
@@ -132,6 +185,16 @@ class Initiator:
             credentials.store(store={"ccache": cache}, usage="initiate", mech=_KRB5, overwrite=True)
         except _RawError as error:
             raise _gss_error(error) from error
+
+
+def _grace(context: gssapi.SecurityContext) -> int:
+    """Return how much longer than its ticket an acceptor's context lives; MIT krb5 adds its clock skew.
+
+    There is no other way to learn that: krb5.conf may be anywhere. The context is of no use afterwards.
+    """
+    left = int(context.lifetime)
+    ends: float = gssapi.raw.krb5_export_lucid_sec_context(context, 1).endtime  # type: ignore[attr-defined]  # stubs
+    return max(0, round(left - (ends - time.time())))
 
 
 def _gss_error(error: _RawError, received: bytes | None = None) -> GssError:

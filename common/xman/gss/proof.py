@@ -1,0 +1,51 @@
+"""What a Kerberos library must show before its first client is believed.
+
+Libraries have been wrong: MIT krb5 1.22 accepted altered messages (CVE-2025-57736), and a replay cache can be switched
+off by a line in krb5.conf that nobody remembers. So the first client's own messages are tried again, in ways in which
+they must be refused.
+"""
+
+from collections.abc import Callable, Iterator
+
+from xman.gss import OTHER, GssError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from xman.gss import Context
+
+# Header and checksum are within so many octets of either end of a token; what lies between is all alike.
+_ENDS = 64
+
+
+def altered(token: bytes) -> Iterator[bytes]:
+    """Return copies of `token` in each of which one bit differs, at either end of it."""
+    places = [place for place in range(len(token)) if place < _ENDS or place >= len(token) - _ENDS]
+    for place in places:
+        for bit in range(8):
+            changed = bytearray(token)
+            changed[place] ^= 1 << bit
+            yield bytes(changed)
+
+
+def prove_integrity(token: bytes, plaintext: bytes, twin: "Callable[[], Context]") -> None:
+    """Try altered copies of a token whose `plaintext` is known on twins of the context that has yet to receive it.
+
+    Raises GssError where one is accepted, or the token itself is not.
+    """
+    for changed in altered(token):
+        try:
+            twin().unseal(changed)
+        except GssError:
+            continue
+        raise GssError(OTHER, "this Kerberos library accepts altered messages; nobody is served")
+    if twin().unseal(token) != plaintext:
+        raise GssError(OTHER, "this Kerberos library reads one message in two ways; nobody is served")
+
+
+def prove_replay_cache(token: bytes, fresh: "Context") -> None:
+    """Try on a `fresh` context the token with which a client has been authenticated. Raises GssError if it is taken."""
+    try:
+        fresh.step(token)
+    except GssError:
+        return
+    raise GssError(OTHER, "Kerberos' replay cache is switched off (default_rcache_name?); nobody is served")

@@ -1,0 +1,79 @@
+"""What a Kerberos library must show before it is trusted (`xman.gss.proof`), with libraries that should not be."""
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.unit.gss_standin import StandIn
+from xman.gss import OTHER, GssError
+from xman.gss.proof import altered, prove_integrity, prove_replay_cache
+
+TOKEN = bytes(range(16)) + b"ciphertext"
+
+
+class Library:
+    """A context whose `unseal` is the test's own."""
+
+    def __init__(self, unseal: Callable[[bytes], bytes]) -> None:
+        self.unseal = unseal
+
+
+def strict(token: bytes) -> bytes:
+    """Accept the token and nothing else."""
+    if token != TOKEN:
+        raise GssError(OTHER, "altered")
+    return b"plaintext"
+
+
+def prove(unseal: Callable[[bytes], bytes]) -> None:
+    """Prove a library's integrity."""
+    prove_integrity(TOKEN, b"plaintext", lambda: Library(unseal))  # type: ignore[arg-type,return-value]
+
+
+def test_every_bit_of_a_short_token_is_altered_once() -> None:
+    copies = list(altered(TOKEN))
+
+    assert len(set(copies)) == len(copies) == 8 * len(TOKEN)
+    assert all(len(copy) == len(TOKEN) and copy != TOKEN for copy in copies)
+
+
+def test_of_a_long_token_both_ends_are_altered() -> None:
+    assert len(list(altered(bytes(1_000_000)))) == 8 * 128
+
+
+def test_a_library_that_refuses_all_but_the_token_is_trusted() -> None:
+    prove(strict)
+
+
+@pytest.mark.parametrize("octet", [0, 15, 16, len(TOKEN) - 1])
+def test_a_library_that_overlooks_one_bit_is_not(octet: int) -> None:
+    def lax(token: bytes) -> bytes:
+        changed = bytearray(token)
+        changed[octet] |= 0x10
+        changed[octet] ^= 0x10 ^ (TOKEN[octet] & 0x10)
+        return strict(bytes(changed))
+
+    with pytest.raises(GssError, match="altered messages"):
+        prove(lax)
+
+
+def test_a_library_that_refuses_the_token_itself_proves_nothing() -> None:
+    def refuse(_token: bytes) -> bytes:
+        raise GssError(OTHER, "no")
+
+    with pytest.raises(GssError, match="no"):
+        prove(refuse)
+
+
+def test_a_library_that_reads_it_otherwise_is_not_trusted() -> None:
+    with pytest.raises(GssError, match="two ways"):
+        prove(lambda token: strict(token)[:-1])
+
+
+def test_a_handshake_that_is_taken_twice_shows_that_there_is_no_replay_cache() -> None:
+    with pytest.raises(GssError, match="replay cache"):
+        prove_replay_cache(b"ap-req", StandIn(initiates=False))
+
+
+def test_a_handshake_that_is_refused_the_second_time_is_as_it_should_be() -> None:
+    prove_replay_cache(b"a replay", StandIn(initiates=False))

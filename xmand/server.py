@@ -1,0 +1,148 @@
+"""Accepting connections, keeping their number within bounds, and letting them go at the end."""
+
+import asyncio
+import contextlib
+import functools
+import logging
+import socket
+from collections.abc import Callable
+
+from xman.session import ServerSession
+from xmand import listen
+from xmand.admission import Admission, source
+from xmand.audit import Audit
+from xmand.commands import Commands
+from xmand.connection import Connection
+from xmand.settings import Limits
+from xmand.throttle import Throttle
+
+logger = logging.getLogger(__name__)
+
+# Out of descriptors: waiting beats spinning.
+_ACCEPT_PAUSE_SECONDS = 0.1
+# A client whose machine has gone is noticed after 30 + 3 * 10 s of silence, or with a reply unacknowledged for 60 s.
+_KEEPALIVE = (
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 30),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 10),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3),
+    (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 60_000),
+    # Replies are whole messages: nothing is gained by waiting for more, and 40 ms are lost (Nagle, delayed ACK).
+    (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
+)
+# Failed connections that are logged one by one: of one source or principal, and of all, in so many seconds.
+_MOST_LINES, _MOST_LINES_IN_ALL, _PERIOD_SECONDS = 5, 25, 5.0
+# A command that only reads may take so much longer when we end.
+_READ_DRAIN_SECONDS = 2.0
+
+
+class Server:
+    """The connections of one daemon. `session` makes the protocol's side of a new one."""
+
+    def __init__(self, session: Callable[[], ServerSession], commands: Commands, audit: Audit, limits: Limits) -> None:
+        self._session = session
+        self._commands = commands
+        self._audit = audit
+        self._admission: Admission[Connection] = Admission(limits)
+        # Two, so that strangers cannot keep the lines about the authenticated out of the log.
+        self._throttles = {known: Throttle(_MOST_LINES, _MOST_LINES_IN_ALL, _PERIOD_SECONDS) for known in (False, True)}
+        self._tasks: dict[asyncio.Task[None], Connection] = {}
+
+    @property
+    def limits(self) -> Limits:
+        """Caps and deadlines; may be replaced at any time, for what begins after that."""
+        return self._admission.limits
+
+    @limits.setter
+    def limits(self, limits: Limits) -> None:
+        self._admission.limits = limits
+
+    async def accept(self, sock: socket.socket) -> None:
+        """Accept connections on `sock` for ever."""
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                client, address = await loop.sock_accept(sock)
+            except OSError as error:
+                logger.warning("accept: %s", error.strerror)
+                await asyncio.sleep(_ACCEPT_PAUSE_SECONDS)
+                continue
+            self._serve(client, address)
+            # sock_accept comes back at once while somebody waits: in a flood nothing else would ever run.
+            await asyncio.sleep(0)
+
+    async def drain(self) -> None:
+        """Close the connections in which nothing runs; wait for what changes something."""
+        for task, connection in list(self._tasks.items()):
+            if not connection.busy:
+                task.cancel()
+        reading = [task for task, connection in self._tasks.items() if not connection.peer.changing]
+        if reading:
+            await asyncio.wait(reading, timeout=_READ_DRAIN_SECONDS)
+        # A command may have begun before its connection was closed.
+        changing = [task for task, connection in self._tasks.items() if connection.peer.changing]
+        if changing:
+            await asyncio.wait(changing)
+
+    def report(self) -> None:
+        """Write how many lines were held back, if any; to be called every second or so."""
+        for known, throttle in self._throttles.items():
+            lines, keys = throttle.held(asyncio.get_running_loop().time())
+            if lines:
+                whose = f"of {keys} principals" if known else f"from {keys} sources"
+                self._audit.record(ev="conn", detail=f"{lines} more connections failed, {whose}")
+
+    # --- connection.Keeper -----------------------------------------------------------------------------------------
+
+    def authenticated(self, connection: Connection, detail: str) -> bool:
+        """Return whether there is room for a connection whose client is known now."""
+        peer = connection.peer
+        self._audit.record(ev="auth", princ=peer.principal, peer=peer.address, detail=detail)
+        admitted, leaving = self._admission.authenticate(connection, peer.principal)
+        self._close(leaving)
+        return admitted
+
+    def began(self, connection: Connection) -> None:
+        """A command runs in the connection now."""
+        self._admission.begin(connection)
+
+    def ended(self, connection: Connection) -> None:
+        """The command has ended."""
+        self._admission.end(connection)
+
+    def left(self, connection: Connection) -> None:
+        """The client has gone, though a command of his may still run."""
+        self._admission.leave(connection)
+
+    def failed(self, connection: Connection, detail: str, ev: str = "conn") -> None:
+        """Log why a connection ended, unless there are too many such lines."""
+        peer = connection.peer
+        key = peer.principal.decode("latin-1") or _source(peer.address)
+        if self._throttles[bool(peer.principal)].passes(key):
+            self._audit.record(ev=ev, princ=peer.principal, peer=peer.address, detail=detail)
+
+    def _serve(self, client: socket.socket, address: object) -> None:
+        with contextlib.suppress(OSError):  # gone already
+            for level, option, value in _KEEPALIVE:
+                client.setsockopt(level, option, value)
+        name = listen.name(address)
+        connection = Connection(client, name, self._session(), self._commands, self, self.limits)
+        task = asyncio.get_running_loop().create_task(connection.serve())
+        connection.close = task.cancel
+        self._tasks[task] = connection
+        task.add_done_callback(functools.partial(self._served, client))
+        self._close(self._admission.arrive(connection, _source(name)))
+
+    def _served(self, client: socket.socket, task: asyncio.Task[None]) -> None:
+        # Here and not in the task, which may end before it began.
+        client.close()
+        self._admission.leave(self._tasks.pop(task))
+
+    def _close(self, connections: list[Connection]) -> None:
+        for connection in connections:
+            self.failed(connection, "closed to make room")
+            connection.close()
+
+
+def _source(name: str) -> str:
+    return source(name.rpartition(":")[0].strip("[]"))
