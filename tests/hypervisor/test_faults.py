@@ -75,7 +75,7 @@ def test_a_second_sigterm_ends_it_at_once(lab: Lab) -> None:
 
         assert daemon.stop() == 0
         assert running.answer().status == 10
-    assert "ending while 1 commands run" in daemon.stderr()
+    assert "ending while 1 changes are under way" in daemon.stderr()
     lab.first.virsh("resume", "test", uri=URI)
 
 
