@@ -62,6 +62,21 @@ class Output:
                 _write(sys.stdout.fileno(), self._labelled(target, f"{line}\n".encode()))
             self._to_syslog(envelope["verb"], target, outcome.OK, line)
 
+    def said(self, envelope: "dict[str, Any]", target: Target) -> None:
+        """Print what a host said in an object, for a person as it would have said it in words."""
+        from xman import render
+
+        if self._json:
+            self.envelope(envelope, target)
+        elif not envelope["ok"]:
+            self.failure(envelope["verb"], target, envelope["code"], envelope["message"])
+        else:
+            notes = "".join([f"{note}\n" for note in envelope.get("notes", ())])
+            reply = Reply()
+            reply.stdout = render.text(envelope["verb"], envelope["result"]).encode()
+            reply.stderr = notes.encode()
+            self.text(envelope["verb"], target, reply)
+
     def failure(self, verb: str, target: Target, code: int, message: str) -> None:
         """Print a failure that is our own, or that the protocol reported."""
         if self._json:

@@ -57,7 +57,61 @@ class Runner:
         output = self._output(several)
         if several and self._parsed.verb.name == "list" and not self._options.json:
             return self._merged_list(jobs, output)
+        # The plain case first: `together` is not even loaded for it.
+        if len(jobs) > 1 and self._parsed.verb.family == "batch":
+            from rxm import together
+
+            if together.applies(self._parsed, jobs):
+                return self._together(jobs, output)
         return outcome.combine(self._each_host(jobs, output, lambda c, job: self._one(c, job, output)))
+
+    def _together(self, jobs: list[Job], output: Output) -> int:
+        """Do all of them; where one fails, begin no other and undo those that were done."""
+        from rxm import together
+
+        verb = self._parsed.verb.name
+        done: dict[Job, dict[str, Any]] = {}
+
+        def one(connection: Connection, job: Job) -> int:
+            try:
+                done[job] = envelope = self._structured(connection, job)
+            except XmanError as error:
+                done[job] = envelope = _failed(verb, job.target, error)
+            self._stopped |= not envelope["ok"]
+            return int(envelope.get("code", outcome.OK))
+
+        codes = self._each_host(jobs, output, one)
+        if not any(codes) and len(done) == len(jobs):
+            for job in jobs:
+                output.said(done[job], job.target)
+            return outcome.OK
+        for job in jobs:
+            envelope = done.get(job)
+            unknown = envelope is not None and not envelope["ok"] and together.must_undo(envelope)
+            problem = self._undo(job) if envelope is not None and together.must_undo(envelope) else ""
+            if envelope is not None and not envelope["ok"] and not (unknown and not problem):
+                output.said(envelope, job.target)
+                continue
+            told = together.not_done(envelope, job, verb, problem)
+            if problem:
+                codes.append(int(told["code"]))
+            output.said(told, job.target)
+        return outcome.combine(codes)
+
+    def _undo(self, job: Job) -> str:
+        """Undo what one target did; return why that failed, empty where it did not."""
+        from rxm import together
+
+        deadline = Deadline(together.UNDO_SECONDS)
+        asking = together.undoing(self._parsed, job.target.domain)
+        words = wire_words(asking, json=True, rid=os.urandom(16).hex(), reason=self._options.reason)
+        try:
+            with self._connect(job.target.host, deadline) as connection:
+                reply = connection.run(words, deadline, changes=True)
+                envelope = _envelope(reply, asking.verb.name, job.target, connection.principal)
+        except XmanError as error:
+            return str(error)
+        return "" if envelope["ok"] else str(envelope["message"])
 
     def _output(self, several: bool) -> Output:
         options = self._options
@@ -268,6 +322,12 @@ class Runner:
         self._side_by_side(self._hosts, ask)
         in_order = {host: known[host] for host in self._hosts if host in known}
         return in_order, {host: problems[host] for host in self._hosts if host in problems}
+
+
+def _failed(verb: str, target: Target, error: XmanError) -> "dict[str, Any]":
+    from xman import result
+
+    return result.failed(target.host, verb, target.domain or None, error.outcome, str(error))
 
 
 def _envelope(reply: Reply, verb: str, target: Target, principal: str) -> "dict[str, Any]":

@@ -1,0 +1,78 @@
+"""A job in several domains, on several hosts: it starts in all of them or in none."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.lab.realm import FQDN, SECOND_HOST
+from tests.realm.conftest import Pair
+
+
+@pytest.fixture
+def hosts(pair: Pair) -> Iterator[Pair]:
+    """Both hosts without jobs, before and afterwards."""
+    yield pair
+    for line in pair.rxm("-j", "job-list").objects():
+        for job in line["result"]["jobs"]:
+            assert pair.rxm("job-stop", f"{line['host']}:{job['domain']}", "--id", job["id"]).status == 0
+
+
+def jobs(pair: Pair) -> set[tuple[str, str]]:
+    """Return the domain and id of each job."""
+    lines = pair.rxm("-j", "job-list").objects()
+    return {(job["domain"], job["id"]) for line in lines for job in line["result"]["jobs"]}
+
+
+def start(pair: Pair, number: str, *words: str) -> tuple[int, str]:
+    """Start a job; return the exit status and what was said."""
+    answer = pair.rxm("job-start", "--id", number, "--owner", "alice", *words)
+    assert answer.stdout == ""
+    return answer.status, answer.stderr
+
+
+def test_it_starts_everywhere(hosts: Pair) -> None:
+    assert start(hosts, "1", "left", "right") == (0, "")
+
+    assert jobs(hosts) == {("left", "1"), ("right", "1")}
+
+
+def test_where_one_is_refused_the_others_are_undone(hosts: Pair) -> None:
+    start(hosts, "1", f"{SECOND_HOST}:both")
+
+    status, said = start(hosts, "2", "left", "right")
+
+    assert status == 3
+    assert f"Error: {SECOND_HOST}: Job 2 cannot start in 'right'" in said
+    assert "(occupied)" in said
+    assert jobs(hosts) == {("both", "1")}
+
+
+def test_in_json_each_target_says_what_became_of_it(hosts: Pair) -> None:
+    start(hosts, "1", f"{SECOND_HOST}:both")
+
+    # One host after the other, so that the first one has started by then.
+    answer = hosts.rxm("-j", "--fanout", "1", "job-start", "--id", "2", "--owner", "alice", "left", "right")
+
+    assert [(line["host"], line["ok"], line["class"]) for line in answer.objects()] == [
+        (FQDN, False, "refused"), (SECOND_HOST, False, "refused"),
+    ]  # fmt: skip
+    assert answer.objects()[0]["message"] == "The job-start of 'left' was undone, since it failed elsewhere."
+
+
+def test_a_job_that_was_there_before_is_not_undone(hosts: Pair) -> None:
+    start(hosts, "1", f"{SECOND_HOST}:both")
+    start(hosts, "2", "left")
+
+    status, said = start(hosts, "2", "left", "right")
+
+    assert status == 3
+    assert "'right'" in said
+    assert ("left", "2") in jobs(hosts)
+
+
+def test_a_dry_run_undoes_nothing(hosts: Pair) -> None:
+    answer = hosts.rxm("job-start", "--id", "2", "--owner", "alice", "--dry-run", "left", "right")
+
+    assert answer.status == 0
+    assert "Would note job 2 in 'left'." in answer.stdout
+    assert jobs(hosts) == set()
