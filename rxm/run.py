@@ -104,7 +104,7 @@ class Runner:
 
         deadline = Deadline(together.UNDO_SECONDS)
         asking = together.undoing(self._parsed, job.target.domain)
-        words = wire_words(asking, json=True, rid=os.urandom(16).hex(), reason=self._options.reason)
+        words = wire_words(asking, json=True, rid=new_rid(), reason=self._options.reason)
         try:
             with self._connect(job.target.host, deadline) as connection:
                 reply = connection.run(words, deadline, changes=True)
