@@ -269,9 +269,10 @@ class Runner:
         """
         self._stopped = True
         asking = arguments.parse(verbs.BY_NAME["migrate"], ["--abort", "--", job.target.domain])
+        deadline = Deadline(verbs.DEADLINES[verbs.CHANGE])
         try:
-            with self._connect(job.target.host) as connection:
-                connection.run(wire_words(asking, json=False), self._deadline, changes=True)
+            with self._connect(job.target.host, deadline) as connection:
+                connection.run(wire_words(asking, json=False), deadline, changes=True)
         except XmanError:
             pass
 

@@ -89,8 +89,9 @@ class Call:
     def changing(self, purpose: str = CHANGE) -> Iterator[Domain]:
         """Give the DOMAIN of a verb that changes it, locked against other changes.
 
-        Raises NoSuchDomainError, UsageError (an id for a verb that loses data), RefusedError (busy, or Xen's own
-        domain), and UnknownOutcomeError where libvirt is lost once something was changed.
+        Raises NoSuchDomainError, UsageError (an id for a verb that loses data), RefusedError (busy, Xen's own domain,
+        or one that is still arriving and may only be destroyed), and UnknownOutcomeError where libvirt is lost once
+        something was changed.
         """
         connection = self.host.driver.connection(purpose)
         domain = find(connection, self.parsed.text("DOMAIN"), allow_id=not self.verb.loses_data)
@@ -98,6 +99,11 @@ class Call:
             raise RefusedError(f"Cannot {self.verb.name} privileged domain 0")
         self.record.found(domain.uuid)
         with self.host.locks.hold(domain.uuid, self.verb.name, self.deadline), domain.lost_means_unknown():
+            if self.verb.name != "destroy" and domain.arriving():
+                raise RefusedError(
+                    f"Domain '{domain.name}' is arriving by a migration from another host; its guest is not here yet."
+                    " Where that migration is over and the guest runs on its source, destroy this one."
+                )
             yield domain
 
 

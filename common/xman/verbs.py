@@ -238,6 +238,7 @@ VERBS = (
         (
             Option(("-l", "--live"), "keep it running meanwhile"),
             Option(("--suspend-after",), "with --live: pause it after so many seconds, so that it ends", SECONDS, "S"),
+            Option(("--force",), "also with jobs in it"),
             Option(("--abort",), "stop a migration that is under way; takes no HOST", without=("HOST",)),
             *_ALL,
         ),

@@ -1,11 +1,14 @@
 """All guests of a host move to another one, and all are shut down."""
 
+import signal
+import subprocess
 from collections.abc import Iterator
 
 import pytest
 
 from tests.hypervisor.conftest import Lab
 from tests.lab.hypervisor import Guest
+from tests.lab.process import wait_for
 
 SECOND = "hv2.xman.test"
 NAMES = ("evac1", "evac2", "evac3")
@@ -64,6 +67,22 @@ def test_fail_fast_leaves_the_rest_where_it_is(lab: Lab, guests: list[Guest]) ->
 
     assert done.status == 8, done
     assert running(lab.rxm("-j", "list", "--state", "running").objects()) == set(NAMES)
+
+
+def test_control_c_ends_the_whole_evacuation(lab: Lab, guests: list[Guest]) -> None:
+    busy = lab.boot("evac0")
+    assert lab.first.virsh("migrate-setspeed", busy.name, "1").status == 0
+    command = ["rxm", "-H", lab.first.name, "migrate", "--live", "--all", "--yes", SECOND]
+    rxm = subprocess.Popen([*lab.first.prefix, *command], env=lab.alice, stderr=subprocess.PIPE)
+    wait_for(lambda: "Unbounded" in lab.first.virsh("domjobinfo", busy.name).stdout, 30, "the first migration")
+
+    rxm.send_signal(signal.SIGINT)
+
+    _out, errors = rxm.communicate(timeout=60)
+    assert rxm.returncode == 3
+    assert "The migration was aborted; 'evac0' is still here, running." in errors.decode()
+    assert running(lab.rxm("-j", "list", "--state", "running").objects()) == {busy.name, *NAMES}
+    lab.rxm("destroy", busy.name)
 
 
 def test_shutdowns_that_are_waited_for_go_side_by_side(lab: Lab, guests: list[Guest]) -> None:

@@ -102,6 +102,21 @@ def test_vcpu_set_plugs_a_cpu_in(lab: Lab, guest: Guest) -> None:
     wait_for(lambda: guest.ticks()[-1][0] == 2, PATIENCE, "the guest's use of the second CPU")
 
 
+def test_vcpu_set_says_whether_the_guest_let_go_of_a_cpu(lab: Lab) -> None:
+    guest = lab.boot("shrinks")
+    assert lab.rxm("vcpu-set", guest.name, "2").status == 0
+    wait_for(lambda: guest.ticks()[-1][0] == 2, PATIENCE, "the guest's use of the second CPU")
+
+    answer = lab.rxm("-j", "vcpu-set", guest.name, "1")
+
+    # Whether it does within libvirt's five seconds is the guest's affair; what is said has to be so.
+    found = answer.json()["result"]
+    assert found["reached"] in (1, 2)
+    assert found.get("pending", False) is (found["reached"] == 2)
+    assert ("notes" in answer.json()) is (found["reached"] == 2)
+    lab.rxm("destroy", guest.name)
+
+
 def test_describe(lab: Lab, guest: Guest) -> None:
     assert lab.rxm("describe", guest.name).stdout.strip() == lab.first.virsh("dumpxml", guest.name).stdout.strip()
 

@@ -1,10 +1,12 @@
-"""What a verb gets to work with (`xmand.call`): Xen's own domain is not to be had for changes."""
+"""What a verb gets to work with (`xmand.call`): what is not to be had for changes."""
 
 import time
 from typing import Any
 
+import libvirt
 import pytest
 
+from tests.unit.test_listing import libvirt_error
 from xman import arguments, verbs
 from xman.errors import RefusedError
 from xmand.batch.engine import Engine
@@ -22,8 +24,9 @@ WORDS = {"autostart": ["on"], "mem-set": ["512"], "vcpu-set": ["2"], "migrate": 
 class StandIn:
     """A libvirt connection that knows one domain, which is that domain as well."""
 
-    def __init__(self, hypervisor: str, name: str, identifier: int) -> None:
+    def __init__(self, hypervisor: str, name: str, identifier: int, *, arriving: bool = False) -> None:
         self._hypervisor = hypervisor
+        self._arriving = arriving
         self._name = name
         self._identifier = identifier
 
@@ -47,6 +50,17 @@ class StandIn:
 
     def ID(self) -> int:  # noqa: N802
         return self._identifier
+
+    def isAlive(self) -> bool:  # noqa: N802
+        return True
+
+    def state(self) -> tuple[int, int]:
+        if self._arriving:
+            return libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_PAUSED_MIGRATION
+        return libvirt.VIR_DOMAIN_RUNNING, libvirt.VIR_DOMAIN_RUNNING_BOOTED
+
+    def jobStats(self) -> dict[str, int]:  # noqa: N802
+        raise libvirt_error(libvirt.VIR_ERR_OPERATION_UNSUPPORTED)
 
 
 def call_of(verb: verbs.Verb, standin: StandIn) -> Call:
@@ -80,3 +94,25 @@ def test_the_size_of_domain_0_can_be_changed(verb: verbs.Verb) -> None:
 def test_other_domains_are_not_privileged(standin: StandIn) -> None:
     with call_of(verbs.BY_NAME["destroy"], standin).changing() as domain:
         assert not domain.privileged()
+
+
+@pytest.mark.parametrize("verb", [verb for verb in CHANGING if verb.name != "destroy"], ids=lambda verb: verb.name)
+def test_what_is_still_arriving_is_left_alone(verb: verbs.Verb) -> None:
+    call = call_of(verb, StandIn("QEMU", "vm1", 4, arriving=True))
+
+    with pytest.raises(RefusedError, match="arriving by a migration") as caught, call.changing():
+        pass
+    assert "destroy this one" in str(caught.value)
+
+
+def test_what_is_still_arriving_may_be_destroyed() -> None:
+    with call_of(verbs.BY_NAME["destroy"], StandIn("QEMU", "vm1", 4, arriving=True)).changing() as domain:
+        assert domain.name == "vm1"
+
+
+def test_a_migration_on_its_source_is_not_an_arrival(monkeypatch: pytest.MonkeyPatch) -> None:
+    standin = StandIn("QEMU", "vm1", 4, arriving=True)
+    monkeypatch.setattr(standin, "jobStats", lambda: {"type": 2})
+
+    with call_of(verbs.BY_NAME["unpause"], standin).changing() as domain:
+        assert domain.name == "vm1"

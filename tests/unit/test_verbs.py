@@ -87,7 +87,7 @@ def test_the_deadlines_are_the_published_ones() -> None:
         ("mem-set", "mem-set [--force] DOMAIN MIB"),
         (
             "migrate",
-            "migrate [-l|--live] [--suspend-after S] [--abort] [-a|--all] [-y|--yes] DOMAIN HOST",
+            "migrate [-l|--live] [--suspend-after S] [--force] [--abort] [-a|--all] [-y|--yes] DOMAIN HOST",
         ),
         ("info", "info"),
         ("job-start", "job-start --id JOB --owner PRINCIPAL [--cpus N] [--preemptible] [-n|--dry-run] DOMAIN"),

@@ -6,9 +6,10 @@ from ClusterShell.NodeSet import NodeSet, NodeSetParseError
 
 from xman.errors import RefusedError, UsageError
 from xman.result import Result
+from xmand.batch.observe import current
 from xmand.call import Call
-from xmand.virt import migration
-from xmand.virt.domain import find
+from xmand.virt import metadata, migration
+from xmand.virt.domain import Domain, find
 from xmand.virt.driver import LONG
 from xmand.virt.jobs import abort_job
 
@@ -34,10 +35,13 @@ def migrate(call: Call) -> Result:
         )
     with call.changing(LONG) as domain:
         domain.require_active()
+        if not call.parsed.flag("force"):
+            _require_no_second_owner(domain)
         template = settings.uri or migration.default_uri(call.writer)
         host = f"[{destination}]" if ":" in destination else destination
         data = migration.migrate(
             domain,
+            destination,
             template.replace("{host}", host),
             live=call.parsed.flag("live"),
             clear=settings.clear,
@@ -48,6 +52,19 @@ def migrate(call: Call) -> Result:
         paused = data.get("suspended_after")
         notes = (f"It was paused after {paused} s, so that the migration ended.",) if paused is not None else ()
         return Result({"to": destination} | data, changed=True, domain=domain.name, notes=notes)
+
+
+def _require_no_second_owner(domain: Domain) -> None:
+    """Raise RefusedError for a domain with jobs: there it might become a second owner (DESIGN, "Batch states").
+
+    What that host's domains own, only its own xmand knows, and this one does not ask it.
+    """
+    jobs, _over = current(metadata.read(domain), active=True, saved=False)
+    if jobs:
+        raise RefusedError(
+            f"Domain '{domain.name}' has jobs ({', '.join(job.id for job in jobs)}); it might become a second owner on the other host."
+            " --force moves it all the same."
+        )
 
 
 def _abort(call: Call) -> Result:

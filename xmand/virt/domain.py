@@ -17,6 +17,7 @@ from xman.errors import (
     UsageError,
 )
 from xmand.virt import driver
+from xmand.virt.arriving import is_arriving
 from xmand.virt.driver import Connection, RawDomain, api, changing, lost, reading
 
 KIB = 1024
@@ -64,6 +65,11 @@ class Domain:
         """Whether it is Xen's Domain-0, the host itself: only its size may be changed."""
         with reading(self.name):
             return bool(self.raw.ID() == 0 and self._connection.getType() == driver.XEN)
+
+    def arriving(self) -> bool:
+        """Whether a migration has begun to bring it here, and its guest is not here yet."""
+        with reading(self.name):
+            return is_arriving(self.raw)
 
     def persistent(self) -> bool:
         """Whether libvirt keeps its description while it is off."""

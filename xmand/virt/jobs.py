@@ -58,10 +58,10 @@ def run_job(
         now = int(stats.get("data_processed", processed))
         if now != processed:
             moved_at, processed = time.monotonic(), now
-            if "data_remaining" in stats:
+            if now or stats.get("data_remaining"):
                 # Not every job tells its own rate.
                 rate = int(stats.get("memory_bps", 0)) or int(now / (moved_at - began))
-                progress(str(Progress(domain.name, now, int(stats["data_remaining"]), rate)))
+                progress(str(Progress(domain.name, now, int(stats.get("data_remaining", 0)), rate)))
         elif time.monotonic() - moved_at > patience:
             _abort(domain, what)
             moved_at = time.monotonic()

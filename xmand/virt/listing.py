@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from xmand.virt import sharing
+from xmand.virt.arriving import REASON, is_arriving
 from xmand.virt.domain import KIB, STATES
 from xmand.virt.driver import Connection, RawDomain, api, code_of, reading, translate
 
@@ -78,7 +79,7 @@ def details(raw: RawDomain) -> dict[str, Any]:
         state, reason = raw.state()
         _state, most, _current, _vcpus, _time = raw.info()
         found: dict[str, Any] = {"max_memory": most * KIB, "persistent": bool(raw.isPersistent())}
-        reason_text = _REASONS.get(STATES[state], {}).get(reason)
+        reason_text = REASON if is_arriving(raw) else _REASONS.get(STATES[state], {}).get(reason)
     if reason_text:
         found["reason"] = reason_text
     # LXC has no number of CPUs, a transient domain no autostart.

@@ -14,6 +14,9 @@ from xmand.virt.jobs import run_job
 # How libvirt on the other host is reached, by this host's driver; the connection is authenticated by libvirt itself
 # (auth_tcp = "sasl" with Kerberos) and sealed.
 _URIS = {"QEMU": "qemu+tcp://{host}/system", "Xen": "xen+tcp://{host}/system"}
+# With which the other host's libvirt says, among other things, that it has a domain of that name or UUID already; an
+# earlier migration may have left it there.
+_TAKEN = (api.VIR_ERR_OPERATION_FAILED, api.VIR_ERR_OPERATION_INVALID, api.VIR_ERR_DOM_EXIST)
 
 
 def default_uri(connection: Connection) -> str:
@@ -24,6 +27,7 @@ def default_uri(connection: Connection) -> str:
 
 def migrate(
     domain: Domain,
+    host: str,
     uri: str,
     *,
     live: bool,
@@ -32,7 +36,7 @@ def migrate(
     patience: float,
     progress: Callable[[str], None],
 ) -> dict[str, Any]:
-    """Move `domain` to the libvirt at `uri`; return the seconds and octets it took, and when it had to be paused.
+    """Move `domain` to `host`, whose libvirt is at `uri`; return the seconds and octets it took, and any pause.
 
     A persistent domain stays persistent there and vanishes here; nothing else would leave it in one place. Without
     `clear` the memory travels inside libvirt's own, encrypted, connection. After `suspend_after` seconds a running
@@ -54,7 +58,7 @@ def migrate(
         )
     except api.libvirtError as error:
         pausing.undo()
-        raise _explain(domain, error) from error
+        raise _explain(domain, host, error) from error
     data = {"seconds": round(time.monotonic() - started, 1), "transferred": octets}
     return data if pausing.after is None else data | {"suspended_after": pausing.after}
 
@@ -88,7 +92,7 @@ class _Pausing:
                     self._domain.raw.resume()
 
 
-def _explain(domain: Domain, error: api.libvirtError) -> XmanError:
+def _explain(domain: Domain, host: str, error: api.libvirtError) -> XmanError:
     words = driver.words(error)
     try:
         state, _reason = domain.state()
@@ -102,4 +106,6 @@ def _explain(domain: Domain, error: api.libvirtError) -> XmanError:
         return RefusedError(f"The migration was aborted; {where}")
     if isinstance(translated, NoSuchDomainError):  # the other host's libvirt means its own
         translated = HypervisorError(words)
+    if driver.code_of(error) in _TAKEN:
+        where += f" If something of that name is there: rxm -H {host} list -l {domain.name}"
     return type(translated)(f"{translated}; {where}")
