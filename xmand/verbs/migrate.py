@@ -62,8 +62,8 @@ def _require_no_second_owner(domain: Domain) -> None:
     jobs, _over = current(metadata.read(domain), active=True, saved=False)
     if jobs:
         raise RefusedError(
-            f"Domain '{domain.name}' has jobs ({', '.join(job.id for job in jobs)}); it might become a second owner on the other host."
-            " --force moves it all the same."
+            f"Domain '{domain.name}' has jobs ({', '.join(job.id for job in jobs)});"
+            " it might become a second owner on the other host. --force moves it all the same."
         )
 
 
