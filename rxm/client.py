@@ -152,21 +152,48 @@ class Connection:
         found: dict[str, Any] = envelope["result"]
         return found
 
+    def follow(
+        self, verb: str, *words: str, each: "Callable[[dict[str, Any]], None]", timeout: float | None = None
+    ) -> None:
+        """Run a command that answers in parts (`"events", "--follow"`), and call `each` with every part's `result`.
+
+        Returns after `timeout` seconds (None: never). Raises the error of the outcome's class, and what `each` raises.
+        """
+        import json
+
+        from rxm.follow import SILENCE_SECONDS, Lines
+
+        parsed = arguments.parse(BY_NAME[verb], list(words))
+
+        def part(line: bytes) -> None:
+            envelope = json.loads(line)
+            if not envelope["ok"]:
+                raise errors.of_outcome(envelope["code"], envelope["message"])
+            each(envelope["result"])
+
+        reply = self.run(
+            wire_words(parsed, json=True, timeout=timeout), Deadline(timeout), changes=False,
+            patience=SILENCE_SECONDS if timeout is None else None, parts=Lines(part).feed,
+        )  # fmt: skip
+        if reply.error:
+            raise errors.of_outcome(reply.outcome, error_message(reply, self.principal, verb))
+
     def run(
         self, words: list[bytes], deadline: Deadline, *, changes: bool,
         patience: float | None = None, progress: "Callable[[bytes], None] | None" = None,
-        interrupted: "Callable[[], None] | None" = None,
+        interrupted: "Callable[[], None] | None" = None, parts: "Callable[[bytes], None] | None" = None,
     ) -> Reply:  # fmt: skip
         """Run one command and return its whole reply.
 
         `patience` is how long the host may say nothing; `progress` gets what comes on stream 2 as it comes, instead of
-        the reply; `interrupted` is called at the first Ctrl-C, instead of giving up. Raises UnreachableError where the
-        connection failed before a change was sent, UnknownOutcomeError after. A change whose reply was lost is asked
-        for again, with the same id (`--rid`), on a new connection: the host acts once.
+        the reply, and `parts` what comes on stream 1; `interrupted` is called at the first Ctrl-C, instead of giving
+        up. Raises UnreachableError where the connection failed before a change was sent, UnknownOutcomeError after. A
+        change whose reply was lost is asked for again, with the same id (`--rid`), on a new connection: the host acts
+        once.
         """
 
         def ask() -> Reply:
-            return self._ask(words, deadline, changes, patience, progress, interrupted)
+            return self._ask(words, deadline, changes, patience, progress, interrupted, parts)
 
         try:
             return ask()
@@ -200,6 +227,7 @@ class Connection:
     def _ask(
         self, words: list[bytes], deadline: Deadline, changes: bool, patience: float | None,
         progress: "Callable[[bytes], None] | None", interrupted: "Callable[[], None] | None",
+        parts: "Callable[[bytes], None] | None",
     ) -> Reply:  # fmt: skip
         reply = Reply()
         sent = False
@@ -210,7 +238,7 @@ class Connection:
             self._send(outgoing, deadline.remaining())
             while not self._session.finished:
                 try:
-                    self._collect(reply, deadline, patience, progress)
+                    self._collect(reply, deadline, patience, progress, parts)
                 except KeyboardInterrupt:
                     if interrupted is None:
                         raise
@@ -229,13 +257,16 @@ class Connection:
         return reply
 
     def _collect(
-        self, reply: Reply, deadline: Deadline, patience: float | None, progress: "Callable[[bytes], None] | None"
-    ) -> None:
+        self, reply: Reply, deadline: Deadline, patience: float | None, progress: "Callable[[bytes], None] | None",
+        parts: "Callable[[bytes], None] | None",
+    ) -> None:  # fmt: skip
         message = self._session.next_message()
         if message is None:
             self._fill(deadline.remaining(patience))
         elif isinstance(message, Output):
-            if message.stream == wire.STDOUT:
+            if message.stream == wire.STDOUT and parts is not None:
+                parts(message.data)
+            elif message.stream == wire.STDOUT:
                 reply.stdout += message.data
             elif progress is not None:
                 progress(message.data)
@@ -271,6 +302,13 @@ class Connection:
         if self._socket is None:
             raise EOFError
         return self._socket
+
+    def interrupt(self) -> None:
+        """Let the command that another thread runs here fail at once."""
+        try:
+            self._open_socket().shutdown(_socket.SHUT_RDWR)
+        except (OSError, EOFError):
+            return
 
     def _abandon(self) -> None:
         """Close without a word: what the other side would make of one is not known."""

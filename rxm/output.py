@@ -77,6 +77,20 @@ class Output:
             reply.stderr = notes.encode()
             self.text(envelope["verb"], target, reply)
 
+    def part(self, line: bytes, target: Target) -> None:
+        """Print a line of a reply that comes in parts. Raises ReaderGoneError where nobody reads it."""
+        failed = False
+        if self._json:
+            line, failed = _renamed(line, target)
+        if self._quiet and not failed:
+            return
+        with self._lock:
+            data = line + b"\n"
+            if not _write(sys.stdout.fileno(), data if self._json else self._labelled(target, data)):
+                from rxm.follow import ReaderGoneError
+
+                raise ReaderGoneError
+
     def failure(self, verb: str, target: Target, code: int, message: str) -> None:
         """Print a failure that is our own, or that the protocol reported."""
         if self._json:
@@ -161,11 +175,28 @@ def to_syslog(what: str, code: int, message: str) -> None:
     syslog.syslog(severity, line.encode("ascii", "backslashreplace").decode("ascii").replace("\0", "\\x00"))
 
 
-def _write(descriptor: int, data: bytes) -> None:
-    """Write it all at once, unbuffered: lines of several hosts must not mix. A reader that left is no error."""
+def _renamed(line: bytes, target: Target) -> tuple[bytes, bool]:
+    """Return an object as the host wrote it, its host named as the user did, and whether it tells of a failure."""
+    import json
+
+    from xman import result
+
+    try:
+        envelope = json.loads(line) | {"host": target.host}
+        return result.dumps(envelope).encode(), not envelope["ok"]
+    except (ValueError, TypeError, KeyError):  # another server's words
+        return line, False
+
+
+def _write(descriptor: int, data: bytes) -> bool:
+    """Write it all at once, unbuffered: lines of several hosts must not mix.
+
+    A reader that left is no error; return whether it is still there.
+    """
     view = memoryview(data)
     while view:
         try:
             view = view[os.write(descriptor, view) :]
         except BrokenPipeError:
-            return
+            return False
+    return True

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     _Done = TypeVar("_Done")
 
 # A verb without a deadline of its own (migrate) is given up when its host has said nothing for so long: more than the
-# minute after which xmand itself gives up a migration that stands still.
+# minute after which xmand itself gives up a migration that stands still, and than two signs of life to a follower.
 _SILENCE_SECONDS = 90.0
 # Commands that wait for guests are sent to one host side by side, over as many connections: what one of them takes, the
 # others need not wait for. Half of what a host grants one caller.
@@ -42,6 +42,7 @@ class Runner:
         # Set once; read by every host's thread before it begins another command.
         self._stopped = False
         self._under_way: set[Job] = set()
+        self._followed: set[Connection] = set()
 
     def run(self) -> int:
         """Do it all; return the exit status. Raises XmanError where nothing could be begun."""
@@ -63,7 +64,8 @@ class Runner:
 
             if together.applies(self._parsed, jobs):
                 return self._together(jobs, output)
-        return outcome.combine(self._each_host(jobs, output, lambda c, job: self._one(c, job, output)))
+        one = self._follow if self._parsed.follows else self._one
+        return outcome.combine(self._each_host(jobs, output, lambda c, job: one(c, job, output)))
 
     def _together(self, jobs: list[Job], output: Output) -> int:
         """Do all of them; where one fails, begin no other and undo those that were done."""
@@ -192,7 +194,9 @@ class Runner:
         from rxm import fanout
 
         interrupted = self._abort_all if self._parsed.verb.name == "migrate" else None
-        return fanout.each(items, self._options.fanout or self._settings.fanout, do, interrupted)
+        # A host that is followed takes its turn for good.
+        most = len(self._hosts) if self._parsed.follows else self._options.fanout or self._settings.fanout
+        return fanout.each(items, most, do, interrupted)
 
     def _host(self, host: str, jobs: list[Job], output: Output, one: "Callable[[Connection, Job], int]") -> list[int]:
         codes: list[int] = []
@@ -208,6 +212,8 @@ class Runner:
                 except XmanError as error:
                     code = error.outcome
                     connection = None
+                    if self._stopped and self._parsed.follows:
+                        break
                     output.failure(self._parsed.verb.name, job.target, code, str(error))
                 finally:
                     self._under_way.discard(job)
@@ -237,6 +243,30 @@ class Runner:
             output.text(verb, job.target, reply)
         return reply.outcome
 
+    def _follow(self, connection: Connection, job: Job, output: Output) -> int:
+        """Show the parts of a reply as they come; where nobody reads them any more, end all that is followed."""
+        from rxm.follow import Lines, ReaderGoneError
+
+        verb = self._parsed.verb.name
+        lines = Lines(lambda line: output.part(line, job.target))
+        self._followed.add(connection)
+        try:
+            reply = self._send(
+                connection, job, as_json=self._options.json, progress=lambda data: output.progress(job.target, data),
+                parts=lines.feed,
+            )  # fmt: skip
+            lines.end()
+        except ReaderGoneError:
+            self._stopped = True
+            for other in list(self._followed):
+                other.interrupt()
+            return outcome.OK
+        if reply.error:
+            output.failure(verb, job.target, reply.outcome, error_message(reply, connection.principal, verb))
+        else:
+            output.text(verb, job.target, reply)
+        return reply.outcome
+
     def _structured(
         self, connection: Connection, job: Job, progress: "Callable[[bytes], None]" = lambda _data: None
     ) -> "dict[str, Any]":
@@ -245,7 +275,10 @@ class Runner:
         reply = self._send(connection, job, as_json=True, progress=progress)
         return _envelope(reply, verb, job.target, connection.principal)
 
-    def _send(self, connection: Connection, job: Job, *, as_json: bool, progress: "Callable[[bytes], None]") -> Reply:
+    def _send(
+        self, connection: Connection, job: Job, *, as_json: bool, progress: "Callable[[bytes], None]",
+        parts: "Callable[[bytes], None] | None" = None,
+    ) -> Reply:  # fmt: skip
         verb = self._parsed.verb
         endless = self._deadline.seconds is None
         words = wire_words(
@@ -259,7 +292,7 @@ class Runner:
         return connection.run(
             words, self._deadline, changes=verb.changes,
             patience=_SILENCE_SECONDS if endless else None, progress=progress if endless else None,
-            interrupted=(lambda: self._abort(job)) if verb.name == "migrate" else None,
+            interrupted=(lambda: self._abort(job)) if verb.name == "migrate" else None, parts=parts,
         )  # fmt: skip
 
     def _abort(self, job: Job) -> None:
@@ -349,7 +382,7 @@ def _envelope(reply: Reply, verb: str, target: Target, principal: str) -> "dict[
 
 
 def _seconds(options: Options, parsed: Parsed) -> float | None:
-    if options.timeout is not None:
+    if options.timeout is not None or parsed.follows:
         return options.timeout
     return parsed.waiting_seconds(verbs.WAIT_SECONDS) or parsed.verb.default_seconds
 

@@ -9,6 +9,7 @@ from xman.errors import RefusedError
 from xman.result import Result
 from xman.verbs import Verb
 from xmand.batch.engine import Engine
+from xmand.events import Events
 from xmand.k5login import AccessList
 from xmand.locks import DomainLocks
 from xmand.ring import Ring
@@ -26,6 +27,7 @@ class Host:
     locks: DomainLocks
     ring: Ring
     batch: Engine
+    events: Events
 
 
 class Record:

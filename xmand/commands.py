@@ -197,15 +197,15 @@ def _unfit(request: Request, lifetime: int) -> XmanError | None:
 def _tell(request: Request, how: Answer, reply: Reply) -> Answer:
     """Reply, and return what was replied: a result that cannot be shown is a fault of ours as well."""
     try:
-        output = how.output(request.verb.name, request.domain, as_json=request.json)
+        # Of what was followed all has been sent.
+        over = how.done is not None and request.parsed.follows
+        output = [] if over else how.output(request.verb.name, request.domain, as_json=request.json)
     except Exception:
         logger.exception("the result of %s of %r cannot be shown", request.verb.name, request.domain)
         how = Answer(outcome.INTERNAL, request.ms(), "see the traceback")
     if how.fault:
         reply.send_error(wire.ERROR_INTERNAL)
         return how
-    if how.done is not None and request.parsed.follows:  # all of it has been sent
-        output = []
     for stream, data in output:
         reply.send_output(stream, data)
     reply.send_status(how.code)

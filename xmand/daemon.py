@@ -18,6 +18,7 @@ from xmand.audit import Audit
 from xmand.batch.engine import Engine
 from xmand.call import Host
 from xmand.commands import Commands
+from xmand.events import Events
 from xmand.journal import Journal
 from xmand.locks import DomainLocks
 from xmand.mounts import volatile
@@ -74,7 +75,10 @@ class Daemon:
         self._journal = Journal(settings.state_dir, settings.journal.keep_days, settings.journal.size_mib)
         locks = DomainLocks()
         self._engine = Engine(settings, self._driver, locks)
-        self._commands = Commands(Host(settings, self._driver, locks, self._ring, self._engine), audit, self._journal)
+        self._events = Events(self._driver)
+        self._events.listen(lambda event: self._ring.add(str(event)))
+        host = Host(settings, self._driver, locks, self._ring, self._engine, self._events)
+        self._commands = Commands(host, audit, self._journal)
         self._server = Server(self._session, self._commands, audit, settings.limits)
 
     async def run(self) -> None:
@@ -92,6 +96,7 @@ class Daemon:
             tasks.append(loop.create_task(watchdog.feed(seconds, self._driver.ticked)))
         names = " ".join(listen.name(sock.getsockname()) for sock in sockets)
         logger.info("xmand %s listens on %s", xman.__version__, names)
+        self._events.start()
         notify("READY=1")
         await stop.first.wait()
         notify("STOPPING=1")

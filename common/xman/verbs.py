@@ -189,6 +189,11 @@ VERBS = (
         "wait", "return when a domain has reached a state", "show", _DOMAIN,
         (Required(("--for",), f"the state: {', '.join(WAIT_STATES)}", WORD, "STATE"),), deadline=WAIT,
     ),
+    Verb(
+        "events", "what has happened to domains, or happens to them", "show",
+        (Argument("DOMAIN", DOMAIN, optional=True, many=True),),
+        (Option(("-f", "--follow"), "from now on, one event at a time, until -t or Ctrl-C"),),
+    ),
     Verb("info", "the host: CPUs, memory, hypervisor", "host"),
     Verb(
         "dmesg", "the hypervisor's message buffer, or what stands for it", "host", (),

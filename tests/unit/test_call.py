@@ -11,6 +11,7 @@ from xman import arguments, verbs
 from xman.errors import RefusedError
 from xmand.batch.engine import Engine
 from xmand.call import Call, Host
+from xmand.events import Events
 from xmand.k5login import AccessList
 from xmand.locks import DomainLocks
 from xmand.ring import Ring
@@ -67,7 +68,7 @@ def call_of(verb: verbs.Verb, standin: StandIn) -> Call:
     """Return a call of `verb` on the domain of `standin`."""
     driver: Any = standin
     settings, locks = Settings(), DomainLocks()
-    host = Host(settings, driver, locks, Ring(), Engine(settings, driver, locks))
+    host = Host(settings, driver, locks, Ring(), Engine(settings, driver, locks), Events(driver))
     parsed = arguments.parse(verb, [standin.name(), *WORDS.get(verb.name, [])])
     access = AccessList(frozenset(), (), "", 0.0)
     return Call(host, "alice@R", access, parsed, time.monotonic() + 10.0, lambda _text: None)

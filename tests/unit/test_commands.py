@@ -19,6 +19,7 @@ from xmand.audit import Audit
 from xmand.batch.engine import Engine
 from xmand.call import Call, Host
 from xmand.commands import Commands
+from xmand.events import Events
 from xmand.journal import Journal
 from xmand.locks import DomainLocks
 from xmand.request import Peer
@@ -75,7 +76,7 @@ class Bench:
         driver: Any = None  # no handler of these tests asks for it
         self.journal = Journal(str(directory / "state"), keep_days=1, most_mib=1)
         locks = DomainLocks()
-        host = Host(settings, driver, locks, Ring(), Engine(settings, driver, locks))
+        host = Host(settings, driver, locks, Ring(), Engine(settings, driver, locks), Events(driver))
         self.commands = Commands(host, Audit(self._write), self.journal)
         self.when_late: Callable[[], None] = lambda: None
 

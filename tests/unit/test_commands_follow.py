@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from tests.unit.test_commands import SOON, Bench, Replies, bench, handle
-from xman import verbs
 from xman.errors import RefusedError, UnreachableError
 from xman.result import Result
 from xmand import following
@@ -26,8 +25,6 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Look at the client, and at the list, a hundred times a second."""
     monkeypatch.setattr(following, "_LOOK_SECONDS", 0.01)
     monkeypatch.setattr(following, "_JUDGE_SECONDS", 0.01)
-    follow = verbs.Option(("--follow",), "")
-    monkeypatch.setitem(verbs.BY_NAME, "events", verbs.Verb("events", "", "show", options=(follow,)))
 
 
 def events(*names: str) -> Result:
@@ -68,7 +65,7 @@ def test_a_part_comes_while_the_command_runs(bench: Bench, monkeypatch: pytest.M
 
     handle(monkeypatch, "events", follow)
 
-    bench.run(*WORDS, b"--json", reply=reply)
+    bench.run(*WORDS, reply=reply)
 
     assert [b"started" in part for part in before] == [True]
     assert (reply.status, reply.outputs) == (0, {1: b"", 2: b""})

@@ -12,6 +12,7 @@ from xman.result import Result
 from xmand import xl
 from xmand.batch.engine import Engine
 from xmand.call import Call, Host
+from xmand.events import Events
 from xmand.k5login import AccessList
 from xmand.locks import DomainLocks
 from xmand.ring import Ring
@@ -38,7 +39,7 @@ class Bench:
         driver: Any = None
         parsed = arguments.parse(verbs.BY_NAME[handler.__name__], list(words))
         settings, locks = Settings(), DomainLocks()
-        shared = Host(settings, driver, locks, self.ring, Engine(settings, driver, locks))
+        shared = Host(settings, driver, locks, self.ring, Engine(settings, driver, locks), Events(driver))
         return handler(Call(shared, "alice@R", AccessList(frozenset(), (), "", 0.0), parsed, 0.0, lambda _text: None))
 
 

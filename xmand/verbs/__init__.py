@@ -1,7 +1,7 @@
 """The verbs, one module for each family. The list is explicit, so that it can be read and tested."""
 
 from xmand.call import Handler
-from xmand.verbs import batch, create, life, managed, meta, migrate, show, stats, tune, watch
+from xmand.verbs import batch, create, events, life, managed, meta, migrate, show, stats, tune, watch
 
 HANDLERS: dict[str, Handler] = {
     "help": meta.help,
@@ -11,6 +11,7 @@ HANDLERS: dict[str, Handler] = {
     "describe": show.describe,
     "stats": stats.stats,
     "wait": watch.wait,
+    "events": events.events,
     "info": show.info,
     "dmesg": show.dmesg,
     "create": create.create,

@@ -38,6 +38,8 @@ CHANGE = "change"
 LONG = "long"
 # More for reading, where one call for each of many domains is to be made: four together halve the time; more do not.
 MORE_READERS = ("read 2", "read 3", "read 4")
+# Where libvirt's events come from, beside all that may block.
+EVENTS = "events"
 
 # What getType() calls a host of Xen's.
 XEN = "Xen"
@@ -67,9 +69,7 @@ class Driver:
         self._uri = uri or None
         self._on_event = on_event
         self._connections: dict[str, Connection] = {}
-        # The event callback of each connection that has one: a connection closed with it would leak two descriptors.
-        self._callbacks: dict[str, int] = {}
-        self._locks = {purpose: threading.Lock() for purpose in (READ, CHANGE, LONG, *MORE_READERS)}
+        self._locks = {purpose: threading.Lock() for purpose in (READ, CHANGE, LONG, EVENTS, *MORE_READERS)}
         _start_event_loop()
         # Process-wide; without it libvirt prints every error on our stderr.
         libvirt.registerErrorHandler(self._log_error, None)
@@ -85,7 +85,8 @@ class Driver:
         try:
             connection = self._connections.get(purpose)
             if connection is None or not _alive(connection):
-                connection = self._connections[purpose] = self._open(purpose, connection)
+                lost = self._connections.pop(purpose, None)
+                connection = self._connections[purpose] = self._open(purpose, lost)
             return connection
         finally:
             lock.release()
@@ -96,13 +97,13 @@ class Driver:
 
     def close(self) -> None:
         """Close what is open."""
-        for purpose, connection in self._connections.items():
-            self._close(purpose, connection)
+        for connection in self._connections.values():
+            _close(connection)
         self._connections.clear()
 
     def _open(self, purpose: str, lost: Connection | None) -> Connection:
         if lost is not None:
-            self._close(purpose, lost)
+            _close(lost)
             self._on_event(f"libvirt: the connection for {purpose} was lost")
         try:
             connection = libvirt.open(self._uri) if purpose in (CHANGE, LONG) else libvirt.openReadOnly(self._uri)
@@ -111,37 +112,13 @@ class Driver:
         # The drivers inside our own process (test:///) neither know keepalive nor need it.
         with contextlib.suppress(libvirt.libvirtError):
             connection.setKeepAlive(KEEPALIVE_SECONDS, KEEPALIVE_TRIES)
-        if purpose == READ:
-            with contextlib.suppress(libvirt.libvirtError):
-                self._callbacks[purpose] = connection.domainEventRegisterAny(
-                    None, libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE, self._lifecycle, None
-                )
         self._on_event(f"libvirt: connected to {connection.getURI()} for {purpose}")
         return connection
-
-    def _close(self, purpose: str, connection: Connection) -> None:
-        # What is lost anyway cannot be closed in order.
-        callback = self._callbacks.pop(purpose, None)
-        if callback is not None:
-            with contextlib.suppress(libvirt.libvirtError):
-                connection.domainEventDeregisterAny(callback)
-        with contextlib.suppress(libvirt.libvirtError):
-            connection.close()
-
-    def _lifecycle(self, _connection: Connection, domain: RawDomain, event: int, detail: int, _opaque: object) -> None:
-        name = EVENTS[event] if event < len(EVENTS) else str(event)
-        self._on_event(f"domain {domain.name()} ({domain.UUIDString()}): {name} ({detail})")
 
     def _log_error(self, _context: object, error: tuple[Any, ...]) -> None:
         # What we find out by trying (does the driver have this, is there such a domain) is no news.
         if error[0] not in _UNSUPPORTED and error[0] != libvirt.VIR_ERR_NO_DOMAIN:
             self._on_event(f"libvirt: error {error[0]}: {error[2]}")
-
-
-# virDomainEventType, in its order.
-EVENTS = (
-    "defined", "undefined", "started", "suspended", "resumed", "stopped", "shutdown", "pmsuspended", "crashed",
-)  # fmt: skip
 
 
 @contextlib.contextmanager
@@ -198,9 +175,21 @@ def words(error: libvirt.libvirtError) -> str:
     return " ".join(str(error.get_error_message() or error).split())
 
 
+def constants(prefix: str) -> dict[int, str]:
+    """Return libvirt's numbers whose names begin with `prefix` (VIR_DOMAIN_PAUSED_ and so on), in words."""
+    names = [name for name in dir(libvirt) if name.startswith(prefix) and not name.endswith("_LAST")]
+    return {int(getattr(libvirt, name)): name.removeprefix(prefix).lower().replace("_", " ") for name in names}
+
+
 def version_text(number: int) -> str:
     """Return libvirt's version number (major * 1,000,000 + minor * 1,000 + release) as `9.0.0`."""
     return f"{number // 1_000_000}.{number // 1_000 % 1_000}.{number % 1_000}"
+
+
+def _close(connection: Connection) -> None:
+    # What is lost anyway cannot be closed in order.
+    with contextlib.suppress(libvirt.libvirtError):
+        connection.close()
 
 
 def _alive(connection: Connection) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 from xmand.virt import sharing
 from xmand.virt.arriving import REASON, is_arriving
 from xmand.virt.domain import KIB, STATES
-from xmand.virt.driver import Connection, RawDomain, api, code_of, reading, translate
+from xmand.virt.driver import Connection, RawDomain, api, code_of, constants, reading, translate
 
 NANOSECOND = 1e-9
 # What `list` takes from the bulk call.
@@ -157,9 +157,8 @@ def _facts(state: int, _most: int, memory_kib: int, vcpus: int, nanoseconds: int
 
 
 def _reasons(prefix: str) -> dict[int, str]:
-    """Return libvirt's reasons for one state (VIR_DOMAIN_PAUSED_IOERROR and so on), in words."""
-    names = [name for name in dir(api) if name.startswith(prefix) and not name.endswith(("_UNKNOWN", "_LAST"))]
-    return {int(getattr(api, name)): name.removeprefix(prefix).lower().replace("_", " ") for name in names}
+    """Return libvirt's reasons for one state, but for the one that says nothing."""
+    return {number: word for number, word in constants(prefix).items() if word != "unknown"}
 
 
 _REASONS = {

@@ -6,7 +6,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from xman.render import batch, domains, hosts, stats
+from xman.render import batch, domains, events, hosts, stats
 
 _Renderer = Callable[[dict[str, Any]], str]
 
@@ -23,6 +23,7 @@ _RENDERERS: dict[str, _Renderer] = {
     "create": lambda data: f"{data['xml']}\n" if "xml" in data else "",  # a dry run
     "describe": lambda data: str(data["xml"]),
     "dmesg": hosts.dmesg,
+    "events": events.events,
     "help": hosts.help,
     "info": hosts.info,
     "list": domains.listing,

@@ -1,0 +1,136 @@
+"""What happens on this host, told to whoever asks: the message buffer, followers, verbs that wait.
+
+libvirt takes one registration for each kind of event, so it is asked once and its answers are shared out here. The
+connection is this module's own: it is made anew when it is lost, and both are told as events.
+"""
+
+import contextlib
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+
+from xman.errors import HypervisorError
+from xmand.virt.driver import EVENTS, Driver, api
+from xmand.virt.events import BACK, LOST, STATE_AFTER, Event, Registration
+
+logger = logging.getLogger(__name__)
+
+# What `events` without --follow can tell, and what a reader may be behind.
+MOST_REMEMBERED = 1000
+_LEAST_PAUSE_SECONDS = 0.1
+_MOST_PAUSE_SECONDS = 5.0
+
+
+class Subscription:
+    """The events from now on, for one reader."""
+
+    def __init__(self, most: int = MOST_REMEMBERED) -> None:
+        self._most = most
+        self._changed = threading.Condition()
+        self._events: deque[Event] = deque()
+        self._lost = 0
+
+    def offer(self, event: Event) -> None:
+        """Keep it for the reader; the oldest is lost where the reader is too far behind. Never blocks."""
+        with self._changed:
+            self._events.append(event)
+            if len(self._events) > self._most:
+                self._events.popleft()
+                self._lost += 1
+            self._changed.notify()
+
+    def take(self, seconds: float) -> list[Event]:
+        """Return what has come, waiting at most `seconds` for the first; how many were lost stands before the rest."""
+        with self._changed:
+            if not self._events:
+                self._changed.wait(max(0.0, seconds))
+            taken = list(self._events)
+            self._events.clear()
+            lost, self._lost = self._lost, 0
+        if lost:
+            plural = "s were" if lost > 1 else " was"
+            taken.insert(0, Event("lost", f"{lost} event{plural} lost: nobody read them in time", at=time.time()))
+        return taken
+
+
+class Events:
+    """The host's events. `start` begins to listen to libvirt; all else works without."""
+
+    def __init__(self, driver: Driver) -> None:
+        self._driver = driver
+        self._lock = threading.Lock()
+        self._listeners: list[Callable[[Event], None]] = []
+        self._recent: deque[Event] = deque(maxlen=MOST_REMEMBERED)
+        # UUID -> (state, since when), as far as the events since the connection was made tell.
+        self._states: dict[str, tuple[str, float]] = {}
+        self._lost = threading.Event()
+
+    def start(self) -> None:
+        """Listen to libvirt, in a thread of its own, until the process ends."""
+        threading.Thread(target=self._listen, name="events", daemon=True).start()
+
+    def publish(self, event: Event) -> None:
+        """Tell everybody, in the caller's thread."""
+        with self._lock:
+            self._recent.append(event)
+            if event.name in STATE_AFTER:
+                self._states[event.uuid] = (STATE_AFTER[event.name], event.at)
+            elif event.name in (LOST, "undefined"):
+                self._forget(event)
+            listeners = list(self._listeners)
+        for listener in listeners:
+            listener(event)
+
+    def listen(self, listener: Callable[[Event], None]) -> None:
+        """Let `listener` be called with each event, in libvirt's thread: it must neither block nor raise."""
+        with self._lock:
+            self._listeners.append(listener)
+
+    @contextlib.contextmanager
+    def subscribe(self) -> Iterator[Subscription]:
+        """Give the events from now on."""
+        subscription = Subscription()
+        self.listen(subscription.offer)
+        try:
+            yield subscription
+        finally:
+            with self._lock:
+                self._listeners.remove(subscription.offer)
+
+    def recent(self) -> list[Event]:
+        """Return the last events, oldest first."""
+        with self._lock:
+            return list(self._recent)
+
+    def since(self, uuid: str, state: str) -> float | None:
+        """Return when the domain came into `state`, in seconds since 1970; None where that was not seen."""
+        with self._lock:
+            seen, at = self._states.get(uuid, ("", 0.0))
+        return at if seen == state else None
+
+    def _forget(self, event: Event) -> None:
+        if event.name == LOST:  # what happened meanwhile is not known
+            self._states.clear()
+        else:
+            self._states.pop(event.uuid, None)
+
+    def _listen(self) -> None:
+        pause, was_there = _LEAST_PAUSE_SECONDS, False
+        while True:
+            self._lost.clear()
+            try:
+                registration = Registration(self._driver.connection(EVENTS), self.publish, self._lost.set)
+            except (HypervisorError, api.libvirtError) as error:
+                logger.debug("events: %s", error)
+                time.sleep(pause)
+                pause = min(2 * pause, _MOST_PAUSE_SECONDS)
+                continue
+            pause = _LEAST_PAUSE_SECONDS
+            if was_there:
+                self.publish(Event(BACK, "events may have been missed", at=time.time()))
+            was_there = True
+            self._lost.wait()
+            registration.close()
+            self.publish(Event(LOST, "the connection to libvirt was lost", at=time.time()))
