@@ -16,7 +16,7 @@ MODULES = $(PREFIX)/lib/xman
 UNITS = $(PREFIX)/lib/systemd/system
 INSTALLED = $(addprefix $(DESTDIR)$(MODULES)/,xman rxm xmand)
 
-.PHONY: help demo test bench lint types install clean
+.PHONY: help demo test test-xen bench lint types install clean
 
 help:
 	@echo 'make demo                   the main job on this machine, in a throw-away realm, without a hypervisor'
@@ -24,6 +24,7 @@ help:
 	@echo 'make test                   everything: style, types, and all tests'
 	@echo 'make bench [QUICK=1]        what it costs, beside virsh, remctl and libvirtd, in one run (as root)'
 	@echo 'make install                rxm and xmand under PREFIX ($(PREFIX)), with compiled modules and man pages'
+	@echo 'make test-xen               the verbs on two real Xen hosts in QEMU (10 minutes, 3 GB of memory)'
 	@echo 'make clean                  remove what these made'
 
 demo:
@@ -39,6 +40,11 @@ test:
 bench:
 	@tests/lab/setup.sh test
 	@$(PYTHON) -m bench $(if $(QUICK),--quick,--write bench/RESULTS.md)
+
+# Not a part of `make test`: everything in it is emulated, hypervisor and all.
+test-xen:
+	@tests/lab/setup.sh xen
+	@$(PYTHON) -m pytest tests/xen $(PYTEST_ARGS)
 
 lint:
 	@.venv/bin/ruff check .
@@ -88,6 +94,7 @@ install:
 	  install -D -m 644 $$unit $(DESTDIR)$(UNITS)/$$unit && \
 	  sed -i 's|/usr/bin/|$(PREFIX)/bin/|' $(DESTDIR)$(UNITS)/$$unit || exit 1; \
 	done
+	install -D -m 644 etc/systemd/xmand-xen.conf $(DESTDIR)$(PREFIX)/share/xman/xmand-xen.conf
 	for file in etc/xman/*; do \
 	  [ -e $(DESTDIR)$(SYSCONFDIR)/xman/$${file##*/} ] || install -m 644 $$file $(DESTDIR)$(SYSCONFDIR)/xman || exit 1; \
 	done

@@ -155,14 +155,14 @@ def test_hacking_names_every_module() -> None:
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not installed")
-@pytest.mark.parametrize("drop_in", ["", "xen.conf"])
+@pytest.mark.parametrize("drop_in", ["", "xmand-xen.conf"])
 def test_the_unit_is_hardened(tmp_path: Path, drop_in: str) -> None:
     """With a drop-in as well, which systemd-analyze does not read by itself here."""
-    shipped = ROOT / "etc" / "systemd" / "system"
+    shipped = ROOT / "etc" / "systemd"
     unit = tmp_path / "xmand.service"
-    unit.write_text((shipped / unit.name).read_text())
+    unit.write_text((shipped / "system" / unit.name).read_text())
     if drop_in:
-        unit.write_text(f"{unit.read_text()}\n{(shipped / f'{unit.name}.d' / drop_in).read_text()}")
+        unit.write_text(f"{unit.read_text()}\n{(shipped / drop_in).read_text()}")
     done = subprocess.run(
         ["systemd-analyze", "security", "--offline=true", "--threshold=20", str(unit)],
         capture_output=True, text=True, check=False,
@@ -170,6 +170,15 @@ def test_the_unit_is_hardened(tmp_path: Path, drop_in: str) -> None:
 
     # The threshold is ten times the exposure level: at most 2.0.
     assert done.returncode == 0, done.stdout
+
+
+def test_the_unit_makes_the_directories_that_xmand_writes_to() -> None:
+    """The rest of the file system is read-only to it."""
+    unit = (ROOT / "etc/systemd/system/xmand.service").read_text()
+    default = settings.Settings()
+
+    assert f"/var/lib/{re.findall('^StateDirectory=(.*)$', unit, re.MULTILINE)[0]}" == default.state_dir
+    assert f"/run/{re.findall('^RuntimeDirectory=(.*)$', unit, re.MULTILINE)[0]}" == default.run_dir
 
 
 def test_a_filtered_system_call_is_an_error_and_not_the_end() -> None:

@@ -33,11 +33,19 @@ class Containers:
         return self._lab.first.virsh(*words, uri=URI)
 
 
+def why_no_containers() -> str:
+    """Return why this machine cannot have containers; empty where it can."""
+    mounts = Path("/proc/self/mounts").read_text().splitlines()
+    if any(line.split()[2].startswith("cgroup") for line in mounts):
+        return ""
+    return "this machine has no cgroups mounted, and a container needs them"
+
+
 @pytest.fixture(scope="module")
 def containers(lab: Lab) -> Iterator[Containers]:
     """An xmand of its own, beside the one for QEMU."""
-    if not any(line.split()[2].startswith("cgroup") for line in Path("/proc/self/mounts").read_text().splitlines()):
-        pytest.skip("this machine has no cgroups mounted, and a container needs them")
+    if reason := why_no_containers():
+        pytest.skip(reason)
     daemon = lab.first.xmand(
         lab.realm, admins=("alice@XMAN.TEST",), uri=URI, tables='[migrate]\nallow = ["hv2.xman.test"]\n', port=4376
     )  # fmt: skip
@@ -50,14 +58,15 @@ def containers(lab: Lab) -> Iterator[Containers]:
 def box(containers: Containers, request: pytest.FixtureRequest) -> Iterator[str]:
     """A running container."""
     name: str = request.node.name.replace("[", "-").replace("]", "").replace("_", "-")[5:45]
-    made = containers.rxm("create", "-", stdin=_description(name))
+    made = containers.rxm("create", "-", stdin=description(name))
     assert made.status == 0, made
     yield name
     containers.rxm("-q", "destroy", name)
     containers.rxm("-q", "delete", name)
 
 
-def _description(name: str) -> str:
+def description(name: str) -> str:
+    """Return the XML of a container."""
     return (
         f"<domain type='lxc'><name>{name}</name><memory unit='MiB'>128</memory>"
         f"<os><type>exe</type><init>/bin/sh</init><initarg>-c</initarg><initarg>{INIT}</initarg></os>"

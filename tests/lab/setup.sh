@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# setup.sh demo|test [HYPERVISOR] - install what is missing for `make demo` or `make test`; fast where nothing is.
+# setup.sh demo|test|xen [HYPERVISOR] - install what is missing for `make demo`, `make test` or `make test-xen`; fast where
+# nothing is.
 #
 # Debian's packages (as root, or through sudo), a virtual environment in .venv, and in .build what no package installs
 # in the shape that a test needs. Nothing else of the machine is changed, and no service is started: daemons are run by
@@ -7,7 +8,7 @@
 set -eu
 cd "$(dirname "$0")/../.."
 
-purpose=${1:?demo or test}
+purpose=${1:?demo, test or xen}
 hypervisor=${2:-test}
 
 packages="gcc libkrb5-dev libvirt-dev pkg-config python3-dev python3-venv" # what pip compiles gssapi and libvirt with
@@ -19,6 +20,8 @@ if [ "$purpose" = test ]; then
   packages+=" groff-base krb5-pkinit openssl remctl-client $hypervisor_packages"
   # The libraries of remctl-server, which is only unpacked (below).
   packages+=" $(apt-cache depends remctl-server 2>/dev/null | sed -n 's/^ *Depends: \(lib.*\)/\1/p' | tr '\n' ' ')"
+elif [ "$purpose" = xen ]; then
+  packages+=" busybox-static cpio e2fsprogs krb5-pkinit mmdebstrap openssh-client openssl qemu-system-x86 qemu-utils xz-utils"
 elif [ "$hypervisor" = qemu ]; then
   packages+=" $hypervisor_packages"
 fi
@@ -99,3 +102,12 @@ case $purpose$hypervisor in
     fi
     ;;
 esac
+if [ "$purpose" = xen ]; then
+  recipe=$(sha256sum <tests/lab/xen.sh)
+  if [ "$(cat .build/xen/recipe 2>/dev/null)" != "$recipe" ]; then
+    say "making the image of a Xen host"
+    mkdir -p .build
+    as_root tests/lab/xen.sh .build/xen
+    echo "$recipe" >.build/xen/recipe
+  fi
+fi

@@ -25,8 +25,7 @@ def resume(call: Call) -> Result:
             if domain.state()[0] == PAUSED:
                 raise RefusedError(f"Domain '{domain.name}' is paused, not suspended; use unpause.")
             return already(domain, "running")
-        if not managed.suspended(domain):
-            raise RefusedError("Cannot resume domain that is not suspended.")
+        managed.require_suspended(domain)
         return _started(call, domain)
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from xman.errors import HypervisorError
+from xman.errors import HypervisorError, RefusedError, UnsupportedError
 from xmand.virt.domain import Domain
 from xmand.virt.driver import api, code_of, reading
 from xmand.virt.jobs import run_job
@@ -28,6 +28,15 @@ def suspended(domain: Domain) -> bool:
             if code_of(error) == api.VIR_ERR_NO_SUPPORT:  # LXC
                 return False
             raise
+
+
+def require_suspended(domain: Domain) -> None:
+    """Raise RefusedError where its memory was not saved, UnsupportedError where it never could be."""
+    if suspended(domain):
+        return
+    if domain.container():
+        raise UnsupportedError("This host's hypervisor cannot do that: a container cannot be suspended.")
+    raise RefusedError("Cannot resume domain that is not suspended.")
 
 
 def suspend(domain: Domain, patience: float, progress: Callable[[str], None]) -> None:

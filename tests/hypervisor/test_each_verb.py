@@ -1,0 +1,57 @@
+"""DRIVERS.md's columns for QEMU and LXC, checked by a run of each verb."""
+
+from collections.abc import Iterator
+from functools import partial
+
+import pytest
+
+from tests.hypervisor.conftest import Lab
+from tests.hypervisor.test_lxc import URI, description, why_no_containers
+from tests.lab import drivers
+from tests.lab.each_verb import BATCH, NAME, STEPS, Trial
+from tests.lab.process import wait_for
+
+PATIENCE = 60.0
+_TABLES = f'{BATCH}[migrate]\nallow = ["hv2.xman.test"]\n'
+
+
+@pytest.fixture(scope="module")
+def tried_on_qemu(lab: Lab) -> Iterator[dict[str, tuple[int, str]]]:
+    """What each verb came to, with an xmand of its own: only one domain takes part in batch work."""
+    daemon = lab.first.xmand(lab.realm, admins=("alice@XMAN.TEST",), tables=_TABLES, port=4377)
+    guest = lab.guest(NAME)
+    boots = 0
+
+    def ready() -> None:
+        nonlocal boots
+        wait_for(lambda: guest.boots() > boots, PATIENCE, "its boot")
+        boots = guest.boots()
+
+    yield Trial(partial(daemon.rxm, lab.alice), guest.description(), "hv2.xman.test", ready).run()
+    for verb in ("destroy", "delete"):
+        assert lab.rxm_second(verb, NAME).status == 0
+    assert daemon.stop() == 0
+
+
+@pytest.fixture(scope="module")
+def tried_on_lxc(lab: Lab) -> Iterator[dict[str, tuple[int, str]]]:
+    """What each verb came to, likewise."""
+    if reason := why_no_containers():
+        pytest.skip(reason)
+    daemon = lab.first.xmand(lab.realm, admins=("alice@XMAN.TEST",), uri=URI, tables=_TABLES, port=4378)
+    yield Trial(partial(daemon.rxm, lab.alice), description(NAME), "hv2.xman.test", lambda: None).run()
+    assert daemon.stop() == 0
+
+
+@pytest.mark.parametrize("verb", STEPS)
+def test_the_page_says_what_qemu_does(tried_on_qemu: dict[str, tuple[int, str]], verb: str) -> None:
+    entry = drivers.entries("QEMU")[verb]
+
+    assert drivers.agrees(entry, tried_on_qemu[verb]), (entry, tried_on_qemu[verb])
+
+
+@pytest.mark.parametrize("verb", STEPS)
+def test_the_page_says_what_lxc_does(tried_on_lxc: dict[str, tuple[int, str]], verb: str) -> None:
+    entry = drivers.entries("LXC")[verb]
+
+    assert drivers.agrees(entry, tried_on_lxc[verb]), (entry, tried_on_lxc[verb])

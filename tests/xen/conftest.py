@@ -1,0 +1,93 @@
+"""A real Xen host with xmand in its Domain-0, called from outside; a second one where a test migrates."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.lab.daemon import Answer, run_rxm
+from tests.lab.each_verb import BATCH
+from tests.lab.process import free_ports
+from tests.lab.realm import FQDN, Realm
+from tests.lab.xen import XenHost, why_not
+
+# Domain-0 spends seconds on what takes it milliseconds elsewhere: building a guest blocks libvirt's domain for fifteen.
+_SETTINGS = f"""\
+{BATCH}[limits]
+read_seconds = 100
+change_seconds = 250
+[migrate]
+allow = ["xen[1-2]"]
+uri = "xen+ssh://{{host}}/system"
+"""
+_TIMEOUT = "280"
+
+
+class Xen:
+    """A host, and rxm as somebody who may."""
+
+    def __init__(self, host: XenHost, alice: dict[str, str]) -> None:
+        self.host = host
+        self._alice = alice
+
+    def rxm(self, *words: str, stdin: str = "") -> Answer:
+        """Run rxm, as alice, against this host."""
+        return run_rxm(self._alice, "-H", FQDN, "-p", str(self.host.port), "-t", _TIMEOUT, *words, stdin=stdin)
+
+    def does(self, *words: str, stdin: str = "") -> dict[str, Any]:
+        """Run rxm; it has to succeed. Return the result's data."""
+        answer = self.rxm("-j", *words, stdin=stdin)
+        assert answer.status == 0, (words, answer, self.host.journal()[-2000:])
+        data: dict[str, Any] = answer.json()["result"]
+        return data
+
+    def state(self, name: str) -> str:
+        """Return the state that `list` shows; empty where there is no such domain."""
+        rows = {row["name"]: row["state"] for row in self.rxm("-j", "list").json()["result"]["domains"]}
+        return str(rows.get(name, ""))
+
+
+class Lab:
+    """Both hosts; the second boots when it is asked for."""
+
+    def __init__(self, realm: Realm, alice: dict[str, str], directory: Path) -> None:
+        self._realm = realm
+        self._alice = alice
+        self._directory = directory
+        self._link = free_ports(2)
+        self._hosts: dict[int, Xen] = {}
+
+    def host(self, number: int) -> Xen:
+        """Return xen1 or xen2."""
+        if number not in self._hosts:
+            booted = XenHost(self._directory / f"xen{number}", number, self._link)
+            self._hosts[number] = Xen(booted, self._alice)
+            booted.wait_until_up()
+            booted.start_xmand(self._realm, "alice@XMAN.TEST", settings=_SETTINGS)
+        return self._hosts[number]
+
+    def stop(self) -> None:
+        """End both."""
+        for xen in self._hosts.values():
+            xen.host.stop()
+
+
+@pytest.fixture(scope="session")
+def lab(realm: Realm, alice: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """The hosts of the whole run."""
+    if reason := why_not():
+        pytest.skip(reason)
+    made = Lab(realm, alice, tmp_path_factory.mktemp("lab"))
+    try:
+        yield made
+    finally:
+        made.stop()
+
+
+@pytest.fixture(scope="session")
+def xen(lab: Lab) -> Iterator[Xen]:
+    """The first host."""
+    first = lab.host(1)
+    yield first
+    assert "Traceback" not in first.host.journal()

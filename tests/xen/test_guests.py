@@ -1,0 +1,142 @@
+"""The verbs on real guests of Xen's, PV and PVH: what the guest itself sees is the judge."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.lab.daemon import assert_one_line
+from tests.lab.process import wait_for
+from tests.lab.xen import XenGuest
+from tests.xen.conftest import Xen
+
+MIB = 1 << 20
+# What an emulated guest needs on a loaded machine.
+PATIENCE = 240.0
+
+
+@pytest.fixture(scope="module", params=["pv", "pvh"])
+def guest(xen: Xen, request: pytest.FixtureRequest) -> Iterator[XenGuest]:
+    """A guest that is up, shared by the tests, which leave it up."""
+    made = XenGuest(xen.host, f"{request.param}1", request.param)
+    xen.does("create", "-", stdin=made.description())
+    wait_for(lambda: made.boots() == 1, PATIENCE, "its boot")
+    yield made
+    xen.does("destroy", made.name)
+    xen.does("delete", made.name)
+    assert xen.state(made.name) == ""
+
+
+def goes_on(guest: XenGuest) -> None:
+    """Wait for the guest's clock to move."""
+    before = len(guest.ticks())
+    wait_for(lambda: len(guest.ticks()) > before, PATIENCE, "a tick")
+
+
+def test_list_shows_what_libvirt_shows(xen: Xen, guest: XenGuest) -> None:
+    name, identifier, memory, vcpus, state, _time = xen.rxm("list", guest.name).stdout.splitlines()[1].split()
+
+    assert (name, memory, vcpus) == (guest.name, "128", "1")
+    assert state in ("r-----", "-b----")
+    assert identifier == xen.host.virsh("domid", guest.name).stdout.strip()
+
+
+def test_describe_shows_its_kind(xen: Xen, guest: XenGuest) -> None:
+    assert f"machine='xen{guest.kind}'" in xen.rxm("describe", guest.name).stdout
+
+
+def test_stats_has_its_interface(xen: Xen, guest: XenGuest) -> None:
+    (found,) = xen.does("stats", guest.name)["domains"]
+
+    (interface,) = found["interfaces"]
+    assert interface["name"].startswith("vif")
+    assert interface["rx_octets"] >= 0
+    assert found["max_memory"] == 160 * MIB
+
+
+def test_pause_and_unpause(xen: Xen, guest: XenGuest) -> None:
+    xen.does("pause", guest.name)
+    assert xen.state(guest.name) == "paused"
+    before = len(guest.ticks())
+    assert xen.rxm("-j", "pause", guest.name).json()["changed"] is False
+    assert len(guest.ticks()) <= before + 1  # what xenconsoled had not written yet
+
+    xen.does("unpause", guest.name)
+    goes_on(guest)
+
+
+def test_mem_set(xen: Xen, guest: XenGuest) -> None:
+    assert xen.does("mem-set", guest.name, "112") == {
+        "requested": 112 * MIB, "before": 128 * MIB, "reached": 112 * MIB,
+    }  # fmt: skip
+    xen.does("mem-set", guest.name, "128")
+    goes_on(guest)
+
+
+def test_mem_set_that_a_guest_would_not_survive(xen: Xen, guest: XenGuest) -> None:
+    assert_one_line(xen.rxm("mem-set", guest.name, "1"), 3, "a guest of this size may not survive", "--force")
+
+
+def test_vcpu_set_up_and_down(xen: Xen, guest: XenGuest) -> None:
+    assert xen.does("vcpu-set", guest.name, "2")["reached"] == 2
+    wait_for(lambda: guest.ticks()[-1] == 2, PATIENCE, "its second CPU")
+
+    assert xen.does("vcpu-set", guest.name, "1")["reached"] == 1
+    wait_for(lambda: guest.ticks()[-1] == 1, PATIENCE, "its doing without")
+
+
+def test_what_is_more_than_it_may_have(xen: Xen, guest: XenGuest) -> None:
+    assert_one_line(xen.rxm("mem-set", guest.name, "4G"), 3, "may have at most 160 MiB")
+    assert_one_line(xen.rxm("vcpu-set", guest.name, "3"), 3, "may have at most 2 CPUs")
+
+
+def test_reboot_gives_it_a_new_id(xen: Xen, guest: XenGuest) -> None:
+    boots, identifier = guest.boots(), xen.host.virsh("domid", guest.name).stdout
+
+    xen.does("reboot", guest.name)
+
+    wait_for(lambda: guest.boots() == boots + 1, PATIENCE, "its second boot")
+    assert xen.state(guest.name) in ("running", "blocked")
+    assert xen.host.virsh("domid", guest.name).stdout != identifier
+
+
+def test_suspend_and_resume(xen: Xen, guest: XenGuest) -> None:
+    boots = guest.boots()
+
+    xen.does("suspend", guest.name)
+    assert guest.name in xen.rxm("list", "--state", "suspended").stdout
+    assert xen.does("resume", guest.name)["restored"] is True
+
+    goes_on(guest)
+    assert guest.boots() == boots
+
+
+def test_shutdown_and_start(xen: Xen, guest: XenGuest) -> None:
+    boots = guest.boots()
+
+    assert xen.does("shutdown", "--wait", guest.name) == {"off": True, "forced": False}
+    assert xen.state(guest.name) == "shutoff"
+    assert xen.does("wait", guest.name, "--for", "off")["state"] == "shutoff"
+
+    xen.does("start", "--paused", guest.name)
+    assert xen.state(guest.name) == "paused"
+    xen.does("unpause", guest.name)
+    wait_for(lambda: guest.boots() == boots + 1, PATIENCE, "its boot")
+
+
+def test_autostart(xen: Xen, guest: XenGuest) -> None:
+    xen.does("autostart", guest.name, "on")
+    assert "Autostart:      enable" in xen.host.virsh("dominfo", guest.name).stdout
+
+    xen.does("autostart", guest.name, "off")
+    assert "Autostart:      disable" in xen.host.virsh("dominfo", guest.name).stdout
+
+
+def test_an_xl_configuration(xen: Xen, guest: XenGuest) -> None:
+    made = XenGuest(xen.host, f"{guest.kind}-cfg", guest.kind)
+
+    xen.does("create", "--transient", "-", stdin=made.configuration())
+
+    wait_for(lambda: made.boots() == 1, PATIENCE, "its boot")
+    assert f"machine='xen{guest.kind}'" in xen.rxm("describe", made.name).stdout
+    xen.does("destroy", made.name)
+    assert xen.state(made.name) == ""

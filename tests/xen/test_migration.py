@@ -1,0 +1,51 @@
+"""Between two real Xen hosts, of which each can be reached from the other with ssh."""
+
+import pytest
+
+from tests.lab.process import wait_for
+from tests.lab.xen import XenGuest
+from tests.xen.conftest import Lab, Xen
+from tests.xen.test_guests import PATIENCE, goes_on
+
+
+@pytest.fixture(scope="module")
+def second(lab: Lab) -> Xen:
+    """The other host."""
+    return lab.host(2)
+
+
+def up(xen: Xen, name: str, kind: str) -> XenGuest:
+    """Return a new guest that has booted."""
+    guest = XenGuest(xen.host, name, kind)
+    xen.does("create", "-", stdin=guest.description())
+    wait_for(lambda: guest.boots() == 1, PATIENCE, "its boot")
+    return guest
+
+
+def test_a_pvh_guest_moves_live(xen: Xen, second: Xen) -> None:
+    guest = up(xen, "mover", "pvh")
+
+    xen.does("migrate", "--live", guest.name, "xen2")
+
+    assert xen.state(guest.name) == ""
+    assert second.state(guest.name) in ("running", "blocked")
+    there = XenGuest(second.host, guest.name, "pvh")
+    goes_on(there)
+    assert there.boots() == 0
+    assert "Persistent:     yes" in second.host.virsh("dominfo", guest.name).stdout
+    second.does("destroy", guest.name)
+    second.does("delete", guest.name)
+
+
+def test_a_pv_guest_stays_where_it_is(xen: Xen, second: Xen) -> None:
+    """Debian's Xen has no shadow paging, which a live migration of a PV guest would need."""
+    guest = up(xen, "stayer", "pv")
+
+    answer = xen.rxm("migrate", "--live", guest.name, "xen2")
+
+    assert (answer.status, answer.stdout) == (8, "")
+    assert "'stayer' is still here, running." in answer.stderr
+    assert second.state(guest.name) in ("", "shutoff")
+    goes_on(guest)
+    xen.does("destroy", guest.name)
+    xen.does("delete", guest.name)

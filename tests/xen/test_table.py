@@ -1,0 +1,35 @@
+"""DRIVERS.md's column for Xen, checked by a run of each verb."""
+
+import pytest
+
+from tests.lab import drivers
+from tests.lab.each_verb import NAME, STEPS, Trial
+from tests.lab.process import wait_for
+from tests.lab.xen import XenGuest
+from tests.xen.conftest import Lab, Xen
+from tests.xen.test_guests import PATIENCE
+
+
+@pytest.fixture(scope="module")
+def tried(lab: Lab, xen: Xen) -> dict[str, tuple[int, str]]:
+    """What each verb came to, on a PVH guest."""
+    guest = XenGuest(xen.host, NAME, "pvh")
+    second = lab.host(2)
+    boots = 0
+
+    def ready() -> None:
+        nonlocal boots
+        wait_for(lambda: guest.boots() > boots, PATIENCE, "its boot")
+        boots = guest.boots()
+
+    found = Trial(xen.rxm, guest.description(), "xen2", ready).run()
+    second.does("destroy", guest.name)
+    second.does("delete", guest.name)
+    return found
+
+
+@pytest.mark.parametrize("verb", STEPS)
+def test_the_page_says_what_xen_does(tried: dict[str, tuple[int, str]], verb: str) -> None:
+    entry = drivers.entries("Xen")[verb]
+
+    assert drivers.agrees(entry, tried[verb]), (entry, tried[verb])
