@@ -88,7 +88,8 @@ def test_what_every_rxm_loads_first_is_light() -> None:
 
 
 def test_one_module_starts_programs() -> None:
-    assert importers("subprocess") == {"xmand/children.py"}
+    # Slurm's programs are no part of what answers or asks on the wire.
+    assert importers("subprocess") == {"xmand/children.py", "rxm/slurm/programs.py"}
     assert not importers("pty")
 
 

@@ -39,4 +39,4 @@ def test_every_file_beside_the_code_is_listed() -> None:
 def test_the_commands_are_installed() -> None:
     scripts = listed()["options.entry_points"]["console_scripts"].split("\n")
 
-    assert {line.split(" = ")[0] for line in scripts if line} == {"rxm", "xmand"}
+    assert {line.split(" = ")[0] for line in scripts if line} == {"rxm", "xman-slurm", "xmand"}

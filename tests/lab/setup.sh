@@ -16,10 +16,12 @@ packages+=" krb5-admin-server krb5-kdc krb5-user libnss-wrapper"           # the
 hypervisor_packages="busybox-static cpio iproute2 libvirt-daemon libvirt-daemon-driver-lxc"
 hypervisor_packages+=" libvirt-daemon-driver-qemu libvirt-clients"
 hypervisor_packages+=" qemu-system-x86 xz-utils libsasl2-modules-gssapi-mit sasl2-bin"
+slurm_packages="slurmctld slurmd slurm-client slurm-wlm-basic-plugins"
 if [ "$purpose" = test ]; then
   packages+=" groff-base krb5-pkinit openssl remctl-client $hypervisor_packages"
-  # The libraries of remctl-server, which is only unpacked (below).
-  packages+=" $(apt-cache depends remctl-server 2>/dev/null | sed -n 's/^ *Depends: \(lib.*\)/\1/p' | tr '\n' ' ')"
+  # The libraries of what is only unpacked (below).
+  packages+=" $(apt-cache depends remctl-server $slurm_packages 2>/dev/null | sed -n 's/^ *Depends: \(lib.*\)/\1/p' |
+    sort -u | tr '\n' ' ')"
 elif [ "$purpose" = xen ]; then
   packages+=" busybox-static cpio e2fsprogs krb5-pkinit mmdebstrap openssh-client openssl qemu-system-x86 qemu-utils xz-utils"
 elif [ "$hypervisor" = qemu ]; then
@@ -55,15 +57,17 @@ update() {
   updated=yes
 }
 
-# Unpack one Debian package into .build/$2 without installing it.
+# Unpack Debian packages into .build/$2 without installing them.
 unpack() {
-  local work
+  local work package
   [ -e ".build/$2" ] && return
   update
   work=$(mktemp -d)
   chmod 755 "$work"
-  (cd "$work" && apt-get -qq -o APT::Sandbox::User="$(id -un)" download "$1")
-  dpkg-deb -x "$work"/*.deb "$work/root"
+  (cd "$work" && apt-get -qq -o APT::Sandbox::User="$(id -un)" download $1)
+  for package in "$work"/*.deb; do
+    dpkg-deb -x "$package" "$work/root"
+  done
   mkdir -p .build
   mv "$work/root" ".build/$2"
   rm -rf "$work"
@@ -90,6 +94,12 @@ fi
 if [ "$purpose" = test ]; then
   # The package would start a server on this machine's port 4373; the test starts its own.
   unpack remctl-server remctl-server
+  # So would these; and they would make a user, and a cluster of this machine.
+  unpack "$slurm_packages" slurm
+  # They ask by which name they were called; the packages would have made these by alternatives.
+  for program in .build/slurm/usr/sbin/*-wlm; do
+    [ -e "${program%-wlm}" ] || ln -s "$(basename "$program")" "${program%-wlm}"
+  done
 fi
 case $purpose$hypervisor in
   test* | demoqemu)

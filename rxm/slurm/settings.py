@@ -1,0 +1,41 @@
+"""slurm.toml, read and checked; the guide (etc/slurm/README.md) describes its keys."""
+
+import os
+from dataclasses import dataclass
+
+from xman import config
+
+DEFAULT_PATH = "/etc/xman/slurm.toml"
+# Slurm gives its programs an environment of its own making; what is added to that is for tests, and for who runs two.
+PATH_VARIABLE = "XMAN_SLURM_CONFIG"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that can be configured."""
+
+    # The partitions whose jobs are noted in domains; none: all.
+    partitions: tuple[str, ...] = ()
+    # Those of them whose jobs may be preempted by a domain with priority.
+    preemptible: tuple[str, ...] = ()
+    # rxm's configuration, where it is not the usual one.
+    rxm_config: str = ""
+    # How long a domain may take to shut down before it is destroyed; below Slurm's SuspendTimeout.
+    force_after: float = 60.0
+
+    def notes(self, partition: str) -> bool:
+        """Whether the jobs of a partition are noted."""
+        return not self.partitions or partition in self.partitions
+
+
+def load() -> Settings:
+    """Read the file. Raises ConfigurationError."""
+    path = os.environ.get(PATH_VARIABLE, "")
+    table = config.load(path or DEFAULT_PATH, required=bool(path))
+    base = Settings()
+    return Settings(
+        partitions=tuple(table.texts("partitions", [])),
+        preemptible=tuple(table.texts("preemptible", [])),
+        rxm_config=table.text("rxm_config", base.rxm_config),
+        force_after=table.seconds("force_after", base.force_after),
+    )

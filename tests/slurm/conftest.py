@@ -1,0 +1,158 @@
+"""A cluster of Slurm whose nodes are domains of one host with libvirt's test driver.
+
+`elastic1` is started when a job needs it; `broken1` likewise, but its guest never comes up. `node1` and `node2` are
+the ordinary domain and the one with priority of one host, both up.
+"""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.lab.daemon import Daemon
+from tests.lab.descriptions import for_test_driver
+from tests.lab.hypervisor import Network, why_not
+from tests.lab.process import ROOT
+from tests.lab.realm import FQDN, Realm
+from tests.lab.realm_pkinit import REALM
+from tests.lab.slurm import CONTROLLER, Cluster, slurmd_command
+
+PROGRAMS = ROOT / "etc" / "slurm"
+SCHEDULER = f"slurm/ctl@{REALM}"
+_HOSTS = f"""\
+127.0.0.1 {FQDN}
+127.0.0.2 localhost
+{CONTROLLER} ctl
+"""
+_XMAND = """\
+[batch]
+domains = ["node*"]
+priority = ["node2"]
+boot_seconds = 0.001
+hooks = "{hooks}"
+"""
+# Slurm looks at a job that is being configured every 30 s; what can be shorter is.
+_SLURM = """\
+PrologSlurmctld={own}/prolog
+EpilogSlurmctld={own}/epilog
+PrologEpilogTimeout=60
+ResumeProgram={own}/resume
+SuspendProgram={own}/suspend
+ResumeFailProgram={own}/suspend
+ResumeTimeout=10
+SuspendTimeout=5
+SuspendTime=3
+SuspendExcNodes=node[1-2]
+SlurmctldParameters=idle_on_node_suspend
+PrivateData=cloud
+NodeName=elastic1 CPUs=1 State=CLOUD NodeHostname=ctl NodeAddr={address} Port=17001
+NodeName=broken1 CPUs=1 State=CLOUD NodeHostname=ctl NodeAddr={address} Port=17002
+NodeName=node1 CPUs=2 NodeHostname=ctl NodeAddr={address} Port=17003
+NodeName=node2 CPUs=2 NodeHostname=ctl NodeAddr={address} Port=17004
+PartitionName=elastic Nodes=elastic1 Default=YES
+PartitionName=broken Nodes=broken1
+PartitionName=low Nodes=node1
+PartitionName=high Nodes=node2
+"""
+
+
+class Site:
+    """The cluster, the host, and who may look at both."""
+
+    def __init__(self, cluster: Cluster, daemon: Daemon, alice: dict[str, str]) -> None:
+        self.cluster = cluster
+        self.daemon = daemon
+        self._alice = alice
+
+    def states(self) -> dict[str, str]:
+        """Return the batch state of each domain that takes part."""
+        found = self.daemon.rxm(self._alice, "-j", "state").json()["result"]["domains"]
+        return {guest["name"]: guest["state"] for guest in found}
+
+    def jobs(self) -> set[tuple[str, str]]:
+        """Return the domain and id of each job that xmand knows."""
+        found = self.daemon.rxm(self._alice, "-j", "job-list").json()["result"]["jobs"]
+        return {(job["domain"], job["id"]) for job in found}
+
+    def size(self, name: str) -> tuple[int, int]:
+        """Return the memory in MiB and the CPUs that libvirt shows."""
+        (found,) = self.daemon.rxm(self._alice, "-j", "list", name).json()["result"]["domains"]
+        return found["memory"] >> 20, found["vcpus"]
+
+    def rxm(self, *words: str) -> int:
+        """Run rxm as an administrator; return its exit status."""
+        return self.daemon.rxm(self._alice, *words).status
+
+    def program(self, name: str) -> int:
+        """Run one of the site's programs as Slurm or cron would; return its exit status."""
+        return self.cluster.run(str(self.cluster.directory / name)).status
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """The whole of it."""
+    if reason := why_not():
+        pytest.skip(reason)
+    directory = tmp_path_factory.mktemp("slurm")
+    own = directory / "cluster"
+    with contextlib.ExitStack() as ends:
+        network = Network()
+        ends.callback(network.close)
+        realm = Realm(directory, network.prefix, _HOSTS)
+        ends.callback(realm.stop)
+        realm.add_service(f"host/{FQDN}")
+        realm.add_principal("alice", "correct-horse")
+        realm.add_service("slurm/ctl", str(directory / "slurm.keytab"))
+        alice = realm.kinit("alice", "correct-horse", "alice")
+        lines = _SLURM.format(own=own, address=CONTROLLER)
+        cluster = Cluster(network, own, directory / "hosts", realm.env, lines)
+        ends.callback(cluster.stop)
+        daemon = Daemon(
+            realm, directory / "xmand", admins=(f"alice@{REALM}", SCHEDULER), prefix=cluster.prefix,
+            listen="127.0.0.1:4373", tables=_XMAND.format(hooks=directory / "hooks"),
+        )  # fmt: skip
+        ends.callback(daemon.stop)
+        _write_programs(realm, cluster, directory)
+        cluster.start()
+        for name in ("elastic1", "broken1"):
+            assert daemon.rxm(alice, "new", "-", stdin=for_test_driver(name)).status == 0
+        for name in ("node1", "node2"):
+            assert daemon.rxm(alice, "create", "-", stdin=for_test_driver(name)).status == 0
+            cluster.start_node(name)
+        yield Site(cluster, daemon, alice)
+
+
+def _write_programs(realm: Realm, cluster: Cluster, directory: Path) -> None:
+    """Write what stands for the machine's own configuration around the programs that are shipped."""
+    (directory / "rxm.toml").write_text(
+        f'hosts = ["{FQDN}"]\nclient_keytab = "{directory / "slurm.keytab"}"\nprincipal = "{SCHEDULER}"\n'
+    )
+    (directory / "slurm.toml").write_text(
+        f'partitions = ["low", "high"]\npreemptible = ["low"]\nrxm_config = "{directory / "rxm.toml"}"\n'
+        "force_after = 1\n"
+    )
+    settings = {
+        "PATH": f"{cluster.env['PATH']}:{os.defpath}", "KRB5_CONFIG": realm.env["KRB5_CONFIG"],
+        "XMAN_SLURM_CONFIG": str(directory / "slurm.toml"),
+        "SLURM_CONF": str(cluster.config), "LD_LIBRARY_PATH": cluster.env["LD_LIBRARY_PATH"],
+    }  # fmt: skip
+    exports = "".join(f"export {key}='{value}'\n" for key, value in settings.items())
+    for name in ("resume", "suspend", "prolog", "epilog"):
+        # Whatever was called for leaves a line, by which the tests see what Slurm did.
+        more = f'case "$1" in *elastic1*) {slurmd_command("elastic1")} ;; esac' if name == "resume" else ""
+        _write(
+            cluster.directory / name,
+            f'{exports}{PROGRAMS / name} "$@" 2>>{cluster.directory}/programs.log\nstatus=$?\n{more}\n'
+            f'echo "{name} ${{1:-$SLURM_JOB_ID}} $status" >>{cluster.directory}/calls\nexit $status\n',
+        )
+    _write(cluster.directory / "reconcile", f"{exports}exec xman-slurm reconcile\n")
+    for name in ("preempted", "resumed"):
+        _write(directory / "hooks" / f"{name}.d" / "50-slurm", f"{exports}exec {PROGRAMS / 'hooks' / name}\n")
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"#!/bin/sh\n{text}")
+    path.chmod(0o755)

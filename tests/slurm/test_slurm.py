@@ -1,0 +1,122 @@
+"""A real slurmctld and slurmd against xmand: both patterns of the guide (etc/slurm/README.md), and what goes wrong.
+
+In the order of a day: the jobs that wait for Slurm's slow clock are submitted first and looked at last.
+"""
+
+import pytest
+
+from tests.lab.process import wait_for
+from tests.slurm.conftest import SCHEDULER, Site
+
+PARKED = (160, 1)
+FULL = (512, 4)
+# Slurm's own tick while a node comes up.
+TICK_SECONDS = 75.0
+SECONDS = 30.0
+SLEEP = "sleep 600"
+
+
+@pytest.fixture(scope="module")
+def submitted(site: Site) -> dict[str, str]:
+    """The jobs that need nodes which are off: `elastic1` comes up, `broken1` does not."""
+    return {"elastic": site.cluster.submit("elastic", "sleep 1"), "broken": site.cluster.submit("broken", SLEEP)}
+
+
+def wait_for_job(site: Site, number: str, state: str) -> None:
+    """Wait until Slurm says that a job is in a state."""
+    wait_for(lambda: site.cluster.job(number).get("JobState") == state, SECONDS, f"job {number} {state}")
+
+
+def wait_for_states(site: Site, *expected: str) -> None:
+    """Wait until xmand says that `node1` and `node2` are in these states: Slurm calls a job running before it is."""
+    wanted = dict(zip(("node1", "node2"), expected, strict=True))
+    wait_for(lambda: site.states() == wanted, SECONDS, f"{wanted}")
+
+
+def calls(site: Site, name: str) -> list[str]:
+    """Return what a program was called for, with how it ended."""
+    path = site.cluster.directory / "calls"
+    lines = path.read_text().splitlines() if path.exists() else []
+    return [line.split(" ", 1)[1] for line in lines if line.startswith(f"{name} ")]
+
+
+@pytest.mark.usefixtures("submitted")
+def test_a_job_with_priority_gets_the_host_and_gives_it_back(site: Site) -> None:
+    low = site.cluster.submit("low", SLEEP)
+    wait_for_states(site, "running-preemptible", "occupied-would-preempt")
+    assert (site.size("node1"), site.size("node2")) == (FULL, PARKED)
+
+    high = site.cluster.submit("high", SLEEP)
+    wait_for_states(site, "preempted", "running")
+    assert (site.size("node1"), site.size("node2")) == (PARKED, FULL)
+    wait_for_job(site, low, "SUSPENDED")
+
+    site.cluster.run("scancel", high)
+    wait_for_states(site, "running-preemptible", "occupied-would-preempt")
+    wait_for_job(site, low, "RUNNING")
+    assert (site.size("node1"), site.size("node2")) == (FULL, PARKED)
+
+    site.cluster.run("scancel", low)
+    wait_for_states(site, "free", "free")
+
+
+def test_a_refused_prolog_requeues_the_job_and_drains_nothing(site: Site) -> None:
+    high = site.cluster.submit("high", SLEEP)
+    wait_for_states(site, "occupied", "running")
+
+    low = site.cluster.submit("low", SLEEP)
+
+    wait_for(lambda: f"{low} 1" in calls(site, "prolog"), SECONDS, "the refusal")
+    wait_for(lambda: site.cluster.job(low).get("Reason") == "BeginTime", SECONDS, "the requeue")
+    assert site.cluster.job(low)["JobState"] == "PENDING"
+    assert "DRAIN" not in site.cluster.node("node1")["State"]
+    assert site.jobs() == {("node2", high)}
+    site.cluster.run("scancel", low, high)
+    wait_for(lambda: site.jobs() == set(), SECONDS, "the end of the jobs")
+
+
+def test_a_scheduler_that_may_not_holds_the_job(site: Site) -> None:
+    site.daemon.allow("alice@XMAN.TEST")
+
+    low = site.cluster.submit("low", SLEEP)
+    wait_for(lambda: site.cluster.job(low).get("Reason") == "JobHeldAdmin", SECONDS, "the hold")
+
+    site.daemon.allow("alice@XMAN.TEST", SCHEDULER)
+    assert "DRAIN" not in site.cluster.node("node1")["State"]
+    site.cluster.run("scancel", low)
+
+
+def test_a_missing_domain_drains_its_node(site: Site) -> None:
+    assert site.rxm("destroy", "node1") == 0
+    assert site.rxm("delete", "node1") == 0
+
+    low = site.cluster.submit("low", SLEEP)
+    wait_for(lambda: "DRAIN" in site.cluster.node("node1")["State"], SECONDS, "the draining")
+
+    assert "does not exist" in site.cluster.run("scontrol", "show", "node", "node1").stdout
+    site.cluster.run("scancel", low)
+
+
+def test_reconciling_ends_what_slurm_does_not_know(site: Site) -> None:
+    assert site.rxm("job-start", "node2", "--id", "999999", "--owner", "alice") == 0
+
+    assert site.program("reconcile") == 0
+
+    assert site.jobs() == set()
+
+
+def test_a_job_powers_its_domain_up_and_idleness_down(site: Site, submitted: dict[str, str]) -> None:
+    wait_for(
+        lambda: site.cluster.job(submitted["elastic"]).get("JobState") == "COMPLETED", TICK_SECONDS, "the job's end"
+    )  # fmt: skip
+    assert any("elastic1" in line and line.endswith(" 0") for line in calls(site, "resume"))
+
+    wait_for(lambda: any("elastic1" in line for line in calls(site, "suspend")), TICK_SECONDS, "SuspendProgram")
+    assert site.rxm("wait", "elastic1", "--for", "off") == 0
+
+
+def test_a_guest_that_never_comes_up_costs_its_node_only(site: Site, submitted: dict[str, str]) -> None:
+    wait_for(lambda: "DOWN" in site.cluster.node("broken1")["State"], TICK_SECONDS, "ResumeTimeout")
+
+    assert site.cluster.job(submitted["broken"])["JobState"] == "PENDING"
+    wait_for(lambda: any("broken1" in line for line in calls(site, "suspend")), SECONDS, "ResumeFailProgram")
