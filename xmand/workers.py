@@ -9,6 +9,7 @@ import queue
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from functools import partial
 from typing import Any, TypeVar
 
 _T = TypeVar("_T")
@@ -66,11 +67,20 @@ class Workers:
     def _work(self) -> None:
         while True:
             future, call = self._jobs.get()
-            try:
-                if future.set_running_or_notify_cancel():
-                    future.set_result(call())
-            except BaseException as error:  # whoever waits for the future gets it
-                future.set_exception(error)
-            del future, call
+            tell = _made(future, call)
+            # Before the result is seen: whoever sees it may have the next call, and this thread is free for it.
             with self._lock:
                 self._unfinished -= 1
+            tell()
+            del future, call, tell
+
+
+def _made(future: "Future[Any]", call: Callable[[], Any]) -> Callable[[], None]:
+    """Make a call, unless nobody waits for it any more; return what tells its future how that ended."""
+    if not future.set_running_or_notify_cancel():
+        return lambda: None
+    try:
+        value = call()
+    except BaseException as error:  # whoever waits for the future gets it
+        return partial(future.set_exception, error)
+    return partial(future.set_result, value)

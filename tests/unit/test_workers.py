@@ -147,8 +147,7 @@ def test_threads_are_started_only_as_they_are_needed() -> None:
 
     asyncio.run(scenario())
 
-    # The thread counts itself free a moment after its result is seen, so that there may be a second one.
-    assert 1 <= sum(thread.name.startswith("lazy-") for thread in threading.enumerate()) <= 2
+    assert sum(thread.name.startswith("lazy-") for thread in threading.enumerate()) == 1
 
 
 # --- locks ------------------------------------------------------------------------------------------------------------
