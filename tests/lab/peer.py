@@ -16,6 +16,8 @@ class Peer:
     def __init__(self, env: dict[str, str], port: int, host: str = FQDN) -> None:
         for key in ("KRB5_CONFIG", "KRB5CCNAME"):
             os.environ[key] = env[key]
+        # All that was said, in octets.
+        self.sent = b""
         self._context: Context = Initiator().context("host", host)
         self._socket = socket.create_connection(("127.0.0.1", port), timeout=20)
         self._tokens = TokenReader(c.MAX_TOKEN)
@@ -58,7 +60,9 @@ class Peer:
         return False
 
     def _send_token(self, flags: int, payload: bytes) -> None:
-        self._socket.sendall(encode_token(flags, payload))
+        token = encode_token(flags, payload)
+        self.sent += token
+        self._socket.sendall(token)
 
     def _receive_token(self) -> bytes:
         while (token := self._tokens.next_token()) is None:

@@ -20,7 +20,7 @@ SECOND_HOST = "skirit81.xman.test"
 UNKEYED = "unkeyed.xman.test"
 DEAD_HOST = "dead.xman.test"
 
-_HOSTS = f"""\
+HOSTS = f"""\
 127.0.0.1 {FQDN} {SHORT_NAME} {ALIAS}
 127.0.0.1 {SECOND_NAME}
 ::1 {IPV6_NAME}
@@ -36,10 +36,23 @@ def without_wrapper(env: dict[str, str]) -> dict[str, str]:
     return {key: value for key, value in env.items() if key not in ("LD_PRELOAD", "NSS_WRAPPER_HOSTS")}
 
 
+def environment(env: dict[str, str], directory: Path) -> dict[str, str]:
+    """Return the environment of programs in a realm whose files, `hosts` among them, are in `directory`."""
+    return env | {
+        "PATH": PATH,
+        "HOME": str(directory),
+        "LD_PRELOAD": _NSS_WRAPPER,
+        "NSS_WRAPPER_HOSTS": str(directory / "hosts"),
+        "LC_ALL": "C.UTF-8",
+        # What this process may have set for itself.
+        "KRB5_KTNAME": "/nonexistent/keytab",
+    }
+
+
 class Realm:
     """A KDC, principals with passwords, keytabs."""
 
-    def __init__(self, directory: Path, prefix: tuple[str, ...] = (), hosts: str = _HOSTS) -> None:
+    def __init__(self, directory: Path, prefix: tuple[str, ...] = (), hosts: str = HOSTS) -> None:
         self.directory = directory
         # What stands before the KDC and all who speak to it: how to get into their network namespace.
         self.prefix = prefix
@@ -59,15 +72,7 @@ class Realm:
         )  # fmt: skip
         self.add_principal("WELLKNOWN/ANONYMOUS")
         (directory / "hosts").write_text(hosts)
-        self.env = dict(self._realm.env) | {
-            "PATH": PATH,
-            "HOME": str(directory),
-            "LD_PRELOAD": _NSS_WRAPPER,
-            "NSS_WRAPPER_HOSTS": str(directory / "hosts"),
-            "LC_ALL": "C.UTF-8",
-            # What this process may have set for itself.
-            "KRB5_KTNAME": "/nonexistent/keytab",
-        }
+        self.env = environment(dict(self._realm.env), directory)
         self.keytab = str(directory / "host.keytab")
         if prefix:
             self.env = without_wrapper(self.env)

@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.unit.gss_standin import StandIn
+from tests.unit.gss_standin import StandIn, sealed
 from xman.gss import OTHER, GssError
-from xman.gss.proof import altered, prove_integrity, prove_replay_cache
+from xman.gss.proof import altered, prove_handshake_once, prove_integrity, prove_stream_once
 
 TOKEN = bytes(range(16)) + b"ciphertext"
 
@@ -72,8 +72,18 @@ def test_a_library_that_reads_it_otherwise_is_not_trusted() -> None:
 
 def test_a_handshake_that_is_taken_twice_shows_that_there_is_no_replay_cache() -> None:
     with pytest.raises(GssError, match="replay cache"):
-        prove_replay_cache(b"ap-req", StandIn(initiates=False))
+        prove_handshake_once(b"ap-req", StandIn(initiates=False), cached=True)
 
 
-def test_a_handshake_that_is_refused_the_second_time_is_as_it_should_be() -> None:
-    prove_replay_cache(b"a replay", StandIn(initiates=False))
+@pytest.mark.parametrize("cached", [True, False])
+def test_a_handshake_that_is_refused_the_second_time_is_as_it_should_be(cached: bool) -> None:
+    assert prove_handshake_once(b"a replay", StandIn(initiates=False), cached=cached) is None
+
+
+def test_without_a_replay_cache_the_recorded_message_must_be_refused() -> None:
+    replayed = prove_handshake_once(b"ap-req", StandIn(initiates=False), cached=False)
+    assert replayed is not None
+
+    prove_stream_once(sealed(7, b"message"), replayed)
+    with pytest.raises(GssError, match="recorded messages"):
+        prove_stream_once(sealed(0, b"message"), replayed)

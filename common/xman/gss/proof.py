@@ -27,6 +27,11 @@ def altered(token: bytes) -> Iterator[bytes]:
             yield bytes(changed)
 
 
+def copied(token: bytes) -> bytes:
+    """Return a copy of `token`: MIT and Heimdal turn round in place what Heimdal has rotated (RFC 4121, RRC)."""
+    return bytes(bytearray(token))
+
+
 def prove_integrity(token: bytes, plaintext: bytes, twin: "Callable[[], Context]") -> None:
     """Try altered copies of a token whose `plaintext` is known on twins of the context that has yet to receive it.
 
@@ -38,14 +43,29 @@ def prove_integrity(token: bytes, plaintext: bytes, twin: "Callable[[], Context]
         except GssError:
             continue
         raise GssError(OTHER, "this Kerberos library accepts altered messages; nobody is served")
-    if twin().unseal(token) != plaintext:
+    if twin().unseal(copied(token)) != plaintext:
         raise GssError(OTHER, "this Kerberos library reads one message in two ways; nobody is served")
 
 
-def prove_replay_cache(token: bytes, fresh: "Context") -> None:
-    """Try on a `fresh` context the token with which a client has been authenticated. Raises GssError if it is taken."""
+def prove_handshake_once(token: bytes, fresh: "Context", *, cached: bool) -> "Context | None":
+    """Try on a `fresh` context the token with which a client has been authenticated.
+
+    Where the library has a replay cache (`cached`) it must be refused. Where it has none (Heimdal), return the context
+    that it made: what the client says next must be worth nothing there. Raises GssError.
+    """
     try:
         fresh.step(token)
     except GssError:
+        return None
+    if cached:
+        raise GssError(OTHER, "Kerberos' replay cache is switched off (default_rcache_name?); nobody is served")
+    return fresh
+
+
+def prove_stream_once(token: bytes, replayed: "Context") -> None:
+    """Try a client's message on the context that its handshake, played again, has made. Raises GssError if it fits."""
+    try:
+        replayed.unseal(copied(token))
+    except GssError:
         return
-    raise GssError(OTHER, "Kerberos' replay cache is switched off (default_rcache_name?); nobody is served")
+    raise GssError(OTHER, "this Kerberos library accepts recorded messages; nobody is served")

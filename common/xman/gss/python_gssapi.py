@@ -3,20 +3,31 @@
 Sources: RFC 2743 and RFC 2744 (GSSAPI), RFC 4121 (the Kerberos mechanism).
 """
 
+import os
 import time
 
 import gssapi
 from gssapi.raw.misc import GSSError as _RawError
 
-from xman.gss import DEMANDED, OTHER, GssError, missing_flags
-from xman.gss.proof import prove_integrity, prove_replay_cache
+from xman.gss import DEMANDED, OTHER, WRONG_KEY, GssError, missing_flags
+from xman.gss.proof import copied, prove_handshake_once, prove_integrity, prove_stream_once
 from xman.gss.reasons import reason_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from xman.gss import Context as _AnyContext
 
 # python-gssapi by default lets step() *return* the error token of a failed step, so that a refused peer looks like one
 # that is merely not finished. We want the exception, and send its token ourselves.
 gssapi.SecurityContext.__DEFER_STEP_ERRORS__ = False  # type: ignore[attr-defined]  # missing in its stubs
 
 _KRB5 = gssapi.MechType.kerberos
+# Heimdal 7 is told by the environment only which keytab or ticket cache to use; it has one name for both keytabs.
+_HAS_STORES = hasattr(gssapi.raw, "acquire_cred_from")
+_STORE_VARIABLES = {"keytab": "KRB5_KTNAME", "client_keytab": "KRB5_KTNAME", "ccache": "KRB5CCNAME"}
+# Whether python-gssapi was made for Heimdal; this is a part that all of its libraries need, and nobody else's.
+with open("/proc/self/maps") as _maps:  # noqa: PTH123  # rxm imports this module as well
+    _IS_HEIMDAL = "libheimbase" in _maps.read()
 
 
 class Context:
@@ -77,29 +88,34 @@ class Context:
 class AcceptorContext(Context):
     """xmand's side of one connection; the first ones prove that the library can be trusted (`xman.gss.proof`)."""
 
-    __slots__ = ("_acceptor",)
+    __slots__ = ("_acceptor", "_replayed")
 
     def __init__(self, context: gssapi.SecurityContext, acceptor: "Acceptor") -> None:
         super().__init__(context)
         self._acceptor = acceptor
+        # What the client's handshake makes when it is played again, where there is no replay cache.
+        self._replayed: _AnyContext | None = None
 
     def step(self, token: bytes | None) -> bytes | None:
         answer = super().step(token)
         if self.complete:
             self._drop_delegated()
-            if not self._acceptor.replay_proved:
-                prove_replay_cache(token or b"", self._acceptor.context())
-                self._acceptor.replay_proved = True
+            self._acceptor.check_service(bytes(self._context.target_name))
+            if not self._acceptor.proved:
+                again = Context(self._acceptor.raw_context())
+                self._replayed = prove_handshake_once(token or b"", again, cached=not _IS_HEIMDAL)
         return answer
 
     def unseal(self, token: bytes) -> bytes:
-        if self._acceptor.integrity_proved:
+        if self._acceptor.proved:
             return super().unseal(token)
         state = self._export()
-        plaintext = super().unseal(token)
+        plaintext = super().unseal(copied(token))
         prove_integrity(token, plaintext, lambda: Context(gssapi.SecurityContext(token=state)))
+        if self._replayed is not None:
+            prove_stream_once(token, self._replayed)
         self._acceptor.grace = _grace(gssapi.SecurityContext(token=state))
-        self._acceptor.integrity_proved = True
+        self._acceptor.proved = True
         return plaintext
 
     @property
@@ -127,24 +143,29 @@ class Acceptor:
     """
 
     def __init__(self, service: str, keytab: str) -> None:
-        try:
-            self._credentials = gssapi.Credentials(
-                name=gssapi.Name(service, gssapi.NameType.hostbased_service),
-                usage="accept",
-                mechs=[_KRB5],  # neither SPNEGO nor IAKERB: their parsers have had crashes before authentication
-                store={"keytab": f"FILE:{keytab}"},
-            )
-        except _RawError as error:
-            raise _gss_error(error) from error
+        self._service = service.encode()
+        # Heimdal takes a service without a host's name for one on this very host: there any key will do, and what the
+        # ticket was for is judged afterwards, as it is everywhere.
+        name = gssapi.Name(service, gssapi.NameType.hostbased_service) if _HAS_STORES else None
+        # Neither SPNEGO nor IAKERB, by `_acquire`: their parsers have had crashes before authentication.
+        self._credentials = _acquire("accept", {"keytab": f"FILE:{keytab}"}, name)
         # Whether a client has been seen whose messages, tried again, were refused; nobody is served before.
-        self.replay_proved = False
-        self.integrity_proved = False
+        self.proved = False
         # For how many seconds the library lets a context outlive its ticket.
         self.grace = 0
 
     def context(self) -> AcceptorContext:
         """Return a fresh context that waits for a client's first token."""
-        return AcceptorContext(gssapi.SecurityContext(creds=self._credentials, usage="accept"), self)
+        return AcceptorContext(self.raw_context(), self)
+
+    def raw_context(self) -> gssapi.SecurityContext:
+        """Return a fresh context of the library's own."""
+        return gssapi.SecurityContext(creds=self._credentials, usage="accept")
+
+    def check_service(self, target: bytes) -> None:
+        """Raise GssError where a client's ticket is for another service than ours."""
+        if target.split(b"@")[0].split(b"/")[0] != self._service:
+            raise GssError(WRONG_KEY, f"a ticket for {target!r}, which is another service")
 
 
 class Initiator:
@@ -157,17 +178,14 @@ class Initiator:
 
     def __init__(self, client_keytab: str = "", principal: str = "", cache: str = "") -> None:
         self._credentials = None
-        store: dict[bytes | str, bytes | str] = {}
+        store = {}
         if client_keytab:
             store["client_keytab"] = f"FILE:{client_keytab}"
         if cache:
             store["ccache"] = cache
         if store or principal:
             name = gssapi.Name(principal, gssapi.NameType.kerberos_principal) if principal else None
-            try:
-                self._credentials = gssapi.Credentials(name=name, usage="initiate", mechs=[_KRB5], store=store or None)
-            except _RawError as error:
-                raise _gss_error(error) from error
+            self._credentials = _acquire("initiate", store, name)
 
     def context(self, service: str, host: str) -> Context:
         """Return a fresh context towards `service@host` (the principal `service/FQDN` in the host's realm)."""
@@ -180,11 +198,26 @@ class Initiator:
 
     def copy_to(self, cache: str) -> None:
         """Put this identity's tickets into another cache, over what was there. Raises GssError."""
+        credentials = self._credentials or _acquire("initiate", {}, None)
         try:
-            credentials = self._credentials or gssapi.Credentials(usage="initiate", mechs=[_KRB5])
             credentials.store(store={"ccache": cache}, usage="initiate", mech=_KRB5, overwrite=True)
         except _RawError as error:
             raise _gss_error(error) from error
+        except NotImplementedError as error:  # Heimdal 7
+            raise GssError(OTHER, "this Kerberos library cannot copy tickets") from error
+
+
+def _acquire(usage: str, store: dict[str, str], name: gssapi.Name | None) -> gssapi.Credentials:
+    """Return credentials of Kerberos' mechanism. Raises GssError."""
+    if not _HAS_STORES:
+        os.environ |= {_STORE_VARIABLES[key]: value for key, value in store.items()}
+    chosen: dict[bytes | str, bytes | str] = dict(store.items())
+    try:
+        return gssapi.Credentials(
+            name=name, usage=usage, mechs=[_KRB5], store=chosen if store and _HAS_STORES else None
+        )  # fmt: skip
+    except _RawError as error:
+        raise _gss_error(error) from error
 
 
 def _grace(context: gssapi.SecurityContext) -> int:
@@ -194,12 +227,12 @@ def _grace(context: gssapi.SecurityContext) -> int:
     """
     left = int(context.lifetime)
     ends: float = gssapi.raw.krb5_export_lucid_sec_context(context, 1).endtime  # type: ignore[attr-defined]  # stubs
-    return max(0, round(left - (ends - time.time())))
+    return max(0, int(left - (ends - time.time())))
 
 
 def _gss_error(error: _RawError, received: bytes | None = None) -> GssError:
     token = getattr(error, "token", None)
-    return GssError(reason_of(error.maj_code, error.min_code), _words(error), token, received)
+    return GssError(reason_of(error.maj_code, error.min_code, heimdal=_IS_HEIMDAL), _words(error), token, received)
 
 
 def _words(error: _RawError) -> str:

@@ -3,6 +3,8 @@
 Sources: RFC 2744 section 3.9.1 (major codes), RFC 4120 section 7.5.9 and MIT krb5's krb5.h (minor codes).
 """
 
+import errno
+
 from xman.gss import CLOCK_SKEW, EXPIRED, KDC_UNREACHABLE, NO_SERVICE, NO_TICKET, OTHER, REPLAY, WRONG_KEY
 
 # Routine errors stand in the upper half of a major code.
@@ -33,10 +35,18 @@ _REASONS = {
 }
 
 
-def reason_of(major: int, minor: int) -> str:
+# Heimdal counts as MIT does where both have a code, but means something else by some.
+_HEIMDAL_REASONS = {
+    _KRB5_BASE + 141: EXPIRED,  # KRB5_CC_NOTFOUND: a cache whose tickets it overlooks, since they have expired
+    errno.ENOENT: NO_TICKET,  # the cache's file; MIT has KRB5_FCC_NOFILE
+}
+
+
+def reason_of(major: int, minor: int, *, heimdal: bool = False) -> str:
     """Return the reason (a constant of `xman.gss`) of a failure's two codes, as the C functions give them."""
     # The minor code is the unsigned view of a signed 32-bit number.
-    reason = _REASONS.get(minor - 2**32 if minor >= 2**31 else minor)
+    number = minor - 2**32 if minor >= 2**31 else minor
+    reason = (_HEIMDAL_REASONS.get(number) if heimdal else None) or _REASONS.get(number)
     if reason is not None:
         return reason
     routine = major >> _ROUTINE_SHIFT & _ROUTINE_MASK
