@@ -116,9 +116,9 @@ def test_a_ticket_that_expires(place: Place) -> None:
 
 def test_a_recorded_conversation_is_worth_nothing(place: Place) -> None:
     with Peer(place.realm.kinit("alice", PASSWORD, "recorded"), place.daemon.port) as client:
-        client.send(command(b"pause", b"test"))
+        client.send(command(b"pause", b"test", b"--reason=recorded"))
         client.receive()
-    begun = len(place.daemon.syslog.audit(ev="begin"))
+    place.daemon.syslog.wait(ev="begin", reason="recorded")
 
     with socket.create_connection(("127.0.0.1", place.daemon.port), timeout=20) as attacker:
         attacker.sendall(client.sent)
@@ -126,8 +126,9 @@ def test_a_recorded_conversation_is_worth_nothing(place: Place) -> None:
             while attacker.recv(1000):
                 pass
 
-    place.daemon.rxm(place.kinit("alice", "alice"), "unpause", "test")
-    assert [line["verb"] for line in place.daemon.syslog.audit(ev="begin")[begun:]] == ["unpause"]
+    place.daemon.rxm(place.kinit("alice", "alice"), "unpause", "test", "--reason=afterwards")
+    place.daemon.syslog.wait(ev="begin", reason="afterwards")
+    assert len(place.daemon.syslog.audit(ev="begin", reason="recorded")) == 1
 
 
 def test_an_altered_message_is_worth_nothing(place: Place) -> None:
