@@ -26,6 +26,7 @@ from xmand.notify import notify
 from xmand.ring import Ring
 from xmand.server import Server
 from xmand.settings import Settings
+from xmand.stamps import Stamper
 from xmand.syslog import LOG_AUTHPRIV, LOG_INFO, Syslog
 from xmand.virt.driver import CHANGE, READ, Driver
 from xmand.workers import Workers
@@ -77,6 +78,7 @@ class Daemon:
         self._engine = Engine(settings, self._driver, locks)
         self._events = Events(self._driver)
         self._events.listen(lambda event: self._ring.add(str(event)))
+        self._stamper = Stamper(self._driver, locks, self._events)
         host = Host(settings, self._driver, locks, self._ring, self._engine, self._events)
         self._commands = Commands(host, audit, self._journal)
         self._server = Server(self._session, self._commands, audit, settings.limits)
@@ -97,6 +99,7 @@ class Daemon:
         names = " ".join(listen.name(sock.getsockname()) for sock in sockets)
         logger.info("xmand %s listens on %s", xman.__version__, names)
         self._events.start()
+        self._stamper.start()
         notify("READY=1")
         await stop.first.wait()
         notify("STOPPING=1")

@@ -108,7 +108,9 @@ class Events:
         """Return when the domain came into `state`, in seconds since 1970; None where that was not seen."""
         with self._lock:
             seen, at = self._states.get(uuid, ("", 0.0))
-        return at if seen == state else None
+        # Xen's words for a guest that runs and has nothing to do, or waits for a CPU.
+        running = state in ("blocked", "nostate") and seen == "running"
+        return at if seen == state or running else None
 
     def _forget(self, event: Event) -> None:
         if event.name == LOST:  # what happened meanwhile is not known

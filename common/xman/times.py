@@ -22,6 +22,15 @@ def seconds(text: str) -> int:
     return found
 
 
+def span(seconds: int) -> str:
+    """Return `3:04:05`, or `2 days, 3:04:05`, as xm's uptime has it."""
+    minutes, rest = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    clock = f"{hours}:{minutes:02}:{rest:02}"
+    return f"{days} day{'s' * (days > 1)}, {clock}" if days else clock
+
+
 def local(text: str) -> str:
     """Return the time `text` (as `utc` makes it) as a person reads it here: `2026-11-21 11:00:00+0100`."""
     return time.strftime("%Y-%m-%d %H:%M:%S%z", time.localtime(seconds(text)))

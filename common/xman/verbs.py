@@ -229,7 +229,10 @@ VERBS = (
         ),
         changes=True,
     ),
-    Verb("reboot", "ask a domain to restart itself", "life", _DOMAIN, _ALL, changes=True),
+    Verb(
+        "reboot", "ask a domain to restart itself", "life", _DOMAIN,
+        (Option(("-w", "--wait"), "return when it has"), *_ALL), changes=True,
+    ),
     Verb("pause", "stop a domain's CPUs", "life", _DOMAIN, changes=True),
     Verb("unpause", "let a paused domain go on", "life", _DOMAIN, changes=True),
     Verb(

@@ -5,6 +5,7 @@
 
 import os
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
@@ -103,11 +104,22 @@ LONG = [
     ),
     off("vm2", max_memory=128 * MIB, persistent=True),
 ]  # fmt: skip
+RUNS = [
+    domain(
+        "vm1", id=3, state="paused", reason="user", paused_by="alice@EXAMPLE.ORG", since="2026-11-21T10:00:00Z",
+        started="2026-11-20T06:55:55Z", uptime_seconds=97445,
+    ),
+    domain(
+        "vm2", id=4, state="paused", reason="ioerror", started="2026-11-21T09:00:00Z", uptime_seconds=3600,
+        disk_errors=[{"disk": "vda", "error": "no space"}, {"disk": "vdb", "error": "unspec"}],
+    ),
+]  # fmt: skip
 
 
 STATS = [
     domain(
-        "vm1", id=3, cpu_seconds=12.5, cpu_percent=99.4, vcpus=2, max_memory=256 * MIB, memory_rss=90 * MIB,
+        "vm1", id=3, started="2026-11-21T09:00:00Z", uptime_seconds=3600,
+        cpu_seconds=12.5, cpu_percent=99.4, vcpus=2, max_memory=256 * MIB, memory_rss=90 * MIB,
         memory_unused=40 * MIB + 5,
         interfaces=[{"name": "vnet0", "rx_octets": 1234, "rx_packets": 12, "tx_octets": 0, "tx_packets": 0},
                     {"name": "vnet1"}],
@@ -124,6 +136,12 @@ HOST_STATS = {
     "pools": [{"name": "default", "active": True, "capacity": 2**40, "allocation": 2**30, "available": 2**39},
               {"name": "old", "active": False}],
 }  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def _in_utc(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
 
 
 def check(name: str, text: str) -> None:
@@ -143,6 +161,7 @@ def check(name: str, text: str) -> None:
         ("list-empty", "list", {"domains": []}),
         ("list-states", "list", {"domains": STATES}),
         ("list-long", "list", {"domains": LONG, "long": True}),
+        ("list-long-runs", "list", {"domains": RUNS, "long": True}),
         ("info", "info", INFO | {"host_id": "skirit80", "later": "field"}),
         ("info-little-known", "info", {"host": "skirit80", "nr_cpus": 1, "node_to_cpu": "", "xmand_version": "0.1.0"}),
         ("info-xen", "info", INFO | XEN_INFO),

@@ -39,3 +39,12 @@ def test_what_is_written_is_read_again(seconds: int) -> None:
 def test_any_other_form_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"time|day"):
         times.seconds(text)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0, "0:00:00"), (59, "0:00:59"), (3600, "1:00:00"), (86399, "23:59:59"), (86400, "1 day, 0:00:00"),
+     (2 * 86400 + 3 * 3600 + 4 * 60 + 5, "2 days, 3:04:05")],
+)  # fmt: skip
+def test_a_span_is_as_xms_uptime_has_it(seconds: int, text: str) -> None:
+    assert times.span(seconds) == text

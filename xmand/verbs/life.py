@@ -1,10 +1,14 @@
 """Verbs of a domain's life: destroy, shutdown, reboot, pause, unpause. What already holds is a success, and said."""
 
+import contextlib
 import time
+from dataclasses import replace
 
-from xman.errors import RefusedError, WaitTimeoutError
+from xman.errors import RefusedError, WaitTimeoutError, XmanError
 from xman.result import Result
+from xmand import restart
 from xmand.call import Call
+from xmand.virt import metadata
 from xmand.virt.domain import PAUSED, Domain
 
 
@@ -47,12 +51,19 @@ def _forced(call: Call) -> Result:
 
 
 def reboot(call: Call) -> Result:
-    """Ask the guest to restart; libvirt can only say that it was asked."""
-    with call.changing() as domain:
-        domain.require_active()
-        _require_not_paused(domain)
-        domain.ask_reboot()
-        return Result(changed=True, domain=domain.name)
+    """Ask the guest to restart; libvirt can only say that it was asked. With `--wait`, until it has."""
+    # Subscribed before it is asked: the answer may be quick.
+    with call.host.events.subscribe() as subscription:
+        with call.changing() as domain:
+            domain.require_active()
+            _require_not_paused(domain)
+            before = domain.identifier()
+            domain.ask_reboot()
+        if not call.parsed.flag("wait"):
+            return Result(changed=True, domain=domain.name)
+        # Not under the lock, as for shutdown.
+        seconds = restart.wait(domain, before, lambda: call.writer, subscription, call.deadline)
+    return Result({"rebooted": True, "seconds": seconds}, changed=True, domain=domain.name)
 
 
 def pause(call: Call) -> Result:
@@ -61,7 +72,7 @@ def pause(call: Call) -> Result:
         if domain.require_active() == PAUSED:
             return already(domain, "paused")
         domain.pause()
-        return Result(changed=True, domain=domain.name)
+        return Result(changed=True, domain=domain.name, notes=_remember_who(call, domain))
 
 
 def unpause(call: Call) -> Result:
@@ -70,7 +81,24 @@ def unpause(call: Call) -> Result:
         if domain.require_active() != PAUSED:
             return already(domain, "running")
         domain.unpause()
+        _remember_nobody(domain)
         return Result(changed=True, domain=domain.name)
+
+
+def _remember_who(call: Call, domain: Domain) -> tuple[str, ...]:
+    """Write down who paused it, for `list --long`; return what is to be said where that cannot be."""
+    try:
+        metadata.update(domain, lambda found: replace(found, paused_by=call.principal))
+    except XmanError as error:
+        return (f"It is paused; by whom could not be written down: {error}",)
+    return ()
+
+
+def _remember_nobody(domain: Domain) -> None:
+    # What is left standing is not shown of a domain that runs, and goes with its next pause.
+    with contextlib.suppress(XmanError):
+        if metadata.read(domain).paused_by:
+            metadata.update(domain, lambda found: replace(found, paused_by=""))
 
 
 def already(domain: Domain, what: str) -> Result:

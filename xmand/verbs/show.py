@@ -6,7 +6,7 @@ import socket
 from typing import Any
 
 import xman
-from xman import verbs
+from xman import times, verbs
 from xman.errors import NoSuchDomainError, RefusedError, UsageError, XmanError
 from xman.result import Result
 from xmand import xl
@@ -37,7 +37,14 @@ def list(call: Call) -> Result:
             domains = [domain for domain in domains if power_state(domain, saved) == state]
         if long:
             domains = [domain | more for domain in domains if (more := _details(connection, domain["uuid"]))]
+    domains = [domain | _since(call, domain) for domain in domains]
     return Result({"domains": domains} | ({"long": True} if long else {}))
+
+
+def _since(call: Call, domain: dict[str, Any]) -> dict[str, str]:
+    """Return when its state began, where that was seen."""
+    at = call.host.events.since(domain["uuid"], domain["state"])
+    return {} if at is None else {"since": times.utc(at)}
 
 
 def _details(connection: Connection, uuid: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from xmand.call import Call
 from xmand.virt.domain import find
 from xmand.virt.driver import Connection
 
-# Events would come sooner, but are lost over a restart of libvirtd; these are two small calls.
+# Events come sooner, but are lost over a restart of libvirtd; these are two small calls.
 _POLL_SECONDS = 0.5
 
 
@@ -31,13 +31,15 @@ def wait(call: Call) -> Result:
         # What was never there is not off: the name is likely to be a slip.
         if wanted != verbs.GONE:
             raise
-    while not _holds(wanted, state := _state(call.reader, uuid)):
-        if state == verbs.GONE:
-            raise NoSuchDomainError(name)
-        now = time.monotonic()
-        if now >= call.deadline:
-            raise WaitTimeoutError(f"Domain '{name}' is still {state} after {now - began:.1f} s, not {wanted}.")
-        time.sleep(min(_POLL_SECONDS, call.deadline - now))
+    with call.host.events.subscribe() as subscription:
+        while not _holds(wanted, state := _state(call.reader, uuid)):
+            if state == verbs.GONE:
+                raise NoSuchDomainError(name)
+            now = time.monotonic()
+            if now >= call.deadline:
+                raise WaitTimeoutError(f"Domain '{name}' is still {state} after {now - began:.1f} s, not {wanted}.")
+            # Any event is a reason to look again.
+            subscription.take(min(_POLL_SECONDS, call.deadline - now))
     result = {"name": name, "state": state, "seconds": round(time.monotonic() - began, 1)}
     return Result(result, domain=name)
 

@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Callable
 from typing import Any
 
-from xmand.virt import sharing
+from xmand.virt import runs, sharing
 from xmand.virt.arriving import REASON, is_arriving
 from xmand.virt.domain import KIB, STATES
 from xmand.virt.driver import Connection, RawDomain, api, code_of, constants, reading, translate
@@ -82,6 +82,7 @@ def details(raw: RawDomain) -> dict[str, Any]:
         reason_text = REASON if is_arriving(raw) else _REASONS.get(STATES[state], {}).get(reason)
     if reason_text:
         found["reason"] = reason_text
+    found |= runs.facts(raw)
     # LXC has no number of CPUs, a transient domain no autostart.
     with contextlib.suppress(api.libvirtError):
         found["max_vcpus"] = _max_vcpus(raw)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from xman import times
 from xman.values import MIB
 
 _HEADER = "%-40s %5s %5s %5s %10s %9s" % ("Name", "ID", "Mem", "VCPUs", "State", "Time(s)")
@@ -25,8 +26,10 @@ _LETTERS = {
 # Keys of a domain in `list --long`, in the order shown: (key, label).
 _LONG = (
     ("name", "name"), ("id", "domid"), ("uuid", "uuid"), ("state", "state"), ("reason", "reason"),
-    ("memory", "memory"), ("max_memory", "maxmem"), ("vcpus", "vcpus"), ("max_vcpus", "max_vcpus"),
-    ("cpu_seconds", "cpu_time"), ("persistent", "persistent"), ("autostart", "autostart"), ("host", "host"),
+    ("paused_by", "paused_by"), ("disk_errors", "disk_errors"), ("since", "since"), ("started", "started"),
+    ("uptime_seconds", "uptime"), ("memory", "memory"), ("max_memory", "maxmem"), ("vcpus", "vcpus"),
+    ("max_vcpus", "max_vcpus"), ("cpu_seconds", "cpu_time"), ("persistent", "persistent"), ("autostart", "autostart"),
+    ("host", "host"),
 )  # fmt: skip
 
 
@@ -64,9 +67,20 @@ def reached(data: dict[str, Any]) -> str:
     return f"{data['name']} is {data['state']} after {data['seconds']:.1f} s\n"
 
 
+def about_run(key: str, value: Any) -> str:
+    """Return what a field about a domain's run says to a person; of other fields their text."""
+    if key in ("since", "started"):
+        return times.local(value)
+    if key == "uptime_seconds":
+        return times.span(value)
+    return str(value)
+
+
 def _value(key: str, value: Any) -> str:
     if key in ("memory", "max_memory"):
         return str(value // MIB)
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return str(value)
+    if key == "disk_errors":
+        return ", ".join(f"{each['disk']}: {each['error']}" for each in value)
+    return about_run(key, value)

@@ -2,12 +2,13 @@
 
 from typing import Any
 
-from xman.render.domains import FIELD
+from xman.render.domains import FIELD, about_run
 from xman.values import MIB
 
 # (key, label), in the order shown; labels are those of `list --long` and `info` where these have them.
 _DOMAIN = (
-    ("name", "name"), ("id", "domid"), ("uuid", "uuid"), ("state", "state"), ("cpu_seconds", "cpu_time"),
+    ("name", "name"), ("id", "domid"), ("uuid", "uuid"), ("state", "state"),
+    ("started", "started"), ("uptime_seconds", "uptime"), ("cpu_seconds", "cpu_time"),
     ("cpu_percent", "cpu_percent"), ("vcpus", "vcpus"), ("memory", "memory"), ("max_memory", "maxmem"),
     ("memory_rss", "memory_rss"), ("memory_unused", "memory_unused"),
 )  # fmt: skip
@@ -63,7 +64,7 @@ def _value(key: str, value: Any) -> Any:
         return " ".join(f"{average:.2f}" for average in value)
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return value
+    return about_run(key, value) if key in ("started", "uptime_seconds") else value
 
 
 def _text(fields: list[tuple[str, Any]]) -> str:

@@ -1,0 +1,65 @@
+"""The present run of a domain: since when, who stopped its CPUs, and which disks did."""
+
+import contextlib
+import time
+from pathlib import Path
+from typing import Any
+
+from xman import times
+from xman.errors import MetadataError
+from xmand.virt import metadata
+from xmand.virt.driver import RawDomain, api, constants, reading
+
+# Where libvirt's QEMU driver keeps the numbers of its processes.
+_PIDS = Path("/run/libvirt/qemu")
+_PROC = Path("/proc")
+# proc(5): the process's start, in ticks since the host's; counted behind the name, which may hold blanks.
+_START_FIELD = 22 - 3
+_TICKS_PER_SECOND = 100  # as the kernel tells it to programs on every architecture of ours
+_DISK_ERRORS = constants("VIR_DOMAIN_DISK_ERROR_")
+
+
+def facts(raw: RawDomain) -> dict[str, Any]:
+    """Return what is known of the run of a domain: nothing where it is off. Raises NoSuchDomainError."""
+    name = str(raw.name())
+    with reading(name):
+        if not raw.isActive():
+            return {}
+        state, reason = raw.state()
+    found: dict[str, Any] = {}
+    with contextlib.suppress(MetadataError):  # who changes something is told
+        stamped = metadata.read_raw(raw, name)
+        if stamped.started is not None:
+            found["started"] = times.utc(stamped.started)
+            found["uptime_seconds"] = max(0, int(time.time()) - stamped.started)
+        # A pause of another kind says itself what it is.
+        if stamped.paused_by and (state, reason) == (api.VIR_DOMAIN_PAUSED, api.VIR_DOMAIN_PAUSED_USER):
+            found["paused_by"] = stamped.paused_by
+    if (state, reason) == (api.VIR_DOMAIN_PAUSED, api.VIR_DOMAIN_PAUSED_IOERROR):
+        found["disk_errors"] = _disk_errors(raw)
+    return found
+
+
+def _disk_errors(raw: RawDomain) -> list[dict[str, str]]:
+    with contextlib.suppress(api.libvirtError):  # the driver does not tell
+        return [{"disk": disk, "error": _DISK_ERRORS.get(n, str(n))} for disk, n in sorted(raw.diskErrors().items())]
+    return []
+
+
+def process_start(raw: RawDomain) -> int | None:
+    """Return when the process of a QEMU guest was started, in seconds since 1970.
+
+    None where that is not when its run began (it was restored, or came from another host), where it cannot be seen,
+    and for other hypervisors.
+    """
+    try:
+        pid = int((_PIDS / f"{raw.name()}.pid").read_text())
+        words = (_PROC / str(pid) / "cmdline").read_bytes().split(b"\0")
+        stat = (_PROC / str(pid) / "stat").read_text()
+        boot = next(line for line in (_PROC / "stat").read_text().splitlines() if line.startswith("btime "))
+    except (OSError, ValueError, StopIteration):
+        return None
+    # Another process has its number now, or its memory came from a file or over the net.
+    if raw.UUIDString().encode() not in words or b"-incoming" in words:
+        return None
+    return int(boot.split()[1]) + int(stat.rpartition(")")[2].split()[_START_FIELD]) // _TICKS_PER_SECOND
