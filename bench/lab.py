@@ -22,6 +22,8 @@ PORT = 4373
 REMCTL_PORT = 4390
 URI = "test+unix:///default?socket=/run/libvirt/libvirt-sock"
 RIVAL_URI = f"test+tcp://{HOST}/default"
+# All clients are one user on one machine here, and no crowd of many.
+_LIMITS = "[limits]\nconnections = 1024\nconnections_per_principal = 1024\nunauthenticated_per_source = 1024\n"
 _REMCTLD = ROOT / ".build" / "remctl-server" / "usr" / "sbin" / "remctld"
 
 
@@ -51,7 +53,7 @@ class Lab:
         self.host = Host(self.realm, directory / "realm" / "hv1", HOST, ADDRESS)
         self._ends.callback(self.host.stop)
         self.host.start()
-        self.xmand = self.host.xmand(self.realm, admins=("alice@XMAN.TEST",), uri=URI, port=PORT)
+        self.xmand = self.host.xmand(self.realm, admins=("alice@XMAN.TEST",), uri=URI, tables=_LIMITS, port=PORT)
         self._ends.callback(self.xmand.stop)
         self.domains = 1
         self._many: Daemon | None = None
@@ -82,11 +84,11 @@ class Lab:
 
     def start_many(self) -> None:
         """Start the xmand of the many hosts."""
-        keytab = self.realm.keytab
+        keytab = str(self.directory / "many.keytab")
         self.realm.add_services([f"host/{name}" for name in many(MOST_HOSTS)], keytab)
         self._many = Daemon(
             self.realm, self.directory / "many", uri=URI, admins=("alice@XMAN.TEST",), listen=f"0.0.0.0:{MANY_PORT}",
-            prefix=self.host.prefix, keytab=keytab, host=HOST,
+            prefix=self.host.prefix, keytab=keytab, host=HOST, tables=_LIMITS,
         )  # fmt: skip
         self._ends.callback(self._many.stop)
 

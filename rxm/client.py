@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _CHUNK = 65_536
 # One address of a host that is down should not use up the time for the next.
-_CONNECT_SECONDS = 10.0
+_ADDRESS_SECONDS = 5.0
 # A host whose connection broke in the middle of a change is asked again for so long: an xmand that was restarted is
 # back by then.
 _AGAIN_SECONDS = 10.0
@@ -46,6 +46,10 @@ class Deadline:
         if left <= 0:
             raise TimeoutError
         return left if most is None else min(left, most)
+
+    def within(self, seconds: float) -> "Deadline":
+        """Return the earlier of this deadline and one after `seconds`."""
+        return Deadline(seconds if self._end is None else min(seconds, self._end - time.monotonic()))
 
 
 class Reply:
@@ -71,7 +75,7 @@ def initiator(client_keytab: str = "", principal: str = "") -> "Initiator":
     try:
         return initiators.initiator(client_keytab, principal)
     except GssError as error:
-        raise _explained(error) from error
+        raise explained(error) from error
 
 
 class Connection:
@@ -98,7 +102,7 @@ class Connection:
                 self._fill(deadline.remaining())
         except GssError as error:
             self.close()
-            raise _explained(error) from error
+            raise explained(error) from error
         except (OSError, SessionError, EOFError) as error:
             self.close()
             raise UnreachableError(_why(error, port)) from error
@@ -209,7 +213,7 @@ class Connection:
         while time.monotonic() < give_up:
             try:
                 self._abandon()
-                self._open(Deadline(deadline.remaining(_CONNECT_SECONDS)))
+                self._open(Deadline(deadline.remaining(_ADDRESS_SECONDS)))
                 reply = ask()
             except (UnreachableError, CredentialsError, UnknownOutcomeError):
                 pass
@@ -358,7 +362,7 @@ def _dial(host: str, port: int, deadline: Deadline) -> _socket.socket:
     for family, kind, protocol, _name, address in _socket.getaddrinfo(_octets(host), port, type=_socket.SOCK_STREAM):
         sock = _socket.socket(family, kind, protocol)
         try:
-            sock.settimeout(deadline.remaining(_CONNECT_SECONDS))
+            sock.settimeout(deadline.remaining(_ADDRESS_SECONDS))
             sock.connect(address)
             sock.setsockopt(_socket.IPPROTO_TCP, _socket.TCP_NODELAY, 1)
             return sock
@@ -376,7 +380,8 @@ def _octets(host: str) -> bytes:
         raise OSError("this cannot be the name of a host") from error
 
 
-def _explained(error: GssError) -> CredentialsError:
+def explained(error: GssError) -> CredentialsError:
+    """Return the error for the user."""
     from rxm import explain
 
     return explain.gss_error(error)

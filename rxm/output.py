@@ -104,14 +104,12 @@ class Output:
             _write(sys.stderr.fileno(), f"Error: {where}{message}\n".encode())
             self._to_syslog(verb, target, code, message)
 
-    def merged_list(self, rows: "list[dict[str, Any]]") -> None:
-        """Print the domains of several hosts as one table."""
-        from xman.render import domains
+    def merged(self, verb: str, answers: "dict[str, dict[str, Any]]", milliseconds: dict[str, int]) -> None:
+        """Print what several hosts said as one text."""
+        from xman.render import merged
 
         if not self._quiet:
-            rows.sort(key=lambda row: (row["name"], row["host"]))
-            long = bool(rows) and "max_memory" in rows[0]
-            _write(sys.stdout.fileno(), (domains.long_listing(rows) if long else domains.table(rows, True)).encode())
+            _write(sys.stdout.fileno(), merged.text(verb, answers, milliseconds).encode())
 
     def progress(self, target: Target, data: bytes) -> None:
         """Show a person what a command that runs says; programs get results only."""
@@ -122,6 +120,10 @@ class Output:
                 if not (os.isatty(sys.stderr.fileno()) and self._draw(target, line)):
                     self._clear()
                     _write(sys.stderr.fileno(), self._labelled(target, line))
+
+    def warn(self, text: str) -> None:
+        """Say something to a person."""
+        _write(sys.stderr.fileno(), f"{text}\n".encode())
 
     def close(self) -> None:
         """Clear the bar for good, whatever the commands under way may still say."""

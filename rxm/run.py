@@ -27,18 +27,27 @@ _SILENCE_SECONDS = 90.0
 # Commands that wait for guests are sent to one host side by side, over as many connections: what one of them takes, the
 # others need not wait for. Half of what a host grants one caller.
 _LANES = 16
+# Up to here the user's own ticket cache does, and the tickets that are fetched stay there for the next command.
+_FEW_HOSTS = 8
+# What `xman.render.merged` makes one text of.
+_MERGED = ("list", "stats", "state", "job-list", "ping")
 
 
 class Runner:
     """One invocation of rxm."""
 
-    def __init__(self, options: Options, settings: Settings, parsed: Parsed, identity: "Initiator") -> None:
+    def __init__(self, options: Options, settings: Settings, parsed: Parsed) -> None:
         self._options = options
         self._settings = settings
         self._parsed = parsed
-        self._identity = identity
         self._hosts = plan.hosts(options, settings)
         self._deadline = Deadline(_seconds(options, parsed))
+        own = initiator(settings.client_keytab, settings.principal)
+        self._identity: Callable[[str], Initiator] = lambda _host: own
+        if len(self._hosts) > _FEW_HOSTS:
+            from rxm.identities import Identities
+
+            self._identity = Identities(own, settings.principal, self._hosts).of
         # Set once; read by every host's thread before it begins another command.
         self._stopped = False
         self._under_way: set[Job] = set()
@@ -56,8 +65,8 @@ class Runner:
             raise UsageError("--rid is the id of one request; give one target with it.")
         several = len({job.target.host for job in jobs}) > 1
         output = self._output(several)
-        if several and self._parsed.verb.name == "list" and not self._options.json:
-            return self._merged_list(jobs, output)
+        if several and not self._options.json and self._parsed.verb.name in _MERGED:
+            return self._merged(jobs, output)
         # The plain case first: `together` is not even loaded for it.
         if len(jobs) > 1 and self._parsed.verb.family == "batch":
             from rxm import together
@@ -65,7 +74,8 @@ class Runner:
             if together.applies(self._parsed, jobs):
                 return self._together(jobs, output)
         one = self._follow if self._parsed.follows else self._one
-        return outcome.combine(self._each_host(jobs, output, lambda c, job: one(c, job, output)))
+        codes = self._each_host(jobs, output, lambda c, job: one(c, job, output))
+        return self._summed_up(codes, len(jobs), output)
 
     def _together(self, jobs: list[Job], output: Output) -> int:
         """Do all of them; where one fails, begin no other and undo those that were done."""
@@ -148,22 +158,36 @@ class Runner:
             output.failure(verb, job.target, envelope["code"], message if name in message else f"'{name}': {message}")
             return int(envelope["code"])
 
-        return outcome.combine(codes + self._each_host(jobs, output, one))
+        codes += self._each_host(jobs, output, one)
+        return self._summed_up(codes, len(jobs) + len(problems), output)
 
-    def _merged_list(self, jobs: list[Job], output: Output) -> int:
-        rows: list[dict[str, Any]] = []
+    def _merged(self, jobs: list[Job], output: Output) -> int:
+        """Print what several hosts say as one table, once all have said it."""
+        verb = self._parsed.verb.name
+        answers: dict[str, dict[str, Any]] = {}
+        milliseconds: dict[str, int] = {}
 
         def one(connection: Connection, job: Job) -> int:
             envelope = self._structured(connection, job)
             if not envelope["ok"]:
-                output.failure("list", job.target, envelope["code"], envelope["message"])
+                output.failure(verb, job.target, envelope["code"], envelope["message"])
                 return int(envelope["code"])
-            rows.extend([domain | {"host": job.target.host} for domain in envelope["result"]["domains"]])
+            answers[job.target.host] = envelope["result"]
+            milliseconds[job.target.host] = envelope["ms"]
             return outcome.OK
 
         codes = self._each_host(jobs, output, one)
-        output.merged_list(rows)
-        return outcome.combine(codes)
+        output.merged(verb, answers, milliseconds)
+        return self._summed_up(codes, len(jobs), output)
+
+    def _summed_up(self, codes: list[int], targets: int, output: Output) -> int:
+        """Return the exit status; of many targets, not all of them well, say how many are how."""
+        status = outcome.combine(codes)
+        if targets > 1 and status != outcome.OK:
+            from rxm import summary
+
+            output.warn(summary.text(codes, targets))
+        return status
 
     def _each_host(self, jobs: list[Job], output: Output, one: "Callable[[Connection, Job], int]") -> list[int]:
         """Do each host's jobs over one connection, hosts side by side; return the codes.
@@ -228,7 +252,10 @@ class Runner:
     def _connect(self, host: str, deadline: Deadline | None = None) -> Connection:
         port = self._options.port or self._settings.port
         service = self._options.service or self._settings.service
-        return Connection(host, port, service, self._identity, deadline or self._deadline)
+        deadline = deadline or self._deadline
+        # A host that is alone may take as long as the command does.
+        connecting = deadline.within(self._settings.connect_seconds) if len(self._hosts) > 1 else deadline
+        return Connection(host, port, service, self._identity(host), connecting)
 
     def _one(self, connection: Connection, job: Job, output: Output) -> int:
         verb = self._parsed.verb.name
@@ -389,5 +416,4 @@ def _seconds(options: Options, parsed: Parsed) -> float | None:
 
 def run(options: Options, settings: Settings, parsed: Parsed) -> int:
     """Carry out one invocation; return its exit status. Raises XmanError."""
-    identity = initiator(settings.client_keytab, settings.principal)
-    return Runner(options, settings, parsed, identity).run()
+    return Runner(options, settings, parsed).run()

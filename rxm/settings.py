@@ -9,17 +9,29 @@ from xman.wire.constants import PORT
 SYSTEM_PATH = "/etc/xman/rxm.toml"
 # A host at a time takes milliseconds; more in flight than this only fills the client's own processor.
 DEFAULT_FANOUT = 64
+# Among many hosts: for a host that answers this is plenty, and one that hangs gives its place to the next after it.
+DEFAULT_CONNECT_SECONDS = 10.0
 
 
 class Settings:
     """Everything that can be configured."""
 
-    __slots__ = ("client_keytab", "domains", "fanout", "groups", "hosts", "port", "principal", "service")
+    __slots__ = (
+        "client_keytab",
+        "connect_seconds",
+        "domains",
+        "fanout",
+        "groups",
+        "hosts",
+        "port",
+        "principal",
+        "service",
+    )
 
     def __init__(
         self, hosts: str = "", groups: dict[str, str] | None = None, domains: dict[str, str] | None = None,
         port: int = PORT, service: str = "host", fanout: int = DEFAULT_FANOUT, client_keytab: str = "",
-        principal: str = "",
+        principal: str = "", connect_seconds: float = DEFAULT_CONNECT_SECONDS,
     ) -> None:  # fmt: skip
         self.hosts = hosts
         self.groups = groups or {}
@@ -30,6 +42,7 @@ class Settings:
         self.fanout = fanout
         self.client_keytab = client_keytab
         self.principal = principal
+        self.connect_seconds = connect_seconds
 
 
 def load(path: str) -> Settings:
@@ -50,6 +63,7 @@ def load(path: str) -> Settings:
         fanout=table.number("fanout", base.fanout, least=1, most=65535),
         client_keytab=table.text("client_keytab", base.client_keytab),
         principal=table.text("principal", base.principal),
+        connect_seconds=table.seconds("connect_seconds", base.connect_seconds),
     )
     for key in table.unknown():
         sys.stderr.write(f"rxm: {key}: not known to this release\n")

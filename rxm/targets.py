@@ -8,7 +8,6 @@ if TYPE_CHECKING:
     from typing import Any
 
 _SET_SIGNS = frozenset("[]@*!&^")
-_GROUP = r"@[^,\[\]&!^\s]+"
 
 
 class Target:
@@ -33,27 +32,18 @@ class Target:
 def expand(text: str, groups: dict[str, str] | None = None) -> list[str]:
     """Return the names that a comma list, a range (`skirit[80-84]`) or a group (`@cluster`) stands for, once each.
 
-    Groups are those of the configuration (`groups`) or, where it has none, of ClusterShell's own files. Raises
-    UsageError.
+    Groups are those of the configuration (`groups`) and of ClusterShell's own files. Raises UsageError.
     """
     if not _SET_SIGNS & set(text):
         return list(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
-    # ClusterShell is dear to import, and most commands name plain hosts.
-    import re
-
     lean.installed_packages()
-    from ClusterShell.NodeSet import NodeSet, NodeSetException
-    from ClusterShell.NodeUtils import GroupResolver, GroupResolverError, GroupSource, GroupSourceError
-
-    own = GroupResolver(GroupSource("xman", groups=groups)) if groups else None
     try:
-        # ClusterShell takes a group that nobody knows for an empty one; a slip must not make a command smaller.
-        for group in re.findall(_GROUP, text):
-            if not NodeSet(group, resolver=own):
-                raise UsageError(f"'{group}' is not a group that the configuration knows.")
-        return [str(name) for name in NodeSet(text, resolver=own)]
-    except (NodeSetException, GroupResolverError, GroupSourceError) as error:
-        raise UsageError(f"'{text}' is not a list of names: {error}.") from error
+        from rxm import nodesets
+    except ImportError:
+        raise UsageError(
+            f"'{text}': ranges and groups need ClusterShell, which is not installed (Debian: python3-clustershell)."
+        ) from None
+    return nodesets.names(text, groups or {})
 
 
 def split(word: str, hosts: list[str]) -> list[Target]:

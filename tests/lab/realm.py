@@ -29,6 +29,8 @@ HOSTS = f"""\
 127.0.0.9 {DEAD_HOST}
 """
 _NSS_WRAPPER = "libnss_wrapper.so"
+_KEYTAB_VERSION = b"\x05\x02"
+_KEYTAB_PART = 50
 
 
 def without_wrapper(env: dict[str, str]) -> dict[str, str]:
@@ -96,12 +98,19 @@ class Realm:
         self._realm.run([self._realm.kadmin_local, "-q", f"ktadd -k {keytab} {name}@{REALM}"])
 
     def add_services(self, names: list[str], keytab: str) -> None:
-        """Add many principals with random keys at once, and put those into `keytab`."""
-        lines = [f"addprinc -randkey {name}@{REALM}\nktadd -k {keytab} {name}@{REALM}\n" for name in names]
+        """Add many principals with random keys at once, and put those into the new file `keytab`."""
+        lines = [f"addprinc -randkey {name}@{REALM}\n" for name in names]
+        # kadmin reads a keytab from its beginning for each key that it adds, so they are made in parts.
+        parts = {
+            f"{keytab}.{first}": names[first : first + _KEYTAB_PART] for first in range(0, len(names), _KEYTAB_PART)
+        }
+        lines += [f"ktadd -norandkey -k {part} {name}@{REALM}\n" for part, own in parts.items() for name in own]
         subprocess.run(
             [self._realm.kadmin_local], input="".join(lines).encode(), env=self._realm.env, check=True,
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
+        entries = [Path(part).read_bytes().removeprefix(_KEYTAB_VERSION) for part in parts]
+        Path(keytab).write_bytes(_KEYTAB_VERSION + b"".join(entries))
 
     def cache(self, name: str) -> dict[str, str]:
         """Return the environment of a user whose ticket cache is called `name`."""
@@ -122,14 +131,16 @@ class Realm:
         subprocess.run(["kinit", "-n", f"@{REALM}"], env=env, check=True, stdout=subprocess.DEVNULL)
         return env
 
-    def own_hosts_file(self) -> tuple[str, ...]:
-        """Return the prefix that runs a program with our names as its /etc/hosts, in a mount namespace of its own.
+    def own_hosts_file(self, hosts: Path | None = None) -> tuple[str, ...]:
+        """Return the prefix that runs a program with our names, or those of `hosts`, as its /etc/hosts.
+
+        It has a mount namespace of its own.
 
         For programs with threads, in which libnss_wrapper does not always find its names; to be used with
         `without_wrapper`. Where such a namespace cannot be made the prefix fails.
         """
         who = [] if os.geteuid() == 0 else ["--map-root-user"]
-        script = f'mount --bind {self.directory / "hosts"} /etc/hosts && exec "$@"'
+        script = f'mount --bind {hosts or self.directory / "hosts"} /etc/hosts && exec "$@"'
         return ("unshare", "--mount", *who, "--", "sh", "-c", script, "sh")
 
     def stop(self) -> None:

@@ -18,7 +18,7 @@ hypervisor_packages+=" libvirt-daemon-driver-qemu libvirt-clients"
 hypervisor_packages+=" qemu-system-x86 xz-utils libsasl2-modules-gssapi-mit sasl2-bin"
 slurm_packages="slurmctld slurmd slurm-client slurm-wlm-basic-plugins"
 if [ "$purpose" = test ]; then
-  packages+=" groff-base heimdal-multidev krb5-pkinit openssl remctl-client $hypervisor_packages"
+  packages+=" groff-base heimdal-multidev krb5-pkinit openssl python3-clustershell python3-gssapi remctl-client $hypervisor_packages"
   # The libraries of what is only unpacked (below).
   packages+=" $(apt-cache depends remctl-server $slurm_packages 2>/dev/null | sed -n 's/^ *Depends: \(lib.*\)/\1/p' |
     sort -u | tr '\n' ' ')"

@@ -56,6 +56,7 @@ RXM_DEFAULTS = {
     "fanout": 64,
     "client_keytab": "",
     "principal": "",
+    "connect_seconds": 10.0,
 }
 
 
@@ -424,6 +425,7 @@ def test_every_key_of_rxm_toml_is_read(file: Path, capsys: pytest.CaptureFixture
         fanout = 2
         client_keytab = "/k"
         principal = "slurm/ctl"
+        connect_seconds = 2.5
         [groups]
         cluster = "skirit[81-84]"
         [domains]
@@ -440,6 +442,7 @@ def test_every_key_of_rxm_toml_is_read(file: Path, capsys: pytest.CaptureFixture
         "fanout": 2,
         "client_keytab": "/k",
         "principal": "slurm/ctl",
+        "connect_seconds": 2.5,
     }
     assert capsys.readouterr() == ("", "")
 

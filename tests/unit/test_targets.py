@@ -1,9 +1,12 @@
 """Which hosts, which domain on which of them, and who gets which command."""
 
 import socket
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
+from ClusterShell.NodeUtils import GroupResolverConfig
 
 from rxm import plan
 from rxm.options import Options
@@ -111,6 +114,27 @@ def test_no_host_at_all_is_a_slip() -> None:
 def test_a_group_that_nobody_knows_does_not_make_a_command_smaller(text: str, groups: dict[str, str]) -> None:
     with pytest.raises(UsageError, match="is not a group"):
         plan.hosts(Options({"host": text}), Settings(groups=groups))
+
+
+def test_groups_of_clustershells_own_files_are_known_beside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "groups.conf").write_text(
+        f"[Main]\ndefault: local\n[local]\nmap: sed -n 's/^$GROUP: //p' {tmp_path}/own\n"
+    )
+    (tmp_path / "own").write_text("theirs: n[5-6]\nboth: n9\n")
+    resolver = GroupResolverConfig([str(tmp_path / "groups.conf")])
+    monkeypatch.setattr("rxm.nodesets.std_group_resolver", lambda: resolver)
+
+    assert expand("@ours,@theirs,@both", {"ours": "n[1-2]", "both": "n3"}) == ["n1", "n2", "n3", "n5", "n6"]
+    assert expand("@all", {"all": "@theirs,x"}) == ["n5", "n6", "x"]
+
+
+def test_without_clustershell_plain_names_still_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "rxm.nodesets", None)
+    monkeypatch.delattr("rxm.nodesets", raising=False)
+
+    assert expand("n1,n2") == ["n1", "n2"]
+    with pytest.raises(UsageError, match="python3-clustershell"):
+        expand("n[1-2]")
 
 
 def test_blanks_in_a_list_of_hosts_do_not_count() -> None:

@@ -93,11 +93,53 @@ class KeyValues(Structure):
     _fields_ = (("count", UInt), ("elements", Pointer))
 
 
+class KeyBlock(Structure):
+    """krb5_keyblock."""
+
+    _fields_ = (("magic", Int), ("enctype", Int), ("length", UInt), ("contents", Pointer))
+
+
+class Data(Structure):
+    """krb5_data."""
+
+    _fields_ = (("magic", Int), ("length", UInt), ("data", Pointer))
+
+
+class GivenData(Structure):
+    """krb5_data over octets of ours, which it keeps alive."""
+
+    _fields_ = (("magic", Int), ("length", UInt), ("data", Text))
+
+
+class Ticket(Structure):
+    """krb5_creds; times in seconds since 1970, in 32 bits of which MIT uses the sign as well."""
+
+    _fields_ = (
+        ("magic", Int), ("client", Pointer), ("server", Pointer), ("key", KeyBlock),
+        ("authtime", UInt), ("starttime", UInt), ("endtime", UInt), ("renew_till", UInt),
+        ("is_skey", UInt), ("flags", Int), ("addresses", Pointer), ("ticket", Data), ("second", Data),
+        ("authdata", Pointer),
+    )  # fmt: skip
+
+
+class KdcError(Structure):
+    """The beginning of krb5_error: a KRB-ERROR, with the time of whoever sent it."""
+
+    _fields_ = (("magic", Int), ("ctime", UInt), ("cusec", Int), ("susec", Int), ("stime", UInt), ("error", UInt))
+
+
 class Function(CFuncPtr):
     """A function of GSSAPI: it returns its major code."""
 
     _flags_ = FUNCFLAG_CDECL
     _restype_ = UInt
+
+
+class Krb5Function(CFuncPtr):
+    """A function of libkrb5: it returns its error code, or nothing that counts."""
+
+    _flags_ = FUNCFLAG_CDECL
+    _restype_ = Int
 
 
 class Library:
@@ -149,3 +191,30 @@ def octets_at(address: int | None, length: int) -> bytes:
         return b""
     octets: Any = (Octet * length).from_address(address)
     return bytes(octets.raw)
+
+
+def krb5() -> Library:
+    """Return libkrb5, which only few commands need. Raises OSError and AttributeError where it is missing."""
+    return Library(
+        "libkrb5.so.3",
+        {
+            "krb5_cc_close": "pp",
+            "krb5_cc_default": "pp",
+            "krb5_cc_end_seq_get": "ppp",
+            "krb5_cc_get_principal": "ppp",
+            "krb5_cc_initialize": "ppp",
+            "krb5_cc_next_cred": "pppp",
+            "krb5_cc_resolve": "ppp",
+            "krb5_cc_start_seq_get": "ppp",
+            "krb5_cc_store_cred": "ppp",
+            "krb5_free_context": "p",
+            "krb5_free_cred_contents": "pp",
+            "krb5_free_error": "pp",
+            "krb5_free_principal": "pp",
+            "krb5_free_unparsed_name": "pp",
+            "krb5_init_context": "p",
+            "krb5_rd_error": "ppp",
+            "krb5_unparse_name": "ppp",
+        },
+        Krb5Function,
+    )

@@ -31,58 +31,76 @@ with open("/proc/self/maps") as _maps:  # noqa: PTH123  # rxm imports this modul
 
 
 class Context:
-    """One security context, of either side, once its credentials are chosen; see `xman.gss.Context`."""
+    """One security context, of either side, once its credentials are chosen; see `xman.gss.Context`.
 
-    __slots__ = ("_context", "delegated")
+    Its calls are those of `gssapi.raw`: what python-gssapi puts around them costs more than the cryptography.
+    """
+
+    __slots__ = ("_complete", "_context", "delegated")
 
     def __init__(self, context: gssapi.SecurityContext) -> None:
         self._context = context
+        self._complete = False
         self.delegated = False
 
     @property
     def complete(self) -> bool:
-        return bool(self._context.complete)
+        return self._complete
 
     def step(self, token: bytes | None) -> bytes | None:
         try:
             answer: bytes | None = self._context.step(token)
+            self._complete = bool(self._context.complete)
         except _RawError as error:
             raise _gss_error(error, token) from error
         return answer
 
     def missing_protection(self) -> str:
-        if self._context.mech != _KRB5:
+        facts = gssapi.raw.inquire_context(self._context, mech=True, flags=True)
+        if facts.mech != _KRB5:
             return "the Kerberos 5 mechanism"
-        return missing_flags(int(self._context.actual_flags))
+        return missing_flags(int(facts.flags or 0))
 
     def seal(self, plaintext: bytes) -> bytes:
         try:
-            return self._context.encrypt(plaintext)
+            sealed = gssapi.raw.wrap(self._context, plaintext, True, None)
         except _RawError as error:
             raise _gss_error(error) from error
+        return _encrypted(sealed)
 
     def unseal(self, token: bytes) -> bytes:
         try:
-            return self._context.decrypt(token)
+            unsealed = gssapi.raw.unwrap(self._context, token)
         except _RawError as error:
             raise _gss_error(error) from error
-        except gssapi.exceptions.EncryptionNotUsed as error:  # of another family
-            raise GssError(OTHER, "the message is not encrypted") from error
+        return _encrypted(unsealed)
 
     @property
     def lifetime(self) -> int:
         try:
-            return int(self._context.lifetime)
+            return int(gssapi.raw.context_time(self._context))
         except _RawError:
             return 0
 
     @property
     def initiator(self) -> bytes:
-        return bytes(self._context.initiator_name)
+        return bytes(self._name().name)
 
     @property
     def initiator_is_principal(self) -> bool:
-        return bool(self._context.initiator_name.name_type == gssapi.NameType.kerberos_principal)
+        return bool(self._name().name_type == gssapi.NameType.kerberos_principal)
+
+    def _name(self) -> "gssapi.raw.named_tuples.DisplayNameResult":
+        name = gssapi.raw.inquire_context(self._context, initiator_name=True).initiator_name
+        assert name is not None  # noqa: S101  # of a finished context it is known
+        return gssapi.raw.display_name(name, name_type=True)
+
+
+def _encrypted(result: "gssapi.raw.named_tuples.WrapResult | gssapi.raw.named_tuples.UnwrapResult") -> bytes:
+    """Return a message that was, or is, encrypted. Raises GssError where it is signed only."""
+    if not result.encrypted:
+        raise GssError(OTHER, "the message is not encrypted")
+    return result.message
 
 
 class AcceptorContext(Context):

@@ -1,0 +1,124 @@
+"""What GSSAPI does not tell of tickets: their end, their copying, and the clock of whoever refused one.
+
+On libkrb5, whichever backend authenticates. Importing this raises ImportError or OSError where MIT's library is not
+there; its functions raise LookupError where there is nothing to be found.
+Sources: MIT krb5's krb5.h; RFC 4120 sections 5.9.1 (KRB-ERROR) and 5.3; RFC 4121 section 4.1.
+"""
+
+from xman.gss import mit as c
+from xman.gss.mit import byref
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_library = c.krb5()
+# The ticket for tickets, and what libkrb5 notes for itself in a cache.
+_GRANTING = (b"krbtgt/", b"krb5_ccache_conf_data/")
+# What stands before a KRB-ERROR in a token of the mechanism.
+_KRB_ERROR = b"\x2a\x86\x48\x86\xf7\x12\x01\x02\x02\x03\x00"
+
+
+def spread(source: str, targets: list[str]) -> None:
+    """Copy the tickets for tickets of the cache `source` into each of `targets`, which are emptied before."""
+    with _Context() as context, _Cache(context, source) as cache:
+        principal = c.Pointer()
+        _check(_library.krb5_cc_get_principal(context.handle, cache.handle, byref(principal)))
+        others: list[_Cache] = []
+        try:
+            for name in targets:
+                others.append(_Cache(context, name))
+                _check(_library.krb5_cc_initialize(context.handle, others[-1].handle, principal))
+            for ticket, service in cache.tickets():
+                if service.startswith(_GRANTING):
+                    for other in others:
+                        _check(_library.krb5_cc_store_cred(context.handle, other.handle, byref(ticket)))
+        finally:
+            for other in others:
+                other.close()
+            _library.krb5_free_principal(context.handle, principal)
+
+
+def end() -> int:
+    """Return when the ticket for tickets in the default cache ends or has ended, in seconds since 1970."""
+    with _Context() as context, _Cache(context, "") as cache:
+        ends = [ticket.endtime for ticket, service in cache.tickets() if service.startswith(_GRANTING[0])]
+    if not ends:
+        raise LookupError
+    return int(max(ends))
+
+
+def refusers_time(token: bytes) -> int:
+    """Return the time, in seconds since 1970, at which a KRB-ERROR was made, as its maker's clock has it."""
+    _, found, message = token.partition(_KRB_ERROR)
+    if not found:
+        raise LookupError
+    error = c.Pointer()
+    with _Context() as context:
+        _check(_library.krb5_rd_error(context.handle, byref(c.GivenData(0, len(message), message)), byref(error)))
+        time = int(c.KdcError.from_address(error.value).stime)
+        _library.krb5_free_error(context.handle, error)
+    return time
+
+
+class _Context:
+    """A krb5_context."""
+
+    def __init__(self) -> None:
+        self.handle = c.Pointer()
+        _check(_library.krb5_init_context(byref(self.handle)))
+
+    def __enter__(self) -> "_Context":
+        return self
+
+    def __exit__(self, *_raised: object) -> None:
+        _library.krb5_free_context(self.handle)
+
+
+class _Cache:
+    """A krb5_ccache; without a name the default one."""
+
+    def __init__(self, context: _Context, name: str) -> None:
+        self._context = context.handle
+        self.handle = c.Pointer()
+        if name:
+            text = c.Text(name.encode("utf-8", "surrogateescape"))
+            _check(_library.krb5_cc_resolve(self._context, text, byref(self.handle)))
+        else:
+            _check(_library.krb5_cc_default(self._context, byref(self.handle)))
+
+    def __enter__(self) -> "_Cache":
+        return self
+
+    def __exit__(self, *_raised: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give it back."""
+        _library.krb5_cc_close(self._context, self.handle)
+
+    def tickets(self) -> "Iterator[tuple[c.Ticket, bytes]]":
+        """Give each ticket with its service's name; a ticket is good until the next one is asked for."""
+        cursor = c.Pointer()
+        _check(_library.krb5_cc_start_seq_get(self._context, self.handle, byref(cursor)))
+        try:
+            ticket = c.Ticket()
+            while _library.krb5_cc_next_cred(self._context, self.handle, byref(cursor), byref(ticket)) == 0:
+                try:
+                    yield ticket, self._name(ticket)
+                finally:
+                    _library.krb5_free_cred_contents(self._context, byref(ticket))
+        finally:
+            _library.krb5_cc_end_seq_get(self._context, self.handle, byref(cursor))
+
+    def _name(self, ticket: c.Ticket) -> bytes:
+        text = c.Text()
+        _check(_library.krb5_unparse_name(self._context, ticket.server, byref(text)))
+        name: bytes = text.value or b""
+        _library.krb5_free_unparsed_name(self._context, text)
+        return name
+
+
+def _check(code: int) -> None:
+    if code:
+        raise LookupError(code)

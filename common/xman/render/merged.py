@@ -1,0 +1,64 @@
+"""What several hosts answered as one text, the host last, so that `$1` stays the name (DESIGN, "Results"). Pure."""
+
+from typing import Any
+
+from xman.render import batch, domains, stats
+from xman.render.domains import FIELD
+
+# Those that make one table, or one row of blocks; what other verbs say stands for itself, behind the host's name.
+VERBS = ("list", "stats", "state", "job-list", "ping")
+
+_PING = "%-12s %7s  %-40s"
+Answers = dict[str, dict[str, Any]]
+
+
+def text(verb: str, answers: Answers, milliseconds: dict[str, int]) -> str:
+    """Return what `answers`, the `result` of each host by its name as asked, are together.
+
+    `milliseconds` is how long each took, for `ping`.
+    """
+    if verb == "ping":
+        return _ping(answers, milliseconds)
+    if verb == "stats":
+        return _stats(answers)
+    if verb == "list":
+        rows = [domain | {"host": host} for host, data in answers.items() for domain in data["domains"]]
+        rows.sort(key=lambda row: (row["name"], row["host"]))
+        long = any(data.get("long") for data in answers.values())
+        return domains.long_listing(rows) if long else domains.table(rows, True)
+    if verb == "state":
+        return _table(answers, "domains", "name", batch.states)
+    return _table(answers, "jobs", "domain", batch.jobs)
+
+
+def _ping(answers: Answers, milliseconds: dict[str, int]) -> str:
+    lines = [_PING % ("Xmand", "ms", "Principal") + " Host"]
+    for host, data in sorted(answers.items()):
+        lines.append(_PING % (data["xmand_version"], milliseconds[host], data["principal"]) + f" {host}")
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _stats(answers: Answers) -> str:
+    blocks = []
+    for host, data in answers.items():
+        name = FIELD % ("host", host)
+        if "host" in data:
+            blocks.append(("", host, stats.stats({"host": data["host"] | {"name": host}})))
+        for domain in data.get("domains", ()):
+            blocks.append((domain["name"], host, f"{stats.stats({'domains': [domain]})}{name}\n"))
+    return "\n".join(block for _, _, block in sorted(blocks))
+
+
+def _table(answers: Answers, key: str, name: str, render: Any) -> str:
+    """Return the lines that `render` makes of each host's rows (`data[key]`), sorted by `name` and host."""
+    header = ""
+    notices, rows = [], []
+    for host, data in answers.items():
+        lines = render(data).splitlines()
+        # What stands above the header is about the host, and there is one line for each row below.
+        first = len(lines) - len(data[key])
+        header = lines[first - 1]
+        notices += [f"{host}: {line}" for line in lines[: first - 1]]
+        rows += [(row[name], host, line) for row, line in zip(data[key], lines[first:], strict=True)]
+    lines = [*notices, *([f"{header}  Host"] if header else []), *(f"{line}  {host}" for _, host, line in sorted(rows))]
+    return "".join(f"{line}\n" for line in lines)

@@ -1,0 +1,125 @@
+"""A thousand hosts in one command, some of them dead and some of them hanging."""
+
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.lab.daemon import Answer, Daemon, answer
+from tests.lab.process import free_ports
+from tests.lab.realm import Realm, without_wrapper
+
+COUNT = 1000
+# xmand has one address, at which all but these are; nothing listens at the second, and nobody accepts at the third.
+ALIVE, DEAD, HANGING = "127.0.3.1", "127.0.3.2", "127.0.3.3"
+BAD = 10
+LIMITS = "[limits]\nconnections = 1024\nconnections_per_principal = 1024\nunauthenticated_per_source = 1024\n"
+
+
+def names() -> list[str]:
+    """Return the hosts' names; the last ones are the dead and the hanging."""
+    return [f"n{number:04}.xman.test" for number in range(1, COUNT + 1)]
+
+
+def address(number: int) -> str:
+    """Return where the host at a place of the list is."""
+    left = COUNT - number
+    return HANGING if left <= BAD else DEAD if left <= 2 * BAD else ALIVE
+
+
+# Runs a program and says how much memory it had at most, in KiB.
+MEASURE = """
+import os, sys
+pid = os.posix_spawnp(sys.argv[2], sys.argv[2:], os.environ)
+_, status, used = os.wait4(pid, 0)
+open(sys.argv[1], "w").write(str(used.ru_maxrss))
+sys.exit(os.waitstatus_to_exitcode(status))
+"""
+
+
+class Fleet:
+    """All of them."""
+
+    def __init__(self, realm: Realm, directory: Path, env: dict[str, str]) -> None:
+        keytab = str(directory / "keytab")
+        realm.add_services([f"host/{name}" for name in names()], keytab)
+        hosts = directory / "hosts"
+        lines = [f"{address(number)} {name}\n" for number, name in enumerate(names())]
+        hosts.write_text("127.0.0.1 localhost\n" + "".join(lines))
+        self._prefix = realm.own_hosts_file(hosts)
+        self._env = without_wrapper(env)
+        self._port = free_ports(1)
+        self._silent = socket.create_server((HANGING, self._port), backlog=64)
+        self.daemon = Daemon(
+            realm, directory / "x", admins=("alice@XMAN.TEST",), listen=f"{ALIVE}:{self._port}", tables=LIMITS,
+            keytab=keytab,
+        )  # fmt: skip
+        self._peak = directory / "peak"
+        self._config = directory / "rxm.toml"
+        self._config.write_text(
+            f'connect_seconds = 2.0\nport = {self._port}\n[groups]\nall = "n[0001-{COUNT}].xman.test"\n'
+        )
+
+    def rxm(self, hosts: str, *words: str) -> Answer:
+        """Run rxm with its names and its configuration."""
+        measured = [*self._prefix, sys.executable, "-c", MEASURE, str(self._peak)]
+        return answer([*measured, "rxm", "-c", str(self._config), "-H", hosts, *words], self._env)
+
+    def peak_kib(self) -> int:
+        """Return how much memory the last rxm had at most."""
+        return int(self._peak.read_text())
+
+    def close(self) -> None:
+        """End it."""
+        self._silent.close()
+        assert self.daemon.stop() == 0
+
+
+@pytest.fixture(scope="module")
+def fleet(realm: Realm, alice: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+    """The hosts."""
+    if subprocess.run([*realm.own_hosts_file(), "true"], check=False).returncode:
+        pytest.skip("this machine lets nobody make a mount namespace")
+    made = Fleet(realm, tmp_path_factory.mktemp("fleet"), alice)
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def everything(fleet: Fleet) -> Answer:
+    """What one list of all of them gives."""
+    return fleet.rxm("@all", "list")
+
+
+def test_the_answer_is_complete_for_those_that_answer_and_in_order(everything: Answer) -> None:
+    rows = [line.split() for line in everything.stdout.splitlines()[1:]]
+
+    assert [(row[0], row[-1]) for row in rows] == [("test", name) for name in names()[: -2 * BAD]]
+
+
+def test_each_dead_or_hanging_host_costs_its_own_line(everything: Answer) -> None:
+    lines = everything.stderr.splitlines()
+
+    assert everything.status == 6
+    assert lines[-1] == f"Of {COUNT}: {COUNT - 2 * BAD} ok, {2 * BAD} unreachable."
+    assert sorted(line.split(": ")[1] for line in lines[:-1]) == names()[-2 * BAD :]
+    assert len([line for line in lines if "is xmand running?" in line]) == BAD
+    assert len([line for line in lines if "no answer in time" in line]) == BAD
+
+
+@pytest.mark.usefixtures("everything")
+def test_its_memory_is_bounded(fleet: Fleet) -> None:
+    # Less than 0.1 MiB for each host.
+    assert fleet.peak_kib() < 128 * 1024
+
+
+def test_the_users_own_cache_does_not_grow(fleet: Fleet, alice: dict[str, str]) -> None:
+    cache = Path(alice["KRB5CCNAME"].removeprefix("FILE:"))
+    before = cache.read_bytes()
+
+    assert fleet.rxm("n[0001-0100].xman.test", "ping").status == 0
+
+    assert cache.read_bytes() == before
