@@ -99,8 +99,8 @@ class Request:
                 octets = "".join(words).encode("utf-8", "surrogatepass")
                 said[argument.name] = {"octets": len(octets), "sha256": hashlib.sha256(octets).hexdigest()}
             elif argument.name == "KEY=VALUE":
-                # A value may be a password (vncpasswd).
-                said[argument.name] = [word.partition("=")[0] for word in words]
+                # A value may be a password (vncpasswd), and so may a word that has lost its key.
+                said[argument.name] = [word.partition("=")[0] if "=" in word else "" for word in words]
             elif argument.kind != verbs.DOMAIN:
                 said[argument.name] = words
         return said

@@ -10,10 +10,14 @@ import time
 from pathlib import Path
 from typing import Any
 
+import jsonschema
+
 from tests.lab.process import end, wait_for
 from tests.lab.realm import FQDN, Realm
+from xman.result import schema
 
 START_SECONDS = 20.0
+_SCHEMA = jsonschema.Draft202012Validator(schema())
 
 
 class SyslogFile:
@@ -151,8 +155,11 @@ class Answer:
         return found
 
     def objects(self) -> list[dict[str, Any]]:
-        """Return the JSON objects on standard output."""
-        return [json.loads(line) for line in self.stdout.splitlines()]
+        """Return the JSON objects on standard output, each checked against the published schema."""
+        found = [json.loads(line) for line in self.stdout.splitlines()]
+        for result in found:
+            _SCHEMA.validate(result)
+        return found
 
 
 def assert_one_line(answer: Answer, status: int, *words: str) -> None:

@@ -83,8 +83,14 @@ def _framebuffer(text: str, where: str) -> Settings:
         elif key in _KEYS:
             settings.put(key, value, 0)
         elif key not in ("opengl", "vncviewer", "backend", "videoram"):
-            raise UsageError(f"'{key[:32]}' is no key of a frame buffer {where}.")
+            # Behind a password it may be the rest of one that has a comma in it.
+            named = "What follows a password" if _has_password(settings) else f"'{key[:32]}'"
+            raise UsageError(f"{named} is no key of a frame buffer {where}.")
     return settings
+
+
+def _has_password(settings: Settings) -> bool:
+    return settings.has("vncpasswd") or settings.has("vncpassword")
 
 
 def _graphics(context: Context, devices: Element, screen: Settings, where: str) -> None:
