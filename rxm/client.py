@@ -184,16 +184,16 @@ class Connection:
 
     def run(
         self, words: list[bytes], deadline: Deadline, *, changes: bool,
-        patience: float | None = None, progress: "Callable[[bytes], None] | None" = None,
+        patience: float | None = None, progress: "Callable[[bytes], bool] | None" = None,
         interrupted: "Callable[[], None] | None" = None, parts: "Callable[[bytes], None] | None" = None,
     ) -> Reply:  # fmt: skip
         """Run one command and return its whole reply.
 
-        `patience` is how long the host may say nothing; `progress` gets what comes on stream 2 as it comes, instead of
-        the reply, and `parts` what comes on stream 1; `interrupted` is called at the first Ctrl-C, instead of giving
-        up. Raises UnreachableError where the connection failed before a change was sent, UnknownOutcomeError after. A
-        change whose reply was lost is asked for again, with the same id (`--rid`), on a new connection: the host acts
-        once.
+        `patience` is how long the host may say nothing; `progress` gets what comes on stream 2 as it comes, and returns
+        whether it has dealt with that, so that it is no part of the reply; `parts` gets what comes on stream 1;
+        `interrupted` is called at the first Ctrl-C, instead of giving up. Raises UnreachableError where the connection
+        failed before a change was sent, UnknownOutcomeError after. A change whose reply was lost is asked for again,
+        with the same id (`--rid`), on a new connection: the host acts once.
         """
 
         def ask() -> Reply:
@@ -230,7 +230,7 @@ class Connection:
 
     def _ask(
         self, words: list[bytes], deadline: Deadline, changes: bool, patience: float | None,
-        progress: "Callable[[bytes], None] | None", interrupted: "Callable[[], None] | None",
+        progress: "Callable[[bytes], bool] | None", interrupted: "Callable[[], None] | None",
         parts: "Callable[[bytes], None] | None",
     ) -> Reply:  # fmt: skip
         reply = Reply()
@@ -261,7 +261,7 @@ class Connection:
         return reply
 
     def _collect(
-        self, reply: Reply, deadline: Deadline, patience: float | None, progress: "Callable[[bytes], None] | None",
+        self, reply: Reply, deadline: Deadline, patience: float | None, progress: "Callable[[bytes], bool] | None",
         parts: "Callable[[bytes], None] | None",
     ) -> None:  # fmt: skip
         message = self._session.next_message()
@@ -272,9 +272,7 @@ class Connection:
                 parts(message.data)
             elif message.stream == wire.STDOUT:
                 reply.stdout += message.data
-            elif progress is not None:
-                progress(message.data)
-            else:
+            elif progress is None or not progress(message.data):
                 reply.stderr += message.data
         elif isinstance(message, Status):
             reply.status = message.status

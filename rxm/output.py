@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from rxm.bar import Bar
 
 
+# How `xman.progress` ends its lines.
+_FIGURES_END = b" MiB/s\n"
+
+
 class Output:
     """Prints results as they come; safe to use from several threads.
 
@@ -111,15 +115,27 @@ class Output:
         if not self._quiet:
             _write(sys.stdout.fileno(), merged.text(verb, answers, milliseconds).encode())
 
-    def progress(self, target: Target, data: bytes) -> None:
-        """Show a person what a command that runs says; programs get results only."""
-        if self._quiet or self._json or self._closed:
-            return
+    def progress(self, target: Target, data: bytes) -> bool:
+        """Show a person how far a command is, where `data` says that; return whether it does."""
+        # Few commands take so long that they need what follows.
+        if not data.endswith(_FIGURES_END):
+            return False
+        from xman import progress
+
+        figures = progress.parse(data.decode("utf-8", "replace").rstrip("\n"))
+        if figures is None:
+            return False
         with self._lock:
-            for line in data.splitlines(keepends=True):
-                if not (os.isatty(sys.stderr.fileno()) and self._draw(target, line)):
-                    self._clear()
-                    _write(sys.stderr.fileno(), self._labelled(target, line))
+            if self._quiet or self._json or self._closed:
+                return True
+            if os.isatty(sys.stderr.fileno()):
+                from rxm.bar import Bar
+
+                self._bar = self._bar or Bar(sys.stderr.fileno())
+                self._bar.show(target, figures)
+            else:
+                _write(sys.stderr.fileno(), self._labelled(target, data))
+            return True
 
     def warn(self, text: str) -> None:
         """Say something to a person."""
@@ -130,19 +146,6 @@ class Output:
         with self._lock:
             self._clear()
             self._closed = True
-
-    def _draw(self, target: Target, line: bytes) -> bool:
-        """Draw the bar where `line` has figures for one; return whether it has."""
-        # Few commands take so long that they need these.
-        from rxm.bar import Bar
-        from xman import progress
-
-        figures = progress.parse(line.decode("utf-8", "replace").rstrip("\n"))
-        if figures is None:
-            return False
-        self._bar = self._bar or Bar(sys.stderr.fileno())
-        self._bar.show(target, figures)
-        return True
 
     def _ended(self, target: Target) -> None:
         if self._bar is not None:

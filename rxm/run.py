@@ -295,7 +295,7 @@ class Runner:
         return reply.outcome
 
     def _structured(
-        self, connection: Connection, job: Job, progress: "Callable[[bytes], None]" = lambda _data: None
+        self, connection: Connection, job: Job, progress: "Callable[[bytes], bool]" = lambda _data: False
     ) -> "dict[str, Any]":
         """Return the host's JSON object, or one that says what came instead."""
         verb = self._parsed.verb.name
@@ -303,7 +303,7 @@ class Runner:
         return _envelope(reply, verb, job.target, connection.principal)
 
     def _send(
-        self, connection: Connection, job: Job, *, as_json: bool, progress: "Callable[[bytes], None]",
+        self, connection: Connection, job: Job, *, as_json: bool, progress: "Callable[[bytes], bool]",
         parts: "Callable[[bytes], None] | None" = None,
     ) -> Reply:  # fmt: skip
         verb = self._parsed.verb
@@ -318,7 +318,7 @@ class Runner:
         )
         return connection.run(
             words, self._deadline, changes=verb.changes,
-            patience=_SILENCE_SECONDS if endless else None, progress=progress if endless else None,
+            patience=_SILENCE_SECONDS if endless else None, progress=progress,
             interrupted=(lambda: self._abort(job)) if verb.name == "migrate" else None, parts=parts,
         )  # fmt: skip
 

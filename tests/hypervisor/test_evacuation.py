@@ -91,6 +91,8 @@ def test_shutdowns_that_are_waited_for_go_side_by_side(lab: Lab, guests: list[Gu
     assert done.status == 0, done
     assert {line["domain"] for line in done.objects()} == set(NAMES)
     assert all(line["result"] == {"off": True, "forced": True} for line in done.objects())
+    for name in NAMES:
+        lab.xmand.syslog.wait(ev="end", verb="shutdown", dom=name)
     begins = [line for line in lab.xmand.syslog.audit(verb="shutdown") if line["dom"] in NAMES]
     # Each began before any had ended.
     assert [line["ev"] for line in begins[-6:]] == ["begin"] * 3 + ["end"] * 3

@@ -275,6 +275,14 @@ def test_elsewhere_the_figures_are_lines_and_quiet_has_none(lab: Lab, guest: Gue
     assert back.stderr == ""
 
 
+def test_quiet_is_not_silent_about_a_failure(lab: Lab, machine: Guest) -> None:
+    done = lab.rxm("-q", "migrate", "--live", machine.name, "hv3.xman.test")
+
+    assert done.status == 8
+    assert done.stderr.startswith("Error: ")
+    assert "still here, running." in done.stderr
+
+
 def test_the_other_hosts_libvirtd_dies(lab: Lab, guest: Guest) -> None:
     rxm = begin(lab, guest)
 

@@ -32,7 +32,7 @@ class Terminal:
 
     def screen(self) -> list[str]:
         """Return the lines as they stand now, each after all that was written over it, without blanks at its end."""
-        return [_overwritten(line) for line in self.written().replace("\r\n", "\n").split("\n")]
+        return [overwritten(line) for line in self.written().replace("\r\n", "\n").split("\n")]
 
     def wait_for(self, text: str) -> None:
         """Wait until something was written."""
@@ -55,7 +55,8 @@ class Terminal:
                 self._octets += data
 
 
-def _overwritten(line: str) -> str:
+def overwritten(line: str) -> str:
+    """Return what is to be seen of a line in which carriage returns lead back to its begin."""
     cells: list[str] = []
     for part in line.split("\r"):
         cells[: len(part)] = part

@@ -24,8 +24,14 @@ def connection() -> Iterator[Any]:
 
 @pytest.fixture
 def domain(connection: Any) -> Domain:
-    """A domain that is off."""
-    return define(connection, NAME, for_test_driver(NAME))
+    """A domain that is off, with a password on its screen."""
+    screen = "</os><devices><graphics type='vnc' passwd='s3cret'/></devices>"
+    return define(connection, NAME, for_test_driver(NAME).replace("</os>", screen))
+
+
+def everything(domain: Domain) -> str:
+    """Return what libvirt keeps of it, passwords as well."""
+    return str(domain.raw.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE | libvirt.VIR_DOMAIN_XML_SECURE))
 
 
 def other(domain: Domain) -> description.Description:
@@ -51,14 +57,15 @@ def test_what_no_description_says_stays_as_it_was(connection: Any, domain: Domai
 
 
 def test_an_error_brings_it_back(connection: Any, domain: Domain) -> None:
-    text = domain.description(inactive=True)
+    text = everything(domain)
     before = definition.former(connection, domain)
     after = definition.defined(connection, other(domain), before, autostart=True)
 
     error = definition.undone(after, before, HypervisorError("no"))
 
     assert str(error) == "no"
-    assert domain.description(inactive=True) == text
+    assert "s3cret" in text
+    assert everything(domain) == text
     assert not managed.autostart(domain)
 
 

@@ -1,11 +1,32 @@
 """The line that says how far a command is, and the bar that rxm makes of it."""
 
+import os
+from collections.abc import Iterator
+
 import pytest
 
 from rxm import bar
+from tests.lab.terminal import overwritten
 from xman import progress
 from xman.progress import Progress
 from xman.values import MIB
+
+
+class Line:
+    """What a bar writes, as a terminal shows it."""
+
+    def __init__(self) -> None:
+        self._reader, self._writer = os.pipe()
+        self.bar = bar.Bar(self._writer)
+
+    def read(self) -> str:
+        """Return the line as it stands."""
+        return overwritten(os.read(self._reader, 65_536).decode())
+
+    def close(self) -> None:
+        """Give the descriptors back."""
+        os.close(self._reader)
+        os.close(self._writer)
 
 
 def figures(found: Progress | None) -> tuple[str, int, int, int]:
@@ -69,3 +90,34 @@ def test_it_never_fills_the_last_column(width: int, done: int) -> None:
 
 def test_before_anything_has_moved() -> None:
     assert " 0%" in bar.text([Progress("vm1", 0, 0, 0)], 80)
+
+
+@pytest.fixture
+def line() -> Iterator[Line]:
+    """A terminal's line, and the bar on it."""
+    made = Line()
+    yield made
+    made.close()
+
+
+def test_a_shorter_line_leaves_nothing_of_a_longer_one(line: Line) -> None:
+    line.bar.show("a", Progress("a-long-name", MIB, 2000 * MIB, 1000 * MIB))
+    line.bar.show("a", Progress("vm1", MIB, MIB, MIB))
+
+    assert line.read() == bar.text([Progress("vm1", MIB, MIB, MIB)], 80)
+
+
+def test_nothing_is_left_behind(line: Line) -> None:
+    line.bar.show("a", Progress("vm1", MIB, MIB, MIB))
+    line.bar.end("a")
+
+    assert line.read() == ""
+
+
+def test_what_has_ended_counts_no_more(line: Line) -> None:
+    line.bar.show("a", Progress("vm1", MIB, MIB, MIB))
+    line.bar.show("b", Progress("vm2", MIB, MIB, MIB))
+    line.bar.end("a")
+    line.bar.show("b", Progress("vm2", MIB, MIB, MIB))
+
+    assert line.read().startswith("vm2 [")

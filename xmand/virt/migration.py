@@ -50,7 +50,7 @@ def migrate(
     flags |= 0 if clear else api.VIR_MIGRATE_TUNNELLED
     if domain.persistent():
         flags |= api.VIR_MIGRATE_PERSIST_DEST | api.VIR_MIGRATE_UNDEFINE_SOURCE
-    pausing = _Pausing(domain, suspend_after, progress)
+    pausing = _Pausing(domain, suspend_after)
     started = time.monotonic()
     try:
         octets = run_job(
@@ -66,10 +66,9 @@ def migrate(
 class _Pausing:
     """Pauses a domain whose live migration takes longer than `limit` seconds, as `virsh migrate --timeout` does."""
 
-    def __init__(self, domain: Domain, limit: float | None, progress: Callable[[str], None]) -> None:
+    def __init__(self, domain: Domain, limit: float | None) -> None:
         self._domain = domain
         self._limit = limit
-        self._progress = progress
         # When that was done, in seconds since the begin.
         self.after: float | None = None
 
@@ -82,7 +81,6 @@ class _Pausing:
             if raw.state()[0] != api.VIR_DOMAIN_PAUSED:
                 raw.suspend()
                 self.after = round(seconds, 1)
-                self._progress(f"{self._domain.name}: paused after {self.after} s, so that the migration ends.")
 
     def undo(self) -> None:
         """Let the domain go on where it stayed after all; libvirt itself does that for an aborted migration."""
