@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.lab.process import ROOT
 
-PACKAGES = {"xman": ROOT / "common" / "xman", "xmand": ROOT / "xmand", "rxm": ROOT / "rxm"}
+PACKAGES = {name: ROOT / name for name in ("rxm", "rxmweb", "xmand")} | {"xman": ROOT / "common" / "xman"}
 
 
 def modules(package: str) -> list[Path]:
@@ -40,7 +40,9 @@ def importers(name: str) -> set[str]:
 
 
 def test_one_module_imports_gssapi() -> None:
-    assert importers("gssapi") == {"common/xman/gss/python_gssapi.py"}
+    # The second is the portal's acceptor, of which neither rxm nor xmand knows.
+    assert importers("gssapi") == {"common/xman/gss/python_gssapi.py", "common/xman/gss/negotiate.py"}
+    assert all(path.startswith("rxmweb/") for path in importers("xman.gss.negotiate"))
 
 
 def test_one_module_calls_c_by_itself() -> None:
@@ -58,7 +60,21 @@ def test_only_xmand_imports_lxml() -> None:
 
 def test_nothing_imports_a_layer_above() -> None:
     assert not {path for path in importers("xmand") if not path.startswith("xmand/")}
-    assert not {path for path in importers("rxm") if not path.startswith("rxm/")}
+    assert not {path for path in importers("rxm") if not path.startswith(("rxm/", "rxmweb/"))}
+    assert not {path for path in importers("rxmweb") if not path.startswith("rxmweb/")}
+
+
+def test_the_portal_sees_of_rxm_only_how_hosts_are_named() -> None:
+    seen = {name for path in modules("rxmweb") for name in imports(path) if name.startswith("rxm.")}
+    assert seen == {"rxm.targets", "rxm.targets.expand"}
+
+
+def test_one_module_of_the_portal_starts_programs() -> None:
+    assert {path for path in importers("subprocess") if path.startswith("rxmweb/")} <= {
+        "rxmweb/child.py", "rxmweb/collect.py", "rxmweb/runner.py"
+    }  # fmt: skip
+    starting = [path.name for path in modules("rxmweb") if "subprocess.Popen(" in path.read_text()]
+    assert starting == ["child.py"]
 
 
 def test_the_wire_is_pure() -> None:
@@ -88,8 +104,9 @@ def test_what_every_rxm_loads_first_is_light() -> None:
 
 
 def test_one_module_starts_programs() -> None:
-    # Slurm's programs are no part of what answers or asks on the wire.
-    assert importers("subprocess") == {"xmand/children.py", "rxm/slurm/programs.py"}
+    # Slurm's programs, and the portal, are no part of what answers or asks on the wire.
+    outside = {path for path in importers("subprocess") if not path.startswith("rxmweb/")}
+    assert outside == {"xmand/children.py", "rxm/slurm/programs.py"}
     assert not importers("pty")
 
 

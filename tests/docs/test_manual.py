@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import rxm.settings
+import rxmweb.settings
 import xman
 from rxm.options import OPTIONS
 from tests.lab.process import ROOT
@@ -120,7 +121,27 @@ def test_the_shipped_rxm_toml_names_the_keys(tmp_path: Path, capsys: pytest.Capt
     assert set(tomllib.loads(text)) == set(rxm.settings.Settings.__slots__)
 
 
-@pytest.mark.parametrize("name", ["xmand.toml", "rxm.toml"])
+def test_the_shipped_rxmweb_toml_shows_the_defaults(tmp_path: Path) -> None:
+    shipped = re.sub(r"^#(\w+ = )(?!\"skirit)", r"\1", uncommented("rxmweb.toml").read_text(), flags=re.MULTILINE)
+    (tmp_path / "rxmweb.toml").write_text(shipped)
+
+    loaded = rxmweb.settings.load(str(tmp_path / "rxmweb.toml"))
+
+    assert loaded == rxmweb.settings.Settings()
+    assert set(tomllib.loads(shipped)) == keys(rxmweb.settings.Settings, {"unknown"})
+
+
+def test_rxmweb_8_has_the_keys_and_the_parts() -> None:
+    text = page("rxmweb.8")
+    tables = (rxmweb.settings.Collector, rxmweb.settings.History, rxmweb.settings.Proxy)
+
+    for key in keys(rxmweb.settings.Settings, {"unknown"}).union(*(keys(table, set()) for table in tables)):
+        assert re.search(rf"\b{key}\b", text), key
+    for part in ("serve", "work", "check"):
+        assert f"rxmweb {part}" in text
+
+
+@pytest.mark.parametrize("name", ["xmand.toml", "rxm.toml", "rxmweb.toml"])
 def test_the_shipped_configurations_change_nothing_as_they_are(name: str) -> None:
     values = tomllib.loads(uncommented(name).read_text())
 
@@ -142,11 +163,11 @@ def test_hacking_names_every_module() -> None:
     text = (ROOT / "HACKING.md").read_text()
     modules = [
         path
-        for folder in ("common/xman", "xmand", "rxm")
+        for folder in ("common/xman", "xmand", "rxm", "rxmweb")
         for path in (ROOT / folder).rglob("*.py")
         if path.name not in ("__init__.py", "__main__.py")
         and path.parent.name not in ("render",)
-        and path.parent != ROOT / "xmand" / "verbs"
+        and path.parent not in (ROOT / "xmand" / "verbs", ROOT / "rxmweb" / "views")
     ]
 
     assert modules

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tests.lab.process import ROOT
 
-ROOTS = {"xman": ROOT / "common" / "xman", "rxm": ROOT / "rxm", "xmand": ROOT / "xmand"}
+ROOTS = {name: ROOT / name for name in ("rxm", "rxmweb", "xmand")} | {"xman": ROOT / "common" / "xman"}
 
 
 def listed() -> configparser.ConfigParser:
@@ -33,10 +33,19 @@ def test_every_file_beside_the_code_is_listed() -> None:
 
     for name, folder in folders().items():
         beside = {path.name for path in folder.iterdir() if path.is_file() and path.suffix not in (".py", ".pyc")}
-        assert beside == {word.strip(",") for word in data.get(name, "").split()}, name
+        patterns = {word.strip(",") for word in data.get(name, "").split()}
+        assert beside == {pattern for pattern in patterns if "/" not in pattern}, name
+
+
+def test_every_folder_of_the_portals_files_is_listed() -> None:
+    patterns = {word.strip(",") for word in listed()["options.package_data"]["rxmweb"].split()}
+    listed_files = {path for pattern in patterns for path in (ROOT / "rxmweb").glob(pattern)}
+    others = {path for path in (ROOT / "rxmweb").rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc")}
+
+    assert listed_files == others
 
 
 def test_the_commands_are_installed() -> None:
     scripts = listed()["options.entry_points"]["console_scripts"].split("\n")
 
-    assert {line.split(" = ")[0] for line in scripts if line} == {"rxm", "xman-slurm", "xmand"}
+    assert {line.split(" = ")[0] for line in scripts if line} == {"rxm", "rxmweb", "xman-slurm", "xmand"}

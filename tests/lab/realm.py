@@ -19,6 +19,7 @@ IPV6_NAME = "six80.xman.test"
 SECOND_HOST = "skirit81.xman.test"
 UNKEYED = "unkeyed.xman.test"
 DEAD_HOST = "dead.xman.test"
+PORTAL = "portal.xman.test"
 
 HOSTS = f"""\
 127.0.0.1 {FQDN} {SHORT_NAME} {ALIAS}
@@ -27,6 +28,8 @@ HOSTS = f"""\
 127.0.0.2 {SECOND_HOST} skirit81
 127.0.0.1 {UNKEYED}
 127.0.0.9 {DEAD_HOST}
+127.0.0.1 {PORTAL}
+127.0.0.1 localhost
 """
 _NSS_WRAPPER = "libnss_wrapper.so"
 _KEYTAB_VERSION = b"\x05\x02"

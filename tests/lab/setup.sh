@@ -18,10 +18,12 @@ hypervisor_packages+=" libvirt-daemon-driver-qemu libvirt-clients"
 hypervisor_packages+=" qemu-system-x86 xz-utils libsasl2-modules-gssapi-mit sasl2-bin"
 slurm_packages="slurmctld slurmd slurm-client slurm-wlm-basic-plugins"
 if [ "$purpose" = test ]; then
-  packages+=" groff-base heimdal-multidev krb5-pkinit openssl python3-clustershell python3-gssapi remctl-client $hypervisor_packages"
+  # The server that Debian's release has, without its compiler (LLVM): a hundred MB that no test needs.
+  postgresql=$(apt-cache depends postgresql 2>/dev/null | sed -n 's/^ *Depends: \(postgresql-[0-9]*\)$/\1/p')
+  packages+=" chromium groff-base heimdal-multidev krb5-pkinit openssl python3-clustershell python3-gssapi remctl-client $hypervisor_packages"
   # The libraries of what is only unpacked (below).
-  packages+=" $(apt-cache depends remctl-server $slurm_packages 2>/dev/null | sed -n 's/^ *Depends: \(lib.*\)/\1/p' |
-    sort -u | tr '\n' ' ')"
+  packages+=" $(apt-cache depends remctl-server $slurm_packages $postgresql 2>/dev/null |
+    sed -n 's/^ *Depends: \(lib.*\)/\1/p' | grep -v '^libllvm' | sort -u | tr '\n' ' ')"
 elif [ "$purpose" = xen ]; then
   packages+=" busybox-static cpio e2fsprogs krb5-pkinit mmdebstrap openssh-client openssl qemu-system-x86 qemu-utils xz-utils"
 elif [ "$hypervisor" = qemu ]; then
@@ -94,6 +96,7 @@ fi
 if [ "$purpose" = test ]; then
   # The package would start a server on this machine's port 4373; the test starts its own.
   unpack remctl-server remctl-server
+  unpack "$postgresql" postgresql
   # So would these; and they would make a user, and a cluster of this machine.
   unpack "$slurm_packages" slurm
   # They ask by which name they were called; the packages would have made these by alternatives.

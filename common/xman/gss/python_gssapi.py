@@ -52,7 +52,7 @@ class Context:
             answer: bytes | None = self._context.step(token)
             self._complete = bool(self._context.complete)
         except _RawError as error:
-            raise _gss_error(error, token) from error
+            raise gss_error(error, token) from error
         return answer
 
     def missing_protection(self) -> str:
@@ -65,14 +65,14 @@ class Context:
         try:
             sealed = gssapi.raw.wrap(self._context, plaintext, True, None)
         except _RawError as error:
-            raise _gss_error(error) from error
+            raise gss_error(error) from error
         return _encrypted(sealed)
 
     def unseal(self, token: bytes) -> bytes:
         try:
             unsealed = gssapi.raw.unwrap(self._context, token)
         except _RawError as error:
-            raise _gss_error(error) from error
+            raise gss_error(error) from error
         return _encrypted(unsealed)
 
     @property
@@ -220,7 +220,7 @@ class Initiator:
         try:
             credentials.store(store={"ccache": cache}, usage="initiate", mech=_KRB5, overwrite=True)
         except _RawError as error:
-            raise _gss_error(error) from error
+            raise gss_error(error) from error
         except NotImplementedError as error:  # Heimdal 7
             raise GssError(OTHER, "this Kerberos library cannot copy tickets") from error
 
@@ -235,7 +235,7 @@ def _acquire(usage: str, store: dict[str, str], name: gssapi.Name | None) -> gss
             name=name, usage=usage, mechs=[_KRB5], store=chosen if store and _HAS_STORES else None
         )  # fmt: skip
     except _RawError as error:
-        raise _gss_error(error) from error
+        raise gss_error(error) from error
 
 
 def _grace(context: gssapi.SecurityContext) -> int:
@@ -248,7 +248,8 @@ def _grace(context: gssapi.SecurityContext) -> int:
     return max(0, int(left - (ends - time.time())))
 
 
-def _gss_error(error: _RawError, received: bytes | None = None) -> GssError:
+def gss_error(error: _RawError, received: bytes | None = None) -> GssError:
+    """Return what went wrong in our own terms."""
     token = getattr(error, "token", None)
     return GssError(reason_of(error.maj_code, error.min_code, heimdal=_IS_HEIMDAL), _words(error), token, received)
 

@@ -1,0 +1,5 @@
+"""`python -m rxmweb`."""
+
+from rxmweb.cli import main
+
+main()

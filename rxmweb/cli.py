@@ -1,0 +1,69 @@
+"""rxmweb's command line."""
+
+import argparse
+import logging
+import sys
+
+import xman
+from rxmweb import settings
+from rxmweb.settings import Settings
+from xman import outcome
+from xman.errors import XmanError
+
+
+def main() -> None:
+    """Run rxmweb; exits with a status of `xman.outcome`."""
+    options = _parser().parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    try:
+        sys.exit(_run(options))
+    except XmanError as error:
+        print(f"rxmweb: {error}", file=sys.stderr)  # noqa: T201
+        sys.exit(error.outcome)
+    except OSError as error:
+        print(f"rxmweb: {error.filename or ''}: {error.strerror}", file=sys.stderr)  # noqa: T201
+        sys.exit(outcome.USAGE)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="rxmweb",
+        description="The WWW portal: a table of all hosts' virtual machines, and what can be done to them.",
+    )
+    parser.add_argument(
+        "-c", "--config", metavar="FILE", help=f"the configuration ({settings.DEFAULT_PATH}, if it is there)"
+    )
+    parser.add_argument("-V", "--version", action="version", version=f"rxmweb {xman.__version__}")
+    parser.add_argument(
+        "part", choices=("serve", "work", "check"), metavar="serve|work|check",
+        help="serve pages; collect reports and carry out actions; say whether everything needed is in order",
+    )  # fmt: skip
+    return parser
+
+
+def _run(options: argparse.Namespace) -> int:
+    configured = settings.load(options.config)
+    for key in configured.unknown:
+        logging.getLogger(__name__).warning("%s: not known to this release", key)
+    # Imported here: the worker needs no web server, and a check neither.
+    if options.part == "serve":
+        from rxmweb.serve import serve
+
+        serve(configured)
+    elif options.part == "work":
+        from rxmweb.work import work
+
+        work(configured)
+    else:
+        return _check(configured)
+    return outcome.OK
+
+
+def _check(configured: Settings) -> int:
+    from rxmweb.check import check
+
+    status = outcome.OK
+    for good, line in check(configured):
+        print(f"{'ok  ' if good else 'BAD '} {line}")  # noqa: T201  # this is what was asked for
+        status = status if good else outcome.USAGE
+    return status

@@ -1,0 +1,86 @@
+"""Czech and English: gettext's catalogues, made from the .po files at start, and dates as each language writes them."""
+
+import gettext
+import io
+from functools import cache
+from importlib import resources
+
+from babel import Locale
+from babel.dates import format_datetime, format_timedelta
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+from babel.numbers import format_decimal
+from flask import g
+
+LANGUAGES = {"en": "English", "cs": "Čeština"}
+DEFAULT = "en"
+
+
+@cache
+def catalogue(language: str) -> gettext.NullTranslations:
+    """Return the translations into a language; English is what the code is written in."""
+    if language == DEFAULT:
+        return gettext.NullTranslations()
+    text = resources.files("rxmweb").joinpath("locale", f"{language}.po").read_bytes()
+    compiled = io.BytesIO()
+    write_mo(compiled, read_po(io.BytesIO(text), locale=language))
+    compiled.seek(0)
+    return gettext.GNUTranslations(compiled)
+
+
+def current() -> str:
+    """Return the language of the request at hand."""
+    language: str = g.get("language", DEFAULT)
+    return language
+
+
+def _(message: str) -> str:
+    """Translate into the request's language."""
+    return catalogue(current()).gettext(message) if message else ""
+
+
+def ngettext(one: str, many: str, number: int) -> str:
+    """Translate with the form that the number takes."""
+    return catalogue(current()).ngettext(one, many, number)
+
+
+def ago(seconds: float) -> str:
+    """Return an age: `12 minutes ago`, `před 12 minutami`."""
+    if seconds < 60:
+        return _("just now")
+    return format_timedelta(-int(seconds), granularity="minute", threshold=1.2, add_direction=True, locale=_locale())
+
+
+def moment(at: float | None) -> str:
+    """Return a point in time with its offset, so that nobody has to guess whose clock it is."""
+    if at is None:
+        return ""
+    from datetime import datetime
+
+    return (
+        format_datetime(datetime.fromtimestamp(at).astimezone(), "d. M. y HH:mm:ss ZZZZ", locale=_locale())
+        if (current() == "cs")
+        else datetime.fromtimestamp(at).astimezone().strftime("%Y-%m-%d %H:%M:%S %z")
+    )
+
+
+def number(value: float, digits: int = 0) -> str:
+    """Return a number as the language writes it."""
+    return format_decimal(round(value, digits), locale=_locale(), decimal_quantization=False)
+
+
+def octets(value: float | None) -> str:
+    """Return a size in the unit that suits it."""
+    if value is None:
+        return ""
+    size = float(value)
+    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
+        if size < 1024 or unit == "TiB":
+            break
+        size /= 1024
+    return f"{number(size, 0 if size >= 100 or size == int(size) else 1)}\N{NO-BREAK SPACE}{unit}"
+
+
+def _locale() -> Locale:
+    # English with a 24-hour clock, and day before month.
+    return Locale.parse("en_GB" if current() == DEFAULT else current())

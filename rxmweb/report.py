@@ -1,0 +1,132 @@
+"""What a host's line of `rxm --json` says, as rows for the tables. Pure."""
+
+import json
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from xman import outcome
+
+# What a guest or a host may name at most; a name beyond what libvirt takes is cut rather than believed.
+_MOST_TEXT = 4096
+
+
+@dataclass(frozen=True)
+class Report:
+    """One host's answer: its domains where `code` is 0, otherwise why there are none."""
+
+    host: str
+    code: int
+    problem: str = ""
+    reported: float | None = None
+    facts: dict[str, Any] = field(default_factory=dict)
+    domains: list[dict[str, Any]] = field(default_factory=list)
+
+
+class NotAReportError(ValueError):
+    """The line is none of rxm's."""
+
+
+def read(line: str | bytes) -> Report:
+    """Read one line of `rxm --json state`. Raises NotAReportError."""
+    envelope = envelope_of(line)
+    host = str(envelope["host"])
+    if not envelope["ok"]:
+        return Report(host, int(envelope.get("code", outcome.INTERNAL)), text(envelope.get("message")))
+    found = envelope.get("result", {})
+    try:
+        maintenance = found.get("maintenance") or {}
+        facts = {
+            "host_id": text(found.get("host_id")) or None,
+            "maintenance_reason": text(maintenance.get("reason")) if maintenance else None,
+            "maintenance_by": text(maintenance.get("by")) if maintenance else None,
+            "maintenance_since": when(maintenance.get("since")),
+        }
+        domains = [_domain(host, domain) for domain in found["domains"]]
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        return Report(host, outcome.INTERNAL, f"its report cannot be read ({type(error).__name__}: {error})")
+    return Report(host, outcome.OK, "", when(envelope.get("at")), facts, domains)
+
+
+def envelope_of(line: str | bytes) -> dict[str, Any]:
+    """Return the object that a line of rxm's is. Raises NotAReportError."""
+    try:
+        envelope = json.loads(line)
+        if isinstance(envelope, dict) and isinstance(envelope["host"], str) and isinstance(envelope["ok"], bool):
+            return envelope
+    except (ValueError, KeyError, RecursionError):
+        pass
+    raise NotAReportError(repr(line[:80]))
+
+
+def sample(domain: dict[str, Any]) -> dict[str, Any]:
+    """Return what is kept of one domain of `stats`, for the plots."""
+    interfaces, disks = domain.get("interfaces", []), domain.get("disks", [])
+    return {
+        "uuid": str(domain["uuid"]),
+        "cpu_seconds": _number(domain.get("cpu_seconds")),
+        "memory": _number(domain.get("memory_rss", domain.get("memory"))),
+        "received": _sum(interfaces, "rx_octets"),
+        "sent": _sum(interfaces, "tx_octets"),
+        "read": _sum(disks, "read_octets"),
+        "written": _sum(disks, "write_octets"),
+    }
+
+
+def when(value: object) -> float | None:
+    """Return the seconds since 1970 of an RFC 3339 time, None where it is none."""
+    if not isinstance(value, str):
+        return None
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError:
+        return None
+    return moment.timestamp() if moment.tzinfo is not None else None
+
+
+def text(value: object) -> str:
+    """Return a value from outside as text without control characters."""
+    cleaned = "" if value is None else str(value)[:_MOST_TEXT]
+    # NUL, which PostgreSQL takes in no text, and lone surrogates, which cannot be encoded.
+    return "".join(c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in cleaned)
+
+
+def owners(row: dict[str, Any]) -> list[str]:
+    """Return the owners of the jobs in a row of `domains`, once each."""
+    return sorted({job["owner"] for job in json.loads(row["jobs"]) if job.get("owner")})
+
+
+def _domain(host: str, found: dict[str, Any]) -> dict[str, Any]:
+    jobs = [_job(job) for job in found.get("jobs", [])]
+    return {
+        "host": host,
+        "uuid": text(found["uuid"]),
+        "name": text(found["name"]),
+        "state": text(found["state"]),
+        "reason": text(found.get("reason")) or None,
+        "priority": text(found.get("priority")) or None,
+        "since": when(found.get("since")),
+        "started": when(found.get("started")),
+        "memory": _number(found.get("memory")),
+        "max_memory": _number(found.get("max_memory")),
+        "vcpus": _number(found.get("vcpus")),
+        "max_vcpus": _number(found.get("max_vcpus")),
+        "jobs": json.dumps(jobs),
+    }
+
+
+def _job(found: dict[str, Any]) -> dict[str, Any]:
+    job: dict[str, Any] = {"id": text(found["id"]), "owner": text(found.get("owner"))}
+    job |= {key: _number(found[key]) for key in ("cpus", "preempted") if found.get(key) is not None}
+    job |= {"preemptible": bool(found.get("preemptible")), "start": when(found.get("start"))}
+    return job
+
+
+def _number(value: object) -> int | float | None:
+    good = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 2**62
+    return value if good else None  # type: ignore[return-value]
+
+
+def _sum(devices: list[dict[str, Any]], key: str) -> int | None:
+    known = [device[key] for device in devices if key in device]
+    return sum(known) if known else None

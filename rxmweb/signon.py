@@ -1,0 +1,98 @@
+"""From a request to a person: Negotiate, or what a proxy in front has found out."""
+
+import logging
+import shutil
+from pathlib import Path
+
+from sqlalchemy import Engine
+from werkzeug.datastructures import Headers
+
+from rxmweb import sessions
+from rxmweb.runner import portal_name
+from rxmweb.sessions import Session
+from rxmweb.settings import Settings, is_loopback
+from rxmweb.tickets import Tickets
+from xman.gss import GssError
+from xman.gss.negotiate import Identity, NegotiateAcceptor
+
+logger = logging.getLogger(__name__)
+
+# Why a session cannot act; the page that explains has a paragraph for each.
+NOT_DELEGATED = "not-delegated"
+NOT_PERMITTED = "not-permitted"
+NO_CACHE = "no-cache"
+
+
+class SignOn:
+    """Makes sessions. The keytab is opened at the first need, so that a missing one stops nobody's `rxmweb check`."""
+
+    def __init__(self, settings: Settings, engine: Engine, tickets: Tickets) -> None:
+        self._settings = settings
+        self._engine = engine
+        self._tickets = tickets
+        self._acceptor: NegotiateAcceptor | None = None
+
+    def negotiate(self, header: str) -> tuple[str, Session, bytes | None]:
+        """Return (token, session, the answer for the browser). Raises GssError."""
+        if self._acceptor is None:
+            self._acceptor = NegotiateAcceptor(
+                self._settings.service, self._settings.keytab, constrained=self._settings.constrained
+            )
+        identity = self._acceptor.accept(header)
+        ticket, problem, seconds = self._keep(identity)
+        token, session = self._begin(_text(identity.principal), ticket, problem, min(seconds, identity.lifetime))
+        return token, session, identity.answer
+
+    def from_proxy(self, peer: str, headers: Headers) -> tuple[str, Session] | None:
+        """Return (token, session) of whom a proxy on this machine vouches for, None where it names nobody."""
+        proxy = self._settings.proxy
+        principal = headers.get(proxy.user_header, "") if proxy.user_header else ""
+        if not principal or not (is_loopback(peer) or not peer):
+            return None
+        cache = headers.get(proxy.cache_header, "").removeprefix("FILE:") if proxy.cache_header else ""
+        ticket, problem = "", NOT_DELEGATED
+        if cache:
+            name, path = self._tickets.new()
+            try:
+                # The proxy's copy ends with its request.
+                shutil.copyfile(cache, path)
+                Path(path).chmod(0o600)
+                ticket, problem = name, ""
+            except OSError as error:
+                logger.warning("the proxy's ticket cache cannot be read: %s", error)
+                problem = NO_CACHE
+        return self._begin(principal, ticket, problem, float("inf"))
+
+    def _begin(self, principal: str, ticket: str, problem: str, seconds: float) -> tuple[str, Session]:
+        seconds = min(seconds, self._settings.session_hours * 3600)
+        logger.info("%s signed on%s", principal, "" if ticket else f", and cannot act: {problem}")
+        return sessions.begin(self._engine, principal, portal_name(), ticket, problem, seconds)
+
+    def _keep(self, identity: Identity) -> tuple[str, str, float]:
+        """Keep what was delegated; return (its name, why there is none, for how many seconds)."""
+        if not identity.delegated:
+            return "", NOT_DELEGATED, float("inf")
+        name, path = self._tickets.new()
+        try:
+            seconds = identity.store(str(path), self._probe())
+        except GssError as error:
+            logger.warning("a delegated ticket cannot be used: %s", error)
+            path.unlink(missing_ok=True)
+            return "", NOT_PERMITTED, float("inf")
+        path.chmod(0o600)
+        return name, "", float(seconds)
+
+    def _probe(self) -> str:
+        names = self._settings.host_names() if self._settings.constrained else []
+        return f"{self._settings.host_service}@{names[0]}" if names else ""
+
+
+def _text(principal: bytes) -> str:
+    """Return a principal as text. Raises GssError for one that no list can hold."""
+    try:
+        text = principal.decode("ascii")
+    except UnicodeDecodeError as error:
+        raise GssError("other", "a principal outside ASCII") from error
+    if not text.isprintable() or " " in text:
+        raise GssError("other", "a principal with blanks")
+    return text

@@ -1,0 +1,61 @@
+"""The database: SQLite, or PostgreSQL by its DSN."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.pool import NullPool
+
+from rxmweb import schema
+from xman.errors import ConfigurationError, HypervisorError
+
+# A page is read while the collector writes; SQLite lets one writer at a time in, each for some milliseconds.
+_BUSY_SECONDS = 15
+
+
+class StoreError(HypervisorError):
+    """The database cannot be used; the message holds its own words."""
+
+
+def open_store(dsn: str) -> Engine:
+    """Open the database, making what tables it lacks. Raises ConfigurationError and StoreError."""
+    try:
+        url = make_url(dsn)
+    except ArgumentError as error:
+        raise ConfigurationError(
+            f"database: '{dsn}' is not a database's address (sqlite:///PATH, postgresql://...)"
+        ) from error
+    kind = url.get_backend_name()
+    if kind not in ("sqlite", "postgresql"):
+        raise ConfigurationError(f"database: {kind} is not served; use sqlite:///PATH or postgresql://...")
+    if kind == "postgresql":
+        # psycopg is what is in Debian and kept; another driver in the address would be another dependency.
+        engine = create_engine(
+            url.set(drivername="postgresql+psycopg"), pool_pre_ping=True, pool_size=5, max_overflow=10
+        )
+    else:
+        # A file with people's names in it, next to its journal: neither is for others to read.
+        os.umask(os.umask(0) | 0o077)
+        if url.database and url.database != ":memory:":
+            Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+        engine = create_engine(url, poolclass=NullPool, connect_args={"timeout": _BUSY_SECONDS})
+        event.listen(engine, "connect", _prepare_sqlite)
+    try:
+        schema.metadata.create_all(engine)
+    except SQLAlchemyError as error:
+        raise StoreError(f"the database cannot be used: {plain(error)}") from error
+    return engine
+
+
+def plain(error: SQLAlchemyError) -> str:
+    """Return the database's own words in one line, without SQLAlchemy's around them."""
+    return " ".join(str(getattr(error, "orig", None) or error).split())
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:
+    # Readers and the writer do not wait for each other in WAL mode; a report lost in a power cut comes again.
+    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}").close()

@@ -1,0 +1,71 @@
+"""The hosts: all of them, and the page of one."""
+
+from typing import Any
+
+from flask import Blueprint, abort, g
+from sqlalchemy import func, select
+
+from rxmweb import asking, fleet, offers, report
+from rxmweb.app import portal, reply
+from rxmweb.schema import domains, hosts
+from xman import verbs
+
+pages = Blueprint("hosts", __name__, url_prefix="/hosts")
+
+_QUESTIONS = {
+    "info": ("info",), "usage": ("stats", "--host"), "messages": ("dmesg",), "log": ("log",), "version": ("version",),
+}  # fmt: skip
+
+
+@pages.get("")
+def all_hosts() -> Any:
+    """Show every configured host with the age of its report."""
+    _readers_only()
+    here = portal()
+    count = select(func.count()).where(domains.c.host == hosts.c.name).scalar_subquery()
+    with here.engine.connect() as connection:
+        rows = connection.execute(select(hosts, count.label("domains")).order_by(hosts.c.position)).mappings()
+        found = [dict(row) for row in rows]
+    for row in found:
+        row["freshness"] = fleet.freshness(row["received"], here.settings.interval_seconds, g.now)
+    return reply("hosts.html", {"hosts": found})
+
+
+@pages.get("/<host>")
+def one_host(host: str) -> Any:
+    """Show a host."""
+    found = _visible(host)
+    with portal().engine.connect() as connection:
+        rows = connection.execute(select(domains).where(domains.c.host == host).order_by(domains.c.name)).mappings()
+        machines = [fleet.with_jobs(row) for row in rows]
+    return reply(
+        "host.html", {"host": found, "domains": machines},
+        questions=asking.known(_QUESTIONS), offers=offers.BY_VERB, maintenance="maintenance" in verbs.BY_NAME,
+    )  # fmt: skip
+
+
+@pages.get("/<host>/ask/<question>")
+def ask(host: str, question: str) -> Any:
+    """Ask the host, as the person, and show its answer."""
+    _visible(host)
+    if question not in asking.known(_QUESTIONS):
+        abort(404)
+    answer = asking.ask(["-H", host, *_QUESTIONS[question]])
+    text = report.text(asking.as_text(_QUESTIONS[question][0], answer))
+    return reply("answer.html", {"question": question, "host": host, "answer": answer}, text=text)
+
+
+def _visible(host: str) -> dict[str, Any]:
+    _readers_only()
+    here = portal()
+    with here.engine.connect() as connection:
+        found = fleet.host(connection, host)
+    if found is None:
+        abort(404)
+    found["freshness"] = fleet.freshness(found["received"], here.settings.interval_seconds, g.now)
+    return found
+
+
+def _readers_only() -> None:
+    if portal().owner:
+        abort(404)

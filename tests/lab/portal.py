@@ -1,0 +1,79 @@
+"""The portal as two processes, as it is run: pages, and the worker."""
+
+import subprocess
+from pathlib import Path
+
+from tests.lab.process import end, free_ports, wait_for
+from tests.lab.realm import PORTAL, Realm
+
+_START_SECONDS = 20.0
+
+
+class Portal:
+    """One portal. `settings` are lines of rxmweb.toml, and `tables` its tables."""
+
+    def __init__(
+        self, realm: Realm, directory: Path, *, hosts: tuple[str, ...], port: int, settings: str = "",
+        tables: str = "", database: str = "", readers: tuple[str, ...] = ("*",), interval: float = 1.0,
+        collector_keytab: str = "", env: dict[str, str] | None = None, prefix: tuple[str, ...] = (),
+        listen: str = "127.0.0.1",
+    ) -> None:  # fmt: skip
+        directory.mkdir(parents=True, exist_ok=True)
+        self.directory = directory
+        self.port = free_ports(1)
+        self.url = f"http://{PORTAL}:{self.port}"
+        self.database = database or f"sqlite:///{directory / 'portal.db'}"
+        self.run_dir = directory / "run"
+        self._env = realm.env | (env or {})
+        self._prefix = prefix
+        keytab = realm.directory / "http.keytab"
+        if not keytab.exists():
+            realm.add_service(f"HTTP/{PORTAL}", str(keytab))
+        self.config = directory / "rxmweb.toml"
+        names = ", ".join(f'"{host}"' for host in hosts)
+        who = ", ".join(f'"{reader}"' for reader in readers)
+        collector = f'[collector]\nclient_keytab = "{collector_keytab}"\n' if collector_keytab else ""
+        self.config.write_text(
+            f'listen = "{listen}:{self.port}"\nworkers = 1\nkeytab = "{keytab}"\nrun_dir = "{self.run_dir}"\n'
+            f'database = "{self.database}"\nhosts = [{names}]\nport = {port}\nreaders = [{who}]\n'
+            f"interval_seconds = {interval}\n{settings}\n{collector}{tables}\n"
+        )
+        self.worker = self._start("work")
+        self.server = self._start("serve")
+        wait_for(self._listening, _START_SECONDS, "the portal's start")
+
+    def restart_server(self) -> None:
+        """End the web workers and start others, as an upgrade does."""
+        end(self.server)
+        self.server = self._start("serve")
+        wait_for(self._listening, _START_SECONDS, "the portal's start")
+
+    def restart_worker(self) -> None:
+        """End the worker and start another."""
+        end(self.worker)
+        self.worker = self._start("work")
+
+    def said(self) -> str:
+        """Return what both processes wrote for whoever runs them."""
+        return "".join(path.read_text() for path in sorted(self.directory.glob("*.stderr")))
+
+    def stop(self) -> None:
+        """End both."""
+        for process in (self.server, self.worker):
+            end(process, 20.0)
+
+    def _start(self, part: str) -> "subprocess.Popen[bytes]":
+        with (self.directory / f"{part}.stderr").open("ab") as stderr:
+            return subprocess.Popen(
+                [*self._prefix, "rxmweb", "--config", str(self.config), part],
+                env=self._env, stdin=subprocess.DEVNULL, stdout=stderr, stderr=stderr,
+            )  # fmt: skip
+
+    def _listening(self) -> bool:
+        for process in (self.server, self.worker):
+            if process.poll() is not None:
+                raise RuntimeError(f"the portal ended with {process.returncode}: {self.said()}")
+        import socket
+
+        with socket.socket() as sock:
+            return sock.connect_ex(("127.0.0.1", self.port)) == 0

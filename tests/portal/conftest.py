@@ -1,0 +1,40 @@
+"""Databases for the portal's tests: SQLite, and PostgreSQL where it can be had."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine
+
+from rxmweb import schema, store
+from tests.lab import postgres
+
+
+@pytest.fixture(scope="session")
+def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[postgres.Postgres]:
+    """A PostgreSQL server of our own."""
+    if reason := postgres.why_not():
+        pytest.skip(reason)
+    server = postgres.Postgres(tmp_path_factory.mktemp("postgresql"))
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def shared_database(postgresql: postgres.Postgres) -> str:
+    """The address of one database on it: making one takes longer than most tests."""
+    return postgresql.new_database()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
+    """An empty database, of each kind that is served."""
+    if request.param == "sqlite":
+        opened = store.open_store(f"sqlite:///{tmp_path / 'portal.db'}")
+    else:
+        opened = store.open_store(request.getfixturevalue("shared_database"))
+        with opened.begin() as connection:
+            for table in reversed(schema.metadata.sorted_tables):
+                connection.execute(table.delete())
+    yield opened
+    opened.dispose()

@@ -1,0 +1,260 @@
+"""Actions: the queue, and the runner with a small program in the place of rxm."""
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine
+
+from rxmweb import actions, child, fleet, report, store
+from rxmweb.actions import Request, Target
+from rxmweb.child import Rxm
+from rxmweb.collect import Collector
+from rxmweb.runner import LOST, Runner, portal_name
+from rxmweb.settings import Settings
+from rxmweb.tickets import Tickets
+from tests.lab.process import wait_for
+from tests.portal.reports import domain, line
+from xman import outcome
+
+HERE = portal_name()
+TARGETS = (Target("h1", "u1", "vm1"), Target("h2", "u2", "vm2"))
+
+
+def said(host: str, name: str, **facts: object) -> str:
+    """Return a line of a verb on a domain."""
+    envelope = {"xman": 1, "host": host, "at": "2026-11-21T08:00:00Z", "verb": "pause", "domain": name}
+    return json.dumps(envelope | {"ok": True, "changed": True, "ms": 1, "result": {}} | facts)
+
+
+DENIED = {"ok": False, "class": "denied", "code": outcome.DENIED, "message": "bob may not."}
+
+
+class Stage:
+    """A runner, and the shell script that stands for rxm; `$D` is where the script may write."""
+
+    def __init__(self, directory: Path, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.directory = directory
+        self.engine = engine
+        self.settings = Settings(run_dir=str(directory / "run"), hosts=("h1", "h2", "h3"), interval_seconds=6.0)
+        self._program = directory / "rxm"
+        monkeypatch.setattr(child, "_program", lambda: str(self._program))
+        self.rxm, self.tickets = Rxm(self.settings), Tickets(self.settings)
+        self.rxm.prepare()
+        self.tickets.prepare()
+        self.runner = self.new_runner()
+
+    def script(self, text: str) -> None:
+        """Let rxm be this script."""
+        self._program.write_text(f"#!/bin/sh\nD={self.directory}\n{text}\n")
+        self._program.chmod(0o755)
+
+    def new_runner(self) -> Runner:
+        """Return another runner, as after a restart."""
+        return Runner(self.settings, self.engine, self.rxm, self.tickets)
+
+    def ask(self, *targets: Target, **facts: object) -> str:
+        """Queue an action of alice's with a ticket."""
+        identifier = actions.new_id()
+        self.tickets.of_action(identifier).write_text("ticket")
+        wanted = Request("alice@R", "pause", targets or TARGETS, **facts)  # type: ignore[arg-type]
+        return actions.add(self.engine, wanted, HERE, identifier)
+
+    def get(self, identifier: str) -> dict[str, object]:
+        """Return an action as it stands."""
+        with self.engine.connect() as connection:
+            found = actions.get(connection, identifier)
+        assert found is not None
+        return found
+
+    def results(self, identifier: str) -> list[tuple[object, object, object]]:
+        """Return (ok, code, message) of each target."""
+        rows = self.get(identifier)["results"]
+        assert isinstance(rows, list)
+        return [(row["ok"], row["code"], row["message"]) for row in rows]
+
+    def until_over(self, identifier: str) -> str:
+        """Let the runner look until the action has ended; return its state."""
+
+        def over() -> bool:
+            self.runner.look()
+            return self.get(identifier)["state"] in actions.ENDED
+
+        wait_for(over, 20, "the end of the action")
+        return str(self.get(identifier)["state"])
+
+
+@pytest.fixture
+def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
+    """A stage on SQLite."""
+    engine = store.open_store(f"sqlite:///{tmp_path / 'portal.db'}")
+    yield Stage(tmp_path, engine, monkeypatch)
+    engine.dispose()
+
+
+def test_rxm_gets_uuids_the_reason_and_the_persons_cache(stage: Stage) -> None:
+    stage.script('echo "$@" > $D/words; env > $D/env')
+    identifier = stage.ask(options=("--live",), arguments=("h3",), reason="a b; c")
+
+    stage.until_over(identifier)
+
+    words = (stage.directory / "words").read_text().strip()
+    assert words.endswith("--json --reason=a b; c pause --live -- h1:u1 h2:u2 h3")
+    assert (stage.directory / "run" / "rxm.toml").read_text() == 'port = 4373\nservice = "host"\n'
+    env = dict(entry.split("=", 1) for entry in (stage.directory / "env").read_text().splitlines())
+    assert env["KRB5CCNAME"] == f"FILE:{stage.tickets.of_action(identifier)}"
+    assert env["KRB5_CLIENT_KTNAME"] == "FILE:/nonexistent/keytab"
+
+
+def test_each_target_has_its_own_result(stage: Stage) -> None:
+    stage.script(f"echo '{said('h2', 'vm2', **DENIED)}'; echo '{said('h1', 'vm1')}'")
+    identifier = stage.ask()
+
+    assert stage.until_over(identifier) == actions.FAILED
+    assert stage.results(identifier) == [(True, 0, ""), (False, outcome.DENIED, "bob may not.")]
+
+
+def test_two_targets_on_one_host_are_told_apart(stage: Stage) -> None:
+    stage.script(f"echo '{said('h1', 'u9', **DENIED)}'; echo '{said('h1', 'vm1')}'")
+    identifier = stage.ask(Target("h1", "u1", "vm1"), Target("h1", "u9", "vm9"))
+
+    assert stage.until_over(identifier) == actions.FAILED
+    assert [row[0] for row in stage.results(identifier)] == [True, False]
+
+
+def test_all_well_is_done_and_the_ticket_is_gone(stage: Stage) -> None:
+    stage.script(f"echo '{said('h1', 'vm1')}'; echo '{said('h2', 'vm2')}'")
+    identifier = stage.ask()
+
+    assert stage.until_over(identifier) == actions.DONE
+    assert not stage.tickets.of_action(identifier).exists()
+    assert not list((stage.directory / "run" / "actions").iterdir())
+
+
+def test_what_rxm_did_not_say_is_unknown(stage: Stage) -> None:
+    stage.script(f"echo '{said('h1', 'vm1')}'; kill -9 $$")
+    identifier = stage.ask()
+
+    assert stage.until_over(identifier) == actions.UNKNOWN
+    assert stage.results(identifier)[1] == (False, outcome.UNKNOWN, LOST)
+
+
+def test_progress_is_the_last_line_for_a_person(stage: Stage) -> None:
+    stage.script("printf 'migrating 10 %%\\rmigrating 60 %%\\r' >&2; while [ ! -e $D/go ]; do sleep 0.02; done")
+    identifier = stage.ask()
+
+    def told() -> bool:
+        stage.runner.look()
+        return stage.get(identifier)["progress"] == "migrating 60 %"
+
+    wait_for(told, 10, "the progress")
+    (stage.directory / "go").touch()
+    stage.until_over(identifier)
+
+
+def test_an_action_outlives_its_runner(stage: Stage) -> None:
+    stage.script(f"while [ ! -e $D/go ]; do sleep 0.02; done; echo '{said('h1', 'vm1')}'; echo '{said('h2', 'vm2')}'")
+    identifier = stage.ask()
+    stage.runner.look()
+    assert stage.get(identifier)["state"] == actions.RUNNING
+
+    first, stage.runner = stage.runner, stage.new_runner()
+    stage.runner.stop()
+    stage.runner.run()  # takes over what was begun, and ends at once
+    (stage.directory / "go").touch()
+
+    assert stage.until_over(identifier) == actions.DONE
+    for work in first._at_work:
+        work.close()
+
+
+def test_a_number_that_another_process_has_now_is_not_taken_for_the_child(stage: Stage) -> None:
+    identifier = stage.ask()
+    actions.claim(stage.engine, HERE, 9)
+    actions.began(stage.engine, identifier, os.getpid(), 1)
+    stage.runner.stop()
+    stage.runner.run()
+
+    assert stage.until_over(identifier) == actions.UNKNOWN
+
+
+def test_without_a_ticket_nothing_is_begun(stage: Stage) -> None:
+    stage.script("touch $D/begun")
+    identifier = stage.ask()
+    stage.tickets.of_action(identifier).unlink()
+
+    assert stage.until_over(identifier) == actions.FAILED
+    assert stage.results(identifier)[0][1] == outcome.INTERNAL
+    assert not (stage.directory / "begun").exists()
+
+
+def test_a_description_goes_to_rxms_standard_input(stage: Stage) -> None:
+    stage.script(f"cat > $D/text; echo \"$@\" > $D/words; echo '{said('h1', 'new')}'")
+    text = "<domain/>\n" * 20_000
+    identifier = stage.ask(Target("h1"), input=text, options=("--paused",))
+
+    assert stage.until_over(identifier) == actions.DONE
+    assert (stage.directory / "text").read_text() == text
+    assert (stage.directory / "words").read_text().strip().endswith("-H h1 pause --paused -- -")
+    with stage.engine.connect() as connection:
+        found = actions.get(connection, identifier)
+    assert found is not None
+    assert (found["results"][0]["name"], found["input"]) == ("new", None)
+
+
+def test_another_portals_actions_are_left_to_it(stage: Stage) -> None:
+    stage.script("touch $D/begun")
+    identifier = actions.add(stage.engine, Request("alice@R", "pause", TARGETS), "elsewhere")
+
+    stage.runner.look()
+
+    assert stage.get(identifier)["state"] == actions.QUEUED
+
+
+def test_what_runs_is_seen_by_who_may(stage: Stage) -> None:
+    fleet.configure(stage.engine, ["h1"], {})
+    mine = {"id": "1", "owner": "bob@R", "preemptible": False}
+    fleet.take(
+        stage.engine, [report.read(line("h1", domain("vm1", 1, "running", uuid="u1", jobs=[mine])))], time.time()
+    )
+    identifier = stage.ask(TARGETS[0])
+
+    with stage.engine.connect() as connection:
+        assert actions.running(connection) == {("h1", "u1"): "pause"}
+        assert [action["id"] for action in actions.latest(connection, owner="bob@R")] == [identifier]
+        assert [action["id"] for action in actions.latest(connection, owner="alice@R")] == [identifier]
+        assert actions.latest(connection, owner="mallory@R") == []
+        assert [action["id"] for action in actions.latest(connection, uuid="u1")] == [identifier]
+
+
+def test_a_round_of_the_collector_tells_answers_from_silence(stage: Stage) -> None:
+    stage.script(f"echo \"$@\" >> $D/words; echo '{line('h1', domain('vm1', 1))}'; echo garbage; echo 'rxm: odd.' >&2")
+    collector = Collector(stage.settings, stage.engine, stage.rxm)
+    fleet.configure(stage.engine, stage.settings.host_names(), {})
+
+    collector.round()
+
+    with stage.engine.connect() as connection:
+        (first, second) = (fleet.host(connection, name) for name in ("h1", "h2"))
+    assert first is not None
+    assert second is not None
+    assert (first["code"], second["code"], second["problem"]) == (0, outcome.UNREACHABLE, "rxm: odd.")
+    asked = (stage.directory / "words").read_text().splitlines()[0]
+    assert asked.endswith("--json -t 5 -H h1,h2,h3 state")
+
+
+def test_a_collector_whose_rxm_hangs_goes_on(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rxmweb.collect._GRACE_SECONDS", -4.5)
+    stage.script("exec sleep 60")
+    collector = Collector(stage.settings, stage.engine, stage.rxm)
+    fleet.configure(stage.engine, stage.settings.host_names(), {})
+
+    collector.round()
+
+    with stage.engine.connect() as connection:
+        found = fleet.host(connection, "h1")
+    assert found is not None
+    assert found["problem"] == "it gave no answer in time"

@@ -1,0 +1,225 @@
+"""The pure parts: what can be asked of a state, plots, languages, the configuration."""
+
+import re
+from pathlib import Path
+
+import pytest
+from babel.messages.extract import extract_python
+from babel.messages.pofile import read_po
+from flask import Flask, g
+from jinja2.ext import babel_extract
+
+from rxmweb import languages, legend, offers, plots, settings
+from rxmweb.offers import BY_VERB
+from tests.lab.process import ROOT
+from xman import states
+from xman.errors import ConfigurationError
+
+
+def verbs_for(state: str) -> set[str]:
+    """Return the verbs offered in `state`."""
+    return {offer.verb for offer in offers.for_state(state)}
+
+
+def test_a_machine_that_is_off_can_be_started_and_not_paused() -> None:
+    assert {"start", "delete"} <= verbs_for(states.DOWN)
+    assert not {"pause", "shutdown", "destroy"} & verbs_for(states.DOWN)
+
+
+def test_a_frozen_machine_goes_on_rather_than_starts() -> None:
+    assert {"unpause", "resume"} <= verbs_for(states.FROZEN)
+    assert not {"start", "pause", "migrate"} & verbs_for(states.FROZEN)
+
+
+def test_only_what_is_preemptible_can_be_preempted() -> None:
+    if "preempt" in BY_VERB:
+        assert "preempt" in verbs_for(states.RUNNING_PREEMPTIBLE)
+    assert "preempt" not in verbs_for(states.RUNNING)
+
+
+def test_a_state_of_a_later_release_offers_everything() -> None:
+    assert verbs_for("levitating") == set(BY_VERB)
+
+
+@pytest.mark.parametrize("state", states.STATES)
+def test_every_state_offers_something(state: str) -> None:
+    assert verbs_for(state)
+
+
+@pytest.mark.parametrize(
+    ("verb", "given", "expected"),
+    [
+        ("pause", {}, ([], [], "")),
+        ("mem-set", {"memory": "4G"}, ([], ["4G"], "")),
+        ("mem-set", {"memory": "plenty"}, ([], [], "memory")),
+        ("mem-set", {}, ([], [], "memory")),
+        ("vcpu-set", {"vcpus": "0"}, ([], [], "vcpus")),
+        ("migrate", {"destination": "h2", "live": "yes"}, (["--live"], ["h2"], "")),
+        ("migrate", {"destination": "--abort"}, ([], [], "destination")),
+        ("migrate", {"destination": "a b"}, ([], [], "destination")),
+        ("shutdown", {"force_after": ""}, ([], [], "")),
+        ("shutdown", {"force_after": "60"}, (["--force-after=60"], [], "")),
+        ("shutdown", {"force_after": "soon"}, ([], [], "force_after")),
+        ("autostart", {"autostart": "maybe"}, ([], [], "autostart")),
+    ],
+)
+def test_words_of_a_confirmation(verb: str, given: dict[str, str], expected: tuple[list[str], list[str], str]) -> None:
+    assert offers.words(BY_VERB[verb], given) == expected
+
+
+def sample(at: float, **counters: float) -> dict[str, float | None]:
+    """Return a sample with `counters`."""
+    keys = ("cpu_seconds", "memory", "received", "sent", "read", "written")
+    return {"at": at} | {key: counters.get(key) for key in keys}
+
+
+def test_plots_show_rates_and_leave_gaps() -> None:
+    with Flask(__name__).app_context():
+        found = plots.of_domain(
+            [sample(at, cpu_seconds=at / 2) for at in (0, 100, 200, 300, 900, 1000, 1100)], since=0, now=1100
+        )  # fmt: skip
+
+    (plot,) = found
+    assert (plot.top, plot.last) == ("50\N{NO-BREAK SPACE}%", "50\N{NO-BREAK SPACE}%")
+    assert len(plot.lines) == 2
+
+
+def test_a_counter_that_went_back_is_a_restart_and_no_rate() -> None:
+    with Flask(__name__).app_context():
+        found = plots.of_domain(
+            [sample(0, sent=10), sample(10, sent=0), sample(20, sent=10), sample(30, sent=20)], 0, 30
+        )
+
+    assert found[0].top == "1\N{NO-BREAK SPACE}B/s"
+
+
+@pytest.mark.parametrize(
+    ("language", "seconds", "expected"),
+    [
+        ("en", 720, "12 minutes ago"),
+        ("cs", 720, "před 12 minutami"),
+        ("en", 5, "just now"),
+        ("cs", 7300, "před 2 hodinami"),
+    ],
+)
+def test_ages(language: str, seconds: float, expected: str) -> None:
+    with Flask(__name__).app_context():
+        g.language = language
+        assert languages.ago(seconds) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [(160 << 20, "160 MiB"), (1536 << 20, "1.5 GiB"), (0, "0 B"), (None, ""), (5 << 50, "5,120 TiB")],
+)
+def test_sizes(value: int | None, expected: str) -> None:
+    with Flask(__name__).app_context():
+        assert languages.octets(value).replace("\N{NO-BREAK SPACE}", " ") == expected
+
+
+@pytest.mark.parametrize(("count", "expected"), [(1, "1 stroj"), (3, "3 stroje"), (5, "5 strojů")])
+def test_czech_plurals(count: int, expected: str) -> None:
+    form = languages.catalogue("cs").ngettext("%(num)s machine", "%(num)s machines", count)
+
+    assert form % {"num": count} == expected
+
+
+def messages() -> set[str]:
+    """Return every message that the code and the templates have."""
+    found: list[object] = []
+    functions = {"_": None, "ngettext": None}
+    for path in (ROOT / "rxmweb").rglob("*.py"):
+        with path.open("rb") as file:
+            found += [message for _line, _name, message, _comments in extract_python(file, functions, [], {})]
+    for path in (ROOT / "rxmweb" / "templates").glob("*.html"):
+        with path.open("rb") as file:
+            found += [message for _line, _name, message, _comments in babel_extract(file, list(functions), [], {})]
+    # The plural, and what stands for other arguments, is not told from the singular here.
+    singular = [message[0] if isinstance(message, tuple) and message else message for message in found]
+    return {message for message in singular if isinstance(message, str) and message}
+
+
+def test_every_message_is_translated_and_nothing_else_is() -> None:
+    with (ROOT / "rxmweb" / "locale" / "cs.po").open("rb") as file:
+        catalogue = read_po(file, locale="cs")
+    translated = {
+        message.id if isinstance(message.id, str) else message.id[0]
+        for message in catalogue
+        if message.id and message.string and not message.fuzzy
+    }
+
+    assert translated == messages()
+
+
+def test_translations_have_no_other_fields() -> None:
+    with (ROOT / "rxmweb" / "locale" / "cs.po").open("rb") as file:
+        for message in read_po(file, locale="cs"):
+            wanted = set(re.findall(r"%\(\w+\)s", str(message.id)))
+            texts = [message.string] if isinstance(message.string, str) else list(message.string or ())
+            # The singular may do without the number.
+            for text in texts[1:] or texts:
+                assert not message.id or set(re.findall(r"%\(\w+\)s", text)) == wanted, message.id
+
+
+@pytest.mark.parametrize("language", languages.LANGUAGES)
+def test_the_legend_has_a_word_a_symbol_and_a_meaning_for_each_state(language: str) -> None:
+    with Flask(__name__).app_context():
+        g.language = language
+        signs = legend.legend()
+
+    assert [sign.name for sign in signs] == list(states.STATES)
+    assert len({sign.symbol for sign in signs}) == len({sign.word for sign in signs}) == len(signs)
+    assert all(sign.meaning for sign in signs)
+
+
+def test_every_state_has_its_colour() -> None:
+    sheet = (ROOT / "rxmweb" / "static" / "portal.css").read_text()
+
+    for state in states.STATES:
+        assert re.search(rf"\.s-{state}\b", sheet), state
+
+
+def load(tmp_path: Path, text: str) -> settings.Settings:
+    """Read `text` as rxmweb.toml."""
+    (tmp_path / "rxmweb.toml").write_text(text)
+    return settings.load(str(tmp_path / "rxmweb.toml"))
+
+
+def test_hosts_and_groups_are_node_sets(tmp_path: Path) -> None:
+    found = load(tmp_path, 'hosts = ["@lab", "h[1-2]", "h2"]\n[groups]\nlab = "a[08-10]"\n')
+
+    assert found.host_names() == ["a08", "a09", "a10", "h1", "h2"]
+    assert found.members() == {"lab": ["a08", "a09", "a10"]}
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('listen = "0.0.0.0:8080"\n', "only HTTPS"),
+        ('listen = "8080"\n', "ADDRESS:PORT"),
+        ('listen = "127.0.0.1:0"\n', "ADDRESS:PORT"),
+        ('certificate = "a.pem"\n', "belong together"),
+        ('hosts = ["h[1-"]\n', "hosts"),
+        ('hosts = ["@nobody"]\n[groups]\nlab = "a"\n', "hosts"),
+        ('listen = "[::]:443"\ncertificate = "a"\nkey = "b"\n[proxy]\nuser_header = "X"\n', "loopback"),
+        ("interval_seconds = 0\n", "interval_seconds"),
+    ],
+)
+def test_a_configuration_that_cannot_be_is_refused_by_file_and_key(tmp_path: Path, text: str, words: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"rxmweb\.toml") as raised:
+        load(tmp_path, text)
+
+    assert words in str(raised.value)
+
+
+def test_an_unknown_key_is_named(tmp_path: Path) -> None:
+    assert [line.rpartition(" ")[2] for line in load(tmp_path, "colour = 3\n").unknown] == ["colour"]
+
+
+def test_readers(tmp_path: Path) -> None:
+    found = load(tmp_path, 'readers = ["alice@R"]\n')
+
+    assert found.reads_all("alice@R")
+    assert not found.reads_all("alice@S")
+    assert load(tmp_path, 'readers = ["*"]\n').reads_all("anybody@R")
+    assert not load(tmp_path, "").reads_all("")

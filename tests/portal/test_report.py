@@ -1,0 +1,78 @@
+"""What a host's line says, as rows."""
+
+import json
+
+import pytest
+
+from rxmweb import report
+from rxmweb.report import NotAReportError
+from tests.portal.reports import UUID, domain, failure, job, line
+from xman import outcome
+
+
+def test_a_good_line_gives_its_domains() -> None:
+    found = report.read(
+        line("h1", domain("vm1", 1, "running", jobs=[job(4711, "alice@R")], since="2026-11-21T07:30:00Z"))
+    )
+
+    assert (found.host, found.code, found.reported) == ("h1", outcome.OK, 1795248000.0)
+    (row,) = found.domains
+    assert (row["uuid"], row["name"], row["state"], row["memory"]) == (f"{UUID}01", "vm1", "running", 1 << 30)
+    assert row["since"] == 1795246200.0
+    assert json.loads(row["jobs"])[0]["id"] == "4711"
+    assert report.owners(row) == ["alice@R"]
+
+
+def test_what_is_not_known_is_absent() -> None:
+    found = report.read(line("h1", {"name": "vm1", "uuid": "u", "state": "free"}))
+
+    (row,) = found.domains
+    assert (row["memory"], row["since"], row["priority"], row["jobs"]) == (None, None, None, "[]")
+
+
+def test_maintenance_says_why_and_by_whom() -> None:
+    said = {"reason": "new disks", "by": "alice@R", "since": "2026-11-21T07:30:00Z"}
+
+    found = report.read(line("h1", maintenance=said))
+
+    assert found.facts["maintenance_reason"] == "new disks"
+    assert found.facts["maintenance_by"] == "alice@R"
+
+
+def test_a_failure_has_its_words() -> None:
+    found = report.read(failure("h1", outcome.UNREACHABLE, "no answer in time."))
+
+    assert (found.code, found.problem, found.domains) == (outcome.UNREACHABLE, "no answer in time.", [])
+
+
+@pytest.mark.parametrize("broken", [{"domains": 3}, {"domains": [{"name": "x"}]}, {"domains": [[]]}, {}])
+def test_a_report_of_another_shape_is_a_failure_of_that_host(broken: object) -> None:
+    text = json.dumps({"host": "h1", "ok": True, "result": broken})
+
+    assert report.read(text).code == outcome.INTERNAL
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[1]", "null", '{"host": 3, "ok": true}', "Error: x", "[" * 100_000])
+def test_another_line_is_no_report(text: str) -> None:
+    with pytest.raises(NotAReportError):
+        report.read(text)
+
+
+def test_control_characters_of_a_guest_are_replaced() -> None:
+    (row,) = report.read(line("h1", domain("vm\u001b[31m\u0000\ud800", 1))).domains
+
+    assert row["name"] == "vm\N{REPLACEMENT CHARACTER}[31m\N{REPLACEMENT CHARACTER}\N{REPLACEMENT CHARACTER}"
+
+
+def test_numbers_that_no_column_holds_are_dropped() -> None:
+    (row,) = report.read(line("h1", domain("vm1", 1, memory=10**30, vcpus=True))).domains
+
+    assert (row["memory"], row["vcpus"]) == (None, None)
+
+
+def test_a_sample_adds_up_the_devices() -> None:
+    found = report.sample(
+        {"uuid": "u", "cpu_seconds": 3.5, "memory": 7, "interfaces": [{"rx_octets": 1}, {"rx_octets": 2}], "disks": []}
+    )  # fmt: skip
+
+    assert (found["received"], found["sent"], found["read"], found["memory"]) == (3, None, None, 7)

@@ -1,0 +1,189 @@
+"""The table behind the pages: what reports do to it, and what a query finds in it."""
+
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, func, select
+
+from rxmweb import fleet, lease, prune, query, report, schema
+from rxmweb.query import ROWS, STALE, Query
+from rxmweb.settings import History
+from tests.portal.reports import UUID, domain, failure, job, line
+from xman import outcome
+
+INTERVAL = 60.0
+NOW = 1_795_248_000.0
+HOSTS = ["h1", "h2", "h3"]
+
+
+@pytest.fixture
+def filled(engine: Engine) -> Engine:
+    """Three hosts: one with three machines, one with one whose report is old, one that has never been reached."""
+    fleet.configure(engine, HOSTS, {"lab": ["h1"], "others": ["h2", "h3"]})
+    old = NOW - 4 * INTERVAL
+    fleet.take(engine, [report.read(line("h2", domain("db", 9, "running", jobs=[job(7, "bob@R")])))], old)
+    fleet.take(engine, [report.read(failure("h2", outcome.UNREACHABLE, "no answer in time."))], NOW)
+    alices = [job(4711, "alice@R", preemptible=True)]
+    machines = [
+        domain("vm1", 1, "running", jobs=alices, memory=3 << 30), domain("vm2", 2, "free"),
+        domain("vm_3", 3, "free", priority="high"),
+    ]  # fmt: skip
+    fleet.take(engine, [report.read(line("h1", *machines))], NOW)
+    return engine
+
+
+def names(engine: Engine, asked: Query) -> list[Any]:
+    """Return the names on the page that `asked` gives."""
+    with engine.connect() as connection:
+        return [row["name"] for row in query.listing(connection, asked, INTERVAL, NOW).rows]
+
+
+def test_every_configured_host_has_its_row_from_the_start(engine: Engine) -> None:
+    fleet.configure(engine, HOSTS, {})
+
+    with engine.connect() as connection:
+        found = query.listing(connection, Query(), INTERVAL, NOW)
+    assert [(row["host"], row["name"], row["freshness"]) for row in found.rows] == [
+        (host, None, fleet.DEAD) for host in HOSTS
+    ]
+
+
+def test_a_good_report_replaces_the_hosts_rows(filled: Engine) -> None:
+    fleet.take(filled, [report.read(line("h1", domain("new", 4)))], NOW)
+
+    assert names(filled, Query(words="host:h1")) == ["new"]
+    with filled.connect() as connection:
+        assert connection.execute(select(func.count()).select_from(schema.owners)).scalar_one() == 1
+
+
+def test_a_failure_keeps_what_was_known(filled: Engine) -> None:
+    with filled.connect() as connection:
+        (row,) = query.listing(connection, Query(words="db"), INTERVAL, NOW).rows
+
+    assert (row["freshness"], row["code"], row["problem"]) == (fleet.STALE, outcome.UNREACHABLE, "no answer in time.")
+
+
+@pytest.mark.parametrize(
+    ("age", "expected"), [(0, "fresh"), (180, "fresh"), (181, "stale"), (600, "stale"), (601, "dead"), (None, "dead")]
+)
+def test_freshness(age: float | None, expected: str) -> None:
+    assert fleet.freshness(None if age is None else NOW - age, INTERVAL, NOW) == expected
+
+
+def test_a_host_that_is_not_configured_any_more_is_gone(filled: Engine) -> None:
+    fleet.configure(filled, ["h2"], {})
+    fleet.take(filled, [report.read(line("h1", domain("vm1", 1)))], NOW)
+
+    assert names(filled, Query()) == ["db"]
+
+
+def test_a_report_with_the_same_uuid_twice_is_taken(filled: Engine) -> None:
+    fleet.take(filled, [report.read(line("h1", domain("a", 1), domain("b", 1)))], NOW)
+
+    assert names(filled, Query(words="host:h1")) == ["b"]
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("", ["db", "vm1", "vm2", "vm_3", None]),
+        ("vm", ["vm1", "vm2", "vm_3"]),
+        ("VM1", ["vm1"]),
+        ("name:vm*", ["vm1", "vm2", "vm_3"]),
+        ("vm_", ["vm_3"]),
+        ("name:%", []),
+        ("host:h2", ["db"]),
+        ("host:h*", ["db", "vm1", "vm2", "vm_3", None]),
+        ("owner:alice", ["vm1"]),
+        ("owner:alice@R", ["vm1"]),
+        ("owner:alice@S", []),
+        ("owner:lice", []),
+        ("owner:* state:running", ["db", "vm1"]),
+        ("state:free,running host:h1", ["vm1", "vm2", "vm_3"]),
+        ("state:stale", ["db", None]),
+        ("job:4711", ["vm1"]),
+        ("job:471", []),
+        (f"uuid:{UUID}02", ["vm2"]),
+        ("priority:high", ["vm_3"]),
+        ("bob", ["db"]),
+        ("vm1 vm2", []),
+        ("'; DROP TABLE domains; --", []),
+    ],
+)
+def test_filters(filled: Engine, words: str, expected: list[str | None]) -> None:
+    assert names(filled, query.read({"q": words})) == expected
+
+
+def test_a_group_is_a_tab(filled: Engine) -> None:
+    assert names(filled, Query(group="lab")) == ["vm1", "vm2", "vm_3"]
+
+
+def test_counts_are_of_all_states_whichever_is_shown(filled: Engine) -> None:
+    with filled.connect() as connection:
+        found = query.listing(connection, Query(state="free"), INTERVAL, NOW)
+
+    assert [row["name"] for row in found.rows] == ["vm2", "vm_3"]
+    assert found.counts == {"running": 2, "free": 2, STALE: 2}
+
+
+def test_an_owner_sees_only_their_own(filled: Engine) -> None:
+    assert names(filled, Query(owner="alice@R")) == ["vm1"]
+    assert names(filled, Query(owner="alice")) == []
+    with filled.connect() as connection:
+        assert query.listing(connection, Query(owner="alice@R"), INTERVAL, NOW).counts == {"running": 1}
+
+
+def test_sorting_puts_what_is_not_known_last(filled: Engine) -> None:
+    assert names(filled, Query(sort="memory")) == ["db", "vm2", "vm_3", "vm1", None]
+    assert names(filled, Query(sort="memory", descending=True)) == ["vm1", "db", "vm2", "vm_3", None]
+
+
+def test_pages(engine: Engine) -> None:
+    fleet.configure(engine, ["h1"], {})
+    many = [domain(f"vm{n:04d}", 0, uuid=f"u{n:04d}") for n in range(ROWS + 3)]
+    fleet.take(engine, [report.read(line("h1", *many))], NOW)
+
+    assert names(engine, Query(page=2)) == [f"vm{n:04d}" for n in range(ROWS, ROWS + 3)]
+    assert names(engine, Query(page=99)) == names(engine, Query(page=2))
+    with engine.connect() as connection:
+        assert len(query.matching(connection, Query(), INTERVAL, NOW, 1000)) == ROWS + 3
+        assert len(query.matching(connection, Query(), INTERVAL, NOW, 10)) == 11
+
+
+@pytest.mark.parametrize("address", ["/", "/?q=host%3Ah1+vm&state=free&group=lab&sort=-since&page=3"])
+def test_an_address_is_what_it_was_made_of(address: str) -> None:
+    from urllib.parse import parse_qsl
+
+    asked = query.read(dict(parse_qsl(address.partition("?")[2])))
+
+    assert asked.url(page=asked.page) == address
+
+
+@pytest.mark.parametrize("page", ["0", "-1", "x", "²", ""])
+def test_an_address_that_makes_no_sense_is_the_first_page(page: str) -> None:
+    assert query.read({"page": page, "sort": "nothing"}) == Query()
+
+
+def test_a_page_beyond_all_numbers_is_the_last_one(filled: Engine) -> None:
+    assert names(filled, query.read({"page": "9" * 40})) == names(filled, Query())
+
+
+def test_samples_are_kept_within_their_caps(engine: Engine) -> None:
+    for minute in range(20):
+        fleet.add_samples(engine, "h1", [{"uuid": "u", "cpu_seconds": minute}], NOW - minute * 600)
+
+    prune.prune(engine, History(hours=2, samples=1000), NOW)
+    with engine.connect() as connection:
+        assert len(fleet.past(connection, "h1", "u", 0)) == 13
+    prune.prune(engine, History(hours=2, samples=5), NOW)
+
+    with engine.connect() as connection:
+        assert [row["cpu_seconds"] for row in fleet.past(connection, "h1", "u", 0)] == [4, 3, 2, 1, 0]
+
+
+def test_one_of_two_collectors_has_the_lease(engine: Engine) -> None:
+    assert lease.take(engine, "collector", "one", 60)
+    assert not lease.take(engine, "collector", "two", 60)
+    assert lease.take(engine, "collector", "one", 60)
+    lease.release(engine, "collector", "one")
+    assert lease.take(engine, "collector", "two", 60)
