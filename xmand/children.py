@@ -76,6 +76,8 @@ def run(argv: Sequence[str], *, stdin: bytes = b"", seconds: float, most_octets:
         try:
             with contextlib.closing(_Talk(process, stdin, most_octets)) as talk:
                 talk.listen(deadline)
+        except OSError as error:
+            raise ChildError(f"{path} cannot be spoken to: {error.strerror}") from error
         finally:
             # Before the leader is reaped: until then no other group can have its number.
             with contextlib.suppress(ProcessLookupError):

@@ -140,12 +140,17 @@ class XenHost:
 
 
 class XenGuest:
-    """A guest of `host`'s that tells on its console how many CPUs it sees. `kind` is pv or pvh."""
+    """A guest of `host`'s that tells on its console how many CPUs it sees. `kind` is pv or pvh.
 
-    def __init__(self, host: XenHost, name: str, kind: str) -> None:
+    Only with `network` has it an interface: Xen gives up on a guest whose interface is not up in 40 seconds, and an
+    emulated Domain-0 on a loaded machine may need longer for that.
+    """
+
+    def __init__(self, host: XenHost, name: str, kind: str, *, network: bool = False) -> None:
         self.name = name
         self.kind = kind
         self._host = host
+        self._interface = "<interface type='bridge'><source bridge='xenbr0'/></interface>" if network else ""
 
     def description(self) -> str:
         """Return its libvirt XML."""
@@ -166,7 +171,7 @@ class XenGuest:
   <on_reboot>restart</on_reboot>
   <on_crash>destroy</on_crash>
   <devices>
-    <interface type='bridge'><source bridge='xenbr0'/></interface>
+    {self._interface}
     <console type='pty'><target type='xen' port='0'/></console>
   </devices>
 </domain>
@@ -184,7 +189,6 @@ memory = 128
 maxmem = 160
 vcpus = 1
 maxvcpus = 2
-vif = [ 'bridge=xenbr0' ]
 on_poweroff = 'destroy'
 on_reboot = 'restart'
 """

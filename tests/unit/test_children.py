@@ -1,5 +1,6 @@
 """Programs that the daemon starts (`xmand.children`): what they are given, what they may say, how they end."""
 
+import errno
 import os
 import time
 from pathlib import Path
@@ -97,6 +98,20 @@ def test_what_cannot_be_started(tmp_path: Path) -> None:
 
     with pytest.raises(ChildError, match="cannot be started"):
         children.run([str(program)], seconds=PATIENCE, most_octets=1)
+
+
+def test_a_child_that_we_cannot_watch_does_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pid = tmp_path / "pid"
+
+    def no_descriptor_left(_pid: int) -> int:
+        wait_for(pid.exists, PATIENCE, "its start")
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    monkeypatch.setattr(os, "pidfd_open", no_descriptor_left)
+
+    with pytest.raises(ChildError, match="/sh cannot be spoken to: Too many open files"):
+        sh(f"echo $$ >{pid}.new; mv {pid}.new {pid}; exec sleep 1000")
+    assert gone(int(pid.read_text()))
 
 
 def test_who_is_late_is_killed_with_all_it_started(tmp_path: Path) -> None:
