@@ -99,7 +99,7 @@ chroot "$root" systemctl -q mask libvirt-guests.service xendomains.service apt-d
   dpkg-db-backup.timer e2scrub_all.timer e2scrub_reap.service fstrim.timer logrotate.timer systemd-pstore.service \
   getty@tty1.service systemd-logind.service systemd-machined.service systemd-binfmt.service
 sed -i /pam_systemd/d "$root/etc/pam.d/common-session"
-chroot "$root" update-initramfs -u >/dev/null
+chroot "$root" update-initramfs -u >/dev/null 2>&1 # it warns of a root file system that is not there yet
 
 # --- the guests -------------------------------------------------------------------------------------------------------
 
@@ -139,7 +139,7 @@ unpacked "$root"/boot/vmlinuz-* >"$root/srv/guest/vmlinux"
 gunzip -c "$root/boot/xen-$xen-amd64.gz" >"$work/xen"
 cp "$root/srv/guest/vmlinux" "$work/vmlinux"
 cp "$root"/boot/initrd.img-* "$work/initrd"
-mke2fs -q -t ext4 -O ^has_journal -L xen-lab -d "$root" "$work/disk.img" 3G
+mke2fs -q -t ext4 -O ^has_journal -L xen-lab -d "$root" "$work/disk.img" 3G >/dev/null
 rm -rf "$root" "$guest"
 chmod 700 "$work"
 chown -R --reference="$(dirname "$target")" "$work"
