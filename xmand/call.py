@@ -31,20 +31,16 @@ class Host:
 
 
 class Record:
-    """What the audit is to know of a change beyond its words; this one keeps nothing.
-
-    `earlier` is the UUID of the domain that an earlier try at the same request was about to define, empty where there
-    was none: if there is such a domain now, it is that request's own.
-    """
-
-    def __init__(self, earlier: str = "") -> None:
-        self.earlier = earlier
+    """What the audit is to know of a change beyond its words; this one keeps nothing."""
 
     def found(self, uuid: str) -> None:
         """Say which domain it is about."""
 
-    def intends(self, name: str, uuid: str) -> None:
-        """Say, durably, which domain is about to be defined. Raises RefusedError where that cannot be written down."""
+    def intends(self, name: str, uuid: str, *, replaces: bool = False) -> None:
+        """Say, durably, which domain is about to be defined; `replaces` is whether there is one already.
+
+        Raises RefusedError where that cannot be written down.
+        """
 
 
 @dataclass(frozen=True)

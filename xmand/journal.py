@@ -95,15 +95,11 @@ class Entry:
 
 @dataclass(frozen=True)
 class Begun:
-    """What `begin` found: a change that may act now (`answer` is None), or one that was begun before.
-
-    `uuid` is that of the domain which an earlier try at this change was about to define.
-    """
+    """What `begin` found: a change that may act now, one that was answered before, or one that has no end yet."""
 
     id: int
     answer: Answer | None = None
     pending: bool = False
-    uuid: str = ""
 
 
 class Journal:
@@ -144,15 +140,18 @@ class Journal:
             if not entry.again:
                 return Begun(entry.id, answer=entry.answer)
             db.execute(
-                "UPDATE change SET begun = ?, ended = NULL, code = NULL, answer = NULL, recovered = 0, again = 0"
-                " WHERE id = ?", (time.time(), entry.id),
+                "UPDATE change SET uuid = '', begun = ?, ended = NULL, code = NULL, answer = NULL, recovered = 0,"
+                " again = 0 WHERE id = ?", (time.time(), entry.id),
             )  # fmt: skip
-            return Begun(entry.id, uuid=entry.uuid)
+            return Begun(entry.id)
 
-    def intend(self, identifier: int, name: str, uuid: str) -> None:
-        """Write down which domain the change `identifier` is about to define, durably."""
+    def intend(self, identifier: int, name: str, uuid: str, *, replaces: bool = False) -> None:
+        """Write down which domain the change `identifier` is about to define, durably; `replaces` one that is there."""
         with self._use() as db:
-            db.execute("UPDATE change SET domain = ?, uuid = ? WHERE id = ?", (name, uuid, identifier))
+            db.execute(
+                "UPDATE change SET domain = ?, uuid = ?, asked = json_set(asked, '$.replaces', json(?)) WHERE id = ?",
+                (name, uuid, json.dumps(replaces), identifier),
+            )
 
     def end(
         self, identifier: int, how: Answer, uuid: str = "", *, recovered: bool = False, again: bool = False

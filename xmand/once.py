@@ -60,7 +60,6 @@ class _InJournal(Record):
     """What a verb tells the journal of its change."""
 
     def __init__(self, journal: Journal, begun: Begun, request: Request) -> None:
-        super().__init__(begun.uuid)
         self._journal = journal
         self._id = begun.id
         self._request = request
@@ -68,9 +67,9 @@ class _InJournal(Record):
     def found(self, uuid: str) -> None:
         self._request.uuid = uuid
 
-    def intends(self, name: str, uuid: str) -> None:
+    def intends(self, name: str, uuid: str, *, replaces: bool = False) -> None:
         try:
-            self._journal.intend(self._id, name, uuid)
+            self._journal.intend(self._id, name, uuid, replaces=replaces)
         except JournalError as error:
             raise _unavailable(error) from error
         self._request.domain, self._request.uuid = name, uuid

@@ -32,6 +32,8 @@ def judge(change: Change, uuid: str, domain: Domain | None) -> Verdict:
 
     Raises HypervisorError where libvirt does not answer.
     """
+    if "dry-run" in change.asked["options"]:
+        return _not_done(change, "nothing was to be done")
     return _JUDGES.get(change.verb, _cannot_tell)(change, uuid, domain)
 
 
@@ -63,8 +65,12 @@ def _created(change: Change, uuid: str, domain: Domain | None) -> Verdict:
     if not uuid:
         return _not_done(change, "nothing was defined")
     if domain is None:
-        return _not_done(change, f"there is no domain '{change.domain}'")
-    if change.verb == "new" or domain.active():
+        return _not_done(change, _gone(change))
+    if change.verb == "create" and domain.active():
+        return _done(change, domain)
+    if change.asked.get("replaces"):
+        return _unknown(change, f"the description of '{domain.name}' may have been replaced; try again", again=True)
+    if change.verb == "new":
         return _done(change, domain)
     # It may have run, and ended with the host: what is left is not ours to remove.
     return _unknown(change, f"'{domain.name}' is defined and does not run; start it, or try again", again=True)

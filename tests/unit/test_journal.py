@@ -32,7 +32,7 @@ def reopened(tmp_path: Path, log: Journal) -> Journal:
 def test_a_new_change_may_act(log: Journal) -> None:
     begun = log.begin(PAUSE)
 
-    assert (begun.answer, begun.pending, begun.uuid) == (None, False, "")
+    assert (begun.answer, begun.pending) == (None, False)
 
 
 def test_who_asks_again_gets_the_answer(tmp_path: Path, log: Journal) -> None:
@@ -75,15 +75,22 @@ def test_what_has_no_end_is_pending(tmp_path: Path, log: Journal) -> None:
     assert entry.change == PAUSE
 
 
-def test_what_nothing_came_of_may_be_tried_again_and_knows_its_domain(log: Journal) -> None:
+def test_what_is_about_to_be_defined(log: Journal) -> None:
+    log.intend(log.begin(PAUSE).id, "vm7", UUID, replaces=True)
+
+    (entry,) = log.pending()
+    assert (entry.change.domain, entry.uuid, entry.change.asked) == ("vm7", UUID, {"options": {}, "replaces": True})
+
+
+def test_what_nothing_came_of_may_be_tried_again(log: Journal) -> None:
     begun = log.begin(PAUSE)
     log.intend(begun.id, "vm1", UUID)
     log.end(begun.id, FAILED, recovered=True, again=True)
 
     second = log.begin(PAUSE)
 
-    assert (second.id, second.answer, second.pending, second.uuid) == (begun.id, None, False, UUID)
-    assert log.pending()[0].answer is None
+    assert (second.id, second.answer, second.pending) == (begun.id, None, False)
+    assert (log.pending()[0].answer, log.pending()[0].uuid) == (None, "")
     log.end(second.id, DONE)
     assert log.begin(PAUSE).answer is not None
 

@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from uuid import uuid4
 
 from xman.errors import NoSuchDomainError, RefusedError, UsageError, XmanError
 from xman.result import Result
@@ -42,6 +43,7 @@ def create(call: Call) -> Result:
                 raise RefusedError(f"Domain '{wanted.name}' already exists (off), and would not be transient.")
             if wanted.autostart:
                 raise UsageError("A transient domain cannot be started with its host (on_xend_start).")
+            call.record.intends(wanted.name, wanted.description.uuid)
             domain = create_transient(call.writer, wanted.name, wanted.description.xml, paused=paused)
         else:
             domain = _defined(call, wanted)
@@ -62,6 +64,7 @@ def new(call: Call) -> Result:
 
 
 def _defined(call: Call, wanted: _Wanted) -> Domain:
+    call.record.intends(wanted.name, wanted.description.uuid, replaces=wanted.before is not None)
     return definition.defined(call.writer, wanted.description, wanted.before, autostart=wanted.autostart)
 
 
@@ -94,7 +97,9 @@ def _wanted(call: Call) -> Iterator[_Wanted]:
         other = existing or (_find(call.writer, asked.uuid) if asked.uuid else None)
         if other is not None:
             raise RefusedError(f"Domain '{other.name}' already exists, with the UUID {other.uuid}.")
-        yield _Wanted(asked, converted.warnings, converted.autostart, None)
+        # A UUID of our own, so that after a crash it can be told whether this domain is the one meant.
+        new = asked if asked.uuid or call.parsed.flag("dry-run") else description.with_uuid(asked, str(uuid4()))
+        yield _Wanted(new, converted.warnings, converted.autostart, None)
 
 
 def _converted(call: Call) -> formats.Converted:
