@@ -144,6 +144,10 @@ class Once:
         """Do it, or find that it was done. Raises RefusedError, and HypervisorError where it cannot be told."""
         await self._recovery.settled()
         begun = await self._begin(request)
+        if begun.pending:
+            # What is left from before the start is about to be judged.
+            await self._recovery.finished()
+            begun = await self._begin(request)
         if begun.answer is not None:
             self._audit.end(request, begun.answer, ev="again")
             return begun.answer, None

@@ -7,7 +7,7 @@ from typing import Any
 
 from k5test import K5Realm
 
-from tests.lab.process import PATH, end, free_ports
+from tests.lab.process import PATH, end, free_ports, wait_for
 from tests.lab.realm_pkinit import REALM, make_certificate
 
 # The host as administrators know it, by its other names, and names for which the keytab has no key.
@@ -82,6 +82,12 @@ class Realm:
         if prefix:
             self.env = without_wrapper(self.env)
             self._kdc = subprocess.Popen([*prefix, "krb5kdc", "-n"], env=self.env, stderr=subprocess.DEVNULL)
+            knock = [*prefix, "bash", "-c", f"</dev/tcp/127.0.0.1/{portbase}"]
+            wait_for(
+                lambda: subprocess.run(knock, stderr=subprocess.DEVNULL, check=False).returncode == 0,
+                20,
+                "the KDC's start",
+            )
             return
         for name in (FQDN, SECOND_NAME, IPV6_NAME, SECOND_HOST):
             self.add_service(f"host/{name}")

@@ -1,0 +1,179 @@
+"""xmand killed at every step of every kind of change, and started again: each change is settled, and happens once.
+
+libvirt's test driver runs in a libvirtd, so that it outlives xmand as a hypervisor does.
+"""
+
+import contextlib
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import PASSWORD
+from tests.lab.daemon import Answer, Daemon
+from tests.lab.descriptions import for_test_driver
+from tests.lab.hypervisor import Host, Network, why_not
+from tests.lab.process import ROOT, end, wait_for
+from tests.lab.realm import Realm
+from xmand.journal import Journal
+
+URI = "test+unix:///default?socket=/run/libvirt/libvirt-sock"
+STEPS = ("begin", "begun", "enter1", "exit1", "end", "ended")
+# Two changes of libvirt's: defining and starting.
+LONGER = (*STEPS, "enter2", "exit2")
+# Where the journal holds a begin without an end.
+TORN = {"begun", "enter1", "exit1", "enter2", "exit2", "end"}
+RID = "f" * 32
+
+# verb -> (words behind the domain, its state before, its state after); None: there is no such domain.
+VERBS: dict[str, tuple[tuple[str, ...], str | None, str | None]] = {
+    "pause": ((), "running", "paused"),
+    "start": ((), "shut off", "running"),
+    "destroy": ((), "running", "shut off"),
+    "mem-set": (("64",), "shut off", "shut off"),
+    "new": ((), None, "shut off"),
+    "create": ((), None, "running"),
+    "reboot": ((), "running", "running"),
+}
+
+
+class Lab:
+    """One host, and an administrator."""
+
+    def __init__(self, realm: Realm, first: Host, alice: dict[str, str]) -> None:
+        self.realm = realm
+        self.first = first
+        self.alice = alice
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """A host with a libvirtd of its own."""
+    if reason := why_not():
+        pytest.skip(reason)
+    directory = tmp_path_factory.mktemp("lab")
+    with contextlib.ExitStack() as ends:
+        network = Network()
+        ends.callback(network.close)
+        realm = Realm(directory, network.prefix, "127.0.0.1 localhost\n127.0.0.11 hv1.xman.test hv1\n")
+        ends.callback(realm.stop)
+        realm.add_principal("alice", PASSWORD)
+        host = Host(realm, directory / "hv1", "hv1.xman.test", "127.0.0.11")
+        ends.callback(host.stop)
+        host.start()
+        # The test driver forgets its domains when nobody is connected to it any more.
+        staying = subprocess.Popen(
+            [*host.prefix, "virsh", "-q", "-c", URI, "event", "--loop", "--event", "lifecycle"],
+            stdout=subprocess.DEVNULL,
+        )  # fmt: skip
+        ends.callback(end, staying)
+        yield Lab(realm, host, realm.kinit("alice", PASSWORD, "alice"))
+
+
+class Crash:
+    """One change, torn out of at one step."""
+
+    def __init__(self, lab: Lab, verb: str, step: str, port: int) -> None:
+        self._lab = lab
+        self._verb = verb
+        self._step = step
+        self._port = port
+        self.domain = f"crash-{verb}-{step}"
+        self.directory = lab.first.directory / self.domain
+        self._description = for_test_driver(self.domain)
+
+    def _xmand(self, *prefix: str) -> Daemon:
+        host = self._lab.first
+        daemon = Daemon(
+            self._lab.realm, self.directory, uri=URI, admins=("alice@XMAN.TEST",),
+            listen=f"{host.address}:{self._port}", prefix=(*host.prefix, *prefix),
+            keytab=str(host.directory / "host.keytab"), host=host.name, env={"PYTHONPATH": str(ROOT)},
+        )  # fmt: skip
+        daemon.prefix = host.prefix
+        return daemon
+
+    def _virsh(self, *words: str) -> None:
+        answer = self._lab.first.virsh(*words, uri=URI)
+        assert answer.status == 0, answer
+
+    def prepare(self, state: str | None) -> None:
+        """Bring the domain about."""
+        self.directory.mkdir()
+        if state is None:
+            return
+        xml = self.directory / "domain.xml"
+        xml.write_text(self._description)
+        self._virsh("define", str(xml))
+        if state != "shut off":
+            self._virsh("start", self.domain)
+        if state == "paused":
+            self._virsh("suspend", self.domain)
+
+    def state(self) -> str | None:
+        """Return what virsh says of the domain; None where there is none."""
+        answer = self._lab.first.virsh("domstate", self.domain, uri=URI)
+        return answer.stdout.strip() if answer.status == 0 else None
+
+    def run(self, words: tuple[str, ...]) -> tuple[Answer, Daemon]:
+        """Ask for the change, let xmand be killed at the step, start another; return the answer."""
+        first = self._xmand(sys.executable, "-m", "tests.lab.failpoint", self._step)
+        target = (self.domain, *words) if self._verb not in ("new", "create") else ("-",)
+        answers: list[Answer] = []
+
+        def ask() -> None:
+            answers.append(
+                first.rxm(self._lab.alice, self._verb, "--rid", RID, *target, stdin=self._description)
+            )  # fmt: skip
+
+        asking = threading.Thread(target=ask)
+        asking.start()
+        wait_for(lambda: first.process.poll() is not None, 20, f"the kill at {self._step}")
+        assert first.process.returncode == -9
+        first.stop()
+        second = self._xmand()
+        asking.join()
+        return answers[0], second
+
+
+def judged(daemon: Daemon) -> int:
+    """Return how many changes were settled after the crash."""
+    return len(daemon.syslog.audit(ev="end", recovered="1"))
+
+
+def entries(directory: Path) -> list[float | None]:
+    """Return when each change in the journal ended."""
+    journal = Journal(str(directory / "state"), 1, 1)
+    found = [entry.ended for entry in journal.read()]
+    journal.close()
+    return found
+
+
+def check(lab: Lab, verb: str, step: str, port: int) -> None:
+    """Let one crash happen, and look at what is left."""
+    words, before, after = VERBS[verb]
+    crash = Crash(lab, verb, step, port)
+    crash.prepare(before)
+
+    answer, daemon = crash.run(words)
+
+    # Of a restart nobody can tell whether it happened, so that it is not asked for twice.
+    unknown = verb == "reboot" and step in TORN
+    assert answer.status == (10 if unknown else 0), (step, answer)
+    assert crash.state() == after, step
+    assert judged(daemon) == (step in TORN), step
+    assert daemon.stop() == 0
+    assert [ended is not None for ended in entries(crash.directory)] == [True], step
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_killed_at_every_step(lab: Lab, verb: str) -> None:
+    steps = LONGER if verb == "create" else STEPS
+    first_port = 21_000 + 20 * list(VERBS).index(verb)
+    # Side by side: most of the time is spent waiting for programs to start.
+    with ThreadPoolExecutor(3) as pool:
+        for done in [pool.submit(check, lab, verb, step, first_port + n) for n, step in enumerate(steps)]:
+            done.result()
