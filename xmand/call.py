@@ -10,6 +10,7 @@ from xman.result import Result
 from xman.verbs import Verb
 from xmand.batch.engine import Engine
 from xmand.events import Events
+from xmand.journal import Journal
 from xmand.k5login import AccessList
 from xmand.locks import DomainLocks
 from xmand.ring import Ring
@@ -28,6 +29,7 @@ class Host:
     ring: Ring
     batch: Engine
     events: Events
+    journal: Journal
 
 
 class Record:

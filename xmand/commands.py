@@ -19,7 +19,6 @@ from xmand.audit import Audit
 from xmand.call import Call, Host, Record
 from xmand.execute import Executor, Later
 from xmand.following import Following, Listener
-from xmand.journal import Journal
 from xmand.once import Once, Progress
 from xmand.recovery import Recovery
 from xmand.request import Peer, Request
@@ -50,14 +49,14 @@ class Reply(Listener, Protocol):
 class Commands:
     """Runs the commands of all connections."""
 
-    def __init__(self, host: Host, audit: Audit, journal: Journal) -> None:
+    def __init__(self, host: Host, audit: Audit) -> None:
         self._host = host
         self._audit = audit
         limits = host.settings.limits
         self._executor = Executor(limits)
         self._following = Following(limits.streams)
-        self._recovery = Recovery(journal, host.driver, host.locks, audit)
-        self._once = Once(journal, self._recovery, audit)
+        self._recovery = Recovery(host.journal, host.driver, host.locks, audit)
+        self._once = Once(host.journal, self._recovery, audit)
         self._list_problem_at = -_LIST_PROBLEM_SECONDS
         self._list_warned = ""
 

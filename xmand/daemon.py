@@ -79,8 +79,8 @@ class Daemon:
         self._events = Events(self._driver)
         self._events.listen(lambda event: self._ring.add(str(event)))
         self._stamper = Stamper(self._driver, locks, self._events)
-        host = Host(settings, self._driver, locks, self._ring, self._engine, self._events)
-        self._commands = Commands(host, audit, self._journal)
+        host = Host(settings, self._driver, locks, self._ring, self._engine, self._events, self._journal)
+        self._commands = Commands(host, audit)
         self._server = Server(self._session, self._commands, audit, settings.limits)
 
     async def run(self) -> None:

@@ -60,9 +60,8 @@ class Request:
         self._parsed = arguments.parse(self.verb, words)
         self.rid = str(self._parsed.options.get("rid", self.rid))
         self.reason = str(self._parsed.options.get("reason", ""))
-        self.domain = " ".join(
-            [self._parsed.text("DOMAIN")] if self.verb.takes_domain else self._parsed.words("DOMAIN")
-        )
+        several = any(argument.name == "DOMAIN" and argument.many for argument in self.verb.arguments)
+        self.domain = " ".join(self._parsed.words("DOMAIN")) if several else self._parsed.text("DOMAIN")
 
     @property
     def parsed(self) -> Parsed:

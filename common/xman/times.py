@@ -4,6 +4,9 @@ import calendar
 import time
 
 _UTC = "%Y-%m-%dT%H:%M:%SZ"
+# Seconds of the units in which one says how long ago something was.
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+_MOST_DIGITS = 9
 _UTC_LENGTH = len("2026-11-21T10:00:00Z")
 
 
@@ -34,3 +37,22 @@ def span(seconds: int) -> str:
 def local(text: str) -> str:
     """Return the time `text` (as `utc` makes it) as a person reads it here: `2026-11-21 11:00:00+0100`."""
     return time.strftime("%Y-%m-%d %H:%M:%S%z", time.localtime(seconds(text)))
+
+
+def since(word: str, now: float) -> float:
+    """Return the point in time that `word` names: so long ago (`90m`, `7d`), or a date, with a time where wanted.
+
+    A time without an offset is one of here. Raises ValueError.
+    """
+    number, unit = word[:-1], word[-1:]
+    if unit in _UNITS and number.isascii() and number.isdigit() and len(number) <= _MOST_DIGITS:
+        return now - int(number) * _UNITS[unit]
+    # Dear to import, and only for this.
+    from datetime import datetime
+
+    try:
+        return datetime.fromisoformat(word).timestamp()
+    except (ValueError, OverflowError, OSError):
+        raise ValueError(
+            f"'{word[:64]}' is neither like 90m, 12h or 7d nor like 2026-11-21 or 2026-11-21T10:00"
+        ) from None

@@ -199,6 +199,14 @@ VERBS = (
         "dmesg", "the hypervisor's message buffer, or what stands for it", "host", (),
         (Option(("-c", "--clear"), "clear the buffer after printing it"),),
     ),
+    Verb(
+        "log", "who changed what, when, why, and with which outcome", "host",
+        (Argument("DOMAIN", WORD, optional=True),),
+        (
+            Option(("--since",), "from then on: 90m, 12h, 7d, 2026-11-21, 2026-11-21T10:00", WORD, "T"),
+            Option(("--principal",), "only what this one changed", WORD, "P"),
+        ),
+    ),
     Verb("ping", "is the host there, as whom am I known, what may I do", "host"),
     Verb("version", "the versions of xmand, libvirt and the hypervisor", "host"),
     Verb(

@@ -131,7 +131,8 @@ class Crash:
 
         asking = threading.Thread(target=ask)
         asking.start()
-        wait_for(lambda: first.process.poll() is not None, 20, f"the kill at {self._step}")
+        wait_for(lambda: first.process.poll() is not None or bool(answers), 20, f"the kill at {self._step}")
+        assert not answers, (answers, first.syslog.lines(), first.stderr())
         assert first.process.returncode == -9
         first.stop()
         second = self._xmand()

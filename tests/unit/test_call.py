@@ -1,21 +1,16 @@
 """What a verb gets to work with (`xmand.call`): what is not to be had for changes."""
 
 import time
-from typing import Any
 
 import libvirt
 import pytest
 
+from tests.unit.host_standin import host_of
 from tests.unit.test_listing import libvirt_error
 from xman import arguments, verbs
 from xman.errors import RefusedError
-from xmand.batch.engine import Engine
-from xmand.call import Call, Host
-from xmand.events import Events
+from xmand.call import Call
 from xmand.k5login import AccessList
-from xmand.locks import DomainLocks
-from xmand.ring import Ring
-from xmand.settings import Settings
 
 CHANGING = [verb for verb in verbs.VERBS if verb.changes and verb.takes_domain]
 # What stands behind the domain, for the verbs that need it.
@@ -66,9 +61,7 @@ class StandIn:
 
 def call_of(verb: verbs.Verb, standin: StandIn) -> Call:
     """Return a call of `verb` on the domain of `standin`."""
-    driver: Any = standin
-    settings, locks = Settings(), DomainLocks()
-    host = Host(settings, driver, locks, Ring(), Engine(settings, driver, locks), Events(driver))
+    host = host_of(standin)
     parsed = arguments.parse(verb, [standin.name(), *WORDS.get(verb.name, [])])
     access = AccessList(frozenset(), (), "", 0.0)
     return Call(host, "alice@R", access, parsed, time.monotonic() + 10.0, lambda _text: None)

@@ -6,24 +6,19 @@ import logging
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from tests.unit.host_standin import host_of
 from xman import arguments
 from xman.errors import RefusedError
 from xman.result import Result
 from xman.wire import constants as wire
 from xmand import verbs
 from xmand.audit import Audit
-from xmand.batch.engine import Engine
-from xmand.call import Call, Host
+from xmand.call import Call
 from xmand.commands import Commands
-from xmand.events import Events
-from xmand.journal import Journal
-from xmand.locks import DomainLocks
 from xmand.request import Peer
-from xmand.ring import Ring
 from xmand.settings import Limits, Settings
 
 ALICE = b"alice@XMAN.TEST"
@@ -72,12 +67,12 @@ class Bench:
         self.list.write_bytes(ALICE + b"\n")
         self.list.chmod(0o600)
         self.audit: list[str] = []
-        settings = Settings(k5login=str(self.list), limits=Limits(**limits))  # type: ignore[arg-type]
-        driver: Any = None  # no handler of these tests asks for it
-        self.journal = Journal(str(directory / "state"), keep_days=1, most_mib=1)
-        locks = DomainLocks()
-        host = Host(settings, driver, locks, Ring(), Engine(settings, driver, locks), Events(driver))
-        self.commands = Commands(host, Audit(self._write), self.journal)
+        settings = Settings(
+            k5login=str(self.list), state_dir=str(directory / "state"), limits=Limits(**limits)  # type: ignore[arg-type]
+        )  # fmt: skip
+        # No handler of these tests asks for libvirt.
+        self.host = host_of(None, settings)
+        self.commands = Commands(self.host, Audit(self._write))
         self.when_late: Callable[[], None] = lambda: None
 
     def _write(self, line: str) -> None:

@@ -130,6 +130,40 @@ STATS = [
     ),
     off("vm2", max_memory=128 * MIB, interfaces=[], disks=[{"name": "hdc"}], addresses=[]),
 ]  # fmt: skip
+LOG = [
+    {
+        "at": "2026-11-21T10:00:00Z",
+        "principal": "alice@EXAMPLE.ORG",
+        "verb": "pause",
+        "domain": "vm1",
+        "class": "ok",
+        "ms": 12,
+        "reason": 'ticket 4711: "too loud"',
+    },
+    {
+        "at": "2026-11-21T10:00:05Z",
+        "principal": "slurm/ctl.example.org@EXAMPLE.ORG",
+        "verb": "maintenance",
+        "domain": "",
+        "class": "refused",
+        "ms": 3,
+    },
+    {
+        "at": "2026-11-21T10:00:07Z",
+        "principal": "alice@EXAMPLE.ORG",
+        "verb": "reboot",
+        "domain": "vm1",
+        "class": "unknown",
+        "recovered": True,
+    },
+    {
+        "at": "2026-11-21T10:01:00Z",
+        "principal": "bob@EXAMPLE.ORG",
+        "verb": "migrate",
+        "domain": "vm2",
+        "class": "running",
+    },
+]
 HOST_STATS = {
     "name": "skirit80", "nr_cpus": 16, "cpu_percent": 3.1, "load": [0.5, 1.25, 10.0],
     "total_memory": 24105 * MIB + 5, "free_memory": 20600 * MIB,
@@ -195,6 +229,8 @@ def check(name: str, text: str) -> None:
         ("stats-none", "stats", {"domains": []}),
         ("stats-host", "stats", {"host": HOST_STATS}),
         ("stats-host-little-known", "stats", {"host": {"name": "skirit80", "load": [0.0, 0.0, 0.0]}}),
+        ("log", "log", {"entries": LOG}),
+        ("log-empty", "log", {"entries": []}),
         ("wait", "wait", {"name": "vm1", "state": "shutoff", "seconds": 12.34}),
     ],
 )  # fmt: skip

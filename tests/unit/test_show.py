@@ -6,17 +6,14 @@ from typing import Any
 
 import pytest
 
+from tests.unit.host_standin import host_of
 from xman import arguments, verbs
 from xman.errors import HypervisorError
 from xman.result import Result
 from xmand import xl
-from xmand.batch.engine import Engine
-from xmand.call import Call, Host
-from xmand.events import Events
+from xmand.call import Call
 from xmand.k5login import AccessList
-from xmand.locks import DomainLocks
 from xmand.ring import Ring
-from xmand.settings import Settings
 from xmand.verbs import show
 from xmand.virt import host
 
@@ -36,10 +33,8 @@ class Bench:
 
     def run(self, handler: Callable[[Call], Result], *words: str) -> Result:
         """Run `info` or `dmesg`."""
-        driver: Any = None
         parsed = arguments.parse(verbs.BY_NAME[handler.__name__], list(words))
-        settings, locks = Settings(), DomainLocks()
-        shared = Host(settings, driver, locks, self.ring, Engine(settings, driver, locks), Events(driver))
+        shared = host_of(None, ring=self.ring)
         return handler(Call(shared, "alice@R", AccessList(frozenset(), (), "", 0.0), parsed, 0.0, lambda _text: None))
 
 

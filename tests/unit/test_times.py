@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 
 from xman import times
 
+NOW = 1795300000.0
+
 
 @pytest.fixture
 def in_kolkata(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
@@ -48,3 +50,22 @@ def test_any_other_form_is_refused(text: str) -> None:
 )  # fmt: skip
 def test_a_span_is_as_xms_uptime_has_it(seconds: int, text: str) -> None:
     assert times.span(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("word", "expected"),
+    [
+        ("90m", NOW - 5400), ("12h", NOW - 43_200), ("7d", NOW - 604_800), ("0s", NOW),
+        ("2026-11-21T10:00:00Z", 1795255200), ("2026-11-21T10:00:00+00:00", 1795255200),
+        ("2026-11-21T15:30", 1795255200), ("2026-11-21 15:30:00", 1795255200), ("2026-11-21", 1795199400),
+    ],
+)  # fmt: skip
+@pytest.mark.usefixtures("in_kolkata")
+def test_since_when(word: str, expected: float) -> None:
+    assert times.since(word, NOW) == expected
+
+
+@pytest.mark.parametrize("word", ["", "m", "-5m", "5", "5w", "yesterday", "2026-13-01", "9999999999d", "٣m", "1e3s"])
+def test_what_is_no_time_is_said(word: str) -> None:
+    with pytest.raises(ValueError, match="neither like 90m"):
+        times.since(word, NOW)

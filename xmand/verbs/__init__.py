@@ -1,7 +1,7 @@
 """The verbs, one module for each family. The list is explicit, so that it can be read and tested."""
 
 from xmand.call import Handler
-from xmand.verbs import batch, create, events, life, managed, meta, migrate, show, stats, tune, watch
+from xmand.verbs import batch, create, events, life, log, managed, meta, migrate, show, stats, tune, watch
 
 HANDLERS: dict[str, Handler] = {
     "help": meta.help,
@@ -13,6 +13,7 @@ HANDLERS: dict[str, Handler] = {
     "wait": watch.wait,
     "events": events.events,
     "info": show.info,
+    "log": log.log,
     "dmesg": show.dmesg,
     "create": create.create,
     "new": create.new,

@@ -6,7 +6,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from xman.render import batch, domains, events, hosts, stats
+from xman.render import batch, domains, events, hosts, log, stats
 
 _Renderer = Callable[[dict[str, Any]], str]
 
@@ -27,6 +27,7 @@ _RENDERERS: dict[str, _Renderer] = {
     "help": hosts.help,
     "info": hosts.info,
     "list": domains.listing,
+    "log": log.log,
     "ping": hosts.ping,
     "stats": stats.stats,
     "version": hosts.version,
