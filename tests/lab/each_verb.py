@@ -19,6 +19,7 @@ STEPS: dict[str, tuple[str, tuple[str, ...]]] = {
     "version": (ANY, ()),
     "info": (ANY, ()),
     "dmesg": (ANY, ()),
+    "log": (ANY, ()),
     "list": (ANY, ()),
     "stats": (ANY, ()),
     "events": (ANY, ()),

@@ -57,6 +57,16 @@ def test_a_library_that_overlooks_one_bit_is_not(octet: int) -> None:
         prove(lax)
 
 
+@pytest.mark.parametrize("octet", [6, 7])
+def test_a_token_turned_by_its_whole_length_is_the_same_message(octet: int) -> None:
+    def turned_back(token: bytes) -> bytes:
+        return strict(token[:octet] + TOKEN[octet : octet + 1] + token[octet + 1 :])
+
+    prove(turned_back)
+    with pytest.raises(GssError, match="altered messages"):
+        prove(lambda token: turned_back(token)[:-1] if token != TOKEN else strict(token))
+
+
 def test_a_library_that_refuses_the_token_itself_proves_nothing() -> None:
     def refuse(_token: bytes) -> bytes:
         raise GssError(OTHER, "no")

@@ -172,7 +172,7 @@ def test_a_later_verb_is_never_reached_by_a_prefix(name: str) -> None:
 
 def test_later_verbs_there_are() -> None:
     batch = {verb.name for verb in VERBS if verb.family == "batch"}
-    assert {"autostart", "events", "ping", "stats", "version", "wait"} | batch == set(BY_NAME) - set(CLASSIC)
+    assert {"autostart", "events", "log", "ping", "stats", "version", "wait"} | batch == set(BY_NAME) - set(CLASSIC)
 
 
 def test_every_classic_verb_is_there() -> None:
