@@ -335,6 +335,8 @@ def wire_words(
     options |= {key: value for key, value in common.items() if value}
     if json:
         options["json"] = True
+    if parsed.follows:
+        options["alive"] = True
     words = [parsed.verb.name]
     words += [f"--{key}" if value is True else f"--{key}={value}" for key, value in options.items()]
     words.append("--")

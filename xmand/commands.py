@@ -151,7 +151,7 @@ class Commands:
             return now is not None and now.permits(request.peer.principal)
 
         try:
-            async with self._following.stream(reply, lifetime, may) as stream:
+            async with self._following.stream(reply, lifetime, may, alive=request.parsed.flag("alive")) as stream:
                 how, _later = await self._work(request, access, reply.send_progress, stream=stream)
                 return how
         except XmanError as error:

@@ -10,7 +10,7 @@ from xman.errors import CredentialsError, DeniedError, RefusedError, XmanError
 from xmand.stream import Stream, StreamOverError
 
 # A command that follows is judged anew this often, so that who is taken off the list is off within half a minute; the
-# sign of life that goes with it tells the client that the host is still there.
+# sign of life that goes with it tells a client that asked for such that the host is still there.
 _JUDGE_SECONDS = 30.0
 # How soon a client that left frees its thread.
 _LOOK_SECONDS = 1.0
@@ -39,16 +39,18 @@ class Following:
             stream.end(reason)
 
     @contextlib.asynccontextmanager
-    async def stream(self, listener: Listener, lifetime: int, may: Callable[[], bool]) -> AsyncIterator[Stream]:
+    async def stream(
+        self, listener: Listener, lifetime: int, may: Callable[[], bool], *, alive: bool
+    ) -> AsyncIterator[Stream]:  # fmt: skip
         """Give the stream of one command, watched: `lifetime` is the ticket's in seconds, `may` whether it may go on.
 
-        Raises RefusedError where there are too many.
+        `alive`: the client wants signs of life. Raises RefusedError where there are too many.
         """
         if len(self._streams) >= self.most:
             raise RefusedError(f"{self.most} commands follow this host already ([limits] streams in xmand.toml).")
         stream = Stream(listener.send_part)
         self._streams.add(stream)
-        watching = asyncio.create_task(_watch(stream, listener, lifetime, may))
+        watching = asyncio.create_task(_watch(stream, listener, lifetime, may, alive))
         try:
             yield stream
         finally:
@@ -57,7 +59,9 @@ class Following:
             self._streams.remove(stream)
 
 
-async def _watch(stream: Stream, listener: Listener, lifetime: int, may: Callable[[], bool]) -> None:
+async def _watch(
+    stream: Stream, listener: Listener, lifetime: int, may: Callable[[], bool], alive: bool
+) -> None:  # fmt: skip
     """End `stream` when its client is gone, the client's ticket expires, or it may not any more."""
     started = judged = time.monotonic()
     while True:
@@ -69,8 +73,8 @@ async def _watch(stream: Stream, listener: Listener, lifetime: int, may: Callabl
             stream.end(CredentialsError("your ticket expired; run kinit."))
         elif now - judged >= _JUDGE_SECONDS:
             judged = now
-            if may():
+            if not may():
+                stream.end(DeniedError("You are not on the host's list (.k5login) any more."))
+            elif alive:
                 with contextlib.suppress(StreamOverError, XmanError):  # the worker gets it
                     await stream.deliver(b"")
-            else:
-                stream.end(DeniedError("You are not on the host's list (.k5login) any more."))

@@ -297,6 +297,7 @@ COMMON_OPTIONS = (
     Option(("--json",), "answer with one JSON object"),
     Option(("--rid",), "the request's id: 32 hexadecimal digits, the same in a retry", WORD, "HEX"),
     Option(("--reason",), "why, for the audit", WORD, "TEXT"),
+    Option(("--alive",), "while it follows, send an OUTPUT without octets twice a minute: a sign of life"),
     Option(("--timeout",), "how long the caller will wait", SECONDS, "S"),
 )
 

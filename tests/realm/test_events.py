@@ -3,6 +3,8 @@
 import contextlib
 import json
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 
@@ -205,3 +207,42 @@ def test_several_hosts_are_followed_at_once(realm: Realm, daemon: Daemon, alice:
         made.process.send_signal(signal.SIGINT)
 
         assert made.end() == (130, "Interrupted.\n")
+
+
+class Hasty(Daemon):
+    """An xmand that judges those who follow, and gives them a sign of life, ten times a second."""
+
+    def _start(self) -> "subprocess.Popen[bytes]":
+        program = (
+            "import xmand.following as f; f._LOOK_SECONDS = f._JUDGE_SECONDS = 0.1; import xmand.cli as c; c.main()"
+        )
+        command = [sys.executable, "-c", program, "--foreground", "--config", str(self.config)]
+        with self._stderr.open("wb") as stderr:
+            return subprocess.Popen(command, env=self._env, stdin=subprocess.DEVNULL, stderr=stderr)
+
+
+@pytest.fixture(scope="module")
+def hasty(realm: Realm, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    """Such an xmand."""
+    started = Hasty(realm, tmp_path_factory.mktemp("hasty"), admins=("alice@XMAN.TEST",))
+    yield started
+    assert started.stop() == 0
+    assert "Traceback" not in started.stderr()
+
+
+@pytest.mark.parametrize("client", ["rxm", "remctl"])
+def test_signs_of_life_are_no_output_and_who_is_taken_off_the_list_is_told(
+    hasty: Daemon, alice: dict[str, str], client: str
+) -> None:
+    hasty.allow("alice@XMAN.TEST")
+    rxm, remctl = command(hasty, "events", "--follow"), ["stdbuf", "-oL", "remctl", "-p", str(hasty.port), FQDN]
+    with following(rxm if client == "rxm" else [*remctl, "events", "--follow"], alice) as made:
+        until_it_follows(hasty, alice, made, "test")
+        time.sleep(0.5)
+        nudge(hasty, alice, "test")
+        made.wait("resumed")
+        assert len(made.lines) == 2
+
+        hasty.allow("bob@XMAN.TEST")
+
+        assert made.end() == (5, "Error: You are not on the host's list (.k5login) any more.\n")

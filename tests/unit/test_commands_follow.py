@@ -127,7 +127,7 @@ def test_the_stream_ends_with_the_ticket(bench: Bench, monkeypatch: pytest.Monke
     assert b"expired" in reply.outputs[2]
 
 
-def test_a_quiet_stream_gives_signs_of_life(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_quiet_stream_gives_signs_of_life_to_who_wants_them(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     reply = Replies()
 
     def follow(call: Call) -> Result:
@@ -137,7 +137,7 @@ def test_a_quiet_stream_gives_signs_of_life(bench: Bench, monkeypatch: pytest.Mo
 
     handle(monkeypatch, "events", follow)
 
-    assert bench.run(*WORDS, reply=reply).parts[0] == b""
+    assert bench.run(*WORDS, b"--alive", reply=reply).parts[0] == b""
 
 
 @pytest.mark.parametrize("how", ["left", "slow"])
@@ -146,7 +146,7 @@ def test_a_client_that_is_gone_ends_the_worker(bench: Bench, monkeypatch: pytest
     setattr(reply, how, True)
     handle(monkeypatch, "events", for_ever)
 
-    bench.run(*WORDS, reply=reply)
+    bench.run(*WORDS, b"--alive", reply=reply)
 
     assert 'res="ok"' in bench.audit[-1]
     assert 'detail="the client is gone' in bench.audit[-1]

@@ -59,11 +59,28 @@ def bench() -> Iterator[Bench]:
 
 
 def test_a_boot_is_the_beginning_of_a_run(bench: Bench) -> None:
-    bench.mark(started=1, priority="high")
+    bench.mark(priority="high")
 
     bench.happens("started", "booted")
 
     assert (bench.found.started, bench.found.priority) == (START, "high")
+
+
+def test_a_mark_from_elsewhere_does_not_outlive_a_boot(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench.mark(started=1)
+    monkeypatch.setattr(libvirt.virConnect, "getType", lambda _connection: "QEMU")
+
+    bench.happens("started", "booted")
+
+    assert bench.found.started == START
+
+
+def test_the_test_driver_calls_a_restored_one_booted(bench: Bench) -> None:
+    bench.mark(started=1)
+
+    bench.happens("started", "booted")
+
+    assert bench.found.started == 1
 
 
 @pytest.mark.parametrize("detail", ["restored", "migrated", "wakeup", "from snapshot"])

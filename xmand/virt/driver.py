@@ -46,10 +46,14 @@ XEN = "Xen"
 
 _UNSUPPORTED = {libvirt.VIR_ERR_NO_SUPPORT, libvirt.VIR_ERR_ARGUMENT_UNSUPPORTED, libvirt.VIR_ERR_CONFIG_UNSUPPORTED,
                 libvirt.VIR_ERR_OPERATION_UNSUPPORTED}  # fmt: skip
+_ABSENT = {libvirt.VIR_ERR_NO_DOMAIN, libvirt.VIR_ERR_NO_DOMAIN_METADATA}
 _BAD_DESCRIPTION = {libvirt.VIR_ERR_XML_ERROR, libvirt.VIR_ERR_XML_DETAIL, libvirt.VIR_ERR_NO_NAME,
                     libvirt.VIR_ERR_OS_TYPE, libvirt.VIR_ERR_NO_OS, libvirt.VIR_ERR_XML_INVALID_SCHEMA}  # fmt: skip
 _REFUSED = {libvirt.VIR_ERR_OPERATION_INVALID, libvirt.VIR_ERR_OPERATION_DENIED, libvirt.VIR_ERR_DOM_EXIST,
             libvirt.VIR_ERR_OPERATION_TIMEOUT, libvirt.VIR_ERR_RESOURCE_BUSY}  # fmt: skip
+
+# How often the same error stands in the message buffer.
+_SAME_ERROR_SECONDS = 600.0
 
 _event_loop = threading.Lock()
 _event_loop_runs = False
@@ -70,6 +74,7 @@ class Driver:
         self._on_event = on_event
         self._connections: dict[str, Connection] = {}
         self._locks = {purpose: threading.Lock() for purpose in (READ, CHANGE, LONG, EVENTS, *MORE_READERS)}
+        self._last_error, self._last_error_at = "", 0.0
         _start_event_loop()
         # Process-wide; without it libvirt prints every error on our stderr.
         libvirt.registerErrorHandler(self._log_error, None)
@@ -117,8 +122,14 @@ class Driver:
 
     def _log_error(self, _context: object, error: tuple[Any, ...]) -> None:
         # What we find out by trying (does the driver have this, is there such a domain) is no news.
-        if error[0] not in _UNSUPPORTED and error[0] != libvirt.VIR_ERR_NO_DOMAIN:
-            self._on_event(f"libvirt: error {error[0]}: {error[2]}")
+        if error[0] in _UNSUPPORTED or error[0] in _ABSENT:
+            return
+        line = f"libvirt: error {error[0]}: {error[2]}"
+        # A libvirtd that is away is asked for every few seconds: that must not drive all else out of the buffer.
+        again = line == self._last_error and time.monotonic() - self._last_error_at < _SAME_ERROR_SECONDS
+        if not again:
+            self._last_error, self._last_error_at = line, time.monotonic()
+            self._on_event(line)
 
 
 @contextlib.contextmanager
