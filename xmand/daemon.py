@@ -16,6 +16,7 @@ from xman.session import ServerSession
 from xmand import listen, replay, watchdog
 from xmand.audit import Audit
 from xmand.batch.engine import Engine
+from xmand.batch.settler import Settler
 from xmand.call import Host
 from xmand.commands import Commands
 from xmand.events import Events
@@ -79,6 +80,8 @@ class Daemon:
         self._events = Events(self._driver)
         self._events.listen(lambda event: self._ring.add(str(event)))
         self._stamper = Stamper(self._driver, locks, self._events)
+        self._settler = Settler(self._engine, audit.record)
+        self._events.listen(self._settler.heard)
         host = Host(settings, self._driver, locks, self._ring, self._engine, self._events, self._journal)
         self._commands = Commands(host, audit)
         self._server = Server(self._session, self._commands, audit, settings.limits)
@@ -100,6 +103,7 @@ class Daemon:
         logger.info("xmand %s listens on %s", xman.__version__, names)
         self._events.start()
         self._stamper.start()
+        self._settler.start()
         notify("READY=1")
         await stop.first.wait()
         notify("STOPPING=1")

@@ -10,6 +10,7 @@ import pytest
 
 from tests.lab.daemon import Answer, Daemon, assert_one_line
 from tests.lab.descriptions import for_test_driver
+from tests.lab.process import wait_for
 from tests.lab.realm import Realm
 from xman import result
 
@@ -335,3 +336,23 @@ def test_a_domain_that_takes_no_part(site: Site) -> None:
 )
 def test_wrong_words(site: Site, words: tuple[str, ...], said: str) -> None:
     assert_one_line(site.rxm(*words), 2, said)
+
+
+def test_the_end_of_an_owner_gives_the_host_back(site: Site, hooked: Daemon) -> None:
+    site.start("vm1", "4711", "--preemptible")
+    site.start("vm2", "4712")
+
+    site.rxm("destroy", "vm2")
+
+    wait_for(lambda: site.states()["vm1"] == "running-preemptible", 10, "the return of vm1")
+    assert site.size("vm1") == FULL
+    dropped = hooked.syslog.wait(ev="settle", dom="vm2")
+    assert dropped["detail"] == "drop-jobs: 4712 of alice@XMAN.TEST, of an earlier start"
+
+
+def test_a_domain_that_comes_beside_an_owner_is_parked(site: Site) -> None:
+    site.rxm("destroy", "vm3")
+    site.start("vm1", "4711")
+
+    site.rxm("start", "vm3")
+    wait_for(lambda: site.size("vm3") == PARKED, 10, "the parking of vm3")

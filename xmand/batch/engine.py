@@ -60,6 +60,8 @@ class Engine:
         self.configure(settings)
         self._known: dict[str, tuple[str, float | None]] = {}
         self._known_lock = threading.Lock()
+        # Whether a domain had a job when the host was last looked at, of this start or of an earlier one.
+        self.has_jobs = False
 
     def configure(self, settings: Settings) -> None:
         """Use other settings, for what begins after this."""
@@ -129,6 +131,7 @@ class Engine:
 
     def _view(self, seen: Seen) -> View:
         found = states.states(seen.guests)
+        self.has_jobs = any(guest.jobs or guest.stale for guest in seen.guests)
         since: dict[str, float] = {}
         with self._known_lock:
             for guest in seen.guests:

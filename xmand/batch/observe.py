@@ -68,8 +68,16 @@ def current(found: Metadata, *, active: bool, saved: bool) -> tuple[tuple[Job, .
         return found.jobs, ()
     if not active:
         return (), found.jobs
-    jobs = tuple(job for job in found.jobs if job.start == found.started)
+    jobs = tuple(job for job in found.jobs if _is_of(job, found.started))
     return jobs, tuple(job for job in found.jobs if job not in jobs)
+
+
+def _is_of(job: Job, started: int | None) -> bool:
+    """Whether a job belongs to the run that began at `started`."""
+    if job.start is None and started is not None:
+        # It came when nobody had written down yet that the domain was started.
+        return job.began is not None and job.began >= started
+    return job.start == started
 
 
 def _guest(domain: Domain, settings: Batch, saved: bool) -> Guest:

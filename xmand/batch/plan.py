@@ -149,10 +149,12 @@ def defrost(guests: Guests, name: str) -> Plan:
 def settle(guests: Guests) -> Plan:
     """What has to be done without anybody's asking: after a crash of ours, when a domain stopped, when one is up.
 
-    Drops jobs of earlier starts; gives the host to a domain that waits for it where nobody has it; takes from the idle
-    ones what they hold beside an owner.
+    Drops jobs of earlier starts; leaves one owner, where somebody else's doing made several and the rules let it; gives
+    the host to a domain that waits for it where nobody has it; takes from the idle ones what they hold beside an owner.
     """
     steps = [Step(DROP, guest.name, optional=True) for guest in guests if guest.stale]
+    holders = sorted((guest for guest in guests if guest.holds), key=lambda g: (g.soft, not g.priority, _began(g)))
+    steps += [Step(PREEMPT, guest.name, optional=True) for guest in holders[1:] if guest.soft]
     steps = list(_then_optimise(guests, steps))
     after = apply(guests, steps)
     if any(guest.holds for guest in after) and not _booting(after):
@@ -275,6 +277,10 @@ def _return(guests: Guests, guest: Guest, what: str) -> list[Step]:
     if not guest.jobs:  # its jobs were ended while it was away
         steps.append(Step(PARK, guest.name, optional=True))
     return steps
+
+
+def _began(guest: Guest) -> int:
+    return min((job.began or 0 for job in guest.jobs), default=0)
 
 
 def _grown(guest: Guest) -> tuple[Step, ...]:

@@ -45,6 +45,12 @@ class Switch:
 
     def carry_out(self, steps: tuple[Step, ...]) -> None:
         """Do all steps. Where one fails that is not optional, undo those before it and raise what it raised."""
+        try:
+            self._carry_out(steps)
+        finally:
+            self._undo.clear()  # they hold on to us, and we to libvirt's objects
+
+    def _carry_out(self, steps: tuple[Step, ...]) -> None:
         for step in steps:
             logger.info("switch: %s %s", step.action, step.domain)
             try:

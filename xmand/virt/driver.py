@@ -54,6 +54,8 @@ _REFUSED = {libvirt.VIR_ERR_OPERATION_INVALID, libvirt.VIR_ERR_OPERATION_DENIED,
 
 # How often the same error stands in the message buffer.
 _SAME_ERROR_SECONDS = 600.0
+# What libvirt reported last, by thread (`error`).
+_reported = threading.local()
 
 _event_loop = threading.Lock()
 _event_loop_runs = False
@@ -121,6 +123,7 @@ class Driver:
         return connection
 
     def _log_error(self, _context: object, error: tuple[Any, ...]) -> None:
+        _reported.error = error
         # What we find out by trying (does the driver have this, is there such a domain) is no news.
         if error[0] in _UNSUPPORTED or error[0] in _ABSENT:
             return
@@ -164,7 +167,7 @@ def lost(connection: Connection) -> bool:
 
 def translate(error: libvirt.libvirtError, name: str = "") -> XmanError:
     """Return the error of ours for one of libvirt's: by its code, never by its text, which differs between drivers."""
-    code = error.get_error_code()
+    code = code_of(error)
     if code == libvirt.VIR_ERR_NO_DOMAIN:
         return NoSuchDomainError(name) if name else HypervisorError(words(error))
     if code in _UNSUPPORTED:
@@ -178,12 +181,23 @@ def translate(error: libvirt.libvirtError, name: str = "") -> XmanError:
 
 def code_of(error: BaseException | None) -> int:
     """Return libvirt's code behind an error of ours (its `__cause__`), 0 where libvirt was not the cause."""
-    return int(error.get_error_code()) if isinstance(error, libvirt.libvirtError) else 0
+    return int(_complete(error).get_error_code() or 0) if isinstance(error, libvirt.libvirtError) else 0
 
 
 def words(error: libvirt.libvirtError) -> str:
     """Return libvirt's own words, on one line."""
-    return " ".join(str(error.get_error_message() or error).split())
+    return " ".join(str(_complete(error).get_error_message() or error).split())
+
+
+def _complete(error: libvirt.libvirtError) -> libvirt.libvirtError:
+    """Return the error with what libvirt reported, in this thread, before it was raised.
+
+    The binding asks for that only afterwards. A libvirt object that Python frees in between, in whatever thread the
+    collector happens to run, makes libvirt forget the last error of that thread.
+    """
+    if error.err is None:
+        error.err = getattr(_reported, "error", None)
+    return error
 
 
 def constants(prefix: str) -> dict[int, str]:

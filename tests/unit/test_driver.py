@@ -1,0 +1,36 @@
+"""libvirt's errors as ours, also where the binding has lost what libvirt said."""
+
+import libvirt
+import pytest
+
+from xman.errors import NoSuchDomainError
+from xmand.virt import driver
+from xmand.virt.driver import CHANGE, Driver
+
+
+@pytest.fixture
+def error() -> libvirt.libvirtError:
+    """libvirt's error for a domain that is not there."""
+    connection = Driver("test:///default", lambda _line: None).connection(CHANGE)
+    with pytest.raises(libvirt.libvirtError) as raised:
+        connection.lookupByName("nowhere")
+    return raised.value
+
+
+def test_code_and_words(error: libvirt.libvirtError) -> None:
+    assert driver.code_of(error) == libvirt.VIR_ERR_NO_DOMAIN
+    assert driver.words(error).startswith("Domain not found")
+    assert isinstance(driver.translate(error, "nowhere"), NoSuchDomainError)
+
+
+def test_an_error_that_libvirt_has_forgotten_is_still_known(error: libvirt.libvirtError) -> None:
+    said = driver.words(error)
+    error.err = None  # a domain was freed in this thread before the binding asked
+
+    assert isinstance(driver.translate(error, "nowhere"), NoSuchDomainError)
+    assert (driver.code_of(error), driver.words(error)) == (libvirt.VIR_ERR_NO_DOMAIN, said)
+
+
+def test_what_is_not_libvirts_has_no_code() -> None:
+    assert driver.code_of(ValueError()) == 0
+    assert driver.code_of(None) == 0

@@ -1,0 +1,92 @@
+"""What has to be done without anybody's asking: after a crash of ours, when a domain stops, comes or is up.
+
+In a thread of its own, one decision at a time like all others.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+from xman.errors import XmanError
+from xmand.batch import plan
+from xmand.batch.engine import Decision, Engine
+from xmand.virt.events import BACK, STARTED, STOPPED, Event
+
+logger = logging.getLogger(__name__)
+
+# Domains often start and stop together; and libvirt's own account of an event is a moment behind the event.
+_CALM_SECONDS = 0.5
+# What could not be done, or libvirt, may be there by then.
+_AGAIN_SECONDS = 30.0
+# For the locks of a host that is busy.
+_PATIENCE_SECONDS = 60.0
+_TELLING = (STARTED, STOPPED, "crashed", "undefined")
+_ARRIVED = "migrated"
+
+
+class Settler:
+    """Settles the host when it is started, and whenever something happened that may leave work behind.
+
+    `record` writes an audit line. Where no domain has a job, domains come and go without being looked at.
+    """
+
+    def __init__(self, engine: Engine, record: Callable[..., None]) -> None:
+        self._engine = engine
+        self._record = record
+        self._changed = threading.Condition()
+        self._due: float | None = None
+
+    def start(self) -> None:
+        """Begin, and look at the host at once."""
+        self._want(0.0)
+        threading.Thread(target=self._run, name="settler", daemon=True).start()
+
+    def heard(self, event: Event) -> None:
+        """Take notice of an event; never blocks."""
+        came = event.name == BACK or (event.name == STARTED and _ARRIVED in event.detail)
+        if came or (event.name in _TELLING and self._engine.has_jobs):
+            self._want(_CALM_SECONDS)
+
+    def _want(self, seconds: float) -> None:
+        """Look at the host in so many seconds, or sooner where that was wanted already."""
+        with self._changed:
+            due = time.monotonic() + seconds
+            self._due = due if self._due is None else min(due, self._due)
+            self._changed.notify()
+
+    def _wait(self) -> None:
+        with self._changed:
+            while self._due is None or self._due > time.monotonic():
+                self._changed.wait(None if self._due is None else self._due - time.monotonic())
+            self._due = None
+
+    def _run(self) -> None:
+        while True:
+            self._wait()
+            try:
+                self._settle()
+            except XmanError as error:
+                logger.warning("settling: %s", error)
+                self._want(_AGAIN_SECONDS)
+            except Exception:  # a fault of ours must not end the thread
+                logger.exception("settling failed")
+                self._want(_AGAIN_SECONDS)
+
+    def _settle(self) -> None:
+        done = self._engine.decide("settle", plan.settle, time.monotonic() + _PATIENCE_SECONDS)
+        self._tell(done)
+        if done.incomplete:
+            self._want(_AGAIN_SECONDS)
+        elif self._engine.has_jobs and any(guest.booting for guest in done.after.seen.guests):
+            self._want(self._engine.settings.boot_seconds)
+
+    def _tell(self, done: Decision) -> None:
+        for step in done.plan.steps:
+            guest = plan.find(done.before.seen.guests, step.domain)
+            stale = ", ".join(plan.describe(job) for job in guest.stale)
+            detail = f"{step.action}: {stale}, of an earlier start" if step.action == plan.DROP else step.action
+            logger.warning("settling '%s': %s", step.domain, detail)
+            self._record(ev="settle", dom=step.domain, detail=detail)
+        for note in done.notes:
+            logger.warning("settling: %s", note)
