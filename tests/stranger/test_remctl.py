@@ -25,6 +25,7 @@ def vm(daemon: Daemon, alice: dict[str, str], request: pytest.FixtureRequest) ->
         ["mem-set", "VM", "128"], ["vcpu-set", "VM", "2"], ["shutdown", "VM"], ["shutdown", "--wait", "VM"],
         ["destroy", "VM"], ["start", "VM"], ["suspend", "VM"], ["autostart", "VM", "on"],
         ["wait", "--for", "running", "VM"], ["stats"], ["stats", "VM"], ["stats", "--host"],
+        ["events"], ["events", "VM"], ["log"],
     ],
     ids="-".join,
 )  # fmt: skip
@@ -43,10 +44,25 @@ def test_the_managed_life_cycle(daemon: Daemon, alice: dict[str, str]) -> None:
         assert answer.status == 0, (verb, answer)
 
 
+BATCH = (
+    ["job-start", "--id=4711", "--owner=alice@XMAN.TEST"], ["state"], ["job-list"], ["preempt"], ["unpreempt"],
+    ["freeze"], ["defrost"], ["job-stop", "--id=4711"],
+)  # fmt: skip
+
+
+def test_batch_work_is_done_or_refused(daemon: Daemon, alice: dict[str, str], vm: str) -> None:
+    for words in BATCH:
+        answer = daemon.remctl(alice, *words, vm)
+        # A domain that was started just now is booting, which refuses most of it.
+        assert answer.status == 0 or (answer.status == 3 and vm in answer.stderr), (words, answer)
+    assert daemon.remctl(alice, "maintenance", "off").status == 0
+
+
 def test_every_verb_has_been_driven_by_remctl() -> None:
     (table,) = [mark for mark in test_a_verb_gives_what_rxm_gives.pytestmark if mark.name == "parametrize"]  # type: ignore[attr-defined]
 
     driven = {words[0] for words in table.args[1]} | {"create", "migrate", "new", "resume", "delete"}
+    driven |= {words[0] for words in BATCH} | {"maintenance"}
     assert driven == set(verbs.BY_NAME)
 
 
