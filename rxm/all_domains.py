@@ -24,6 +24,8 @@ def check(parsed: Parsed) -> None:
     """Raise UsageError where `--all` cannot be meant, or nobody is there to be asked."""
     if parsed.flag("abort"):
         raise UsageError("--abort stops the migration of one DOMAIN; it does not go with --all.")
+    if "rid" in parsed.options:
+        raise UsageError("--rid is the id of one request; it does not go with --all.")
     if not parsed.flag("yes") and not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise UsageError("--all asks back on a terminal; elsewhere it needs --yes.")
 

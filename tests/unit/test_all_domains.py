@@ -84,6 +84,7 @@ def test_a_host_takes_one_domain_at_a_time(word: str) -> None:
         arguments.parse(BY_NAME["shutdown"], [word, "vm1"])
 
 
-def test_abort_takes_its_domain() -> None:
+@pytest.mark.parametrize("words", [["--abort"], ["--rid", "0123456789abcdef" * 2, "h2"]], ids=["abort", "rid"])
+def test_what_is_about_one_domain_does_not_go_with_all(words: list[str]) -> None:
     with pytest.raises(UsageError, match="does not go with --all"):
-        all_domains.check(parsed("migrate", "--all", "--yes", "--abort"))
+        all_domains.check(parsed("migrate", "--all", "--yes", *words))
