@@ -120,11 +120,12 @@ def test_a_dry_run_says_what_it_would_replace(daemon: Daemon, alice: dict[str, s
 def test_a_start_with_the_host(daemon: Daemon, alice: dict[str, str]) -> None:
     config = "name = 'with-its-host'\nbuilder = 'hvm'\non_xend_start = 'start'\non_xend_stop = 'shutdown'\n"
 
+    dry = daemon.rxm(alice, "create", "--dry-run", "-", stdin=config)
     answer = daemon.rxm(alice, "new", "-", stdin=config)
 
-    assert answer.stderr == (
-        "Left out: what becomes of it when its host stops is the host's own setting (line 4: on_xend_stop).\n"
-    )
+    left_out = "Left out: what becomes of it when its host stops is the host's own setting (line 4: on_xend_stop).\n"
+    assert dry.stderr == f"{left_out}It is to be started with its host.\n"
+    assert answer.stderr == left_out
     assert facts(daemon, alice, "with-its-host")["autostart"] is True
 
 

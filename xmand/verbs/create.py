@@ -1,4 +1,4 @@
-"""create and new: a domain that was not there before, from its description."""
+"""create and new: a domain from its description, a new one or one that is off."""
 
 import contextlib
 from collections.abc import Iterator
@@ -35,8 +35,10 @@ def create(call: Call) -> Result:
     paused = call.parsed.flag("paused")
     with _wanted(call) as wanted:
         if call.parsed.flag("dry-run"):
-            shown, notes = secrets.left_out(wanted.description.xml)
-            return Result({"name": wanted.name, "xml": shown}, domain=wanted.name, notes=(*wanted.notes, *notes))
+            shown, left_out = secrets.left_out(wanted.description.xml)
+            with_host = ("It is to be started with its host.",) if wanted.autostart else ()
+            notes = (*wanted.notes, *with_host, *left_out)
+            return Result({"name": wanted.name, "xml": shown}, domain=wanted.name, notes=notes)
         call.host.batch.maintenance.refuse()
         if call.parsed.flag("transient"):
             if wanted.before is not None:
