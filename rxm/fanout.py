@@ -10,6 +10,8 @@ if TYPE_CHECKING:
 
     _Item = TypeVar("_Item")
     _Done = TypeVar("_Done")
+# Ctrl-C may swallow the sign of an end.
+_LOOK_AGAIN_SECONDS = 0.5
 
 
 def each(
@@ -21,31 +23,38 @@ def each(
     up. The threads do not keep the process from ending.
     """
     import threading
+    from queue import Empty, SimpleQueue
 
     given = list(items)
     left = list(reversed(range(len(given))))
     done: dict[int, _Done] = {}
     raised: list[BaseException] = []
+    ended: list[None] = []
+    wake: SimpleQueue[None] = SimpleQueue()
 
     def work() -> None:
         while True:
             try:
                 number = left.pop()
             except IndexError:
-                return
+                break
             try:
                 done[number] = do(given[number])
             except BaseException as error:  # the caller's, who waits in another thread
                 raised.append(error)
                 left.clear()
+        ended.append(None)
+        wake.put(None)
 
     threads = [threading.Thread(target=work, daemon=True) for _ in range(min(most, len(given)))]
     for thread in threads:
         thread.start()
-    while threads:
+    # Not by Thread.join: where Ctrl-C interrupts it, Python 3.11 takes the thread for ended.
+    while len(ended) < len(threads):
         try:
-            threads[-1].join()
-            threads.pop()
+            wake.get(timeout=_LOOK_AGAIN_SECONDS)
+        except Empty:
+            pass
         except KeyboardInterrupt:
             if interrupted is None:
                 raise
