@@ -10,7 +10,7 @@ from pathlib import Path
 
 from xman.errors import ConfigurationError
 
-_OFF = re.compile(r"^\s*default_rcache_name\s*=\s*none:", re.MULTILINE)
+_OFF = re.compile(r"^\s*default_rcache_name\s*=\s*\"?none:", re.MULTILINE)
 _INCLUDE = re.compile(r"^\s*(include|includedir)\s+(\S+)", re.MULTILINE)
 _DEFAULT = "/etc/krb5.conf"
 # Files that include each other.

@@ -31,7 +31,7 @@ _KEEPALIVE = (
     (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
 )
 # Failed connections that are logged one by one: of one source or principal, and of all, in so many seconds.
-_MOST_LINES, _MOST_LINES_IN_ALL, _PERIOD_SECONDS = 5, 25, 5.0
+_MOST_LINES, _MOST_LINES_IN_ALL, _PERIOD_SECONDS = 10, 40, 5.0
 # A command that only reads may take so much longer when we end.
 _READ_DRAIN_SECONDS = 2.0
 
