@@ -1,7 +1,6 @@
 """What the acceptor takes for a client, and what it does not (RFC 2743, RFC 4121, and what libraries got wrong)."""
 
 import contextlib
-import os
 import socket
 import time
 from collections.abc import Callable, Iterator
