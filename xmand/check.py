@@ -1,23 +1,31 @@
 """`xmand --check`: whether keytab, list, libvirt and configuration are in order, and how to mend what is not."""
 
+import resource
+import stat
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 from xman.errors import XmanError
-from xmand import daemon, k5login
+from xmand import daemon, k5login, keytab, listen, replay
+from xmand.keytab import KeytabError
+from xmand.mounts import volatile
 from xmand.settings import Settings
 from xmand.syslog import Syslog
 from xmand.virt import host
 from xmand.virt.driver import READ, Driver
 
-# (whether it is in order, what it says)
-_Finding = tuple[bool, str]
+# What a finding is: as it should be; worth knowing; to be mended before xmand is of use.
+OK, NOTE, BAD = "ok", "note", "BAD"
+_Finding = tuple[str, str]
+# Keys by which others can pass for the host, or its clients for others (RFC 6649, RFC 8429, CVE-2025-3576).
+_WEAK = ("des-", "des3-", "arcfour-")
 
 
 def check(settings: Settings) -> Iterator[_Finding]:
     """Try everything that serving needs; yield a line for each thing, with its remedy where one is needed."""
     for key in settings.unknown:
-        yield False, f"configuration: {key}: this release knows no such key; remove it or correct its spelling"
-    for part in (_keytab, _list, _libvirt, _syslog):
+        yield BAD, f"configuration: {key}: this release knows no such key; remove it or correct its spelling"
+    for part in (_listen, _keytab, _replay, _list, _libvirt, _syslog, _state, _descriptors):
         yield from _guard(part, settings)
 
 
@@ -25,26 +33,55 @@ def _guard(part: Callable[[Settings], Iterator[_Finding]], settings: Settings) -
     try:
         yield from part(settings)
     except XmanError as error:
-        yield False, str(error)
+        yield BAD, str(error)
+
+
+def _listen(settings: Settings) -> Iterator[_Finding]:
+    for address in settings.listen:
+        listen.parse_address(address)
+    yield OK, f"listen: {' '.join(settings.listen)}"
 
 
 def _keytab(settings: Settings) -> Iterator[_Finding]:
+    path = settings.keytab
     daemon.acceptor(settings)
-    yield True, f"keytab: {settings.keytab} has a key for {settings.service}"
+    yield OK, f"keytab: {path} has a key for {settings.service}"
+    if Path(path).stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        yield BAD, f"keytab: {path} is open to others than its owner; chmod 600 it, and give the host new keys"
+    try:
+        keys = keytab.read(path)
+    except KeytabError as error:
+        yield NOTE, f"keytab: {error}; its encryption types could not be looked at"
+        return
+    ours = [key for key in keys if key.principal.split("@")[0].split("/")[0] == settings.service]
+    for key in ours:
+        if key.enctype.startswith(_WEAK):
+            yield (
+                BAD,
+                (
+                    f"keytab: {key.principal} has a key of type {key.enctype}, which is weak; get aes keys,"
+                    " and remove it (ktutil)"
+                ),
+            )
+
+
+def _replay(settings: Settings) -> Iterator[_Finding]:
+    replay.use(settings.run_dir)
+    yield OK, f"replay cache: {settings.run_dir}"
 
 
 def _list(settings: Settings) -> Iterator[_Finding]:
     try:
         access = k5login.read(settings.k5login)
     except k5login.K5loginError as error:
-        yield False, f"list: {error}. Write one principal per line, owned by root, mode 0600."
+        yield BAD, f"list: {error}. Write one principal per line, owned by root, mode 0600."
         return
     for warning in access.warnings:
-        yield False, f"list: {warning}; write the bare principal, or remove the line"
+        yield BAD, f"list: {warning}; write the bare principal, or remove the line"
     if access.entries:
-        yield True, f"list: {settings.k5login} names {len(access.entries)} principals"
+        yield OK, f"list: {settings.k5login} names {len(access.entries)} principals"
     else:
-        yield False, f"list: {settings.k5login} names nobody; write one principal per line"
+        yield BAD, f"list: {settings.k5login} names nobody; write one principal per line"
 
 
 def _libvirt(settings: Settings) -> Iterator[_Finding]:
@@ -52,11 +89,11 @@ def _libvirt(settings: Settings) -> Iterator[_Finding]:
     try:
         versions = host.versions(driver.connection(READ))
     except XmanError as error:
-        yield False, f"libvirt: {str(error).rstrip('.')}. Is libvirtd running, and is libvirt_uri right?"
+        yield BAD, f"libvirt: {str(error).rstrip('.')}. Is libvirtd running, and is libvirt_uri right?"
         return
     finally:
         driver.close()
-    yield True, f"libvirt: {versions['libvirt_version']} with {versions['hypervisor']} {versions['hypervisor_version']}"
+    yield OK, f"libvirt: {versions['libvirt_version']} with {versions['hypervisor']} {versions['hypervisor_version']}"
 
 
 def _syslog(settings: Settings) -> Iterator[_Finding]:
@@ -64,6 +101,22 @@ def _syslog(settings: Settings) -> Iterator[_Finding]:
     taken = syslog.reachable()
     syslog.close()
     if taken:
-        yield True, f"syslog: {settings.syslog}"
+        yield OK, f"syslog: {settings.syslog}"
     else:
-        yield False, f"syslog: nobody takes datagrams at {settings.syslog}; is a syslog daemon running?"
+        yield BAD, f"syslog: nobody takes datagrams at {settings.syslog}; is a syslog daemon running?"
+
+
+def _state(settings: Settings) -> Iterator[_Finding]:
+    if kind := volatile(settings.state_dir):
+        yield NOTE, f"state_dir: {settings.state_dir} {daemon.PROMISE_LOST.format(kind=kind)}"
+    else:
+        yield OK, f"state_dir: {settings.state_dir}"
+
+
+def _descriptors(settings: Settings) -> Iterator[_Finding]:
+    wanted = daemon.descriptors(settings)
+    _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < wanted:
+        yield BAD, f"limits: {wanted} files may have to be open, {hard} may be; lower [limits] or raise LimitNOFILE"
+    else:
+        yield OK, f"limits: {settings.limits.connections} connections, {settings.limits.unauthenticated} not yet known"

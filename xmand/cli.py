@@ -10,7 +10,7 @@ import xman
 from xman import outcome
 from xman.errors import XmanError
 from xmand import settings
-from xmand.check import check
+from xmand.check import BAD, check
 from xmand.daemon import Daemon
 from xmand.settings import Settings
 from xmand.syslog import Syslog, SyslogHandler
@@ -60,9 +60,9 @@ def _run(options: argparse.Namespace) -> int:
 
 def _check(configured: Settings) -> int:
     status = outcome.OK
-    for good, line in check(configured):
-        print(f"{'ok  ' if good else 'BAD '} {line}")  # noqa: T201  # this is what was asked for
-        status = status if good else outcome.USAGE
+    for kind, line in check(configured):
+        print(f"{kind:4} {line}")  # noqa: T201  # this is what was asked for
+        status = outcome.USAGE if kind == BAD else status
     return status
 
 

@@ -46,7 +46,7 @@ _OWN_DESCRIPTORS = 64
 _FIXED = ("listen", "libvirt_uri", "run_dir", "state_dir", "journal", "syslog")
 # How soon a journal, or a libvirt, that was not there at the start is tried again.
 _RECOVER_SECONDS = 5.0
-_PROMISE_LOST = (
+PROMISE_LOST = (
     "is in memory ({kind}): after a restart of the host, changes that were under way are not settled, and a retry of"
     " one acts again"
 )
@@ -177,7 +177,7 @@ class Daemon:
     async def _recover(self) -> None:
         """Settle what an earlier run left open; until that is begun, each change that comes tries as well."""
         if kind := volatile(self._settings.state_dir):
-            logger.warning("state_dir: %s", _PROMISE_LOST.format(kind=kind))
+            logger.warning("state_dir: %s", PROMISE_LOST.format(kind=kind))
         complaint = ""
         while True:
             try:
@@ -212,10 +212,14 @@ class _Stop:
         (self.second if self.first.is_set() else self.first).set()
 
 
+def descriptors(settings: Settings) -> int:
+    """Return how many descriptors the caps may take."""
+    return settings.limits.connections + settings.limits.unauthenticated + _OWN_DESCRIPTORS
+
+
 def _raise_descriptor_limit(settings: Settings) -> None:
     """Allow ourselves a descriptor for every connection that the caps allow; say so where we may not have them."""
-    limits = settings.limits
-    wanted = limits.connections + limits.unauthenticated + _OWN_DESCRIPTORS
+    wanted = descriptors(settings)
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard != resource.RLIM_INFINITY and hard < wanted:
         logger.warning("%d files may be open, %d would be needed: lower [limits] or raise LimitNOFILE", hard, wanted)

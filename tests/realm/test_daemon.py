@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -33,7 +34,17 @@ def test_check_says_that_all_is_well(daemon: Daemon, realm: Realm) -> None:
     answer = xmand(realm.env, "--check", "--config", str(daemon.config))
 
     assert answer.status == 0
-    assert [line[:4] for line in answer.stdout.splitlines()] == ["ok  "] * 4
+    assert [line.split(":")[0] for line in answer.stdout.splitlines() if not line.startswith("note state_dir")] == [
+        "ok   listen", "ok   keytab", "ok   replay cache", "ok   list", "ok   libvirt", "ok   syslog",
+        *(["ok   state_dir"] if "ok   state_dir" in answer.stdout else []), "ok   limits",
+    ]  # fmt: skip
+
+
+def weak_entry() -> bytes:
+    """Return a keytab's entry: host/old@XMAN.TEST, version 1, type 23 (RC4)."""
+    counted = [len(text).to_bytes(2, "big") + text for text in (b"XMAN.TEST", b"host", b"old")]
+    entry = (2).to_bytes(2, "big") + b"".join(counted) + struct.pack(">IIBHH16s", 1, 0, 1, 23, 16, bytes(16))
+    return len(entry).to_bytes(4, "big") + entry
 
 
 @pytest.mark.parametrize(
@@ -44,12 +55,24 @@ def test_check_says_that_all_is_well(daemon: Daemon, realm: Realm) -> None:
         ({"libvirt_uri": '"qemu+unix:///system?socket=/nonexistent/socket"'}, "Is libvirtd running"),
         ({"syslog": '"/nonexistent/log"'}, "is a syslog daemon running"),
         ({"lissten": "[]"}, "lissten"),
+        ({"listen": '["127.0.0.1:http"]'}, "'http' is not a port"),
+        ({"run_dir": '"/dev/null/x"'}, "run_dir: /dev/null/x: Not a directory"),
+        ({"keytab": '"%(weak)s"'}, "type arcfour-hmac, which is weak"),
+        ({"keytab": '"%(open)s"'}, "chmod 600"),
     ],
-    ids=["keytab", "list", "libvirt", "syslog", "key"],
+    ids=["keytab", "list", "libvirt", "syslog", "key", "listen", "run_dir", "weak", "open"],
 )
 def test_check_names_what_is_wrong_and_the_remedy(
-    daemon: Daemon, realm: Realm, changes: dict[str, str], words: str
+    daemon: Daemon, realm: Realm, tmp_path: Path, changes: dict[str, str], words: str
 ) -> None:
+    keys = Path(realm.keytab).read_bytes()
+    files = {"weak": tmp_path / "weak", "open": tmp_path / "open"}
+    files["weak"].write_bytes(keys + weak_entry())
+    files["open"].write_bytes(keys)
+    files["weak"].chmod(0o600)
+    files["open"].chmod(0o640)
+    changes = {key: value % files if "%(" in value else value for key, value in changes.items()}
+
     answer = xmand(realm.env, "--check", "--config", config(daemon, **changes))
 
     assert answer.status == 2
