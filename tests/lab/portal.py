@@ -48,9 +48,8 @@ class Portal:
         self.server = self._start("serve")
         wait_for(self._listening, _START_SECONDS, "the portal's start")
 
-    def restart_worker(self) -> None:
-        """End the worker and start another."""
-        end(self.worker)
+    def start_worker(self) -> None:
+        """Start another worker, where the first one was ended."""
         self.worker = self._start("work")
 
     def said(self) -> str:
@@ -70,9 +69,8 @@ class Portal:
             )  # fmt: skip
 
     def _listening(self) -> bool:
-        for process in (self.server, self.worker):
-            if process.poll() is not None:
-                raise RuntimeError(f"the portal ended with {process.returncode}: {self.said()}")
+        if self.server.poll() is not None:
+            raise RuntimeError(f"the portal ended with {self.server.returncode}: {self.said()}")
         import socket
 
         with socket.socket() as sock:

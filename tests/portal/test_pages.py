@@ -1,0 +1,480 @@
+"""The portal by HTTP: a real realm, two hosts with xmand, delegated tickets, no browser."""
+
+import contextlib
+import json
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import PASSWORD
+from tests.lab.daemon import Daemon
+from tests.lab.descriptions import for_test_driver
+from tests.lab.portal import Portal
+from tests.lab.process import end, wait_for
+from tests.lab.realm import FQDN, SECOND_HOST, UNKEYED, Realm
+from tests.lab.visitor import Page, Visitor
+
+# The test driver's guests are up at once.
+_NO_BOOT = "[batch]\nboot_seconds = 0.01\n"
+HOSTILE = "<script>alert(1)</script>"
+
+
+class Site:
+    """Two hosts and their portal. Alice is an administrator of the first host only."""
+
+    def __init__(self, realm: Realm, directory: Path) -> None:
+        keytab = directory / "collector.keytab"
+        realm.add_service("collector", str(keytab))
+        admins = ("alice@XMAN.TEST", "collector@XMAN.TEST")
+        self.first = Daemon(realm, directory / "first", admins=admins, listen="127.0.0.1:0", tables=_NO_BOOT)
+        self.second = Daemon(
+            realm, directory / "second", admins=("collector@XMAN.TEST", "carol@XMAN.TEST"),
+            listen=f"127.0.0.2:{self.first.port}", host=SECOND_HOST, tables=_NO_BOOT,
+        )  # fmt: skip
+        self.portal = Portal(
+            realm, directory / "portal", hosts=(FQDN, SECOND_HOST, UNKEYED), port=self.first.port,
+            collector_keytab=str(keytab), readers=("alice@XMAN.TEST", "carol@XMAN.TEST"),
+            tables=f'[groups]\nLaboratory = "{FQDN}"\n[history]\nsample_seconds = 1.0\n',
+        )  # fmt: skip
+
+    def stop(self) -> None:
+        """End it all."""
+        self.portal.stop()
+        self.first.stop()
+        self.second.stop()
+
+
+@pytest.fixture(scope="module")
+def site(realm: Realm, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """One site for this module."""
+    realm.add_principal("carol", PASSWORD)
+    made = Site(realm, tmp_path_factory.mktemp("site"))
+    visitor = Visitor(made.portal, realm.kinit("alice", PASSWORD, "waiting", "-f"))
+    wait_for(lambda: len(machines(visitor)) == 2, 20, "the first reports")
+    yield made
+    made.stop()
+    assert "Traceback" not in made.portal.said()
+
+
+@pytest.fixture
+def alice(site: Site, realm: Realm) -> Visitor:
+    """An administrator of the first host, whose browser delegates."""
+    return Visitor(site.portal, realm.kinit("alice", PASSWORD, "portal-alice", "-f"))
+
+
+@pytest.fixture
+def vm(site: Site, realm: Realm, request: pytest.FixtureRequest, alice: Visitor) -> Iterator[str]:
+    """A running domain of the test's own on the first host, once the portal knows it."""
+    name = request.node.name.replace("_", "-")[5:45]
+    made = site.first.rxm(realm.cache("portal-alice"), "create", "--transient", "-", stdin=for_test_driver(name))
+    assert made.status == 0, made
+    wait_for(lambda: name in machines(alice), 20, "the report of the new domain")
+    yield str(name)
+    site.first.rxm(realm.cache("portal-alice"), "destroy", name)
+
+
+@contextlib.contextmanager
+def job(site: Site, realm: Realm, vm: str, number: str, owner: str) -> Iterator[None]:
+    """Have a job run in a domain of the first host."""
+    alice = realm.cache("portal-alice")
+    started = site.first.rxm(alice, "job-start", vm, "--id", number, "--owner", owner, "--cpus", "1")
+    assert started.status == 0, started
+    yield
+    assert site.first.rxm(alice, "job-stop", vm, "--id", number).status == 0
+
+
+def machines(visitor: Visitor) -> dict[str, dict[str, object]]:
+    """Return the rows that the visitor sees, by name (of both hosts' `test`, the second's)."""
+    return {f"{row['name']}@{row['host']}" if row["name"] == "test" else row["name"]: row
+            for row in visitor.json("/")["domains"] if row["name"]}  # fmt: skip
+
+
+def key(row: dict[str, object]) -> str:
+    """Return a row's target, as forms have it."""
+    return f"{row['host']}/{row['uuid']}"
+
+
+def over(visitor: Visitor, page: Page) -> dict[str, object]:
+    """Follow the action that a form led to, until it has ended."""
+    assert page.status == 303, page
+    where = page.headers["Location"]
+    wait_for(lambda: visitor.json(where)["action"]["ended"] is not None, 30, "the end of the action")
+    found: dict[str, object] = visitor.json(where)["action"]
+    return found
+
+
+def classes(action: dict[str, object]) -> dict[str, object]:
+    """Return the outcome of an action's targets by host."""
+    results = action["results"]
+    assert isinstance(results, list)
+    return {row["host"]: row["code"] for row in results}
+
+
+def test_a_page_asks_for_negotiate_and_says_how(site: Site) -> None:
+    page = Visitor(site.portal).get("/")
+
+    assert page.status == 401
+    assert page.headers["WWW-Authenticate"] == "Negotiate"
+    assert "AuthNegotiateDelegateAllowlist" in page.text
+    assert "password" in page.text
+
+
+@pytest.mark.parametrize(
+    "header", ["Negotiate", "Negotiate !", "Negotiate YQ==", "Negotiate TlRMTVNTUAA=", "Basic YTpi"]
+)
+def test_a_bad_authorization_is_refused(site: Site, header: str) -> None:
+    page = Visitor(site.portal).get("/", headers={"Authorization": header})
+
+    assert page.status == 401
+    assert "Traceback" not in page.text
+
+
+def test_the_table_has_every_host(site: Site, alice: Visitor) -> None:
+    rows = alice.json("/")["domains"]
+
+    assert {row["host"] for row in rows} == {FQDN, SECOND_HOST, UNKEYED}
+    (silent,) = [row for row in rows if row["host"] == UNKEYED]
+    assert (silent["name"], silent["freshness"]) == (None, "dead")
+    text = alice.get("/").text
+    assert "no valid ticket (the realm has no key for this host" in text
+    assert "Laboratory" in text
+
+
+def test_the_session_cookie_is_for_this_server_only(site: Site, alice: Visitor) -> None:
+    page = alice.get("/")
+
+    (cookie,) = page.headers.get_all("Set-Cookie", [])
+    assert cookie.startswith("rxmweb=")
+    assert "HttpOnly" in cookie
+    assert "SameSite=Lax" in cookie
+    left = int(re.search(r"Max-Age=(\d+)", cookie)[1])  # type: ignore[index]
+    assert 0 < left <= 10 * 3600
+    assert "Set-Cookie" not in alice.get("/").headers
+
+
+def test_headers_forbid_what_is_not_ours(alice: Visitor) -> None:
+    headers = alice.get("/").headers
+
+    policy = headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy
+    assert "script-src 'self'" in policy
+    assert "unsafe" not in policy
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Cache-Control"] == "private, no-cache"
+
+
+def test_no_page_has_inline_script_or_style(alice: Visitor, vm: str) -> None:
+    row = machines(alice)[vm]
+    paths = [
+        "/",
+        "/hosts",
+        f"/hosts/{FQDN}",
+        f"/hosts/{FQDN}/machines/{row['uuid']}",
+        "/actions",
+        "/create",
+        "/delegation",
+    ]
+    for path in paths:
+        text = alice.get(path).text
+        assert not re.search(r"\son\w+=|\sstyle=|<style|javascript:", text), path
+        assert all("src=" in tag for tag in re.findall(r"<script[^>]*>", text)), path
+        assert not re.search(r'(?:src|href|action)="(?:https?:)?//', text), path
+
+
+def test_what_has_not_changed_is_not_sent_again(alice: Visitor) -> None:
+    page = alice.get("/delegation")
+
+    again = alice.get("/delegation", headers={"If-None-Match": page.headers["ETag"]})
+
+    assert (again.status, again.text) == (304, "")
+
+
+def test_pause_as_the_person_with_a_reason(site: Site, alice: Visitor, vm: str) -> None:
+    row = machines(alice)[vm]
+    asked = alice.post("/confirm", {"verb": "pause", "target": key(row)})
+    assert asked.status == 200
+    assert vm in asked.text
+
+    action = over(alice, alice.post("/actions", {"verb": "pause", "target": key(row), "reason": "a  look\ninside"}))
+
+    assert (action["state"], action["principal"], action["reason"]) == ("done", "alice@XMAN.TEST", "a look inside")
+    audited = site.first.syslog.wait(ev="begin", verb="pause", dom=str(row["uuid"]))
+    assert (audited["princ"], audited["reason"]) == ("alice@XMAN.TEST", "a look inside")
+    wait_for(lambda: machines(alice)[vm]["state"] == "frozen", 20, "the new state")
+
+
+def test_bulk_with_one_denied_target(alice: Visitor, vm: str) -> None:
+    rows = machines(alice)
+    targets = [key(rows[vm]), key(rows[f"test@{SECOND_HOST}"])]
+
+    action = over(alice, alice.post("/actions", {"verb": "pause", "target": targets}))
+
+    assert action["state"] == "failed"
+    assert classes(action) == {FQDN: 0, SECOND_HOST: 5}
+    page = alice.get(f"/actions/{action['id']}")
+    assert "alice@XMAN.TEST may not use pause here" in page.text
+
+
+def test_all_that_match_are_named_and_meant(alice: Visitor, vm: str) -> None:
+    page = alice.post("/confirm", {"verb": "pause", "scope": "matching", "q": f"name:{vm}", "state": "", "group": ""})
+
+    assert re.findall(r'name="target" value="([^"]+)"', page.text) == [key(machines(alice)[vm])]
+
+
+def test_a_confirmation_names_the_jobs_that_would_suffer(site: Site, realm: Realm, alice: Visitor, vm: str) -> None:
+    with job(site, realm, vm, "4711", "bob@XMAN.TEST"):
+        wait_for(lambda: machines(alice)[vm]["jobs"] != [], 20, "the report of the job")
+
+        page = alice.post("/confirm", {"verb": "pause", "target": key(machines(alice)[vm])})
+
+    assert "1 job would suffer:" in page.text
+    assert "4711" in page.text
+    assert ">bob<" in page.text
+
+
+def test_who_is_no_reader_sees_their_own_jobs_machines(site: Site, realm: Realm, alice: Visitor, vm: str) -> None:
+    mallory = Visitor(site.portal, realm.kinit("mallory", PASSWORD, "portal-mallory", "-f"))
+    with job(site, realm, vm, "1", "mallory@XMAN.TEST"):
+        wait_for(lambda: list(machines(mallory)) == [vm], 20, "the report of the job")
+        others = machines(alice)[f"test@{FQDN}"]
+
+        assert mallory.get(f"/hosts/{FQDN}/machines/{others['uuid']}").status == 404
+        assert mallory.get("/hosts").status == 404
+        assert mallory.post("/confirm", {"verb": "pause", "target": key(others)}).status == 400
+        action = over(mallory, mallory.post("/actions", {"verb": "pause", "target": key(machines(alice)[vm])}))
+        assert classes(action) == {FQDN: 5}
+
+
+def test_two_people_at_once_keep_their_own_tickets(site: Site, realm: Realm, alice: Visitor) -> None:
+    carol = Visitor(site.portal, realm.kinit("carol", PASSWORD, "portal-carol", "-f"))
+    rows = machines(alice)
+    here, there = key(rows[f"test@{FQDN}"]), key(rows[f"test@{SECOND_HOST}"])
+    asked = [
+        (visitor, visitor.post("/actions", {"verb": "unpause", "target": [here, there]})) for visitor in (alice, carol)
+    ]
+
+    done = [classes(over(visitor, page)) for visitor, page in asked]
+
+    assert done == [{FQDN: 0, SECOND_HOST: 5}, {FQDN: 5, SECOND_HOST: 0}]
+
+
+def test_without_delegation_one_can_look_and_not_act(site: Site, realm: Realm) -> None:
+    looker = Visitor(site.portal, realm.kinit("alice", PASSWORD, "portal-looker"), delegate=False)
+    row = next(iter(machines(looker).values()))
+
+    page = looker.get("/")
+    assert "did not delegate your ticket" in page.text
+    assert looker.json("/session")["can_act"] is False
+    for path in ("/confirm", "/actions"):
+        refused = looker.post(path, {"verb": "pause", "target": key(row)})
+        assert refused.status == 403
+        assert "kinit -f" in refused.text
+    asked = looker.json(f"/hosts/{FQDN}/machines/{row['uuid']}/description")
+    assert asked["answer"]["class"] == "credentials"
+
+
+def test_nothing_is_started_by_a_link(alice: Visitor, vm: str) -> None:
+    row = machines(alice)[vm]
+
+    assert alice.get(f"/confirm?verb=pause&target={key(row)}").status == 405
+    assert alice.get(f"/actions?verb=pause&target={key(row)}").status == 200
+    assert alice.get("/sign-off").status == 405
+    assert machines(alice)[vm]["state"] == row["state"]
+
+
+@pytest.mark.parametrize(
+    "changed", [{"csrf": ""}, {"csrf": "guess"}, {"headers": {"Sec-Fetch-Site": "cross-site"}}], ids=str
+)
+def test_a_form_from_elsewhere_is_refused(alice: Visitor, changed: dict[str, object]) -> None:
+    headers = changed.pop("headers", {})
+    assert isinstance(headers, dict)
+    row = machines(alice)[f"test@{FQDN}"]
+
+    page = alice.post("/actions", {"verb": "destroy", "target": key(row)} | changed, headers=headers)
+
+    assert page.status == 400
+    assert "not from this session" in page.text
+
+
+def test_signing_off_ends_the_session_and_removes_the_ticket(site: Site, alice: Visitor) -> None:
+    alice.get("/")
+    cookie = dict(alice.cookies)
+    tickets = site.portal.run_dir / "tickets"
+    before = len(list(tickets.iterdir()))
+    assert alice.post("/sign-off", {}).status == 200
+    assert len(list(tickets.iterdir())) == before - 1
+
+    thief = Visitor(site.portal)
+    thief.cookies = cookie
+
+    assert thief.get("/").status == 401
+
+
+def test_the_language_is_the_browsers_or_the_chosen_one(alice: Visitor) -> None:
+    assert "Poslední hlášení" in alice.get("/", headers={"Accept-Language": "cs,en;q=0.5"}).text
+    answer = alice.get("/language/cs?next=/hosts")
+    assert (answer.status, answer.headers["Location"]) == (303, "/hosts")
+
+    assert '<html lang="cs">' in alice.get("/", headers={"Accept-Language": "en"}).text
+    assert alice.get("/language/cs?next=//evil.example").headers["Location"] == "/"
+
+
+def test_hostile_words_show_as_text(site: Site, realm: Realm, alice: Visitor) -> None:
+    description = for_test_driver("hostile").replace(
+        "<name>hostile</name>", "<name>&lt;b onclick=x&gt;&amp;quot;</name>"
+    )
+    row = machines(alice)[f"test@{FQDN}"]
+
+    page = alice.get(f"/?q={HOSTILE}")
+    assert HOSTILE not in page.text
+    made = alice.post("/create", {"host": FQDN, "text": description})
+    assert "<b onclick" not in made.text
+    action = over(alice, alice.post("/actions", {"verb": "unpause", "target": key(row), "reason": HOSTILE}))
+    shown = alice.get(f"/actions/{action['id']}").text
+    assert HOSTILE not in shown
+    assert "&lt;script&gt;" in shown
+
+
+def test_the_machines_page_answers_from_the_table_and_asks_on_demand(site: Site, alice: Visitor, vm: str) -> None:
+    row = machines(alice)[vm]
+    path = f"/hosts/{FQDN}/machines/{row['uuid']}"
+
+    assert "Shut down" in alice.get(path).text
+    assert f"&lt;name&gt;{vm}&lt;/name&gt;" in alice.get(f"{path}/description").text
+    assert alice.json(f"{path}/statistics")["answer"]["result"]["domains"][0]["name"] == vm
+    wait_for(lambda: "<polyline" in alice.get(path).text, 20, "two samples")
+    assert alice.get(f"{path}/nothing").status == 404
+    assert alice.get(f"/hosts/{FQDN}/machines/none").status == 404
+
+
+def test_a_hosts_page(alice: Visitor) -> None:
+    assert "test" in alice.get(f"/hosts/{FQDN}").text
+    assert "total_memory" in alice.get(f"/hosts/{FQDN}/ask/info").text
+    assert alice.json(f"/hosts/{SECOND_HOST}/ask/info")["answer"]["class"] == "denied"
+    assert alice.get("/hosts/nowhere").status == 404
+
+
+def test_create_with_a_dry_run_first(alice: Visitor, site: Site) -> None:
+    text = for_test_driver("made-here")
+    tried = alice.post("/create", {"host": FQDN, "text": text, "transient": "yes"})
+    assert tried.status == 200
+    assert "made-here" in tried.text
+    assert "made-here" not in machines(alice)
+
+    action = over(alice, alice.post("/create", {"host": FQDN, "text": text, "transient": "yes", "really": "yes"}))
+
+    assert action["state"] == "done", action["results"]
+    wait_for(lambda: "made-here" in machines(alice), 20, "the new machine")
+    assert machines(alice)["made-here"]["state"] == "free"
+
+
+@pytest.mark.parametrize(("text", "words"), [("", "Paste a description"), ("<domain>", "")])
+def test_a_description_that_is_none_is_said_so(alice: Visitor, text: str, words: str) -> None:
+    page = alice.post("/create", {"host": FQDN, "text": text})
+
+    assert page.status in (400, 422)
+    assert words in page.text
+
+
+def test_a_field_that_cannot_be_read_is_asked_for_again(alice: Visitor, vm: str) -> None:
+    row = machines(alice)[vm]
+
+    page = alice.post("/actions", {"verb": "mem-set", "target": key(row), "memory": "plenty", "reason": "why"})
+
+    assert page.status == 400
+    assert 'aria-invalid="true"' in page.text
+    assert 'value="why"' in page.text
+
+
+def test_an_action_outlives_both_processes(site: Site, alice: Visitor, vm: str) -> None:
+    row = machines(alice)[vm]
+    fields = {"verb": "shutdown", "target": key(row), "force_after": "3"}
+    # The test driver's guests are off at once; what takes time is what is asked while nobody is there to do it.
+    end(site.portal.worker)
+    page = alice.post("/actions", fields)
+    assert alice.json(page.headers["Location"])["action"]["state"] == "queued"
+    assert machines(alice)[vm]["busy"] == "shutdown"
+    site.portal.restart_server()
+    site.portal.start_worker()
+
+    assert over(alice, page)["state"] == "done"
+
+
+def test_a_host_that_falls_silent_turns_grey_and_can_be_acted_on(
+    realm: Realm, tmp_path: Path, alice_env: dict[str, str]
+) -> None:
+    daemon = Daemon(realm, tmp_path / "xmand", admins=("alice@XMAN.TEST",))
+    portal = Portal(
+        realm, tmp_path / "portal", hosts=(FQDN,), port=daemon.port, env={"KRB5CCNAME": alice_env["KRB5CCNAME"]},
+        interval=0.7,
+    )  # fmt: skip
+    try:
+        visitor = Visitor(portal, alice_env)
+        wait_for(lambda: len(machines(visitor)) == 1, 20, "the first report")
+        daemon.stop()
+        wait_for(lambda: visitor.json("/")["domains"][0]["freshness"] == "stale", 20, "the row's turning grey")
+
+        page = visitor.get("/")
+        assert re.search(r'<tr id="r-[^"]+" class="stale">', page.text)
+        assert "unreachable (nothing listens on port" in page.text
+        row = visitor.json("/")["domains"][0]
+        assert "is old" in visitor.post("/confirm", {"verb": "pause", "target": key(row)}).text
+        action = over(visitor, visitor.post("/actions", {"verb": "pause", "target": key(row)}))
+        assert classes(action) == {FQDN: 6}
+        wait_for(lambda: visitor.json("/")["domains"][0]["freshness"] == "dead", 20, "the host's death")
+    finally:
+        portal.stop()
+
+
+@pytest.fixture
+def alice_env(realm: Realm) -> dict[str, str]:
+    """Alice's tickets, forwardable."""
+    return realm.kinit("alice", PASSWORD, "portal-stale", "-f")
+
+
+def test_a_proxy_is_believed_where_it_is_configured(realm: Realm, site: Site, tmp_path: Path) -> None:
+    alice_env = realm.kinit("alice", PASSWORD, "portal-proxy", "-f")
+    cache = alice_env["KRB5CCNAME"]
+    portal = Portal(
+        realm, tmp_path / "portal", hosts=(FQDN,), port=site.first.port, env={"KRB5CCNAME": cache},
+        tables='[proxy]\nuser_header = "X-User"\ncache_header = "X-Cache"\n',
+    )  # fmt: skip
+    try:
+        behind = Visitor(portal)
+        page = behind.get(
+            "/session", accept="application/json", headers={"X-User": "alice@XMAN.TEST", "X-Cache": cache}
+        )
+        assert json.loads(page.text)["principal"] == "alice@XMAN.TEST"
+        assert json.loads(page.text)["can_act"] is True
+        assert Visitor(portal).get("/").status == 401
+    finally:
+        portal.stop()
+    assert Visitor(site.portal).get("/", headers={"X-User": "alice@XMAN.TEST"}).status == 401
+
+
+def test_metrics_and_health(site: Site, alice: Visitor) -> None:
+    visitor = Visitor(site.portal)
+
+    assert visitor.get("/healthz").text == "ok\n"
+    text = visitor.get("/metrics").text
+    assert f'xman_host_up{{host="{FQDN}"}} 1.0' in text
+    assert f'xman_host_up{{host="{UNKEYED}"}} 0.0' in text
+    assert re.search(rf'xman_host_report_age_seconds{{host="{FQDN}"}} \d', text)
+    assert re.search(r'xman_domains{state="\w+"} [1-9]', text)
+
+
+def test_pages_do_not_wait_for_hosts(site: Site, alice: Visitor) -> None:
+    import signal
+
+    site.second.process.send_signal(signal.SIGSTOP)
+    try:
+        began = time.monotonic()
+        for path in ("/", "/hosts", f"/hosts/{SECOND_HOST}"):
+            assert alice.get(path).status == 200
+        # A page that asked would wait for rxm's deadline of ten seconds.
+        assert time.monotonic() - began < 5.0
+    finally:
+        site.second.process.send_signal(signal.SIGCONT)
