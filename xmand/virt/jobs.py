@@ -4,6 +4,7 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
 from xman.errors import UnknownOutcomeError
 from xman.progress import Progress
@@ -12,6 +13,8 @@ from xmand.virt.domain import Domain
 from xmand.virt.driver import api
 
 _POLL_SECONDS = 0.5
+# How often a caller hears of a job that tells no octets: before it takes silence for the end.
+_TELL_SECONDS = 20.0
 
 
 class _Job(threading.Thread):
@@ -41,10 +44,11 @@ def run_job(
     """Make a call that libvirt does as a job of `domain`; return the octets it has processed, as far as is known.
 
     `progress` is told of every step; `meanwhile` is called again and again with the seconds it has taken so far. After
-    `patience` seconds in which nothing moved the job is aborted. Raises libvirt's error where the call failed or was
-    aborted, UnknownOutcomeError where it can't even be aborted.
+    `patience` seconds in which nothing moved the job is aborted; Xen's jobs tell only that they are at work, and so
+    they are believed. Raises libvirt's error where the call failed or was aborted, UnknownOutcomeError where it can't
+    even be aborted.
     """
-    began = moved_at = time.monotonic()
+    began = moved_at = told_at = time.monotonic()
     processed = -1
     job = _Job(f"{what}-{domain.name}", call)
     while job.is_alive():
@@ -56,7 +60,12 @@ def run_job(
         except api.libvirtError:  # the last moments, or a driver that has none
             stats = {}
         now = int(stats.get("data_processed", processed))
-        if now != processed:
+        if "data_processed" not in stats and _at_work(stats):
+            moved_at = time.monotonic()
+            if moved_at - told_at >= _TELL_SECONDS:
+                told_at = moved_at
+                progress(f"{domain.name}: at it for {moved_at - began:.0f} s")
+        elif now != processed:
             moved_at, processed = time.monotonic(), now
             if now or stats.get("data_remaining"):
                 # Not every job tells its own rate.
@@ -71,12 +80,13 @@ def run_job(
 
 
 def abort_job(domain: Domain) -> bool:
-    """Abort the job of `domain`; return whether there was one. Raises HypervisorError."""
+    """Abort the job of `domain`; return whether there was one. Raises HypervisorError; UnsupportedError (Xen)."""
     with domain.change():
         try:
             domain.raw.abortJob()
         except api.libvirtError as error:
-            if driver.code_of(error) in (api.VIR_ERR_OPERATION_INVALID, api.VIR_ERR_NO_SUPPORT):
+            code = driver.code_of(error)
+            if code == api.VIR_ERR_OPERATION_INVALID or (code == api.VIR_ERR_NO_SUPPORT and not busy(domain)):
                 return False
             raise
     return True
@@ -85,8 +95,12 @@ def abort_job(domain: Domain) -> bool:
 def busy(domain: Domain) -> bool:
     """Whether libvirt is at work on `domain`, for somebody who may have gone away; a driver that cannot tell is not."""
     with contextlib.suppress(api.libvirtError):
-        return bool(domain.raw.jobStats().get("type", api.VIR_DOMAIN_JOB_NONE) != api.VIR_DOMAIN_JOB_NONE)
+        return _at_work(domain.raw.jobStats())
     return False
+
+
+def _at_work(stats: dict[str, Any]) -> bool:
+    return bool(stats.get("type", api.VIR_DOMAIN_JOB_NONE) != api.VIR_DOMAIN_JOB_NONE)
 
 
 def _abort(domain: Domain, what: str) -> None:
