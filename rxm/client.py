@@ -55,7 +55,7 @@ class Deadline:
 class Reply:
     """A finished command: what it wrote, and how it ended (an ERROR has `error`, otherwise `status` counts)."""
 
-    __slots__ = ("error", "error_text", "status", "stderr", "stdout")
+    __slots__ = ("error", "error_text", "older", "status", "stderr", "stdout")
 
     def __init__(self) -> None:
         self.stdout = b""
@@ -63,11 +63,21 @@ class Reply:
         self.status = 0
         self.error = 0
         self.error_text = ""
+        # The version of an xmand that does not know the verb.
+        self.older = ""
 
     @property
     def outcome(self) -> int:
         """The outcome in xman's classes."""
+        if self.older:
+            return outcome.UNSUPPORTED
         return outcome.of_wire_error(self.error) if self.error else self.status
+
+    def message(self, principal: str, verb: str) -> str:
+        """Return what a protocol ERROR says to the user."""
+        from rxm import refusals
+
+        return refusals.message(self, principal, verb)
 
 
 def initiator(client_keytab: str = "", principal: str = "") -> "Initiator":
@@ -149,7 +159,7 @@ class Connection:
         rid = "" if not entry.changes or "rid" in parsed.options else new_rid()
         reply = self.run(wire_words(parsed, json=True, rid=rid), Deadline(seconds), changes=entry.changes)
         if reply.error:
-            raise errors.of_outcome(reply.outcome, error_message(reply, self.principal, verb))
+            raise errors.of_outcome(reply.outcome, reply.message(self.principal, verb))
         envelope: dict[str, Any] = json.loads(reply.stdout)
         if not envelope["ok"]:
             raise errors.of_outcome(envelope["code"], envelope["message"])
@@ -180,7 +190,7 @@ class Connection:
             patience=SILENCE_SECONDS if timeout is None else None, parts=Lines(part).feed,
         )  # fmt: skip
         if reply.error:
-            raise errors.of_outcome(reply.outcome, error_message(reply, self.principal, verb))
+            raise errors.of_outcome(reply.outcome, reply.message(self.principal, verb))
 
     def run(
         self, words: list[bytes], deadline: Deadline, *, changes: bool,
@@ -197,7 +207,10 @@ class Connection:
         """
 
         def ask() -> Reply:
-            return self._ask(words, deadline, changes, patience, progress, interrupted, parts)
+            reply = self._ask(words, deadline, changes, patience, progress, interrupted, parts)
+            if reply.error == wire.ERROR_UNKNOWN_COMMAND:
+                reply.older = self._version(deadline)
+            return reply
 
         try:
             return ask()
@@ -205,6 +218,15 @@ class Connection:
             if isinstance(unknown.__cause__, TimeoutError) or not any(word.startswith(b"--rid=") for word in words):
                 raise
             return self._ask_again(ask, unknown, deadline)
+
+    def _version(self, deadline: Deadline) -> str:
+        """Return the version of an xmand that did not know a verb; empty where another server listens there."""
+        from rxm import refusals
+
+        try:
+            return refusals.version_of(self._ask(refusals.VERSION, deadline, False, None, None, None, None))
+        except UnreachableError:
+            return ""
 
     def _ask_again(self, ask: "Callable[[], Reply]", unknown: UnknownOutcomeError, deadline: Deadline) -> Reply:
         """Ask again on new connections, for a while; raises `unknown` where none gives the answer."""
@@ -344,15 +366,6 @@ def wire_words(
         given = parsed.given.get(argument.name, [])
         words += domains if domains is not None and argument.kind == DOMAIN else given
     return [word.encode("utf-8", "surrogateescape") for word in words]
-
-
-def error_message(reply: Reply, principal: str, verb: str) -> str:
-    """Return the message for a protocol ERROR."""
-    if reply.error == wire.ERROR_ACCESS:
-        return f"{principal} may not use {verb} here: it is not on the host's list (.k5login)."
-    if reply.error == wire.ERROR_UNKNOWN_COMMAND:
-        return f"this host's xmand does not know the verb {verb}."
-    return f"the host answered: {reply.error_text}."
 
 
 def _dial(host: str, port: int, deadline: Deadline) -> _socket.socket:

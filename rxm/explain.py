@@ -1,4 +1,6 @@
-"""What went wrong with Kerberos or the network, in plain words and with a remedy."""
+"""What went wrong with Kerberos, in plain words and with a remedy."""
+
+import time
 
 from xman import gss
 from xman.errors import CredentialsError
@@ -15,9 +17,46 @@ _WORDS = {
     gss.REPLAY: "the host has seen this authentication before; try again. ({detail})",
     gss.OTHER: "Kerberos failed: {detail}",
 }
+# Beyond two of a unit the next larger one says enough.
+_UNITS = ((86_400, "days"), (3_600, "h"), (60, "min"), (1, "s"))
 
 
 def gss_error(error: GssError) -> CredentialsError:
     """Return the message for a failed authentication."""
+    exact = {gss.EXPIRED: _expired, gss.CLOCK_SKEW: _skew}.get(error.reason)
+    try:
+        if exact is not None:
+            return CredentialsError(exact(error))
+    except (ImportError, AttributeError, OSError, LookupError):
+        pass  # not known here: MIT's library is not there, or the peer did not say
     detail = str(error).rstrip(".")
     return CredentialsError(_WORDS.get(error.reason, _WORDS[gss.OTHER]).format(detail=detail))
+
+
+def span(seconds: float) -> str:
+    """Return a time in words: `40 s`, `3 h`."""
+    for unit, name in _UNITS:
+        if seconds >= 2 * unit:
+            return f"{seconds // unit:.0f} {name}"
+    return f"{seconds:.0f} s"
+
+
+def _expired(error: GssError) -> str:
+    from xman.gss import tickets
+
+    ago = time.time() - tickets.end()
+    if error.received is not None and ago < 0:
+        return f"the host takes your ticket for expired, which it is not for another {span(-ago)}; is its clock right?"
+    if ago < 0:
+        raise LookupError
+    return f"your ticket expired {span(ago)} ago; run kinit."
+
+
+def _skew(error: GssError) -> str:
+    from xman.gss import tickets
+
+    ahead = tickets.refusers_time(error.received or b"") - time.time()
+    return (
+        f"the host's clock is {span(abs(ahead))} {'ahead of' if ahead > 0 else 'behind'} this machine's, too much for "
+        "Kerberos; set both by NTP."
+    )

@@ -1,7 +1,7 @@
 """Carrying out a plan: connections, deadlines, many hosts at a time, and what comes back."""
 
 from rxm import plan
-from rxm.client import Connection, Deadline, Reply, error_message, initiator, new_rid, wire_words
+from rxm.client import Connection, Deadline, Reply, initiator, new_rid, wire_words
 from rxm.options import Options
 from rxm.output import Output
 from rxm.plan import Job
@@ -265,7 +265,7 @@ class Runner:
             return int(envelope.get("code", outcome.OK))
         reply = self._send(connection, job, as_json=False, progress=lambda data: output.progress(job.target, data))
         if reply.error:
-            output.failure(verb, job.target, reply.outcome, error_message(reply, connection.principal, verb))
+            output.failure(verb, job.target, reply.outcome, reply.message(connection.principal, verb))
         else:
             output.text(verb, job.target, reply)
         return reply.outcome
@@ -289,7 +289,7 @@ class Runner:
                 other.interrupt()
             return outcome.OK
         if reply.error:
-            output.failure(verb, job.target, reply.outcome, error_message(reply, connection.principal, verb))
+            output.failure(verb, job.target, reply.outcome, reply.message(connection.principal, verb))
         else:
             output.text(verb, job.target, reply)
         return reply.outcome
@@ -397,7 +397,7 @@ def _envelope(reply: Reply, verb: str, target: Target, principal: str) -> "dict[
     from xman import result
 
     if reply.error:
-        message = error_message(reply, principal, verb)
+        message = reply.message(principal, verb)
         return result.failed(target.host, verb, target.domain or None, reply.outcome, message)
     try:
         envelope: dict[str, Any] = json.loads(reply.stdout)

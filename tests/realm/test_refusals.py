@@ -2,6 +2,7 @@
 changes nothing."""
 
 import os
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -92,7 +93,37 @@ def test_an_expired_ticket(daemon: Daemon, realm: Realm) -> None:
     env = realm.kinit("alice", PASSWORD, "expired", "-l", "1s")
     time.sleep(2)
 
-    assert_one_line(daemon.rxm(env, "destroy", "test"), 4, "expired", "kinit")
+    answer = daemon.rxm(env, "destroy", "test")
+
+    assert_one_line(answer, 4, "expired", "kinit")
+    assert re.search(r"your ticket expired \d s ago; run kinit\.$", answer.stderr), answer
+
+
+def shifted(realm: Realm, directory: Path, shift: str) -> Daemon:
+    """Return an xmand whose clock is off."""
+    (library,) = sorted(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))
+    env = {"LD_PRELOAD": f"{realm.env['LD_PRELOAD']} {library}", "FAKETIME": shift, "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
+    return Daemon(realm, directory, admins=("alice@XMAN.TEST",), env=env)
+
+
+@pytest.mark.parametrize(("shift", "words"), [("+20m", "ahead of"), ("-20m", "behind")])
+def test_clocks_that_differ(realm: Realm, alice: dict[str, str], tmp_path: Path, shift: str, words: str) -> None:
+    daemon = shifted(realm, tmp_path, shift)
+
+    answer = daemon.rxm(alice, "list")
+
+    assert_one_line(answer, 4, "NTP")
+    assert re.search(rf"the host's clock is (19|20|21) min {words} this machine's", answer.stderr), answer
+    assert daemon.stop() == 0
+
+
+def test_a_host_that_takes_a_ticket_for_expired(realm: Realm, alice: dict[str, str], tmp_path: Path) -> None:
+    daemon = shifted(realm, tmp_path, "+9d")
+
+    answer = daemon.rxm(alice, "list")
+
+    assert_one_line(answer, 4, "clock")
+    assert daemon.stop() == 0
 
 
 def test_no_ticket(daemon: Daemon, realm: Realm) -> None:

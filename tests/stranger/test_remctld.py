@@ -6,7 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
+import xman
 from rxm.client import Connection, Deadline, Reply
+from tests.lab.daemon import run_rxm
 from tests.lab.peer import Peer
 from tests.lab.process import ROOT, end, free_ports, wait_for
 from tests.lab.realm import FQDN, Realm
@@ -33,7 +35,11 @@ def remctld(realm: Realm, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     program.write_text(PROGRAM)
     program.chmod(0o755)
     configuration = directory / "remctl.conf"
-    configuration.write_text(f"try ALL {program} princ:alice@XMAN.TEST\n")
+    # An xmand of another release, for all that rxm can tell.
+    old = directory / "old"
+    old.write_text('#!/bin/sh\necho \'{"xman":1,"ok":true,"result":{"xmand_version":"0.0.7"}}\'\n')
+    old.chmod(0o755)
+    configuration.write_text(f"try ALL {program} princ:alice@XMAN.TEST\nversion ALL {old} princ:alice@XMAN.TEST\n")
     port = free_ports(1)
     server = subprocess.Popen(
         [str(REMCTLD), "-m", "-F", "-S", "-p", str(port), "-b", "127.0.0.1", "-f", str(configuration),
@@ -108,3 +114,24 @@ def test_noop(remctld: int, alice: dict[str, str]) -> None:
         peer.send(b"\x03\x07")
 
         assert peer.receive() == b"\x03\x07"
+
+
+@pytest.mark.parametrize("options", [[], ["-j"]], ids=["text", "json"])
+def test_a_verb_that_the_host_does_not_know_yet(remctld: int, alice: dict[str, str], options: list[str]) -> None:
+    answer = run_rxm(alice, "-H", FQDN, "-p", str(remctld), *options, "pause", "vm1")
+
+    message = f"this host's xmand is 0.0.7 and does not know pause, which came with 0.1; rxm is {xman.__version__}."
+    assert answer.status == 12, answer
+    if options:
+        assert (answer.json()["class"], answer.json()["message"]) == ("unsupported", message)
+    else:
+        assert answer.stderr == f"Error: {FQDN}: {message}\n"
+
+
+def test_a_server_that_is_not_xmand(remctld: int, mallory: dict[str, str]) -> None:
+    answer = run_rxm(mallory, "-H", FQDN, "-p", str(remctld), "pause", "vm1")
+
+    assert (answer.status, answer.stderr) == (
+        2,
+        f"Error: {FQDN}: what listens there does not know pause; is it xmand?\n",
+    )
