@@ -39,8 +39,9 @@ def watched(realm: Realm, tmp_path_factory: pytest.TempPathFactory, alice: dict[
     """A daemon whose whole log and message buffer are looked through at the end."""
     daemon = Daemon(realm, tmp_path_factory.mktemp("watched"), admins=("alice@XMAN.TEST",))
     yield daemon
-    assert SECRET not in daemon.rxm(alice, "dmesg").stdout
+    buffer = daemon.rxm(alice, "dmesg").stdout
     assert daemon.stop() == 0
+    assert SECRET not in buffer
     assert SECRET not in "\n".join(daemon.syslog.raw())
     # Its journal and its standard error among them.
     files = [path for path in daemon.directory.rglob("*") if path.is_file()]
