@@ -5,13 +5,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from xman.arguments import Parsed
-from xman.errors import RefusedError
+from xman.errors import NoSuchDomainError, RefusedError
 from xman.result import Result
 from xman.verbs import Verb
+from xmand.authorise import Access
 from xmand.batch.engine import Engine
 from xmand.events import Events
 from xmand.journal import Journal
-from xmand.k5login import AccessList
 from xmand.locks import DomainLocks
 from xmand.ring import Ring
 from xmand.settings import Settings
@@ -51,7 +51,7 @@ class Call:
 
     host: Host
     principal: str
-    access: AccessList
+    access: Access
     parsed: Parsed
     # time.monotonic() at which the caller will be told that there is no answer.
     deadline: float
@@ -80,6 +80,14 @@ class Call:
     def writer(self) -> Connection:
         """A connection that can."""
         return self.host.driver.connection(CHANGE)
+
+    def shown(self, uuid: str) -> bool:
+        """Whether a list may show the domain `uuid` to the caller; one that has gone is nobody's any more."""
+        if not self.access.restricted:
+            return True
+        with contextlib.suppress(NoSuchDomainError):
+            return self.access.shows(find(self.reader, uuid))
+        return False
 
     def domain(self) -> Domain:
         """Return the DOMAIN of a verb that only looks at it. Raises NoSuchDomainError."""

@@ -5,7 +5,6 @@ verb lookup -> authorise -> read arguments -> audit begin -> libvirt, in a worke
 
 import asyncio
 import logging
-import time
 from dataclasses import replace
 from typing import Protocol
 
@@ -13,9 +12,10 @@ from xman import outcome, verbs
 from xman.errors import CredentialsError, RefusedError, UsageError, XmanError
 from xman.result import Result
 from xman.wire import constants as wire
-from xmand import answer, k5login
+from xmand import answer
 from xmand.answer import Answer
 from xmand.audit import Audit
+from xmand.authorise import Access, Authority
 from xmand.call import Call, Host, Record
 from xmand.execute import Executor, Later
 from xmand.following import Following, Listener
@@ -24,10 +24,13 @@ from xmand.recovery import Recovery
 from xmand.request import Peer, Request
 from xmand.settings import Settings
 from xmand.stream import Stream
+from xmand.workers import NotFinishedError, NotStartedError, Workers
 
 logger = logging.getLogger(__name__)
 
-_LIST_PROBLEM_SECONDS = 60.0
+# Threads for authorisers that ask libvirt, or a program of the site's own; who waits longer for one is denied.
+_JUDGES = 8
+_JUDGE_SECONDS = 15.0
 
 
 class Reply(Listener, Protocol):
@@ -57,14 +60,15 @@ class Commands:
         self._following = Following(limits.streams)
         self._recovery = Recovery(host.journal, host.driver, host.locks, audit)
         self._once = Once(host.journal, self._recovery, audit)
-        self._list_problem_at = -_LIST_PROBLEM_SECONDS
-        self._list_warned = ""
+        self._authority = Authority(host.settings, host.driver)
+        self._judges = Workers(_JUDGES, "judge")
 
     def configure(self, settings: Settings) -> None:
         """Use other settings, for commands that begin after this."""
         self._host = replace(self._host, settings=settings)
         self._executor.configure(settings.limits)
         self._following.most = settings.limits.streams
+        self._authority.configure(settings)
 
     async def recover(self) -> None:
         """Settle what an earlier run left open. Raises XmanError where that cannot be begun."""
@@ -94,13 +98,14 @@ class Commands:
             self._audit.record(ev="deny", **peer.who(), verb=name, detail="no such verb")
             reply.send_error(wire.ERROR_UNKNOWN_COMMAND)
             return
-        access = self._access()
-        if access is None or not access.permits(peer.principal):
-            self._deny(peer, words, "not on the list" if access else "the list cannot be used", reply)
+        request = Request(peer, verb, words[1:])
+        access = await self._access(request)
+        if access is None:
+            self._deny(peer, words, self._authority.why_not(), reply)
             return
         peer.changing = verb.changes
         try:
-            await self._run(Request(peer, verb, words[1:]), access, lifetime, reply)
+            await self._run(request, access, lifetime, reply)
         finally:
             peer.changing = False
 
@@ -108,22 +113,18 @@ class Commands:
         self._audit.record(ev="deny", **peer.who(), verb=words[0] if words else b"", detail=why)
         reply.send_error(wire.ERROR_ACCESS)
 
-    def _access(self) -> k5login.AccessList | None:
-        """Read the list, as it is now. An unusable one is reported once a minute, slips in it once each."""
+    async def _access(self, request: Request) -> Access | None:
+        """Return what the caller may, None where it may not use the verb; who cannot be judged may nothing."""
+        access = self._authority.by_name(request.principal, request.verb.name)
+        if access is not None or not self._authority.asks_words:
+            return access
         try:
-            access = k5login.read(self._host.settings.k5login)
-        except k5login.K5loginError as error:
-            if time.monotonic() - self._list_problem_at >= _LIST_PROBLEM_SECONDS:
-                self._list_problem_at = time.monotonic()
-                logger.error("%s", error)
+            return await self._judges.run(lambda: self._authority.by_words(request), _JUDGE_SECONDS)
+        except (NotStartedError, NotFinishedError):
+            logger.error("nobody has judged %s of %s in %.0f s", request.verb.name, request.principal, _JUDGE_SECONDS)
             return None
-        if access.warnings and access.sha256 != self._list_warned:
-            self._list_warned = access.sha256
-            for warning in access.warnings:
-                logger.warning("%s", warning)
-        return access
 
-    async def _run(self, request: Request, access: k5login.AccessList, lifetime: int, reply: Reply) -> None:
+    async def _run(self, request: Request, access: Access, lifetime: int, reply: Reply) -> None:
         failure = _unfit(request, lifetime)
         if failure is None and request.verb.changes:
             how = await self._once.run(
@@ -144,11 +145,10 @@ class Commands:
         self._audit.end(request, _tell(request, how, reply))
 
     async def _follow(
-        self, request: Request, access: k5login.AccessList, lifetime: int, reply: Reply
+        self, request: Request, access: Access, lifetime: int, reply: Reply
     ) -> Answer:  # fmt: skip
-        def may() -> bool:
-            now = self._access()
-            return now is not None and now.permits(request.peer.principal)
+        async def may() -> bool:
+            return await self._access(request) is not None
 
         try:
             async with self._following.stream(reply, lifetime, may, alive=request.parsed.flag("alive")) as stream:
@@ -158,7 +158,7 @@ class Commands:
             return Answer(error.outcome, request.ms(), str(error))
 
     async def _work(
-        self, request: Request, access: k5login.AccessList, progress: Progress, *,
+        self, request: Request, access: Access, progress: Progress, *,
         record: Record | None = None, stream: Stream | None = None,
     ) -> tuple[Answer, Later | None]:  # fmt: skip
         loop = asyncio.get_running_loop()

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Protocol
 
 from xman.errors import CredentialsError, DeniedError, RefusedError, XmanError
@@ -40,7 +40,7 @@ class Following:
 
     @contextlib.asynccontextmanager
     async def stream(
-        self, listener: Listener, lifetime: int, may: Callable[[], bool], *, alive: bool
+        self, listener: Listener, lifetime: int, may: Callable[[], Awaitable[bool]], *, alive: bool
     ) -> AsyncIterator[Stream]:  # fmt: skip
         """Give the stream of one command, watched: `lifetime` is the ticket's in seconds, `may` whether it may go on.
 
@@ -60,7 +60,7 @@ class Following:
 
 
 async def _watch(
-    stream: Stream, listener: Listener, lifetime: int, may: Callable[[], bool], alive: bool
+    stream: Stream, listener: Listener, lifetime: int, may: Callable[[], Awaitable[bool]], alive: bool
 ) -> None:  # fmt: skip
     """End `stream` when its client is gone, the client's ticket expires, or it may not any more."""
     started = judged = time.monotonic()
@@ -73,7 +73,7 @@ async def _watch(
             stream.end(CredentialsError("your ticket expired; run kinit."))
         elif now - judged >= _JUDGE_SECONDS:
             judged = now
-            if not may():
+            if not await may():
                 stream.end(DeniedError("You are not on the host's list (.k5login) any more."))
             elif alive:
                 with contextlib.suppress(StreamOverError, XmanError):  # the worker gets it

@@ -10,6 +10,7 @@ from xman import arguments, verbs
 from xman.arguments import Parsed
 from xman.errors import UsageError
 from xman.verbs import TEXT, Verb
+from xmand.virt.domain import Domain
 
 # What a caller may say otherwise when it asks again, and still mean the same request.
 _NOT_THE_REQUEST = ("rid", "timeout", "json")
@@ -52,7 +53,9 @@ class Request:
         self._parsed: Parsed | None = None
 
     def parse(self) -> None:
-        """Read the words by the verb table. Raises UsageError."""
+        """Read the words by the verb table, where that is not done yet. Raises UsageError."""
+        if self._parsed is not None:
+            return
         try:
             words = [word.decode("utf-8") for word in self._words]
         except UnicodeDecodeError:
@@ -62,6 +65,13 @@ class Request:
         self.reason = str(self._parsed.options.get("reason", ""))
         several = any(argument.name == "DOMAIN" and argument.many for argument in self.verb.arguments)
         self.domain = " ".join(self._parsed.words("DOMAIN")) if several else self._parsed.text("DOMAIN")
+
+    def pin(self, domains: list[Domain]) -> None:
+        """Let DOMAIN mean these domains, as which it was judged, whatever may be called so in a moment."""
+        for argument in self.verb.arguments if domains else ():
+            if argument.kind == verbs.DOMAIN:
+                uuids = [domain.uuid for domain in domains]
+                self.parsed.values[argument.name] = uuids if argument.many else uuids[0]
 
     @property
     def parsed(self) -> Parsed:

@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 
 from xman import config
 from xman.wire.constants import PORT
+from xmand import settings_authorize
+from xmand.settings_authorize import Authorize
 
 DEFAULT_PATH = "/etc/xman/xmand.toml"
 
@@ -103,6 +105,7 @@ class Settings:
     journal: JournalCaps = field(default_factory=JournalCaps)
     migrate: Migration = field(default_factory=Migration)
     batch: Batch = field(default_factory=Batch)
+    authorize: Authorize = field(default_factory=Authorize)
     # `file: key` of keys that mean nothing to this release.
     unknown: tuple[str, ...] = ()
 
@@ -154,6 +157,7 @@ def load(path: str | None) -> Settings:
             clear=migrate.flag("clear", False),
         ),
         batch=_batch(table.table("batch")),
+        authorize=settings_authorize.read(table.table("authorize")),
         unknown=tuple(table.unknown()),
     )
 

@@ -59,6 +59,10 @@ class Table:
         self._tables.append(inner)
         return inner
 
+    def names(self) -> list[str]:
+        """Return the keys that are there."""
+        return list(self._values)
+
     def mapping(self, key: str) -> dict[str, str]:
         """Return a table of free keys whose values are strings. Raises ConfigurationError."""
         inner = self.table(key)

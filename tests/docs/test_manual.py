@@ -17,6 +17,7 @@ from rxm.options import OPTIONS
 from tests.lab.process import ROOT
 from xman import outcome, verbs
 from xmand import settings
+from xmand.settings_authorize import Authorize
 
 PAGES = sorted((ROOT / "man").iterdir())
 
@@ -80,9 +81,14 @@ def test_xmand_8_has_the_programs_options() -> None:
 
 
 def test_xmand_toml_5_has_exactly_the_keys() -> None:
-    tables = {"limits", "journal", "migrate", "batch", "unknown"}
+    tables = {"limits", "authorize", "journal", "migrate", "batch", "unknown"}
     expected = keys(settings.Settings, tables) | keys(settings.Limits, set())
-    expected |= keys(settings.Migration, set()) | keys(settings.Batch, set()) | keys(settings.JournalCaps, set())
+    expected |= (
+        keys(settings.Migration, set())
+        | keys(settings.Batch, set())
+        | keys(settings.JournalCaps, set())
+        | keys(Authorize, set())
+    )
     headings = re.findall(r"^\.TP\n\.BR (.*)$", (ROOT / "man" / "xmand.toml.5").read_text(), re.MULTILINE)
 
     described = {word for heading in headings for word in re.findall(r"\b[a-z5_]+\b(?= \")", heading)}

@@ -9,8 +9,8 @@ from tests.unit.host_standin import host_of
 from tests.unit.test_listing import libvirt_error
 from xman import arguments, verbs
 from xman.errors import RefusedError
+from xmand.authorise import Access
 from xmand.call import Call
-from xmand.k5login import AccessList
 
 CHANGING = [verb for verb in verbs.VERBS if verb.changes and verb.takes_domain]
 # What stands behind the domain, for the verbs that need it.
@@ -63,7 +63,7 @@ def call_of(verb: verbs.Verb, standin: StandIn) -> Call:
     """Return a call of `verb` on the domain of `standin`."""
     host = host_of(standin)
     parsed = arguments.parse(verb, [standin.name(), *WORDS.get(verb.name, [])])
-    access = AccessList(frozenset(), (), "", 0.0)
+    access = Access(frozenset())
     return Call(host, "alice@R", access, parsed, time.monotonic() + 10.0, lambda _text: None)
 
 

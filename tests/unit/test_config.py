@@ -39,6 +39,15 @@ XMAND_DEFAULTS = {
         "long_workers": 64,
         "streams": 64,
     },
+    "authorize": {
+        "methods": ("k5login",),
+        "principals": {},
+        "owner_verbs": (
+            "list", "state", "describe", "stats", "wait", "pause", "unpause", "reboot", "shutdown",
+        ),
+        "external": (),
+        "external_seconds": 5.0,
+    },
     "journal": {"keep_days": 365, "size_mib": 64},
     "migrate": {"allow": (), "uri": "", "clear": False},
     "batch": {
@@ -247,6 +256,13 @@ def test_every_key_of_xmand_toml_is_read(file: Path) -> None:
         workers = 8
         long_workers = 9
         streams = 10
+        [authorize]
+        methods = ["principals", "external"]
+        owner_verbs = ["pause"]
+        external = ["/bin/ask", "-x"]
+        external_seconds = 13
+        [authorize.principals]
+        "a@R" = ["show"]
         [journal]
         keep_days = 11
         size_mib = 12
@@ -295,6 +311,13 @@ def test_every_key_of_xmand_toml_is_read(file: Path) -> None:
             "workers": 8,
             "long_workers": 9,
             "streams": 10,
+        },
+        "authorize": {
+            "methods": ("principals", "external"),
+            "principals": {"a@R": ("show",)},
+            "owner_verbs": ("pause",),
+            "external": ("/bin/ask", "-x"),
+            "external_seconds": 13.0,
         },
         "journal": {"keep_days": 11, "size_mib": 12},
         "migrate": {"allow": ("skirit[80-84]",), "uri": "qemu+tls://{host}/system", "clear": True},

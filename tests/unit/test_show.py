@@ -11,8 +11,8 @@ from xman import arguments, verbs
 from xman.errors import HypervisorError
 from xman.result import Result
 from xmand import xl
+from xmand.authorise import Access
 from xmand.call import Call
-from xmand.k5login import AccessList
 from xmand.ring import Ring
 from xmand.verbs import show
 from xmand.virt import host
@@ -35,7 +35,7 @@ class Bench:
         """Run `info` or `dmesg`."""
         parsed = arguments.parse(verbs.BY_NAME[handler.__name__], list(words))
         shared = host_of(None, ring=self.ring)
-        return handler(Call(shared, "alice@R", AccessList(frozenset(), (), "", 0.0), parsed, 0.0, lambda _text: None))
+        return handler(Call(shared, "alice@R", Access(frozenset()), parsed, 0.0, lambda _text: None))
 
 
 def fails(**_options: bool) -> Any:

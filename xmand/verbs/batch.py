@@ -31,7 +31,7 @@ def state(call: Call) -> Result:
     wanted = _named(call, view)
     data: dict[str, Any] = {
         "host_id": socket.gethostname(),
-        "domains": [_guest(view, guest) for guest in view.seen.guests if wanted is None or guest.name in wanted],
+        "domains": [_guest(view, guest) for guest in view.seen.guests if _shown(call, guest, wanted)],
     }
     notice = call.host.batch.maintenance.notice()
     if notice is not None:
@@ -155,6 +155,10 @@ def _decide(call: Call, planner: _Planner, purpose: str = CHANGE) -> Result:
     state = done.after.states.get(name, done.before.states[name])
     data = {"state": state, "dry_run": dry, "plan": steps}
     return Result(data, changed=bool(steps) and not dry, domain=name, notes=done.notes)
+
+
+def _shown(call: Call, guest: Guest, wanted: set[str] | None) -> bool:
+    return guest.name in wanted if wanted is not None else call.shown(guest.uuid)
 
 
 def _named(call: Call, view: View) -> set[str] | None:

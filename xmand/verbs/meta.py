@@ -2,12 +2,14 @@
 
 import socket
 import time
+from typing import Any
 
 import xman
 from xman import verbs
 from xman.errors import HypervisorError, UsageError
 from xman.result import Result
 from xman.wire.constants import HIGHEST_VERSION
+from xmand import keytab
 from xmand.call import Call
 from xmand.virt import host
 
@@ -16,7 +18,8 @@ def help(call: Call) -> Result:
     """The verbs that the caller may use, or one of them in full."""
     wanted = call.parsed.text("VERB")
     if not wanted:
-        return Result({"verbs": [{"name": v.name, "help": v.help, "family": v.family} for v in verbs.VERBS]})
+        mine = [verb for verb in verbs.VERBS if verb.name in call.access.verbs]
+        return Result({"verbs": [{"name": v.name, "help": v.help, "family": v.family} for v in mine]})
     try:
         name, _warning = verbs.resolve(wanted)
     except LookupError as error:
@@ -26,19 +29,31 @@ def help(call: Call) -> Result:
 
 def ping(call: Call) -> Result:
     """Whether the daemon serves at all: no call to libvirt is made."""
-    return Result(
-        {
-            "host_id": socket.gethostname(),
-            "xmand_version": xman.__version__,
-            "principal": call.principal,
-            "verbs": [verb.name for verb in verbs.VERBS],
-            "list": {
-                "sha256": call.access.sha256,
-                "entries": len(call.access.entries),
-                "age_seconds": max(0, int(time.time() - call.access.modified)),
-            },
+    data: dict[str, Any] = {
+        "host_id": socket.gethostname(),
+        "xmand_version": xman.__version__,
+        "principal": call.principal,
+        "verbs": [verb.name for verb in verbs.VERBS if verb.name in call.access.verbs],
+    }
+    listed = call.access.listed
+    if listed is not None:
+        data["list"] = {
+            "sha256": listed.sha256,
+            "entries": len(listed.entries),
+            "age_seconds": max(0, int(time.time() - listed.modified)),
         }
-    )
+    return Result(data | _keys(call))
+
+
+def _keys(call: Call) -> dict[str, Any]:
+    """Return which versions of the host's keys there are; nothing where the keytab is not a file that can be read."""
+    settings = call.host.settings
+    try:
+        found = keytab.read(settings.keytab)
+    except keytab.KeytabError:
+        return {}
+    own = [vars(key) for key in found if key.principal.startswith(f"{settings.service}/")]
+    return {"keys": own}
 
 
 def version(call: Call) -> Result:

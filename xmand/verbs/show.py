@@ -31,7 +31,7 @@ def list(call: Call) -> Result:
         found = [find(connection, word) for word in words]
         domains = [list_one(domain.raw) | (details(domain.raw) if long else {}) for domain in found]
     else:
-        domains = list_domains(connection, call.more_readers)
+        domains = [domain for domain in list_domains(connection, call.more_readers) if call.shown(domain["uuid"])]
         if state != "all":
             saved = suspended(connection) if state in ("halted", "suspended") else set()
             domains = [domain for domain in domains if power_state(domain, saved) == state]

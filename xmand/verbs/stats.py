@@ -3,7 +3,7 @@
 import contextlib
 from typing import Any
 
-from xman.errors import NoSuchDomainError, UsageError
+from xman.errors import DeniedError, NoSuchDomainError, UsageError
 from xman.result import Result
 from xmand.call import Call
 from xmand.virt import runs
@@ -19,10 +19,13 @@ def stats(call: Call) -> Result:
     if call.parsed.flag("host"):
         if words:
             raise UsageError("--host is about the host as a whole; name no domain with it.")
+        if call.access.restricted:
+            raise DeniedError("You may look at your own domains only, not at the host.")
         return Result({"host": host_stats(call.reader)})
     connection = call.reader
     if not words:
-        return Result({"domains": [domain | _run(connection, domain) for domain in domain_stats(connection)]})
+        shown = [domain for domain in domain_stats(connection) if call.shown(domain["uuid"])]
+        return Result({"domains": [domain | _run(connection, domain) for domain in shown]})
     asked = {domain.uuid: domain for domain in (find(connection, word) for word in words)}
     found = {figures["uuid"]: figures for figures in domain_stats(connection, [d.raw for d in asked.values()])}
     for uuid, domain in asked.items():

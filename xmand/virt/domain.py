@@ -262,6 +262,12 @@ def find(connection: Connection, word: str, allow_id: bool = True) -> Domain:
     return domain
 
 
+def find_all(connection: Connection) -> list[Domain]:
+    """Return all domains, running or not."""
+    with reading():
+        return [Domain(raw) for raw in connection.listAllDomains(0)]
+
+
 def _lookup(look_up: Any, key: object, word: str) -> Domain | None:
     try:
         with reading(word):
