@@ -84,8 +84,9 @@ def test_the_test_driver_calls_a_restored_one_booted(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("detail", ["restored", "migrated", "wakeup", "from snapshot"])
-def test_what_goes_on_keeps_its_beginning(bench: Bench, detail: str) -> None:
+def test_what_goes_on_keeps_its_beginning(bench: Bench, monkeypatch: pytest.MonkeyPatch, detail: str) -> None:
     bench.mark(started=1)
+    monkeypatch.setattr(libvirt.virConnect, "getType", lambda _connection: "QEMU")
 
     bench.happens("started", detail)
 
