@@ -14,7 +14,8 @@ from tests.lab.xen import XenHost, why_not
 
 # Domain-0 spends seconds on what takes it milliseconds elsewhere: building a guest blocks libvirt's domain for fifteen.
 _SETTINGS = f"""\
-{BATCH}[limits]
+{BATCH}park_seconds = 200
+[limits]
 read_seconds = 100
 change_seconds = 250
 [migrate]
