@@ -9,8 +9,8 @@ from tests.unit.host_standin import host_of
 from xman import arguments, verbs
 from xman.errors import NoSuchDomainError
 from xman.result import Result
+from xmand.authorise import Access
 from xmand.call import Call
-from xmand.k5login import AccessList
 from xmand.verbs import events
 from xmand.virt.events import LOST, Event
 
@@ -36,7 +36,7 @@ class Bench:
     def run(self, *words: str, seconds: float = 5.0, emit: Any = None) -> Result:
         """Run the verb."""
         parsed = arguments.parse(verbs.BY_NAME["events"], list(words))
-        access, deadline = AccessList(frozenset(), (), "", 0.0), time.monotonic() + seconds
+        access, deadline = Access(frozenset()), time.monotonic() + seconds
         return events.events(Call(self.host, "alice@R", access, parsed, deadline, lambda _text: None, emit))
 
     def _find(self, _connection: object, word: str) -> Found:
