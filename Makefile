@@ -14,22 +14,27 @@ SYSCONFDIR = /etc
 DESTDIR =
 MODULES = $(PREFIX)/lib/xman
 UNITS = $(PREFIX)/lib/systemd/system
-INSTALLED = $(addprefix $(DESTDIR)$(MODULES)/,xman rxm xmand)
+INSTALLED = $(addprefix $(DESTDIR)$(MODULES)/,xman rxm rxmweb xmand)
 
-.PHONY: help demo test test-xen bench lint types install clean
+.PHONY: help demo screenshots test test-xen bench lint types install clean
 
 help:
 	@echo 'make demo                   the main job on this machine, in a throw-away realm, without a hypervisor'
 	@echo 'make demo HYPERVISOR=qemu   the same with a real guest'
 	@echo 'make test                   everything: style, types, and all tests'
 	@echo 'make bench [QUICK=1]        what it costs, beside virsh, remctl and libvirtd, in one run (as root)'
-	@echo 'make install                rxm and xmand under PREFIX ($(PREFIX)), with compiled modules and man pages'
+	@echo 'make install                all commands under PREFIX ($(PREFIX)), with compiled modules and man pages'
 	@echo 'make test-xen               the verbs on two real Xen hosts in QEMU (10 minutes, 3 GB of memory)'
+	@echo 'make screenshots            the pictures of the portal in docs/, anew'
 	@echo 'make clean                  remove what these made'
 
 demo:
 	@tests/lab/setup.sh demo $(HYPERVISOR)
 	@$(PYTHON) -m tests.lab.demo --hypervisor $(HYPERVISOR)
+
+screenshots:
+	@tests/lab/setup.sh test
+	@$(PYTHON) -m tests.lab.screenshots
 
 test:
 	@tests/lab/setup.sh test
@@ -75,18 +80,29 @@ from xmand.cli import main
 main()
 endef
 
-export RXM XMAND
+define RXMWEB
+#!$(INTERPRETER) -I
+import sys
+
+sys.path.append("$(MODULES)")
+from rxmweb.cli import main
+
+main()
+endef
+
+export RXM RXMWEB XMAND
 
 install:
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(MODULES) $(DESTDIR)$(SYSCONFDIR)/xman $(DESTDIR)$(UNITS)
-	for package in common/xman rxm xmand; do \
+	for package in common/xman rxm rxmweb xmand; do \
 	  rm -rf $(DESTDIR)$(MODULES)/$${package##*/} && cp -r $$package $(DESTDIR)$(MODULES) || exit 1; \
 	done
 	find $(INSTALLED) -name __pycache__ -prune -exec rm -rf {} +
 	$(INTERPRETER) -I -m compileall -q -f --invalidation-mode unchecked-hash -s "$(DESTDIR)" $(INSTALLED)
 	printf '%s\n' "$$RXM" >$(DESTDIR)$(PREFIX)/bin/rxm
+	printf '%s\n' "$$RXMWEB" >$(DESTDIR)$(PREFIX)/bin/rxmweb
 	printf '%s\n' "$$XMAND" >$(DESTDIR)$(PREFIX)/bin/xmand
-	chmod 755 $(DESTDIR)$(PREFIX)/bin/rxm $(DESTDIR)$(PREFIX)/bin/xmand
+	chmod 755 $(addprefix $(DESTDIR)$(PREFIX)/bin/,rxm rxmweb xmand)
 	for page in man/*; do \
 	  install -D -m 644 $$page $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/} || exit 1; \
 	done

@@ -37,10 +37,8 @@ def open_store(dsn: str) -> Engine:
             url.set(drivername="postgresql+psycopg"), pool_pre_ping=True, pool_size=5, max_overflow=10
         )
     else:
-        # A file with people's names in it, next to its journal: neither is for others to read.
-        os.umask(os.umask(0) | 0o077)
         if url.database and url.database != ":memory:":
-            Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+            _make_private(Path(url.database))
         engine = create_engine(url, poolclass=NullPool, connect_args={"timeout": _BUSY_SECONDS})
         event.listen(engine, "connect", _prepare_sqlite)
     try:
@@ -53,6 +51,15 @@ def open_store(dsn: str) -> Engine:
 def plain(error: SQLAlchemyError) -> str:
     """Return the database's own words in one line, without SQLAlchemy's around them."""
     return " ".join(str(getattr(error, "orig", None) or error).split())
+
+
+def _make_private(path: Path) -> None:
+    """Make the file, which has people's names in it, for its owner only; SQLite gives its journal the same mode."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    except OSError as error:
+        raise StoreError(f"the database cannot be used: {path}: {error.strerror}") from error
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:

@@ -59,8 +59,8 @@ def label(field: offers.Field) -> str:
     }.get(field.name, field.name)
 
 
-def problem(row: dict[str, Any], now: float) -> str:
-    """Return why a host's report is old, empty where there is no reason known."""
+def problem(row: dict[str, Any]) -> str:
+    """Return in a word or two why a host's report is old, empty where there is no reason known."""
     code = row.get("code")
     if row.get("received") is None and code is None:
         return _("not asked yet")
@@ -74,9 +74,7 @@ def problem(row: dict[str, Any], now: float) -> str:
         outcome.HYPERVISOR: _("its hypervisor does not answer"),
         outcome.UNSUPPORTED: _("its xmand is too old"),
     }
-    kind = kinds.get(code, _("no report"))
-    detail = row.get("problem") or ""
-    return f"{kind} ({detail.rstrip('.')})" if detail else kind
+    return kinds.get(code, _("no report"))
 
 
 def report_age(row: dict[str, Any], now: float) -> str:

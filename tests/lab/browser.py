@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-from playwright.sync_api import BrowserContext, sync_playwright
+from playwright.sync_api import BrowserContext, Playwright
 
 from tests.lab.process import ROOT
 from tests.lab.realm import Realm, without_wrapper
@@ -29,25 +29,24 @@ def why_not(realm: Realm) -> str:
 
 @contextlib.contextmanager
 def browser(
-    realm: Realm, directory: Path, env: dict[str, str], *, delegate: bool = True, language: str = "en",
-    scheme: str = "light", script: bool = True, width: int = 1280, height: int = 860,
+    playwright: Playwright, realm: Realm, directory: Path, env: dict[str, str], *, delegate: bool = True,
+    language: str = "en", scheme: str = "light", script: bool = True, width: int = 1280, height: int = 860,
 ) -> Iterator[BrowserContext]:  # fmt: skip
     """Yield the browser of whose tickets are in `env`; no private window, since those never sign on by themselves."""
     directory.mkdir(parents=True, exist_ok=True)
     program = _wrapper(realm, directory, delegate=delegate)
     own = without_wrapper(env) | {"HOME": str(directory), "KRB5_KTNAME": "/nonexistent"}
-    with sync_playwright() as playwright:
-        context = playwright.chromium.launch_persistent_context(
-            directory / "profile", executable_path=program, env=dict(own), viewport={"width": width, "height": height},
-            locale="cs-CZ" if language == "cs" else "en-GB", color_scheme="dark" if scheme == "dark" else "light",
-            java_script_enabled=script, timeout=60_000,
-            args=["--no-sandbox"] if os.geteuid() == 0 else [],
-        )  # fmt: skip
-        context.set_default_timeout(20_000)
-        try:
-            yield context
-        finally:
-            context.close()
+    context = playwright.chromium.launch_persistent_context(
+        directory / "profile", executable_path=program, env=dict(own), viewport={"width": width, "height": height},
+        locale="cs-CZ" if language == "cs" else "en-GB", color_scheme="dark" if scheme == "dark" else "light",
+        java_script_enabled=script, timeout=60_000,
+        args=["--no-sandbox"] if os.geteuid() == 0 else [],
+    )  # fmt: skip
+    context.set_default_timeout(20_000)
+    try:
+        yield context
+    finally:
+        context.close()
 
 
 def _wrapper(realm: Realm, directory: Path, *, delegate: bool) -> Path:
