@@ -111,6 +111,9 @@ install:
 	  sed -i 's|/usr/bin/|$(PREFIX)/bin/|' $(DESTDIR)$(UNITS)/$$unit || exit 1; \
 	done
 	install -D -m 644 etc/systemd/xmand-xen.conf $(DESTDIR)$(PREFIX)/share/xman/xmand-xen.conf
+	install -D -m 644 etc/completion/rxm.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/rxm
+	install -D -m 644 etc/completion/rxm.zsh $(DESTDIR)$(PREFIX)/share/zsh/vendor-completions/_rxm
+	install -D -m 644 etc/completion/rxm.fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/rxm.fish
 	for file in etc/xman/*; do \
 	  [ -e $(DESTDIR)$(SYSCONFDIR)/xman/$${file##*/} ] || install -m 644 $$file $(DESTDIR)$(SYSCONFDIR)/xman || exit 1; \
 	done

@@ -29,6 +29,10 @@ def main() -> None:
 
 def run(words: list[str]) -> int:
     """Run rxm with `words`; return the exit status."""
+    if words[:1] == ["__complete"]:
+        from rxm import complete
+
+        return complete.main(words[1:])
     options: Options | None = None
     parsed: Parsed | None = None
     try:

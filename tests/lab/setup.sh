@@ -20,8 +20,8 @@ slurm_packages="slurmctld slurmd slurm-client slurm-wlm-basic-plugins"
 if [ "$purpose" = test ]; then
   # The server that Debian's release has, without its compiler (LLVM): a hundred MB that no test needs.
   postgresql=$(apt-cache depends postgresql 2>/dev/null | sed -n 's/^ *Depends: \(postgresql-[0-9]*\)$/\1/p')
-  packages+=" chromium groff-base heimdal-multidev krb5-pkinit libfaketime openssl"
-  packages+=" python3-clustershell python3-gssapi remctl-client $hypervisor_packages"
+  packages+=" chromium fish groff-base heimdal-multidev krb5-pkinit libfaketime openssl"
+  packages+=" python3-clustershell python3-gssapi remctl-client zsh $hypervisor_packages"
   # The libraries of what is only unpacked (below).
   packages+=" $(apt-cache depends remctl-server $slurm_packages $postgresql 2>/dev/null |
     sed -n 's/^ *Depends: \(lib.*\)/\1/p' | grep -v '^libllvm' | sort -u | tr '\n' ' ')"

@@ -1,0 +1,60 @@
+"""The completions, in the shells they are for."""
+
+import socket
+import subprocess
+import time
+
+import pytest
+
+from tests.lab.daemon import Daemon, run_rxm
+from tests.lab.process import ROOT
+
+FOLDER = ROOT / "etc" / "completion"
+BASH = """
+source "$1"
+COMP_LINE=$2 COMP_POINT=${#2} COMP_WORDBREAKS=$' \\t\\n"><=;|&(:'
+_rxm
+printf '%s\\n' "${COMPREPLY[@]}"
+"""
+ZSH = """
+words=(${(z)2}) CURRENT=$#words
+[[ $2 == *' ' ]] && words+=('') CURRENT=$#words
+compadd() { shift; print -l -- "$@" }
+_files() { print files }
+source "$1"
+"""
+FISH = 'source "$argv[1]"; complete --do-complete "$argv[2]"'
+
+
+def complete(shell: str, env: dict[str, str], line: str) -> list[str]:
+    """Return what a shell would offer behind a line."""
+    end = {"bash": "bash", "zsh": "zsh", "fish": "fish"}[shell]
+    program = {"bash": [BASH, "bash"], "zsh": [ZSH, "zsh"], "fish": [FISH]}[shell]
+    words = [shell, *(["--no-config"] if shell == "fish" else []), "-c", *program, str(FOLDER / f"rxm.{end}"), line]
+    done = subprocess.run(words, env=env, capture_output=True, text=True, check=False)
+    assert done.stderr == "", done
+    return done.stdout.split()
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_verbs_and_domains(daemon: Daemon, alice: dict[str, str], shell: str) -> None:
+    rxm = f"rxm -H {daemon.host} -p {daemon.port}"
+
+    assert complete(shell, alice, f"{rxm} unp") == ["unpause", "unpreempt"]
+    assert complete(shell, alice, f"{rxm} pause ") == ["test"]
+    assert complete(shell, alice, f"{rxm} shutdown --wa") == ["--wait"]
+
+
+def test_bash_replaces_only_what_stands_behind_its_last_break(alice: dict[str, str]) -> None:
+    assert complete("bash", alice, "rxm --host=skirit80 li") == ["list"]
+
+
+def test_a_host_that_hangs_is_not_waited_for(alice: dict[str, str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        started = time.monotonic()
+        answer = run_rxm(alice, "__complete", "-H", "skirit80", "-p", str(silent.getsockname()[1]), "pause", "")
+        seconds = time.monotonic() - started
+
+    assert (answer.status, answer.stdout) == (0, "")
+    # Far from what a command would wait; how fast this machine starts a program is no property of the code.
+    assert seconds < 10
