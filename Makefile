@@ -16,7 +16,7 @@ MODULES = $(PREFIX)/lib/xman
 UNITS = $(PREFIX)/lib/systemd/system
 INSTALLED = $(addprefix $(DESTDIR)$(MODULES)/,xman rxm rxmweb xmand)
 
-.PHONY: help demo screenshots test test-xen bench lint types install clean
+.PHONY: help demo screenshots test test-xen soak bench lint types install clean
 
 help:
 	@echo 'make demo                   the main job on this machine, in a throw-away realm, without a hypervisor'
@@ -25,6 +25,7 @@ help:
 	@echo 'make bench [QUICK=1]        what it costs, beside virsh, remctl and libvirtd, in one run (as root)'
 	@echo 'make install                all commands under PREFIX ($(PREFIX)), with compiled modules and man pages'
 	@echo 'make test-xen               the verbs on two real Xen hosts in QEMU (10 minutes, 3 GB of memory)'
+	@echo 'make soak                   what make test does of leaks and fuzzing, at length'
 	@echo 'make screenshots            the pictures of the portal in docs/, anew'
 	@echo 'make clean                  remove what these made'
 
@@ -50,6 +51,13 @@ bench:
 test-xen:
 	@tests/lab/setup.sh xen
 	@$(PYTHON) -m pytest tests/xen $(PYTEST_ARGS)
+
+# The sizes can be given: make soak XMAN_ROUNDS=100000
+soak: export XMAN_ROUNDS ?= 20000
+soak: export XMAN_MUTANTS ?= 1000000
+soak:
+	@tests/lab/setup.sh test
+	@$(PYTHON) -m pytest tests/realm/test_leaks.py tests/realm/test_token_fuzz.py $(PYTEST_ARGS)
 
 lint:
 	@.venv/bin/ruff check .

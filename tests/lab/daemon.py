@@ -7,6 +7,7 @@ import socket
 import subprocess
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +26,10 @@ class SyslogFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self._socket.bind(str(path))
         self._lines: list[str] = []
-        # A thread, since the kernel's queue takes some ten datagrams only.
-        threading.Thread(target=self._read, daemon=True).start()
+        # Held where nothing shall be read.
+        self._reading = threading.Lock()
+        self._listen()
 
     def lines(self) -> list[str]:
         """Return all lines so far, without their headers."""
@@ -39,10 +39,30 @@ class SyslogFile:
         """Return all lines so far, with their headers."""
         return list(self._lines)
 
-    def _read(self) -> None:
+    @contextlib.contextmanager
+    def stalled(self) -> Iterator[None]:
+        """Read nothing meanwhile."""
+        with self._reading:
+            yield
+
+    @contextlib.contextmanager
+    def gone(self) -> Iterator[None]:
+        """Be not there meanwhile, and come back with another socket."""
+        self.close()
+        yield
+        self._listen()
+
+    def _listen(self) -> None:
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._socket.bind(str(self.path))
+        # A thread, since the kernel's queue takes some ten datagrams only.
+        threading.Thread(target=self._read, args=[self._socket], daemon=True).start()
+
+    def _read(self, listening: socket.socket) -> None:
         with contextlib.suppress(OSError):
-            while data := self._socket.recv(65_536):
-                self._lines.append(data.decode())
+            while data := listening.recv(65_536):
+                with self._reading:
+                    self._lines.append(data.decode())
 
     def audit(self, **fields: str) -> list[dict[str, str]]:
         """Return the audit lines that have all of `fields`, as dictionaries."""

@@ -139,3 +139,18 @@ def test_sigterm_does_not_wait_for_who_only_waits(realm: Realm, alice: dict[str,
         wait_for(lambda: bool(daemon.syslog.audit(ev="begin", verb="wait")), 5, "the command")
 
         assert daemon.stop() == 0
+
+
+def test_a_syslog_that_stalls_or_is_gone_holds_nobody_up_and_gets_every_line(
+    subject: Daemon, alice: dict[str, str]
+) -> None:  # fmt: skip
+    with Peer(alice, subject.port) as client:
+        for away in (subject.syslog.stalled, subject.syslog.gone):
+            begun = len(subject.syslog.audit(ev="begin"))
+            with away():
+                for _ in range(40):  # the kernel keeps some ten lines
+                    client.send(command(b"list"))
+                    assert b"test" in client.receive()
+                    client.receive()
+            wait_for(lambda begun=begun: len(subject.syslog.audit(ev="end")) == begun + 40, 10, "all lines")  # type: ignore[misc]
+    assert not subject.syslog.audit(ev="lost")
