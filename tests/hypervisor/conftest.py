@@ -17,7 +17,18 @@ _HOSTS = """\
 127.0.0.13 hv3.xman.test hv3
 """
 # hv3 is allowed and has no libvirtd.
-_SETTINGS = '[migrate]\nallow = ["hv[1-3].xman.test"]\n'
+# A CPU that is taken from a guest under emulation is lost to it for good, so CPUs are left alone here.
+_SETTINGS = """\
+[migrate]
+allow = ["hv[1-3].xman.test"]
+[batch]
+domains = ["batch*"]
+priority = ["batch2"]
+parked_memory = 128
+parked_vcpus = 0
+boot_seconds = 0.001
+park_seconds = 5
+"""
 
 
 class Lab:

@@ -178,6 +178,48 @@ def _in_utc(monkeypatch: pytest.MonkeyPatch) -> None:
     time.tzset()
 
 
+JOB = {
+    "id": "4711", "owner": "alice@EXAMPLE.ORG", "cpus": 4, "preemptible": True, "start": "2026-11-21T10:00:00Z",
+    "preempted": 75,
+}  # fmt: skip
+JOBS = [
+    JOB | {"domain": "vm1", "state": "preempted"},
+    {"id": "4712", "owner": "", "preemptible": False, "preempted": 0, "domain": "vm2", "state": "running"},
+]
+STATE = {
+    "host_id": "skirit80",
+    "domains": [
+        {
+            "name": "vm1", "uuid": UUID, "state": "preempted", "since": "2026-11-21T10:00:00Z",
+            "jobs": [JOB, JOB | {"id": "4713"}], "memory": 160 * MIB, "max_memory": 8192 * MIB, "vcpus": 1,
+            "max_vcpus": 4, "priority": "normal",
+        },
+        {
+            "name": "vm2", "uuid": UUID, "state": "occupied-would-preempt", "jobs": [], "memory": 8192 * MIB,
+            "max_memory": 8192 * MIB, "priority": "priority",
+        },
+    ],
+    "maintenance": {"reason": "new disks", "by": "alice@EXAMPLE.ORG", "since": "2026-11-21T10:00:00Z"},
+}  # fmt: skip
+PLAN = {
+    "state": "occupied-would-preempt",
+    "dry_run": True,
+    "plan": [
+        {"step": "park", "domain": "vm3", "memory": 160 * MIB, "vcpus": 0},
+        {"step": "preempt", "domain": "vm1", "jobs": ["4711", "4713"], "memory": 160 * MIB, "vcpus": 1},
+        {"step": "add-job", "domain": "vm2", "jobs": ["4712"]},
+        {"step": "grant", "domain": "vm2", "memory": 8192 * MIB, "vcpus": 4},
+        {"step": "return", "domain": "vm1", "jobs": ["4711"], "memory": 8192 * MIB, "vcpus": 4},
+        {"step": "remove-job", "domain": "vm2", "jobs": ["4712"]},
+        {"step": "drop-jobs", "domain": "vm2", "jobs": ["4712"]},
+        {"step": "hold", "domain": "vm1"},
+        {"step": "save", "domain": "vm1"},
+        {"step": "pause", "domain": "vm1"},
+        {"step": "restore", "domain": "vm1"},
+    ],
+}
+
+
 def check(name: str, text: str) -> None:
     """Compare `text` with a golden file, octet for octet, or write it where that is asked for."""
     path = GOLDEN / f"{name}.txt"
@@ -190,6 +232,10 @@ def check(name: str, text: str) -> None:
 @pytest.mark.parametrize(
     ("name", "verb", "data"),
     [
+        ("state", "state", STATE),
+        ("job-list", "job-list", {"jobs": JOBS}),
+        ("job-start-dry", "job-start", PLAN),
+        ("maintenance-dry", "maintenance", {"on": True, "dry_run": True, "maintenance": STATE["maintenance"]}),
         ("list-xm", "list", {"domains": XM}),
         ("list", "list", {"domains": MANY}),
         ("list-empty", "list", {"domains": []}),

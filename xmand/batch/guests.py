@@ -22,7 +22,7 @@ class Parked:
 class Guest(Facts):
     """One domain: the facts its state follows from, and what else a decision needs.
 
-    `parked`: it keeps no more than a parked domain does. `saved`: suspended to disk. `held`, `put_away` and
+    `parked`: it keeps no more memory than a parked domain does. `saved`: suspended to disk. `held`, `put_away` and
     `preempted_since` are those of its metadata. `stale` are jobs of an earlier start. Memory is in octets; `max_vcpus`
     is 0 where the hypervisor counts no CPUs (LXC). `started` is in seconds since 1970.
     """
@@ -47,9 +47,12 @@ class Guest(Facts):
         return next((job for job in self.jobs if job.id == number), None)
 
 
-def is_parked(memory: int, vcpus: int, keeps: Parked) -> bool:
-    """Whether a domain with this much keeps no more than a parked one."""
-    return memory <= keeps.memory + SLACK_OCTETS and (not keeps.vcpus or vcpus <= keeps.vcpus)
+def is_parked(memory: int, keeps: Parked) -> bool:
+    """Whether a domain with this much keeps no more than a parked one.
+
+    Memory decides: what one has no other can have. A CPU that a guest is slow to let go of is shared.
+    """
+    return memory <= keeps.memory + SLACK_OCTETS
 
 
 def is_granted(memory: int, max_memory: int, vcpus: int, max_vcpus: int, keeps: Parked) -> bool:

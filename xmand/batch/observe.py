@@ -98,7 +98,7 @@ def _guest(domain: Domain, settings: Batch, saved: bool) -> Guest:
         priority=has_priority(domain.name, found, settings),
         jobs=jobs,
         uuid=domain.uuid,
-        parked=active and is_parked(memory, vcpus, parked),
+        parked=active and is_parked(memory, parked),
         persistent=domain.persistent(),
         saved=saved and not active,
         held=found.held,

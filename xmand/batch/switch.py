@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from xman.errors import RefusedError, XmanError
+from xman.errors import RefusedError, UnsupportedError, XmanError
 from xman.values import MIB
 from xmand.batch import hooks, marks, plan
 from xmand.batch.guests import Guest, is_parked
@@ -77,7 +77,7 @@ class Switch:
             plan.DROP: lambda: marks.drop_stale(domain),
             plan.HOLD: lambda: marks.hold(domain),
             plan.SAVE: lambda: managed.suspend(domain, self._means.stall_seconds, self._means.progress),
-            plan.PAUSE: domain.pause,
+            plan.PAUSE: lambda: domain.pause(),
             plan.RESTORE: lambda: marks.restore(domain) if guest.saved else domain.unpause(),
         }
         actions[step.action]()
@@ -97,13 +97,19 @@ class Switch:
         memory = min(before[0], self._keeps.memory)
         vcpus = min(before[1], self._keeps.vcpus or before[1])
         self._will_undo(f"{plan.GRANT} {guest.name}", lambda: self._size(domain, before))
-        reached = resize(domain, memory, vcpus, self._means.settings.park_seconds)
-        if is_parked(*reached, self._keeps):
+        reached, why = before, ""
+        try:
+            reached = resize(domain, memory, vcpus, self._means.settings.park_seconds)
+        except (RefusedError, UnsupportedError) as error:  # no balloon at all
+            why = f"; {_sentence(error)}"
+        if is_parked(reached[0], self._keeps):
+            if reached[1] > vcpus:
+                self.notes.append(f"'{guest.name}' keeps {_cpus(reached[1])} until its guest lets go of them.")
             return
         if self._means.settings.stuck != STUCK_SAVE or not guest.persistent:
             raise RefusedError(
-                f"'{guest.name}' did not give back what it was asked for: it keeps {_size_words(*reached)} instead of"
-                f" {_size_words(memory, vcpus)} (stuck)."
+                f"'{guest.name}' did not give back its memory: it keeps {reached[0] // MIB} MiB instead of"
+                f" {memory // MIB} (stuck){why or '.'}"
             )
         self._put_away(domain, guest)
 
@@ -160,8 +166,10 @@ class Switch:
             except XmanError as second:
                 failed.append(f"{what}: {second}")
         if failed:
-            return type(error)(f"{error} Not all of it could be undone ({'; '.join(failed)}); look with rxm state.")
-        return type(error)(f"{error} Nothing was changed.")
+            return type(error)(
+                f"{_sentence(error)} Not all of it could be undone ({'; '.join(failed)}); look with rxm state."
+            )
+        return type(error)(f"{_sentence(error)} Nothing was changed.")
 
     def _tell(self, name: str, guest: Guest) -> None:
         self.notes += self._means.hooks.run(name, told(guest))
@@ -173,6 +181,14 @@ def told(guest: Guest) -> dict[str, Any]:
     return {"domain": guest.name, "uuid": guest.uuid, "jobs": jobs}
 
 
+def _sentence(error: XmanError) -> str:
+    text = str(error)
+    return text if text.endswith(".") else f"{text}."
+
+
 def _size_words(memory: int, vcpus: int) -> str:
-    cpus = f" and {vcpus} CPU{'s' * (vcpus != 1)}" if vcpus else ""
-    return f"{memory // MIB} MiB{cpus}"
+    return f"{memory // MIB} MiB" + (f" and {_cpus(vcpus)}" if vcpus else "")
+
+
+def _cpus(count: int) -> str:
+    return f"{count} CPU{'s' * (count != 1)}"

@@ -14,7 +14,8 @@ _POLL_SECONDS = 0.1
 def resize(domain: Domain, memory: int, vcpus: int, patience: float) -> tuple[int, int]:
     """Set memory (octets) and CPUs (0: leave them) of a running domain; return what it has afterwards.
 
-    The guest has the last word on both: waits for it, at most `patience` seconds.
+    The guest has the last word on both: waits for its memory, at most `patience` seconds. libvirt itself waits for a
+    CPU that is to be given back.
     """
     live = api.VIR_DOMAIN_AFFECT_LIVE
     if memory != domain.memory()[0]:
@@ -30,8 +31,7 @@ def resize(domain: Domain, memory: int, vcpus: int, patience: float) -> tuple[in
                 raise
     deadline = time.monotonic() + patience
     while True:
-        reached = domain.memory()[0], domain.vcpus()[0] if vcpus else 0
-        there = abs(reached[0] - memory) <= MIB and reached[1] == vcpus
-        if there or time.monotonic() >= deadline:
-            return reached
+        reached = domain.memory()[0]
+        if abs(reached - memory) <= MIB or time.monotonic() >= deadline:
+            return reached, domain.vcpus()[0] if vcpus else 0
         time.sleep(_POLL_SECONDS)

@@ -1,0 +1,113 @@
+"""Batch work with real guests: the memory that they see follows what is taken from them and given to them."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from tests.hypervisor.conftest import Lab
+from tests.lab.daemon import Answer, assert_one_line
+from tests.lab.hypervisor import Guest
+from tests.lab.process import wait_for
+
+MIB = 1 << 20
+# A guest under emulation on a loaded machine.
+PATIENCE = 60.0
+# conftest.py parks to 128 MiB; what the guest itself sees is less by what its kernel keeps.
+PARKED_KIB = 128 * 1024
+
+
+@pytest.fixture(scope="module")
+def guests(lab: Lab) -> Iterator[tuple[Guest, Guest]]:
+    """An ordinary guest and one with priority, both up."""
+    with ThreadPoolExecutor() as pool:
+        pair = tuple(pool.map(lab.boot, ("batch1", "batch2")))
+    yield pair[0], pair[1]
+    lab.rxm("destroy", "batch1")
+    lab.rxm("destroy", "batch2")
+
+
+def start(lab: Lab, domain: str, number: str, *words: str) -> Answer:
+    """Start a job."""
+    return lab.rxm("job-start", domain, "--id", number, "--owner", "alice", *words)
+
+
+def state(lab: Lab, domain: str) -> dict[str, Any]:
+    """Return what `state` says of one domain."""
+    (found,) = lab.rxm("-j", "state", domain).json()["result"]["domains"]
+    return dict(found)
+
+
+def sees(guest: Guest) -> tuple[int, int]:
+    """Return the CPUs and the memory in KiB that a guest saw last."""
+    return guest.ticks()[-1]
+
+
+def test_memory_follows_the_owner(lab: Lab, guests: tuple[Guest, Guest]) -> None:
+    ordinary, urgent = guests
+    assert start(lab, "batch1", "1", "--preemptible").status == 0
+    wait_for(lambda: sees(ordinary)[0] == 3 and sees(ordinary)[1] > PARKED_KIB, PATIENCE, "the grant in the guest")
+    wait_for(lambda: sees(urgent)[1] < PARKED_KIB, PATIENCE, "the parking of the other guest")
+
+    assert start(lab, "batch2", "2").status == 0
+
+    assert (state(lab, "batch1")["state"], state(lab, "batch2")["state"]) == ("preempted", "running")
+    assert state(lab, "batch1")["memory"] == 128 * MIB
+    wait_for(lambda: sees(ordinary)[1] < PARKED_KIB, PATIENCE, "the parking in the guest")
+    wait_for(lambda: sees(urgent)[0] == 3 and sees(urgent)[1] > PARKED_KIB, PATIENCE, "the grant in the other guest")
+
+    assert lab.rxm("job-stop", "batch2", "--id", "2").status == 0
+
+    assert state(lab, "batch1")["state"] == "running-preemptible"
+    wait_for(lambda: sees(ordinary)[1] > PARKED_KIB, PATIENCE, "the return in the guest")
+    assert lab.rxm("job-stop", "batch1", "--id", "1").status == 0
+
+
+def test_a_frozen_guest_goes_on_with_its_job(lab: Lab, guests: tuple[Guest, Guest]) -> None:
+    ordinary, _urgent = guests
+    start(lab, "batch1", "1")
+    boots = ordinary.boots()
+
+    assert lab.rxm("freeze", "batch1").status == 0
+    assert state(lab, "batch1")["state"] == "frozen"
+    assert_one_line(start(lab, "batch2", "2"), 3, "'batch1' is frozen with job 1")
+    ticks = len(ordinary.ticks())
+
+    assert lab.rxm("defrost", "batch1").status == 0
+    wait_for(lambda: len(ordinary.ticks()) > ticks, PATIENCE, "a tick after the frost")
+    assert [job["id"] for job in state(lab, "batch1")["jobs"]] == ["1"]
+    assert ordinary.boots() == boots
+    assert lab.rxm("job-stop", "batch1", "--id", "1").status == 0
+
+
+@pytest.mark.parametrize("balloon", ["none", "virtio"])
+def test_a_guest_that_keeps_its_memory_stops_the_job_and_nothing_is_left_half_done(
+    lab: Lab, guests: tuple[Guest, Guest], balloon: str
+) -> None:
+    """It has no balloon, or none that its firmware would know how to fill."""
+    assert guests
+    stuck = lab.guest("batch3", balloon=balloon)
+    assert lab.rxm("create", "-", stdin=stuck.empty_description()).status == 0
+    before = lab.first.virsh("dumpxml", "batch3").stdout
+
+    answer = start(lab, "batch1", "1")
+
+    assert_one_line(answer, 3, "'batch3'", "(stuck)", "Nothing was changed.")
+    assert lab.first.virsh("dumpxml", "batch3").stdout == before
+    assert state(lab, "batch1")["jobs"] == []
+    assert lab.rxm("destroy", "batch3").status == 0
+    assert lab.rxm("delete", "batch3").status == 0
+
+
+def test_jobs_travel_with_their_domain(lab: Lab, guests: tuple[Guest, Guest]) -> None:
+    assert guests
+    start(lab, "batch2", "2")
+
+    moved = lab.rxm("migrate", "--live", "--force", "batch2", "hv2.xman.test")
+
+    assert moved.status == 0, moved
+    (found,) = lab.rxm_second("-j", "state", "batch2").json()["result"]["domains"]
+    assert (found["state"], [job["id"] for job in found["jobs"]]) == ("running", ["2"])
+    assert lab.rxm_second("job-stop", "batch2", "--id", "2").status == 0
+    assert lab.rxm_second("destroy", "batch2").status == 0
