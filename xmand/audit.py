@@ -15,7 +15,9 @@ MOST_LINE = 1024
 _CUT = ' trunc="1"'
 _PLAIN = frozenset(range(0x20, 0x7F)) - frozenset(b'"\\')
 
-FIELDS = ("ev", "rid", "princ", "peer", "verb", "dom", "reason", "res", "code", "ms", "recovered", "n", "detail")
+FIELDS = (
+    "ev", "rid", "princ", "peer", "verb", "dom", "uuid", "reason", "res", "code", "ms", "recovered", "n", "detail",
+)  # fmt: skip
 
 
 def escape(value: str | bytes) -> str:
@@ -59,5 +61,6 @@ class Audit:
     def end(self, request: Request, how: Answer, ev: str = "end") -> None:
         """Write down how a command ended."""
         self.record(
-            ev=ev, **request.who(), res=outcome.class_name(how.code), code=how.code, ms=how.ms, detail=how.detail
+            ev=ev, **request.who(), uuid=request.uuid, res=outcome.class_name(how.code), code=how.code, ms=how.ms,
+            detail=how.detail,
         )  # fmt: skip

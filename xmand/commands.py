@@ -5,6 +5,7 @@ verb lookup -> authorise -> read arguments -> audit begin -> libvirt, in a worke
 
 import asyncio
 import logging
+import time
 from dataclasses import replace
 from typing import Protocol
 
@@ -24,10 +25,15 @@ from xmand.recovery import Recovery
 from xmand.request import Peer, Request
 from xmand.settings import Settings
 from xmand.stream import Stream
+from xmand.throttle import Throttle
 from xmand.workers import NotFinishedError, NotStartedError, Workers
 
 logger = logging.getLogger(__name__)
 
+# Lines about denials, of each caller and of all, in so many seconds; what is more is counted.
+_MOST_DENIALS = 10
+_MOST_DENIALS_IN_ALL = 200
+_DENIALS_SECONDS = 60.0
 # Threads for authorisers that ask libvirt, or a program of the site's own; who waits longer for one is denied.
 _JUDGES = 8
 _JUDGE_SECONDS = 15.0
@@ -62,6 +68,7 @@ class Commands:
         self._once = Once(host.journal, self._recovery, audit)
         self._authority = Authority(host.settings, host.driver)
         self._judges = Workers(_JUDGES, "judge")
+        self._denials = Throttle(_MOST_DENIALS, _MOST_DENIALS_IN_ALL, _DENIALS_SECONDS)
 
     def configure(self, settings: Settings) -> None:
         """Use other settings, for commands that begin after this."""
@@ -95,8 +102,7 @@ class Commands:
         name = words[0].decode("ascii", "replace") if words else ""
         verb = verbs.BY_NAME.get(name)
         if verb is None:
-            self._audit.record(ev="deny", **peer.who(), verb=name, detail="no such verb")
-            reply.send_error(wire.ERROR_UNKNOWN_COMMAND)
+            self._deny(peer, words, "no such verb", reply, wire.ERROR_UNKNOWN_COMMAND)
             return
         request = Request(peer, verb, words[1:])
         access = await self._access(request)
@@ -109,9 +115,16 @@ class Commands:
         finally:
             peer.changing = False
 
-    def _deny(self, peer: Peer, words: list[bytes], why: str, reply: Reply) -> None:
-        self._audit.record(ev="deny", **peer.who(), verb=words[0] if words else b"", detail=why)
-        reply.send_error(wire.ERROR_ACCESS)
+    def report(self) -> None:
+        """Write how many denials were held back, if any; to be called every second or so."""
+        denials, callers = self._denials.held(time.monotonic())
+        if denials:
+            self._audit.record(ev="deny", n=denials, detail=f"{denials} more commands of {callers} callers were denied")
+
+    def _deny(self, peer: Peer, words: list[bytes], why: str, reply: Reply, code: int = wire.ERROR_ACCESS) -> None:
+        if self._denials.passes(f"{peer.principal!r} {peer.address.rpartition(':')[0]}"):
+            self._audit.record(ev="deny", **peer.who(), verb=words[0] if words else b"", detail=why)
+        reply.send_error(code)
 
     async def _access(self, request: Request) -> Access | None:
         """Return what the caller may, None where it may not use the verb; who cannot be judged may nothing."""

@@ -24,6 +24,7 @@ from xmand.journal import Journal
 from xmand.locks import DomainLocks
 from xmand.mounts import volatile
 from xmand.notify import notify
+from xmand.outside import Outside
 from xmand.ring import Ring
 from xmand.server import Server
 from xmand.settings import Settings
@@ -79,6 +80,7 @@ class Daemon:
         self._engine = Engine(settings, self._driver, locks)
         self._events = Events(self._driver)
         self._events.listen(lambda event: self._ring.add(str(event)))
+        self._events.listen(Outside(locks, audit).heard)
         self._stamper = Stamper(self._driver, locks, self._events)
         self._settler = Settler(self._engine, audit.record)
         self._events.listen(self._settler.heard)
@@ -194,6 +196,7 @@ class Daemon:
         while True:
             await asyncio.sleep(_FLUSH_SECONDS)
             self._server.report()
+            self._commands.report()
             self._syslog.flush()
 
     def _write_audit(self, line: str) -> None:

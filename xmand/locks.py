@@ -6,9 +6,12 @@ import time
 from collections.abc import Iterator
 
 from xman.errors import RefusedError
+from xman.verbs import BY_NAME
 
 # Who waits for one of these would wait for minutes: it is told at once.
 _LONG = {"migrate": "migrating"}
+# More domains than a host has.
+_MOST_RELEASED = 4096
 
 
 class DomainLocks:
@@ -17,6 +20,16 @@ class DomainLocks:
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._holders: dict[str, str] = {}
+        # Which verb released a key last, and when (time.monotonic()); the oldest goes first.
+        self._released: dict[str, tuple[str, float]] = {}
+
+    def lately(self, key: str) -> list[tuple[str, float]]:
+        """Return the verbs that hold `key` (0.0), and held it last (the seconds since then)."""
+        with self._changed:
+            holder = self._holders.get(key, "")
+            released = self._released.get(key)
+        found = [(holder, 0.0)] if holder in BY_NAME else []
+        return found if released is None else [*found, (released[0], time.monotonic() - released[1])]
 
     @contextlib.contextmanager
     def hold(self, key: str, verb: str, deadline: float, what: str = "domain") -> Iterator[None]:
@@ -37,4 +50,9 @@ class DomainLocks:
         finally:
             with self._changed:
                 del self._holders[key]
+                self._released.pop(key, None)
+                if verb in BY_NAME:  # xmand itself holds them as well, to look and to note
+                    self._released[key] = (verb, time.monotonic())
+                    while len(self._released) > _MOST_RELEASED:
+                        del self._released[next(iter(self._released))]
                 self._changed.notify_all()

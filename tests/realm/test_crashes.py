@@ -178,3 +178,20 @@ def test_killed_at_every_step(lab: Lab, verb: str) -> None:
     with ThreadPoolExecutor(3) as pool:
         for done in [pool.submit(check, lab, verb, step, first_port + n) for n, step in enumerate(steps)]:
             done.result()
+
+
+def test_what_others_do_is_in_the_log_as_theirs(lab: Lab) -> None:
+    host = lab.first
+    daemon = host.xmand(lab.realm, admins=("alice@XMAN.TEST",), uri=URI, port=4373)
+    xml = host.directory / "outside.xml"
+    xml.write_text(for_test_driver("outside"))
+
+    assert daemon.rxm(lab.alice, "create", "-", stdin=xml.read_text()).status == 0
+    assert daemon.rxm(lab.alice, "pause", "outside").status == 0
+    assert host.virsh("resume", "outside", uri=URI).status == 0
+    line = daemon.syslog.wait(ev="outside", dom="outside")
+    assert daemon.rxm(lab.alice, "destroy", "outside").status == 0
+
+    assert line["detail"].startswith("resumed")
+    assert [found["detail"] for found in daemon.syslog.audit(ev="outside", dom="outside")] == [line["detail"]]
+    assert daemon.stop() == 0

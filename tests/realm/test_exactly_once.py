@@ -56,6 +56,11 @@ def test_of_lost_replies_each_change_happens_once(
     assert {(line["res"], line["code"]) for line in ended} == {("ok", "0")}
     assert len({line["rid"] for line in begun}) == CHANGES
     assert len(daemon.syslog.audit(ev="again")) == losing.broken
+    # What libvirt saw, what syslog has, and what the journal holds are the same changes.
+    entries = daemon.rxm(alice, "-j", "log").json()["result"]["entries"]
+    assert [(entry["class"], entry["changed"]) for entry in entries] == [("ok", True)] * CHANGES
+    assert {entry["rid"] for entry in entries} == {line["rid"] for line in begun}
+    assert daemon.syslog.audit(ev="outside") == []
 
 
 def test_the_command_asks_again_by_itself(daemon: Daemon, alice: dict[str, str]) -> None:

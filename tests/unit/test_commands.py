@@ -236,3 +236,17 @@ def test_what_waited_too_long_for_a_thread_is_not_done_later(tmp_path: Path, mon
     assert (reply.status, b"nothing was done" in reply.outputs[2]) == (8, True)
     assert bench_again.status == 0
     assert [call.parsed.text("DOMAIN") for call in done] == ["vm2"]
+
+
+def test_of_many_denials_the_first_are_logged_and_the_others_counted(bench: Bench) -> None:
+    bench.list.write_bytes(b"bob@XMAN.TEST\n")
+    bench.commands.report()
+
+    for _number in range(25):
+        bench.run(b"destroy", b"vm1")
+    held = len(bench.audit)
+    bench.commands._denials._until = 0.0
+    bench.commands.report()
+
+    assert held == 10
+    assert bench.audit[-1] == 'ev="deny" n="15" detail="15 more commands of 1 callers were denied"'
