@@ -45,7 +45,7 @@ def test_a_follower_outlives_libvirtd(lab: Lab, guest: Guest) -> None:
 
 
 def test_a_stamp_outlives_libvirtd_and_reboots(lab: Lab, guest: Guest) -> None:
-    wait_for(lambda: "started" in listed(lab, guest), 5.0, "the stamp")
+    wait_for(lambda: "started" in listed(lab, guest), 20, "the stamp")
     before, boots = listed(lab, guest)["started"], guest.boots()
 
     answer = lab.rxm("reboot", "--wait", guest.name)
@@ -56,7 +56,7 @@ def test_a_stamp_outlives_libvirtd_and_reboots(lab: Lab, guest: Guest) -> None:
 
 
 def test_what_runs_without_a_stamp_gets_the_start_of_its_process(lab: Lab, guest: Guest) -> None:
-    wait_for(lambda: "started" in listed(lab, guest), 5.0, "the stamp")
+    wait_for(lambda: "started" in listed(lab, guest), 20, "the stamp")
     before = listed(lab, guest)["started"]
     assert lab.first.virsh("metadata", guest.name, "urn:xman:1", "--live", "--remove").status == 0
     assert "started" not in listed(lab, guest)
@@ -71,12 +71,12 @@ def test_what_runs_without_a_stamp_gets_the_start_of_its_process(lab: Lab, guest
 
 
 def test_what_was_saved_goes_on_with_its_run(lab: Lab, guest: Guest) -> None:
-    wait_for(lambda: "started" in listed(lab, guest), 5.0, "the stamp")
+    wait_for(lambda: "started" in listed(lab, guest), 20, "the stamp")
     before = listed(lab, guest)["started"]
 
     assert lab.rxm("suspend", guest.name).status == 0
     assert lab.rxm("resume", guest.name).status == 0
-    wait_for(lambda: "started (restored)" in lab.rxm("events", guest.name).stdout, 10.0, "the event")
+    wait_for(lambda: "started (restored)" in lab.rxm("events", guest.name).stdout, 20, "the event")
 
     assert listed(lab, guest)["started"] == before
 

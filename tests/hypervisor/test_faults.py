@@ -48,7 +48,7 @@ def xmand_changing(lab: Lab, daemon: Daemon) -> Iterator[Running]:
     assert daemon.rxm(lab.alice, "list").status == 0
     with lab.first.libvirtd_hangs():
         running = Running(lab, daemon, "pause", "test")
-        wait_for(lambda: bool(daemon.syslog.audit(ev="begin", verb="pause")), 10, "the command")
+        wait_for(lambda: bool(daemon.syslog.audit(ev="begin", verb="pause")), 20, "the command")
         yield running
 
 
@@ -92,7 +92,7 @@ def test_a_hung_libvirtd_costs_its_own_commands_only(lab: Lab, subject: Daemon) 
     assert "may still happen" in changed.stderr
     # It wakes up, and what was reported unknown is told after all.
     assert subject.syslog.wait(ev="late", verb="pause")["res"] in ("ok", "unknown")
-    wait_for(lambda: subject.rxm(lab.alice, "list").status == 0, 15, "xmand's recovery")
+    wait_for(lambda: subject.rxm(lab.alice, "list").status == 0, 20, "xmand's recovery")
     lab.first.virsh("resume", "test", uri=URI)
 
 
@@ -118,7 +118,7 @@ def test_more_commands_than_threads_wait_for_a_hung_libvirtd(lab: Lab) -> None:
         answers = [one.answer() for one in running]
 
     assert [answer.status for answer in answers] == [8] * 6
-    wait_for(lambda: daemon.rxm(lab.alice, "list").status == 0, 15, "xmand's recovery")
+    wait_for(lambda: daemon.rxm(lab.alice, "list").status == 0, 20, "xmand's recovery")
     assert daemon.stop() == 0
 
 
@@ -139,7 +139,7 @@ def test_a_libvirtd_that_dies_again_and_again(lab: Lab, subject: Daemon) -> None
         begun = len(subject.syslog.audit(ev="begin"))
         with lab.first.libvirtd_hangs():
             running = [Running(lab, subject, "list"), Running(lab, subject, "pause", "mortal")]
-            wait_for(lambda begun=begun: len(subject.syslog.audit(ev="begin")) == begun + 2, 10, "both commands")  # type: ignore[misc]
+            wait_for(lambda begun=begun: len(subject.syslog.audit(ev="begin")) == begun + 2, 20, "both commands")  # type: ignore[misc]
             lab.first.kill_libvirtd()
             statuses = [one.answer().status for one in running]
         assert statuses[0] == 8, statuses

@@ -146,4 +146,4 @@ def test_what_a_container_cannot_do_is_unsupported(containers: Containers, box: 
 
     assert answer.status == 12, answer
     assert "cannot do that" in answer.stderr
-    wait_for(lambda: state_of(containers, box) == "running", 5, "its going on")
+    wait_for(lambda: state_of(containers, box) == "running", 20, "its going on")

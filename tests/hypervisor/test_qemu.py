@@ -28,7 +28,7 @@ def ticks_go_on(guest: Guest) -> bool:
     """Whether the guest's clock moves."""
     before = len(guest.ticks())
     try:
-        wait_for(lambda: len(guest.ticks()) > before, 5, "a tick")
+        wait_for(lambda: len(guest.ticks()) > before, 20, "a tick")
     except TimeoutError:
         return False
     return True

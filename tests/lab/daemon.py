@@ -71,7 +71,7 @@ class SyslogFile:
 
     def wait(self, **fields: str) -> dict[str, str]:
         """Return the last audit line that has all of `fields`, waiting for it."""
-        wait_for(lambda: bool(self.audit(**fields)), 5.0, f"an audit line with {fields}")
+        wait_for(lambda: bool(self.audit(**fields)), 20.0, f"an audit line with {fields}")
         return self.audit(**fields)[-1]
 
     def close(self) -> None:

@@ -68,7 +68,7 @@ class Host:
     def start(self) -> None:
         """Wait for the namespaces and start libvirtd in them."""
         arguments = Path(f"/proc/{self._holder.pid}/cmdline")
-        wait_for(lambda: arguments.read_bytes().startswith(b"sleep"), 10, "the host's namespaces")
+        wait_for(lambda: arguments.read_bytes().startswith(b"sleep"), 20, "the host's namespaces")
         self.start_libvirtd()
 
     def start_libvirtd(self) -> None:

@@ -150,7 +150,7 @@ def test_progress_is_the_last_line_for_a_person(stage: Stage) -> None:
         stage.runner.look()
         return stage.get(identifier)["progress"] == "migrating 60 %"
 
-    wait_for(told, 10, "the progress")
+    wait_for(told, 20, "the progress")
     (stage.directory / "go").touch()
     stage.until_over(identifier)
 

@@ -91,7 +91,7 @@ def refused(daemon: Daemon, connect: Callable[[], RawClient]) -> str:
         client.send(FLAGS_DATA, client.context.wrap(LIST, True).message)
     while client.receive():
         pass
-    wait_for(lambda: len(daemon.syslog.audit(ev="conn")) > seen, 5, "a line in the log")
+    wait_for(lambda: len(daemon.syslog.audit(ev="conn")) > seen, 20, "a line in the log")
     assert len(daemon.syslog.audit(ev="begin")) == begun
     return daemon.syslog.audit(ev="conn")[-1]["detail"]
 
@@ -130,7 +130,7 @@ def test_delegated_credentials_are_dropped_and_logged(
 
     assert client.authenticated()
 
-    wait_for(lambda: bool(daemon.syslog.audit(ev="auth", detail="deleg=1, dropped")), 5, "a line in the log")
+    wait_for(lambda: bool(daemon.syslog.audit(ev="auth", detail="deleg=1, dropped")), 20, "a line in the log")
 
 
 # --- messages --------------------------------------------------------------------------------------------------------

@@ -344,7 +344,7 @@ def test_the_end_of_an_owner_gives_the_host_back(site: Site, hooked: Daemon) -> 
 
     site.rxm("destroy", "vm2")
 
-    wait_for(lambda: site.states()["vm1"] == "running-preemptible", 10, "the return of vm1")
+    wait_for(lambda: site.states()["vm1"] == "running-preemptible", 20, "the return of vm1")
     assert site.size("vm1") == FULL
     dropped = hooked.syslog.wait(ev="settle", dom="vm2")
     assert dropped["detail"] == "drop-jobs: 4712 of alice@XMAN.TEST, of an earlier start"
@@ -355,4 +355,4 @@ def test_a_domain_that_comes_beside_an_owner_is_parked(site: Site) -> None:
     site.start("vm1", "4711")
 
     site.rxm("start", "vm3")
-    wait_for(lambda: site.size("vm3") == PARKED, 10, "the parking of vm3")
+    wait_for(lambda: site.size("vm3") == PARKED, 20, "the parking of vm3")

@@ -165,6 +165,8 @@ def check(lab: Lab, verb: str, step: str, port: int) -> None:
     unknown = verb == "reboot" and step in TORN
     assert answer.status == (10 if unknown else 0), (step, answer)
     assert crash.state() == after, step
+    if step in TORN:
+        daemon.syslog.wait(ev="end", recovered="1")
     assert judged(daemon) == (step in TORN), step
     assert daemon.stop() == 0
     assert [ended is not None for ended in entries(crash.directory)] == [True], step

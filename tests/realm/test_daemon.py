@@ -203,7 +203,7 @@ def test_garbage_is_dropped_with_one_line(daemon: Daemon) -> None:
         client.settimeout(10)
         client.sendall(b"GET / HTTP/1.1\r\n\r\n")
         assert client.recv(100) == b""
-    wait_for(lambda: bool(daemon.syslog.audit(ev="conn")), 5, "a line about the connection")
+    wait_for(lambda: bool(daemon.syslog.audit(ev="conn")), 20, "a line about the connection")
 
 
 def test_the_python_api(daemon: Daemon, alice: dict[str, str]) -> None:

@@ -61,7 +61,7 @@ def nudge(daemon: Daemon, alice: dict[str, str], vm: str) -> None:
 
 
 def test_what_happened_is_remembered(daemon: Daemon, alice: dict[str, str], vm: str) -> None:
-    wait_for(lambda: "started" in daemon.rxm(alice, "events", vm).stdout, 5.0, "the event")
+    wait_for(lambda: "started" in daemon.rxm(alice, "events", vm).stdout, 20, "the event")
 
     line = next(line for line in daemon.rxm(alice, "events", vm).stdout.splitlines() if "started" in line)
 
@@ -86,7 +86,7 @@ def test_a_domain_that_is_gone_is_remembered(daemon: Daemon, alice: dict[str, st
     assert daemon.rxm(alice, "create", "--transient", "-", stdin=for_test_driver("brief")).status == 0
     assert daemon.rxm(alice, "destroy", "brief").status == 0
 
-    wait_for(lambda: "stopped (destroyed)" in daemon.rxm(alice, "events", "brief").stdout, 5.0, "its last event")
+    wait_for(lambda: "stopped (destroyed)" in daemon.rxm(alice, "events", "brief").stdout, 20, "its last event")
 
 
 def test_events_come_while_they_happen(daemon: Daemon, alice: dict[str, str], vm: str, follower: Following) -> None:

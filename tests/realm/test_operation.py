@@ -28,7 +28,7 @@ def hang_up(daemon: Daemon, said: str) -> None:
     """Send SIGHUP and wait for what the daemon says to it."""
     seen = len(daemon.syslog.lines())
     daemon.process.send_signal(signal.SIGHUP)
-    wait_for(lambda: any(said in line for line in daemon.syslog.lines()[seen:]), 5, said)
+    wait_for(lambda: any(said in line for line in daemon.syslog.lines()[seen:]), 20, said)
 
 
 def test_sighup_reads_the_configuration_and_its_drop_ins(subject: Daemon, alice: dict[str, str]) -> None:
@@ -136,7 +136,7 @@ def test_sigterm_does_not_wait_for_who_only_waits(realm: Realm, alice: dict[str,
     daemon = Daemon(realm, tmp_path / "x", admins=ADMINS)
     with Peer(alice, daemon.port) as client:
         client.send(command(b"wait", b"test", b"--for", b"off"))
-        wait_for(lambda: bool(daemon.syslog.audit(ev="begin", verb="wait")), 5, "the command")
+        wait_for(lambda: bool(daemon.syslog.audit(ev="begin", verb="wait")), 20, "the command")
 
         assert daemon.stop() == 0
 

@@ -148,7 +148,7 @@ def test_those_who_wait_keep_nobody_from_looking(
     daemon = Daemon(realm, directory, admins=("alice@XMAN.TEST",), tables="[limits]\nworkers = 1\n")
     with ThreadPoolExecutor(3) as pool:
         waiting = [pool.submit(daemon.rxm, alice, "wait", "test", "--for", "paused") for _ in range(3)]
-        wait_for(lambda: len(daemon.syslog.audit(ev="begin", verb="wait")) == 3, 10, "the three who wait")
+        wait_for(lambda: len(daemon.syslog.audit(ev="begin", verb="wait")) == 3, 20, "the three who wait")
         assert daemon.rxm(alice, "list").status == 0
         assert daemon.rxm(alice, "pause", "test").status == 0
 

@@ -46,7 +46,7 @@ def remctld(realm: Realm, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
          "-k", realm.keytab, "-P", str(directory / "pid")],
         env=realm.env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
-    wait_for(lambda: (directory / "pid").exists(), 10, "remctld's start")
+    wait_for(lambda: (directory / "pid").exists(), 20, "remctld's start")
     yield port
     end(server)
 
