@@ -8,7 +8,6 @@ import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import Future
-from typing import TypeVar
 
 from xman import outcome
 from xman.errors import RefusedError, UnknownOutcomeError, XmanError
@@ -23,7 +22,6 @@ from xmand.workers import NotFinishedError, NotStartedError, Workers
 
 logger = logging.getLogger(__name__)
 
-_T = TypeVar("_T")
 # A disk that takes longer than this is as good as broken.
 _JOURNAL_SECONDS = 10.0
 
