@@ -16,13 +16,15 @@ MODULES = $(PREFIX)/lib/xman
 UNITS = $(PREFIX)/lib/systemd/system
 INSTALLED = $(addprefix $(DESTDIR)$(MODULES)/,xman rxm rxmweb xmand)
 
-.PHONY: help demo screenshots test test-xen soak bench lint types install clean
+.PHONY: help demo screenshots test test-xen test-deb soak bench deb lint types install clean
 
 help:
 	@echo 'make demo                   the main job on this machine, in a throw-away realm, without a hypervisor'
 	@echo 'make demo HYPERVISOR=qemu   the same with a real guest'
 	@echo 'make test                   everything: style, types, and all tests'
 	@echo 'make bench [QUICK=1]        what it costs, beside virsh, remctl and libvirtd, in one run (as root)'
+	@echo 'make deb                    packages for Debian, in .build/deb'
+	@echo 'make test-deb               the packages in a fresh Debian root (as root; a few minutes)'
 	@echo 'make install                all commands under PREFIX ($(PREFIX)), with compiled modules and man pages'
 	@echo 'make test-xen               the verbs on two real Xen hosts in QEMU (10 minutes, 3 GB of memory)'
 	@echo 'make soak                   what make test does of leaks and fuzzing, at length'
@@ -98,7 +100,17 @@ from rxmweb.cli import main
 main()
 endef
 
-export RXM RXMWEB XMAND
+define SLURM
+#!$(INTERPRETER) -I
+import sys
+
+sys.path.append("$(MODULES)")
+from rxm.slurm.cli import main
+
+main()
+endef
+
+export RXM RXMWEB SLURM XMAND
 
 install:
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(MODULES) $(DESTDIR)$(SYSCONFDIR)/xman $(DESTDIR)$(UNITS)
@@ -109,8 +121,9 @@ install:
 	$(INTERPRETER) -I -m compileall -q -f --invalidation-mode unchecked-hash -s "$(DESTDIR)" $(INSTALLED)
 	printf '%s\n' "$$RXM" >$(DESTDIR)$(PREFIX)/bin/rxm
 	printf '%s\n' "$$RXMWEB" >$(DESTDIR)$(PREFIX)/bin/rxmweb
+	printf '%s\n' "$$SLURM" >$(DESTDIR)$(PREFIX)/bin/xman-slurm
 	printf '%s\n' "$$XMAND" >$(DESTDIR)$(PREFIX)/bin/xmand
-	chmod 755 $(addprefix $(DESTDIR)$(PREFIX)/bin/,rxm rxmweb xmand)
+	chmod 755 $(addprefix $(DESTDIR)$(PREFIX)/bin/,rxm rxmweb xman-slurm xmand)
 	for page in man/*; do \
 	  install -D -m 644 $$page $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/} || exit 1; \
 	done
@@ -125,6 +138,20 @@ install:
 	for file in etc/xman/*; do \
 	  [ -e $(DESTDIR)$(SYSCONFDIR)/xman/$${file##*/} ] || install -m 644 $$file $(DESTDIR)$(SYSCONFDIR)/xman || exit 1; \
 	done
+
+# The packages are left in .build/deb. The tree is copied first: the build leaves files where it works.
+deb:
+	@tests/lab/setup.sh deb
+	rm -rf .build/deb && mkdir -p .build/deb/xman
+	git ls-files -z --cached --others --exclude-standard | xargs -0 cp --parents -t .build/deb/xman
+	cd .build/deb/xman && dpkg-buildpackage -b -us -uc
+	rm -rf .build/deb/xman
+	@ls .build/deb/*.deb
+
+# In a fresh Debian root, as root: installs the packages, starts xmand and runs rxm.
+test-deb: deb
+	@tests/lab/setup.sh test
+	@$(PYTHON) -m pytest tests/deb $(PYTEST_ARGS)
 
 clean:
 	rm -rf .venv .build .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info

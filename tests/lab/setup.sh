@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# setup.sh demo|test|xen [HYPERVISOR] - install what is missing for `make demo`, `make test` or `make test-xen`; fast where
-# nothing is.
+# setup.sh demo|test|xen|deb [HYPERVISOR] - install what is missing for `make demo`, `make test`, `make test-xen` or
+# `make deb`; fast where nothing is.
 #
 # Debian's packages (as root, or through sudo), a virtual environment in .venv, and in .build what no package installs
 # in the shape that a test needs. Nothing else of the machine is changed, and no service is started: daemons are run by
@@ -8,7 +8,7 @@
 set -eu
 cd "$(dirname "$0")/../.."
 
-purpose=${1:?demo, test or xen}
+purpose=${1:?demo, test, xen or deb}
 hypervisor=${2:-test}
 
 packages="gcc libkrb5-dev libvirt-dev pkg-config python3-dev python3-venv" # what pip compiles gssapi and libvirt with
@@ -25,6 +25,8 @@ if [ "$purpose" = test ]; then
   # The libraries of what is only unpacked (below).
   packages+=" $(apt-cache depends remctl-server $slurm_packages $postgresql 2>/dev/null |
     sed -n 's/^ *Depends: \(lib.*\)/\1/p' | grep -v '^libllvm' | sort -u | tr '\n' ' ')"
+elif [ "$purpose" = deb ]; then
+  packages="debhelper dh-python dpkg-dev mmdebstrap python3"
 elif [ "$purpose" = xen ]; then
   packages+=" busybox-static cpio e2fsprogs krb5-pkinit mmdebstrap openssh-client openssl qemu-system-x86 qemu-utils xz-utils"
 elif [ "$hypervisor" = qemu ]; then
@@ -82,6 +84,8 @@ if [ -n "$missing" ]; then
   update
   as_root apt-get -qq install --no-install-recommends -y $missing >/dev/null
 fi
+
+[ "$purpose" != deb ] || exit 0
 
 # Debian's interpreter: the one that Debian's bindings, and later our packages, are for.
 fingerprint=$(cat setup.cfg pyproject.toml common/xman/__init__.py | sha256sum)
