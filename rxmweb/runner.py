@@ -94,7 +94,7 @@ class Runner:
         self._engine = engine
         self._rxm = rxm
         self._tickets = tickets
-        self._portal = portal_name()
+        self._portal = portal_name(settings)
         self._directory = child.private_directory(Path(settings.run_dir) / "actions")
         self._stop = threading.Event()
         self._at_work: list[Work] = []
@@ -166,9 +166,9 @@ class Runner:
         self._tickets.of_action(work.id).unlink(missing_ok=True)
 
 
-def portal_name() -> str:
-    """Return the name of this machine among those that share a database."""
-    return os.uname().nodename
+def portal_name(settings: Settings) -> str:
+    """Return the name of this portal among those that share a database: where its tickets are."""
+    return f"{os.uname().nodename}:{settings.run_dir}"
 
 
 def _feed(process: "subprocess.Popen[bytes]", text: bytes) -> None:

@@ -66,7 +66,7 @@ class SignOn:
     def _begin(self, principal: str, ticket: str, problem: str, seconds: float) -> tuple[str, Session]:
         seconds = min(seconds, self._settings.session_hours * 3600)
         logger.info("%s signed on%s", principal, "" if ticket else f", and cannot act: {problem}")
-        return sessions.begin(self._engine, principal, portal_name(), ticket, problem, seconds)
+        return sessions.begin(self._engine, principal, portal_name(self._settings), ticket, problem, seconds)
 
     def _keep(self, identity: Identity) -> tuple[str, str, float]:
         """Keep what was delegated; return (its name, why there is none, for how many seconds)."""

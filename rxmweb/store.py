@@ -1,6 +1,7 @@
 """The database: SQLite, or PostgreSQL by its DSN."""
 
 import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,9 @@ from xman.errors import ConfigurationError, HypervisorError
 
 # A page is read while the collector writes; SQLite lets one writer at a time in, each for some milliseconds.
 _BUSY_SECONDS = 15
+# The portal's two processes may be making the tables at the same moment; who comes second finds them made.
+_TRIES = 3
+_PAUSE_SECONDS = 0.3
 
 
 class StoreError(HypervisorError):
@@ -41,10 +45,14 @@ def open_store(dsn: str) -> Engine:
             _make_private(Path(url.database))
         engine = create_engine(url, poolclass=NullPool, connect_args={"timeout": _BUSY_SECONDS})
         event.listen(engine, "connect", _prepare_sqlite)
-    try:
-        schema.metadata.create_all(engine)
-    except SQLAlchemyError as error:
-        raise StoreError(f"the database cannot be used: {plain(error)}") from error
+    for tries_left in reversed(range(_TRIES)):
+        try:
+            schema.metadata.create_all(engine)
+            break
+        except SQLAlchemyError as error:
+            if not tries_left:
+                raise StoreError(f"the database cannot be used: {plain(error)}") from error
+            time.sleep(_PAUSE_SECONDS)
     return engine
 
 

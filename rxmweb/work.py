@@ -38,7 +38,7 @@ def work(settings: Settings) -> None:
         if time.monotonic() - swept > _SWEEP_SECONDS:
             swept = time.monotonic()
             try:
-                tickets.sweep(sessions.tickets(engine, portal_name()))
+                tickets.sweep(sessions.tickets(engine, portal_name(settings)))
             except SQLAlchemyError as error:
                 logging.getLogger(__name__).error("the database cannot be used: %s", store.plain(error))
     for part in (collector, runner):

@@ -84,7 +84,7 @@ def queue(wanted: Request) -> Any:
     identifier = actions.new_id()
     if not here.tickets.give(g.session.ticket, identifier):
         return cannot_act()
-    actions.add(here.engine, wanted, portal_name(), identifier)
+    actions.add(here.engine, wanted, portal_name(here.settings), identifier)
     return redirect(url_for("actions.one_action", identifier=identifier), code=303)
 
 

@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests.lab import demo_portal
 from tests.lab.daemon import Daemon
 from tests.lab.descriptions import for_test_driver
 from tests.lab.hypervisor import Guest, Host, Network, why_not
@@ -149,8 +150,15 @@ def main() -> None:
     stages = {"test": without_hypervisor, "qemu": with_qemu}
     with tempfile.TemporaryDirectory(prefix="xman-demo-") as directory, stages[hypervisor](Path(directory)) as stage:
         perform(stage, hypervisor)
-        if sys.stdin.isatty() and sys.stdout.isatty():
-            shell(stage)
+        with contextlib.ExitStack() as ends:
+            if hypervisor == "test":  # with a real guest everything is in a network of its own, where no browser is
+                stage.kinit("alice", "-f")
+                portal = ends.enter_context(demo_portal.portal(stage.realm, stage.daemon, stage.env))
+                demo_portal.show(portal, stage.env, stage.domain, say)
+            if sys.stdin.isatty() and sys.stdout.isatty():
+                if hypervisor == "test":
+                    say(demo_portal.how_to_open(portal, stage.env))
+                shell(stage)
     say("That was the main job. README.md says how to do it on a real host.")
 
 

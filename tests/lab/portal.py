@@ -16,19 +16,21 @@ class Portal:
         self, realm: Realm, directory: Path, *, hosts: tuple[str, ...], port: int, settings: str = "",
         tables: str = "", database: str = "", readers: tuple[str, ...] = ("*",), interval: float = 1.0,
         collector_keytab: str = "", env: dict[str, str] | None = None, prefix: tuple[str, ...] = (),
-        listen: str = "127.0.0.1",
+        listen: str = "127.0.0.1", name: str = PORTAL,
     ) -> None:  # fmt: skip
         directory.mkdir(parents=True, exist_ok=True)
         self.directory = directory
         self.port = free_ports(1)
-        self.url = f"http://{PORTAL}:{self.port}"
+        # What browsers call it, for which the realm has a key.
+        self.name = name
+        self.url = f"http://{name}:{self.port}"
         self.database = database or f"sqlite:///{directory / 'portal.db'}"
         self.run_dir = directory / "run"
         self._env = realm.env | (env or {})
         self._prefix = prefix
-        keytab = realm.directory / "http.keytab"
+        keytab = realm.directory / f"http-{name}.keytab"
         if not keytab.exists():
-            realm.add_service(f"HTTP/{PORTAL}", str(keytab))
+            realm.add_service(f"HTTP/{name}", str(keytab))
         self.config = directory / "rxmweb.toml"
         names = ", ".join(f'"{host}"' for host in hosts)
         who = ", ".join(f'"{reader}"' for reader in readers)
@@ -40,7 +42,11 @@ class Portal:
         )
         self.worker = self._start("work")
         self.server = self._start("serve")
-        wait_for(self._listening, _START_SECONDS, "the portal's start")
+        try:
+            wait_for(self._listening, _START_SECONDS, "the portal's start")
+        except (RuntimeError, TimeoutError):
+            self.stop()
+            raise
 
     def restart_server(self) -> None:
         """End the web workers and start others, as an upgrade does."""

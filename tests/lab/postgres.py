@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
 from tests.lab.process import ROOT, end, free_ports, wait_for
@@ -32,37 +33,37 @@ class Postgres:
     """One server on a port of its own. `hba` stands for pg_hba.conf instead of trust, `settings` in postgresql.conf."""
 
     def __init__(
-        self, directory: Path, *, hba: str = "", settings: str = "", env: dict[str, str] | None = None,
-        files: tuple[Path, ...] = (),
+        self, *, hba: str = "", settings: str = "", env: dict[str, str] | None = None, files: tuple[Path, ...] = (),
     ) -> None:  # fmt: skip
+        """`files` are copied to where the server can read them, by their names: `{home}` in `settings` and `env`."""
         folder = binaries()
         assert folder is not None
         self._bin = folder
-        self._env = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"} | (env or {})
-        self.directory = directory / "data"
+        # Not under pytest's own directory, which every run of pytest closes to others again.
+        self._home = Path(tempfile.mkdtemp(prefix="xman-postgresql-"))
+        given = {key: value.format(home=self._home) for key, value in (env or {}).items()}
+        self._env = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"} | given
+        self.directory = self._home / "data"
         self.port = free_ports(1)
         self._databases = 0
         root = os.geteuid() == 0
         self._as = ["setpriv", f"--reuid={_NOBODY}", f"--regid={_NOBODY}", "--clear-groups"] if root else []
+        self.directory.mkdir()
+        for source in files:
+            shutil.copyfile(source, self._home / source.name)
         if root:
-            # Its own user must get through to its own directory, and to nothing else on the way.
-            for path in (directory, *directory.parents):
-                if path.stat().st_uid == os.geteuid() and path != Path(path.anchor):
-                    path.chmod(path.stat().st_mode | 0o011)
-            self.directory.mkdir()
-            os.chown(self.directory, int(_NOBODY), int(_NOBODY))
-            for owned in files:
-                os.chown(owned, int(_NOBODY), int(_NOBODY))
+            for path in (self._home, *self._home.iterdir()):
+                os.chown(path, int(_NOBODY), int(_NOBODY))
         self._run("initdb", "--username=xman", "--auth=trust", "--no-sync", "-D", str(self.directory))
         with (self.directory / "postgresql.conf").open("a") as file:
             # Nothing of a test's need survive.
             file.write(
                 f"listen_addresses = '127.0.0.1'\nport = {self.port}\nunix_socket_directories = ''\nfsync = off\n"
-                f"shared_buffers = 16MB\nmax_connections = 60\n{settings}\n"
+                f"shared_buffers = 16MB\nmax_connections = 60\n{settings.format(home=self._home)}\n"
             )
         if hba:
             (self.directory / "pg_hba.conf").write_text(hba)
-        self._log = (directory / "postgresql.log").open("wb")
+        self._log = (self._home / "postgresql.log").open("wb")
         self._process = subprocess.Popen(
             [*self._as, str(self._bin / "postgres"), "-D", str(self.directory)],
             env=self._env, stdout=self._log, stderr=self._log, cwd="/",
@@ -85,6 +86,7 @@ class Postgres:
         self._process.send_signal(2)  # SIGINT: at once, and in order
         end(self._process)
         self._log.close()
+        shutil.rmtree(self._home)
 
     def _run(self, program: str, *words: str) -> None:
         command = [*self._as, str(self._bin / program), *words]

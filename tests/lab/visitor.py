@@ -12,7 +12,6 @@ from urllib.parse import urlencode
 import gssapi
 
 from tests.lab.portal import Portal
-from tests.lab.realm import PORTAL
 
 _SPNEGO = gssapi.OID.from_int_seq("1.3.6.1.5.5.2")
 
@@ -77,7 +76,7 @@ class Visitor:
 
     def _once(self, method: str, path: str, body: str | None, headers: dict[str, str]) -> Page:
         connection = http.client.HTTPConnection("127.0.0.1", self._portal.port, timeout=30)
-        sent = {"Host": f"{PORTAL}:{self._portal.port}"} | headers
+        sent = {"Host": f"{self._portal.name}:{self._portal.port}"} | headers
         if self.cookies:
             sent["Cookie"] = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
         try:
@@ -98,6 +97,6 @@ class Visitor:
         flags = int(gssapi.RequirementFlag.mutual_authentication)
         if self._delegate:
             flags |= int(gssapi.RequirementFlag.delegate_to_peer)
-        name = gssapi.Name(f"HTTP@{PORTAL}", gssapi.NameType.hostbased_service)
+        name = gssapi.Name(f"HTTP@{self._portal.name}", gssapi.NameType.hostbased_service)
         context = gssapi.SecurityContext(name=name, creds=credentials, usage="initiate", mech=_SPNEGO, flags=flags)
         return base64.b64encode(context.step(None) or b"").decode()

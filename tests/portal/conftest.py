@@ -11,11 +11,11 @@ from tests.lab import postgres
 
 
 @pytest.fixture(scope="session")
-def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[postgres.Postgres]:
+def postgresql() -> Iterator[postgres.Postgres]:
     """A PostgreSQL server of our own."""
     if reason := postgres.why_not():
         pytest.skip(reason)
-    server = postgres.Postgres(tmp_path_factory.mktemp("postgresql"))
+    server = postgres.Postgres()
     yield server
     server.stop()
 

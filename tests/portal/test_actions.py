@@ -20,7 +20,6 @@ from tests.lab.process import wait_for
 from tests.portal.reports import domain, line
 from xman import outcome
 
-HERE = portal_name()
 TARGETS = (Target("h1", "u1", "vm1"), Target("h2", "u2", "vm2"))
 
 
@@ -45,6 +44,7 @@ class Stage:
         self.rxm, self.tickets = Rxm(self.settings), Tickets(self.settings)
         self.rxm.prepare()
         self.tickets.prepare()
+        self.name = portal_name(self.settings)
         self.runner = self.new_runner()
 
     def script(self, text: str) -> None:
@@ -61,7 +61,7 @@ class Stage:
         identifier = actions.new_id()
         self.tickets.of_action(identifier).write_text("ticket")
         wanted = Request("alice@R", "pause", targets or TARGETS, **facts)  # type: ignore[arg-type]
-        return actions.add(self.engine, wanted, HERE, identifier)
+        return actions.add(self.engine, wanted, self.name, identifier)
 
     def get(self, identifier: str) -> dict[str, object]:
         """Return an action as it stands."""
@@ -173,7 +173,7 @@ def test_an_action_outlives_its_runner(stage: Stage) -> None:
 
 def test_a_number_that_another_process_has_now_is_not_taken_for_the_child(stage: Stage) -> None:
     identifier = stage.ask()
-    actions.claim(stage.engine, HERE, 9)
+    actions.claim(stage.engine, stage.name, 9)
     actions.began(stage.engine, identifier, os.getpid(), 1)
     stage.runner.stop()
     stage.runner.run()
