@@ -16,13 +16,14 @@ MODULES = $(PREFIX)/lib/xman
 UNITS = $(PREFIX)/lib/systemd/system
 INSTALLED = $(addprefix $(DESTDIR)$(MODULES)/,xman rxm rxmweb xmand)
 
-.PHONY: help demo screenshots test test-xen test-deb soak bench deb lint types install clean
+.PHONY: help demo screenshots test test-xen test-deb soak bench bench-attack deb lint types install clean
 
 help:
 	@echo 'make demo                   the main job on this machine, in a throw-away realm, without a hypervisor'
 	@echo 'make demo HYPERVISOR=qemu   the same with a real guest'
 	@echo 'make test                   everything: style, types, and all tests'
 	@echo 'make bench [QUICK=1]        what it costs, beside virsh, remctl and libvirtd, in one run (as root)'
+	@echo 'make bench-attack [QUICK=1] what an honest client notices of crowds and floods'
 	@echo 'make deb                    packages for Debian, in .build/deb'
 	@echo 'make test-deb               the packages in a fresh Debian root (as root; a few minutes)'
 	@echo 'make install                all commands under PREFIX ($(PREFIX)), with compiled modules and man pages'
@@ -48,6 +49,11 @@ test:
 bench:
 	@tests/lab/setup.sh test
 	@$(PYTHON) -m bench $(if $(QUICK),--quick,--write bench/RESULTS.md)
+
+# What an honest client notices of crowds and floods; a few minutes.
+bench-attack:
+	@tests/lab/setup.sh test
+	@$(PYTHON) -m bench.attack $(if $(QUICK),--quick,--write bench/ATTACK.md)
 
 # Not a part of `make test`: everything in it is emulated, hypervisor and all.
 test-xen:

@@ -11,11 +11,12 @@ from xman.errors import HypervisorError, UnknownOutcomeError, XmanError
 from xman.result import Result
 from xman.verbs import Verb
 from xmand.answer import Answer
-from xmand.call import Call
+from xmand.call import Call, Handler
 from xmand.request import Request
 from xmand.settings import Limits
 from xmand.stream import StreamOverError
 from xmand.verbs import HANDLERS
+from xmand.virt.driver import READ
 from xmand.workers import NotFinishedError, NotStartedError, Workers
 
 logger = logging.getLogger(__name__)
@@ -24,6 +25,8 @@ logger = logging.getLogger(__name__)
 _HEADROOM_SECONDS = 0.5
 # Beyond any verb that has no deadline of its own.
 _FOR_EVER_SECONDS = 366 * 86_400.0
+# A libvirt that was lost within so many seconds has died; one that takes longer to be lost hangs.
+_RESTART_SECONDS = 2.0
 
 # Where a verb's end was not waited for: how it ends, if it does.
 Later = Future[Answer]
@@ -58,7 +61,7 @@ class Executor:
         workers = self._workers if not long else self._stream_workers if request.parsed.follows else self._long_workers
         later: Later | None = None
         try:
-            done = await workers.run(lambda: handler(call), seconds)
+            done = await workers.run(lambda: carry_out(handler, call), seconds)
             return Answer(outcome.OK, request.ms(), done=done), None
         except StreamOverError as over:
             return Answer(outcome.OK, request.ms(), done=Result(notes=(str(over),))), None
@@ -84,6 +87,19 @@ class Executor:
         if isinstance(asked, float) and (seconds is None or asked < seconds or waiting):
             seconds = max(asked - _HEADROOM_SECONDS, asked / 2)
         return seconds, waiting is not None or kind == verbs.NONE
+
+
+def carry_out(handler: Handler, call: Call) -> Result:
+    """Run a verb; once more where it changes nothing and libvirt was lost under it, as happens when that restarts."""
+    began = time.monotonic()
+    try:
+        return handler(call)
+    except HypervisorError:
+        if call.verb.changes or call.parsed.follows or time.monotonic() - began > _RESTART_SECONDS:
+            raise
+        if not call.host.driver.was_lost(READ):
+            raise
+    return handler(call)
 
 
 def _late(verb: Verb, seconds: float | None) -> XmanError:

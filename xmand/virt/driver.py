@@ -98,6 +98,11 @@ class Driver:
         finally:
             lock.release()
 
+    def was_lost(self, purpose: str) -> bool:
+        """Whether the connection for `purpose` was there and is not any more; it has not been made anew yet."""
+        connection = self._connections.get(purpose)
+        return connection is not None and not _alive(connection)
+
     def ticked(self) -> float:
         """Return the time.monotonic() of the last turn of libvirt's event loop."""
         return _ticked
