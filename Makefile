@@ -28,7 +28,7 @@ help:
 	@echo 'make test-deb               the packages in a fresh Debian root (as root; a few minutes)'
 	@echo 'make install                all commands under PREFIX ($(PREFIX)), with compiled modules and man pages'
 	@echo 'make test-xen               the verbs on two real Xen hosts in QEMU (10 minutes, 3 GB of memory)'
-	@echo 'make soak                   what make test does of leaks and fuzzing, at length'
+	@echo 'make soak                   what make test does of leaks, fuzzing and faults, at length'
 	@echo 'make screenshots            the pictures of the portal in docs/, anew'
 	@echo 'make clean                  remove what these made'
 
@@ -63,9 +63,10 @@ test-xen:
 # The sizes can be given: make soak XMAN_ROUNDS=100000
 soak: export XMAN_ROUNDS ?= 20000
 soak: export XMAN_MUTANTS ?= 1000000
+soak: export XMAN_STEPS ?= 500
 soak:
 	@tests/lab/setup.sh test
-	@$(PYTHON) -m pytest tests/realm/test_leaks.py tests/realm/test_token_fuzz.py $(PYTEST_ARGS)
+	@$(PYTHON) -m pytest tests/realm/test_leaks.py tests/realm/test_token_fuzz.py tests/hypervisor/test_chaos.py $(PYTEST_ARGS)
 
 lint:
 	@.venv/bin/ruff check .

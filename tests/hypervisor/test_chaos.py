@@ -1,0 +1,169 @@
+"""Faults in random order while somebody works: no wrong answer, nothing lost, nothing twice, nothing left behind."""
+
+import contextlib
+import os
+import random
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.hypervisor.conftest import Lab
+from tests.hypervisor.test_faults import Running
+from tests.lab.daemon import Answer, Daemon
+from tests.lab.process import wait_for
+
+# `make soak` takes more of them.
+STEPS = int(os.environ.get("XMAN_STEPS", "6"))
+_SEED = int(os.environ.get("XMAN_SEED", "2007"))
+_PORT = 4376
+_NAME = "tossed"
+_TARGETS = {"pause": "paused", "unpause": "running"}
+# Longer than anything here takes; a hung libvirtd is given up after the second.
+_PATIENCE = 30.0
+_LIMITS = "[limits]\nread_seconds = 3\nchange_seconds = 3\n"
+_ADMINS = ("alice@XMAN.TEST",)
+
+_CROWD = """\
+import socket, sys, time
+held = [socket.create_connection((sys.argv[1], int(sys.argv[2]))) for _ in range(60)]
+time.sleep(60)
+"""
+
+
+class Chaos:
+    """One xmand on the first host, one QEMU guest that only stands there, and what is known of its state."""
+
+    def __init__(self, lab: Lab) -> None:
+        self._lab = lab
+        self._chance = random.Random(_SEED)
+        self.daemon = self._start()
+        made = self.daemon.rxm(lab.alice, "create", "-", stdin=lab.guest(_NAME).empty_description())
+        assert made.status == 0, made
+        self.possible = {"running"}
+        self.lifetimes = 1
+
+    def _start(self) -> Daemon:
+        return self._lab.first.xmand(self._lab.realm, admins=_ADMINS, tables=_LIMITS, port=_PORT)
+
+    def step(self) -> str:
+        """Let one fault happen to one command, and judge the answer; return what was done."""
+        verb = self._chance.choice(["pause", "unpause", "pause", "unpause", "list"])
+        fault: Callable[[str], Answer] = self._chance.choice(
+            [self._nothing, self._libvirtd_dies, self._libvirtd_hangs, self._xmand_dies, self._bad_configuration,
+             self._list_away, self._syslog_away, self._crowd]
+        )  # fmt: skip
+        answer = fault(verb)
+        did = f"{verb} while {fault.__name__}: {answer}"
+        self._judge(verb, answer, did)
+        return did
+
+    def end(self) -> None:
+        """Take the guest away, and see that nothing is left of all this."""
+        assert self.daemon.rxm(self._lab.alice, "destroy", _NAME).status == 0
+        assert self.daemon.rxm(self._lab.alice, "delete", _NAME).status in (0, 7)
+        assert self.daemon.stop() == 0
+        assert "Traceback" not in self.daemon.stderr()
+
+    def _judge(self, verb: str, answer: Answer, did: str) -> None:
+        assert answer.status in (0, 3, 4, 5, 6, 8, 10), did
+        if verb in _TARGETS:
+            if answer.status == 0:
+                self.possible = {_TARGETS[verb]}
+            elif answer.status == 10:
+                self.possible.add(_TARGETS[verb])
+        wait_for(lambda: self._seen() != "", _PATIENCE, f"a list after {did}")
+        assert self._seen() in self.possible, did
+        self.possible = {self._seen()}
+
+    def _seen(self) -> str:
+        """Return the guest's state as xmand has it, empty where it cannot be told now."""
+        answer = self.daemon.rxm(self._lab.alice, "-j", "list", _NAME)
+        return answer.json()["result"]["domains"][0]["state"] if answer.status == 0 else ""
+
+    def _run(self, verb: str) -> Answer:
+        return self._begin(verb).answer()
+
+    def _begin(self, verb: str) -> Running:
+        return Running(self._lab, self.daemon, verb, _NAME)
+
+    @contextlib.contextmanager
+    def _hanging(self, verb: str) -> Iterator[Running]:
+        """Give a command that libvirtd does not get to."""
+        begun = len(self.daemon.syslog.audit(ev="begin"))
+        with self._lab.first.libvirtd_hangs():
+            running = self._begin(verb)
+            wait_for(lambda: len(self.daemon.syslog.audit(ev="begin")) > begun, _PATIENCE, "the command")
+            yield running
+
+    def _nothing(self, verb: str) -> Answer:
+        answer = self._run(verb)
+        assert answer.status == 0
+        return answer
+
+    def _libvirtd_dies(self, verb: str) -> Answer:
+        with self._hanging(verb) as running:
+            self._lab.first.kill_libvirtd()
+            answer = running.answer()
+        self._lab.first.start_libvirtd()
+        return answer
+
+    def _libvirtd_hangs(self, verb: str) -> Answer:
+        with self._hanging(verb) as running:
+            answer = running.answer()
+        if answer.status == 10:
+            self.daemon.syslog.wait(ev="late", verb=verb)
+        return answer
+
+    def _xmand_dies(self, verb: str) -> Answer:
+        with self._hanging(verb) as running:
+            self.daemon.process.kill()
+            self.daemon.process.wait()
+            answer = running.answer()
+        assert "Traceback" not in self.daemon.stderr()
+        self.daemon.syslog.close()
+        self.daemon = self._start()
+        self.lifetimes += 1
+        return answer
+
+    def _bad_configuration(self, verb: str) -> Answer:
+        good = self.daemon.config.read_text()
+        self.daemon.config.write_text(good.replace("listen =", "lissten =") + "\nworkers = 0\n")
+        self.daemon.process.send_signal(signal.SIGHUP)
+        answer = self._nothing(verb)
+        self.daemon.config.write_text(good)
+        self.daemon.process.send_signal(signal.SIGHUP)
+        return answer
+
+    def _list_away(self, verb: str) -> Answer:
+        self.daemon.k5login.unlink()
+        answer = self._run(verb)
+        self.daemon.allow(*_ADMINS)
+        assert answer.status == 5
+        return answer
+
+    def _syslog_away(self, verb: str) -> Answer:
+        with self.daemon.syslog.gone():
+            return self._nothing(verb)
+
+    def _crowd(self, verb: str) -> Answer:
+        # The host is in a network of its own: strangers come from there.
+        crowd = [*self.daemon.prefix, "python3", "-c", _CROWD, self._lab.first.address, str(_PORT)]
+        with subprocess.Popen(crowd, stderr=subprocess.DEVNULL) as process:
+            answer = self._nothing(verb)
+            process.kill()
+        return answer
+
+
+@pytest.fixture
+def chaos(lab: Lab) -> Iterator[Chaos]:
+    """The scene."""
+    made = Chaos(lab)
+    yield made
+    made.end()
+
+
+def test_faults_in_random_order(chaos: Chaos) -> None:
+    for _ in range(STEPS):
+        print(chaos.step())
