@@ -25,7 +25,7 @@ def version_of(reply: "Reply") -> str:
 def message(reply: "Reply", principal: str, verb: str) -> str:
     """Return the message for a protocol ERROR."""
     if reply.error == wire.ERROR_ACCESS:
-        return f"{principal} may not use {verb} here: it is not on the host's list (.k5login)."
+        return f"{principal} may not use {verb} here: it is not on its list (.k5login), nor allowed otherwise."
     if reply.error != wire.ERROR_UNKNOWN_COMMAND:
         return f"the host answered: {reply.error_text}."
     if not reply.older:

@@ -29,11 +29,6 @@ def losing(daemon: Daemon) -> Iterator[Proxy]:
     proxy.close()
 
 
-def events(daemon: Daemon, env: dict[str, str]) -> int:
-    """Return how often libvirt said that the domain was stopped or went on."""
-    return sum("domain test" in line for line in daemon.rxm(env, "-j", "dmesg").json()["result"]["lines"])
-
-
 def test_of_lost_replies_each_change_happens_once(
     daemon: Daemon, realm: Realm, alice: dict[str, str], losing: Proxy
 ) -> None:
@@ -44,14 +39,14 @@ def test_of_lost_replies_each_change_happens_once(
         f"    with rxm.connect('{FQDN}', int(sys.argv[1])) as host:\n"
         "        host.call('unpause' if number % 2 else 'pause', 'test')\n"
     )
-    before = events(daemon, alice)
+    before = len(told(daemon, alice))
 
     subprocess.run([sys.executable, "-c", program, str(losing.port), str(CHANGES)], env=alice, check=True)
 
     assert losing.broken > CHANGES / 4
     begun = daemon.syslog.audit(ev="begin", verb="pause") + daemon.syslog.audit(ev="begin", verb="unpause")
     assert len(begun) == CHANGES
-    assert events(daemon, alice) - before == CHANGES
+    assert len(told(daemon, alice)) - before == CHANGES
     ended = daemon.syslog.audit(ev="end", verb="pause") + daemon.syslog.audit(ev="end", verb="unpause")
     assert {(line["res"], line["code"]) for line in ended} == {("ok", "0")}
     assert len({line["rid"] for line in begun}) == CHANGES
@@ -150,6 +145,44 @@ def test_two_administrators_at_once_see_each_other(daemon: Daemon, alice: dict[s
     assert [answer["ok"] for answer in answers] == [True] * 8
     assert sorted(bool(answer["changed"]) for answer in answers) == [False] * 7 + [True]
     daemon.rxm(alice, "unpause", "test")
+
+
+def test_what_two_administrators_do_to_one_domain_happens_in_one_order(
+    daemon: Daemon, alice: dict[str, str]
+) -> None:  # fmt: skip
+    """Each is told what it changed itself, and libvirt saw just those changes, one after the other."""
+    program = (
+        "import random, sys, rxm\n"
+        "made = random.Random(int(sys.argv[2]))\n"
+        f"with rxm.connect('{FQDN}', int(sys.argv[1])) as host:\n"
+        "    for _number in range(60):\n"
+        "        host.call(made.choice(['pause', 'unpause']), 'test')\n"
+    )
+    before = len(told(daemon, alice))
+    changes = len(changed(daemon, alice))
+
+    racing = [
+        subprocess.Popen([sys.executable, "-c", program, str(daemon.port), seed], env=alice) for seed in ("1", "2")
+    ]
+    assert [process.wait(60) for process in racing] == [0, 0]
+
+    seen = told(daemon, alice)[before:]
+    made = changed(daemon, alice)[changes:]
+    assert seen == [("suspended", "resumed")[number % 2] for number in range(len(seen))]
+    assert sorted(made) == sorted({"suspended": "pause", "resumed": "unpause"}[name] for name in seen)
+    daemon.rxm(alice, "unpause", "test")
+
+
+def told(daemon: Daemon, env: dict[str, str]) -> list[str]:
+    """Return the events of the domain, as libvirt told them."""
+    lines = daemon.rxm(env, "-j", "dmesg").json()["result"]["lines"]
+    return [line.split("): ")[1].split()[0] for line in lines if "domain test (" in line]
+
+
+def changed(daemon: Daemon, env: dict[str, str]) -> list[str]:
+    """Return the verbs that changed something."""
+    entries = daemon.rxm(env, "-j", "log").json()["result"]["entries"]
+    return [entry["verb"] for entry in entries if entry.get("changed")]
 
 
 def test_nothing_is_changed_where_it_cannot_be_written_down(

@@ -14,7 +14,7 @@ from xman.metadata import Job, Metadata
 from xmand import authorise, settings
 from xmand.authorise import Authority
 from xmand.authorise.external import External
-from xmand.authorise.grant import COURTESY, EVERY_VERB
+from xmand.authorise.grant import COURTESY, EVERY_VERB, Grant
 from xmand.authorise.listed import Listed
 from xmand.authorise.owner import Owner, owned
 from xmand.authorise.principals import Principals
@@ -331,6 +331,13 @@ def test_an_authoriser_that_cannot_tell_says_no(site: Callable[..., Site], monke
 
     assert subject.may(request("pause", "hers", principal=BOB)) is None
     assert subject.authority.why_not() == "not allowed"
+
+
+def test_a_grant_for_everything_needs_no_domain(site: Callable[..., Site], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Owner, "grant", lambda *_args: Grant(frozenset(("pause",))))
+    subject = site(methods=("owner",))
+
+    assert subject.may(request("pause", "shared", principal=BOB)) is not None
 
 
 def test_the_list_goes_with_a_ping_alone(site: Callable[..., Site]) -> None:
