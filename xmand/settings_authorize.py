@@ -22,6 +22,8 @@ class Authorize:
     owner_verbs: tuple[str, ...] = (
         "list", "state", "describe", "stats", "wait", "pause", "unpause", "reboot", "shutdown",
     )  # fmt: skip
+    # Of owners of jobs that are given without one; empty: that of whoever gives them.
+    owner_realm: str = ""
     # A program and its arguments.
     external: tuple[str, ...] = ()
     external_seconds: float = 5.0
@@ -35,6 +37,7 @@ def read(table: config.Table) -> Authorize:
         methods=tuple(table.texts("methods", list(base.methods))),
         principals={name: _principal(principals, name) for name in principals.names()},
         owner_verbs=tuple(table.texts("owner_verbs", list(base.owner_verbs))),
+        owner_realm=table.text("owner_realm", base.owner_realm),
         external=tuple(table.texts("external", [])),
         external_seconds=table.seconds("external_seconds", base.external_seconds),
     )

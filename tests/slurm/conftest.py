@@ -6,6 +6,7 @@ the ordinary domain and the one with priority of one host, both up.
 
 import contextlib
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import pytest
 from tests.lab.daemon import Daemon
 from tests.lab.descriptions import for_test_driver
 from tests.lab.hypervisor import Network, why_not
-from tests.lab.process import ROOT
+from tests.lab.process import ROOT, wait_for
 from tests.lab.realm import FQDN, Realm
 from tests.lab.realm_pkinit import REALM
 from tests.lab.slurm import CONTROLLER, Cluster, slurmd_command
@@ -32,7 +33,13 @@ domains = ["node*"]
 priority = ["node2"]
 boot_seconds = 0.001
 hooks = "{hooks}"
+[authorize]
+methods = ["k5login", "principals"]
+owner_realm = "USERS.TEST"
+[authorize.principals]
+"{scheduler}" = {verbs}
 """
+SCHEDULERS_VERBS = '["batch", "show", "start", "shutdown"]'
 # Slurm looks at a job that is being configured every 30 s; what can be shorter is.
 _SLURM = """\
 PrologSlurmctld={own}/prolog
@@ -85,9 +92,22 @@ class Site:
         """Run rxm as an administrator; return its exit status."""
         return self.daemon.rxm(self._alice, *words).status
 
+    def let_the_scheduler(self, verbs: str) -> None:
+        """Change what the scheduler's principal may, as an administrator would."""
+        config = self.daemon.config
+        text = config.read_text().splitlines()
+        config.write_text("".join(f"{_changed(line, verbs)}\n" for line in text))
+        times = self.daemon.stderr().count("is read again")
+        self.daemon.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: self.daemon.stderr().count("is read again") > times, 10, "the reading of the configuration")
+
     def program(self, name: str) -> int:
         """Run one of the site's programs as Slurm or cron would; return its exit status."""
         return self.cluster.run(str(self.cluster.directory / name)).status
+
+
+def _changed(line: str, verbs: str) -> str:
+    return f'"{SCHEDULER}" = {verbs}' if line.startswith(f'"{SCHEDULER}"') else line
 
 
 @pytest.fixture(scope="module")
@@ -110,8 +130,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         cluster = Cluster(network, own, directory / "hosts", realm.env, lines)
         ends.callback(cluster.stop)
         daemon = Daemon(
-            realm, directory / "xmand", admins=(f"alice@{REALM}", SCHEDULER), prefix=cluster.prefix,
-            listen="127.0.0.1:4373", tables=_XMAND.format(hooks=directory / "hooks"),
+            realm, directory / "xmand", admins=(f"alice@{REALM}",), prefix=cluster.prefix,
+            listen="127.0.0.1:4373",
+            tables=_XMAND.format(hooks=directory / "hooks", scheduler=SCHEDULER, verbs=SCHEDULERS_VERBS),
         )  # fmt: skip
         ends.callback(daemon.stop)
         _write_programs(realm, cluster, directory)

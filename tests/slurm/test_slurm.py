@@ -6,7 +6,7 @@ In the order of a day: the jobs that wait for Slurm's slow clock are submitted f
 import pytest
 
 from tests.lab.process import wait_for
-from tests.slurm.conftest import SCHEDULER, Site
+from tests.slurm.conftest import SCHEDULERS_VERBS, Site
 
 PARKED = (160, 1)
 FULL = (512, 4)
@@ -76,12 +76,14 @@ def test_a_refused_prolog_requeues_the_job_and_drains_nothing(site: Site) -> Non
 
 
 def test_a_scheduler_that_may_not_holds_the_job(site: Site) -> None:
-    site.daemon.allow("alice@XMAN.TEST")
-
-    low = site.cluster.submit("low", SLEEP)
-    wait_for(lambda: site.cluster.job(low).get("Reason") == "JobHeldAdmin", SECONDS, "the hold")
-
-    site.daemon.allow("alice@XMAN.TEST", SCHEDULER)
+    site.let_the_scheduler('["show"]')
+    try:
+        low = site.cluster.submit("low", SLEEP)
+        wait_for(lambda: f"{low} 1" in calls(site, "prolog"), SECONDS, "the denial")
+        wait_for(lambda: site.cluster.job(low).get("Priority") == "0", SECONDS, "the hold")
+        wait_for_job(site, low, "PENDING")
+    finally:
+        site.let_the_scheduler(SCHEDULERS_VERBS)
     assert "DRAIN" not in site.cluster.node("node1")["State"]
     site.cluster.run("scancel", low)
 

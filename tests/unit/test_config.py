@@ -45,6 +45,7 @@ XMAND_DEFAULTS = {
         "owner_verbs": (
             "list", "state", "describe", "stats", "wait", "pause", "unpause", "reboot", "shutdown",
         ),
+        "owner_realm": "",
         "external": (),
         "external_seconds": 5.0,
     },
@@ -259,6 +260,7 @@ def test_every_key_of_xmand_toml_is_read(file: Path) -> None:
         [authorize]
         methods = ["principals", "external"]
         owner_verbs = ["pause"]
+        owner_realm = "R"
         external = ["/bin/ask", "-x"]
         external_seconds = 13
         [authorize.principals]
@@ -316,6 +318,7 @@ def test_every_key_of_xmand_toml_is_read(file: Path) -> None:
             "methods": ("principals", "external"),
             "principals": {"a@R": ("show",)},
             "owner_verbs": ("pause",),
+            "owner_realm": "R",
             "external": ("/bin/ask", "-x"),
             "external_seconds": 13.0,
         },

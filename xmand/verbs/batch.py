@@ -183,7 +183,7 @@ def _id(call: Call) -> str:
 
 
 def _owner(call: Call) -> str:
-    """Return the owner as a full principal: a bare name is one of the caller's realm."""
+    """Return the owner as a full principal: a bare name is one of the configured realm or else of the caller's."""
     word = call.parsed.options.get("owner")
     if not isinstance(word, str) or not word:
         raise UsageError(f"--owner is missing. Usage: {call.verb.usage()}")
@@ -191,7 +191,7 @@ def _owner(call: Call) -> str:
         raise UsageError("--owner takes a principal, such as alice@EXAMPLE.ORG.")
     if "@" in word:
         return word
-    return f"{word}@{call.principal.rpartition('@')[2]}"
+    return f"{word}@{call.host.settings.authorize.owner_realm or call.principal.rpartition('@')[2]}"
 
 
 def _guest(view: View, guest: Guest) -> dict[str, Any]:
