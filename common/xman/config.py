@@ -1,5 +1,6 @@
 """Reading a TOML configuration with typed getters that name file and key when a value is wrong."""
 
+from xman import plain_toml
 from xman.errors import ConfigurationError
 
 TYPE_CHECKING = False
@@ -120,12 +121,16 @@ def load(path: str, required: bool, drop_ins: bool = False) -> Table:
 def _read(path: str) -> "dict[str, Any]":
     with open(path, "rb") as file:  # noqa: PTH123  # pathlib is dear to import
         octets = file.read()
-    import tomllib
-
     try:
-        return tomllib.loads(octets.decode("utf-8"))
+        text = octets.decode("utf-8")
+        found: dict[str, Any] | None = plain_toml.read(text)
+        if found is None:
+            import tomllib
+
+            found = tomllib.loads(text)
     except ValueError as error:  # TOML's own error, and that of what is not UTF-8
         raise ConfigurationError(f"{path}: {error}") from error
+    return found
 
 
 def _merge(into: "dict[str, Any]", values: "dict[str, Any]", path: str, prefix: str, origins: dict[str, str]) -> None:

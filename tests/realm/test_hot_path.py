@@ -1,7 +1,9 @@
 """What rxm loads on its way to one host: each module more is time that every command takes."""
 
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 from tests.lab.daemon import Daemon
 from tests.lab.process import ROOT
@@ -14,7 +16,8 @@ PYTHONS = {
 OURS = {
     "rxm", "rxm.cli", "rxm.client", "rxm.options", "rxm.output", "rxm.plan", "rxm.run", "rxm.settings", "rxm.targets",
     "xman", "xman.arguments", "xman.config", "xman.errors", "xman.gss", "xman.gss.direct", "xman.gss.initiators",
-    "xman.gss.mit", "xman.gss.reasons", "xman.lean", "xman.outcome", "xman.session", "xman.values", "xman.verbs",
+    "xman.gss.mit", "xman.gss.reasons", "xman.lean", "xman.outcome",
+    "xman.plain_toml", "xman.session", "xman.values", "xman.verbs",
     "xman.wire", "xman.wire.client", "xman.wire.constants", "xman.wire.messages", "xman.wire.server",
     "xman.wire.tokens",
 }  # fmt: skip
@@ -43,3 +46,13 @@ def test_a_list_loads_no_more_than_it_needs(daemon: Daemon, alice: dict[str, str
 
 def test_a_change_loads_no_more(daemon: Daemon, alice: dict[str, str]) -> None:
     assert loaded(daemon, alice, "autostart", "test", "off") <= PYTHONS | OURS
+
+
+def test_a_configuration_loads_no_more(daemon: Daemon, alice: dict[str, str], tmp_path: Path) -> None:
+    shipped = (ROOT / "etc" / "xman" / "rxm.toml").read_text()
+    config = tmp_path / "rxm.toml"
+    config.write_text(
+        re.sub(r'^#("?[\w\[\]-]+"? = )', r"\1", shipped, flags=re.MULTILINE).replace("client_keytab", "#")
+    )
+
+    assert loaded(daemon, alice, "-c", str(config), "--service", "host", "list") <= PYTHONS | OURS
