@@ -1,10 +1,9 @@
 """One connection to one host's xmand (or any remctl server): a blocking socket around the session."""
 
 import _socket  # the part in C: `socket` around it costs rxm's start more than it gives here
-import os
 import time
 
-from xman import arguments, errors, outcome
+from xman import arguments, errors, lean, outcome
 from xman.arguments import Parsed
 from xman.errors import CredentialsError, UnknownOutcomeError, UnreachableError, UsageError
 from xman.gss import GssError, initiators
@@ -343,7 +342,7 @@ class Connection:
 
 def new_rid() -> str:
     """Return an id for one request: 128 bits, in hexadecimal."""
-    return os.urandom(16).hex()
+    return lean.random(16).hex()
 
 
 def wire_words(

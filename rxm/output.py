@@ -1,12 +1,11 @@
 """What the user, or the program that called rxm, gets to see."""
 
-import os
 import sys
 from _thread import allocate_lock
 
 from rxm.client import Reply
 from rxm.targets import Target
-from xman import outcome
+from xman import lean, outcome
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -128,7 +127,7 @@ class Output:
         with self._lock:
             if self._quiet or self._json or self._closed:
                 return True
-            if os.isatty(sys.stderr.fileno()):
+            if sys.stderr.isatty():
                 from rxm.bar import Bar
 
                 self._bar = self._bar or Bar(sys.stderr.fileno())
@@ -201,7 +200,7 @@ def _write(descriptor: int, data: bytes) -> bool:
     view = memoryview(data)
     while view:
         try:
-            view = view[os.write(descriptor, view) :]
+            view = view[lean.write(descriptor, view) :]
         except BrokenPipeError:
             return False
     return True

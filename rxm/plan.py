@@ -1,10 +1,9 @@
 """From the words of the command line to a list of commands: which host gets which."""
 
-import os
-
 from rxm.options import Options
 from rxm.settings import Settings
 from rxm.targets import Target, expand, locate, mapped, split
+from xman import lean
 from xman.arguments import Parsed
 from xman.errors import UsageError
 from xman.verbs import DOMAIN
@@ -26,7 +25,7 @@ class Job:
 
 def hosts(options: Options, settings: Settings) -> list[str]:
     """Return the hosts meant: by option, environment, configuration, or this machine. Raises UsageError."""
-    text = options.host or os.environ.get("RXM_HOSTS", "") or settings.hosts
+    text = options.host or lean.environment("RXM_HOSTS") or settings.hosts
     found = expand(text, settings.groups) if text else [_this_machine()]
     if not found:
         raise UsageError(f"'{text}' names no host.")

@@ -1,9 +1,8 @@
 """rxm.toml, read and checked (man rxm.toml(5))."""
 
-import os
 import sys
 
-from xman import config
+from xman import config, lean
 from xman.wire.constants import PORT
 
 SYSTEM_PATH = "/etc/xman/rxm.toml"
@@ -52,7 +51,7 @@ def load(path: str) -> Settings:
     else:
         user = _user_path()
         # A program's HOME may be one that it cannot look into.
-        table = config.load(user if os.access(user, os.R_OK) else SYSTEM_PATH, required=False)
+        table = config.load(user if lean.readable(user) else SYSTEM_PATH, required=False)
     base = Settings()
     found = Settings(
         hosts=",".join(table.texts("hosts", [])),
@@ -71,5 +70,5 @@ def load(path: str) -> Settings:
 
 
 def _user_path() -> str:
-    base = os.environ.get("XDG_CONFIG_HOME", "") or f"{os.environ.get('HOME', '/')}/.config"
+    base = lean.environment("XDG_CONFIG_HOME") or f"{lean.environment('HOME') or '/'}/.config"
     return f"{base}/xman/rxm.toml"

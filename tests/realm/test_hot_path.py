@@ -9,10 +9,7 @@ from tests.lab.daemon import Daemon
 from tests.lab.process import ROOT
 
 # Python's own, beside those that every interpreter has loaded before its first line (`python -IS -c pass`).
-PYTHONS = {
-    "os", "stat", "_stat", "posixpath", "genericpath", "os.path", "_collections_abc", "abc", "_abc",
-    "_ctypes", "_socket", "errno", "time",
-}  # fmt: skip
+PYTHONS = {"_ctypes", "_socket", "errno", "time"}
 OURS = {
     "rxm", "rxm.cli", "rxm.client", "rxm.options", "rxm.output", "rxm.plan", "rxm.run", "rxm.settings", "rxm.targets",
     "xman", "xman.arguments", "xman.config", "xman.errors", "xman.gss", "xman.gss.direct", "xman.gss.initiators",

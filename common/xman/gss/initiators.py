@@ -1,7 +1,5 @@
 """Which backend rxm uses: MIT's library itself where that is there, else python-gssapi."""
 
-import os
-
 from xman import lean
 from xman.gss import OTHER, GssError
 
@@ -36,7 +34,7 @@ def initiator(client_keytab: str = "", principal: str = "", cache: str = "") -> 
     is a ticket cache instead of the default one. Raises GssError where there is no such identity, or no backend.
     """
     cache = cache or (_OWN_CACHE if client_keytab else "")
-    chosen = os.environ.get(VARIABLE, "")
+    chosen = lean.environment(VARIABLE)
     if chosen in ("", DIRECT):
         try:
             from xman.gss import direct
