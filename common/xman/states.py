@@ -108,7 +108,10 @@ class Facts:
 
 
 def state(domain: Facts, others: Iterable[Facts]) -> str:
-    """Return the state of `domain` on a host with these `others` (none of which is `domain` itself)."""
+    """Return the state of `domain` on a host with these `others`.
+
+    It may be among them: what is true of itself is decided on before the others are looked at.
+    """
     others = tuple(others)
     holders = [other for other in others if other.holds]
     boots = any(other.active and other.booting for other in others)
@@ -134,4 +137,4 @@ def state(domain: Facts, others: Iterable[Facts]) -> str:
 def states(domains: Iterable[Facts]) -> dict[str, str]:
     """Return the state of each domain of one host, by name."""
     domains = tuple(domains)
-    return {domain.name: state(domain, (other for other in domains if other.name != domain.name)) for domain in domains}
+    return {domain.name: state(domain, domains) for domain in domains}

@@ -100,6 +100,18 @@ def test_a_guest_that_keeps_its_memory_stops_the_job_and_nothing_is_left_half_do
     assert lab.rxm("delete", "batch3").status == 0
 
 
+def test_a_host_in_maintenance_takes_no_migration(lab: Lab, guests: tuple[Guest, Guest]) -> None:
+    ordinary, _urgent = guests
+    assert lab.rxm_second("maintenance", "on", "new disks").status == 0
+
+    answer = lab.rxm("migrate", "--live", "batch1", "hv2.xman.test")
+
+    assert_one_line(answer, 3, "this host is in maintenance; rxm state says why", "'batch1' is still here, running.")
+    ticks = len(ordinary.ticks())
+    wait_for(lambda: len(ordinary.ticks()) > ticks, PATIENCE, "a tick after the refusal")
+    assert lab.rxm_second("maintenance", "off").status == 0
+
+
 def test_jobs_travel_with_their_domain(lab: Lab, guests: tuple[Guest, Guest]) -> None:
     assert guests
     start(lab, "batch2", "2")

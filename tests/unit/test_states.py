@@ -79,7 +79,20 @@ def test_who_does_not_hold_the_host_stands_in_nobodys_way(other: Facts) -> None:
     assert states.state(Facts("d"), (other,)) == states.FREE
 
 
-def test_states_of_a_host_leave_each_domain_out_of_its_own_others() -> None:
+@pytest.mark.parametrize("jobs", [(), SOFT, HARD])
+@pytest.mark.parametrize("others", [(), (owner(SOFT),), (owner(HARD),), (BOOTS,)])
+def test_a_domain_is_never_in_its_own_way(jobs: tuple[Job, ...], others: tuple[Facts, ...]) -> None:
+    for active, suspended, booting, granted, priority in product((True, False), repeat=5):
+        domain = Facts("d", active, suspended, booting, granted, priority, jobs)
+        assert states.state(domain, (domain, *others)) == states.state(domain, others)
+
+
+def test_only_jobs_make_a_domain_soft() -> None:
+    assert Facts("d", jobs=SOFT).soft
+    assert not Facts("d").soft
+
+
+def test_states_of_a_host() -> None:
     found = states.states([owner(SOFT), Facts("d", priority=True), Facts("e")])
 
     assert found == {"owner": "running-preemptible", "d": "occupied-would-preempt", "e": "occupied"}

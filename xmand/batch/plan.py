@@ -338,4 +338,4 @@ def describe(job: Job) -> str:
 
 
 def _state(guests: Guests, guest: Guest) -> str:
-    return states.state(guest, (other for other in guests if other.name != guest.name))
+    return states.state(guest, guests)
