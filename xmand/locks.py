@@ -3,6 +3,7 @@
 import contextlib
 import threading
 import time
+from collections import deque
 from collections.abc import Iterator
 
 from xman.errors import RefusedError
@@ -10,6 +11,8 @@ from xman.verbs import BY_NAME
 
 # Who waits for one of these would wait for minutes: it is told at once.
 _LONG = {"migrate": "migrating"}
+# Who stands behind so many would hardly have its turn in time.
+_MOST_WAITING = 8
 # More domains than a host has.
 _MOST_RELEASED = 4096
 
@@ -20,6 +23,7 @@ class DomainLocks:
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._holders: dict[str, str] = {}
+        self._queues: dict[str, deque[object]] = {}
         # Which verb released a key last, and when (time.monotonic()); the oldest goes first.
         self._released: dict[str, tuple[str, float]] = {}
 
@@ -33,17 +37,13 @@ class DomainLocks:
 
     @contextlib.contextmanager
     def hold(self, key: str, verb: str, deadline: float, what: str = "domain") -> Iterator[None]:
-        """Hold the lock of `key`, which is that of a `what`, for `verb`.
+        """Hold the lock of `key`, which is that of a `what`, for `verb`; who came first has it first.
 
-        Raises RefusedError at `deadline` (time.monotonic()), or at once where a migration holds it.
+        Raises RefusedError at `deadline` (time.monotonic()), or at once where a migration holds it, or too many wait
+        for a domain already.
         """
         with self._changed:
-            while key in self._holders:
-                holder = self._holders[key]
-                if holder in _LONG:
-                    raise RefusedError(f"The domain is busy: {_LONG[holder]}.")
-                if not self._changed.wait(deadline - time.monotonic()):
-                    raise RefusedError(f"The {what} is busy: another {self._holders.get(key, verb)} is at work on it.")
+            self._wait(key, verb, deadline, what)
             self._holders[key] = verb
         try:
             yield
@@ -56,3 +56,23 @@ class DomainLocks:
                     while len(self._released) > _MOST_RELEASED:
                         del self._released[next(iter(self._released))]
                 self._changed.notify_all()
+
+    def _wait(self, key: str, verb: str, deadline: float, what: str) -> None:
+        """Wait until it is our turn; with the condition held. Raises RefusedError."""
+        queue, ticket = self._queues.setdefault(key, deque()), object()
+        if what == "domain" and len(queue) >= _MOST_WAITING:
+            raise RefusedError(f"The domain is busy: {len(queue)} others wait for it already.")
+        queue.append(ticket)
+        try:
+            while key in self._holders or queue[0] is not ticket:
+                holder = self._holders.get(key, verb)
+                if key in self._holders and holder in _LONG:
+                    raise RefusedError(f"The domain is busy: {_LONG[holder]}.")
+                if not self._changed.wait(deadline - time.monotonic()):
+                    raise RefusedError(f"The {what} is busy: another {holder} is at work on it.")
+        finally:
+            queue.remove(ticket)
+            if not queue:
+                del self._queues[key]
+            # Where we gave up, the next one may be first now.
+            self._changed.notify_all()

@@ -53,6 +53,7 @@ class Site:
         self.list.chmod(0o600)
         self.domains = {d.name: d for d in (domain("hers", BOB), domain("shared", BOB, ALICE), domain("empty"))}
         self.looked_up: list[str] = []
+        self.ids_allowed = False
         monkeypatch.setattr(authorise, "find", self._find)
         monkeypatch.setattr(authorise, "find_all", lambda _connection: list(self.domains.values()))
         monkeypatch.setattr(authorise.metadata, "read", lambda found: found.metadata)  # type: ignore[attr-defined]
@@ -61,6 +62,7 @@ class Site:
 
     def _find(self, _connection: Any, word: str, *, allow_id: bool) -> Any:
         self.looked_up.append(word)
+        self.ids_allowed = allow_id
         if word not in self.domains:
             raise NoSuchDomainError(word)
         return self.domains[word]
@@ -274,6 +276,15 @@ def test_what_it_complains_of_is_logged(caplog: pytest.LogCaptureFixture) -> Non
     assert "not today" in caplog.text
 
 
+def test_a_yes_needs_no_words(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+
+    ask(program(0, b"welcome\n")[0], "pause", domain("hers"))
+    ask(program(1, b"")[0], "pause", domain("hers"))
+
+    assert caplog.records == []
+
+
 def test_a_program_that_fails_is_a_no(caplog: pytest.LogCaptureFixture) -> None:
     run = Mock(side_effect=ChildError("/bin/ask was not done in 2 s"))
 
@@ -331,6 +342,16 @@ def test_an_authoriser_that_cannot_tell_says_no(site: Callable[..., Site], monke
 
     assert subject.may(request("pause", "hers", principal=BOB)) is None
     assert subject.authority.why_not() == "not allowed"
+
+
+def test_an_id_will_do_but_where_data_may_be_lost(site: Callable[..., Site], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(External, "_allows", lambda *_args: True)
+    subject = site(methods=("external",), external=("/bin/ask",))
+
+    subject.may(request("pause", "hers", principal=BOB))
+    assert subject.ids_allowed
+    subject.may(request("destroy", "hers", principal=BOB))
+    assert not subject.ids_allowed
 
 
 def test_a_grant_for_everything_needs_no_domain(site: Callable[..., Site], monkeypatch: pytest.MonkeyPatch) -> None:

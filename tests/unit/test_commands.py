@@ -250,3 +250,16 @@ def test_of_many_denials_the_first_are_logged_and_the_others_counted(bench: Benc
 
     assert held == 10
     assert bench.audit[-1] == 'ev="deny" n="15" detail="15 more commands of 1 callers were denied"'
+
+
+def test_denied_requests_leave_nothing_behind(bench: Bench) -> None:
+    bench.list.write_bytes(b"bob@XMAN.TEST\n")
+    bench.run(b"destroy", b"vm1")
+    threads = threading.active_count()
+
+    for _number in range(500):
+        bench.run(b"destroy", b"vm1")
+
+    assert threading.active_count() <= threads
+    assert bench.host.locks._holders == bench.host.locks._queues == {}
+    assert bench.commands.changes == 0

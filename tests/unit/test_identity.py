@@ -21,6 +21,7 @@ from xmand.identity import MOST_OCTETS, refuse
         b"alice/WELLKNOWN@EXAMPLE.ORG",
         b"alice@WELLKNOWN.ORG",
         rb"alice\@home@EXAMPLE.ORG",
+        b"!~alice~!@EXAMPLE.ORG",
     ],
 )
 def test_ordinary_names_are_nobodys_business_but_the_lists(name: bytes) -> None:
@@ -56,6 +57,7 @@ def test_names_that_are_nobodys(name: bytes, why: str) -> None:
         b"alice\x1b[2J@EXAMPLE.ORG",
         b"alice\0@EXAMPLE.ORG",
         b"alice\x7f@EXAMPLE.ORG",
+        b"alice\x20@EXAMPLE.ORG",
         b"\xffalice@EXAMPLE.ORG",
         "alíce@EXAMPLE.ORG".encode(),
     ],

@@ -92,6 +92,14 @@ def test_anything_else_denies(file: Path, content: bytes, principal: bytes) -> N
     assert not k5login.read(str(write(file, content))).permits(principal)
 
 
+def test_every_printable_sign_may_be_in_a_name_and_no_other(file: Path) -> None:
+    names = {octet: b"a" + bytes([octet]) + b"b@R" for octet in range(256) if octet not in b"\n\0"}
+
+    access = k5login.read(str(write(file, b"\n".join(names.values()))))
+
+    assert {octet for octet, name in names.items() if access.permits(name)} == set(range(0x21, 0x7F))
+
+
 @pytest.mark.parametrize("content", [b"", b"\n", b"\n\n\n"])
 @pytest.mark.parametrize("principal", [ALICE, b"root@EXAMPLE.ORG", b""])
 def test_an_empty_list_is_a_valid_nobody(file: Path, content: bytes, principal: bytes) -> None:
