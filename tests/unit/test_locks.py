@@ -1,4 +1,4 @@
-"""One change at a time to each domain (`xmand.locks`): in order, within a deadline, and not for a crowd."""
+"""Who waits for a domain (`xmand.locks`) does so in order, and in no crowd; the rest is in `test_workers`."""
 
 import threading
 import time
@@ -47,31 +47,6 @@ def test_who_came_first_has_it_first(locks: DomainLocks) -> None:
         thread.join()
 
     assert order == [0, 1, 2, 3, 4]
-
-
-def test_other_domains_are_not_waited_for(locks: DomainLocks) -> None:
-    with locks.hold("vm1", "pause", soon()), locks.hold("vm2", "pause", time.monotonic()):
-        pass
-
-
-def test_at_the_deadline_it_is_busy(locks: DomainLocks) -> None:
-    with (
-        locks.hold("vm1", "shutdown", soon()),
-        pytest.raises(RefusedError, match="another shutdown is at work on it"),
-        locks.hold("vm1", "pause", time.monotonic() + 0.01),
-    ):
-        pass
-    with locks.hold("vm1", "pause", time.monotonic()):
-        pass
-
-
-def test_a_migration_is_not_waited_for(locks: DomainLocks) -> None:
-    with (
-        locks.hold("vm1", "migrate", soon()),
-        pytest.raises(RefusedError, match="migrating"),
-        locks.hold("vm1", "pause", soon()),
-    ):
-        pass
 
 
 def test_a_crowd_is_sent_away_at_once(locks: DomainLocks, monkeypatch: pytest.MonkeyPatch) -> None:
