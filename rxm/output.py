@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from rxm.bar import Bar
 
 
+# Set and not empty: programs that read results (`--json`) get the lines about progress as well, on standard error.
+PROGRESS_VARIABLE = "RXM_PROGRESS"
 # How `xman.progress` ends its lines.
 _FIGURES_END = b" MiB/s\n"
 
@@ -125,9 +127,9 @@ class Output:
         if figures is None:
             return False
         with self._lock:
-            if self._quiet or self._json or self._closed:
+            if self._quiet or self._closed or (self._json and not os.environ.get(PROGRESS_VARIABLE)):
                 return True
-            if sys.stderr.isatty():
+            if not self._json and sys.stderr.isatty():
                 from rxm.bar import Bar
 
                 self._bar = self._bar or Bar(sys.stderr.fileno())

@@ -56,7 +56,8 @@ class Rxm:
 
     def as_person(self, cache: Path) -> dict[str, str]:
         """Return the environment of the person whose tickets are in the file `cache`, and nobody else's."""
-        return _environment() | {"KRB5CCNAME": f"FILE:{cache}", "KRB5_CLIENT_KTNAME": "FILE:/nonexistent/keytab"}
+        own = {"KRB5CCNAME": f"FILE:{cache}", "KRB5_CLIENT_KTNAME": "FILE:/nonexistent/keytab", "RXM_PROGRESS": "yes"}
+        return _environment() | own
 
 
 def start(

@@ -10,6 +10,7 @@ from rxmweb.app import fail, portal, reply
 from rxmweb.languages import _
 from rxmweb.runner import portal_name
 from rxmweb.views.create import cannot_act
+from xman import progress
 
 pages = Blueprint("actions", __name__)
 
@@ -72,7 +73,9 @@ def one_action(identifier: str) -> Any:
         abort(404)
     shown = {key: value for key, value in found.items() if key not in ("pid", "begun", "input", "words")}
     over, live = found["state"] in actions.ENDED, bool(request.headers.get("HX-Request"))
-    response = reply("action-part.html" if live else "action.html", {"action": shown}, over=over)
+    figures = progress.parse(found["progress"]) if len(found["results"]) == 1 and not over else None
+    template = "action-part.html" if live else "action.html"
+    response = reply(template, {"action": shown}, over=over, figures=figures)
     if live and over:
         response.headers["HX-Refresh"] = "true"  # the whole page, which asks no more
     return response

@@ -31,10 +31,11 @@ def why_not(realm: Realm) -> str:
 def browser(
     playwright: Playwright, realm: Realm, directory: Path, env: dict[str, str], *, delegate: bool = True,
     language: str = "en", scheme: str = "light", script: bool = True, width: int = 1280, height: int = 860,
+    prefix: tuple[str, ...] = (),
 ) -> Iterator[BrowserContext]:  # fmt: skip
     """Yield the browser of whose tickets are in `env`; no private window, since those never sign on by themselves."""
     directory.mkdir(parents=True, exist_ok=True)
-    program = _wrapper(realm, directory, delegate=delegate)
+    program = _wrapper(realm, directory, prefix, delegate=delegate)
     own = without_wrapper(env) | {"HOME": str(directory), "KRB5_KTNAME": "/nonexistent"}
     context = playwright.chromium.launch_persistent_context(
         directory / "profile", executable_path=program, env=dict(own), viewport={"width": width, "height": height},
@@ -49,7 +50,7 @@ def browser(
         context.close()
 
 
-def _wrapper(realm: Realm, directory: Path, *, delegate: bool) -> Path:
+def _wrapper(realm: Realm, directory: Path, prefix: tuple[str, ...], *, delegate: bool) -> Path:
     """Write the program that starts Chromium with the realm's names and our policies, in a mount namespace of its own.
 
     The policies are those that the documentation gives, for this realm's names.
@@ -61,7 +62,7 @@ def _wrapper(realm: Realm, directory: Path, *, delegate: bool) -> Path:
     policies.mkdir(parents=True, exist_ok=True)
     (policies / "xman.json").write_text(json.dumps(policy))
     mount = f"mount --bind {shlex.quote(str(directory / 'etc-chromium'))} /etc/chromium"
-    words = [*realm.own_hosts_file(), "sh", "-c", f'{mount} && exec {CHROMIUM} "$@"', "sh"]
+    words = [*(prefix or ()), *realm.own_hosts_file(), "sh", "-c", f'{mount} && exec {CHROMIUM} "$@"', "sh"]
     path = directory / "chromium"
     path.write_text(f'#!/bin/sh\nexec {shlex.join(words)} "$@"\n')
     path.chmod(0o755)

@@ -1,6 +1,7 @@
 """The portal as two processes, as it is run: pages, and the worker."""
 
 import subprocess
+import sys
 from pathlib import Path
 
 from tests.lab.process import end, free_ports, wait_for
@@ -21,6 +22,7 @@ class Portal:
         directory.mkdir(parents=True, exist_ok=True)
         self.directory = directory
         self.port = free_ports(1)
+        self._listen = listen
         # What browsers call it, for which the realm has a key.
         self.name = name
         self.url = f"http://{name}:{self.port}"
@@ -77,7 +79,7 @@ class Portal:
     def _listening(self) -> bool:
         if self.server.poll() is not None:
             raise RuntimeError(f"the portal ended with {self.server.returncode}: {self.said()}")
-        import socket
-
-        with socket.socket() as sock:
-            return sock.connect_ex(("127.0.0.1", self.port)) == 0
+        # Where the portal is: that may be in another network than we are.
+        program = f"import socket; socket.create_connection(('{self._listen}', {self.port})).close()"
+        command = [*self._prefix, sys.executable, "-c", program]
+        return subprocess.run(command, check=False, capture_output=True).returncode == 0

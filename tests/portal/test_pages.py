@@ -479,3 +479,21 @@ def test_pages_do_not_wait_for_hosts(site: Site, alice: Visitor) -> None:
         assert time.monotonic() - began < 5.0
     finally:
         site.second.process.send_signal(signal.SIGCONT)
+
+
+def test_constrained_delegation_that_the_realm_does_not_permit_is_found_out(
+    realm: Realm, site: Site, tmp_path: Path
+) -> None:
+    """MIT's KDC hands out a credential all the same; only using it tells."""
+    alice_env = realm.kinit("alice", PASSWORD, "portal-constrained", "-f")
+    portal = Portal(
+        realm, tmp_path / "portal", hosts=(FQDN,), port=site.first.port, settings="constrained = true",
+        env={"KRB5CCNAME": alice_env["KRB5CCNAME"]},
+    )  # fmt: skip
+    try:
+        looker = Visitor(portal, alice_env, delegate=False)
+        assert looker.json("/session")["can_act"] is False
+        assert "does not let the portal act for you" in looker.get("/").text
+        assert Visitor(portal, alice_env).json("/session")["can_act"] is True
+    finally:
+        portal.stop()

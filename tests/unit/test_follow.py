@@ -81,3 +81,17 @@ def test_a_reader_that_left_is_told_to_who_writes(monkeypatch: pytest.MonkeyPatc
 
         with pytest.raises(ReaderGoneError):
             output().part(b"vm1 started", HOST)
+
+
+FIGURES = b"vm1: 40.0 MiB done, 152.0 MiB left, 1.0 MiB/s\n"
+
+
+@pytest.mark.parametrize(("variable", "expected"), [("", ""), ("yes", FIGURES.decode())])
+def test_a_program_gets_figures_only_where_it_asks_for_them(
+    variable: str, expected: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("RXM_PROGRESS", variable)
+
+    assert output(json=True).progress(HOST, FIGURES)
+
+    assert capfd.readouterr() == ("", expected)
