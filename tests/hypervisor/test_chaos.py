@@ -110,10 +110,11 @@ class Chaos:
         return answer
 
     def _libvirtd_hangs(self, verb: str) -> Answer:
+        late = len(self.daemon.syslog.audit(ev="late", verb=verb))
         with self._hanging(verb) as running:
             answer = running.answer()
         if answer.status == 10:
-            self.daemon.syslog.wait(ev="late", verb=verb)
+            wait_for(lambda: len(self.daemon.syslog.audit(ev="late", verb=verb)) > late, _PATIENCE, "its end")
         return answer
 
     def _xmand_dies(self, verb: str) -> Answer:

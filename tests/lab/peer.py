@@ -35,6 +35,11 @@ class Peer:
     ) -> None:
         self._socket.close()
 
+    @property
+    def address(self) -> str:
+        """This end of the connection, as the server's log has it."""
+        return "{}:{}".format(*self._socket.getsockname())
+
     def send(self, plaintext: bytes) -> None:
         """Seal and send one message."""
         self._send_token(c.FLAGS_DATA, self._context.seal(plaintext))
