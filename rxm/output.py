@@ -121,6 +121,8 @@ class Output:
         # Few commands take so long that they need what follows.
         if not data.endswith(_FIGURES_END):
             return False
+        import os
+
         from xman import progress
 
         figures = progress.parse(data.decode("utf-8", "replace").rstrip("\n"))
