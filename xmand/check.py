@@ -1,5 +1,6 @@
 """`xmand --check`: whether keytab, list, libvirt and configuration are in order, and how to mend what is not."""
 
+import os
 import resource
 import stat
 from collections.abc import Callable, Iterator
@@ -25,7 +26,7 @@ def check(settings: Settings) -> Iterator[_Finding]:
     """Try everything that serving needs; yield a line for each thing, with its remedy where one is needed."""
     for key in settings.unknown:
         yield BAD, f"configuration: {key}: this release knows no such key; remove it or correct its spelling"
-    for part in (_listen, _keytab, _replay, _list, _libvirt, _syslog, _state, _descriptors):
+    for part in (_listen, _keytab, _replay, _list, _authorize, _libvirt, _syslog, _state, _descriptors):
         yield from _guard(part, settings)
 
 
@@ -82,6 +83,27 @@ def _list(settings: Settings) -> Iterator[_Finding]:
         yield OK, f"list: {settings.k5login} names {len(access.entries)} principals"
     else:
         yield BAD, f"list: {settings.k5login} names nobody; write one principal per line"
+
+
+def _authorize(settings: Settings) -> Iterator[_Finding]:
+    """What is said only where others than those on the list are let in."""
+    chosen = settings.authorize
+    if "principals" in chosen.methods:
+        yield OK, f"authorize: {len(chosen.principals)} principals have verbs of their own"
+    if "external" not in chosen.methods:
+        return
+    program = chosen.external[0]
+    try:
+        found = Path(program).stat()
+    except OSError as error:
+        yield BAD, f"authorize: external: {program}: {error.strerror}; whom it would allow is denied"
+        return
+    if not found.st_mode & stat.S_IXUSR or not stat.S_ISREG(found.st_mode):
+        yield BAD, f"authorize: external: {program} is not a program; chmod 755 it"
+    elif found.st_mode & (stat.S_IWGRP | stat.S_IWOTH) or found.st_uid not in (0, os.geteuid()):
+        yield BAD, f"authorize: external: {program} can be changed by others than root; chown root and chmod go-w it"
+    else:
+        yield OK, f"authorize: {program} is asked"
 
 
 def _libvirt(settings: Settings) -> Iterator[_Finding]:

@@ -128,6 +128,23 @@ def test_ping_tells_a_fleet_about_list_and_keys(site: Daemon, alice: dict[str, s
     assert own["enctype"].startswith("aes")
 
 
+@pytest.mark.parametrize(
+    ("mode", "finding"), [(0o755, "is asked"), (0o644, "is not a program"), (0o775, "can be changed by others")]
+)
+def test_check_looks_at_the_program(realm: Realm, tmp_path: Path, mode: int, finding: str) -> None:
+    from tests.lab.daemon import xmand
+
+    program, path = tmp_path / "may", tmp_path / "xmand.toml"
+    program.write_text(PROGRAM)
+    program.chmod(mode)
+    path.write_text(f'[authorize]\nmethods = ["external"]\nexternal = ["{program}"]\n')
+
+    (line,) = [line for line in xmand(realm.env, "--check", "-c", str(path)).stdout.splitlines() if "authorize" in line]
+
+    assert finding in line
+    assert line.startswith("ok  " if mode == 0o755 else "BAD ")
+
+
 def test_a_misspelt_key_keeps_it_from_starting(site: Daemon, realm: Realm, tmp_path: Path) -> None:
     from tests.lab.daemon import xmand
 

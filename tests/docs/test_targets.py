@@ -1,0 +1,21 @@
+"""TARGETS.md names tests that are there."""
+
+import re
+
+import pytest
+
+from tests.lab.process import ROOT
+
+TEXT = (ROOT / "TARGETS.md").read_text()
+NAMED = sorted(set(re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?`", TEXT)))
+
+
+@pytest.mark.parametrize(("file", "name"), NAMED, ids=lambda value: value)
+def test_a_named_test_is_there(file: str, name: str) -> None:
+    text = (ROOT / file).read_text()
+
+    assert not name or re.search(rf"^def {name}\(", text, re.MULTILINE)
+
+
+def test_tests_are_named() -> None:
+    assert len(NAMED) > 20
