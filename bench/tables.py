@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import xman
+from bench import portal
 from bench.lab import HOST, MANY_PORT, PORT, REMCTL_PORT, RIVAL_URI, Lab
 
 # Client processes at a time, and seconds for each figure.
@@ -46,11 +47,17 @@ def all_of(lab: Lab, *, quick: bool, only: str = "") -> str:
         ("Many hosts in one command", _many_hosts),
         ("A new connection for each command", _connections),
         ("One kept-open connection", _kept),
+        ("The portal", _portal),
     ]
     for title, section in sections:
         if only in title:
             section(lab, page, quick)
     return "".join(f"{line}\n" for line in page.lines)
+
+
+def _portal(_lab: Lab, page: Page, quick: bool) -> None:
+    title = f"The portal: {portal.HOSTS} hosts, {portal.HOSTS * portal.DOMAINS} domains, every 20th host dead, SQLite"
+    page.table(title, ["what", "median"], portal.measure(quick))
 
 
 def _one_command(lab: Lab, page: Page, quick: bool) -> None:
