@@ -8,7 +8,7 @@ from rxm.options import Options
 from xman import arguments, lean, outcome, verbs
 from xman.arguments import MOST_TEXT, Parsed
 from xman.errors import UsageError, XmanError
-from xman.verbs import TEXT
+from xman.verbs import TEXT, Verb
 
 # 128 plus SIGINT, as shells report it; only where nothing was being changed.
 _INTERRUPTED = 130
@@ -46,7 +46,7 @@ def run(words: list[str]) -> int:
 
         return carry_out.run(options, settings.load(options.config), parsed)
     except XmanError as error:
-        _report(options, parsed, error)
+        _report(options, parsed, error, words)
         return error.outcome
     except KeyboardInterrupt:
         changes = parsed is not None and parsed.verb.changes
@@ -71,7 +71,12 @@ def _answer_here(options: Options, rest: list[str]) -> int | None:
 
 def _read(options: Options, rest: list[str]) -> Parsed:
     """Read the verb and its words; what the wire's common options say is taken over into rxm's own."""
-    parsed = arguments.parse(verbs.BY_NAME[_resolve(rest[0])], rest[1:], several=True)
+    verb = verbs.BY_NAME[_resolve(rest[0])]
+    try:
+        parsed = arguments.parse(verb, rest[1:], several=True)
+    except UsageError:
+        _require_in_place(verb, rest[1:])
+        raise
     options.json = options.json or parsed.options.pop("json", False) is True
     options.reason = str(parsed.options.pop("reason", options.reason))
     timeout = parsed.options.pop("timeout", options.timeout)
@@ -80,6 +85,15 @@ def _read(options: Options, rest: list[str]) -> Parsed:
         if argument.kind == TEXT:
             parsed.given[argument.name] = [_file_text(name) for name in parsed.given[argument.name]]
     return parsed
+
+
+def _require_in_place(verb: Verb, words: list[str]) -> None:
+    """Raise UsageError for an option of rxm's own that stands behind the verb."""
+    own = {name for option in own_options.OPTIONS for name in option.names}
+    for word in words:
+        name = word.partition("=")[0]
+        if name in own and not any(name in option.names for option in (*verb.options, *verbs.COMMON_OPTIONS)):
+            raise UsageError(f"'{name}' stands before the verb: rxm {name} ... {verb.name} ...")
 
 
 def _resolve(word: str) -> str:
@@ -117,18 +131,31 @@ def _file_text(name: str) -> str:
     return text
 
 
-def _report(options: Options | None, parsed: Parsed | None, error: XmanError) -> None:
-    if options is not None and options.json:
+def _report(options: Options | None, parsed: Parsed | None, error: XmanError, words: list[str]) -> None:
+    """Say what failed here, in the way that was asked for as far as `words` could be read."""
+    verb = parsed.verb.name if parsed is not None else _named(options, words)
+    if options.json if parsed is not None and options is not None else {"-j", "--json"}.intersection(words):
         from xman import result
 
-        verb = parsed.verb.name if parsed is not None else ""
-        sys.stdout.write(result.dumps(result.failed(options.host, verb, None, error.outcome, str(error))) + "\n")
+        host = options.host if options is not None else ""
+        sys.stdout.write(result.dumps(result.failed(host, verb, None, error.outcome, str(error))) + "\n")
     else:
         _say(f"Error: {error}")
     if options is not None and options.syslog:
         from rxm.output import to_syslog
 
-        to_syslog(parsed.verb.name if parsed is not None else "rxm", error.outcome, str(error))
+        to_syslog(verb or "rxm", error.outcome, str(error))
+
+
+def _named(options: Options | None, words: list[str]) -> str:
+    """Return the verb that was meant, as it was typed where it is none; empty where none was reached."""
+    rest = own_options.parse(words)[1] if options is not None else []
+    if not rest:
+        return ""
+    try:
+        return verbs.resolve(rest[0])[0]
+    except LookupError:
+        return rest[0]
 
 
 def _say(text: str) -> None:

@@ -173,7 +173,7 @@ class Connection:
             self._progress = self._loop.create_task(self._send_progress())
 
     async def send_part(self, data: bytes) -> None:
-        """Send a part of the output on stream 1, without any a sign of life; return when the socket has taken it.
+        """Send a part of the output on stream 1, a sign of life where there is none; return when the socket has it.
 
         Raises OSError (TimeoutError among them) and GssError where the client is gone or does not read.
         """

@@ -20,7 +20,7 @@ class Listener(Protocol):
     """The client's end; all methods are called on the event loop."""
 
     async def send_part(self, data: bytes) -> None:
-        """Send a part of the output now, without any a sign of life. Raises OSError and GssError."""
+        """Send a part of the output now, a sign of life where `data` is empty. Raises OSError and GssError."""
 
     def gone(self) -> bool:
         """Whether nobody will read the reply."""

@@ -82,13 +82,21 @@ def parse(verb: Verb, words: list[str], several: bool = False) -> Parsed:
         if word == "--":
             positionals.extend(rest)
         elif len(word) > 1 and word.startswith("-"):
-            _read_option(verb, word, rest, options, several)
+            for single in _unbundled(verb, word):
+                _read_option(verb, single, rest, options, several)
         else:
             positionals.append(word)
     dropped = {name for option in verb.options if option.key in options for name in option.without}
     arguments = tuple(argument for argument in verb.arguments if argument.name not in dropped)
     given = _assign(verb, arguments, positionals, several)
     return Parsed(verb, _read(arguments, given, several), given, options)
+
+
+def _unbundled(verb: Verb, word: str) -> list[str]:
+    """Return the flags that `word` holds side by side, as getopt(3) has it; otherwise `word` alone."""
+    flags = {name for option in verb.options if option.kind is None for name in option.names}
+    singles = [f"-{letter}" for letter in word[1:]]
+    return singles if flags.issuperset(singles) else [word]
 
 
 def _read_option(verb: Verb, word: str, rest: "Iterator[str]", options: dict[str, object], several: bool) -> None:

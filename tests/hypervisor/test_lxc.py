@@ -1,5 +1,6 @@
 """The verbs on containers: what differs from a virtual machine, and what a container cannot do."""
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 from tests.hypervisor.conftest import Lab
 from tests.lab.daemon import Answer, Daemon
 from tests.lab.process import wait_for
-from xman import result
+from xman import result, times
 
 URI = "lxc:///system"
 MIB = 1 << 20
@@ -85,6 +86,17 @@ def test_list_shows_it_running(containers: Containers, box: str) -> None:
 
     assert rows[box]["state"] == "running"
     assert rows[box]["uuid"] == containers.virsh("domuuid", box).stdout.strip()
+
+
+def test_list_long_tells_since_when_it_runs(containers: Containers, box: str) -> None:
+    def found() -> dict[str, str]:
+        return dict(containers.rxm("-j", "list", "--long", box).json()["result"]["domains"][0])
+
+    wait_for(lambda: "started" in found(), 20, "its stamp")
+
+    assert abs(times.seconds(found()["started"]) - time.time()) < 60
+    containers.rxm("pause", box)
+    assert found()["paused_by"] == "alice@XMAN.TEST"
 
 
 def test_pause_and_unpause(containers: Containers, box: str) -> None:

@@ -46,14 +46,20 @@ def names(answer_objects: list[dict[str, object]]) -> set[str]:
 
 
 def test_live_migration_moves_a_running_guest(lab: Lab, guest: Guest) -> None:
-    uuid = lab.rxm("-j", "list", guest.name).json()["result"]["domains"][0]["uuid"]
+    def here() -> dict[str, object]:
+        return dict(lab.rxm("-j", "list", "-l", guest.name).json()["result"]["domains"][0])
+
+    wait_for(lambda: "started" in here(), 20, "its stamp")
+    before_it = here()
 
     done = lab.rxm("-j", "migrate", "--live", guest.name, SECOND)
 
     assert done.status == 0, done
     assert done.json()["result"]["to"] == SECOND
     there = lab.rxm_second("-j", "list", "-l", guest.name).json()["result"]["domains"][0]
-    assert (there["state"], there["uuid"], there["persistent"]) == ("running", uuid, True)
+    assert (there["state"], there["uuid"], there["persistent"]) == ("running", before_it["uuid"], True)
+    # It is the same run.
+    assert there["started"] == before_it["started"]
     assert guest.name not in names(lab.rxm("-j", "list").objects())
     before = len(guest.ticks())
     wait_for(lambda: len(guest.ticks()) > before, 60, "a tick on the other host")
@@ -82,7 +88,8 @@ def test_a_paused_guest_stays_paused(lab: Lab, machine: Guest) -> None:
 
     assert lab.rxm("migrate", machine.name, SECOND).status == 0
 
-    assert lab.rxm_second("-j", "list", machine.name).json()["result"]["domains"][0]["state"] == "paused"
+    there = lab.rxm_second("-j", "list", "-l", machine.name).json()["result"]["domains"][0]
+    assert (there["state"], there["paused_by"]) == ("paused", "alice@XMAN.TEST")
 
 
 def test_one_with_jobs_stays_where_it_is_unless_it_is_forced(lab: Lab, machine: Guest) -> None:

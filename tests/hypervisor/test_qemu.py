@@ -24,6 +24,12 @@ def guest(lab: Lab) -> Iterator[Guest]:
     assert lab.rxm("destroy", booted.name).status == 0
 
 
+def listed(lab: Lab, guest: Guest) -> dict[str, object]:
+    """Return what `list --long` has of it."""
+    found: dict[str, object] = lab.rxm("-j", "list", "--long", guest.name).json()["result"]["domains"][0]
+    return found
+
+
 def ticks_go_on(guest: Guest) -> bool:
     """Whether the guest's clock moves."""
     before = len(guest.ticks())
@@ -146,7 +152,12 @@ def test_suspend_and_resume_go_on_where_the_guest_was(lab: Lab) -> None:
     assert lab.rxm("suspend", guest.name).status == 0
     assert lab.first.virsh("domstate", guest.name).stdout.strip() == "shut off"
     assert not ticks_go_on(guest)
+    # Its size is that of its saved memory, whatever is asked for meanwhile.
+    assert "it goes on as it was" in lab.rxm("mem-set", guest.name, "128").stderr
+    assert "it goes on as it was" in lab.rxm("vcpu-set", guest.name, "2").stderr
     assert lab.rxm("resume", guest.name).status == 0
+    found = lab.rxm("-j", "list", guest.name).json()["result"]["domains"][0]
+    assert (found["memory"], found["vcpus"]) == (guest.memory_mib * MIB, 1)
 
     assert ticks_go_on(guest)
     assert guest.boots() == 1
@@ -160,8 +171,15 @@ def test_created_paused(lab: Lab) -> None:
 
     assert lab.rxm("create", "--paused", "-", stdin=guest.description()).status == 0
 
-    assert lab.rxm("-j", "list", guest.name).json()["result"]["domains"][0]["state"] == "paused"
+    wait_for(lambda: "started" in listed(lab, guest), 20, "its stamp")
+    found = listed(lab, guest)
+    assert (found["state"], found["paused_by"]) == ("paused", "alice@XMAN.TEST")
     assert guest.ticks() == []
+    lab.rxm("destroy", guest.name)
+    assert lab.rxm("start", "--paused", guest.name).status == 0
+    assert listed(lab, guest)["paused_by"] == "alice@XMAN.TEST"
+    lab.rxm("unpause", guest.name)
+    assert "paused_by" not in listed(lab, guest)
     lab.rxm("destroy", guest.name)
 
 

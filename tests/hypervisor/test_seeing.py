@@ -1,5 +1,6 @@
 """What an administrator can see of real QEMU guests: what they use, their state, and when that changes."""
 
+import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from tests.hypervisor.conftest import Lab
 from tests.lab.daemon import assert_one_line
 from tests.lab.hypervisor import Guest
+from tests.lab.process import end, wait_for
 from xman import result
 
 MIB = 1 << 20
@@ -130,6 +132,39 @@ def test_a_suspended_guest_is_listed_as_such(lab: Lab) -> None:
         names = [row["name"] for row in lab.rxm("-j", "list", "--state", state).json()["result"]["domains"]]
         assert (guest.name in names) == (state == "suspended"), state
     assert lab.rxm("delete", guest.name).status == 0
+
+
+@pytest.fixture
+def bad_disk(lab: Lab, disk: Path) -> Iterator[str]:
+    """The socket of a disk that cannot be read, wherever one tries."""
+    socket, rules = disk.with_suffix(".nbd"), disk.with_suffix(".rules")
+    rules.write_text('[inject-error]\nevent = "read_aio"\nerrno = "5"\n')
+    image = f"driver=raw,file.driver=blkdebug,file.config={rules},file.image.driver=file,file.image.filename={disk}"
+    serving = subprocess.Popen(
+        [*lab.first.prefix, "qemu-nbd", "--read-only", "--persistent", "--socket", str(socket), "--image-opts", image]
+    )
+    wait_for(socket.exists, 20, "the disk")
+    yield str(socket)
+    end(serving)
+
+
+def test_a_guest_whose_disk_fails_is_paused_and_says_which(lab: Lab, bad_disk: str) -> None:
+    made = lab.guest("failing")
+    device = (
+        "<disk type='network' device='disk'><driver name='qemu' type='raw' rerror_policy='stop'/>"
+        f"<source protocol='nbd'><host transport='unix' socket='{bad_disk}'/></source>"
+        "<target dev='vda' bus='virtio'/><readonly/></disk>"
+    )
+    description = made.empty_description().replace("</devices>", f"{device}</devices>")
+
+    assert lab.rxm("create", "-", stdin=description).status == 0
+
+    # Its firmware looks for something to boot.
+    assert lab.rxm("wait", "--for", "paused", made.name).status == 0
+    found = lab.rxm("-j", "list", "--long", made.name).json()["result"]["domains"][0]
+    assert (found["reason"], found["disk_errors"]) == ("ioerror", [{"disk": "vda", "error": "unspec"}])
+    assert "paused_by" not in found
+    lab.rxm("destroy", made.name)
 
 
 def test_the_description_that_is_kept(lab: Lab, guest: Guest) -> None:

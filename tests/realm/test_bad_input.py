@@ -58,6 +58,27 @@ def test_bad_words(daemon: Daemon, alice: dict[str, str], words: list[str]) -> N
 
 
 @pytest.mark.parametrize(
+    ("words", "verb"),
+    [
+        (["-j", "pau"], "pause"), (["-j", "frobnicate"], "frobnicate"), (["-j"], ""),
+        (["-j", "--nonsense", "list"], ""), (["list", "--json", "--nonsense"], "list"),
+        (["-j", "mem-set", "test", "abc"], "mem-set"),
+    ],
+)  # fmt: skip
+def test_bad_words_are_an_object_too_and_say_of_which_verb(
+    daemon: Daemon, alice: dict[str, str], words: list[str], verb: str
+) -> None:
+    answer = daemon.rxm(alice, *words)
+
+    failed = answer.json()
+    assert (answer.status, failed["class"], failed["verb"], answer.stderr) == (2, "usage", verb, "")
+
+
+def test_an_option_of_rxms_own_behind_the_verb(daemon: Daemon, alice: dict[str, str]) -> None:
+    assert_one_line(daemon.rxm(alice, "wait", "test", "--for", "off", "-t", "1"), 2, "'-t' stands before the verb")
+
+
+@pytest.mark.parametrize(
     "words", [["mem-set", "test", "abc"], ["vcpu-set", "test", "0"], ["pause"], ["list", "--nonsense"]],
     ids=lambda words: words[0],
 )  # fmt: skip

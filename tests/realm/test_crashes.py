@@ -34,7 +34,7 @@ VERBS: dict[str, tuple[tuple[str, ...], str | None, str | None]] = {
     "pause": ((), "running", "paused"),
     "start": ((), "shut off", "running"),
     "destroy": ((), "running", "shut off"),
-    "mem-set": (("64",), "shut off", "shut off"),
+    "mem-set": (("192",), "shut off", "shut off"),
     "new": ((), None, "shut off"),
     "create": ((), None, "running"),
     "reboot": ((), "running", "running"),

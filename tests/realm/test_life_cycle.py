@@ -136,8 +136,12 @@ def test_what_the_driver_cannot_do_is_unsupported_and_leaves_nothing(daemon: Dae
     assert daemon.rxm(alice, "list", "stopped").status == 7
 
 
-def test_memory_below_what_a_guest_survives_takes_force(daemon: Daemon, alice: dict[str, str], vm: str) -> None:
-    daemon.rxm(alice, "start", vm)
+@pytest.mark.parametrize("before", [["start"], []], ids=["running", "off"])
+def test_memory_below_what_a_guest_survives_takes_force(
+    daemon: Daemon, alice: dict[str, str], vm: str, before: list[str]
+) -> None:
+    for verb in before:
+        daemon.rxm(alice, verb, vm)
 
     assert_one_line(daemon.rxm(alice, "mem-set", vm, "127"), 3, "Below 128 MiB", "--force")
     assert daemon.rxm(alice, "mem-set", "--force", vm, "100").status == 0

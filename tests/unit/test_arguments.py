@@ -55,6 +55,17 @@ def test_options_stand_anywhere(words: tuple[str, ...]) -> None:
     assert parsed.text("DOMAIN") == "vm1"
 
 
+def test_flags_may_stand_side_by_side_as_in_xm() -> None:
+    parsed = read("shutdown", "-aw", several=True)
+
+    assert (parsed.flag("all"), parsed.flag("wait")) == (True, True)
+
+
+def test_one_that_is_no_flag_spoils_all_of_them() -> None:
+    with pytest.raises(UsageError, match="'-wx' is not an option of shutdown"):
+        read("shutdown", "-wx", "vm1")
+
+
 def test_a_flag_that_was_not_given_is_false() -> None:
     assert not read("shutdown", "vm1").flag("wait")
 

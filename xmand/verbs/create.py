@@ -9,6 +9,7 @@ from xman.errors import NoSuchDomainError, RefusedError, UsageError, XmanError
 from xman.result import Result
 from xmand import formats
 from xmand.call import Call
+from xmand.verbs.life import remember_who
 from xmand.virt import definition, description, kvm, secrets
 from xmand.virt.definition import Former
 from xmand.virt.description import Description
@@ -54,7 +55,7 @@ def create(call: Call) -> Result:
             except XmanError as error:
                 raise definition.undone(domain, wanted.before, error) from error
         data = _data(domain, wanted) | {"id": domain.identifier()}
-        notes = (*wanted.notes, f"Started domain {domain.name}")
+        notes = (*wanted.notes, f"Started domain {domain.name}", *(remember_who(call, domain) if paused else ()))
         return Result(data, changed=True, domain=domain.name, notes=notes)
 
 
@@ -101,6 +102,8 @@ def _wanted(call: Call) -> Iterator[_Wanted]:
             raise RefusedError(f"Domain '{other.name}' already exists, with the UUID {other.uuid}.")
         # A UUID of our own, so that after a crash it can be told whether this domain is the one meant.
         new = asked if asked.uuid or call.parsed.flag("dry-run") else description.with_uuid(asked, str(uuid4()))
+        if new.uuid:
+            locks.enter_context(call.host.locks.hold(new.uuid, call.verb.name, call.deadline))
         yield _Wanted(new, converted.warnings, converted.autostart, None)
 
 

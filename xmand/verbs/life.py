@@ -72,7 +72,7 @@ def pause(call: Call) -> Result:
         if domain.require_active() == PAUSED:
             return already(domain, "paused")
         domain.pause()
-        return Result(changed=True, domain=domain.name, notes=_remember_who(call, domain))
+        return Result(changed=True, domain=domain.name, notes=remember_who(call, domain))
 
 
 def unpause(call: Call) -> Result:
@@ -85,8 +85,8 @@ def unpause(call: Call) -> Result:
         return Result(changed=True, domain=domain.name)
 
 
-def _remember_who(call: Call, domain: Domain) -> tuple[str, ...]:
-    """Write down who paused it, for `list --long`; return what is to be said where that cannot be."""
+def remember_who(call: Call, domain: Domain) -> tuple[str, ...]:
+    """Write down, under its lock, who paused it, for `list --long`; return what is to be said where that cannot be."""
     try:
         metadata.update(domain, lambda found: replace(found, paused_by=call.principal))
     except XmanError as error:

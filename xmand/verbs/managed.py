@@ -4,7 +4,7 @@ from xman.errors import RefusedError, UsageError
 from xman.result import Result
 from xmand.batch.marks import restore
 from xmand.call import Call
-from xmand.verbs.life import already
+from xmand.verbs.life import already, remember_who
 from xmand.virt import managed
 from xmand.virt.domain import PAUSED, Domain
 from xmand.virt.driver import LONG
@@ -68,7 +68,12 @@ def _started(call: Call, domain: Domain) -> Result:
     call.host.batch.maintenance.refuse()
     was_suspended = managed.suspended(domain)
     start_it = restore if was_suspended else Domain.start
-    start_it(domain, paused=call.parsed.flag("paused"))
+    paused = call.parsed.flag("paused")
+    start_it(domain, paused=paused)
     data = {"id": domain.identifier(), "restored": was_suspended}
-    notes = (f"Domain '{domain.name}' goes on where it was suspended.",) if was_suspended else ()
+    notes: tuple[str, ...] = ()
+    if paused:
+        notes = remember_who(call, domain)
+    elif was_suspended:
+        notes = (f"Domain '{domain.name}' goes on where it was suspended.",)
     return Result(data, changed=True, domain=domain.name, notes=notes)

@@ -4,6 +4,8 @@ from xman.errors import RefusedError
 from xman.result import Result
 from xman.values import MIB
 from xmand.call import Call
+from xmand.virt import managed
+from xmand.virt.domain import Domain
 
 # A Linux guest of 192 MiB was seen to panic at 65. libvirt would take a single KiB.
 LEAST_OCTETS = 64 * MIB
@@ -18,7 +20,7 @@ def mem_set(call: Call) -> Result:
         if wanted > most:
             raise RefusedError(f"Domain '{domain.name}' may have at most {most // MIB} MiB.")
         floor = max(LEAST_OCTETS, most // LEAST_SHARE)
-        if wanted < min(floor, current) and domain.active() and not call.parsed.flag("force"):
+        if wanted < min(floor, current) and not call.parsed.flag("force"):
             raise RefusedError(
                 f"Below {_mib(floor)} a guest of this size may not survive; --force does it all the same."
             )
@@ -28,7 +30,7 @@ def mem_set(call: Call) -> Result:
         data["reached"] = reached = domain.set_memory(wanted)
         short = abs(reached - wanted) > MIB
         note = f"Requested {_mib(wanted)}; the guest is at {_mib(reached)}."
-        return Result(data, changed=True, domain=domain.name, notes=(note,) if short else ())
+        return Result(data, changed=True, domain=domain.name, notes=(note,) if short else _not_yet(domain))
 
 
 def vcpu_set(call: Call) -> Result:
@@ -47,7 +49,15 @@ def vcpu_set(call: Call) -> Result:
         if pending:
             data["pending"] = True
             note += " It has not answered in time, and may still give them back."
-        return Result(data, changed=True, domain=domain.name, notes=() if reached == wanted else (note,))
+        notes = _not_yet(domain) if reached == wanted else (note,)
+        return Result(data, changed=True, domain=domain.name, notes=notes)
+
+
+def _not_yet(domain: Domain) -> tuple[str, ...]:
+    """Return what is to be said of a suspended domain: libvirt restores it as it was saved."""
+    if domain.active() or not managed.suspended(domain):
+        return ()
+    return (f"Domain '{domain.name}' is suspended; it goes on as it was, and has this from its next start on.",)
 
 
 def _mib(octets: int) -> str:
