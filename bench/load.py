@@ -46,9 +46,14 @@ def _libvirt(host: str, _port: int) -> "Callable[[], Callable[[], None]]":
     return connect
 
 
+def connectors(kind: str) -> "Callable[[str, int], Callable[[], Callable[[], None]]]":
+    """Return what makes connections of a kind: functions that ask once, each over its own."""
+    return _libvirt if kind.startswith("libvirt") else _xmand
+
+
 def client(kind: str, host: str, port: int, end: float) -> tuple[int, int]:
     """Ask until `end`; return how often it went well, and how often not."""
-    connect = (_libvirt if kind.startswith("libvirt") else _xmand)(host, port)
+    connect = connectors(kind)(host, port)
     kept = connect() if kind.endswith("-kept") else None
     good = bad = 0
     while time.monotonic() < end:

@@ -42,7 +42,7 @@ class Output:
         with self._lock:
             self._ended(target)
             if not self._quiet or reply.outcome != outcome.OK:
-                _write(sys.stdout.fileno(), self._labelled(target, reply.stdout))
+                _write(sys.stdout.fileno(), _painted(verb, self._labelled(target, reply.stdout)))
                 _write(sys.stderr.fileno(), self._labelled_message(target, reply.stderr))
             self._to_syslog(verb, target, reply.outcome, reply.stderr.decode("utf-8", "replace"))
 
@@ -114,7 +114,7 @@ class Output:
         from xman.render import merged
 
         if not self._quiet:
-            _write(sys.stdout.fileno(), merged.text(verb, answers, milliseconds).encode())
+            _write(sys.stdout.fileno(), _painted(verb, merged.text(verb, answers, milliseconds).encode()))
 
     def progress(self, target: Target, data: bytes) -> bool:
         """Show a person how far a command is, where `data` says that; return whether it does."""
@@ -194,6 +194,17 @@ def _renamed(line: bytes, target: Target) -> tuple[bytes, bool]:
         return result.dumps(envelope).encode(), not envelope["ok"]
     except (ValueError, TypeError, KeyError):  # another server's words
         return line, False
+
+
+def _painted(verb: str, data: bytes) -> bytes:
+    if not sys.stdout.isatty():
+        return data
+    # Loaded for people only.
+    from rxm import colour
+
+    if verb not in colour.VERBS or not colour.wanted():
+        return data
+    return colour.paint(data.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
 
 
 def _write(descriptor: int, data: bytes) -> bool:

@@ -1,5 +1,8 @@
 """What an administrator can see beyond the plain list, against libvirt's test driver."""
 
+import os
+import pty
+import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -154,3 +157,19 @@ def test_those_who_wait_keep_nobody_from_looking(
 
     assert [answer.result().status for answer in waiting] == [0, 0, 0]
     assert daemon.stop() == 0
+
+
+def test_states_have_colours_on_a_terminal_only(daemon: Daemon, alice: dict[str, str]) -> None:
+    words = ["rxm", "-H", daemon.host, "-p", str(daemon.port), "list"]
+
+    def on_a_terminal(env: dict[str, str]) -> str:
+        leader, follower = pty.openpty()
+        subprocess.run(words, env=alice | env, stdout=follower, check=True)
+        os.close(follower)
+        shown = os.read(leader, 65_536).decode()
+        os.close(leader)
+        return shown
+
+    assert "\x1b[32mr-----\x1b[0m" in on_a_terminal({"TERM": "xterm"})
+    assert "\x1b" not in on_a_terminal({"TERM": "xterm", "NO_COLOR": "1"})
+    assert "\x1b" not in daemon.rxm(alice | {"TERM": "xterm"}, "list").stdout
