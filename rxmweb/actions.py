@@ -50,6 +50,8 @@ class Request:
         own = [f"--reason={self.reason}"] if self.reason else []
         if self.input is not None:
             return [*own, "-H", self.targets[0].host, self.verb, *self.options, "--", "-", *self.arguments]
+        if not self.targets[0].uuid:
+            return [*own, "-H", self.targets[0].host, self.verb, *self.options, "--", *self.arguments]
         return [*own, self.verb, *self.options, "--", *(target.word() for target in self.targets), *self.arguments]
 
 

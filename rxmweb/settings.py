@@ -13,7 +13,7 @@ EVERYBODY = "*"
 
 @dataclass(frozen=True)
 class Collector:
-    """As whom the hosts are asked: a keytab, whose principal needs `show` and `host` on each of them."""
+    """As whom the hosts are asked: a keytab, whose principal needs `show`, `host` and the verb state."""
 
     client_keytab: str = ""
     principal: str = ""

@@ -2,13 +2,15 @@
 
 from typing import Any
 
-from flask import Blueprint, abort, g
+from flask import Blueprint, abort, g, request
 from sqlalchemy import func, select
 
-from rxmweb import asking, fleet, offers, report
-from rxmweb.app import portal, reply
+from rxmweb import asking, fleet, report
+from rxmweb.actions import Request, Target
+from rxmweb.app import fail, portal, reply
+from rxmweb.languages import _
 from rxmweb.schema import domains, hosts
-from xman import verbs
+from rxmweb.views.actions import queue, reason
 
 pages = Blueprint("hosts", __name__, url_prefix="/hosts")
 
@@ -40,7 +42,7 @@ def one_host(host: str) -> Any:
         machines = [fleet.with_jobs(row) for row in rows]
     return reply(
         "host.html", {"host": found, "domains": machines},
-        questions=asking.known(_QUESTIONS), offers=offers.BY_VERB, maintenance="maintenance" in verbs.BY_NAME,
+        questions=asking.known(_QUESTIONS),
     )  # fmt: skip
 
 
@@ -53,6 +55,20 @@ def ask(host: str, question: str) -> Any:
     answer = asking.ask(["-H", host, *_QUESTIONS[question]])
     text = report.text(asking.as_text(_QUESTIONS[question][0], answer))
     return reply("answer.html", {"question": question, "host": host, "answer": answer}, text=text)
+
+
+@pages.post("/<host>/maintenance")
+def maintenance(host: str) -> Any:
+    """Take a host out of service, with the reason that the form has, or put it back, as the person."""
+    _visible(host)
+    why = reason()
+    if request.form.get("to") == "off":
+        words: tuple[str, ...] = ("off",)
+    elif why:
+        words = ("on", why)
+    else:
+        return fail(400, _("Say why: everyone who meets the host will see it."))
+    return queue(Request(g.session.principal, "maintenance", [Target(host)], (), words, why))
 
 
 def _visible(host: str) -> dict[str, Any]:

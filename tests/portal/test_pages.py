@@ -19,6 +19,13 @@ from tests.lab.visitor import Page, Visitor
 
 # The test driver's guests are up at once.
 _NO_BOOT = "[batch]\nboot_seconds = 0.01\n"
+# On no list: it may look, and nothing else.
+_COLLECTOR = """\
+[authorize]
+methods = ["k5login", "principals"]
+[authorize.principals]
+"collector@XMAN.TEST" = ["show", "host", "state"]
+"""
 HOSTILE = "<script>alert(1)</script>"
 
 
@@ -28,11 +35,12 @@ class Site:
     def __init__(self, realm: Realm, directory: Path) -> None:
         keytab = directory / "collector.keytab"
         realm.add_service("collector", str(keytab))
-        admins = ("alice@XMAN.TEST", "collector@XMAN.TEST")
-        self.first = Daemon(realm, directory / "first", admins=admins, listen="127.0.0.1:0", tables=_NO_BOOT)
+        self.first = Daemon(
+            realm, directory / "first", admins=("alice@XMAN.TEST",), listen="127.0.0.1:0", tables=_NO_BOOT + _COLLECTOR
+        )
         self.second = Daemon(
-            realm, directory / "second", admins=("collector@XMAN.TEST", "carol@XMAN.TEST"),
-            listen=f"127.0.0.2:{self.first.port}", host=SECOND_HOST, tables=_NO_BOOT,
+            realm, directory / "second", admins=("carol@XMAN.TEST",),
+            listen=f"127.0.0.2:{self.first.port}", host=SECOND_HOST, tables=_NO_BOOT + _COLLECTOR,
         )  # fmt: skip
         self.portal = Portal(
             realm, directory / "portal", hosts=(FQDN, SECOND_HOST, UNKEYED), port=self.first.port,
@@ -497,3 +505,15 @@ def test_constrained_delegation_that_the_realm_does_not_permit_is_found_out(
         assert Visitor(portal, alice_env).json("/session")["can_act"] is True
     finally:
         portal.stop()
+
+
+def test_maintenance_says_why_and_by_whom(alice: Visitor) -> None:
+    path = f"/hosts/{FQDN}/maintenance"
+    assert alice.post(path, {"to": "on", "reason": " "}).status == 400
+
+    assert over(alice, alice.post(path, {"to": "on", "reason": "new disks"}))["state"] == "done"
+
+    wait_for(lambda: "maintenance: new disks (alice@XMAN.TEST)" in alice.get("/").text, 20, "the report of it")
+    assert 'xman_host_maintenance{host="skirit80.xman.test"} 1.0' in alice.get("/metrics").text
+    assert over(alice, alice.post(path, {"to": "off"}))["state"] == "done"
+    wait_for(lambda: "new disks" not in alice.get("/").text, 20, "the report of its end")
