@@ -17,5 +17,16 @@ def test_a_named_test_is_there(file: str, name: str) -> None:
     assert not name or re.search(rf"^def {name}\(", text, re.MULTILINE)
 
 
+def test_a_test_named_without_its_file_is_somewhere() -> None:
+    bare = set(re.findall(r"`(test_\w+)`", TEXT))
+    defined = {
+        name
+        for path in (ROOT / "tests").rglob("test_*.py")
+        for name in re.findall(r"^def (test_\w+)", path.read_text(), re.MULTILINE)
+    }
+
+    assert bare - defined == set()
+
+
 def test_tests_are_named() -> None:
     assert len(NAMED) > 20
