@@ -15,7 +15,7 @@ import rxmweb.settings
 import xman
 from rxm.options import OPTIONS
 from tests.lab.process import ROOT
-from xman import outcome, verbs
+from xman import outcome, states, verbs
 from xmand import settings
 from xmand.settings_authorize import Authorize
 
@@ -71,6 +71,14 @@ def test_rxm_1_has_the_exit_statuses() -> None:
 
     for code, (name, meaning) in outcome.CLASSES.items():
         assert f"\n{code}\n{name}: {meaning}\n" in section
+
+
+def test_rxm_1_explains_each_batch_state_as_the_legend_does() -> None:
+    section = " ".join(page("rxm.1").split("BATCH STATES\n")[1].split()).lower()
+
+    for state, legend in states.LEGEND.items():
+        assert state in section
+        assert legend.en in section
 
 
 def test_xmand_8_has_the_programs_options() -> None:
