@@ -118,9 +118,13 @@ class Crash:
         answer = self._lab.first.virsh("domstate", self.domain, uri=URI)
         return answer.stdout.strip() if answer.status == 0 else None
 
-    def run(self, words: tuple[str, ...]) -> tuple[Answer, Daemon]:
-        """Ask for the change, let xmand be killed at the step, start another; return the answer."""
+    def run(self, words: tuple[str, ...], ends: contextlib.ExitStack) -> tuple[Answer, Daemon]:
+        """Ask for the change, let xmand be killed at the step, start another; return the answer.
+
+        What was started is ended with `ends`.
+        """
         first = self._xmand(sys.executable, "-m", "tests.lab.failpoint", self._step)
+        ends.callback(first.stop)
         target = (self.domain, *words) if self._verb not in ("new", "create") else ("-",)
         answers: list[Answer] = []
 
@@ -136,6 +140,7 @@ class Crash:
         assert first.process.returncode == -9
         first.stop()
         second = self._xmand()
+        ends.callback(second.stop)
         asking.join()
         return answers[0], second
 
@@ -159,16 +164,17 @@ def check(lab: Lab, verb: str, step: str, port: int) -> None:
     crash = Crash(lab, verb, step, port)
     crash.prepare(before)
 
-    answer, daemon = crash.run(words)
+    with contextlib.ExitStack() as ends:
+        answer, daemon = crash.run(words, ends)
 
-    # Of a restart nobody can tell whether it happened, so that it is not asked for twice.
-    unknown = verb == "reboot" and step in TORN
-    assert answer.status == (10 if unknown else 0), (step, answer)
-    assert crash.state() == after, step
-    if step in TORN:
-        daemon.syslog.wait(ev="end", recovered="1")
-    assert judged(daemon) == (step in TORN), step
-    assert daemon.stop() == 0
+        # Of a restart nobody can tell whether it happened, so that it is not asked for twice.
+        unknown = verb == "reboot" and step in TORN
+        assert answer.status == (10 if unknown else 0), (step, answer)
+        assert crash.state() == after, step
+        if step in TORN:
+            daemon.syslog.wait(ev="end", recovered="1")
+        assert judged(daemon) == (step in TORN), step
+        assert daemon.stop() == 0
     assert [ended is not None for ended in entries(crash.directory)] == [True], step
 
 
@@ -182,9 +188,10 @@ def test_killed_at_every_step(lab: Lab, verb: str) -> None:
             done.result()
 
 
-def test_what_others_do_is_in_the_log_as_theirs(lab: Lab) -> None:
+def test_what_others_do_is_in_the_log_as_theirs(lab: Lab, request: pytest.FixtureRequest) -> None:
     host = lab.first
     daemon = host.xmand(lab.realm, admins=("alice@XMAN.TEST",), uri=URI, port=4373)
+    request.addfinalizer(daemon.stop)
     xml = host.directory / "outside.xml"
     xml.write_text(for_test_driver("outside"))
 
