@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -257,8 +258,12 @@ def test_what_was_left_open_is_judged_before_the_retry_is_answered(
 ) -> None:
     calls = counting(monkeypatch)
     left_open(bench, monkeypatch, lambda _self, _entry: None)
-    judged = Verdict(Answer(0, done=Result(changed=True, notes=("found done",))))
-    monkeypatch.setattr(recovery, "judge", lambda *_arguments: judged)
+
+    def judge(*_arguments: Any) -> Verdict:
+        time.sleep(0.2)  # a libvirt that takes its time
+        return Verdict(Answer(0, done=Result(changed=True, notes=("found done",))))
+
+    monkeypatch.setattr(recovery, "judge", judge)
 
     reply = bench.run(b"pause", RID, b"vm1")
 
