@@ -36,6 +36,7 @@ class Settler:
         self._record = record
         self._changed = threading.Condition()
         self._due: float | None = None
+        self._failed = ""
 
     def start(self) -> None:
         """Begin, and look at the host at once."""
@@ -66,8 +67,11 @@ class Settler:
             self._wait()
             try:
                 self._settle()
+                self._failed = ""
             except XmanError as error:
-                logger.warning("settling: %s", error)
+                # Once, and not every half minute: somebody has to mend it.
+                logger.log(logging.DEBUG if str(error) == self._failed else logging.WARNING, "settling: %s", error)
+                self._failed = str(error)
                 self._want(_AGAIN_SECONDS)
             except Exception:  # a fault of ours must not end the thread
                 logger.exception("settling failed")
