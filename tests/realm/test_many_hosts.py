@@ -60,13 +60,13 @@ class Fleet:
         self._peak = directory / "peak"
         self._config = directory / "rxm.toml"
         self._config.write_text(
-            f'connect_seconds = 2.0\nport = {self._port}\n[groups]\nall = "n[0001-{COUNT}].xman.test"\n'
+            f'connect_seconds = 10.0\nport = {self._port}\n[groups]\nall = "n[0001-{COUNT}].xman.test"\n'
         )
 
     def rxm(self, hosts: str, *words: str) -> Answer:
         """Run rxm with its names and its configuration."""
         measured = [*self._prefix, sys.executable, "-c", MEASURE, str(self._peak)]
-        return answer([*measured, "rxm", "-c", str(self._config), "-H", hosts, *words], self._env)
+        return answer([*measured, "rxm", "-c", str(self._config), "-t", "240", "-H", hosts, *words], self._env)
 
     def peak_kib(self) -> int:
         """Return how much memory the last rxm had at most."""
