@@ -260,7 +260,7 @@ class Runner:
     def _one(self, connection: Connection, job: Job, output: Output) -> int:
         verb = self._parsed.verb.name
         if self._options.json:
-            envelope = self._structured(connection, job)
+            envelope = self._structured(connection, job, lambda data: output.progress(job.target, data))
             output.envelope(envelope, job.target)
             return int(envelope.get("code", outcome.OK))
         reply = self._send(connection, job, as_json=False, progress=lambda data: output.progress(job.target, data))

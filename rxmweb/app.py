@@ -35,7 +35,6 @@ _HEADERS = {
 }
 # A description of a domain (256 KiB) in a form, and the targets of a bulk action.
 _MOST_OCTETS = 2 << 20
-_LANGUAGE_SECONDS = 366 * 86400
 # For these nobody needs to be known.
 _OPEN = frozenset({"static", "status.healthz", "status.metrics", "session.language"})
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from xman import states, verbs
 
 # What a field of the confirmation asks for: its name, the label's key, and the HTML type.
-MEMORY, VCPUS, HOST, ON_OFF, SECONDS, FLAG, STATE = "memory", "vcpus", "host", "on-off", "seconds", "flag", "state"
+MEMORY, VCPUS, HOST, ON_OFF, SECONDS, FLAG = "memory", "vcpus", "host", "on-off", "seconds", "flag"
 
 
 @dataclass(frozen=True)
@@ -19,12 +19,11 @@ class Field:
 
 @dataclass(frozen=True)
 class Offer:
-    """A verb as a button. `hurts`: what runs in the domain is stopped, or lost. `slow`: it may take minutes."""
+    """A verb as a button. `hurts`: what runs in the domain is stopped, or lost."""
 
     verb: str
     hurts: bool = False
     fields: tuple[Field, ...] = ()
-    slow: bool = False
 
     @property
     def loses_data(self) -> bool:
@@ -38,12 +37,12 @@ OFFERS = tuple(
         Offer("start"),
         Offer("pause", hurts=True),
         Offer("unpause"),
-        Offer("shutdown", hurts=True, fields=(Field("force_after", SECONDS, "--force-after"),), slow=True),
+        Offer("shutdown", hurts=True, fields=(Field("force_after", SECONDS, "--force-after"),)),
         Offer("reboot", hurts=True),
-        Offer("suspend", hurts=True, slow=True),
-        Offer("resume", slow=True),
-        Offer("freeze", hurts=True, slow=True),
-        Offer("defrost", slow=True),
+        Offer("suspend", hurts=True),
+        Offer("resume"),
+        Offer("freeze", hurts=True),
+        Offer("defrost"),
         Offer("preempt", hurts=True),
         Offer("unpreempt"),
         Offer("mem-set", fields=(Field("memory", MEMORY),)),
@@ -51,7 +50,6 @@ OFFERS = tuple(
         Offer(
             "migrate",
             fields=(Field("destination", HOST), Field("live", FLAG, "--live"), Field("force", FLAG, "--force")),
-            slow=True,
         ),
         Offer("autostart", fields=(Field("autostart", ON_OFF),)),
         Offer("destroy", hurts=True),
