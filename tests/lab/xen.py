@@ -30,6 +30,7 @@ sys.path.insert(0, "/opt/xman")
 from xmand.cli import main
 sys.exit(main())
 """
+_INTERFACE = "<interface type='bridge'><source bridge='xenbr0'/><script path='vif-lab'/></interface>"
 
 
 def why_not() -> str:
@@ -127,7 +128,7 @@ class XenHost:
         udp = f"socket,id=link,udp=127.0.0.1:{link + 2 - number},localaddr=127.0.0.1:{link + number - 1}"
         linux = f"{_LINUX} systemd.hostname={self.name} systemd.machine_id={number:032x}"
         return [
-            "nice", "-n", "10", "qemu-system-x86_64", "-name", self.name, "-nodefaults", "-display", "none",
+            "qemu-system-x86_64", "-name", self.name, "-nodefaults", "-display", "none",
             "-machine", "pc", "-accel", "tcg,thread=multi,tb-size=512", "-cpu", "qemu64,+svm,+npt",
             "-smp", "2", "-m", str(_MEMORY_MIB), "-uuid", f"00000000-0000-4000-8000-{number:012}",
             "-serial", f"file:{self.directory / 'serial.log'}",
@@ -142,19 +143,19 @@ class XenHost:
 class XenGuest:
     """A guest of `host`'s that tells on its console how many CPUs it sees. `kind` is pv or pvh.
 
-    Only with `network` has it an interface: Xen gives up on a guest whose interface is not up in 40 seconds, and an
-    emulated Domain-0 on a loaded machine may need longer for that.
+    Only with `network` has it an interface, which takes an emulated Domain-0 a while.
     """
 
     def __init__(self, host: XenHost, name: str, kind: str, *, network: bool = False) -> None:
         self.name = name
         self.kind = kind
+        # Which libvirt calls Xen's PV "linux".
+        self.os_type = {"pv": "linux", "pvh": "xenpvh"}[kind]
         self._host = host
-        self._interface = "<interface type='bridge'><source bridge='xenbr0'/></interface>" if network else ""
+        self._interface = _INTERFACE if network else ""
 
     def description(self) -> str:
         """Return its libvirt XML."""
-        machine, kind = {"pv": ("xenpv", "linux"), "pvh": ("xenpvh", "xenpvh")}[self.kind]
         return f"""\
 <domain type='xen'>
   <name>{self.name}</name>
@@ -162,7 +163,7 @@ class XenGuest:
   <currentMemory unit='MiB'>128</currentMemory>
   <vcpu current='1'>2</vcpu>
   <os>
-    <type arch='x86_64' machine='{machine}'>{kind}</type>
+    <type arch='x86_64' machine='xen{self.kind}'>{self.os_type}</type>
     <kernel>/srv/guest/vmlinux</kernel>
     <initrd>/srv/guest/initrd</initrd>
     <cmdline>console=hvc0 quiet</cmdline>

@@ -78,6 +78,14 @@ Address=10.98.0.1/24
 LinkLocalAddressing=no
 ConfigureWithoutCarrier=yes
 CONF
+# What vif-bridge does for a guest's interface, in two programs: the many that it starts may take an emulated Domain-0
+# longer than the 40 seconds that Xen gives it.
+put /etc/xen/scripts/vif-lab <<'SCRIPT'
+#!/bin/sh
+[ "$1" = online ] || exit 0
+ip link set "$vif" master xenbr0 up && xenstore-write "$XENBUS_PATH/hotplug-status" connected
+SCRIPT
+chmod 755 "$root/etc/xen/scripts/vif-lab"
 # What guests say is logged in /var/log/xen/console/guest-NAME.log.
 mkdir -p "$root/var/log/xen/console"
 echo 'XENCONSOLED_ARGS="--log=guest --log-dir=/var/log/xen/console"' >>"$root/etc/default/xen"
