@@ -5,7 +5,7 @@ import pytest
 from tests.lab.process import wait_for
 from tests.lab.xen import XenGuest
 from tests.xen.conftest import Lab, Xen
-from tests.xen.test_guests import PATIENCE, goes_on
+from tests.xen.test_guests import PATIENCE, goes_on, started
 
 
 @pytest.fixture(scope="module")
@@ -24,6 +24,7 @@ def up(xen: Xen, name: str, kind: str) -> XenGuest:
 
 def test_a_pvh_guest_moves_live(xen: Xen, second: Xen) -> None:
     guest = up(xen, "mover", "pvh")
+    since = started(xen, guest)
 
     xen.does("migrate", "--live", guest.name, "xen2")
 
@@ -32,6 +33,7 @@ def test_a_pvh_guest_moves_live(xen: Xen, second: Xen) -> None:
     there = XenGuest(second.host, guest.name, "pvh")
     goes_on(there)
     assert there.boots() == 0
+    assert started(second, there) == since != ""
     assert "Persistent:     yes" in second.host.virsh("dominfo", guest.name).stdout
     second.does("destroy", guest.name)
     second.does("delete", guest.name)
