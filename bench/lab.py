@@ -45,6 +45,14 @@ class Lab:
             raise RuntimeError(reason)
         self.directory = directory
         self._ends = contextlib.ExitStack()
+        try:
+            self._begin()
+        except BaseException:
+            self.close()
+            raise
+
+    def _begin(self) -> None:
+        directory = self.directory
         network = Network()
         self._ends.callback(network.close)
         self.realm = Realm(directory / "realm", network.prefix, _hosts())
