@@ -149,6 +149,12 @@ def test_an_earlier_job_parks_nothing() -> None:
     assert steps(plan.job_stop((guest("vm1", HARD, SOFT),), "vm1", "1")) == ["remove-job vm1"]
 
 
+def test_a_hard_job_that_a_crash_left_without_the_host_is_not_preempted() -> None:
+    torn = guest("vm3", HARD, granted=False, parked=False)
+
+    assert steps(plan.job_start((IDLE, torn), "vm1", NEW)) == ["park vm3", "add-job vm1", "grant vm1"]
+
+
 def test_one_with_priority_that_waits_after_a_crash_comes_first() -> None:
     soft = guest("vm1", SOFT, granted=False, parked=True, preempted_since=10)
     begun = guest("vm2", HARD, priority=True, granted=False, parked=True)

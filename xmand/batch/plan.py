@@ -240,8 +240,9 @@ def _shrink(guests: Guests, winner: str, what: str) -> list[Step]:
             raise RefusedError(
                 f"{what}: '{other.name}' is paused and holds its memory; unpause or freeze it first (paused)."
             )
-        # Jobs of a domain that is preempted already, but kept more than it should, were told so before.
-        fresh = bool(other.jobs) and other.preempted_since is None
+        # Jobs of a domain that is preempted already, but kept more than it should, were told so before. One whose jobs
+        # may not be preempted has never had the host: a crash came between its job and its share.
+        fresh = other.soft and other.preempted_since is None
         steps.append(Step(PREEMPT if fresh else PARK, other.name))
     return steps
 
