@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.hypervisor.conftest import Lab
+from tests.lab.daemon import answer
 from tests.lab.hypervisor import Guest
 from tests.lab.process import wait_for
 
@@ -236,6 +237,47 @@ def test_somebody_who_waits_for_a_shutdown_keeps_nobody_from_destroying(lab: Lab
         assert lab.rxm("destroy", guest.name).status == 0
 
     assert waiting.result().json()["result"] == {"off": True, "forced": False}
+
+
+def test_a_shutdown_is_waited_for_through_a_restart_of_libvirtd(lab: Lab) -> None:
+    guest = lab.guest("patient")
+    lab.rxm("create", "-", stdin=guest.empty_description())
+
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(lab.rxm, "-j", "shutdown", "--wait", guest.name)
+        lab.xmand.syslog.wait(ev="begin", verb="shutdown", dom=guest.name)
+        wait_for(lambda: lab.rxm("list").status == 0, 20, "the request")
+        lab.first.kill_libvirtd()
+        lab.first.start_libvirtd()
+        assert lab.first.virsh("destroy", guest.name).status == 0
+
+    assert waiting.result().json()["result"] == {"off": True, "forced": False}
+    assert lab.rxm("delete", guest.name).status == 0
+
+
+def test_delete_takes_its_nvram_its_memory_and_the_notes_of_its_snapshots_along(lab: Lab) -> None:
+    guest, nvram = lab.guest("leaves-nothing"), lab.first.directory / "leaves-nothing.nvram"
+    firmware = lab.first.directory / "firmware"
+    firmware.write_bytes(b"")
+    disk = lab.first.directory / "leaves-nothing.qcow2"
+    assert answer(["qemu-img", "create", "-q", "-f", "qcow2", str(disk), "1M"], lab.alice, "").status == 0
+    device = f"<disk type='file'><driver type='qcow2'/><source file='{disk}'/><target dev='vda'/></disk>"
+    with_disk = guest.empty_description().replace("</devices>", f"{device}</devices>")
+    assert lab.rxm("create", "-", stdin=with_disk).status == 0
+    assert lab.first.virsh("snapshot-create-as", guest.name, "first").status == 0
+    assert lab.rxm("suspend", guest.name).status == 0
+    with_nvram = lab.first.virsh("dumpxml", "--inactive", guest.name).stdout.replace(
+        "</os>", f"<loader readonly='yes' type='pflash'>{firmware}</loader><nvram>{nvram}</nvram></os>"
+    )
+    defined = lab.first.virsh("define", "/dev/stdin", stdin=with_nvram)
+    assert defined.status == 0, defined
+    nvram.write_bytes(b"variables")
+
+    assert lab.rxm("delete", guest.name).status == 0
+
+    assert guest.name not in lab.first.virsh("list", "--all", "--name").stdout
+    assert not nvram.exists()
+    assert disk.exists()
 
 
 def test_a_hung_libvirtd_costs_its_own_commands_only(lab: Lab, guest: Guest) -> None:

@@ -53,7 +53,7 @@ def to_xml(context: Context) -> str:
     _events(context, root)
     _with_the_host(context)
     devices = add(root, "devices")
-    _disks(context, devices)
+    _disks(context, devices, made)
     _interfaces(context, devices, asked, made)
     screens.write(context, devices, made, asked)
     ElementTree.indent(root)
@@ -133,13 +133,13 @@ def _with_the_host(context: Context) -> None:
         context.warn(f"Left out: what becomes of it when its host stops is the host's own setting {where}.")
 
 
-def _disks(context: Context, devices: Element) -> None:
+def _disks(context: Context, devices: Element, made: str) -> None:
     settings = context.settings
     where = settings.where("disk")
     taken: set[str] = set()
     for text in settings.words("disk"):
         disk = disks.parse(text, where)
-        target, bus = disks.target(disk, context.xen, where)
+        target, bus = disks.target(disk, context.xen, made == boot.HVM, where)
         if target in taken:
             raise UsageError(f"Two disks are {target} {where}.")
         taken.add(target)

@@ -49,8 +49,11 @@ def parse(text: str, where: str) -> Disk:
     return _xl(text.strip(), where)
 
 
-def target(disk: Disk, xen: bool, where: str) -> tuple[str, str]:
-    """Return the names of device and bus under which the guest has the disk: Xen's own disks are virtio elsewhere."""
+def target(disk: Disk, xen: bool, hvm: bool, where: str) -> tuple[str, str]:
+    """Return the names of device and bus under which the guest has the disk: Xen's own disks are virtio elsewhere.
+
+    On Xen a guest that is not HVM has no other bus than Xen's, whatever its disks are called.
+    """
     prefix = disk.prefix
     if not xen:
         if disk.partition:
@@ -59,7 +62,8 @@ def target(disk: Disk, xen: bool, where: str) -> tuple[str, str]:
             prefix = "hd" if disk.cdrom else "vd"  # virtio has no CD-ROM drives
     elif prefix == "vd":
         prefix = "xvd"
-    return f"{prefix}{disk.letters}{disk.partition}", _BUSES[prefix]
+    bus = _BUSES["xvd"] if xen and not hvm else _BUSES[prefix]
+    return f"{prefix}{disk.letters}{disk.partition}", bus
 
 
 def _xm(fields: list[str], device: str, cdrom: bool, where: str) -> Disk:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from xman.errors import RefusedError, WaitTimeoutError, XmanError
 from xman.result import Result
-from xmand import restart
+from xmand import waiting
 from xmand.call import Call
 from xmand.virt import metadata
 from xmand.virt.domain import PAUSED, Domain
@@ -23,22 +23,28 @@ def destroy(call: Call) -> Result:
 
 def shutdown(call: Call) -> Result:
     """Ask the guest; with `--wait`, until it is off. Nothing is ever destroyed that was only asked to shut down."""
-    with call.changing() as domain:
-        if not domain.active():
-            return already(domain, "off")
-        _require_not_paused(domain)
-        domain.ask_shutdown()
-    # Not under the lock: whoever loses patience with the guest may destroy it meanwhile.
-    force_after = call.parsed.options.get("force-after")
-    waits = call.parsed.flag("wait") or force_after is not None
-    patience = time.monotonic() + force_after if isinstance(force_after, float) else call.deadline
-    with domain.lost_means_unknown():
-        off = domain.wait_until_off(min(patience, call.deadline) if waits else 0.0)
+    # Subscribed before it is asked: the answer may be quick.
+    with call.host.events.subscribe() as subscription:
+        with call.changing() as domain:
+            if not domain.active():
+                return already(domain, "off")
+            _require_not_paused(domain)
+            before = domain.identifier()
+            domain.ask_shutdown()
+        # Not under the lock: whoever loses patience with the guest may destroy it meanwhile.
+        began = time.monotonic()
+        force_after = call.parsed.seconds("force-after")
+        waits = call.parsed.flag("wait") or force_after is not None
+        patience = call.deadline if force_after is None else began + force_after
+        until = min(patience, call.deadline) if waits else began
+        with domain.lost_means_unknown():
+            off = waiting.until_off(domain, before, lambda: call.writer, subscription, until)
     if waits and not off:
         if force_after is None or time.monotonic() < patience:
             raise WaitTimeoutError(f"Domain '{domain.name}' was asked to shut down and is still running.")
         return _forced(call)
-    return Result({"off": off, "forced": False}, changed=True, domain=domain.name)
+    notes = (f"Domain {domain.name} terminated",) if waits else ()
+    return Result({"off": off, "forced": False}, changed=True, domain=domain.name, notes=notes)
 
 
 def _forced(call: Call) -> Result:
@@ -52,7 +58,6 @@ def _forced(call: Call) -> Result:
 
 def reboot(call: Call) -> Result:
     """Ask the guest to restart; libvirt can only say that it was asked. With `--wait`, until it has."""
-    # Subscribed before it is asked: the answer may be quick.
     with call.host.events.subscribe() as subscription:
         with call.changing() as domain:
             domain.require_active()
@@ -62,8 +67,9 @@ def reboot(call: Call) -> Result:
         if not call.parsed.flag("wait"):
             return Result(changed=True, domain=domain.name)
         # Not under the lock, as for shutdown.
-        seconds = restart.wait(domain, before, lambda: call.writer, subscription, call.deadline)
-    return Result({"rebooted": True, "seconds": seconds}, changed=True, domain=domain.name)
+        seconds = waiting.until_restarted(domain, before, lambda: call.writer, subscription, call.deadline)
+    notes = (f"Domain {domain.name} rebooted",)
+    return Result({"rebooted": True, "seconds": seconds}, changed=True, domain=domain.name, notes=notes)
 
 
 def pause(call: Call) -> Result:

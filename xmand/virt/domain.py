@@ -180,18 +180,6 @@ class Domain:
         with self.change():
             self.raw.reboot(api.VIR_DOMAIN_REBOOT_SIGNAL if self.container() else 0)
 
-    def wait_until_off(self, deadline: float) -> bool:
-        """Wait until it is off, or gone, at most until `deadline` (time.monotonic()); return whether it is."""
-        while True:
-            try:
-                if not self.active():
-                    return True
-            except NoSuchDomainError:  # a transient one is forgotten as soon as it stops
-                return True
-            if time.monotonic() >= deadline:
-                return False
-            time.sleep(_POLL_SECONDS)
-
     # --- its size --------------------------------------------------------------------------------------------------
 
     def set_memory(self, octets: int) -> int:

@@ -1,4 +1,4 @@
-"""Waiting until a guest that was asked to restart has."""
+"""Waiting until a guest that was asked to restart, or to shut down, has: by events, and by looking."""
 
 import time
 from collections.abc import Callable
@@ -15,7 +15,7 @@ _POLL_SECONDS = 0.5
 _OFF_SECONDS = 15.0
 
 
-def wait(
+def until_restarted(
     domain: Domain, before: int | None, connect: Callable[[], Connection], subscription: Subscription, deadline: float
 ) -> float:  # fmt: skip
     """Wait until `domain`, whose id was `before`, has restarted; return the seconds that took.
@@ -43,15 +43,36 @@ def wait(
             raise HypervisorError(f"Domain '{domain.name}' has stopped and was not started again.")
 
 
+def until_off(
+    domain: Domain, before: int | None, connect: Callable[[], Connection], subscription: Subscription, deadline: float
+) -> bool:  # fmt: skip
+    """Wait until `domain`, whose id was `before`, is off, or gone, at most until `deadline`; return whether it is.
+
+    Raises HypervisorError where nobody can tell at the deadline.
+    """
+    while _identifier(domain, connect, before) == before:
+        left = deadline - time.monotonic()
+        if left <= 0:
+            return _now(domain, connect) != before
+        # Any event is a reason to look again.
+        subscription.take(min(_POLL_SECONDS, left))
+    return True
+
+
 def _identifier(domain: Domain, connect: Callable[[], Connection], before: int | None) -> int | None:
     """Return its id, None where it is off or gone, `before` where nobody can tell."""
     try:
-        # Looked up anew: libvirt's object keeps the id that it was found with.
-        return find(connect(), domain.uuid).identifier()
-    except NoSuchDomainError:
-        return None
+        return _now(domain, connect)
     except HypervisorError:
         return before
+
+
+def _now(domain: Domain, connect: Callable[[], Connection]) -> int | None:
+    try:
+        # Looked up anew: libvirt's object keeps the id that it was found with.
+        return find(connect(), domain.uuid).identifier()
+    except NoSuchDomainError:  # a transient one is forgotten as soon as it stops
+        return None
 
 
 def _late(domain: Domain, seconds: float) -> str:

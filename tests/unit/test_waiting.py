@@ -1,4 +1,4 @@
-"""Waiting for a restart (`xmand.restart`), with hypervisors that tell of it in their own ways."""
+"""Waiting for a restart or the end (`xmand.waiting`), with hypervisors that tell of it in their own ways."""
 
 import threading
 import time
@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from xman.errors import HypervisorError, NoSuchDomainError, WaitTimeoutError
-from xmand import restart
+from xmand import waiting
 from xmand.events import Subscription
 from xmand.virt.events import Event
 
@@ -25,9 +25,9 @@ class Guest:
         self.subscription = Subscription()
         self.is_container = False
         self._now = now
-        monkeypatch.setattr(restart, "_POLL_SECONDS", 0.01)
-        monkeypatch.setattr(restart, "_OFF_SECONDS", 0.05)
-        monkeypatch.setattr(restart, "find", lambda _connection, _uuid: self)
+        monkeypatch.setattr(waiting, "_POLL_SECONDS", 0.01)
+        monkeypatch.setattr(waiting, "_OFF_SECONDS", 0.05)
+        monkeypatch.setattr(waiting, "find", lambda _connection, _uuid: self)
 
     def identifier(self) -> int | None:
         return self._now()
@@ -43,7 +43,12 @@ class Guest:
     def wait(self, seconds: float = SOON) -> float:
         """Wait for it."""
         domain: Any = self
-        return restart.wait(domain, BEFORE, lambda: None, self.subscription, time.monotonic() + seconds)
+        return waiting.until_restarted(domain, BEFORE, lambda: None, self.subscription, time.monotonic() + seconds)
+
+    def wait_until_off(self, seconds: float = SOON) -> bool:
+        """Wait for its end."""
+        domain: Any = self
+        return waiting.until_off(domain, BEFORE, lambda: None, self.subscription, time.monotonic() + seconds)
 
 
 def raises(error: Exception) -> Callable[[], int | None]:
@@ -114,3 +119,38 @@ def test_of_a_request_that_stands_the_caller_is_told(monkeypatch: pytest.MonkeyP
         guest.wait(0.02)
 
     assert ("The request stands" in str(caught.value)) is not is_container
+
+
+@pytest.mark.parametrize(
+    "now", [lambda: None, raises(NoSuchDomainError("vm1")), lambda: BEFORE + 1], ids=["off", "gone", "started-again"]
+)
+def test_what_has_stopped_is_off(monkeypatch: pytest.MonkeyPatch, now: Callable[[], int | None]) -> None:
+    assert Guest(monkeypatch, now).wait_until_off()
+
+
+def test_what_goes_on_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not Guest(monkeypatch).wait_until_off(0.05)
+
+
+def test_an_event_is_a_reason_to_look_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = iter([BEFORE, None])
+    guest = Guest(monkeypatch, lambda: next(found))
+    monkeypatch.setattr(waiting, "_POLL_SECONDS", 60.0)
+    guest.tell("stopped")
+
+    assert guest.wait_until_off()
+
+
+def test_a_libvirt_that_is_back_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = iter([HypervisorError("libvirt cannot be reached"), BEFORE, None])
+
+    def now() -> int | None:
+        told = next(found)
+        return raises(told)() if isinstance(told, Exception) else told
+
+    assert Guest(monkeypatch, now).wait_until_off()
+
+
+def test_one_that_stays_away_leaves_it_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(HypervisorError, match="cannot be reached"):
+        Guest(monkeypatch, raises(HypervisorError("libvirt cannot be reached"))).wait_until_off(0.05)
