@@ -359,3 +359,14 @@ def test_a_name_is_needed() -> None:
 
 def test_what_is_not_unicode_is_refused() -> None:
     assert refused("name = '\ud800'") == "The description is not UTF-8."
+
+
+@pytest.mark.parametrize("text", ["vnc = 1\nvncpasswd = 'ninechars'", "vfb = ['type=vnc,vncpasswd=ninechars']"])
+def test_a_password_that_is_too_long_for_qemu_is_refused_unseen(text: str) -> None:
+    text = f"name = 'x'\nbuilder = 'hvm'\n{text}"
+
+    said = unsupported(text, driver="QEMU")
+
+    assert said.startswith("QEMU takes passwords of at most 8 octets (line 3: v")
+    assert "ninechars" not in said
+    assert "ninechars" in to_xml(text, driver="Xen")

@@ -2,13 +2,15 @@
 
 from xml.etree.ElementTree import Element
 
-from xman.errors import UsageError
+from xman.errors import UnsupportedError, UsageError
 from xmand.formats.boot import HVM
 from xmand.formats.context import Context, add
 from xmand.formats.settled import Settings
 
 _FIRST_PORT = 5900
 _LAST_DISPLAY = 65535 - _FIRST_PORT
+# Of VNC's own authentication (RFC 6143, 7.2.2); Xen cuts longer ones, libvirt refuses them for QEMU.
+_LONGEST_PASSWORD = 8
 _KEYS = (
     "vnc", "sdl", "vnclisten", "vncdisplay", "vncunused", "vncpasswd", "vncpassword", "display", "xauthority", "keymap",
 )  # fmt: skip
@@ -18,7 +20,7 @@ _SOUND = {"ac97": "ac97", "es1370": "es1370", "sb16": "sb16", "hda": "ich6", "ic
 
 
 def write(context: Context, devices: Element, made: str, asked: str) -> None:
-    """Write consoles, input, screens and sound. Raises UsageError."""
+    """Write consoles, input, screens and sound. Raises UsageError and UnsupportedError."""
     _console(context, devices, made, asked)
     _inputs(context, devices)
     screens = _screens(context)
@@ -109,6 +111,8 @@ def _graphics(context: Context, devices: Element, screen: Settings, where: str) 
     else:
         port, automatic = "-1", "yes"
     password = screen.text("vncpasswd") or screen.text("vncpassword")
+    if context.driver == "QEMU" and len(password.encode("utf-8", "surrogateescape")) > _LONGEST_PASSWORD:
+        raise UnsupportedError(f"{context.driver} takes passwords of at most {_LONGEST_PASSWORD} octets {where}.")
     keymap = screen.text("keymap") or context.settings.text("keymap")
     graphics = add(
         devices, "graphics", type="vnc", port=port, autoport=automatic, keymap=keymap, passwd=password, listen=listen
