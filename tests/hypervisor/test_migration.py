@@ -1,8 +1,10 @@
 """A running guest moves between two hosts whose libvirtds authenticate to each other with Kerberos."""
 
+import contextlib
 import re
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 
@@ -11,7 +13,7 @@ import pytest
 from tests.hypervisor.conftest import Lab
 from tests.lab.daemon import Answer, answer
 from tests.lab.hypervisor import Guest
-from tests.lab.process import wait_for
+from tests.lab.process import ROOT, wait_for
 from tests.lab.terminal import Terminal
 from xman import progress
 
@@ -74,6 +76,39 @@ def test_the_libvirtds_authenticated_by_kerberos(lab: Lab, guest: Guest) -> None
     assert "authentication failed" in lab.first.virsh("list", uri=uri).stderr
     with_ticket = answer([*lab.first.prefix, "virsh", "-c", uri, "list"], lab.alice)
     assert guest.name in with_ticket.stdout
+
+
+def test_its_memory_is_not_to_be_read_on_the_wire(lab: Lab, guest: Guest) -> None:
+    # Every Linux has this in its memory, once.
+    clear = lab.second.xmand(
+        lab.realm, admins=("alice@XMAN.TEST",), tables='[migrate]\nallow = ["hv1.xman.test"]\nclear = true\n', port=4377
+    )  # fmt: skip
+
+    with sniffing(lab, "Linux version ") as sealed:
+        assert lab.rxm("migrate", guest.name, SECOND).status == 0
+    # Where an administrator wants it so, it is: what was looked for can be seen.
+    with sniffing(lab, "Linux version ") as open_to_all:
+        assert clear.rxm(lab.alice, "migrate", guest.name, "hv1.xman.test").status == 0
+
+    assert (sealed[0], open_to_all[0] > 0) == (0, True)
+    assert clear.stop() == 0
+
+
+@contextlib.contextmanager
+def sniffing(lab: Lab, word: str) -> Iterator[list[int]]:
+    """Give a list, into which goes how many packets between the hosts had `word` in them."""
+    sniffer = subprocess.Popen(
+        [*lab.first.prefix, sys.executable, str(ROOT / "tests" / "lab" / "sniffer.py"), "lo", word],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert sniffer.stdout is not None
+    assert sniffer.stdout.readline() == "listening\n"
+    found: list[int] = []
+    try:
+        yield found
+    finally:
+        told, _nothing = sniffer.communicate("")
+    found.append(int(told))
 
 
 def test_migration_without_live(lab: Lab, guest: Guest) -> None:
