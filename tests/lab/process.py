@@ -1,5 +1,6 @@
 """Programs that a test starts and is sure to end."""
 
+import contextlib
 import os
 import socket
 import subprocess
@@ -57,3 +58,18 @@ def end(process: "subprocess.Popen[bytes]", seconds: float = 10.0) -> int:
             process.kill()
             process.wait()
     return process.returncode
+
+
+def mount_namespace(pid: int) -> str:
+    """Return which mount namespace a process lives in. Raises OSError where it lives no more."""
+    return str(Path(f"/proc/{pid}/ns/mnt").readlink())
+
+
+def in_namespace(namespace: str) -> list[int]:
+    """Return the processes that live in a mount namespace, whoever started them and whose children they are by now."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # gone, or not ours
+            if mount_namespace(int(entry.name)) == namespace:
+                found.append(int(entry.name))
+    return found

@@ -4,6 +4,7 @@ One controller called `ctl`, and a slurmd for each node, which stands for the on
 root.
 """
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -11,11 +12,12 @@ from pathlib import Path
 
 from tests.lab.daemon import Answer, answer
 from tests.lab.hypervisor import Network
-from tests.lab.process import PATH, ROOT, end, wait_for
+from tests.lab.process import PATH, ROOT, end, in_namespace, mount_namespace, wait_for
 
 SLURM = ROOT / ".build" / "slurm"
 CONTROLLER = "192.0.2.1"
 _START_SECONDS = 30.0
+_END_SECONDS = 10.0
 # A network of nothing but a loopback interface is none to Slurm.
 _BECOME_CONTROLLER = f"""\
 hostname ctl
@@ -48,6 +50,7 @@ class Cluster:
         assert self._holder.stdout is not None
         if self._holder.stdout.readline() != b"up\n":
             raise RuntimeError("no namespaces could be made for Slurm")
+        self._namespace = mount_namespace(self._holder.pid)
         self.prefix = ("nsenter", "-t", str(self._holder.pid), "-m", "-n", "-u", "--")
         self._processes: list[subprocess.Popen[bytes]] = []
 
@@ -86,11 +89,25 @@ class Cluster:
         """End all of it."""
         for process in reversed(self._processes):
             end(process)
-        for pid in self.directory.glob("elastic*.pid"):  # a node that a program of the test started
-            os.kill(int(pid.read_text()), signal.SIGTERM)
+        self._end_what_they_started()
         end(self._holder)
         if self._holder.stdout is not None:
             self._holder.stdout.close()
+
+    def processes(self) -> list[int]:
+        """Return all that lives in the cluster's namespaces, but for who holds them: each slurmd makes more."""
+        return [pid for pid in in_namespace(self._namespace) if pid != self._holder.pid]
+
+    def _end_what_they_started(self) -> None:
+        """End jobs, their slurmstepds, and nodes that a program of the test started. Raises TimeoutError."""
+
+        def none_is_left() -> bool:
+            for pid in self.processes():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            return not self.processes()
+
+        wait_for(none_is_left, _END_SECONDS, "the end of all that Slurm had started")
 
     def _start(self, name: str, *words: str) -> None:
         with (self.directory / f"{name}.log").open("ab") as log:

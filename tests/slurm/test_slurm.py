@@ -5,7 +5,7 @@ In the order of a day: the jobs that wait for Slurm's slow clock are submitted f
 
 import pytest
 
-from tests.lab.process import wait_for
+from tests.lab.process import in_namespace, mount_namespace, wait_for
 from tests.slurm.conftest import SCHEDULERS_VERBS, Site
 
 PARKED = (160, 1)
@@ -122,3 +122,15 @@ def test_a_guest_that_never_comes_up_costs_its_node_only(site: Site, submitted: 
 
     assert site.cluster.job(submitted["broken"])["JobState"] == "PENDING"
     wait_for(lambda: any("broken1" in line for line in calls(site, "suspend")), SECONDS, "ResumeFailProgram")
+
+
+def test_the_lab_leaves_nothing_behind(site: Site) -> None:
+    # What a failed test leaves: a job with its slurmstepd, which outlives its slurmd.
+    left = site.cluster.submit("high", SLEEP)
+    wait_for_job(site, left, "RUNNING")
+    namespace = mount_namespace(site.cluster.processes()[0])
+
+    site.daemon.stop()
+    site.cluster.stop()
+
+    assert in_namespace(namespace) == []
