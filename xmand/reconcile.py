@@ -12,7 +12,7 @@ from xman.errors import UsageError
 from xman.result import Result
 from xmand.answer import Answer
 from xmand.journal import Change
-from xmand.virt import managed, metadata
+from xmand.virt import managed, metadata, size
 from xmand.virt.domain import PAUSED, Domain
 
 # What a balloon or libvirt's rounding makes of a size.
@@ -124,7 +124,7 @@ def _memory(change: Change, _uuid: str, domain: Domain | None) -> Verdict:
         wanted = values.memory(change.asked["MIB"][0])
     except UsageError:
         return _cannot_tell(change, "", domain)
-    if abs(domain.memory()[0] - wanted) <= _SETTLED_OCTETS and domain.keeps(memory=wanted):
+    if abs(domain.memory()[0] - wanted) <= _SETTLED_OCTETS and size.keeps(domain, memory=wanted):
         return _done(change, domain)
     return _not_done(change, f"'{domain.name}' has {domain.memory()[0] // values.MIB} MiB")
 
@@ -133,7 +133,7 @@ def _vcpus(change: Change, _uuid: str, domain: Domain | None) -> Verdict:
     if domain is None:
         return _not_done(change, _gone(change))
     wanted, (now, _most) = int(change.asked["N"][0]), domain.vcpus()
-    if now == wanted and domain.keeps(vcpus=wanted):
+    if now == wanted and size.keeps(domain, vcpus=wanted):
         return _done(change, domain)
     return _not_done(change, f"'{domain.name}' has {now} CPUs")
 

@@ -34,7 +34,10 @@ def a_domain(state: str = "running", **facts: Any) -> Any:
     domain.active.return_value = state not in ("shutoff", "crashed")
     domain.memory.return_value = (facts.get("memory", 512) * MIB, 1024 * MIB)
     domain.vcpus.return_value = (facts.get("vcpus", 1), 4)
-    domain.keeps.return_value = facts.get("kept", True)
+    # What is kept of one that is, is of another size.
+    domain.persistent.return_value = not facts.get("kept", True)
+    domain.raw = Mock()
+    domain.raw.XMLDesc.return_value = "<domain><memory>1024</memory><vcpu>4</vcpu></domain>"
     return domain
 
 

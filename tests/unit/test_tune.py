@@ -8,6 +8,7 @@ import pytest
 
 from xman.values import MIB
 from xmand.verbs import tune
+from xmand.virt.domain import KIB
 
 
 class Call:
@@ -18,7 +19,7 @@ class Call:
         self.set_to: list[int] = []
         self._current = current
         self._wanted = wanted
-        self.parsed = self
+        self.parsed = self.raw = self
 
     def number(self, _name: str) -> int:
         return self._wanted
@@ -33,12 +34,16 @@ class Call:
     def active(self) -> bool:
         return True
 
-    def keeps(self, *, memory: int) -> bool:
-        return memory == self._wanted
+    def persistent(self) -> bool:
+        return False
 
-    def set_memory(self, octets: int) -> int:
-        self.set_to.append(octets)
-        return octets
+    @contextlib.contextmanager
+    def change(self) -> Iterator[None]:
+        yield
+
+    def setMemoryFlags(self, kib: int, _scope: int) -> None:  # noqa: N802
+        self._current = kib * KIB
+        self.set_to.append(self._current)
 
 
 @pytest.mark.parametrize("current", [128 * MIB, 128 * MIB + 64 * 1024], ids=["QEMU", "Xen's PVH"])

@@ -14,8 +14,8 @@ from xmand.batch.observe import Seen, keeps
 from xmand.batch.plan import Step
 from xmand.settings import STUCK_SAVE, Batch
 from xmand.virt import managed
-from xmand.virt.domain import SETTLE_SECONDS, Domain
-from xmand.virt.size import resize
+from xmand.virt.domain import Domain
+from xmand.virt.size import SETTLE_SECONDS, resize
 
 logger = logging.getLogger(__name__)
 

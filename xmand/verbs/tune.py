@@ -4,7 +4,7 @@ from xman.errors import RefusedError
 from xman.result import Result
 from xman.values import MIB
 from xmand.call import Call
-from xmand.virt import managed
+from xmand.virt import managed, size
 from xmand.virt.domain import Domain
 
 # A Linux guest of 192 MiB was seen to panic at 65. libvirt would take a single KiB.
@@ -27,9 +27,9 @@ def mem_set(call: Call) -> Result:
                 f"Below {_mib(floor)} a guest of this size may not survive; --force does it all the same."
             )
         data = {"requested": wanted, "before": current, "reached": current}
-        if 0 <= current - wanted <= XENS_OWN_OCTETS and domain.keeps(memory=wanted):
+        if 0 <= current - wanted <= XENS_OWN_OCTETS and size.keeps(domain, memory=wanted):
             return Result(data, domain=domain.name, notes=(f"Domain '{domain.name}' already has {_mib(current)}.",))
-        data["reached"] = reached = domain.set_memory(wanted)
+        data["reached"] = reached = size.set_memory(domain, wanted)
         short = abs(reached - wanted) > MIB
         note = f"Requested {_mib(wanted)}; the guest is at {_mib(reached)}."
         return Result(data, changed=True, domain=domain.name, notes=(note,) if short else _not_yet(domain))
@@ -43,9 +43,9 @@ def vcpu_set(call: Call) -> Result:
         if wanted > most:
             raise RefusedError(f"Domain '{domain.name}' may have at most {most} CPUs.")
         data: dict[str, object] = {"requested": wanted, "before": current, "reached": current}
-        if wanted == current and domain.keeps(vcpus=wanted):
+        if wanted == current and size.keeps(domain, vcpus=wanted):
             return Result(data, domain=domain.name, notes=(f"Domain '{domain.name}' already has {current} CPUs.",))
-        reached, pending = domain.set_vcpus(wanted)
+        reached, pending = size.set_vcpus(domain, wanted)
         data["reached"] = reached
         note = f"Requested {wanted} CPUs; the guest is at {reached}."
         if pending:

@@ -1,7 +1,6 @@
 """One domain: what it is, and the changes that verbs make to it, each read back before it is believed."""
 
 import contextlib
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -25,11 +24,6 @@ KIB = 1024
 # virDomainState, in its order, in the words of the results.
 STATES = ("nostate", "running", "blocked", "paused", "shutdown", "shutoff", "crashed", "pmsuspended")
 PAUSED = "paused"
-# A balloon moves in well under a second where the guest has a driver; where it has none it never does.
-SETTLE_SECONDS = 5.0
-_POLL_SECONDS = 0.1
-# What a guest gives back is counted in its pages; closer than this is what was asked for.
-_SETTLED_OCTETS = values.MIB
 
 
 class Domain:
@@ -92,7 +86,7 @@ class Domain:
             _state, most, current, _vcpus, _time = self.raw.info()
             if self.container():
                 # There info() tells what is used, not what was granted.
-                current = _memory_kib(self.raw.XMLDesc(0))
+                current = memory_kib(self.raw.XMLDesc(0))
         return int(current) * KIB, int(most) * KIB
 
     def vcpus(self) -> tuple[int, int]:
@@ -100,19 +94,6 @@ class Domain:
         scope = api.VIR_DOMAIN_AFFECT_LIVE if self.active() else api.VIR_DOMAIN_AFFECT_CONFIG
         with reading(self.name):
             return int(self.raw.vcpusFlags(scope)), int(self.raw.vcpusFlags(scope | api.VIR_DOMAIN_VCPU_MAXIMUM))
-
-    def keeps(self, *, memory: int = 0, vcpus: int = 0) -> bool:
-        """Whether it will have this much memory (octets), or as many CPUs, when it is started again; a transient one
-        will not be, so that nothing speaks against it."""
-        if not self.persistent():
-            return True
-        with reading(self.name):
-            description = str(self.raw.XMLDesc(api.VIR_DOMAIN_XML_INACTIVE))
-        root = etree.fromstring(description.encode())
-        kept_kib = _memory_kib(description)
-        vcpu = root.find("vcpu")
-        kept_vcpus = 1 if vcpu is None else int(vcpu.get("current") or vcpu.text or 1)
-        return memory in (0, kept_kib * KIB) and vcpus in (0, kept_vcpus)
 
     # --- changing it ------------------------------------------------------------------------------------------------
 
@@ -180,54 +161,13 @@ class Domain:
         with self.change():
             self.raw.reboot(api.VIR_DOMAIN_REBOOT_SIGNAL if self.container() else 0)
 
-    # --- its size --------------------------------------------------------------------------------------------------
-
-    def set_memory(self, octets: int) -> int:
-        """Set the memory, live where it runs and kept where it is persistent; return what it has afterwards.
-
-        The balloon is the guest's good will: libvirt reports success as soon as it has asked. Waits a few seconds for
-        the guest.
-        """
-        kib = -(-octets // KIB)
-        for scope in self._scopes():
-            with self.change():
-                self.raw.setMemoryFlags(kib, scope)
-        if not self.active():
-            return kib * KIB
-        deadline = time.monotonic() + SETTLE_SECONDS
-        while abs((reached := self.memory()[0]) - octets) > _SETTLED_OCTETS and time.monotonic() < deadline:
-            time.sleep(_POLL_SECONDS)
-        return reached
-
-    def set_vcpus(self, count: int) -> tuple[int, bool]:
-        """Set the number of virtual CPUs, live and kept; return how many it has, and whether that may still change.
-
-        A guest that does not let go of a CPU in time is no failure: it may do so later.
-        """
-        pending = False
-        for scope in self._scopes():
-            try:
-                with self.change():
-                    self.raw.setVcpusFlags(count, scope)
-            except RefusedError as error:
-                if driver.code_of(error.__cause__) != api.VIR_ERR_OPERATION_TIMEOUT:
-                    raise
-                pending = True
-        reached = self.vcpus()[0]
-        return reached, pending and reached != count
-
-    def _scopes(self) -> list[int]:
-        """Return where a change must be made. One call each: libvirt's test driver refuses both in one."""
-        scopes = [api.VIR_DOMAIN_AFFECT_LIVE] if self.active() else []
-        return scopes + ([api.VIR_DOMAIN_AFFECT_CONFIG] if self.persistent() else [])
-
     def _expect(self, wanted: str) -> None:
         state, _reason = self.state()
         if state != wanted:
             raise HypervisorError(f"Domain '{self.name}' is {state}, not {wanted}, although libvirt said so.")
 
 
-def _memory_kib(description: str) -> int:
+def memory_kib(description: str) -> int:
     """Return the memory that a description grants; libvirt writes it in KiB."""
     root = etree.fromstring(description.encode())
     return int(root.findtext("currentMemory") or root.findtext("memory") or 0)
