@@ -10,8 +10,8 @@ from xman.arguments import Parsed
 from xman.errors import RefusedError, XmanError
 
 _Envelope = dict[str, Any]
-# Who owns the host, or would have to: who waits for it, comes back from a freeze, or may have jobs once it is up. Those of
-# the second line only where the one that arrives may not preempt them.
+# Who owns the host, or would have to: who waits for it, comes back from a freeze, or may have jobs once it is up. Those
+# of the second line only where the one that arrives may not preempt them.
 _IN_THE_WAY = ("running", "frozen", "booting")
 _IN_THE_WAY_OF_NORMAL = ("running-preemptible", "preempted")
 _FORCE = "--force moves it all the same."
