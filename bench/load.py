@@ -10,7 +10,9 @@ import sys
 import time
 from collections.abc import Callable
 
-from rxm.client import Connection, Deadline, initiator
+from rxm.client import Connection
+from rxm.deadline import Deadline
+from rxm.link import initiator
 
 # What a client of xmand's asks for, as xmand sees it: the text that a person reads.
 _LIST = [b"list", b"--"]

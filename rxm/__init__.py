@@ -22,6 +22,8 @@ def connect(
     The identity is the environment's ticket, or one got with `client_keytab`. Raises CredentialsError and
     UnreachableError (`xman.errors`).
     """
-    from rxm.client import Connection, Deadline, initiator
+    from rxm.client import Connection
+    from rxm.deadline import Deadline
+    from rxm.link import initiator
 
     return Connection(host, port, service, initiator(client_keytab, principal), Deadline(timeout))

@@ -107,7 +107,9 @@ def _domains(words: list[str]) -> list[str]:
 
 
 def _ask(words: list[str], found: list[str]) -> None:
-    from rxm.client import Connection, Deadline, initiator
+    from rxm.client import Connection
+    from rxm.deadline import Deadline
+    from rxm.link import initiator
 
     try:
         options, _ = own_options.parse(words)

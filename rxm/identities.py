@@ -5,7 +5,6 @@ a thousand tickets in one file that alone takes minutes. So for many hosts the t
 in memory, and each of those gets the tickets for a few hosts only. They go with the process.
 """
 
-from rxm.client import explained
 from xman.gss import GssError, initiators
 
 TYPE_CHECKING = False
@@ -26,7 +25,9 @@ class Identities:
         try:
             self._spread(hosts)
         except GssError as error:
-            raise explained(error) from error
+            from rxm import explain
+
+            raise explain.gss_error(error) from error
 
     def of(self, host: str) -> "Initiator":
         """Return the identity towards a host. Raises CredentialsError."""
@@ -37,7 +38,9 @@ class Identities:
             # One of its own for each host: with a common one the threads would ask the KDC one after the other.
             return initiators.initiator("", self._principal, cache)
         except GssError as error:
-            raise explained(error) from error
+            from rxm import explain
+
+            raise explain.gss_error(error) from error
 
     def _spread(self, hosts: list[str]) -> None:
         try:

@@ -3,7 +3,7 @@
 import sys
 from _thread import allocate_lock
 
-from rxm.client import Reply
+from rxm.command import Reply
 from rxm.targets import Target
 from xman import lean, outcome
 
@@ -45,6 +45,13 @@ class Output:
                 _write(sys.stdout.fileno(), _painted(verb, self._labelled(target, reply.stdout)))
                 _write(sys.stderr.fileno(), self._labelled_message(target, reply.stderr))
             self._to_syslog(verb, target, reply.outcome, reply.stderr.decode("utf-8", "replace"))
+
+    def reply(self, verb: str, target: Target, reply: Reply, principal: str) -> None:
+        """Print a reply, or the protocol's ERROR in its place."""
+        if reply.error:
+            self.failure(verb, target, reply.outcome, reply.message(principal, verb))
+        else:
+            self.text(verb, target, reply)
 
     def envelope(self, envelope: "dict[str, Any]", target: Target) -> None:
         """Print one JSON object, its host named as the user did."""

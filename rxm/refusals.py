@@ -6,7 +6,7 @@ from xman.wire import constants as wire
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from rxm.client import Reply
+    from rxm.command import Reply
 
 # What an xmand that does not know a verb is asked instead.
 VERSION = [b"version", b"--json", b"--"]

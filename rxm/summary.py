@@ -1,6 +1,18 @@
-"""What has become of many targets, on one line. Pure."""
+"""What has become of many targets, on one line."""
 
 from xman import outcome
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def status(codes: list[int], targets: int, say: "Callable[[str], None]") -> int:
+    """Return the exit status; of many targets, not all of them well, say how many are how."""
+    combined = outcome.combine(codes)
+    if targets > 1 and combined != outcome.OK:
+        say(text(codes, targets))
+    return combined
 
 
 def text(codes: list[int], targets: int) -> str:

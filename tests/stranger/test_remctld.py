@@ -7,7 +7,9 @@ from collections.abc import Iterator
 import pytest
 
 import xman
-from rxm.client import Connection, Deadline, Reply
+from rxm.command import Reply
+from rxm.deadline import Deadline
+from rxm.link import Link
 from tests.lab.daemon import run_rxm
 from tests.lab.peer import Peer
 from tests.lab.process import ROOT, end, free_ports, wait_for
@@ -52,13 +54,13 @@ def remctld(realm: Realm, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 
 @pytest.fixture
-def connection(remctld: int, alice: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Connection]:
+def connection(remctld: int, alice: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Link]:
     """A connection of rxm's client to it."""
     for key in ("KRB5_CONFIG", "KRB5CCNAME"):
         monkeypatch.setenv(key, alice[key])
     # The test's own process knows no other name for the address; the ticket is for the host's name all the same.
-    monkeypatch.setattr("rxm.client._dial", _dial)
-    with Connection(FQDN, remctld, "host", Initiator(), Deadline(30)) as opened:
+    monkeypatch.setattr("rxm.link.dial", _dial)
+    with Link(FQDN, remctld, "host", Initiator(), Deadline(30)) as opened:
         yield opened
 
 
@@ -67,35 +69,35 @@ def _dial(_host: str, port: int, deadline: Deadline) -> object:
     return socket.create_connection(("127.0.0.1", port), timeout=deadline.remaining())
 
 
-def run(connection: Connection, *words: str) -> Reply:
+def run(connection: Link, *words: str) -> Reply:
     """Run one command."""
     return connection.run([word.encode() for word in words], Deadline(30), changes=False)
 
 
-def test_output_on_both_streams(connection: Connection) -> None:
+def test_output_on_both_streams(connection: Link) -> None:
     reply = run(connection, "try", "both")
 
     assert (reply.stdout, reply.stderr, reply.status, reply.error) == (b"out\n", b"err\n", 0, 0)
 
 
 @pytest.mark.parametrize("status", [0, 1, 7, 125])
-def test_status(connection: Connection, status: int) -> None:
+def test_status(connection: Link, status: int) -> None:
     assert run(connection, "try", "status", str(status)).status == status
 
 
-def test_large_output_arrives_whole(connection: Connection) -> None:
+def test_large_output_arrives_whole(connection: Link) -> None:
     assert run(connection, "try", "large").stdout == b"x" * 200_000
 
 
-def test_a_command_of_several_messages(connection: Connection) -> None:
+def test_a_command_of_several_messages(connection: Link) -> None:
     assert run(connection, "try", "size", "x" * 100_000).stdout == b"100000\n"
 
 
-def test_the_connection_is_kept_for_many_commands(connection: Connection) -> None:
+def test_the_connection_is_kept_for_many_commands(connection: Link) -> None:
     assert [run(connection, "try", "status", str(n)).status for n in range(5)] == list(range(5))
 
 
-def test_an_unknown_command_is_an_error_and_the_connection_goes_on(connection: Connection) -> None:
+def test_an_unknown_command_is_an_error_and_the_connection_goes_on(connection: Link) -> None:
     reply = run(connection, "nonsense")
 
     assert (reply.error, reply.error_text) == (c.ERROR_UNKNOWN_COMMAND, "Unknown command")

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from rxm import together
-from rxm.client import wire_words
+from rxm.command import wire_words
 from rxm.plan import Job
 from rxm.targets import Target
 from xman import arguments, outcome, result, verbs

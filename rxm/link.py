@@ -1,0 +1,228 @@
+"""One connection to one host's xmand (or any remctl server): a blocking socket around the session."""
+
+import _socket
+
+from rxm.command import Reply
+from rxm.deadline import Deadline
+from rxm.dial import dial
+from xman.errors import UnknownOutcomeError, UnreachableError, UsageError
+from xman.gss import GssError, initiators
+from xman.session import ClientSession, SessionError
+from xman.wire import constants as wire
+from xman.wire.messages import Error, Output, ProtocolError, Status, Version
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+    from typing import Self
+
+    from xman.gss.initiators import Initiator
+
+_CHUNK = 65_536
+
+
+def initiator(client_keytab: str = "", principal: str = "") -> "Initiator":
+    """Return the identity to act as. Raises CredentialsError."""
+    try:
+        return initiators.initiator(client_keytab, principal)
+    except GssError as error:
+        from rxm import explain
+
+        raise explain.gss_error(error) from error
+
+
+class Link:
+    """An authenticated connection. Use it from one thread at a time.
+
+    Raises CredentialsError and UnreachableError when it is made.
+    """
+
+    def __init__(self, host: str, port: int, service: str, identity: "Initiator", deadline: Deadline) -> None:
+        self.host = host
+        self._port = port
+        self._service = service
+        self._identity = identity
+        self._socket: _socket.socket | None = None
+        self._open(deadline)
+
+    def _open(self, deadline: Deadline) -> None:
+        port = self._port
+        self._session = ClientSession(self._identity.context(self._service, self.host))
+        try:
+            self._socket = dial(self.host, port, deadline)
+            self._session.start()
+            while not self._handshake():
+                self._fill(deadline.remaining())
+        except GssError as error:
+            from rxm import explain
+
+            self.close()
+            raise explain.gss_error(error) from error
+        except (OSError, SessionError, EOFError) as error:
+            from rxm import broken
+
+            self.close()
+            raise UnreachableError(broken.why(error, port)) from error
+
+    @property
+    def principal(self) -> str:
+        """As whom the host knows us."""
+        return self._session.initiator.decode("utf-8", "replace")
+
+    def __enter__(self) -> "Self":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: "TracebackType | None"
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Take leave and close."""
+        if self._socket is None:
+            return
+        try:
+            if self._session.authenticated:
+                self._session.quit()
+                self._socket.settimeout(1.0)
+                self._socket.sendall(self._session.take_outgoing())
+        except (OSError, GssError, RuntimeError):
+            pass
+        self._socket.close()
+        self._socket = None
+
+    def run(
+        self, words: list[bytes], deadline: Deadline, *, changes: bool,
+        patience: float | None = None, progress: "Callable[[bytes], bool] | None" = None,
+        interrupted: "Callable[[], None] | None" = None, parts: "Callable[[bytes], None] | None" = None,
+    ) -> Reply:  # fmt: skip
+        """Run one command and return its whole reply.
+
+        `patience` is how long the host may say nothing; `progress` gets what comes on stream 2 as it comes, and returns
+        whether it has dealt with that, so that it is no part of the reply; `parts` gets what comes on stream 1;
+        `interrupted` is called at the first Ctrl-C, instead of giving up. Raises UnreachableError where the connection
+        failed before a change was sent, UnknownOutcomeError after. A change whose reply was lost is asked for again,
+        with the same id (`--rid`), on a new connection: the host acts once.
+        """
+
+        def ask() -> Reply:
+            reply = self._ask(words, deadline, changes, patience, progress, interrupted, parts)
+            if reply.error == wire.ERROR_UNKNOWN_COMMAND:
+                reply.older = self._version(deadline)
+            return reply
+
+        try:
+            return ask()
+        except UnknownOutcomeError as unknown:
+            if isinstance(unknown.__cause__, TimeoutError) or not any(word.startswith(b"--rid=") for word in words):
+                raise
+            from rxm import again
+
+            return again.ask(self, ask, unknown, deadline)
+
+    def reopen(self, deadline: Deadline) -> None:
+        """Connect anew in place of a connection that failed."""
+        self._abandon()
+        self._open(deadline)
+
+    def _version(self, deadline: Deadline) -> str:
+        """Return the version of an xmand that did not know a verb; empty where another server listens there."""
+        from rxm import refusals
+
+        try:
+            return refusals.version_of(self._ask(refusals.VERSION, deadline, False, None, None, None, None))
+        except UnreachableError:
+            return ""
+
+    def _ask(
+        self, words: list[bytes], deadline: Deadline, changes: bool, patience: float | None,
+        progress: "Callable[[bytes], bool] | None", interrupted: "Callable[[], None] | None",
+        parts: "Callable[[bytes], None] | None",
+    ) -> Reply:  # fmt: skip
+        reply = Reply()
+        sent = False
+        try:
+            self._session.command(words)
+            outgoing = self._session.take_outgoing()
+            sent = True
+            self._send(outgoing, deadline.remaining())
+            while not self._session.finished:
+                try:
+                    self._collect(reply, deadline, patience, progress, parts)
+                except KeyboardInterrupt:
+                    if interrupted is None:
+                        raise
+                    interrupted()
+                    interrupted = None
+        except ProtocolError as error:
+            raise UsageError(f"The command cannot be sent: {error}.") from error
+        except (OSError, SessionError, EOFError, GssError) as error:
+            from rxm import broken
+
+            self._abandon()
+            why = broken.why(error, 0)
+            if sent and changes:
+                raise UnknownOutcomeError(
+                    f"{why} The change was sent and may have happened; look at the host."
+                ) from error
+            raise UnreachableError(why) from error
+        return reply
+
+    def _collect(
+        self, reply: Reply, deadline: Deadline, patience: float | None, progress: "Callable[[bytes], bool] | None",
+        parts: "Callable[[bytes], None] | None",
+    ) -> None:  # fmt: skip
+        message = self._session.next_message()
+        if message is None:
+            self._fill(deadline.remaining(patience))
+        elif isinstance(message, Output):
+            if message.stream == wire.STDOUT and parts is not None:
+                parts(message.data)
+            elif message.stream == wire.STDOUT:
+                reply.stdout += message.data
+            elif progress is None or not progress(message.data):
+                reply.stderr += message.data
+        elif isinstance(message, Status):
+            reply.status = message.status
+        elif isinstance(message, Error):
+            reply.error, reply.error_text = message.code, message.text.decode("utf-8", "replace")
+        elif isinstance(message, Version):
+            raise SessionError(f"The host speaks only up to version {message.highest} of the protocol.")
+
+    def _handshake(self) -> bool:
+        done = self._session.handshake()
+        self._send(self._session.take_outgoing(), None)
+        return done
+
+    def _send(self, data: bytes, timeout: float | None) -> None:
+        if data:
+            sock = self._open_socket()
+            sock.settimeout(timeout)
+            sock.sendall(data)
+
+    def _fill(self, timeout: float | None) -> None:
+        sock = self._open_socket()
+        sock.settimeout(timeout)
+        data = sock.recv(_CHUNK)
+        if not data:
+            raise EOFError
+        self._session.receive(data)
+
+    def _open_socket(self) -> _socket.socket:
+        if self._socket is None:
+            raise EOFError
+        return self._socket
+
+    def interrupt(self) -> None:
+        """Let the command that another thread runs here fail at once."""
+        try:
+            self._open_socket().shutdown(_socket.SHUT_RDWR)
+        except (OSError, EOFError):
+            return
+
+    def _abandon(self) -> None:
+        """Close without a word: what the other side would make of one is not known."""
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
