@@ -90,6 +90,7 @@ def create_app(settings: Settings, engine: Engine) -> Flask:
     app.jinja_env.add_extension("jinja2.ext.i18n")
     app.jinja_env.install_gettext_callables(languages._, languages.ngettext, newstyle=True)  # type: ignore[attr-defined]
     app.jinja_env.filters["short"] = _short
+    app.jinja_env.filters["brief"] = _brief
     app.jinja_env.globals["csrf"] = _csrf_field
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     for function in (
@@ -186,6 +187,12 @@ def _short(principal: str) -> str:
     """Return a principal without its realm where that is the reader's own."""
     realm = str(g.session.principal).rpartition("@")[2]
     return principal.removesuffix(f"@{realm}")
+
+
+def _brief(principal: str) -> str:
+    """Return a principal with only a sign of its realm, and without that where it is the reader's own."""
+    name, at, _realm = _short(principal).partition("@")
+    return f"{name}@…" if at else name
 
 
 def _csrf_field() -> Markup:

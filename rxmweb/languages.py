@@ -45,10 +45,12 @@ def ngettext(one: str, many: str, number: int) -> str:
 
 
 def ago(seconds: float) -> str:
-    """Return an age: `12 minutes ago`, `před 12 minutami`."""
+    """Return an age: `12 min ago`, `před 12 min`."""
     if seconds < 60:
         return _("just now")
-    return format_timedelta(-int(seconds), granularity="minute", threshold=1.2, add_direction=True, locale=_locale())
+    return format_timedelta(
+        -int(seconds), granularity="minute", threshold=1.2, add_direction=True, format="short", locale=_locale()
+    )
 
 
 def moment(at: float | None) -> str:

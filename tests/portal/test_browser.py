@@ -1,5 +1,6 @@
 """The portal in a real Chromium: sign-on with delegation, live updating, and nobody left out."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -179,6 +180,25 @@ def test_no_page_violates_accessibility(site: Site, context: BrowserContext, pag
     found = Axe().run(page)
     assert found.violations_count == 0, found.generate_report()
     page.emulate_media(color_scheme="light")
+
+
+def test_a_machine_is_one_line_however_much_there_is_of_it(site: Site, page: Page) -> None:
+    assert site.first.rxm(site.alice, "unpause", "vm2").status == 0
+    for number in ("4805", "4806", "4807"):
+        words = ("job-start", "vm1", "--id", number, "--owner", "somebody-with-a-long-name@SOMEWHERE.ELSE")
+        assert site.first.rxm(site.alice, *words).status == 0
+    try:
+        jobs = page.locator("tbody tr", has_text="vm1").locator("td.cut").first
+        expect(jobs).to_contain_text("4806 somebody-with-a-long-name@… and 1 more", timeout=15_000)
+
+        heights = page.locator("table.fleet tbody tr").evaluate_all("rows => rows.map(row => row.offsetHeight)")
+        assert len(heights) > 2
+        assert max(heights) < 30
+        expect(jobs).to_have_attribute("title", re.compile("4807 somebody-with-a-long-name@SOMEWHERE.ELSE"))
+        assert page.locator(".scroll").evaluate("box => box.scrollWidth <= box.clientWidth")
+    finally:
+        for number in ("4805", "4806", "4807"):
+            assert site.first.rxm(site.alice, "job-stop", "vm1", "--id", number).status == 0
 
 
 def test_a_phone_scrolls_the_table_and_not_the_page(page: Page) -> None:

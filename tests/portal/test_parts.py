@@ -96,10 +96,10 @@ def test_a_counter_that_went_back_is_a_restart_and_no_rate() -> None:
 @pytest.mark.parametrize(
     ("language", "seconds", "expected"),
     [
-        ("en", 720, "12 minutes ago"),
-        ("cs", 720, "před 12 minutami"),
+        ("en", 720, "12 min ago"),
+        ("cs", 720, "před 12 min"),
         ("en", 5, "just now"),
-        ("cs", 7300, "před 2 hodinami"),
+        ("cs", 7300, "před 2 h"),
     ],
 )
 def test_ages(language: str, seconds: float, expected: str) -> None:
