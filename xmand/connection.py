@@ -75,7 +75,7 @@ class Connection:
             async with asyncio.timeout(self._limits.first_seconds) as deadline:
                 await self._converse(deadline)
         except TimeoutError as error:
-            self._failed(str(error) or "nothing came in time")
+            self._failed(error.strerror or str(error) or "nothing came in time")
         except OSError as error:
             self._failed(str(error.strerror or error))
         except GssError as error:

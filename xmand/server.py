@@ -20,16 +20,8 @@ logger = logging.getLogger(__name__)
 
 # Out of descriptors: waiting beats spinning.
 _ACCEPT_PAUSE_SECONDS = 0.1
-# A client whose machine has gone is noticed after 30 + 3 * 10 s of silence, or with a reply unacknowledged for 60 s.
-_KEEPALIVE = (
-    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
-    (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 30),
-    (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 10),
-    (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3),
-    (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 60_000),
-    # Replies are whole messages: nothing is gained by waiting for more, and 40 ms are lost (Nagle, delayed ACK).
-    (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
-)
+# A client whose machine has gone is asked so often, in the second half of the time that it is given.
+_PROBES = 3
 # Failed connections that are logged one by one: of one source or principal, and of all, in so many seconds.
 _MOST_LINES, _MOST_LINES_IN_ALL, _PERIOD_SECONDS = 10, 40, 5.0
 # A command that only reads may take so much longer when we end.
@@ -123,7 +115,7 @@ class Server:
 
     def _serve(self, client: socket.socket, address: object) -> None:
         with contextlib.suppress(OSError):  # gone already
-            for level, option, value in _KEEPALIVE:
+            for level, option, value in _options(self.limits.lost_seconds):
                 client.setsockopt(level, option, value)
         name = listen.name(address)
         connection = Connection(client, name, self._session(), self._commands, self, self.limits)
@@ -146,3 +138,18 @@ class Server:
 
 def _source(name: str) -> str:
     return source(name.rpartition(":")[0].strip("[]"))
+
+
+def _options(lost_seconds: float) -> tuple[tuple[int, int, int], ...]:
+    """Return the options of a client's socket (tcp(7)); the kernel counts keepalive in whole seconds."""
+    silent = max(1, int(lost_seconds / 2))
+    return (
+        (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+        (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, silent),
+        (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, max(1, silent // _PROBES)),
+        (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, _PROBES),
+        # The same for a reply that nobody acknowledges.
+        (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(lost_seconds * 1000)),
+        # Replies are whole messages: nothing is gained by waiting for more, and 40 ms are lost (Nagle, delayed ACK).
+        (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
+    )

@@ -32,6 +32,8 @@ class Limits:
     idle_seconds: float = 300.0
     # A client that does not read what it asked for.
     write_seconds: float = 30.0
+    # A client whose machine or network has gone without a word.
+    lost_seconds: float = 60.0
     # However busy: who has been connected for a working day authenticates again.
     age_seconds: float = 28_800.0
     # How long libvirt may take before the caller is told that it does not answer; below rxm's own deadlines (30, 120,
@@ -138,6 +140,7 @@ def load(path: str | None) -> Settings:
             handshake_seconds=limits.seconds("handshake_seconds", lim.handshake_seconds),
             idle_seconds=limits.seconds("idle_seconds", lim.idle_seconds),
             write_seconds=limits.seconds("write_seconds", lim.write_seconds),
+            lost_seconds=limits.seconds("lost_seconds", lim.lost_seconds),
             age_seconds=limits.seconds("age_seconds", lim.age_seconds),
             read_seconds=limits.seconds("read_seconds", lim.read_seconds),
             change_seconds=limits.seconds("change_seconds", lim.change_seconds),

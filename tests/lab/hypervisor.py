@@ -39,7 +39,8 @@ class Network:
         assert self._holder.stdout is not None
         if self._holder.stdout.readline() != b"up\n":
             raise RuntimeError("no network namespace could be made")
-        self.prefix = ("nsenter", f"--net=/proc/{self._holder.pid}/ns/net", "--")
+        self.pid = self._holder.pid
+        self.prefix = ("nsenter", f"--net=/proc/{self.pid}/ns/net", "--")
 
     def close(self) -> None:
         """Let the namespace go with its last process."""

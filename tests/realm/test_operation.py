@@ -1,7 +1,10 @@
 """xmand in the hands of a service manager: SIGHUP, the watchdog, an end in which nothing runs."""
 
+import contextlib
 import signal
 import socket
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -111,6 +114,16 @@ class Manager:
         """Return what it is told next."""
         return self._socket.recv(1000).decode()
 
+    def silent_for(self, seconds: float, patience: float = 20.0) -> bool:
+        """Wait until nothing has come for `seconds`; whether that happens within `patience`."""
+        give_up = time.monotonic() + patience
+        self._socket.settimeout(seconds)
+        with contextlib.suppress(TimeoutError):
+            while time.monotonic() < give_up:
+                self.next()
+            return False
+        return True
+
     def close(self) -> None:
         """Listen no more."""
         self._socket.close()
@@ -130,6 +143,29 @@ def test_the_watchdog_is_fed(realm: Realm, tmp_path: Path, manager: Manager) -> 
 
     assert [manager.next() for _ in range(3)] == ["READY=1", "WATCHDOG=1", "WATCHDOG=1"]
     daemon.stop()
+
+
+def test_a_dead_thread_of_libvirts_starves_the_watchdog(
+    realm: Realm, alice: dict[str, str], tmp_path: Path, manager: Manager
+) -> None:  # fmt: skip
+    marker = tmp_path / "die"
+    env = {"NOTIFY_SOCKET": str(manager.path), "WATCHDOG_USEC": "2000000"}
+    broken = (sys.executable, "-m", "tests.lab.dead_thread", str(marker))
+    daemon = Daemon(realm, tmp_path / "x", admins=ADMINS, env=env, prefix=broken)
+    assert [manager.next() for _ in range(3)] == ["READY=1", "WATCHDOG=1", "WATCHDOG=1"]
+
+    marker.touch()
+
+    # What the service manager does: it ends with SIGABRT what is silent for so long, and starts it anew.
+    assert manager.silent_for(2.0), "it is fed for ever"
+    assert "libvirt's event loop: no progress" in daemon.stderr()
+    daemon.process.send_signal(signal.SIGABRT)
+    assert daemon.process.wait(10) == -signal.SIGABRT
+    daemon.syslog.close()
+    marker.unlink()
+    again = Daemon(realm, tmp_path / "x", admins=ADMINS, env=env)
+    assert again.rxm(alice, "list").status == 0
+    assert again.stop() == 0
 
 
 def test_sigterm_does_not_wait_for_who_only_waits(realm: Realm, alice: dict[str, str], tmp_path: Path) -> None:

@@ -30,6 +30,7 @@ XMAND_DEFAULTS = {
         "handshake_seconds": 10.0,
         "idle_seconds": 300.0,
         "write_seconds": 30.0,
+        "lost_seconds": 60.0,
         "age_seconds": 28800.0,
         "read_seconds": 15.0,
         "change_seconds": 110.0,
@@ -253,6 +254,7 @@ def test_every_key_of_xmand_toml_is_read(file: Path) -> None:
         unauthenticated_per_source = 12
         first_seconds = 13
         write_seconds = 14
+        lost_seconds = 33
         age_seconds = 15
         workers = 8
         long_workers = 9
@@ -305,6 +307,7 @@ def test_every_key_of_xmand_toml_is_read(file: Path) -> None:
             "handshake_seconds": 2.0,
             "idle_seconds": 3.5,
             "write_seconds": 14.0,
+            "lost_seconds": 33.0,
             "age_seconds": 15.0,
             "read_seconds": 4.0,
             "change_seconds": 5.0,
