@@ -110,6 +110,9 @@ class Asking:
             if len(lanes) == 1:
                 (((host, _), own),) = lanes.items()
                 return self._host(host, own, output, one)
+            # What is followed never ends.
+            if not self.parsed.follows:
+                output.expect([host for host, _ in lanes])
             done = self.side_by_side(lanes.items(), lambda lane: self._host(lane[0][0], lane[1], output, one))
             return [code for codes in done for code in codes]
         finally:
@@ -154,6 +157,7 @@ class Asking:
         finally:
             if link is not None:
                 link.close()
+            output.ended(host)
         return codes
 
     def _abort(self, job: Job) -> None:

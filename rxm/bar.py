@@ -1,4 +1,7 @@
-"""How far the commands under way are, on one line of the terminal that is written anew each time."""
+"""How far the commands under way are, on one line of the terminal that is written anew each time.
+
+Of many hosts it counts those that have ended; of long commands (migrations) it sums up what they themselves tell.
+"""
 
 import os
 from collections.abc import Hashable
@@ -18,15 +21,19 @@ class Bar:
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
+        self._ended = self._hosts = 0
         self._under_way: dict[Hashable, Progress] = {}
         self._drawn = 0
 
     def show(self, key: Hashable, progress: Progress) -> None:
         """Draw the line with what is now known of one command."""
         self._under_way[key] = progress
-        line = text(list(self._under_way.values()), _width(self._descriptor))
-        self._write(f"\r{line:<{self._drawn}}")
-        self._drawn = len(line)
+        self._draw()
+
+    def count(self, ended: int, hosts: int) -> None:
+        """Draw the line with how many of `hosts` have ended."""
+        self._ended, self._hosts = ended, hosts
+        self._draw()
 
     def end(self, key: Hashable) -> None:
         """Forget a command that has ended; the others are drawn with their next news."""
@@ -39,6 +46,13 @@ class Bar:
             self._write(f"\r{'':{self._drawn}}\r")
             self._drawn = 0
 
+    def _draw(self) -> None:
+        width = _width(self._descriptor)
+        under_way = list(self._under_way.values())
+        line = text(under_way, width) if under_way else counted(self._ended, self._hosts, width)
+        self._write(f"\r{line:<{self._drawn}}")
+        self._drawn = len(line)
+
     def _write(self, line: str) -> None:
         os.write(self._descriptor, line.encode("utf-8", "replace"))
 
@@ -50,12 +64,21 @@ def text(under_way: list[Progress], width: int) -> str:
     name = under_way[0].name if len(under_way) == 1 else f"{len(under_way)} domains"
     figures = f"{share:4.0%}  {_size(left)} left  {_size(rate)}/s"
     name = name if len(name) <= _MOST_NAME else f"{name[: _MOST_NAME - 3]}..."
+    return _line(f"{name} ", share, figures, width)
+
+
+def counted(ended: int, hosts: int, width: int) -> str:
+    """Return the line for a terminal of `width` columns: how many of `hosts` have ended."""
+    return _line("", ended / hosts, f" {ended:{len(str(hosts))}} of {hosts} hosts", width)
+
+
+def _line(name: str, share: float, figures: str, width: int) -> str:
     # The last column stays free: some terminals begin a new line there.
-    room = min(width - 1 - len(f"{name} []{figures}"), _MOST_BAR)
+    room = min(width - 1 - len(f"{name}[]{figures}"), _MOST_BAR)
     if room < _LEAST_BAR:
-        return f"{name}{figures}"[: width - 1]
+        return f"{name.rstrip()}{figures}"[: width - 1]
     filled = int(share * room)
-    return f"{name} [{'#' * filled}{'-' * (room - filled)}]{figures}"
+    return f"{name}[{'#' * filled}{'-' * (room - filled)}]{figures}"
 
 
 def _size(octets: int) -> str:

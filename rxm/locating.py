@@ -42,7 +42,13 @@ def ask_all(asking: Asking) -> tuple[dict[str, list[dict[str, Any]]], dict[str, 
             found[host] = told["result"]["domains"]
         except XmanError as error:
             problems[host] = error
+        output.ended(host)
 
-    asking.side_by_side(asking.hosts, ask)
+    output = asking.output(several=True)
+    output.expect(asking.hosts)
+    try:
+        asking.side_by_side(asking.hosts, ask)
+    finally:
+        output.close()
     in_order = {host: found[host] for host in asking.hosts if host in found}
     return in_order, {host: problems[host] for host in asking.hosts if host in problems}

@@ -23,8 +23,8 @@ _FIGURES_END = b" MiB/s\n"
 class Output:
     """Prints results as they come; safe to use from several threads.
 
-    On a terminal the last line may be a bar that says how far the commands under way are; it is gone when another line
-    is written, and at the end.
+    On a terminal the last line may be a bar that says how far the commands under way are, or how many hosts have
+    ended; it is gone when another line is written, and at the end.
     """
 
     def __init__(self, *, json: bool, quiet: bool, log: bool, several: bool) -> None:
@@ -36,6 +36,32 @@ class Output:
         self._lock = allocate_lock()
         self._bar: Bar | None = None
         self._closed = False
+        # Of each host whose end the bar counts, what is left to end there.
+        self._left: dict[str, int] = {}
+
+    def expect(self, hosts: list[str]) -> None:
+        """Count on a terminal which hosts have ended; one that is named several times has ended so many times."""
+        for host in hosts:
+            self._left[host] = self._left.get(host, 0) + 1
+        if self._quiet or self._json or len(self._left) < 2 or not sys.stderr.isatty():
+            self._left = {}
+        with self._lock:
+            self._count()
+
+    def ended(self, host: str) -> None:
+        """Say that a host has ended, or one of several parts of what it has to do."""
+        if self._left:
+            with self._lock:
+                self._left[host] -= 1
+                self._count()
+
+    def _count(self) -> None:
+        if not self._left or self._closed:
+            return
+        from rxm.bar import Bar
+
+        self._bar = self._bar or Bar(sys.stderr.fileno())
+        self._bar.count(sum(not left for left in self._left.values()), len(self._left))
 
     def text(self, verb: str, target: Target, reply: Reply) -> None:
         """Pass on what a host wrote."""

@@ -18,17 +18,17 @@ class Pair:
     """Two hosts with the same port, and somebody who may use both."""
 
     def __init__(self, realm: Realm, port: int, env: dict[str, str]) -> None:
-        self._port = port
+        self.port = port
         self._env = without_wrapper(env)
         self._prefix = realm.own_hosts_file()
 
     def rxm(self, *words: str, hosts: str = BOTH, stdin: str = "") -> Answer:
         """Run rxm with both hosts."""
-        return run_rxm(self._env, "-H", hosts, "-p", str(self._port), *words, stdin=stdin, prefix=self._prefix)
+        return run_rxm(self._env, "-H", hosts, "-p", str(self.port), *words, stdin=stdin, prefix=self._prefix)
 
-    def on_a_terminal(self, *words: str) -> Terminal:
+    def on_a_terminal(self, *words: str, hosts: str = BOTH) -> Terminal:
         """Run rxm with both hosts on a terminal."""
-        return Terminal([*self._prefix, "rxm", "-H", BOTH, "-p", str(self._port), *words], self._env)
+        return Terminal([*self._prefix, "rxm", "-H", hosts, "-p", str(self.port), *words], self._env)
 
 
 @pytest.fixture(scope="module")

@@ -121,3 +121,31 @@ def test_what_has_ended_counts_no_more(line: Line) -> None:
     line.bar.show("b", Progress("vm2", MIB, MIB, MIB))
 
     assert line.read().startswith("vm2 [")
+
+
+# --- many hosts -------------------------------------------------------------------------------------------------------
+
+
+def test_the_bar_counts_hosts() -> None:
+    assert bar.counted(250, 1000, 80) == f"[{'#' * 10}{'-' * 30}]  250 of 1000 hosts"
+
+
+@pytest.mark.parametrize("width", [10, 20, 28, 29, 30, 45, 80, 300])
+def test_the_count_never_fills_the_last_column(width: int) -> None:
+    assert len(bar.counted(999, 1000, width)) < width
+
+
+def test_what_commands_tell_goes_before_the_count(line: Line) -> None:
+    line.bar.count(1, 2)
+    line.bar.show("a", Progress("vm1", MIB, MIB, MIB))
+    line.bar.count(1, 2)
+
+    assert line.read() == bar.text([Progress("vm1", MIB, MIB, MIB)], 80)
+
+
+def test_the_count_comes_back_when_they_have_ended(line: Line) -> None:
+    line.bar.show("a", Progress("vm1", MIB, MIB, MIB))
+    line.bar.end("a")
+    line.bar.count(1, 2)
+
+    assert line.read() == bar.counted(1, 2, 80)
