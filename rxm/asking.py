@@ -70,10 +70,14 @@ class Asking:
         parts: "Callable[[bytes], None] | None" = None,
     ) -> Reply:  # fmt: skip
         """Send the user's command for one target; return the whole reply. Raises XmanError."""
-        verb = self.parsed.verb
+        parsed, verb = self.parsed, self.parsed.verb
+        if verb.name == "migrate":
+            from rxm import owners
+
+            parsed = owners.to_send(self, link, job)
         endless = self.deadline.seconds is None
         words = wire_words(
-            self.parsed,
+            parsed,
             json=as_json,
             domains=job.domains,
             rid=new_rid() if verb.changes and "rid" not in self.parsed.options else "",

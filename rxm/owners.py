@@ -1,4 +1,4 @@
-"""Before a domain with jobs moves: whether it would become a second owner there (rxm(1), "BATCH STATES"). Pure.
+"""Before a domain with jobs moves: whether it would become a second owner there (rxm(1), "BATCH STATES").
 
 Each xmand knows the domains of its own host only; rxm's ticket is good for both hosts.
 """
@@ -6,15 +6,33 @@ Each xmand knows the domains of its own host only; rxm's ticket is good for both
 from collections.abc import Callable
 from typing import Any
 
+from rxm import envelope
+from rxm.asking import Asking
+from rxm.command import wire_words
+from rxm.deadline import Deadline
+from rxm.link import Link
+from rxm.plan import Job
+from rxm.targets import Target
+from xman import arguments, verbs
 from xman.arguments import Parsed
 from xman.errors import RefusedError, XmanError
 
 _Envelope = dict[str, Any]
-# Who owns the host, or would have to: who waits for it, comes back from a freeze, or may have jobs once it is up. Those
-# of the second line only where the one that arrives may not preempt them.
+# Who owns the host, or would have to: who waits for it, comes back from a freeze, or may have jobs once it is up. The
+# second line is in the way only of who may not preempt it.
 _IN_THE_WAY = ("running", "frozen", "booting")
 _IN_THE_WAY_OF_NORMAL = ("running-preemptible", "preempted")
 _FORCE = "--force moves it all the same."
+
+
+def to_send(asking: Asking, link: Link, job: Job) -> Parsed:
+    """Ask both hosts, `link`'s and the new one, and return the migration to send. Raises XmanError."""
+
+    def ask_there() -> _Envelope:
+        with asking.connect(asking.parsed.text("HOST"), _deadline(asking)) as there:
+            return _state(asking, there)
+
+    return cleared(asking.parsed, lambda: _state(asking, link, job.target.domain), ask_there)
 
 
 def cleared(parsed: Parsed, ask_here: Callable[[], _Envelope], ask_there: Callable[[], _Envelope]) -> Parsed:
@@ -66,6 +84,17 @@ def in_the_way(domain: dict[str, Any], there: _Envelope) -> str:
         if stands and (other["jobs"] or state == "booting"):
             return f"'{other['name']}' is {state} there{_with(other['jobs'])}"
     return ""
+
+
+def _state(asking: Asking, link: Link, *domains: str) -> _Envelope:
+    parsed = arguments.parse(verbs.BY_NAME["state"], ["--", *domains])
+    reply = link.run(wire_words(parsed, json=True), _deadline(asking), changes=False)
+    return envelope.of_reply(reply, "state", Target(link.host), link.principal)
+
+
+def _deadline(asking: Asking) -> Deadline:
+    """Reading has a deadline of its own, even for a verb that has none."""
+    return Deadline(asking.deadline.remaining(verbs.BY_NAME["state"].default_seconds))
 
 
 def _with_jobs(here: _Envelope) -> dict[str, Any] | None:

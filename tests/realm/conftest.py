@@ -42,7 +42,7 @@ def pair(realm: Realm, alice: dict[str, str], tmp_path_factory: pytest.TempPathF
         directory = tmp_path_factory.mktemp(f"host{number}")
         daemon = Daemon(
             realm, directory, admins=("alice@XMAN.TEST",), listen=f"127.0.0.{number}:{port}",
-            tables="[batch]\nboot_seconds = 0.001\n",
+            tables=f'[migrate]\nallow = ["{FQDN}", "{SECOND_HOST}"]\n[batch]\nboot_seconds = 0.001\n',
         )  # fmt: skip
         daemons.append(daemon)
         host = FQDN if number == 1 else SECOND_HOST

@@ -274,3 +274,19 @@ def test_cpus_say_nothing_where_they_are_left_alone() -> None:
 @pytest.mark.parametrize(("memory_mib", "parked"), [(160, True), (161, True), (162, False)])
 def test_parked_is_memory_within_a_page_or_so(memory_mib: int, parked: bool) -> None:
     assert is_parked(memory_mib << 20, KEEPS) is parked
+
+
+def test_two_owners_that_may_not_be_preempted_are_told() -> None:
+    both = (guest("vm1", HARD), guest("vm2", SOFT, NEW, priority=True), guest("vm3", SOFT), IDLE)
+
+    (said,) = plan.rivals(both)
+
+    assert said == (
+        "This host has 2 owners, none of which may be preempted: 'vm1' with job 1 of alice@R and 'vm2' with jobs"
+        " 2 of bob@R, 3 of carol@R. Move or stop all but one."
+    )
+
+
+@pytest.mark.parametrize("other", [IDLE, guest("vm2", SOFT), guest("vm2", HARD, granted=False)])
+def test_one_owner_is_nothing_to_tell(other: Guest) -> None:
+    assert plan.rivals((guest("vm1", HARD), other)) == ()

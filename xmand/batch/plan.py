@@ -163,6 +163,15 @@ def settle(guests: Guests) -> Plan:
     return Plan(tuple(steps))
 
 
+def rivals(guests: Guests) -> tuple[str, ...]:
+    """Say who owns the host besides its owner and may not be preempted: only somebody's doing ends that."""
+    hard = [guest for guest in guests if guest.holds and not guest.soft]
+    if len(hard) <= 1:
+        return ()
+    each = " and ".join(f"'{guest.name}' with {_jobs(guest)}" for guest in hard)
+    return (f"This host has {len(hard)} owners, none of which may be preempted: {each}. Move or stop all but one.",)
+
+
 def apply(guests: Guests, steps: Iterable[Step]) -> Guests:
     """Return the host as it is when the steps were done, each with full success."""
     for step in steps:

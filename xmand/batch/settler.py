@@ -37,6 +37,7 @@ class Settler:
         self._changed = threading.Condition()
         self._due: float | None = None
         self._failed = ""
+        self._told: set[str] = set()
 
     def start(self) -> None:
         """Begin, and look at the host at once."""
@@ -94,3 +95,8 @@ class Settler:
             self._record(ev="settle", dom=step.domain, detail=detail)
         for note in done.notes:
             logger.warning("settling: %s", note)
+        rivals = plan.rivals(done.after.seen.guests)
+        for said in set(rivals) - self._told:  # once, and not at each event
+            logger.warning("settling: %s", said)
+            self._record(ev="settle", detail=said)
+        self._told = set(rivals)

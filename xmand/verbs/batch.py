@@ -36,7 +36,13 @@ def state(call: Call) -> Result:
     notice = call.host.batch.maintenance.notice()
     if notice is not None:
         data["maintenance"] = vars(notice)
-    return Result(data, notes=view.seen.problems)
+    notes = view.seen.problems
+    if not call.access.restricted:
+        # Of the whole host: whoever asks about one of two owners shall know of the other.
+        notes += plan.rivals(view.seen.guests)
+    elif wanted is None:
+        data["partial"] = True
+    return Result(data, notes=notes)
 
 
 def job_list(call: Call) -> Result:
