@@ -67,7 +67,7 @@ def test_what_runs_without_a_stamp_gets_the_start_of_its_process(lab: Lab, guest
 
     wait_for(lambda: "started" in listed(lab, guest), 20.0, "the stamp")
     again = listed(lab, guest)["started"]
-    assert abs(times.seconds(str(again)) - times.seconds(str(before))) <= 2
+    assert abs(times.seconds(str(again)) - times.seconds(str(before))) <= 15
 
 
 def test_what_was_saved_goes_on_with_its_run(lab: Lab, guest: Guest) -> None:

@@ -83,7 +83,7 @@ class Crowd:
                 held.append(connect(self._daemon, self._sources[number % len(self._sources)]))
             if len(held) > self._size:
                 held.pop(0).close()
-            time.sleep(0.001)
+            time.sleep(0.005)
         for sock in held:
             sock.close()
 
