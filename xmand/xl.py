@@ -3,6 +3,8 @@
 Both are questions to the hypervisor alone (xl(1)); domains are libvirt's business. On other hosts xl is never started.
 """
 
+import contextlib
+
 from xman.errors import HypervisorError, UnsupportedError
 from xmand import children
 
@@ -27,12 +29,25 @@ def dmesg(*, clear: bool) -> list[str]:
 
 def info() -> dict[str, str | int]:
     """Return `INFO_FIELDS`, as far as they are known. Raises HypervisorError and UnsupportedError."""
-    found: dict[str, str | int] = {}
-    for line in _ask("info").splitlines():
-        name, colon, value = (part.strip() for part in line.partition(":"))
-        if colon and name in INFO_FIELDS:
-            found[name] = int(value) if name in _NUMBERS and value.isdecimal() else value
-    return found
+    return {
+        name: int(value) if name in _NUMBERS and value.isdecimal() else value
+        for name, value in _fields().items()
+        if name in INFO_FIELDS
+    }
+
+
+def without_shadow_paging() -> bool:
+    """Whether Xen is known to have been built without it, as Debian's is; false where xl cannot be asked."""
+    with contextlib.suppress(HypervisorError, UnsupportedError):
+        capabilities = _fields().get("virt_caps", "").split()
+        # An older Xen names neither.
+        return "hap" in capabilities and "shadow" not in capabilities
+    return False
+
+
+def _fields() -> dict[str, str]:
+    lines = (line.partition(":") for line in _ask("info").splitlines())
+    return {name.strip(): value.strip() for name, colon, value in lines if colon}
 
 
 def _ask(*words: str) -> str:

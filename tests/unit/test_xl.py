@@ -56,6 +56,28 @@ def test_lines_that_are_no_fields_are_passed_over(tools: Path) -> None:
     assert xl.info() == {"xen_pagesize": "many"}
 
 
+@pytest.mark.parametrize(
+    ("script", "lacks"),
+    [
+        ("echo 'virt_caps : pv hvm hap gnttab-v1 gnttab-v2'", True),
+        ("echo 'virt_caps : pv hvm hap shadow gnttab-v1'", False),
+        ("echo 'virt_caps : hvm hvm_directio'", False),
+        ("echo 'xen_major : 4'", False),
+        ("exit 1", False),
+    ],
+    ids=["Debian's", "built with it", "before 4.13", "no word of it", "xl cannot ask"],
+)
+def test_only_a_xen_that_says_so_is_without_shadow_paging(tools: Path, script: str, lacks: bool) -> None:
+    install(tools, script)
+
+    assert xl.without_shadow_paging() is lacks
+
+
+def test_without_xl_nothing_is_known_of_shadow_paging(tools: Path) -> None:
+    assert not (tools / "xl").exists()
+    assert xl.without_shadow_paging() is False
+
+
 @pytest.mark.parametrize(("clear", "words"), [(False, "dmesg"), (True, "dmesg -c")])
 def test_dmesg_asks_for_the_buffer(tools: Path, clear: bool, words: str) -> None:
     install(tools, f"""[ "$*" = "{words}" ] && printf '(XEN) one\\n(XEN) tw\\377\\n'""")

@@ -60,6 +60,11 @@ class Domain:
         with reading(self.name):
             return bool(self.raw.ID() == 0 and self._connection.getType() == driver.XEN)
 
+    def paravirtual(self) -> bool:
+        """Whether it is a PV guest of Xen's, whose paging is Xen's own; PVH and HVM guests have a machine's."""
+        with reading(self.name):
+            return bool(self._connection.getType() == driver.XEN and self.raw.OSType() in ("xen", "linux"))
+
     def arriving(self) -> bool:
         """Whether a migration has begun to bring it here, and its guest is not here yet."""
         with reading(self.name):
