@@ -22,7 +22,7 @@ help:
 	@echo 'make demo                   the main job on this machine, in a throw-away realm, without a hypervisor'
 	@echo 'make demo HYPERVISOR=qemu   the same with a real guest'
 	@echo 'make test                   everything: style, types, and all tests'
-	@echo 'make bench [QUICK=1]        what it costs, beside virsh, remctl and libvirtd, in one run (as root)'
+	@echo 'make bench [QUICK=1]        what it costs, beside virsh, ssh, remctl and libvirtd, in one run (as root)'
 	@echo 'make bench-attack [QUICK=1] what an honest client notices of crowds and floods'
 	@echo 'make deb                    packages for Debian, in .build/deb'
 	@echo 'make test-deb               the packages in a fresh Debian root (as root; a few minutes)'

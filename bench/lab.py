@@ -20,11 +20,23 @@ MOST_HOSTS = 500
 MANY_PORT = 4380
 PORT = 4373
 REMCTL_PORT = 4390
+SSH_PORT = 4391
 URI = "test+unix:///default?socket=/run/libvirt/libvirt-sock"
 RIVAL_URI = f"test+tcp://{HOST}/default"
 # All clients are one user on one machine here, and no crowd of many.
 _LIMITS = "[limits]\nconnections = 1024\nconnections_per_principal = 1024\nunauthenticated_per_source = 1024\n"
 _REMCTLD = ROOT / ".build" / "remctl-server" / "usr" / "sbin" / "remctld"
+_SSHD = ROOT / ".build" / "openssh-server" / "usr" / "sbin" / "sshd"
+# What sshd asks of a machine, and its package would have made: a user, and a directory in /run. It gets a /run of its own
+# with nothing else in it but libvirt's.
+_BECOME_SSHD = """
+set -e
+grep -q '^sshd:' /etc/passwd || echo 'sshd:x:64057:65534::/run/sshd:/usr/sbin/nologin' >>/etc/passwd
+mkdir -m 755 "$0" "$0/sshd" "$0/libvirt"
+mount --bind /run/libvirt "$0/libvirt"
+mount --rbind "$0" /run
+exec "$@"
+"""
 
 
 def many(count: int) -> list[str]:
@@ -66,6 +78,7 @@ class Lab:
         self.domains = 1
         self._many: Daemon | None = None
         self.remctld = self._start_remctld()
+        self._start_sshd()
         # As `make install` puts it in place: with its own launcher, compiled.
         subprocess.run(
             ["make", "-s", "-C", str(ROOT), "install", f"PREFIX={directory}/usr", f"SYSCONFDIR={directory}/etc"],
@@ -111,6 +124,44 @@ class Lab:
             env=self.env(cache), input=json.dumps(given), stdout=subprocess.PIPE, text=True, check=True,
         )  # fmt: skip
         return json.loads(done.stdout)
+
+    def ssh(self, *words: str) -> list[str]:
+        """Return the words that run a program on the host by ssh, as root, with a ticket."""
+        return ["ssh", "-F", str(self.directory / "ssh_config"), f"root@{HOST}", *words]
+
+    def _start_sshd(self) -> None:
+        directory = self.directory / "ssh"
+        directory.mkdir()
+        (directory / "root").write_text("alice@XMAN.TEST\n")
+        key = directory / "key"
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
+        public = " ".join(key.with_suffix(".pub").read_text().split()[:2])
+        (directory / "known").write_text(f"[{HOST}]:{SSH_PORT} {public}\n")
+        # Whom root lets in stands here, not in the machine's own /root.
+        (directory / "krb5.conf").write_text(f"[libdefaults]\nk5login_directory = {directory}\n")
+        pid = directory / "pid"
+        (directory / "sshd_config").write_text(
+            f"ListenAddress {ADDRESS}\nPort {SSH_PORT}\nHostKey {key}\nPidFile {pid}\nUsePAM no\nPrintMotd no\n"
+            "GSSAPIAuthentication yes\nPasswordAuthentication no\nPubkeyAuthentication no\nPermitRootLogin yes\n"
+            "MaxStartups 1000\nUseDNS no\n"
+        )
+        (self.directory / "ssh_config").write_text(
+            f"Port {SSH_PORT}\nUserKnownHostsFile {directory / 'known'}\nGlobalKnownHostsFile none\nBatchMode yes\n"
+            "GSSAPIAuthentication yes\nPreferredAuthentications gssapi-with-mic\nLogLevel ERROR\n"
+        )
+        env = without_wrapper(self.realm.env)
+        env |= {
+            "KRB5_KTNAME": str(self.host.directory / "host.keytab"),
+            "KRB5_CONFIG": f"{directory / 'krb5.conf'}:{env['KRB5_CONFIG']}",
+        }
+        with (directory / "log").open("wb") as log:
+            started = subprocess.Popen(
+                [*self.host.prefix, "unshare", "--mount", "--", "sh", "-c", _BECOME_SSHD, str(directory / "run"),
+                 str(_SSHD), "-D", "-e", "-f", str(directory / "sshd_config")],
+                env=env, stdout=subprocess.DEVNULL, stderr=log,
+            )  # fmt: skip
+        self._ends.callback(end, started)
+        wait_for(pid.exists, 10, "sshd's start")
 
     def _start_remctld(self) -> "subprocess.Popen[bytes]":
         script = self.directory / "xm"

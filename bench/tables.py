@@ -10,7 +10,7 @@ from typing import Any
 
 import xman
 from bench import portal
-from bench.lab import HOST, MANY_PORT, PORT, REMCTL_PORT, RIVAL_URI, Lab
+from bench.lab import HOST, MANY_PORT, PORT, REMCTL_PORT, RIVAL_URI, URI, Lab
 
 # What was tried where an aim is not met, and what has to be known to read the tables.
 _NOTES = Path(__file__).with_name("notes.md")
@@ -76,6 +76,8 @@ def _one_command(lab: Lab, page: Page, quick: bool) -> None:
         "rxm by pip's script": ["rxm", "-H", HOST, "list"],
         "remctl, a script with virsh": ["remctl", "-p", str(REMCTL_PORT), HOST, "xm", "list"],
         "remctl, /bin/true": ["remctl", "-p", str(REMCTL_PORT), HOST, "xm", "true"],
+        "ssh, GSSAPI, with virsh": lab.ssh(f"virsh -q -c '{URI}' list --all"),
+        "ssh, GSSAPI, true": lab.ssh("true"),
         "python3 -IS -c pass": ["/usr/bin/python3", "-IS", "-c", "pass"],
     }
     targets = {1: 0.7, 100: 0.6, 1000: 0.45}

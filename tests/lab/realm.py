@@ -121,6 +121,12 @@ class Realm:
         entries = [Path(part).read_bytes().removeprefix(_KEYTAB_VERSION) for part in parts]
         Path(keytab).write_bytes(_KEYTAB_VERSION + b"".join(entries))
 
+    def issued(self) -> list[str]:
+        """Return the services for which the KDC has issued tickets so far, one each time."""
+        log = (Path(self._realm.tmpdir) / "kdc.log").read_text()
+        lines = [line for line in log.splitlines() if "TGS_REQ" in line and " ISSUE: " in line]
+        return [line.rpartition(" for ")[2].removesuffix(f"@{REALM}") for line in lines]
+
     def cache(self, name: str) -> dict[str, str]:
         """Return the environment of a user whose ticket cache is called `name`."""
         return self.env | {"KRB5CCNAME": f"FILE:{self.directory / f'cc-{name}'}"}

@@ -21,9 +21,9 @@ if [ "$purpose" = test ]; then
   # The server that Debian's release has, without its compiler (LLVM): a hundred MB that no test needs.
   postgresql=$(apt-cache depends postgresql 2>/dev/null | sed -n 's/^ *Depends: \(postgresql-[0-9]*\)$/\1/p')
   packages+=" chromium fish groff-base heimdal-multidev krb5-pkinit libfaketime openssl"
-  packages+=" python3-clustershell python3-gssapi remctl-client zsh $hypervisor_packages"
+  packages+=" openssh-client python3-clustershell python3-gssapi remctl-client zsh $hypervisor_packages"
   # The libraries of what is only unpacked (below).
-  packages+=" $(apt-cache depends remctl-server $slurm_packages $postgresql 2>/dev/null |
+  packages+=" $(apt-cache depends openssh-server remctl-server $slurm_packages $postgresql 2>/dev/null |
     sed -n 's/^ *Depends: \(lib.*\)/\1/p' | grep -v '^libllvm' | sort -u | tr '\n' ' ')"
 elif [ "$purpose" = deb ]; then
   packages="debhelper dh-python dpkg-dev mmdebstrap python3"
@@ -101,6 +101,8 @@ fi
 if [ "$purpose" = test ]; then
   # The package would start a server on this machine's port 4373; the test starts its own.
   unpack remctl-server remctl-server
+  # And this one on port 22.
+  unpack openssh-server openssh-server
   unpack "$postgresql" postgresql
   # So would these; and they would make a user, and a cluster of this machine.
   unpack "$slurm_packages" slurm

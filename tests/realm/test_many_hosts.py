@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.lab.daemon import Answer, Daemon, answer
-from tests.lab.process import free_ports
+from tests.lab.process import free_ports, wait_for
 from tests.lab.realm import Realm, without_wrapper
 
 COUNT = 1000
@@ -30,12 +30,12 @@ def address(number: int) -> str:
     return HANGING if left <= BAD else DEAD if left <= 2 * BAD else ALIVE
 
 
-# Runs a program and says how much memory it had at most, in KiB.
+# Runs a program and says how much memory it had at most, in KiB, and how many seconds of processor it used.
 MEASURE = """
 import os, sys
 pid = os.posix_spawnp(sys.argv[2], sys.argv[2:], os.environ)
 _, status, used = os.wait4(pid, 0)
-open(sys.argv[1], "w").write(str(used.ru_maxrss))
+open(sys.argv[1], "w").write(f"{used.ru_maxrss} {used.ru_utime + used.ru_stime}")
 sys.exit(os.waitstatus_to_exitcode(status))
 """
 
@@ -57,7 +57,7 @@ class Fleet:
             realm, directory / "x", admins=("alice@XMAN.TEST",), listen=f"{ALIVE}:{self._port}", tables=LIMITS,
             keytab=keytab,
         )  # fmt: skip
-        self._peak = directory / "peak"
+        self._used = directory / "used"
         self._config = directory / "rxm.toml"
         self._config.write_text(
             f'connect_seconds = 10.0\nport = {self._port}\n[groups]\nall = "n[0001-{COUNT}].xman.test"\n'
@@ -65,12 +65,16 @@ class Fleet:
 
     def rxm(self, hosts: str, *words: str) -> Answer:
         """Run rxm with its names and its configuration."""
-        measured = [*self._prefix, sys.executable, "-c", MEASURE, str(self._peak)]
+        measured = [*self._prefix, sys.executable, "-c", MEASURE, str(self._used)]
         return answer([*measured, "rxm", "-c", str(self._config), "-t", "240", "-H", hosts, *words], self._env)
 
     def peak_kib(self) -> int:
         """Return how much memory the last rxm had at most."""
-        return int(self._peak.read_text())
+        return int(self._used.read_text().split()[0])
+
+    def processor_seconds(self) -> float:
+        """Return how much processor time the last rxm used."""
+        return float(self._used.read_text().split()[1])
 
     def close(self) -> None:
         """End it."""
@@ -123,3 +127,23 @@ def test_the_users_own_cache_does_not_grow(fleet: Fleet, alice: dict[str, str]) 
     assert fleet.rxm("n[0001-0100].xman.test", "ping").status == 0
 
     assert cache.read_bytes() == before
+
+
+def test_a_host_more_is_a_connection_and_a_ticket_more(fleet: Fleet, realm: Realm) -> None:
+    audit, before = fleet.daemon.syslog.audit, len(realm.issued())
+    known = len(audit(ev="auth"))
+
+    assert fleet.rxm("n[0001-0200].xman.test", "ping").status == 0
+
+    assert sorted(realm.issued()[before:]) == [f"host/{name}" for name in names()[:200]]
+    wait_for(lambda: len(audit(ev="auth")) >= known + 200, 20, "a line for each connection")
+    assert len(audit(ev="auth")) == known + 200
+
+
+def test_four_times_the_hosts_cost_no_more_than_about_four_times(fleet: Fleet) -> None:
+    assert fleet.rxm("n[0001-0200].xman.test", "list").status == 0
+    few = fleet.processor_seconds()
+    assert fleet.rxm("n[0001-0800].xman.test", "list").status == 0
+
+    # What grows with the square of the hosts, as one ticket cache for all of them does, would be sixteen times as much.
+    assert fleet.processor_seconds() < 8 * few
