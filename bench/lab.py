@@ -27,8 +27,8 @@ RIVAL_URI = f"test+tcp://{HOST}/default"
 _LIMITS = "[limits]\nconnections = 1024\nconnections_per_principal = 1024\nunauthenticated_per_source = 1024\n"
 _REMCTLD = ROOT / ".build" / "remctl-server" / "usr" / "sbin" / "remctld"
 _SSHD = ROOT / ".build" / "openssh-server" / "usr" / "sbin" / "sshd"
-# What sshd asks of a machine, and its package would have made: a user, and a directory in /run. It gets a /run of its own
-# with nothing else in it but libvirt's.
+# What sshd asks of a machine, and its package would have made: a user, and a directory in /run. It gets a /run of its
+# own with nothing else in it but libvirt's.
 _BECOME_SSHD = """
 set -e
 grep -q '^sshd:' /etc/passwd || echo 'sshd:x:64057:65534::/run/sshd:/usr/sbin/nologin' >>/etc/passwd
