@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from rxmweb.languages import _, current
+from rxmweb.report import OUTSIDE
 from xman import states
 
 # Symbols that every font has, so that no state is told by its colour alone.
@@ -35,6 +36,9 @@ def sign(state: str | None) -> Sign:
     """Return how a state is shown; one that this release does not know is shown as it came."""
     if not state:
         return Sign("none", "", "", "")
+    if state == OUTSIDE:
+        meaning = _("no job goes in; behind it libvirt's word for how it is")
+        return Sign(state, _("not in batch work"), "·", meaning)
     known = states.LEGEND.get(state)
     if known is None:
         return Sign("other", state, "◇", "")
@@ -42,8 +46,8 @@ def sign(state: str | None) -> Sign:
 
 
 def legend() -> list[Sign]:
-    """Return all states, in the order that the portal has had since 2007."""
-    return [sign(state) for state in states.STATES]
+    """Return all states, in the order that the portal has had since 2007, and that of machines without any."""
+    return [sign(state) for state in (*states.STATES, OUTSIDE)]
 
 
 def _words() -> dict[str, str]:

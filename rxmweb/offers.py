@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from rxmweb.report import OUTSIDE
 from xman import states, verbs
 
 # What a field of the confirmation asks for: its name, the label's key, and the HTML type.
@@ -66,10 +67,21 @@ _WHEN_FROZEN = ("unpause", "resume", "defrost", "autostart", "destroy")
 _WHEN_ON = ("pause", "shutdown", "reboot", "suspend", "mem-set", "vcpu-set", "migrate", "autostart", "destroy")
 
 
-def for_state(state: str) -> list[Offer]:
-    """Return what can sensibly be asked of a domain in `state`; of one in a state not known here, everything."""
-    if state in _OFF:
-        allowed: tuple[str, ...] = _WHEN_OFF
+# Of one that takes no part in batch work, by libvirt's word.
+_OUTSIDE = dict.fromkeys(("shutoff", "crashed"), (*_WHEN_OFF, "resume")) | dict.fromkeys(
+    ("paused", "pmsuspended"), tuple(verb for verb in _WHEN_FROZEN if verb != "defrost")
+)
+
+
+def for_state(state: str, reason: str | None = None) -> list[Offer]:
+    """Return what can sensibly be asked of a domain in `state`; of one in a state not known here, everything.
+
+    `reason` is libvirt's word where it takes no part in batch work.
+    """
+    if state == OUTSIDE:
+        allowed: tuple[str, ...] = _OUTSIDE.get(reason or "", _WHEN_ON)
+    elif state in _OFF:
+        allowed = _WHEN_OFF
     elif state == states.FROZEN:
         allowed = _WHEN_FROZEN
     elif state not in states.STATES:

@@ -7,6 +7,8 @@ from typing import Any
 
 from xman import outcome
 
+# The state of a domain that takes no part in batch work; its `reason` is libvirt's word for how it is.
+OUTSIDE = "outside"
 # What a guest or a host may name at most; a name beyond what libvirt takes is cut rather than believed.
 _MOST_TEXT = 4096
 
@@ -43,6 +45,7 @@ def read(line: str | bytes) -> Report:
             "maintenance_since": when(maintenance.get("since")),
         }
         domains = [_domain(host, domain) for domain in found["domains"]]
+        domains += [_domain(host, other | _outside(other)) for other in found.get("others", ())]
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         return Report(host, outcome.INTERNAL, f"its report cannot be read ({type(error).__name__}: {error})")
     return Report(host, outcome.OK, "", when(envelope.get("at")), facts, domains)
@@ -113,6 +116,10 @@ def _domain(host: str, found: dict[str, Any]) -> dict[str, Any]:
         "max_vcpus": _number(found.get("max_vcpus")),
         "jobs": json.dumps(jobs),
     }
+
+
+def _outside(other: dict[str, Any]) -> dict[str, Any]:
+    return {"state": OUTSIDE, "reason": other["state"]}
 
 
 def _job(found: dict[str, Any]) -> dict[str, Any]:

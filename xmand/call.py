@@ -30,6 +30,8 @@ class Host:
     batch: Engine
     events: Events
     journal: Journal
+    # How many lines syslog did not take, since xmand was started.
+    audit_lost: Callable[[], int] = lambda: 0
 
 
 class Record:

@@ -84,7 +84,10 @@ class Daemon:
         self._stamper = Stamper(self._driver, locks, self._events)
         self._settler = Settler(self._engine, audit.record)
         self._events.listen(self._settler.heard)
-        host = Host(settings, self._driver, locks, self._ring, self._engine, self._events, self._journal)
+        host = Host(
+            settings, self._driver, locks, self._ring, self._engine, self._events, self._journal,
+            audit_lost=lambda: syslog.lost,
+        )  # fmt: skip
         self._commands = Commands(host, audit)
         self._server = Server(self._session, self._commands, audit, settings.limits)
 

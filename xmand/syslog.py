@@ -38,7 +38,9 @@ class Syslog:
     def __init__(self, target: str) -> None:
         self._lock = threading.Lock()
         self._queue: deque[bytes] = deque()
+        # Since the last line that told of losses, and since the start.
         self._lost = 0
+        self.lost = 0
         self._socket: socket.socket | None = None
         self._remote = target.startswith("udp://")
         self._address: str | tuple[str, int] | None = None
@@ -56,6 +58,7 @@ class Syslog:
             if len(self._queue) >= MOST_QUEUED:
                 self._queue.popleft()
                 self._lost += 1
+                self.lost += 1
             self._queue.append(datagram)
             self._drain()
 

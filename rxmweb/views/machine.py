@@ -37,7 +37,7 @@ def machine(host: str, uuid: str) -> Any:
     shown = [{key: action[key] for key in ("id", "principal", "verb", "reason", "state", "created")} for action in done]
     return reply(
         "machine.html", {"domain": found | {"busy": busy}, "actions": shown},
-        offers=offers.for_state(found["state"]), plots=plots.of_domain(past, since, g.now),
+        offers=offers.for_state(found["state"], found["reason"]), plots=plots.of_domain(past, since, g.now),
         questions=asking.known(_QUESTIONS),
     )  # fmt: skip
 

@@ -21,7 +21,7 @@ from xman import outcome, states
 _FOLDER = ROOT / "docs"
 _HOSTS = [f"skirit{number}.example.org" for number in range(60, 80)]
 _DOMAINS = 4
-_SILENT, _UNREACHED, _SERVICED = _HOSTS[2], _HOSTS[5], _HOSTS[7]
+_SILENT, _UNREACHED, _SERVICED, _DESKTOP = _HOSTS[2], _HOSTS[5], _HOSTS[7], _HOSTS[1]
 _PEOPLE = ("alice", "bob", "xnovak12", "dana")
 _TRIES = 5
 
@@ -52,6 +52,8 @@ def _line(dice: random.Random, host: str, now: float) -> str:
     place = _HOSTS.index(host)
     domains = [_domain(dice, place, number, now) for number in range(_DOMAINS)]
     result: dict[str, object] = {"domains": domains}
+    if host == _DESKTOP:
+        result["others"] = [domains.pop() | {"name": "desktop", "state": "running", "jobs": []}]
     if host == _SERVICED:
         result["maintenance"] = {"reason": "new disks", "by": "dana@EXAMPLE.ORG", "since": _at(now - 5400)}
     return json.dumps({"host": host, "ok": True, "at": _at(now), "result": result})

@@ -1,15 +1,18 @@
 """Actions: the queue, and the runner with a small program in the place of rxm."""
 
+import contextlib
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, event, func, select
 
-from rxmweb import actions, child, fleet, report, store
+from rxmweb import actions, child, fleet, report, schema, store
 from rxmweb.actions import Request, Target
 from rxmweb.child import Rxm
 from rxmweb.collect import Collector
@@ -17,7 +20,7 @@ from rxmweb.runner import LOST, Runner, portal_name
 from rxmweb.settings import Settings
 from rxmweb.tickets import Tickets
 from tests.lab.process import wait_for
-from tests.portal.reports import domain, line
+from tests.portal.reports import domain, job, line
 from xman import outcome
 
 TARGETS = (Target("h1", "u1", "vm1"), Target("h2", "u2", "vm2"))
@@ -244,6 +247,48 @@ def test_a_round_of_the_collector_tells_answers_from_silence(stage: Stage) -> No
     assert (first["code"], second["code"], second["problem"]) == (0, outcome.UNREACHABLE, "rxm: odd.")
     asked = (stage.directory / "words").read_text().splitlines()[0]
     assert asked.endswith("--json -t 5 -H h1,h2,h3 state")
+
+
+@contextlib.contextmanager
+def work_of(engine: Engine) -> Iterator[Callable[[], int]]:
+    """Yield what counts SQLite's own steps, in hundreds: what it does, however quick the machine is."""
+    count = 0
+
+    def step() -> None:
+        nonlocal count
+        count += 1
+
+    def listen(raw: Any, *_others: object) -> None:
+        raw.set_progress_handler(step, 100)
+
+    event.listen(engine, "checkout", listen)
+    yield lambda: count
+    event.remove(engine, "checkout", listen)
+
+
+def round_of(stage: Stage, hosts: int) -> tuple[int, int]:
+    """Have a fleet with one dead host in twenty asked twice; return the steps of the second time, and the dead."""
+    named = [f"n{number}" for number in range(hosts)]
+    lines = [line(name, domain("vm1", 1, jobs=[job(1, "a@R")]), domain("vm2", 2)) for name in named[: hosts * 19 // 20]]
+    (stage.directory / "lines").write_text("\n".join(lines))
+    stage.script('case "$*" in *state) cat $D/lines;; esac')
+    asked = replace(stage.settings, hosts=(f"n[0-{hosts - 1}]",))
+    fleet.configure(stage.engine, named, {})
+    Collector(asked, stage.engine, stage.rxm).round()
+    with work_of(stage.engine) as steps:
+        Collector(asked, stage.engine, stage.rxm).round()
+        done = steps()
+    with stage.engine.connect() as connection:
+        dead = select(func.count()).select_from(schema.hosts).where(schema.hosts.c.code != outcome.OK)
+        return done, int(connection.execute(dead).scalar_one())
+
+
+def test_the_collectors_work_grows_as_the_fleet_does(stage: Stage) -> None:
+    few, few_dead = round_of(stage, 100)
+    many, many_dead = round_of(stage, 1000)
+
+    assert (few_dead, many_dead) == (5, 50)
+    assert 5 * few < many < 11 * few
 
 
 def test_a_collector_whose_rxm_hangs_goes_on(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,7 @@
 """The portal by HTTP: a real realm, two hosts with xmand, delegated tickets, no browser."""
 
 import contextlib
+import hashlib
 import json
 import re
 import time
@@ -40,7 +41,8 @@ class Site:
         )
         self.second = Daemon(
             realm, directory / "second", admins=("carol@XMAN.TEST",),
-            listen=f"127.0.0.2:{self.first.port}", host=SECOND_HOST, tables=_NO_BOOT + _COLLECTOR,
+            listen=f"127.0.0.2:{self.first.port}", host=SECOND_HOST,
+            tables=_NO_BOOT + 'domains = ["vm*"]\n' + _COLLECTOR,
         )  # fmt: skip
         self.portal = Portal(
             realm, directory / "portal", hosts=(FQDN, SECOND_HOST, UNKEYED), port=self.first.port,
@@ -149,6 +151,14 @@ def test_the_table_has_every_host(site: Site, alice: Visitor) -> None:
     text = alice.get("/").text
     assert '">no valid ticket</span>' in text
     assert "Laboratory" in text
+
+
+def test_what_takes_no_part_in_batch_work_is_shown_with_libvirts_word(alice: Visitor) -> None:
+    row = machines(alice)[f"test@{SECOND_HOST}"]
+
+    assert (row["state"], row["reason"]) == ("outside", "running")
+    assert "not in batch work" in alice.get(f"/hosts/{SECOND_HOST}").text
+    assert [found["host"] for found in alice.json("/?state=outside")["domains"]] == [SECOND_HOST]
 
 
 def test_the_session_cookie_is_for_this_server_only(site: Site, alice: Visitor) -> None:
@@ -473,6 +483,9 @@ def test_metrics_and_health(site: Site, alice: Visitor) -> None:
     assert f'xman_host_up{{host="{UNKEYED}"}} 0.0' in text
     assert re.search(rf'xman_host_report_age_seconds{{host="{FQDN}"}} \d', text)
     assert re.search(r'xman_domains{state="\w+"} [1-9]', text)
+    digest = hashlib.sha256(site.first.k5login.read_bytes()).hexdigest()
+    assert f'xman_host_list_info{{hash="{digest}",host="{FQDN}"}} 1.0' in text
+    assert f'xman_host_audit_lost_lines{{host="{FQDN}"}} 0.0' in text
 
 
 def test_pages_do_not_wait_for_hosts(site: Site, alice: Visitor) -> None:

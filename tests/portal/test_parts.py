@@ -9,7 +9,7 @@ from babel.messages.pofile import read_po
 from flask import Flask, g
 from jinja2.ext import babel_extract
 
-from rxmweb import languages, legend, offers, plots, settings
+from rxmweb import languages, legend, offers, plots, report, settings
 from rxmweb.offers import BY_VERB
 from tests.lab.process import ROOT
 from xman import states
@@ -39,6 +39,18 @@ def test_only_what_is_preemptible_can_be_preempted() -> None:
 
 def test_a_state_of_a_later_release_offers_everything() -> None:
     assert verbs_for("levitating") == set(BY_VERB)
+
+
+@pytest.mark.parametrize(
+    ("word", "offered", "kept"),
+    [("running", "pause", "start"), ("shutoff", "start", "pause"), ("paused", "unpause", "defrost")],
+)
+def test_what_is_outside_batch_work_offers_what_libvirts_state_allows(word: str, offered: str, kept: str) -> None:
+    verbs = [offer.verb for offer in offers.for_state(report.OUTSIDE, word)]
+
+    assert offered in verbs
+    assert kept not in verbs
+    assert not {"freeze", "preempt"} & set(verbs)
 
 
 @pytest.mark.parametrize("state", states.STATES)
@@ -167,7 +179,7 @@ def test_the_legend_has_a_word_a_symbol_and_a_meaning_for_each_state(language: s
         g.language = language
         signs = legend.legend()
 
-    assert [sign.name for sign in signs] == list(states.STATES)
+    assert [sign.name for sign in signs] == [*states.STATES, report.OUTSIDE]
     assert len({sign.symbol for sign in signs}) == len({sign.word for sign in signs}) == len(signs)
     assert all(sign.meaning for sign in signs)
 
@@ -175,7 +187,7 @@ def test_the_legend_has_a_word_a_symbol_and_a_meaning_for_each_state(language: s
 def test_every_state_has_its_colour() -> None:
     sheet = (ROOT / "rxmweb" / "static" / "portal.css").read_text()
 
-    for state in states.STATES:
+    for state in (*states.STATES, report.OUTSIDE):
         assert re.search(rf"\.s-{state}\b", sheet), state
 
 

@@ -30,6 +30,17 @@ def test_what_is_not_known_is_absent() -> None:
     assert (row["memory"], row["since"], row["priority"], row["jobs"]) == (None, None, None, "[]")
 
 
+def test_what_takes_no_part_in_batch_work_is_a_machine_too() -> None:
+    other = domain("desktop", 2, "paused", max_vcpus=4)
+    del other["jobs"]
+
+    found = report.read(line("h1", domain("vm1", 1), others=[other]))
+
+    assert [row["name"] for row in found.domains] == ["vm1", "desktop"]
+    assert (found.domains[1]["state"], found.domains[1]["reason"]) == (report.OUTSIDE, "paused")
+    assert (found.domains[1]["max_vcpus"], found.domains[1]["jobs"]) == (4, "[]")
+
+
 def test_maintenance_says_why_and_by_whom() -> None:
     said = {"reason": "new disks", "by": "alice@R", "since": "2026-11-21T07:30:00Z"}
 

@@ -322,6 +322,13 @@ def test_a_domain_that_takes_no_part(site: Site) -> None:
     assert_one_line(site.start("test", "4711"), 3, "takes no part in batch work")
     assert_one_line(site.rxm("state", "test"), 3, "takes no part in batch work")
 
+    found = site.json("state")["result"]
+    assert "test" not in [guest["name"] for guest in found["domains"]]
+    (other,) = found["others"]
+    assert (other["name"], other["state"], other["max_memory"], other["max_vcpus"]) == ("test", "running", 8 << 30, 2)
+    assert site.rxm("state").stdout.startswith("1 other domain takes no part in batch work.\n")
+    assert "others" not in site.json("state", "vm1")["result"]
+
 
 @pytest.mark.parametrize(
     ("words", "said"),

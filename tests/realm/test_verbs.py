@@ -234,6 +234,14 @@ def test_version(daemon: Daemon, alice: dict[str, str]) -> None:
     assert "hypervisor             : TEST\n" in daemon.rxm(alice, "version").stdout
 
 
+def test_version_says_which_list_the_host_has_and_what_the_audit_lost(daemon: Daemon, alice: dict[str, str]) -> None:
+    found = daemon.rxm(alice, "-j", "version").json()
+
+    jsonschema.validate(found, result.schema())
+    assert found["result"]["list_hash"] == daemon.rxm(alice, "-j", "ping").json()["result"]["list"]["sha256"]
+    assert found["result"]["audit_lost"] == 0
+
+
 def test_help_lists_every_verb(daemon: Daemon, alice: dict[str, str]) -> None:
     listed = [line.split()[0] for line in daemon.rxm(alice, "help").stdout.splitlines()[2:]]
 

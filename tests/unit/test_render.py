@@ -233,6 +233,7 @@ def check(name: str, text: str) -> None:
     ("name", "verb", "data"),
     [
         ("state", "state", STATE),
+        ("state-others", "state", STATE | {"others": [domain("desktop")]}),
         ("job-list", "job-list", {"jobs": JOBS}),
         ("job-start-dry", "job-start", PLAN),
         ("maintenance-dry", "maintenance", {"on": True, "dry_run": True, "maintenance": STATE["maintenance"]}),
@@ -269,7 +270,8 @@ def check(name: str, text: str) -> None:
         ),
         (
             "version", "version",
-            {"xmand_version": "0.1.0", "protocol": "3", "hypervisor": "QEMU", "hypervisor_version": "7.2.22"},
+            {"xmand_version": "0.1.0", "protocol": "3", "list_hash": "0" * 64, "audit_lost": 0,
+             "hypervisor": "QEMU", "hypervisor_version": "7.2.22"},
         ),
         ("stats", "stats", {"domains": STATS}),
         ("stats-none", "stats", {"domains": []}),

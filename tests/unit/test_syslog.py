@@ -220,6 +220,7 @@ def test_what_is_lost_is_the_oldest_and_is_counted(path: Path, sender: Syslog, m
 
     sender.send(LOG_INFO, "10")
     assert reader.text() == "10"  # the loss is reported once
+    assert sender.lost == 7  # and counted since the start
     reader.socket.close()
 
 

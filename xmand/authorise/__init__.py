@@ -21,6 +21,9 @@ from xmand.virt import metadata
 from xmand.virt.domain import Domain, find, find_all
 from xmand.virt.driver import READ, Driver
 
+# Verbs whose results say which list the host has.
+_TELLS_LIST = ("ping", "version")
+
 
 @dataclass(frozen=True)
 class Access:
@@ -93,7 +96,7 @@ class Authority:
         return "not on the list" if not self._second else "not allowed"
 
     def _list_for(self, verb: str) -> AccessList | None:
-        return self._listed.read() if verb == "ping" else None
+        return self._listed.read() if verb in _TELLS_LIST else None
 
     def _domains(self, request: Request) -> list[Domain]:
         """Return the domains that a command names. Raises UsageError and NoSuchDomainError."""

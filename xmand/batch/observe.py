@@ -18,11 +18,15 @@ _ASLEEP = (PAUSED, "pmsuspended")
 
 @dataclass(frozen=True)
 class Seen:
-    """What was seen at one time: the guests, sorted by name, their domains, and what could not be read."""
+    """What was seen at one time: the guests, sorted by name, their domains, and what could not be read.
+
+    `others` are the domains that take no part: not named in `[batch] domains`, or with metadata that cannot be read.
+    """
 
     guests: tuple[Guest, ...]
     domains: dict[str, Domain]
     problems: tuple[str, ...]
+    others: tuple[Domain, ...] = ()
 
 
 def observe(connection: Connection, settings: Batch) -> Seen:
@@ -33,12 +37,14 @@ def observe(connection: Connection, settings: Batch) -> Seen:
     guests: list[Guest] = []
     domains: dict[str, Domain] = {}
     problems: list[str] = []
+    others: list[Domain] = []
     for raw in raws:
         domain = Domain(raw)
-        if settings.domains and not matches(domain.name, settings.domains):
-            continue
         try:
             if domain.privileged():
+                continue
+            if settings.domains and not matches(domain.name, settings.domains):
+                others.append(domain)
                 continue
             guests.append(_guest(domain, settings, domain.uuid in saved))
             domains[domain.name] = domain
@@ -46,7 +52,10 @@ def observe(connection: Connection, settings: Batch) -> Seen:
             continue
         except MetadataError as error:
             problems.append(str(error))
-    return Seen(tuple(sorted(guests, key=lambda guest: guest.name)), domains, tuple(problems))
+            others.append(domain)
+    guests.sort(key=lambda guest: guest.name)
+    others.sort(key=lambda domain: domain.name)
+    return Seen(tuple(guests), domains, tuple(problems), tuple(others))
 
 
 def keeps(settings: Batch) -> Parked:

@@ -18,6 +18,7 @@ from xmand.batch.plan import Guests, Plan, Step
 from xmand.call import Call
 from xmand.virt.domain import find
 from xmand.virt.driver import CHANGE, LONG
+from xmand.virt.listing import summary
 
 _Planner = Callable[[Guests, str], Plan]
 # A scheduler's ids are short; this is for whoever passes something else by mistake.
@@ -26,13 +27,17 @@ _MOST_OWNER = 256
 
 
 def state(call: Call) -> Result:
-    """The states of all domains that take part, or of those named."""
+    """The states of all domains that take part, or of those named; without names, also what the others are."""
     view = call.host.batch.look()
     wanted = _named(call, view)
     data: dict[str, Any] = {
         "host_id": socket.gethostname(),
         "domains": [_guest(view, guest) for guest in view.seen.guests if _shown(call, guest, wanted)],
     }
+    if wanted is None:
+        data["others"] = [
+            facts for other in view.seen.others if call.shown(other.uuid) and (facts := summary(other.raw))
+        ]
     notice = call.host.batch.maintenance.notice()
     if notice is not None:
         data["maintenance"] = vars(notice)

@@ -57,8 +57,11 @@ def _keys(call: Call) -> dict[str, Any]:
 
 
 def version(call: Call) -> Result:
-    """The versions of all that takes part; what cannot be reached is left out."""
-    found = {"xmand_version": xman.__version__, "protocol": str(HIGHEST_VERSION)}
+    """The versions of all that takes part, the list's too; what cannot be reached is left out."""
+    found: dict[str, Any] = {"xmand_version": xman.__version__, "protocol": str(HIGHEST_VERSION)}
+    if call.access.listed is not None:
+        found["list_hash"] = call.access.listed.sha256
+    found["audit_lost"] = call.host.audit_lost()
     try:
         found |= host.versions(call.reader)
     except HypervisorError as error:

@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Callable
 from typing import Any
 
+from xman.errors import NoSuchDomainError
 from xmand.virt import runs, sharing
 from xmand.virt.arriving import REASON, is_arriving
 from xmand.virt.domain import KIB, STATES
@@ -71,6 +72,13 @@ def list_one(raw: RawDomain) -> dict[str, Any]:
     """Return one domain as `list_domains` does. Raises NoSuchDomainError where it has just vanished."""
     with reading(str(raw.name())):
         return identity(raw) | _facts(*raw.info())
+
+
+def summary(raw: RawDomain) -> dict[str, Any]:
+    """Return what `list --long` shows of one domain; empty where it has just vanished."""
+    with contextlib.suppress(NoSuchDomainError):
+        return list_one(raw) | details(raw)
+    return {}
 
 
 def details(raw: RawDomain) -> dict[str, Any]:

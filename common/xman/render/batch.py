@@ -10,7 +10,10 @@ _JOB = "%-24s %-12s %-32s %4s %-3s %-24s %9s %s"
 
 
 def states(data: dict[str, Any]) -> str:
-    """Return `state`: a line for each domain, jobs last, since there may be many; maintenance above all of it."""
+    """Return `state`: a line for each domain, jobs last, since there may be many.
+
+    Above all of it what holds for the host: maintenance, and how many domains take no part.
+    """
     lines = [_STATE % ("Name", "State", "Mem", "MaxMem", "VCPUs", "Since", "Jobs")]
     for guest in data["domains"]:
         cpus = f"{guest['vcpus']}/{guest['max_vcpus']}" if "max_vcpus" in guest else "-"
@@ -19,6 +22,8 @@ def states(data: dict[str, Any]) -> str:
         jobs = ",".join(job["id"] for job in guest["jobs"]) or "-"
         lines.append(_STATE % (name, guest["state"], *memory, cpus, _time(guest.get("since")), jobs))
     notice = [f"{_notice(data['maintenance'])}\n"] if "maintenance" in data else []
+    if count := len(data.get("others", ())):
+        notice.append(f"{count} other domain{'s take' if count != 1 else ' takes'} no part in batch work.\n")
     return "".join(notice + [f"{line}\n" for line in lines])
 
 
