@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.hypervisor.conftest import Lab
-from tests.lab.daemon import Answer, answer
+from tests.lab.daemon import Answer, Daemon, answer
 from tests.lab.hypervisor import Guest
 from tests.lab.process import ROOT, wait_for
 from tests.lab.terminal import Terminal
@@ -181,10 +181,11 @@ def test_remctl_migrates_too(lab: Lab, guest: Guest) -> None:
 # --- while it is under way -----------------------------------------------------------------------------------------
 
 
-def begin(lab: Lab, guest: Guest, *options: str) -> "subprocess.Popen[bytes]":
+def begin(lab: Lab, guest: Guest, *options: str, port: int = 4373) -> "subprocess.Popen[bytes]":
     """Begin a migration that takes minutes; return the rxm that waits for it."""
     assert lab.first.virsh("migrate-setspeed", guest.name, "1").status == 0
-    command = [*lab.first.prefix, "rxm", "-H", lab.first.name, "migrate", "--live", *options, guest.name, SECOND]
+    command = [*lab.first.prefix, "rxm", "-H", lab.first.name, "-p", str(port)]
+    command += ["migrate", "--live", *options, guest.name, SECOND]
     rxm = subprocess.Popen(command, env=lab.alice, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     wait_for(lambda: "Unbounded" in lab.first.virsh("domjobinfo", guest.name).stdout, 30, "the migration's begin")
     return rxm
@@ -233,6 +234,38 @@ def test_losing_the_client_does_not_abort(lab: Lab, guest: Guest) -> None:
     wait_for(lambda: guest.name not in names(lab.rxm("-j", "list").objects()), 60, "the end of the migration")
     assert lab.rxm_second("-j", "list", guest.name).json()["result"]["domains"][0]["state"] == "running"
     assert lab.xmand.syslog.wait(ev="end", verb="migrate", dom=guest.name)["res"] == "ok"
+
+
+def test_a_second_sigterm_ends_xmand_and_not_the_migration(lab: Lab, guest: Guest) -> None:
+    def start() -> Daemon:
+        tables = f'[migrate]\nallow = ["{SECOND}"]\n'
+        return lab.first.xmand(lab.realm, admins=("alice@XMAN.TEST",), tables=tables, port=4376)
+
+    first = start()
+    rxm = begin(lab, guest, port=first.port)
+    first.process.send_signal(signal.SIGTERM)
+    wait_for(lambda: "ending; 1 changes are under way" in first.stderr(), 20, "the first one's effect")
+    assert first.process.poll() is None
+    assert first.stop() == 0
+
+    assert "Unbounded" in lab.first.virsh("domjobinfo", guest.name).stdout, "libvirtd goes on"
+    second = start()
+    # Nobody is told an end that is not there yet.
+    (entry,) = second.rxm(lab.alice, "-j", "log", guest.name).json()["result"]["entries"]
+    assert entry["class"] == "running"
+    lab.first.virsh("migrate-setspeed", guest.name, "1000")
+
+    end = second.syslog.wait(ev="end", verb="migrate", dom=guest.name)
+    assert (end["res"], end["recovered"]) == ("unknown", "1")
+    (entry,) = second.rxm(lab.alice, "-j", "log", guest.name).json()["result"]["entries"]
+    assert (entry["class"], "look at the other host" in entry["message"]) == ("unknown", True)
+    assert state(lab.rxm_second, guest) == "running"
+    assert guest.name not in names(lab.rxm("-j", "list").objects())
+    assert guest.boots() == 1
+    # Whoever waited for it asked again, and hears the same.
+    _out, errors = rxm.communicate(timeout=60)
+    assert (rxm.returncode, "may have happened" in errors.decode() or "other host" in errors.decode()) == (10, True)
+    assert second.stop() == 0
 
 
 def state(rxm: Callable[..., Answer], guest: Guest) -> str:

@@ -1,7 +1,9 @@
 """Who may what (`xmand.authorise`, `xmand.settings_authorize`): each authoriser, and the order they are asked in."""
 
 import json
+import sys
 from collections.abc import Callable
+from dataclasses import FrozenInstanceError
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
@@ -22,6 +24,7 @@ from xmand.children import ChildError, Finished
 from xmand.request import Peer, Request
 from xmand.settings import Settings
 from xmand.settings_authorize import Authorize
+from xmand.virt.driver import READ
 
 ALICE, BOB = "alice@XMAN.TEST", "bob@XMAN.TEST"
 STARTED = 1_795_255_200
@@ -58,7 +61,8 @@ class Site:
         monkeypatch.setattr(authorise, "find_all", lambda _connection: list(self.domains.values()))
         monkeypatch.setattr(authorise.metadata, "read", lambda found: found.metadata)  # type: ignore[attr-defined]
         configured = Settings(k5login=str(self.list), authorize=Authorize(**chosen))
-        self.authority = Authority(configured, Mock())
+        self.driver = Mock()
+        self.authority = Authority(configured, self.driver)
 
     def _find(self, _connection: Any, word: str, *, allow_id: bool) -> Any:
         self.looked_up.append(word)
@@ -105,7 +109,23 @@ def test_a_list_that_cannot_be_used_is_said(site: Callable[..., Site], caplog: p
     assert subject.may(request("ping")) is None
     assert subject.authority.why_not() == "the list cannot be used"
     # Once a minute, however often it is asked.
-    assert sum("nobody is allowed" in record.message for record in caplog.records) == 1
+    assert [r.message for r in caplog.records] == [f"{subject.list}: No such file or directory; nobody is allowed"]
+
+
+def test_a_list_that_cannot_be_used_is_said_once_a_minute(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:  # fmt: skip
+    listed_module = sys.modules[Listed.__module__]
+    clock = Mock(return_value=0.0)
+    monkeypatch.setattr(listed_module, "time", Mock(monotonic=clock))
+    listed = Listed(str(tmp_path / "absent"))
+    told = []
+
+    for clock.return_value in (0.0, 1.0, 59.9, 60.0, 119.0, 120.0):
+        listed.grant(ALICE)
+        told.append(len(caplog.records))
+
+    assert told == [1, 1, 1, 2, 2, 3], "at once, even where the machine has only just started"
 
 
 def test_a_slip_in_the_list_is_told_once_for_each_version_of_it(
@@ -121,7 +141,30 @@ def test_a_slip_in_the_list_is_told_once_for_each_version_of_it(
     path.write_text("# another\n")
     listed.grant(ALICE)
 
-    assert len(caplog.records) == 2
+    assert [r.message.removeprefix(f"{path}: line 1 ")[:20] for r in caplog.records] == ["looks like a comment"] * 2
+
+
+def test_a_list_that_is_no_authoriser_allows_nobody_and_is_not_blamed(site: Callable[..., Site]) -> None:
+    subject = site(methods=("owner",))
+
+    assert subject.may(request("destroy", "hers", principal=ALICE)) is None
+    subject.list.unlink()
+    assert subject.authority.why_not() == "not allowed"
+
+
+def test_whoever_is_on_the_list_sees_every_domain(site: Callable[..., Site]) -> None:
+    access = site().may(request("list"))
+
+    assert access is not None
+    assert access.shows(domain("hers", BOB)) is True
+
+
+def test_what_was_judged_cannot_be_altered(site: Callable[..., Site]) -> None:
+    access = site().may(request("list"))
+
+    for judged, field in ((access, "restricted"), (Grant(EVERY_VERB), "about"), (Authorize(), "methods")):
+        with pytest.raises(FrozenInstanceError):
+            setattr(judged, field, None)
 
 
 # --- principals -------------------------------------------------------------------------------------------------------
@@ -148,6 +191,12 @@ def test_a_principal_of_the_table_may_what_stands_there_on_every_domain(site: Ca
     assert access is not None
     assert not access.restricted
     assert subject.may(request("destroy", "hers", principal=BOB)) is None
+
+
+def test_a_table_that_is_no_authoriser_allows_nobody(site: Callable[..., Site]) -> None:
+    subject = site(methods=("k5login",), principals={BOB: ("show",)})
+
+    assert subject.may(request("list", principal=BOB)) is None
 
 
 # --- owner ------------------------------------------------------------------------------------------------------------
@@ -253,7 +302,7 @@ def test_the_program_is_told_who_what_and_where() -> None:
     assert run.call_args.args == (("/bin/ask", "-x"),)
     question = json.loads(run.call_args.kwargs["stdin"])
     assert question == {"principal": BOB, "verb": "pause", "domain": "hers", "host": question["host"]}
-    assert run.call_args.kwargs["seconds"] == 2.0
+    assert (run.call_args.kwargs["seconds"], run.call_args.kwargs["most_octets"]) == (2.0, 4096)
 
 
 def test_a_command_about_no_domain_has_an_empty_one() -> None:
@@ -273,7 +322,7 @@ def test_what_it_complains_of_is_logged(caplog: pytest.LogCaptureFixture) -> Non
 
     ask(program(1, b"not today\n")[0], "pause", domain("hers"))
 
-    assert "not today" in caplog.text
+    assert [r.message for r in caplog.records] == ["authorize: external: not today"]
 
 
 def test_a_yes_needs_no_words(caplog: pytest.LogCaptureFixture) -> None:
@@ -289,7 +338,7 @@ def test_a_program_that_fails_is_a_no(caplog: pytest.LogCaptureFixture) -> None:
     run = Mock(side_effect=ChildError("/bin/ask was not done in 2 s"))
 
     assert not ask(External(("/bin/ask",), 2.0, run), "pause", domain("hers"))
-    assert "that is a no" in caplog.text
+    assert [r.message for r in caplog.records] == ["authorize: external: /bin/ask was not done in 2 s; that is a no"]
 
 
 # --- the order --------------------------------------------------------------------------------------------------------
@@ -354,6 +403,29 @@ def test_an_id_will_do_but_where_data_may_be_lost(site: Callable[..., Site], mon
     assert not subject.ids_allowed
 
 
+def test_only_what_names_a_domain_is_looked_up(site: Callable[..., Site], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(External, "_allows", lambda *_args: True)
+    subject = site(methods=("external",), external=("/bin/ask",))
+
+    assert subject.may(request("info", principal=BOB)) is not None
+    subject.driver.connection.assert_not_called()
+    assert subject.may(request("migrate", "hers", "hv2.example.org", principal=BOB)) is not None
+    assert subject.looked_up == ["hers"]
+    subject.driver.connection.assert_called_once_with(READ)
+
+
+def test_what_brings_a_description_may_be_allowed_by_a_program(
+    site: Callable[..., Site], monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
+    monkeypatch.setattr(External, "_allows", lambda *_args: True)
+    subject = site(methods=("external",), external=("/bin/ask",))
+
+    access = subject.may(request("create", "<domain/>", principal=BOB))
+
+    assert access is not None
+    assert access.shows(domain("hers", ALICE)) is True
+
+
 def test_a_grant_for_everything_needs_no_domain(site: Callable[..., Site], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Owner, "grant", lambda *_args: Grant(frozenset(("pause",))))
     subject = site(methods=("owner",))
@@ -388,6 +460,8 @@ def test_the_list_goes_with_a_ping_alone(site: Callable[..., Site]) -> None:
         ('[authorize.principals]\n"@R" = ["show"]', "full principal"),
         ('[authorize.principals]\n"bob@" = ["show"]', "full principal"),
         ('[authorize.principals]\n"b b@R" = ["show"]', "full principal"),
+        ('[authorize.principals]\n"\u00e1@R" = ["show"]', "full principal"),
+        ('[authorize.principals]\n"b\\u007f@R" = ["show"]', "full principal"),
         ('[authorize.principals]\n"*@R" = ["show"]', "no patterns"),
         ('[authorize.principals]\n"bob@R" = ["shows"]', "neither a verb nor"),
         ('[authorize.principals]\n"bob@R" = "show"', "list of strings"),
@@ -402,3 +476,10 @@ def test_a_slip_is_an_error_that_names_its_place(tmp_path: Path, text: str, says
 
     assert str(caught.value).startswith(f"{path}: authorize.")
     assert says in str(caught.value)
+
+
+def test_all_authorisers_at_once_in_the_order_of_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "xmand.toml"
+    path.write_text('[authorize]\nmethods = ["owner", "external", "principals", "k5login"]\nexternal = ["/bin/ask"]\n')
+
+    assert settings.load(str(path)).authorize.methods == ("owner", "external", "principals", "k5login")

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xmand.identity import MOST_OCTETS, refuse
+from xmand.identity import refuse
 
 
 @pytest.mark.parametrize(
@@ -15,7 +15,7 @@ from xmand.identity import MOST_OCTETS, refuse
         b"host/skirit80.example.org@EXAMPLE.ORG",
         b"a@B",
         b"a.b-c_d+e@EXAMPLE.ORG",
-        b"x" * (MOST_OCTETS - 2) + b"@R",
+        b"x" * 254 + b"@R",
         b"wellknown/ANONYMOUS@EXAMPLE.ORG",
         b"WELLKNOWNS@EXAMPLE.ORG",
         b"alice/WELLKNOWN@EXAMPLE.ORG",
@@ -37,7 +37,7 @@ def test_ordinary_names_are_nobodys_business_but_the_lists(name: bytes) -> None:
         (b"WELLKNOWN/ANONYMOUS@WELLKNOWN:ANONYMOUS", "a well-known name (RFC 8062), which is nobody's"),
         (b"alice@WELLKNOWN:ANONYMOUS", "a well-known name (RFC 8062), which is nobody's"),
         (b"", "a name of 0 octets"),
-        (b"x" * (MOST_OCTETS - 1) + b"@R", f"a name of {MOST_OCTETS + 1} octets"),
+        (b"x" * 255 + b"@R", "a name of 257 octets"),
         (b"alice", "a name without a realm"),
         (b"alice@", "a name without a realm"),
         (b"@EXAMPLE.ORG", "a name without a realm"),
