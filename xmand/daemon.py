@@ -77,7 +77,7 @@ class Daemon:
         self._driver = Driver(settings.libvirt_uri, self._ring.add)
         self._journal = Journal(settings.state_dir, settings.journal.keep_days, settings.journal.size_mib)
         locks = DomainLocks()
-        self._engine = Engine(settings, self._driver, locks)
+        self._engine = Engine(settings, self._driver, locks, audit.record)
         self._events = Events(self._driver)
         self._events.listen(lambda event: self._ring.add(str(event)))
         self._events.listen(Outside(locks, audit).heard)

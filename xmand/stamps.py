@@ -55,7 +55,7 @@ class Stamper:
         for raw in raws:
             began = runs.process_start(raw)
             if began is not None:
-                self._mark(str(raw.UUIDString()), lambda _domain, found, at=began: _stamped(found, found.started or at))  # type: ignore[misc]
+                self._mark(str(raw.UUIDString()), lambda _domain, found, at=began: _of_new_run(found, at))  # type: ignore[misc]
 
     def handle(self, event: Event) -> None:
         """Do what an event calls for."""
@@ -85,10 +85,17 @@ class Stamper:
 def _begun(domain: Domain, found: Metadata, at: int) -> Metadata:
     # libvirt's test driver says of what it restores that it was booted; what is booted there has no mark yet.
     restored = found.started is not None and domain.raw.connect().getType() == "TEST"
-    return found if restored else _stamped(found, at)
+    if restored:
+        return found
+    return _of_new_run(replace(found, started=None) if found.started != at else found, at)
 
 
-def _stamped(found: Metadata, at: int) -> Metadata:
+def _of_new_run(found: Metadata, at: int) -> Metadata:
+    """Stamp what has no stamp; in whole seconds, so that it may not be that of an earlier run, whose jobs are over."""
+    if found.started is not None:
+        return found
+    while any(job.start == at for job in found.jobs):
+        at += 1
     return replace(found, started=at)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.hypervisor.conftest import Lab
-from tests.lab.daemon import Answer, assert_one_line
+from tests.lab.daemon import Answer, Daemon, assert_one_line
 from tests.lab.hypervisor import Guest
 from tests.lab.process import wait_for
 
@@ -98,6 +98,48 @@ def test_a_guest_that_keeps_its_memory_stops_the_job_and_nothing_is_left_half_do
     assert state(lab, "batch1")["jobs"] == []
     assert lab.rxm("destroy", "batch3").status == 0
     assert lab.rxm("delete", "batch3").status == 0
+
+
+@pytest.fixture
+def saving(lab: Lab) -> Iterator[Daemon]:
+    """An xmand on the first host that saves what keeps its memory, with a machine that does and a small one beside."""
+    tables = (
+        '[batch]\ndomains = ["save*"]\npriority = ["save2"]\nstuck = "save"\nparked_memory = 128\nparked_vcpus = 0\n'
+        "boot_seconds = 0.001\npark_seconds = 1\n"
+    )
+    daemon = lab.first.xmand(lab.realm, admins=("alice@XMAN.TEST",), tables=tables, port=4390)
+    try:
+        for name, mib in (("save1", 192), ("save2", 128)):
+            machine = Guest(name, lab.first.directory, memory_mib=mib, balloon="none")
+            assert daemon.rxm(lab.alice, "create", "-", stdin=machine.empty_description()).status == 0
+        yield daemon
+        for name in ("save1", "save2"):
+            daemon.rxm(lab.alice, "-q", "destroy", name)
+            daemon.rxm(lab.alice, "-q", "delete", name)
+    finally:
+        daemon.stop()
+
+
+def test_where_the_host_wants_it_so_one_that_keeps_its_memory_is_saved_and_comes_back(
+    lab: Lab, saving: Daemon
+) -> None:  # fmt: skip
+    def rxm(*words: str) -> Answer:
+        return saving.rxm(lab.alice, *words)
+
+    def states() -> dict[str, str]:
+        return {found["name"]: found["state"] for found in rxm("-j", "state").json()["result"]["domains"]}
+
+    words = ("--id", "1", "--owner", "alice")
+    wait_for(lambda: rxm("job-start", "save1", "--preemptible", *words).status == 0, PATIENCE, "the first job")
+
+    answer = rxm("job-start", "save2", *words)
+
+    assert answer.status == 0, answer
+    assert "'save1' did not give its memory back and was saved to disk." in answer.stderr
+    assert states() == {"save1": "frozen", "save2": "running"}
+    assert saving.syslog.wait(ev="switch", verb="job-start", dom="save1", detail="preempt")
+    assert rxm("job-stop", "save2", "--id", "1").status == 0
+    wait_for(lambda: states()["save1"] == "running-preemptible", PATIENCE, "the return of what was saved")
 
 
 def test_a_host_in_maintenance_takes_no_migration(lab: Lab, guests: tuple[Guest, Guest]) -> None:

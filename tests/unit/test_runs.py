@@ -11,7 +11,7 @@ import libvirt
 import pytest
 
 from tests.lab.descriptions import for_test_driver
-from xman.metadata import NAMESPACE, Metadata
+from xman.metadata import NAMESPACE, Job, Metadata
 from xmand.events import Events
 from xmand.locks import DomainLocks
 from xmand.stamps import Stamper
@@ -68,6 +68,23 @@ def test_a_boot_is_the_beginning_of_a_run(bench: Bench) -> None:
 
 def test_a_mark_from_elsewhere_does_not_outlive_a_boot(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     bench.mark(started=1)
+    monkeypatch.setattr(libvirt.virConnect, "getType", lambda _connection: "QEMU")
+
+    bench.happens("started", "booted")
+
+    assert bench.found.started == START
+
+
+def test_a_run_that_begins_in_the_second_of_the_last_one_has_none_of_its_jobs(bench: Bench) -> None:
+    bench.mark(jobs=(Job("1", start=START), Job("2", start=START + 1)))
+
+    bench.happens("started", "booted")
+
+    assert bench.found.started == START + 2
+
+
+def test_a_boot_that_is_stamped_already_keeps_its_jobs(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench.mark(started=START, jobs=(Job("1", start=START),))
     monkeypatch.setattr(libvirt.virConnect, "getType", lambda _connection: "QEMU")
 
     bench.happens("started", "booted")

@@ -63,6 +63,7 @@ class Bench:
             "loser": Domain("loser", 512, self.log), "winner": Domain("winner", 160, self.log),
         }  # fmt: skip
         self.failing = ""
+        self.audit: list[str] = []
         monkeypatch.setattr(switch, "resize", self._resize)
         for name in ("preempted", "returned", "hold", "restore"):
             monkeypatch.setattr(marks, name, lambda domain, name=name, **_more: self._note(f"{name} {domain.name}"))
@@ -72,10 +73,13 @@ class Bench:
 
     def run(self, steps: tuple[Step, ...] = STEPS, **settings: Any) -> Switch:
         """Carry the steps out."""
-        means = Means(Batch(**settings), Told(self.log), 60.0, lambda _text: None)
+        means = Means(Batch(**settings), Told(self.log), 60.0, lambda _text: None, self._record)
         made = Switch(means, Seen((LOSER, WINNER), self.domains, ()))
         made.carry_out(steps)
         return made
+
+    def _record(self, *, dom: str, uuid: str, detail: str) -> None:
+        self.audit.append(f"{dom}{uuid}: {detail}")
 
     def _note(self, text: str) -> None:
         self.log.append(text)
@@ -101,6 +105,7 @@ def test_the_loser_shrinks_before_the_winner_grows(bench: Bench) -> None:
     bench.run()
 
     assert bench.log == ["hook preempted loser", "loser 160 1", "preempted loser", "add 2 winner", "winner 512 4"]
+    assert bench.audit == ["loser: preempt", "winner: add-job 2", "winner: grant"]
 
 
 def test_a_guest_that_keeps_its_memory_refuses_the_job_and_has_all_back(bench: Bench) -> None:
@@ -114,6 +119,7 @@ def test_a_guest_that_keeps_its_memory_refuses_the_job_and_has_all_back(bench: B
     )
     assert bench.log == ["hook preempted loser", "loser 160 1", "loser 512 4", "hook resumed loser"]
     assert bench.domains["loser"].size == (512, 4)
+    assert bench.audit == ["loser: back: grant", "loser: back: return"]
 
 
 def test_a_guest_without_a_balloon_is_stuck_in_libvirts_words(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

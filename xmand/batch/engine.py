@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from xman import states
@@ -16,13 +17,15 @@ from xmand.batch.hooks import Hooks
 from xmand.batch.maintenance import Maintenance
 from xmand.batch.observe import Seen, observe
 from xmand.batch.plan import Guests, Plan
-from xmand.batch.switch import Means, Switch, told
+from xmand.batch.switch import Means, Switch, no_line, told
 from xmand.locks import DomainLocks
 from xmand.settings import Settings
 from xmand.virt.driver import CHANGE, READ, Connection, Driver
 
 logger = logging.getLogger(__name__)
 
+# What the settler's decisions are called, as others are by their verbs.
+SETTLE = "settle"
 # No name or UUID of a domain has a slash.
 _HOST = "/host"
 # Somebody outside changes the domains as fast as we look at them.
@@ -51,9 +54,16 @@ class Decision:
 
 
 class Engine:
-    """The batch side of one host; safe to use from several threads. Methods block: call them in a worker."""
+    """The batch side of one host; safe to use from several threads. Methods block: call them in a worker.
 
-    def __init__(self, settings: Settings, driver: Driver, locks: DomainLocks) -> None:
+    `record` writes a line of the audit.
+    """
+
+    def __init__(
+        self, settings: Settings, driver: Driver, locks: DomainLocks,
+        record: Callable[..., None] = no_line,
+    ) -> None:  # fmt: skip
+        self._record = record
         self.maintenance = Maintenance(settings.state_dir)
         self._driver = driver
         self._locks = locks
@@ -98,7 +108,7 @@ class Engine:
                 with self._holding(before.seen, wanted, verb, deadline):
                     before = self._looked(connection)
                     if planner(before.seen.guests) == wanted:
-                        done = self._carry_out(connection, before, wanted, progress)
+                        done = self._carry_out(connection, before, wanted, verb, progress)
                         break
             else:
                 raise RefusedError("The domains of this host change all the time; try again. Nothing was changed.")
@@ -107,9 +117,11 @@ class Engine:
         return done
 
     def _carry_out(
-        self, connection: Connection, before: View, wanted: Plan, progress: Callable[[str], None]
+        self, connection: Connection, before: View, wanted: Plan, verb: str, progress: Callable[[str], None]
     ) -> Decision:
-        switch = Switch(Means(self.settings, self._hooks, self._stall_seconds, progress), before.seen)
+        # The settler has lines of its own.
+        record = partial(self._record, ev="switch", verb=verb) if verb != SETTLE else no_line
+        switch = Switch(Means(self.settings, self._hooks, self._stall_seconds, progress, record), before.seen)
         switch.carry_out(wanted.steps)
         after = self._looked(connection)
         return Decision(wanted, before, after, (*wanted.notes, *switch.notes), switch.incomplete)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from xman.errors import XmanError
 from xmand.batch import plan
-from xmand.batch.engine import Decision, Engine
+from xmand.batch.engine import SETTLE, Decision, Engine
 from xmand.virt.events import BACK, STARTED, STOPPED, Event
 
 logger = logging.getLogger(__name__)
@@ -79,7 +79,7 @@ class Settler:
                 self._want(_AGAIN_SECONDS)
 
     def _settle(self) -> None:
-        done = self._engine.decide("settle", plan.settle, time.monotonic() + _PATIENCE_SECONDS)
+        done = self._engine.decide(SETTLE, plan.settle, time.monotonic() + _PATIENCE_SECONDS)
         self._tell(done)
         if done.incomplete:
             self._want(_AGAIN_SECONDS)

@@ -20,14 +20,23 @@ from xmand.virt.size import SETTLE_SECONDS, resize
 logger = logging.getLogger(__name__)
 
 
+def no_line(**_fields: str) -> None:
+    """Write no line of the audit."""
+
+
 @dataclass(frozen=True)
 class Means:
-    """What a switch works with: `stall_seconds` is the patience with a save in which nothing moves."""
+    """What a switch works with.
+
+    `stall_seconds` is the patience with a save in which nothing moves; `record` writes a line of the audit for each
+    step: whose domain is parked did not ask for it.
+    """
 
     settings: Batch
     hooks: Hooks
     stall_seconds: float
     progress: Callable[[str], None]
+    record: Callable[..., None] = no_line
 
 
 class Switch:
@@ -38,7 +47,8 @@ class Switch:
         self._keeps = keeps(means.settings)
         self._domains = seen.domains
         self._guests = {guest.name: guest for guest in seen.guests}
-        self._undo: list[tuple[str, Callable[[], None]]] = []
+        # A domain, what is done to it, and how.
+        self._undo: list[tuple[str, str, Callable[[], None]]] = []
         self.notes: list[str] = []
         # Whether an optional step failed, so that what follows it was left out.
         self.incomplete = False
@@ -55,6 +65,7 @@ class Switch:
             logger.info("switch: %s %s", step.action, step.domain)
             try:
                 self._do(step)
+                self._record(step.domain, step.action if step.job is None else f"{step.action} {step.job.id}")
             except XmanError as error:
                 if step.optional:
                     self.notes.append(str(error))
@@ -86,17 +97,17 @@ class Switch:
 
     def _preempt(self, domain: Domain, guest: Guest) -> None:
         self._tell(hooks.PREEMPTED, guest)
-        self._will_undo(f"{plan.RETURN} {guest.name}", lambda: self._tell(hooks.RESUMED, guest))
+        self._will_undo(guest.name, plan.RETURN, lambda: self._tell(hooks.RESUMED, guest))
         self._park(domain, guest)
         if domain.active():  # one that was put away has its mark
-            self._will_undo(f"unmark {guest.name}", lambda: marks.returned(domain))
+            self._will_undo(guest.name, "unmark", lambda: marks.returned(domain))
             marks.preempted(domain)
 
     def _park(self, domain: Domain, guest: Guest) -> None:
         before = domain.memory()[0], domain.vcpus()[0] if guest.max_vcpus else 0
         memory = min(before[0], self._keeps.memory)
         vcpus = min(before[1], self._keeps.vcpus or before[1])
-        self._will_undo(f"{plan.GRANT} {guest.name}", lambda: self._size(domain, before))
+        self._will_undo(guest.name, plan.GRANT, lambda: self._size(domain, before))
         reached, why = before, ""
         try:
             reached = resize(domain, memory, vcpus, self._means.settings.park_seconds)
@@ -116,7 +127,7 @@ class Switch:
     def _put_away(self, domain: Domain, guest: Guest) -> None:
         """Save a guest to disk that keeps what it has; it comes back when the host is free."""
         marks.preempted(domain, put_away=True)
-        self._will_undo(f"{plan.RESTORE} {guest.name}", lambda: self._bring_back(domain))
+        self._will_undo(guest.name, plan.RESTORE, lambda: self._bring_back(domain))
         managed.suspend(domain, self._means.stall_seconds, self._means.progress)
         self.notes.append(f"'{guest.name}' did not give its memory back and was saved to disk.")
 
@@ -129,7 +140,7 @@ class Switch:
 
     def _grant(self, domain: Domain, guest: Guest) -> None:
         before = domain.memory()[0], domain.vcpus()[0] if guest.max_vcpus else 0
-        self._will_undo(f"{plan.PARK} {guest.name}", lambda: self._size(domain, before))
+        self._will_undo(guest.name, plan.PARK, lambda: self._size(domain, before))
         reached = resize(domain, guest.max_memory, guest.max_vcpus, SETTLE_SECONDS)
         if reached[0] < guest.max_memory - MIB or reached[1] < guest.max_vcpus:
             self.notes.append(f"'{guest.name}' has taken {_size_words(*reached)} of what it was given so far.")
@@ -143,7 +154,7 @@ class Switch:
     def _add(self, domain: Domain, step: Step) -> None:
         job = step.job
         assert job is not None  # noqa: S101  # the plan says so
-        self._will_undo(f"{plan.REMOVE} {domain.name}", lambda: marks.remove_job(domain, job.id))
+        self._will_undo(domain.name, f"{plan.REMOVE} {job.id}", lambda: marks.remove_job(domain, job.id))
         marks.add_job(domain, job, self._means.settings)
 
     # --- back --------------------------------------------------------------------------------------------------------
@@ -152,19 +163,23 @@ class Switch:
         if domain.active():
             resize(domain, *size, SETTLE_SECONDS)
 
-    def _will_undo(self, what: str, undo: Callable[[], None]) -> None:
-        self._undo.append((what, undo))
+    def _will_undo(self, name: str, what: str, undo: Callable[[], None]) -> None:
+        self._undo.append((name, what, undo))
+
+    def _record(self, name: str, what: str) -> None:
+        self._means.record(dom=name, uuid=self._guests[name].uuid, detail=what)
 
     def _undone(self, error: XmanError) -> XmanError:
         """Undo what was done, the last first; return the error, saying where that failed as well."""
         failed = []
         while self._undo:
-            what, undo = self._undo.pop()
-            logger.info("switch: back: %s", what)
+            name, what, undo = self._undo.pop()
+            logger.info("switch: back: %s %s", what, name)
             try:
                 undo()
+                self._record(name, f"back: {what}")
             except XmanError as second:
-                failed.append(f"{what}: {second}")
+                failed.append(f"{what} {name}: {second}")
         if failed:
             return type(error)(
                 f"{_sentence(error)} Not all of it could be undone ({'; '.join(failed)}); look with rxm state."
