@@ -3,6 +3,7 @@
 The order of the fields is fixed, what matters first: whoever truncates a line eats its tail.
 """
 
+import re
 from collections.abc import Callable
 
 from xman import outcome
@@ -13,7 +14,8 @@ from xmand.request import Request
 MOST_FIELD = 256
 MOST_LINE = 1024
 _CUT = ' trunc="1"'
-_PLAIN = frozenset(range(0x20, 0x7F)) - frozenset(b'"\\')
+# All but printable ASCII, and of that quotes and backslashes.
+_UNUSUAL = re.compile(rb'[^ -~]|["\\]')
 
 FIELDS = (
     "ev", "rid", "princ", "peer", "verb", "dom", "uuid", "reason", "res", "code", "ms", "recovered", "n", "detail",
@@ -23,7 +25,11 @@ FIELDS = (
 def escape(value: str | bytes) -> str:
     """Return `value` in printable ASCII: everything else, quotes and backslashes become `\\xNN`."""
     octets = value.encode("utf-8", "surrogateescape") if isinstance(value, str) else value
-    return "".join(chr(octet) if octet in _PLAIN else f"\\x{octet:02x}" for octet in octets)
+    return _UNUSUAL.sub(_hexadecimal, octets).decode("ascii")
+
+
+def _hexadecimal(match: re.Match[bytes]) -> bytes:
+    return b"\\x%02x" % match[0][0]
 
 
 def line(**fields: str | bytes | int) -> str:

@@ -63,6 +63,12 @@ class Connection:
         self._cut = False
         # Nobody reads any more.
         self._gone = False
+        # The next octets, where somebody waits for them.
+        self._heard: asyncio.Future[bytes] | None = None
+        # Whether the event loop looks at the socket: as a rule for its whole life, but not at what nobody waits for.
+        self._watched = False
+        # Whether a command is being run, and its reply not yet whole.
+        self._running = False
         self.peer = Peer(address)
         # Whether a command is being run or answered, so that a daemon that ends can let it finish.
         self.busy = False
@@ -82,6 +88,8 @@ class Connection:
             self._failed(str(error))
         except Exception:
             logger.exception("the connection of %s failed", self.peer.address)
+        finally:
+            self._watch(False)
 
     async def _converse(self, deadline: asyncio.Timeout) -> None:
         heard = False
@@ -89,7 +97,7 @@ class Connection:
             event = self._session.next_event()
             await self._flush()
             if event is None:
-                data = await self._loop.sock_recv(self._socket, _CHUNK)
+                data = await self._receive()
                 if not data:
                     if not self.peer.principal:
                         self._failed("gone before it was authenticated")
@@ -99,8 +107,6 @@ class Connection:
                     # Absolute, as all of them: who sends an octet now and then gains nothing.
                     deadline.reschedule(self._began + self._limits.handshake_seconds)
                 self._session.receive(data)
-                # sock_recv comes back at once where there is more: one client's flood must not be all that happens.
-                await asyncio.sleep(0)
             elif isinstance(event, Authenticated):
                 self._authenticated(event)
                 if not self.peer.no_room:
@@ -134,26 +140,54 @@ class Connection:
         return self.peer.no_room or self._loop.time() >= self._began + self._limits.age_seconds
 
     async def _command(self, event: CommandReceived) -> None:
-        self.busy = True
+        self.busy = self._running = True
         self._keeper.began(self)
         # Nobody reads the socket meanwhile; a client that goes away is noticed none the less.
-        self._loop.add_reader(self._socket, self._look)
+        self._watch(True)
         try:
             await self._commands.run(self.peer, self._session.lifetime, event.arguments, self)
-            self._loop.remove_reader(self._socket)
+            self._running = False
             await self._flush()
         finally:
-            self._loop.remove_reader(self._socket)
-            self.busy = False
+            self.busy = self._running = False
             self._keeper.ended(self)
 
+    async def _receive(self) -> bytes:
+        """Return the next octets, empty at their end; at most one chunk in a turn of the event loop."""
+        self._heard = self._loop.create_future()
+        self._watch(True)
+        try:
+            return await self._heard
+        finally:
+            self._heard = None
+
+    def _watch(self, wanted: bool) -> None:
+        if wanted != self._watched:
+            self._watched = wanted
+            # By its number: asyncio would have the socket describe itself, which asks the kernel four times.
+            if wanted:
+                self._loop.add_reader(self._socket.fileno(), self._look)
+            else:
+                self._loop.remove_reader(self._socket.fileno())
+
     def _look(self) -> None:
-        """Something happened to a socket that nobody reads: the next command, or the end."""
+        """Something came for whoever waits for it; where nobody does, it is the next command, or the end."""
+        if self._heard is None or self._heard.done():
+            self._watch(False)
+            if self._running:
+                self._look_for_end()
+            return
+        try:
+            self._heard.set_result(self._socket.recv(_CHUNK))
+        except BlockingIOError:
+            pass
+        except OSError as error:
+            self._heard.set_exception(error)
+
+    def _look_for_end(self) -> None:
         with contextlib.suppress(OSError):
             if self._socket.recv(1, socket.MSG_PEEK):
-                self._loop.remove_reader(self._socket)
                 return
-        self._loop.remove_reader(self._socket)
         self._gone = True
         # Wakes a writer that waits for this client.
         with contextlib.suppress(OSError):
@@ -211,12 +245,20 @@ class Connection:
                 raise BrokenPipeError(errno.EPIPE, "the client is gone" if self._gone else _SLOW)
             if data:
                 self._cut = True
-                try:
-                    async with asyncio.timeout(self._limits.write_seconds):
-                        await self._loop.sock_sendall(self._socket, data)
-                except TimeoutError:
-                    raise TimeoutError(_SLOW) from None
+                await self._send(data)
                 self._cut = False
+
+    async def _send(self, data: bytes) -> None:
+        sent = 0
+        with contextlib.suppress(BlockingIOError):
+            sent = self._socket.send(data)
+        # As a rule that was all of it, and no deadline is needed.
+        if sent < len(data):
+            try:
+                async with asyncio.timeout(self._limits.write_seconds):
+                    await self._loop.sock_sendall(self._socket, memoryview(data)[sent:])
+            except TimeoutError:
+                raise TimeoutError(_SLOW) from None
 
     def _failed(self, detail: str, ev: str = "conn") -> None:
         self._keeper.failed(self, detail, ev)

@@ -5,6 +5,7 @@ whom we allow, MIT with the file present would allow too. Source: MIT krb5, k5lo
 src/lib/krb5/os/localauth_k5login.c.
 """
 
+import functools
 import hashlib
 import os
 import stat
@@ -52,7 +53,8 @@ def read(path: str) -> AccessList:
         if attempt:
             time.sleep(_TRY_SECONDS)
         try:
-            return _parse(path, *_read_whole(path))
+            content, found = _read_whole(path)
+            return AccessList(*_parse(path, content), found.st_mtime)
         except _ChangedError:
             continue
         except OSError as error:
@@ -91,7 +93,10 @@ def _check(path: str, found: os.stat_result) -> None:
         raise K5loginError(f"{path}: {problem}; nobody is allowed")
 
 
-def _parse(path: str, content: bytes, found: os.stat_result) -> AccessList:
+# The file is read for every question, and hardly ever says anything else than the last time.
+@functools.lru_cache(maxsize=1)
+def _parse(path: str, content: bytes) -> tuple[frozenset[bytes], tuple[str, ...], str]:
+    """Return the entries, the warnings and the SHA-256 of a list that holds `content`. Raises K5loginError."""
     lines = content.split(b"\n")
     if b"\0" in content:
         number = content[: content.index(b"\0")].count(b"\n") + 1
@@ -107,7 +112,7 @@ def _parse(path: str, content: bytes, found: os.stat_result) -> AccessList:
             warnings.append(f"{path}: line {number} {slip}, so it allows nobody")
         elif line:
             entries.add(line)
-    return AccessList(frozenset(entries), tuple(warnings), hashlib.sha256(content).hexdigest(), found.st_mtime)
+    return frozenset(entries), tuple(warnings), hashlib.sha256(content).hexdigest()
 
 
 def _slip(line: bytes) -> str:

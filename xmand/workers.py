@@ -5,6 +5,7 @@ thread comes back when libvirt does. Daemon threads, so that a stuck one does no
 """
 
 import asyncio
+import contextlib
 import queue
 import threading
 from collections.abc import Callable
@@ -44,17 +45,26 @@ class Workers:
 
         Raises NotStartedError or NotFinishedError after `seconds` (None: never).
         """
+        loop = asyncio.get_running_loop()
         future: Future[_T] = Future()
+        # Not asyncio.wait_for and wrap_future: what they put around it costs more than the hand-over itself.
+        woken = loop.create_future()
+        future.add_done_callback(partial(_wake_from_afar, loop, woken))
+        timer = None if seconds is None else loop.call_later(seconds, _wake, woken)
         self._submit((future, call))
         try:
-            return await asyncio.wait_for(asyncio.wrap_future(future), seconds)
-        except TimeoutError:
-            # A TimeoutError of the call itself is not ours to judge.
-            if future.done() and not future.cancelled():
-                return future.result()
-            if future.cancelled():
-                raise NotStartedError from None
-            raise NotFinishedError(future) from None
+            await woken
+        except asyncio.CancelledError:
+            future.cancel()
+            raise
+        finally:
+            if timer is not None:
+                timer.cancel()
+        if future.done():
+            return future.result()
+        if future.cancel():
+            raise NotStartedError
+        raise NotFinishedError(future)
 
     def _submit(self, job: _Job) -> None:
         with self._lock:
@@ -73,6 +83,17 @@ class Workers:
                 self._unfinished -= 1
             tell()
             del future, call, tell
+
+
+def _wake_from_afar(loop: asyncio.AbstractEventLoop, woken: "asyncio.Future[None]", _future: "Future[Any]") -> None:
+    # Where the event loop has ended meanwhile nobody waits.
+    with contextlib.suppress(RuntimeError):
+        loop.call_soon_threadsafe(_wake, woken)
+
+
+def _wake(woken: "asyncio.Future[None]") -> None:
+    if not woken.done():
+        woken.set_result(None)
 
 
 def _made(future: "Future[Any]", call: Callable[[], Any]) -> Callable[[], None]:
