@@ -52,16 +52,17 @@ class Server:
     async def accept(self, sock: socket.socket) -> None:
         """Accept connections on `sock` for ever."""
         loop = asyncio.get_running_loop()
+        # At the end the socket is closed before this learns of it.
+        number = sock.fileno()
         while True:
+            trouble: asyncio.Future[OSError] = loop.create_future()
+            loop.add_reader(number, self._accept, sock, trouble)
             try:
-                client, address = await loop.sock_accept(sock)
-            except OSError as error:
-                logger.warning("accept: %s", error.strerror)
-                await asyncio.sleep(_ACCEPT_PAUSE_SECONDS)
-                continue
-            self._serve(client, address)
-            # sock_accept comes back at once while somebody waits: in a flood nothing else would ever run.
-            await asyncio.sleep(0)
+                error = await trouble
+            finally:
+                loop.remove_reader(number)
+            logger.warning("accept: %s", error.strerror)
+            await asyncio.sleep(_ACCEPT_PAUSE_SECONDS)
 
     async def drain(self) -> None:
         """Close the connections in which nothing runs; wait for what changes something."""
@@ -112,6 +113,19 @@ class Server:
         key = peer.principal.decode("latin-1") or _source(peer.address)
         if self._throttles[bool(peer.principal)].passes(key):
             self._audit.record(ev=ev, princ=peer.principal, peer=peer.address, detail=detail)
+
+    def _accept(self, sock: socket.socket, trouble: "asyncio.Future[OSError]") -> None:
+        """Accept one connection in a turn of the event loop: in a flood nothing else would ever run."""
+        try:
+            client, address = sock.accept()
+        except BlockingIOError:  # gone already
+            return
+        except OSError as error:
+            if not trouble.done():
+                trouble.set_result(error)
+            return
+        client.setblocking(False)
+        self._serve(client, address)
 
     def _serve(self, client: socket.socket, address: object) -> None:
         with contextlib.suppress(OSError):  # gone already

@@ -49,17 +49,18 @@ class Context:
 
     def step(self, token: bytes | None) -> bytes | None:
         try:
-            answer: bytes | None = self._context.step(token)
-            self._complete = bool(self._context.complete)
+            return self._step(token)
         except _RawError as error:
             raise gss_error(error, token) from error
+
+    def _step(self, token: bytes | None) -> bytes | None:
+        answer: bytes | None = self._context.step(token)
+        self._complete = bool(self._context.complete)
         return answer
 
     def missing_protection(self) -> str:
         facts = gssapi.raw.inquire_context(self._context, mech=True, flags=True)
-        if facts.mech != _KRB5:
-            return "the Kerberos 5 mechanism"
-        return missing_flags(int(facts.flags or 0))
+        return _missing(facts.mech, int(facts.flags or 0))
 
     def seal(self, plaintext: bytes) -> bytes:
         try:
@@ -96,6 +97,10 @@ class Context:
         return gssapi.raw.display_name(name, name_type=True)
 
 
+def _missing(mechanism: gssapi.OID | None, flags: int) -> str:
+    return missing_flags(flags) if mechanism == _KRB5 else "the Kerberos 5 mechanism"
+
+
 def _encrypted(result: "gssapi.raw.named_tuples.WrapResult | gssapi.raw.named_tuples.UnwrapResult") -> bytes:
     """Return a message that was, or is, encrypted. Raises GssError where it is signed only."""
     if not result.encrypted:
@@ -106,23 +111,51 @@ def _encrypted(result: "gssapi.raw.named_tuples.WrapResult | gssapi.raw.named_tu
 class AcceptorContext(Context):
     """xmand's side of one connection; the first ones prove that the library can be trusted (`xman.gss.proof`)."""
 
-    __slots__ = ("_acceptor", "_replayed")
+    __slots__ = ("_acceptor", "_client", "_flags", "_mech", "_replayed", "_target")
 
-    def __init__(self, context: gssapi.SecurityContext, acceptor: "Acceptor") -> None:
-        super().__init__(context)
+    def __init__(self, acceptor: "Acceptor") -> None:
+        super().__init__(gssapi.raw.SecurityContext())  # type: ignore[arg-type]  # stubs
         self._acceptor = acceptor
         # What the client's handshake makes when it is played again, where there is no replay cache.
         self._replayed: _AnyContext | None = None
+        # What a finished context is, asked for once.
+        self._client: gssapi.raw.named_tuples.DisplayNameResult | None = None
+        self._target = b""
+        self._mech: gssapi.OID | None = None
+        self._flags = 0
 
     def step(self, token: bytes | None) -> bytes | None:
         answer = super().step(token)
         if self.complete:
-            self._drop_delegated()
-            self._acceptor.check_service(bytes(self._context.target_name))
+            self._acceptor.check_service(self._target)
             if not self._acceptor.proved:
                 again = Context(self._acceptor.raw_context())
                 self._replayed = prove_handshake_once(token or b"", again, cached=not _IS_HEIMDAL)
         return answer
+
+    def missing_protection(self) -> str:
+        return _missing(self._mech, self._flags)
+
+    def _step(self, token: bytes | None) -> bytes | None:
+        done = gssapi.raw.accept_sec_context(token or b"", self._acceptor.credentials, self._context)
+        self._complete = not done.more_steps
+        # They cannot be declined, and are not wanted: nothing keeps them.
+        self.delegated = done.delegated_creds is not None
+        if self._complete:
+            self._inquire()
+        return done.token
+
+    def _inquire(self) -> None:
+        facts = gssapi.raw.inquire_context(self._context, initiator_name=True, target_name=True, mech=True, flags=True)
+        assert facts.initiator_name is not None  # noqa: S101  # of a finished context they are known
+        assert facts.target_name is not None  # noqa: S101
+        self._client = gssapi.raw.display_name(facts.initiator_name, name_type=True)
+        self._target = gssapi.raw.display_name(facts.target_name, name_type=False).name
+        self._mech, self._flags = facts.mech, int(facts.flags or 0)
+
+    def _name(self) -> "gssapi.raw.named_tuples.DisplayNameResult":
+        assert self._client is not None  # noqa: S101  # the handshake is over
+        return self._client
 
     def unseal(self, token: bytes) -> bytes:
         if self._acceptor.proved:
@@ -142,14 +175,9 @@ class AcceptorContext(Context):
 
     def _export(self) -> bytes:
         """Return the context's state; to export it ends it, so that it goes on as the first copy."""
-        state = self._context.export()
-        self._context = gssapi.SecurityContext(token=state)
+        state = gssapi.raw.export_sec_context(self._context)
+        self._context = gssapi.raw.import_sec_context(state)  # type: ignore[assignment]  # stubs
         return state
-
-    def _drop_delegated(self) -> None:
-        # They cannot be declined, and are not wanted. python-gssapi keeps them here, and has no way to let go of them.
-        self.delegated = self._context.delegated_creds is not None
-        self._context._delegated_creds = None
 
 
 class Acceptor:
@@ -166,7 +194,7 @@ class Acceptor:
         # ticket was for is judged afterwards, as it is everywhere.
         name = gssapi.Name(service, gssapi.NameType.hostbased_service) if _HAS_STORES else None
         # Neither SPNEGO nor IAKERB, by `_acquire`: their parsers have had crashes before authentication.
-        self._credentials = _acquire("accept", {"keytab": f"FILE:{keytab}"}, name)
+        self.credentials = _acquire("accept", {"keytab": f"FILE:{keytab}"}, name)
         # Whether a client has been seen whose messages, tried again, were refused; nobody is served before.
         self.proved = False
         # For how many seconds the library lets a context outlive its ticket.
@@ -174,11 +202,11 @@ class Acceptor:
 
     def context(self) -> AcceptorContext:
         """Return a fresh context that waits for a client's first token."""
-        return AcceptorContext(self.raw_context(), self)
+        return AcceptorContext(self)
 
     def raw_context(self) -> gssapi.SecurityContext:
         """Return a fresh context of the library's own."""
-        return gssapi.SecurityContext(creds=self._credentials, usage="accept")
+        return gssapi.SecurityContext(creds=self.credentials, usage="accept")
 
     def check_service(self, target: bytes) -> None:
         """Raise GssError where a client's ticket is for another service than ours."""
