@@ -57,7 +57,8 @@ def test_beside_an_owner_it_stays_and_forced_it_is_told(lab_with_a_job: Lab) -> 
 
     expected = f"'{MOVED}' with job 1 of alice@XMAN.TEST and '{OWNER}' with job 2 of alice@XMAN.TEST"
     found = lab.rxm_second("-j", "state").json()
-    assert {domain["state"] for domain in found["result"]["domains"]} == {"running"}
+    states = {domain["name"]: domain["state"] for domain in found["result"]["domains"]}
+    assert (states[MOVED], states[OWNER]) == ("running", "running")
     assert expected in found["notes"][0]
     wait_for(
         lambda: any(expected in line.get("detail", "") for line in lab.second_xmand.syslog.audit(ev="settle")),
