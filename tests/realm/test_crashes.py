@@ -4,6 +4,7 @@ libvirt's test driver runs in a libvirtd, so that it outlives xmand as a hypervi
 """
 
 import contextlib
+import itertools
 import subprocess
 import sys
 import threading
@@ -74,6 +75,10 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         yield Lab(realm, host, realm.kinit("alice", PASSWORD, "alice"))
 
 
+# A crash that is tried once more leaves the first one's domain and directory alone.
+_NUMBERS = itertools.count(1)
+
+
 class Crash:
     """One change, torn out of at one step."""
 
@@ -82,7 +87,7 @@ class Crash:
         self._verb = verb
         self._step = step
         self._port = port
-        self.domain = f"crash-{verb}-{step}"
+        self.domain = f"crash-{verb}-{step}-{next(_NUMBERS)}"
         self.directory = lab.first.directory / self.domain
         self._description = for_test_driver(self.domain)
 
