@@ -2,12 +2,14 @@
 
 import time
 
+from rxm import refusals
 from rxm.command import Reply
 from rxm.deadline import Deadline
 from rxm.dial import ADDRESS_SECONDS
 from rxm.link import Link
 from xman import outcome
 from xman.errors import CredentialsError, UnknownOutcomeError, UnreachableError
+from xman.wire import constants as wire
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,21 +24,34 @@ _LONGEST_PAUSE_SECONDS = 1.0
 
 def ask(link: Link, once: "Callable[[], Reply]", unknown: UnknownOutcomeError, deadline: Deadline) -> Reply:
     """Ask `once` more on new connections, for a while; raises `unknown` where none gives the answer."""
-    not_looked_up = outcome.NOT_LOOKED_UP.encode()
     give_up, pause = time.monotonic() + _AGAIN_SECONDS, _FIRST_PAUSE_SECONDS
     while time.monotonic() < give_up:
         try:
             link.reopen(Deadline(deadline.remaining(ADDRESS_SECONDS)))
-            reply = once()
+            pinged = link.ping(deadline)
+            if _is_stranger(pinged):
+                break
+            # Where this connection is one too many, every command is refused, whatever became of the first.
+            if not pinged.outcome and _tells(reply := once()):
+                return reply
         except (UnreachableError, CredentialsError, UnknownOutcomeError):
             pass
         except TimeoutError:
             break
-        else:
-            # A host that could not look, or does not let us ask any more, says nothing about the first time.
-            said = reply.stdout + reply.stderr
-            if not reply.error and not (reply.status and not_looked_up in said):
-                return reply
         time.sleep(pause)
         pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
     raise unknown
+
+
+def _is_stranger(pinged: Reply) -> bool:
+    """Whether it was no xmand that answered: another server knows nothing of request ids, and would act twice."""
+    if pinged.error:
+        return pinged.error == wire.ERROR_UNKNOWN_COMMAND
+    return not pinged.status and not refusals.version_of(pinged)
+
+
+def _tells(reply: Reply) -> bool:
+    """Whether it is about the first time; a host that could not look, or lets us ask no more, says nothing of that."""
+    if reply.error or reply.status == outcome.CREDENTIALS:
+        return False
+    return not (reply.status and outcome.NOT_LOOKED_UP.encode() in reply.stdout + reply.stderr)

@@ -1,6 +1,7 @@
 """One connection to one host's xmand (or any remctl server): a blocking socket around the session."""
 
 import _socket
+import time
 
 from rxm.command import Reply
 from rxm.deadline import Deadline
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from xman.gss.initiators import Initiator
 
 _CHUNK = 65_536
+# A host waits for the first octets of whoever connects (xmand: 5 s), and the KDC and the DNS may take longer.
+_STALE_SECONDS = 0.5
 
 
 def initiator(client_keytab: str = "", principal: str = "") -> "Initiator":
@@ -51,7 +54,11 @@ class Link:
         self._session = ClientSession(self._identity.context(self._service, self.host))
         try:
             self._socket = dial(self.host, port, deadline)
+            connected = time.monotonic()
             self._session.start()
+            if time.monotonic() - connected > _STALE_SECONDS:
+                self._socket.close()
+                self._socket = dial(self.host, port, deadline)
             while not self._handshake():
                 self._fill(deadline.remaining())
         except GssError as error:
@@ -103,7 +110,7 @@ class Link:
         whether it has dealt with that, so that it is no part of the reply; `parts` gets what comes on stream 1;
         `interrupted` is called at the first Ctrl-C, instead of giving up. Raises UnreachableError where the connection
         failed before a change was sent, UnknownOutcomeError after. A change whose reply was lost is asked for again,
-        with the same id (`--rid`), on a new connection: the host acts once.
+        with the same id (`--rid`), on a new connection: an xmand acts once, and who is none is not asked.
         """
 
         def ask() -> Reply:
@@ -125,6 +132,12 @@ class Link:
         """Connect anew in place of a connection that failed."""
         self._abandon()
         self._open(deadline)
+
+    def ping(self, deadline: Deadline) -> Reply:
+        """Ask who listens there. Raises UnreachableError where nobody answers."""
+        from rxm import refusals
+
+        return self._ask(refusals.PING, deadline, False, None, None, None, None)
 
     def _version(self, deadline: Deadline) -> str:
         """Return the version of an xmand that did not know a verb; empty where another server listens there."""

@@ -10,10 +10,12 @@ if TYPE_CHECKING:
 
 # What an xmand that does not know a verb is asked instead.
 VERSION = [b"version", b"--json", b"--"]
+# What whoever may use anything may ask: does an xmand listen there?
+PING = [b"ping", b"--json", b"--"]
 
 
 def version_of(reply: "Reply") -> str:
-    """Return the version of xmand in the reply to VERSION; empty where it is another server's."""
+    """Return the version of xmand in the reply to VERSION or PING; empty where it is another server's."""
     import json
 
     try:

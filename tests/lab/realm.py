@@ -69,7 +69,8 @@ class Realm:
             realm=REALM, portbase=portbase, get_creds=False, create_host=False, create_user=False,
             start_kdc=not prefix,
             krb5_conf={
-                "libdefaults": {"rdns": "false", "dns_canonicalize_hostname": "true"},
+                # Heimdal asks for a host's realm there, whatever is said below, and waits long for a name server.
+                "libdefaults": {"rdns": "false", "dns_canonicalize_hostname": "true", "dns_lookup_realm": "false"},
                 "domain_realm": {".xman.test": REALM, "xman.test": REALM},
                 "realms": {"$realm": {"pkinit_anchors": f"FILE:{certificate}"}},
             },

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import PASSWORD
 from tests.lab.daemon import Daemon
 from tests.lab.peer import Peer, command
 from tests.lab.process import wait_for
@@ -132,6 +133,24 @@ def test_silence_is_not_waited_for(crowded: Daemon) -> None:
         began = time.monotonic()
         assert closed(client)
         assert time.monotonic() - began > 0.9
+
+
+def test_a_slow_kdc_does_not_cost_an_honest_client_its_place(
+    crowded: Daemon, realm: Realm, tmp_path: Path
+) -> None:  # fmt: skip
+    """The ticket takes rxm longer than the host waits for a stranger's first octets."""
+    env = realm.kinit("alice", PASSWORD, "patient")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+        silent.bind(("127.0.0.1", 0))
+        before = f"\tkdc = 127.0.0.1:{silent.getsockname()[1]}\n\tkdc = "
+        slow = tmp_path / "krb5.conf"
+        slow.write_text(Path(realm.env["KRB5_CONFIG"]).read_text().replace("\tkdc = ", before, 1))
+
+        began = time.monotonic()
+        answer = crowded.rxm(env | {"KRB5_CONFIG": str(slow)}, "ping")
+
+    assert answer.status == 0, answer
+    assert time.monotonic() - began > 1, "the host has closed its first connection by then"
 
 
 def test_octets_now_and_then_gain_no_time(crowded: Daemon) -> None:

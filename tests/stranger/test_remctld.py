@@ -13,6 +13,7 @@ from rxm.link import Link
 from tests.lab.daemon import run_rxm
 from tests.lab.peer import Peer
 from tests.lab.process import ROOT, end, free_ports, wait_for
+from tests.lab.proxy import Proxy
 from tests.lab.realm import FQDN, Realm
 from xman.gss.python_gssapi import Initiator
 from xman.wire import constants as c
@@ -41,7 +42,13 @@ def remctld(realm: Realm, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     old = directory / "old"
     old.write_text('#!/bin/sh\necho \'{"xman":1,"ok":true,"result":{"xmand_version":"0.0.7"}}\'\n')
     old.chmod(0o755)
-    configuration.write_text(f"try ALL {program} princ:alice@XMAN.TEST\nversion ALL {old} princ:alice@XMAN.TEST\n")
+    counting = directory / "counting"
+    counting.write_text(f"#!/bin/sh\necho once >>{directory / 'times'}\n")
+    counting.chmod(0o755)
+    configuration.write_text(
+        f"try ALL {program} princ:alice@XMAN.TEST\nversion ALL {old} princ:alice@XMAN.TEST\n"
+        f"destroy ALL {counting} princ:alice@XMAN.TEST\n"
+    )
     port = free_ports(1)
     server = subprocess.Popen(
         [str(REMCTLD), "-m", "-F", "-S", "-p", str(port), "-b", "127.0.0.1", "-f", str(configuration),
@@ -137,3 +144,17 @@ def test_a_server_that_is_not_xmand(remctld: int, mallory: dict[str, str]) -> No
         2,
         f"Error: {FQDN}: what listens there does not know pause; is it xmand?\n",
     )
+
+
+def test_a_change_whose_reply_was_lost_is_not_asked_for_again_where_no_xmand_listens(
+    remctld: int, alice: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> None:  # fmt: skip
+    """Only an xmand knows by the id that it has made it already."""
+    times = tmp_path_factory.getbasetemp() / "remctld0" / "times"
+    proxy = Proxy(remctld, lambda number: number == 1)
+
+    answer = run_rxm(alice, "-H", FQDN, "-p", str(proxy.port), "destroy", "vm1")
+
+    proxy.close()
+    assert (answer.status, times.read_text()) == (10, "once\n"), answer
+    assert proxy.accepted == 2, "it looked who is there"
