@@ -112,10 +112,10 @@ def identify(*, again: bool = False) -> Any:
     here = portal()
     if not again:
         g.session = sessions.find(here.engine, request.cookies.get(cookie_name(), ""))
-    if g.session is None:
-        found = here.signon.from_proxy(request.remote_addr or "", request.headers)
-        if found is not None:
-            g.new_token, g.session = found
+    vouched = here.signon.vouched(request.remote_addr or "", request.headers)
+    # Somebody else may sit at the browser by now, who has its cookie but no business with it.
+    if vouched and (g.session is None or g.session.principal != vouched):
+        g.new_token, g.session = here.signon.from_proxy(vouched, request.headers)
     header = request.headers.get("Authorization", "")
     if g.session is None and header:
         try:

@@ -2,10 +2,12 @@
 
 import json
 import os
+import select
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -16,6 +18,8 @@ _KEPT = ("PATH", "KRB5_CONFIG", "KRB5RCACHENAME", "LD_PRELOAD", "NSS_WRAPPER_HOS
 _PERSON, _COLLECTOR = "rxm.toml", "collector.toml"
 # How long a child that was asked to end may take.
 _END_SECONDS = 5.0
+# Of a pipe at once: what Linux lets one hold.
+_PIECE = 65536
 
 
 class Rxm:
@@ -27,22 +31,29 @@ class Rxm:
         self._common = f"port = {settings.port}\nservice = {json.dumps(settings.host_service)}\n"
 
     def prepare(self) -> None:
-        """Make the private directory and the configurations in it. Raises OSError."""
+        """Make the private directory, and in it the configuration with which people are served. Raises OSError."""
         private_directory(self._directory)
-        keytab, principal = self._collector.client_keytab, self._collector.principal
-        own = f"client_keytab = {json.dumps(keytab)}\nprincipal = {json.dumps(principal)}\n"
-        for name, text in ((_PERSON, self._common), (_COLLECTOR, self._common + own)):
-            new = self._directory / f"{name}.{os.getpid()}"
-            new.write_text(text)
-            new.replace(self._directory / name)
+        self._write(_PERSON, self._common)
 
     def command(self, words: Sequence[str]) -> list[str]:
         """Return the command line for a person's words."""
         return self._command(_PERSON, words)
 
-    def collector_command(self, words: Sequence[str]) -> list[str]:
-        """Return the command line for the collector's words."""
+    def collector_command(self, hosts: Sequence[str], words: Sequence[str]) -> list[str]:
+        """Return the command line for the collector's words to `hosts`. Raises OSError.
+
+        The hosts stand in its configuration: Linux takes no word longer than 128 KiB, some four thousand names.
+        """
+        keytab, principal = self._collector.client_keytab, self._collector.principal
+        own = f"client_keytab = {json.dumps(keytab)}\nprincipal = {json.dumps(principal)}\n"
+        named = "".join(f"  {json.dumps(host)},\n" for host in hosts)
+        self._write(_COLLECTOR, f"{self._common}{own}hosts = [\n{named}]\n")
         return self._command(_COLLECTOR, words)
+
+    def _write(self, name: str, text: str) -> None:
+        new = self._directory / f"{name}.{os.getpid()}"
+        new.write_text(text)
+        new.replace(self._directory / name)
 
     def _command(self, configuration: str, words: Sequence[str]) -> list[str]:
         return [_program(), "--config", str(self._directory / configuration), "--json", *words]
@@ -79,6 +90,31 @@ def run(command: Sequence[str], env: dict[str, str], stdin: bytes, seconds: floa
         raise TimeoutError from error
     finally:
         end(process)
+
+
+def batches(stream: IO[bytes], most: int, seconds: float) -> Iterator[list[bytes]]:
+    """Yield the lines of a pipe, about `most` together, and none later than `seconds` after it was written."""
+    poll = select.poll()
+    poll.register(stream, select.POLLIN)
+    batch: list[bytes] = []
+    begun = b""
+    until = 0.0
+    while True:
+        left = max(0.0, until - time.monotonic()) if batch else None
+        if poll.poll(None if left is None else 1000 * left):
+            data = os.read(stream.fileno(), _PIECE)
+            if not data:
+                break
+            *lines, begun = (begun + data).split(b"\n")
+            if not batch:
+                until = time.monotonic() + seconds
+            batch += lines
+        if batch and (len(batch) >= most or time.monotonic() >= until):
+            yield batch
+            batch = []
+    batch += [begun] if begun else []
+    if batch:
+        yield batch
 
 
 def end(process: "subprocess.Popen[bytes]") -> None:

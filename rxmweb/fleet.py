@@ -5,10 +5,10 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import Connection, Engine, delete, insert, select, update
+from sqlalchemy import Connection, Engine, bindparam, delete, insert, select, update
 
 from rxmweb import report
-from rxmweb.report import Report
+from rxmweb.report import Report, Version
 from rxmweb.schema import domains, groups, hosts, owners, samples
 from xman import outcome
 
@@ -51,26 +51,32 @@ def take(engine: Engine, reports: Iterable[Report], now: float | None = None) ->
     """Write reports in one transaction: a good one replaces its host's rows, another only says why there is none."""
     now = time.time() if now is None else now
     with engine.begin() as connection:
-        for one in reports:
+        # In one order, so that two collectors' transactions cannot wait for each other.
+        for one in sorted(reports, key=lambda one: one.host):
             if one.code == outcome.OK:
                 _replace(connection, one, now)
             else:
                 _failed(connection, one.host, one.code, one.problem, now)
 
 
-def add_samples(engine: Engine, host: str, found: list[dict[str, Any]], now: float) -> None:
-    """Keep what one host's domains used."""
-    rows = [report.sample(domain) | {"host": host, "at": now} for domain in found]
+def add_samples(engine: Engine, found: Iterable[dict[str, Any]], now: float) -> None:
+    """Keep what domains used (`report.read_samples`), in one transaction."""
+    rows = [sample | {"at": now} for sample in found]
     if rows:
         with engine.begin() as connection:
             connection.execute(insert(samples), rows)
 
 
-def note_version(engine: Engine, host: str, list_hash: str | None, audit_lost: int | None) -> None:
-    """Keep what `version` said of a host's list and its audit."""
-    with engine.begin() as connection:
-        changed = update(hosts).where(hosts.c.name == host)
-        connection.execute(changed.values(list_hash=list_hash, audit_lost=audit_lost))
+def note_versions(engine: Engine, found: Iterable[Version]) -> None:
+    """Keep what hosts said of their lists and their audits, in one transaction."""
+    rows = [{"host": one.host, "hash": one.list_hash, "lost": one.audit_lost} for one in found]
+    changed = update(hosts).where(hosts.c.name == bindparam("host"))
+    if rows:
+        with engine.begin() as connection:
+            connection.execute(
+                changed.values(list_hash=bindparam("hash"), audit_lost=bindparam("lost")),
+                sorted(rows, key=lambda row: str(row["host"])),
+            )
 
 
 def host(connection: Connection, name: str) -> dict[str, Any] | None:

@@ -8,6 +8,7 @@ from prometheus_client.registry import Collector
 from sqlalchemy import Engine, func, select
 
 from rxmweb import fleet
+from rxmweb.actions import ENDED, QUEUED, RUNNING
 from rxmweb.schema import actions, domains, hosts
 from xman import states
 
@@ -48,6 +49,8 @@ class Fleet(Collector):
             count.add_metric([state], number)
         yield count
         done = GaugeMetricFamily("xman_portal_actions", "actions kept, by how they stand", labels=["state"])
-        for state, number in asked:
+        # Each from the start: what appears with its first value has not grown, for Prometheus.
+        kept = dict.fromkeys((QUEUED, RUNNING, *ENDED), 0) | {row[0]: row[1] for row in asked}
+        for state, number in kept.items():
             done.add_metric([state], number)
         yield done

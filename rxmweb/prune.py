@@ -4,7 +4,7 @@ import time
 
 from sqlalchemy import Engine, delete, func, select
 
-from rxmweb.schema import actions, samples, sessions
+from rxmweb.schema import actions, results, samples, sessions
 from rxmweb.settings import History
 
 
@@ -19,6 +19,12 @@ def prune(engine: Engine, history: History, now: float | None = None) -> None:
             newest = select(samples.c.at).order_by(samples.c.at.desc()).offset(history.samples).limit(1)
             oldest = connection.execute(newest).scalar_one()
             connection.execute(delete(samples).where(samples.c.at <= oldest))
-        old = (actions.c.created < now - history.action_days * 86400) & actions.c.ended.is_not(None)
-        connection.execute(delete(actions).where(old))
+        old = actions.c.created < now - history.action_days * 86400
+        # Whole actions, oldest first: the time of the latest one that is too many.
+        counted = select(actions.c.created).join(results, results.c.action == actions.c.id)
+        newest = counted.order_by(actions.c.created.desc()).offset(history.results).limit(1)
+        too_many = connection.execute(newest).scalar()
+        if too_many is not None:
+            old |= actions.c.created <= too_many
+        connection.execute(delete(actions).where(old, actions.c.ended.is_not(None)))
         connection.execute(delete(sessions).where(sessions.c.expires < now))

@@ -25,6 +25,15 @@ class Report:
     domains: list[dict[str, Any]] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class Version:
+    """What a host's `version` says that is watched: the hash of its list, and how many audit lines it lost."""
+
+    host: str
+    list_hash: str | None
+    audit_lost: int | None
+
+
 class NotAReportError(ValueError):
     """The line is none of rxm's."""
 
@@ -60,6 +69,23 @@ def envelope_of(line: str | bytes) -> dict[str, Any]:
     except (ValueError, KeyError, RecursionError):
         pass
     raise NotAReportError(repr(line[:80]))
+
+
+def read_samples(line: str | bytes) -> list[dict[str, Any]]:
+    """Read one line of `rxm --json stats`: what is kept of each domain. Raises NotAReportError, KeyError, TypeError."""
+    envelope = envelope_of(line)
+    found = envelope["result"]["domains"] if envelope["ok"] else ()
+    return [sample(domain) | {"host": envelope["host"]} for domain in found]
+
+
+def read_version(line: str | bytes) -> Version | None:
+    """Read one line of `rxm --json version`; None where the host did not answer. Raises NotAReportError, KeyError."""
+    envelope = envelope_of(line)
+    if not envelope["ok"]:
+        return None
+    lost = envelope["result"].get("audit_lost")
+    digest = text(envelope["result"].get("list_hash")) or None
+    return Version(envelope["host"], digest, lost if isinstance(lost, int) else None)
 
 
 def sample(domain: dict[str, Any]) -> dict[str, Any]:

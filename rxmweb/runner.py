@@ -11,6 +11,7 @@ import signal
 import subprocess
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,8 @@ class Work:
         self.started: float = action["started"] or time.time()
         self.pid: int = action["pid"] or 0
         self.begun: int | None = action["begun"]
+        # Where it may change something: at its targets', and where one of its words names another host (migrate).
+        self.hosts = {target["host"] for target in json.loads(action["targets"])} | set(json.loads(action["words"]))
         self.process: subprocess.Popen[bytes] | None = None
         self.out = directory / f"{self.id}.out"
         self.err = directory / f"{self.id}.err"
@@ -88,9 +91,13 @@ class Work:
 
 
 class Runner:
-    """One runner; `portal` is the name under which pages queue what this one carries out."""
+    """One runner. At the end of an action `changed` is told the hosts where it may have changed something."""
 
-    def __init__(self, settings: Settings, engine: Engine, rxm: Rxm, tickets: Tickets) -> None:
+    def __init__(
+        self, settings: Settings, engine: Engine, rxm: Rxm, tickets: Tickets,
+        changed: Callable[[set[str]], None] = lambda _hosts: None,
+    ) -> None:  # fmt: skip
+        self._changed = changed
         self._engine = engine
         self._rxm = rxm
         self._tickets = tickets
@@ -101,14 +108,10 @@ class Runner:
 
     def run(self) -> None:
         """Carry out actions until `stop`; what runs then goes on, and is found again by the next runner."""
-        self._at_work = [Work(action, self._directory) for action in actions.unfinished(self._engine, self._portal)]
+        while not self._safely(self._take_over) and not self._stop.wait(_LOOK_SECONDS):
+            pass
         while not self._stop.is_set():
-            try:
-                self.look()
-            except SQLAlchemyError as error:
-                logger.error("the database cannot be used: %s", plain(error))
-            except Exception:
-                logger.exception("the runner failed")
+            self._safely(self.look)
             self._stop.wait(_LOOK_SECONDS)
 
     def stop(self) -> None:
@@ -134,6 +137,21 @@ class Runner:
                 self._end(work)
             elif time.time() - work.started > _MOST_SECONDS:
                 os.kill(work.pid, signal.SIGTERM)
+
+    def _take_over(self) -> None:
+        begun = actions.unfinished(self._engine, self._portal)
+        self._at_work = [Work(action, self._directory) for action in begun]
+
+    def _safely(self, do: Callable[[], None]) -> bool:
+        """Do it; what goes wrong is logged, and does not end the runner. Return whether all went well."""
+        try:
+            do()
+            return True
+        except SQLAlchemyError as error:
+            logger.error("the database cannot be used: %s", plain(error))
+        except Exception:
+            logger.exception("the runner failed")
+        return False
 
     def _begin(self, work: Work, action: dict[str, Any]) -> None:
         cache = self._tickets.of_action(work.id)
@@ -164,6 +182,7 @@ class Runner:
         logger.info("action %s ended: %s", work.id, state)
         work.close()
         self._tickets.of_action(work.id).unlink(missing_ok=True)
+        self._changed(work.hosts)
 
 
 def portal_name(settings: Settings) -> str:

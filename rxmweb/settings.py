@@ -29,6 +29,8 @@ class History:
     # The size cap: about 200 MB in SQLite. With more domains the plots begin later.
     samples: int = 2_000_000
     action_days: int = 90
+    # And of the results of actions, one for each machine: about 100 MB.
+    results: int = 200_000
 
 
 @dataclass(frozen=True)
@@ -118,6 +120,7 @@ def load(path: str | None) -> Settings:
             hours=history.number("hours", base.history.hours, least=1, most=24 * 366),
             samples=history.number("samples", base.history.samples, least=1000, most=10**9),
             action_days=history.number("action_days", base.history.action_days, least=1, most=3660),
+            results=history.number("results", base.history.results, least=1000, most=10**9),
         ),
         proxy=Proxy(
             user_header=proxy.text("user_header", base.proxy.user_header),

@@ -2,7 +2,6 @@
 
 import logging
 import shutil
-from pathlib import Path
 
 from sqlalchemy import Engine
 from werkzeug.datastructures import Headers
@@ -13,7 +12,7 @@ from rxmweb.sessions import Session
 from rxmweb.settings import Settings, is_loopback
 from rxmweb.tickets import Tickets
 from xman.gss import GssError
-from xman.gss.negotiate import Identity, NegotiateAcceptor
+from xman.gss.negotiate import Identity, NegotiateAcceptor, lifetime
 
 logger = logging.getLogger(__name__)
 
@@ -43,25 +42,29 @@ class SignOn:
         token, session = self._begin(_text(identity.principal), ticket, problem, min(seconds, identity.lifetime))
         return token, session, identity.answer
 
-    def from_proxy(self, peer: str, headers: Headers) -> tuple[str, Session] | None:
-        """Return (token, session) of whom a proxy on this machine vouches for, None where it names nobody."""
-        proxy = self._settings.proxy
-        principal = headers.get(proxy.user_header, "") if proxy.user_header else ""
-        if not principal or not (is_loopback(peer) or not peer):
-            return None
-        cache = headers.get(proxy.cache_header, "").removeprefix("FILE:") if proxy.cache_header else ""
-        ticket, problem = "", NOT_DELEGATED
+    def vouched(self, peer: str, headers: Headers) -> str:
+        """Return for whom a proxy on this machine vouches, empty where there is none, or it names nobody."""
+        header = self._settings.proxy.user_header
+        return headers.get(header, "") if header and is_loopback(peer) else ""
+
+    def from_proxy(self, principal: str, headers: Headers) -> tuple[str, Session]:
+        """Return (token, session) of whom a proxy vouches for."""
+        header = self._settings.proxy.cache_header
+        cache = headers.get(header, "").removeprefix("FILE:") if header else ""
+        ticket, problem, seconds = "", NOT_DELEGATED, float("inf")
         if cache:
             name, path = self._tickets.new()
             try:
                 # The proxy's copy ends with its request.
                 shutil.copyfile(cache, path)
-                Path(path).chmod(0o600)
+                path.chmod(0o600)
+                seconds = float(lifetime(str(path)))
                 ticket, problem = name, ""
-            except OSError as error:
-                logger.warning("the proxy's ticket cache cannot be read: %s", error)
+            except (OSError, GssError) as error:
+                logger.warning("the proxy's ticket cache cannot be used: %s", error)
+                path.unlink(missing_ok=True)
                 problem = NO_CACHE
-        return self._begin(principal, ticket, problem, float("inf"))
+        return self._begin(principal, ticket, problem, seconds)
 
     def _begin(self, principal: str, ticket: str, problem: str, seconds: float) -> tuple[str, Session]:
         seconds = min(seconds, self._settings.session_hours * 3600)

@@ -25,7 +25,7 @@ def work(settings: Settings) -> None:
     rxm.prepare()
     tickets.prepare()
     collector = Collector(settings, engine, rxm)
-    runner = Runner(settings, engine, rxm, tickets)
+    runner = Runner(settings, engine, rxm, tickets, collector.look_at)
     ending = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: ending.set())

@@ -9,7 +9,7 @@ from rxmweb.app import portal, reply
 
 pages = Blueprint("machine", __name__, url_prefix="/hosts/<host>/machines/<uuid>")
 
-# What can be asked of the host about one domain: the words before it, and whether they need a ticket's `host` family.
+# What can be asked of the host about one domain: the words before it.
 _QUESTIONS = {"description": ("describe",), "statistics": ("stats",), "log": ("log",)}
 
 
@@ -48,6 +48,7 @@ def ask(host: str, uuid: str, question: str) -> Any:
     found = visible(host, uuid)
     if question not in asking.known(_QUESTIONS):
         abort(404)
-    answer = asking.ask([*_QUESTIONS[question], "--", actions.Target(host, uuid).word()])
+    # The host apart: `log` takes a name that no domain needs to have any more, and splits none.
+    answer = asking.ask(["-H", host, *_QUESTIONS[question], "--", uuid])
     data = {"question": question, "domain": {"host": host, "uuid": uuid, "name": found["name"]}, "answer": answer}
     return reply("answer.html", data, text=report.text(asking.as_text(_QUESTIONS[question][0], answer)))

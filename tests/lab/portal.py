@@ -10,6 +10,18 @@ from tests.lab.realm import PORTAL, Realm
 _START_SECONDS = 20.0
 
 
+def make_certificate(directory: Path, name: str) -> str:
+    """Make a key, and a certificate for `name` that nobody has signed; return the certificate's path."""
+    certificate = str(directory / "certificate.pem")
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+         "-subj", f"/CN={name}", "-addext", f"subjectAltName=DNS:{name},IP:127.0.0.1",
+         "-keyout", str(directory / "key.pem"), "-out", certificate],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    return certificate
+
+
 class Portal:
     """One portal. `settings` are lines of rxmweb.toml, and `tables` its tables."""
 
@@ -17,7 +29,7 @@ class Portal:
         self, realm: Realm, directory: Path, *, hosts: tuple[str, ...], port: int, settings: str = "",
         tables: str = "", database: str = "", readers: tuple[str, ...] = ("*",), interval: float = 1.0,
         collector_keytab: str = "", env: dict[str, str] | None = None, prefix: tuple[str, ...] = (),
-        listen: str = "127.0.0.1", name: str = PORTAL,
+        listen: str = "127.0.0.1", name: str = PORTAL, https: bool = False,
     ) -> None:  # fmt: skip
         directory.mkdir(parents=True, exist_ok=True)
         self.directory = directory
@@ -25,7 +37,8 @@ class Portal:
         self._listen = listen
         # What browsers call it, for which the realm has a key.
         self.name = name
-        self.url = f"http://{name}:{self.port}"
+        self.certificate = make_certificate(directory, name) if https else ""
+        self.url = f"{'https' if https else 'http'}://{name}:{self.port}"
         self.database = database or f"sqlite:///{directory / 'portal.db'}"
         self.run_dir = directory / "run"
         self._env = realm.env | (env or {})
@@ -36,6 +49,8 @@ class Portal:
         self.config = directory / "rxmweb.toml"
         names = ", ".join(f'"{host}"' for host in hosts)
         who = ", ".join(f'"{reader}"' for reader in readers)
+        if https:
+            settings += f'\ncertificate = "{self.certificate}"\nkey = "{directory / "key.pem"}"'
         collector = f'[collector]\nclient_keytab = "{collector_keytab}"\n' if collector_keytab else ""
         self.config.write_text(
             f'listen = "{listen}:{self.port}"\nworkers = 1\nkeytab = "{keytab}"\nrun_dir = "{self.run_dir}"\n'

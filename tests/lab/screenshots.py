@@ -41,7 +41,8 @@ def made_up(engine: Engine, now: float) -> None:
             used = {"uuid": _uuid(0, 0), "cpu_seconds": minute * 60 * 3.2 + dice.random() * 400,
                     "memory_rss": int((4 + dice.random()) * 2**30)}  # fmt: skip
             counted = {"rx_octets": minute**2 * 20_000, "tx_octets": minute * 90_000_000}
-            fleet.add_samples(engine, _HOSTS[0], [used | {"interfaces": [counted]}], now - 86400 + minute * 60)
+            sample = report.sample(used | {"interfaces": [counted]}) | {"host": _HOSTS[0]}
+            fleet.add_samples(engine, [sample], now - 86400 + minute * 60)
 
 
 def _uuid(host: int, number: int) -> str:

@@ -5,6 +5,7 @@ import http.client
 import json
 import os
 import re
+import ssl
 from http.cookies import SimpleCookie
 from typing import Any
 from urllib.parse import urlencode
@@ -75,7 +76,7 @@ class Visitor:
         return page
 
     def _once(self, method: str, path: str, body: str | None, headers: dict[str, str]) -> Page:
-        connection = http.client.HTTPConnection("127.0.0.1", self._portal.port, timeout=30)
+        connection = self._connection()
         sent = {"Host": f"{self._portal.name}:{self._portal.port}"} | headers
         if self.cookies:
             sent["Cookie"] = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
@@ -89,6 +90,12 @@ class Visitor:
             for name, morsel in SimpleCookie(line).items():
                 self.cookies[name] = morsel.value
         return Page(response.status, response.headers, text)
+
+    def _connection(self) -> http.client.HTTPConnection:
+        if not self._portal.certificate:
+            return http.client.HTTPConnection("127.0.0.1", self._portal.port, timeout=30)
+        context = ssl.create_default_context(cafile=self._portal.certificate)
+        return http.client.HTTPSConnection("127.0.0.1", self._portal.port, timeout=30, context=context)
 
     def _token(self) -> str:
         assert self._env is not None

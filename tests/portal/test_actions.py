@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -11,7 +12,10 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Engine, event, func, select
+from sqlalchemy.exc import OperationalError
 
+from rxm import settings as rxm_settings
+from rxm import targets
 from rxmweb import actions, child, fleet, report, schema, store
 from rxmweb.actions import Request, Target
 from rxmweb.child import Rxm
@@ -48,6 +52,8 @@ class Stage:
         self.rxm.prepare()
         self.tickets.prepare()
         self.name = portal_name(self.settings)
+        # What the runner said of hosts where it may have changed something.
+        self.changed: list[set[str]] = []
         self.runner = self.new_runner()
 
     def script(self, text: str) -> None:
@@ -57,7 +63,7 @@ class Stage:
 
     def new_runner(self) -> Runner:
         """Return another runner, as after a restart."""
-        return Runner(self.settings, self.engine, self.rxm, self.tickets)
+        return Runner(self.settings, self.engine, self.rxm, self.tickets, self.changed.append)
 
     def ask(self, *targets: Target, **facts: object) -> str:
         """Queue an action of alice's with a ticket."""
@@ -135,6 +141,16 @@ def test_all_well_is_done_and_the_ticket_is_gone(stage: Stage) -> None:
     assert stage.until_over(identifier) == actions.DONE
     assert not stage.tickets.of_action(identifier).exists()
     assert not list((stage.directory / "run" / "actions").iterdir())
+
+
+def test_the_hosts_of_an_action_are_looked_at_when_it_ends(stage: Stage) -> None:
+    stage.script("true")
+
+    stage.until_over(stage.ask(TARGETS[0], arguments=("h3",)))
+
+    (hosts,) = stage.changed
+    assert {"h1", "h3"} <= hosts
+    assert "h2" not in hosts
 
 
 def test_what_rxm_did_not_say_is_unknown(stage: Stage) -> None:
@@ -245,8 +261,8 @@ def test_a_round_of_the_collector_tells_answers_from_silence(stage: Stage) -> No
     assert first is not None
     assert second is not None
     assert (first["code"], second["code"], second["problem"]) == (0, outcome.UNREACHABLE, "rxm: odd.")
-    asked = (stage.directory / "words").read_text().splitlines()[0]
-    assert asked.endswith("--json -t 5 -H h1,h2,h3 state")
+    words = (stage.directory / "words").read_text().splitlines()
+    assert [line.partition("--json ")[2] for line in words] == ["-t 5 state", "-t 5 stats", "-t 5 version"]
 
 
 @contextlib.contextmanager
@@ -266,29 +282,128 @@ def work_of(engine: Engine) -> Iterator[Callable[[], int]]:
     event.remove(engine, "checkout", listen)
 
 
-def round_of(stage: Stage, hosts: int) -> tuple[int, int]:
-    """Have a fleet with one dead host in twenty asked twice; return the steps of the second time, and the dead."""
-    named = [f"n{number}" for number in range(hosts)]
-    lines = [line(name, domain("vm1", 1, jobs=[job(1, "a@R")]), domain("vm2", 2)) for name in named[: hosts * 19 // 20]]
-    (stage.directory / "lines").write_text("\n".join(lines))
-    stage.script('case "$*" in *state) cat $D/lines;; esac')
-    asked = replace(stage.settings, hosts=(f"n[0-{hosts - 1}]",))
-    fleet.configure(stage.engine, named, {})
-    Collector(asked, stage.engine, stage.rxm).round()
-    with work_of(stage.engine) as steps:
-        Collector(asked, stage.engine, stage.rxm).round()
-        done = steps()
-    with stage.engine.connect() as connection:
-        dead = select(func.count()).select_from(schema.hosts).where(schema.hosts.c.code != outcome.OK)
-        return done, int(connection.execute(dead).scalar_one())
+class Round:
+    """What it took to ask a fleet with one dead host in twenty for states, statistics and versions."""
+
+    def __init__(self, stage: Stage, hosts: int) -> None:
+        named = [f"n{number}" for number in range(hosts)]
+        up = named[: hosts * 19 // 20]
+        self._say(stage, "state", [line(name, domain("a", 1, jobs=[job(1, "a@R")]), domain("b", 2)) for name in up])
+        self._say(stage, "stats", [line(name, {"uuid": "u1"}, {"uuid": "u2"}) for name in up])
+        self._say(stage, "version", [line(name, list_hash="abc", audit_lost=3) for name in up])
+        stage.script('for verb; do :; done; cat "$D/$verb"')
+        asked = replace(stage.settings, hosts=(f"n[0-{hosts - 1}]",))
+        fleet.configure(stage.engine, named, {})
+        Collector(asked, stage.engine, stage.rxm).round()  # the first one finds nothing to replace
+        self.commits = 0
+        event.listen(stage.engine, "commit", self._commit)
+        with work_of(stage.engine) as steps:
+            Collector(asked, stage.engine, stage.rxm).round()
+            self.steps = steps()
+        event.remove(stage.engine, "commit", self._commit)
+        with stage.engine.connect() as connection:
+            of_hosts = select(func.count()).select_from(schema.hosts)
+            self.dead = connection.execute(of_hosts.where(schema.hosts.c.code != outcome.OK)).scalar_one()
+            self.versions = connection.execute(of_hosts.where(schema.hosts.c.audit_lost == 3)).scalar_one()
+            self.samples = connection.execute(select(func.count()).select_from(schema.samples)).scalar_one()
+
+    def _say(self, stage: Stage, verb: str, lines: list[str]) -> None:
+        (stage.directory / verb).write_text("\n".join(lines))
+
+    def _commit(self, _connection: object) -> None:
+        self.commits += 1
 
 
 def test_the_collectors_work_grows_as_the_fleet_does(stage: Stage) -> None:
-    few, few_dead = round_of(stage, 100)
-    many, many_dead = round_of(stage, 1000)
+    few, many = Round(stage, 100), Round(stage, 1000)
 
-    assert (few_dead, many_dead) == (5, 50)
-    assert 5 * few < many < 11 * few
+    assert (few.dead, many.dead) == (5, 50)
+    assert (few.versions, many.versions) == (95, 950)
+    assert many.samples - few.samples == 2 * 2 * 950
+    assert 5 * few.steps < many.steps < 11 * few.steps
+    # A commit waits for the disk: one for hundreds of hosts.
+    assert many.commits < 50
+
+
+def test_more_hosts_than_a_command_line_has_room_for(stage: Stage) -> None:
+    stage.script('echo "$2" > $D/configuration')
+    asked = replace(stage.settings, hosts=("a-machine-with-a-long-name-[0001-6000].example.org",))
+
+    Collector(asked, stage.engine, stage.rxm).round()
+
+    read = rxm_settings.load((stage.directory / "configuration").read_text().strip())
+    assert len(read.hosts) > 128 << 10
+    assert targets.expand(read.hosts) == asked.host_names()
+
+
+def test_who_has_done_something_sees_what_came_of_it_before_the_next_round(stage: Stage) -> None:
+    stage.script(f"grep -o '\"h.\"' \"$2\" >> $D/asked; echo '{line('h2', domain('vm2', 2))}'")
+    (stage.directory / "asked").touch()
+    collector = Collector(replace(stage.settings, interval_seconds=600.0), stage.engine, stage.rxm)
+    thread = threading.Thread(target=collector.run)
+    thread.start()
+    try:
+        wait_for(lambda: (stage.directory / "asked").read_text().count("h2") == 3, 20, "the first round")
+
+        collector.look_at(["h2", "elsewhere"])
+
+        wait_for(lambda: (stage.directory / "asked").read_text().count("h2") == 4, 20, "the news")
+    finally:
+        collector.stop()
+        thread.join(20)
+    assert (stage.directory / "asked").read_text().count("h1") == 3
+
+
+def test_a_host_that_does_not_answer_in_between_is_not_out_of_reach_yet(stage: Stage) -> None:
+    fleet.configure(stage.engine, ["h1", "h2"], {})
+    denied = json.dumps({"host": "h1", "ok": False, "code": outcome.UNREACHABLE, "message": "no answer"})
+    stage.script(f"echo '{denied}'")
+    collector = Collector(stage.settings, stage.engine, stage.rxm)
+
+    collector.look_at(["h1", "h2"])
+    collector._ask_for_news()
+
+    with stage.engine.connect() as connection:
+        assert [row.code for row in connection.execute(select(schema.hosts.c.code))] == [None, None]
+
+
+def test_a_database_that_is_away_for_a_moment_ends_neither_part(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_words: object) -> None:
+        calls.append(_words)
+        if len(calls) < 3:
+            raise OperationalError("select", {}, Exception("gone"))
+
+    calls: list[object] = []
+    monkeypatch.setattr(fleet, "configure", fail)
+    stage.script("touch $D/asked")
+    collector = Collector(replace(stage.settings, interval_seconds=0.01), stage.engine, stage.rxm)
+    thread = threading.Thread(target=collector.run)
+    thread.start()
+    try:
+        wait_for(lambda: (stage.directory / "asked").exists(), 20, "a round, at last")
+    finally:
+        collector.stop()
+        thread.join(20)
+
+
+def test_lines_are_not_kept_waiting_for_the_next_one() -> None:
+    reading, writing = os.pipe()
+    with os.fdopen(reading, "rb") as stream:
+        found = child.batches(stream, 100, 0.05)
+        os.write(writing, b"a\nb\nc")
+        assert next(found) == [b"a", b"b"]
+        os.write(writing, b"d\ne")
+        assert next(found) == [b"cd"]
+        os.close(writing)
+        assert list(found) == [[b"e"]]
+
+
+def test_many_lines_are_not_kept_at_all() -> None:
+    reading, writing = os.pipe()
+    with os.fdopen(reading, "rb") as stream:
+        os.write(writing, b"a\nb\nc\n")
+        assert next(child.batches(stream, 3, 600.0)) == [b"a", b"b", b"c"]
+        os.close(writing)
 
 
 def test_a_collector_whose_rxm_hangs_goes_on(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:

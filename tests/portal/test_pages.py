@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import http.client
 import json
 import re
 import time
@@ -171,6 +172,28 @@ def test_the_session_cookie_is_for_this_server_only(site: Site, alice: Visitor) 
     left = int(re.search(r"Max-Age=(\d+)", cookie)[1])  # type: ignore[index]
     assert 0 < left <= 10 * 3600
     assert "Set-Cookie" not in alice.get("/").headers
+
+
+def test_beyond_this_machine_it_is_https_and_the_cookie_too(realm: Realm, site: Site, tmp_path: Path) -> None:
+    alice_env = realm.kinit("alice", PASSWORD, "portal-https", "-f")
+    portal = Portal(
+        realm, tmp_path / "portal", hosts=(FQDN,), port=site.first.port, env={"KRB5CCNAME": alice_env["KRB5CCNAME"]},
+        https=True, listen="0.0.0.0",
+    )  # fmt: skip
+    try:
+        visitor = Visitor(portal, alice_env)
+        page = visitor.get("/session", accept="application/json")
+
+        (cookie,) = page.headers.get_all("Set-Cookie", [])
+        assert cookie.startswith("__Host-rxmweb=")
+        assert {"Secure", "HttpOnly", "Path=/", "SameSite=Lax"} <= set(cookie.split("; "))
+        assert page.headers["Strict-Transport-Security"] == "max-age=31536000"
+        assert visitor.json("/session")["principal"] == "alice@XMAN.TEST"
+        portal.certificate = ""
+        with pytest.raises((http.client.HTTPException, OSError)):
+            Visitor(portal).get("/healthz")
+    finally:
+        portal.stop()
 
 
 def test_headers_forbid_what_is_not_ours(alice: Visitor) -> None:
@@ -368,6 +391,34 @@ def test_the_machines_page_answers_from_the_table_and_asks_on_demand(site: Site,
     assert alice.get(f"/hosts/{FQDN}/machines/none").status == 404
 
 
+def test_who_did_what_can_be_asked_of_a_machines_host(alice: Visitor, vm: str) -> None:
+    row = machines(alice)[vm]
+    path = f"/hosts/{FQDN}/machines/{row['uuid']}"
+    over(alice, alice.post("/actions", {"verb": "pause", "target": key(row), "reason": "a look inside"}))
+
+    page = alice.get(f"{path}/log")
+
+    assert page.status == 200
+    (line,) = [line for line in page.text.splitlines() if "a look inside" in line]
+    assert "alice@XMAN.TEST" in line
+    assert "pause" in line
+    entries = alice.json(f"{path}/log")["answer"]["result"]["entries"]
+    assert [entry["verb"] for entry in entries] == ["create", "pause"], "of this machine only"
+
+
+def test_a_hosts_load_memory_and_pools_and_all_else_that_can_be_asked(alice: Visitor) -> None:
+    path = f"/hosts/{FQDN}/ask"
+
+    used = alice.json(f"{path}/usage")["answer"]
+    assert used["ok"], used
+    assert {"load", "free_memory", "total_memory", "pools"} <= set(used["result"]["host"])
+    assert "default-pool" in alice.get(f"{path}/usage").text
+    assert "alice@XMAN.TEST" in alice.get(f"{path}/log").text
+    assert "xmand_version" in alice.get(f"{path}/version").text
+    assert "libvirt: connected" in alice.get(f"{path}/messages").text
+    assert alice.get(f"{path}/nothing").status == 404
+
+
 def test_a_hosts_page(alice: Visitor) -> None:
     assert "test" in alice.get(f"/hosts/{FQDN}").text
     assert "total_memory" in alice.get(f"/hosts/{FQDN}/ask/info").text
@@ -469,6 +520,13 @@ def test_a_proxy_is_believed_where_it_is_configured(realm: Realm, site: Site, tm
         assert json.loads(page.text)["principal"] == "alice@XMAN.TEST"
         assert json.loads(page.text)["can_act"] is True
         assert Visitor(portal).get("/").status == 401
+        # The same browser, and somebody else's name from the proxy.
+        page = behind.get("/session", accept="application/json", headers={"X-User": "mallory@XMAN.TEST"})
+        assert (page.json()["principal"], page.json()["can_act"]) == ("mallory@XMAN.TEST", False)
+        short = realm.kinit("alice", PASSWORD, "portal-short", "-f", "-l", "5m")["KRB5CCNAME"]
+        headers = {"X-User": "alice@XMAN.TEST", "X-Cache": short}
+        page = Visitor(portal).get("/session", accept="application/json", headers=headers)
+        assert page.json()["expires"] < time.time() + 301, "no session outlives its ticket"
     finally:
         portal.stop()
     assert Visitor(site.portal).get("/", headers={"X-User": "alice@XMAN.TEST"}).status == 401

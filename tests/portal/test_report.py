@@ -81,6 +81,24 @@ def test_numbers_that_no_column_holds_are_dropped() -> None:
     assert (row["memory"], row["vcpus"]) == (None, None)
 
 
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [({"list_hash": "abc", "audit_lost": 2}, ("abc", 2)), ({"audit_lost": "many"}, (None, None)), ({}, (None, None))],
+)
+def test_a_version_is_what_is_watched(found: dict[str, object], expected: tuple[object, object]) -> None:
+    read = report.read_version(line("h1", **found))
+
+    assert read is not None
+    assert (read.host, read.list_hash, read.audit_lost) == ("h1", *expected)
+
+
+def test_who_did_not_answer_has_neither_samples_nor_a_version() -> None:
+    text = failure("h1", outcome.UNREACHABLE, "no answer in time.")
+
+    assert report.read_samples(text) == []
+    assert report.read_version(text) is None
+
+
 def test_a_sample_adds_up_the_devices() -> None:
     found = report.sample(
         {"uuid": "u", "cpu_seconds": 3.5, "memory": 7, "interfaces": [{"rx_octets": 1}, {"rx_octets": 2}], "disks": []}

@@ -1,12 +1,15 @@
 """The table behind the pages: what reports do to it, and what a query finds in it."""
 
+import time
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine, func, select, update
 
-from rxmweb import fleet, lease, prune, query, report, schema
+from rxmweb import actions, fleet, lease, prune, query, report, schema, sessions
+from rxmweb.actions import Request, Target
 from rxmweb.query import ROWS, STALE, Query
+from rxmweb.report import Version
 from rxmweb.settings import History
 from tests.portal.reports import UUID, domain, failure, job, line
 from xman import outcome
@@ -170,7 +173,7 @@ def test_a_page_beyond_all_numbers_is_the_last_one(filled: Engine) -> None:
 
 def test_samples_are_kept_within_their_caps(engine: Engine) -> None:
     for minute in range(20):
-        fleet.add_samples(engine, "h1", [{"uuid": "u", "cpu_seconds": minute}], NOW - minute * 600)
+        fleet.add_samples(engine, [{"host": "h1", "uuid": "u", "cpu_seconds": minute}], NOW - minute * 600)
 
     prune.prune(engine, History(hours=2, samples=1000), NOW)
     with engine.connect() as connection:
@@ -179,6 +182,69 @@ def test_samples_are_kept_within_their_caps(engine: Engine) -> None:
 
     with engine.connect() as connection:
         assert [row["cpu_seconds"] for row in fleet.past(connection, "h1", "u", 0)] == [4, 3, 2, 1, 0]
+
+
+def acted(engine: Engine, targets: int, at: float, *, ended: bool = True) -> str:
+    """Have an action with so many targets been asked for at `at`; return its id."""
+    wanted = Request("alice@R", "pause", [Target("h1", f"u{number}", "vm") for number in range(targets)])
+    identifier = actions.add(engine, wanted, "here")
+    if ended:
+        actions.finish(engine, identifier, "")
+    with engine.begin() as connection:
+        asked_for = update(schema.actions).where(schema.actions.c.id == identifier)
+        connection.execute(asked_for.values(created=at))
+    return identifier
+
+
+def kept(engine: Engine) -> set[str]:
+    """Return the ids of the actions that are there, all with their results and nothing without."""
+    with engine.connect() as connection:
+        ids = set(connection.execute(select(schema.actions.c.id)).scalars())
+        assert set(connection.execute(select(schema.results.c.action)).scalars()) == ids
+    return ids
+
+
+def test_actions_are_kept_for_so_many_days(engine: Engine) -> None:
+    acted(engine, 1, NOW - 3 * 86400)
+    young = acted(engine, 1, NOW - 86400)
+    waiting = acted(engine, 1, NOW - 3 * 86400, ended=False)
+
+    prune.prune(engine, History(action_days=2), NOW)
+
+    assert kept(engine) == {young, waiting}
+
+
+def test_actions_are_kept_up_to_so_many_results_the_latest_whole(engine: Engine) -> None:
+    first = acted(engine, 3, NOW - 30)
+    second, third = acted(engine, 3, NOW - 20), acted(engine, 2, NOW - 10)
+
+    prune.prune(engine, History(results=8), NOW)
+    assert kept(engine) == {first, second, third}
+    prune.prune(engine, History(results=7), NOW)
+    assert kept(engine) == {second, third}
+    prune.prune(engine, History(results=4), NOW)
+
+    assert kept(engine) == {third}
+
+
+def test_sessions_that_have_ended_are_forgotten(engine: Engine) -> None:
+    sessions.begin(engine, "alice@R", "here", "", "", 60)
+    prune.prune(engine, History(), time.time() + 30)
+    with engine.connect() as connection:
+        assert connection.execute(select(func.count()).select_from(schema.sessions)).scalar_one() == 1
+
+    prune.prune(engine, History(), time.time() + 61)
+
+    with engine.connect() as connection:
+        assert connection.execute(select(func.count()).select_from(schema.sessions)).scalar_one() == 0
+
+
+def test_versions_are_kept(filled: Engine) -> None:
+    fleet.note_versions(filled, [Version("h2", "abc", 7), Version("h1", None, None), Version("gone", "x", 1)])
+
+    with filled.connect() as connection:
+        found = connection.execute(select(schema.hosts.c.list_hash, schema.hosts.c.audit_lost).order_by("name")).all()
+    assert [tuple(row) for row in found] == [(None, None), ("abc", 7), (None, None)]
 
 
 def test_one_of_two_collectors_has_the_lease(engine: Engine) -> None:

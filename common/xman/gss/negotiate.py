@@ -48,13 +48,24 @@ class Identity:
             raise GssError(OTHER, "nothing was delegated")
         try:
             self._credentials.store(store={"ccache": f"FILE:{path}"}, usage="initiate", mech=_KRB5, overwrite=True)
-            kept = gssapi.Credentials(usage="initiate", mechs=[_KRB5], store={"ccache": f"FILE:{path}"})
             if probe:
                 name = gssapi.Name(probe, gssapi.NameType.hostbased_service)
-                gssapi.SecurityContext(name=name, creds=kept, usage="initiate", mech=_KRB5).step(None)
-            return int(kept.lifetime or 0)
+                gssapi.SecurityContext(name=name, creds=_kept(path), usage="initiate", mech=_KRB5).step(None)
         except _RawError as error:
             raise gss_error(error) from error
+        return lifetime(path)
+
+
+def lifetime(path: str) -> int:
+    """Return for how many seconds the tickets in the file `path` hold. Raises GssError."""
+    try:
+        return int(_kept(path).lifetime or 0)
+    except _RawError as error:
+        raise gss_error(error) from error
+
+
+def _kept(path: str) -> gssapi.Credentials:
+    return gssapi.Credentials(usage="initiate", mechs=[_KRB5], store={"ccache": f"FILE:{path}"})
 
 
 class NegotiateAcceptor:
