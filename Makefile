@@ -3,9 +3,9 @@
 PYTHON = .venv/bin/python
 HYPERVISOR = test
 PYTEST_ARGS =
-# A file's tests stay together, and those that share the two hosts (tests/conftest.py); more processes would only make
-# more realms and daemons.
-PROCESSES = -n auto --maxprocesses 4 --dist loadgroup
+# A file's tests stay together, and share their daemons. Most of a test is waiting for programs and guests, so that three
+# processes are not too many for two cores.
+PROCESSES = -n 3 --dist loadfile
 
 # `make install`: for Debian's interpreter and Debian's bindings, or for another that has them.
 INTERPRETER = /usr/bin/python3

@@ -13,20 +13,16 @@ settings.register_profile("xman", deadline=None, suppress_health_check=[HealthCh
 settings.load_profile("xman")
 
 PASSWORD = "correct-horse"
-# The folder whose tests share one pair of hosts, and load the machine by themselves.
-_ONE_AT_A_TIME = "hypervisor"
 # What starts programs is tried once more, and the closing lines say so: on a loaded machine a guest or a client may
 # come late once. What needs nothing has no such excuse.
 _NEEDS_NOTHING = ("unit", "docs", "fuzz")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where several processes share the run, keep a file's tests together, so that each daemon is started once."""
+    """Allow what starts programs a second try."""
     for item in items:
-        folder = item.path.parent.name
-        if folder not in _NEEDS_NOTHING:
+        if item.path.parent.name not in _NEEDS_NOTHING:
             item.add_marker(pytest.mark.flaky(reruns=1))
-        item.add_marker(pytest.mark.xdist_group(folder if folder == _ONE_AT_A_TIME else item.path.name))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

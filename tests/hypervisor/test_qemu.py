@@ -297,7 +297,8 @@ def test_a_libvirtd_that_dies_under_a_change_leaves_its_outcome_unknown(lab: Lab
     lab.rxm("create", "-", stdin=guest.empty_description())
 
     with ThreadPoolExecutor(1) as pool:
-        waiting = pool.submit(lab.rxm, "shutdown", "--wait", guest.name)
+        # libvirtd might come back as long as the caller waits.
+        waiting = pool.submit(lab.rxm, "-t", "6", "shutdown", "--wait", guest.name)
         lab.xmand.syslog.wait(ev="begin", verb="shutdown", dom=guest.name)
         time.sleep(1)  # it has been asked by then
         lab.first.kill_libvirtd()
