@@ -3,9 +3,9 @@
 import time
 
 from rxm import refusals
+from rxm.channel import ADDRESS_SECONDS
 from rxm.command import Reply
 from rxm.deadline import Deadline
-from rxm.dial import ADDRESS_SECONDS
 from rxm.link import Link
 from xman import outcome
 from xman.errors import CredentialsError, UnknownOutcomeError, UnreachableError

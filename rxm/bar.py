@@ -21,7 +21,9 @@ class Bar:
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
-        self._ended = self._hosts = 0
+        # Of each host whose end is counted, what is left to end there.
+        self._left: dict[str, int] = {}
+        self._ended = 0
         self._under_way: dict[Hashable, Progress] = {}
         self._drawn = 0
 
@@ -30,10 +32,20 @@ class Bar:
         self._under_way[key] = progress
         self._draw()
 
-    def count(self, ended: int, hosts: int) -> None:
-        """Draw the line with how many of `hosts` have ended."""
-        self._ended, self._hosts = ended, hosts
-        self._draw()
+    def expect(self, hosts: list[str]) -> None:
+        """Count from now on which hosts have ended; one that is named several times has ended so many times."""
+        for host in hosts:
+            self._left[host] = self._left.get(host, 0) + 1
+        # With one host there is nothing to count.
+        if len(self._left) > 1:
+            self._draw()
+
+    def ended(self, host: str) -> None:
+        """Draw the line where one of the hosts that are counted has ended, or one of several parts of it."""
+        if len(self._left) > 1:
+            self._left[host] -= 1
+            self._ended += not self._left[host]
+            self._draw()
 
     def end(self, key: Hashable) -> None:
         """Forget a command that has ended; the others are drawn with their next news."""
@@ -49,7 +61,7 @@ class Bar:
     def _draw(self) -> None:
         width = _width(self._descriptor)
         under_way = list(self._under_way.values())
-        line = text(under_way, width) if under_way else counted(self._ended, self._hosts, width)
+        line = text(under_way, width) if under_way else counted(self._ended, len(self._left), width)
         self._write(f"\r{line:<{self._drawn}}")
         self._drawn = len(line)
 

@@ -142,9 +142,9 @@ def _report(options: Options | None, parsed: Parsed | None, error: XmanError, wo
     else:
         _say(f"Error: {error}")
     if options is not None and options.syslog:
-        from rxm.output import to_syslog
+        from rxm import log
 
-        to_syslog(verb or "rxm", error.outcome, str(error))
+        log.outcome_of(verb or "rxm", error.outcome, str(error))
 
 
 def _named(options: Options | None, words: list[str]) -> str:

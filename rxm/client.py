@@ -2,13 +2,15 @@
 
 import json
 
+from rxm import envelope
 from rxm.command import new_rid, wire_words
 from rxm.deadline import Deadline
 from rxm.follow import SILENCE_SECONDS, Lines
 from rxm.link import Link
+from rxm.targets import Target
 from xman import arguments, errors
 from xman.errors import UsageError
-from xman.verbs import BY_NAME
+from xman.verbs import BY_NAME, Verb
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,7 +21,8 @@ if TYPE_CHECKING:
 class Connection(Link):
     """An authenticated connection. Use it from one thread at a time.
 
-    Raises CredentialsError and UnreachableError when it is made.
+    Raises CredentialsError and UnreachableError when it is made. One that was lost since, or by the call before, is
+    made anew for the next call.
     """
 
     def call(self, verb: str, *words: str, timeout: float | None = None) -> "dict[str, Any]":
@@ -28,19 +31,15 @@ class Connection(Link):
         Raises the error of the outcome's class (`xman.errors`).
         """
 
-        entry = BY_NAME.get(verb)
-        if entry is None:
-            raise UsageError(f"'{verb}' is not a verb.")
+        entry = _entry(verb)
         seconds = timeout if timeout is not None else entry.default_seconds
         parsed = arguments.parse(entry, list(words))
         rid = "" if not entry.changes or "rid" in parsed.options else new_rid()
         reply = self.run(wire_words(parsed, json=True, rid=rid), Deadline(seconds), changes=entry.changes)
-        if reply.error:
-            raise errors.of_outcome(reply.outcome, reply.message(self.principal, verb))
-        envelope: dict[str, Any] = json.loads(reply.stdout)
-        if not envelope["ok"]:
-            raise errors.of_outcome(envelope["code"], envelope["message"])
-        found: dict[str, Any] = envelope["result"]
+        told = envelope.of_reply(reply, verb, Target(self.host), self.principal)
+        if not told["ok"]:
+            raise errors.of_outcome(told["code"], told["message"])
+        found: dict[str, Any] = told["result"]
         return found
 
     def follow(
@@ -51,13 +50,13 @@ class Connection(Link):
         Returns after `timeout` seconds (None: never). Raises the error of the outcome's class, and what `each` raises.
         """
 
-        parsed = arguments.parse(BY_NAME[verb], list(words))
+        parsed = arguments.parse(_entry(verb), list(words))
 
         def part(line: bytes) -> None:
-            envelope = json.loads(line)
-            if not envelope["ok"]:
-                raise errors.of_outcome(envelope["code"], envelope["message"])
-            each(envelope["result"])
+            told = json.loads(line)
+            if not told["ok"]:
+                raise errors.of_outcome(told["code"], told["message"])
+            each(told["result"])
 
         reply = self.run(
             wire_words(parsed, json=True, timeout=timeout), Deadline(timeout), changes=False,
@@ -65,3 +64,10 @@ class Connection(Link):
         )  # fmt: skip
         if reply.error:
             raise errors.of_outcome(reply.outcome, reply.message(self.principal, verb))
+
+
+def _entry(verb: str) -> Verb:
+    entry = BY_NAME.get(verb)
+    if entry is None:
+        raise UsageError(f"'{verb}' is not a verb.")
+    return entry

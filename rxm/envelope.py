@@ -26,3 +26,12 @@ def of_reply(reply: Reply, verb: str, target: Target, principal: str) -> dict[st
 def of_error(error: XmanError, verb: str, target: Target) -> dict[str, Any]:
     """Return the object of a target from which no reply came."""
     return result.failed(target.host, verb, target.domain or None, error.outcome, str(error))
+
+
+def renamed(line: bytes, target: Target) -> tuple[bytes, bool]:
+    """Return an object as the host wrote it, its host named as the user did, and whether it tells of a failure."""
+    try:
+        envelope = json.loads(line) | {"host": target.host}
+        return result.dumps(envelope).encode(), not envelope["ok"]
+    except (ValueError, TypeError, KeyError):  # another server's words
+        return line, False

@@ -1,14 +1,11 @@
-"""One connection to one host's xmand (or any remctl server): a blocking socket around the session."""
+"""Commands to one host's xmand (or any remctl server), over one connection."""
 
-import _socket
-import time
-
+from rxm.channel import Channel
 from rxm.command import Reply
 from rxm.deadline import Deadline
-from rxm.dial import dial
 from xman.errors import UnknownOutcomeError, UnreachableError, UsageError
 from xman.gss import GssError, initiators
-from xman.session import ClientSession, SessionError
+from xman.session import SessionError
 from xman.wire import constants as wire
 from xman.wire.messages import Error, Output, ProtocolError, Status, Version
 
@@ -19,10 +16,6 @@ if TYPE_CHECKING:
     from typing import Self
 
     from xman.gss.initiators import Initiator
-
-_CHUNK = 65_536
-# A host waits for the first octets of whoever connects (xmand: 5 s), and the KDC and the DNS may take longer.
-_STALE_SECONDS = 0.5
 
 
 def initiator(client_keytab: str = "", principal: str = "") -> "Initiator":
@@ -38,7 +31,8 @@ def initiator(client_keytab: str = "", principal: str = "") -> "Initiator":
 class Link:
     """An authenticated connection. Use it from one thread at a time.
 
-    Raises CredentialsError and UnreachableError when it is made.
+    Raises CredentialsError and UnreachableError when it is made. One that was lost since, or by the command before, is
+    made anew for the next command.
     """
 
     def __init__(self, host: str, port: int, service: str, identity: "Initiator", deadline: Deadline) -> None:
@@ -46,31 +40,11 @@ class Link:
         self._port = port
         self._service = service
         self._identity = identity
-        self._socket: _socket.socket | None = None
         self._open(deadline)
 
     def _open(self, deadline: Deadline) -> None:
-        port = self._port
-        self._session = ClientSession(self._identity.context(self._service, self.host))
-        try:
-            self._socket = dial(self.host, port, deadline)
-            connected = time.monotonic()
-            self._session.start()
-            if time.monotonic() - connected > _STALE_SECONDS:
-                self._socket.close()
-                self._socket = dial(self.host, port, deadline)
-            while not self._handshake():
-                self._fill(deadline.remaining())
-        except GssError as error:
-            from rxm import explain
-
-            self.close()
-            raise explain.gss_error(error) from error
-        except (OSError, SessionError, EOFError) as error:
-            from rxm import broken
-
-            self.close()
-            raise UnreachableError(broken.why(error, port)) from error
+        self._channel = Channel(self.host, self._port, self._service, self._identity, deadline)
+        self._session = self._channel.session
 
     @property
     def principal(self) -> str:
@@ -87,17 +61,11 @@ class Link:
 
     def close(self) -> None:
         """Take leave and close."""
-        if self._socket is None:
-            return
-        try:
-            if self._session.authenticated:
-                self._session.quit()
-                self._socket.settimeout(1.0)
-                self._socket.sendall(self._session.take_outgoing())
-        except (OSError, GssError, RuntimeError):
-            pass
-        self._socket.close()
-        self._socket = None
+        self._channel.close()
+
+    def interrupt(self) -> None:
+        """Let the command that another thread runs here fail at once."""
+        self._channel.interrupt()
 
     def run(
         self, words: list[bytes], deadline: Deadline, *, changes: bool,
@@ -112,6 +80,9 @@ class Link:
         failed before a change was sent, UnknownOutcomeError after. A change whose reply was lost is asked for again,
         with the same id (`--rid`), on a new connection: an xmand acts once, and who is none is not asked.
         """
+
+        if self._channel.lost():
+            self.reopen(deadline)
 
         def ask() -> Reply:
             reply = self._ask(words, deadline, changes, patience, progress, interrupted, parts)
@@ -130,7 +101,7 @@ class Link:
 
     def reopen(self, deadline: Deadline) -> None:
         """Connect anew in place of a connection that failed."""
-        self._abandon()
+        self._channel.abandon()
         self._open(deadline)
 
     def ping(self, deadline: Deadline) -> Reply:
@@ -159,7 +130,7 @@ class Link:
             self._session.command(words)
             outgoing = self._session.take_outgoing()
             sent = True
-            self._send(outgoing, deadline.remaining())
+            self._channel.send(outgoing, deadline.remaining())
             while not self._session.finished:
                 try:
                     self._collect(reply, deadline, patience, progress, parts)
@@ -173,13 +144,16 @@ class Link:
         except (OSError, SessionError, EOFError, GssError) as error:
             from rxm import broken
 
-            self._abandon()
+            self._channel.abandon()
             why = broken.why(error, 0)
             if sent and changes:
                 raise UnknownOutcomeError(
                     f"{why} The change was sent and may have happened; look at the host."
                 ) from error
             raise UnreachableError(why) from error
+        except BaseException:  # the caller's, or Ctrl-C: the rest of the reply would be taken for the next one's
+            self._channel.abandon()
+            raise
         return reply
 
     def _collect(
@@ -188,7 +162,7 @@ class Link:
     ) -> None:  # fmt: skip
         message = self._session.next_message()
         if message is None:
-            self._fill(deadline.remaining(patience))
+            self._channel.fill(deadline.remaining(patience))
         elif isinstance(message, Output):
             if message.stream == wire.STDOUT and parts is not None:
                 parts(message.data)
@@ -202,40 +176,3 @@ class Link:
             reply.error, reply.error_text = message.code, message.text.decode("utf-8", "replace")
         elif isinstance(message, Version):
             raise SessionError(f"The host speaks only up to version {message.highest} of the protocol.")
-
-    def _handshake(self) -> bool:
-        done = self._session.handshake()
-        self._send(self._session.take_outgoing(), None)
-        return done
-
-    def _send(self, data: bytes, timeout: float | None) -> None:
-        if data:
-            sock = self._open_socket()
-            sock.settimeout(timeout)
-            sock.sendall(data)
-
-    def _fill(self, timeout: float | None) -> None:
-        sock = self._open_socket()
-        sock.settimeout(timeout)
-        data = sock.recv(_CHUNK)
-        if not data:
-            raise EOFError
-        self._session.receive(data)
-
-    def _open_socket(self) -> _socket.socket:
-        if self._socket is None:
-            raise EOFError
-        return self._socket
-
-    def interrupt(self) -> None:
-        """Let the command that another thread runs here fail at once."""
-        try:
-            self._open_socket().shutdown(_socket.SHUT_RDWR)
-        except (OSError, EOFError):
-            return
-
-    def _abandon(self) -> None:
-        """Close without a word: what the other side would make of one is not known."""
-        if self._socket is not None:
-            self._socket.close()
-            self._socket = None

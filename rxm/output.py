@@ -36,32 +36,20 @@ class Output:
         self._lock = allocate_lock()
         self._bar: Bar | None = None
         self._closed = False
-        # Of each host whose end the bar counts, what is left to end there.
-        self._left: dict[str, int] = {}
 
     def expect(self, hosts: list[str]) -> None:
         """Count on a terminal which hosts have ended; one that is named several times has ended so many times."""
-        for host in hosts:
-            self._left[host] = self._left.get(host, 0) + 1
-        if self._quiet or self._json or len(self._left) < 2 or not sys.stderr.isatty():
-            self._left = {}
+        if len(hosts) < 2 or self._quiet or self._json or not sys.stderr.isatty():
+            return
         with self._lock:
-            self._count()
+            self._shown().expect(hosts)
 
     def ended(self, host: str) -> None:
         """Say that a host has ended, or one of several parts of what it has to do."""
-        if self._left:
+        if self._bar is not None:
             with self._lock:
-                self._left[host] -= 1
-                self._count()
-
-    def _count(self) -> None:
-        if not self._left or self._closed:
-            return
-        from rxm.bar import Bar
-
-        self._bar = self._bar or Bar(sys.stderr.fileno())
-        self._bar.count(sum(not left for left in self._left.values()), len(self._left))
+                if not self._closed:
+                    self._bar.ended(host)
 
     def text(self, verb: str, target: Target, reply: Reply) -> None:
         """Pass on what a host wrote."""
@@ -119,7 +107,9 @@ class Output:
         """Print a line of a reply that comes in parts. Raises ReaderGoneError where nobody reads it."""
         failed = False
         if self._json:
-            line, failed = _renamed(line, target)
+            from rxm import envelope
+
+            line, failed = envelope.renamed(line, target)
         if self._quiet and not failed:
             return
         with self._lock:
@@ -165,10 +155,7 @@ class Output:
             if self._quiet or self._closed or (self._json and not os.environ.get(PROGRESS_VARIABLE)):
                 return True
             if not self._json and sys.stderr.isatty():
-                from rxm.bar import Bar
-
-                self._bar = self._bar or Bar(sys.stderr.fileno())
-                self._bar.show(target, figures)
+                self._shown().show(target, figures)
             else:
                 _write(sys.stderr.fileno(), self._labelled(target, data))
             return True
@@ -182,6 +169,12 @@ class Output:
         with self._lock:
             self._clear()
             self._closed = True
+
+    def _shown(self) -> "Bar":
+        from rxm.bar import Bar
+
+        self._bar = self._bar or Bar(sys.stderr.fileno())
+        return self._bar
 
     def _ended(self, target: Target) -> None:
         if self._bar is not None:
@@ -203,30 +196,9 @@ class Output:
 
     def _to_syslog(self, verb: str, target: Target, code: int, message: str) -> None:
         if self._log:
-            to_syslog(f"{verb} {target.host}{':' if target.domain else ''}{target.domain}", code, message)
+            from rxm import log
 
-
-def to_syslog(what: str, code: int, message: str) -> None:
-    """Log an outcome for a caller that throws rxm's output away, as schedulers do."""
-    import syslog
-
-    severity = syslog.LOG_INFO if code == outcome.OK else syslog.LOG_ERR
-    line = " ".join(f"{what}: {outcome.class_name(code)} {message}".split())
-    syslog.openlog("rxm", syslog.LOG_PID, syslog.LOG_USER)
-    syslog.syslog(severity, line.encode("ascii", "backslashreplace").decode("ascii").replace("\0", "\\x00"))
-
-
-def _renamed(line: bytes, target: Target) -> tuple[bytes, bool]:
-    """Return an object as the host wrote it, its host named as the user did, and whether it tells of a failure."""
-    import json
-
-    from xman import result
-
-    try:
-        envelope = json.loads(line) | {"host": target.host}
-        return result.dumps(envelope).encode(), not envelope["ok"]
-    except (ValueError, TypeError, KeyError):  # another server's words
-        return line, False
+            log.outcome_of(f"{verb} {target.host}{':' if target.domain else ''}{target.domain}", code, message)
 
 
 def _painted(verb: str, data: bytes) -> bytes:

@@ -218,3 +218,57 @@ def test_the_python_api(daemon: Daemon, alice: dict[str, str]) -> None:
     done = subprocess.run([sys.executable, "-c", program], env=alice, capture_output=True, text=True, check=True)
 
     assert done.stdout.splitlines() == ["['test']", "Domain 'nope' does not exist.", "alice@XMAN.TEST"]
+
+
+FORGOTTEN = """
+import sys, threading, time, rxm, xman.errors
+
+def fails(part):
+    raise LookupError
+
+def events():
+    with rxm.connect(sys.argv[1], int(sys.argv[2])) as other:
+        while not over.wait(0.05):
+            other.call("pause", "test")
+            other.call("unpause", "test")
+
+over = threading.Event()
+with rxm.connect(sys.argv[1], int(sys.argv[2])) as host:
+    while not host._channel.lost():
+        time.sleep(0.05)
+    print(host.call("ping")["principal"])
+    thread = threading.Thread(target=events)
+    thread.start()
+    try: host.follow("events", "--follow", each=fails, timeout=30)
+    except LookupError: print("fails")
+    over.set()
+    thread.join()
+    print(host.call("ping")["principal"])
+try: host.call("ping")
+except xman.errors.UnreachableError: print("closed")
+"""
+
+
+def test_the_python_api_connects_anew_where_the_connection_was_lost(
+    realm: Realm, alice: dict[str, str], tmp_path: Path
+) -> None:
+    own = Daemon(realm, tmp_path, admins=ADMINS, tables="[limits]\nidle_seconds = 0.2\n")
+
+    words = [sys.executable, "-c", FORGOTTEN, FQDN, str(own.port)]
+    done = subprocess.run(words, env=alice, capture_output=True, text=True, check=False, timeout=60)
+
+    assert (done.stderr, done.stdout.split()) == ("", ["alice@XMAN.TEST", "fails", "alice@XMAN.TEST", "closed"])
+    assert own.stop() == 0
+
+
+def test_a_verb_that_the_python_api_does_not_know(daemon: Daemon, alice: dict[str, str]) -> None:
+    program = (
+        "import rxm, xman.errors\n"
+        f"with rxm.connect('{FQDN}', {daemon.port}) as host:\n"
+        "    for call in (host.call, lambda verb: host.follow(verb, each=print)):\n"
+        "        try: call('frobnicate')\n"
+        "        except xman.errors.UsageError as error: print(error)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], env=alice, capture_output=True, text=True, check=True)
+
+    assert done.stdout.splitlines() == ["'frobnicate' is not a verb."] * 2

@@ -11,8 +11,8 @@ from tests.lab.process import ROOT
 # Python's own, beside those that every interpreter has loaded before its first line (`python -IS -c pass`).
 PYTHONS = {"_ctypes", "_socket", "errno", "time"}
 OURS = {
-    "rxm", "rxm.asking", "rxm.cli", "rxm.command", "rxm.deadline", "rxm.dial", "rxm.link", "rxm.options", "rxm.output",
-    "rxm.plan", "rxm.run", "rxm.settings", "rxm.targets",
+    "rxm", "rxm.asking", "rxm.channel", "rxm.cli", "rxm.command", "rxm.deadline", "rxm.link", "rxm.options",
+    "rxm.output", "rxm.plan", "rxm.run", "rxm.settings", "rxm.targets",
     "xman", "xman.arguments", "xman.config", "xman.errors", "xman.gss", "xman.gss.direct", "xman.gss.initiators",
     "xman.gss.mit", "xman.gss.reasons", "xman.lean", "xman.outcome",
     "xman.plain_toml", "xman.session", "xman.values", "xman.verbs",

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 import xman
+from rxm.client import Connection
 from rxm.command import Reply
 from rxm.deadline import Deadline
 from rxm.link import Link
@@ -15,6 +16,7 @@ from tests.lab.peer import Peer
 from tests.lab.process import ROOT, end, free_ports, wait_for
 from tests.lab.proxy import Proxy
 from tests.lab.realm import FQDN, Realm
+from xman.errors import XmanError
 from xman.gss.python_gssapi import Initiator
 from xman.wire import constants as c
 
@@ -47,7 +49,7 @@ def remctld(realm: Realm, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     counting.chmod(0o755)
     configuration.write_text(
         f"try ALL {program} princ:alice@XMAN.TEST\nversion ALL {old} princ:alice@XMAN.TEST\n"
-        f"destroy ALL {counting} princ:alice@XMAN.TEST\n"
+        f"destroy ALL {counting} princ:alice@XMAN.TEST\ninfo ALL {program} princ:alice@XMAN.TEST\n"
     )
     port = free_ports(1)
     server = subprocess.Popen(
@@ -61,13 +63,13 @@ def remctld(realm: Realm, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 
 @pytest.fixture
-def connection(remctld: int, alice: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Link]:
+def connection(remctld: int, alice: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Connection]:
     """A connection of rxm's client to it."""
     for key in ("KRB5_CONFIG", "KRB5CCNAME"):
         monkeypatch.setenv(key, alice[key])
     # The test's own process knows no other name for the address; the ticket is for the host's name all the same.
-    monkeypatch.setattr("rxm.link.dial", _dial)
-    with Link(FQDN, remctld, "host", Initiator(), Deadline(30)) as opened:
+    monkeypatch.setattr("rxm.channel.dial", _dial)
+    with Connection(FQDN, remctld, "host", Initiator(), Deadline(30)) as opened:
         yield opened
 
 
@@ -158,3 +160,8 @@ def test_a_change_whose_reply_was_lost_is_not_asked_for_again_where_no_xmand_lis
     proxy.close()
     assert (answer.status, times.read_text()) == (10, "once\n"), answer
     assert proxy.accepted == 2, "it looked who is there"
+
+
+def test_the_python_api_says_that_it_is_no_xmand(connection: Connection) -> None:
+    with pytest.raises(XmanError, match="is it xmand"):
+        connection.call("info")

@@ -1,7 +1,10 @@
 """What may come next on the command line."""
 
+import threading
+
 import pytest
 
+from rxm import complete
 from rxm.complete import candidates
 from rxm.options import OPTIONS
 from xman import verbs
@@ -61,3 +64,22 @@ def test_the_domains_are_those_of_the_hosts_named() -> None:
     candidates(["-H", "skirit80", "-p", "1", "pause", ""], list, lambda given: asked.append(given) or [])  # type: ignore[func-returns-value]
 
     assert asked == [["-H", "skirit80", "-p", "1"]]
+
+
+def test_a_person_waits_a_tenth_of_a_second_at_most() -> None:
+    assert complete.ASK_SECONDS == 0.1
+
+
+def test_what_has_not_come_by_then_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    hanging = threading.Event()
+
+    def ask(_words: list[str], found: list[str]) -> None:
+        found.append("vm1")
+        hanging.wait()
+        found.append("vm2")
+
+    monkeypatch.setattr(complete, "_ask", ask)
+
+    assert complete._domains([]) == ["vm1"]
+
+    hanging.set()

@@ -17,6 +17,9 @@ def connection() -> Iterator[Any]:
     """A host with one running domain, `test`, whose id is 1."""
     opened = libvirt.open("test:///default")
     yield opened
+    # While anything in this process has a connection to it, the test driver keeps what was defined.
+    for raw in opened.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_INACTIVE):
+        raw.undefine()
     opened.close()
 
 

@@ -1,5 +1,6 @@
 """The line that says how far a command is, and the bar that rxm makes of it."""
 
+import contextlib
 import os
 from collections.abc import Iterator
 
@@ -17,11 +18,15 @@ class Line:
 
     def __init__(self) -> None:
         self._reader, self._writer = os.pipe()
+        os.set_blocking(self._reader, False)
+        self._written = b""
         self.bar = bar.Bar(self._writer)
 
     def read(self) -> str:
         """Return the line as it stands."""
-        return overwritten(os.read(self._reader, 65_536).decode())
+        with contextlib.suppress(BlockingIOError):
+            self._written += os.read(self._reader, 65_536)
+        return overwritten(self._written.decode())
 
     def close(self) -> None:
         """Give the descriptors back."""
@@ -135,17 +140,34 @@ def test_the_count_never_fills_the_last_column(width: int) -> None:
     assert len(bar.counted(999, 1000, width)) < width
 
 
+def test_a_host_that_is_named_twice_has_ended_twice(line: Line) -> None:
+    line.bar.expect(["h1", "h2", "h1"])
+    line.bar.ended("h1")
+    assert line.read() == bar.counted(0, 2, 80)
+
+    line.bar.ended("h1")
+    assert line.read() == bar.counted(1, 2, 80)
+
+
+def test_one_host_is_not_counted(line: Line) -> None:
+    line.bar.expect(["h1", "h1"])
+    line.bar.ended("h1")
+
+    assert line.read() == ""
+
+
 def test_what_commands_tell_goes_before_the_count(line: Line) -> None:
-    line.bar.count(1, 2)
+    line.bar.expect(["h1", "h2"])
     line.bar.show("a", Progress("vm1", MIB, MIB, MIB))
-    line.bar.count(1, 2)
+    line.bar.ended("h1")
 
     assert line.read() == bar.text([Progress("vm1", MIB, MIB, MIB)], 80)
 
 
 def test_the_count_comes_back_when_they_have_ended(line: Line) -> None:
     line.bar.show("a", Progress("vm1", MIB, MIB, MIB))
+    line.bar.expect(["h1", "h2"])
     line.bar.end("a")
-    line.bar.count(1, 2)
+    line.bar.ended("h1")
 
     assert line.read() == bar.counted(1, 2, 80)
