@@ -114,7 +114,8 @@ def state(domain: Facts, others: Iterable[Facts]) -> str:
     """
     others = tuple(others)
     holders = [other for other in others if other.holds]
-    boots = any(other.active and other.booting for other in others)
+    # One that is paused does not go on booting, and may stay so for good.
+    boots = any(other.active and other.booting and not other.suspended for other in others)
     if domain.suspended:
         return FROZEN
     if not domain.active:

@@ -6,6 +6,7 @@ import sys
 import syslog
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from rxm.slurm import table
@@ -32,14 +33,16 @@ class Tools:
         """Run rxm; return the objects that it printed."""
         own = ["-c", self.settings.rxm_config] if self.settings.rxm_config else []
         done = subprocess.run(  # noqa: S603  # no shell
-            [sys.executable, "-m", "rxm", *own, "--json", "--syslog", "--reason", "Slurm", *words],
-            stdin=subprocess.DEVNULL, capture_output=True, check=False,
+            [*_launcher(), *own, "--json", "--syslog", "--reason", "Slurm", *words],
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
         )  # fmt: skip
         try:
-            return [json.loads(line) for line in done.stdout.splitlines()]
+            answers = [json.loads(line) for line in done.stdout.splitlines()]
         except ValueError:
-            self.say(f"rxm {words[0]} printed no JSON (exit status {done.returncode})")
-            return []
+            answers = []
+        if not answers:
+            self.say(f"rxm {words[0]} printed no JSON (exit status {done.returncode}): {done.stderr.strip()}")
+        return answers
 
     def slurm(self, *words: str) -> str | None:
         """Run a command of Slurm's; return what it printed, None where it failed."""
@@ -127,13 +130,18 @@ def reconcile(tools: Tools, _words: Sequence[str], _env: Mapping[str, str]) -> i
     """From cron: end the jobs in domains that Slurm does not know any more; the epilog may have been lost."""
     # Ours first: a job that starts in between is only among Slurm's.
     answers = tools.rxm("job-list")
-    known = tools.slurm("squeue", "--noheader", "--states", _STATES, "--format", "%A")
-    if known is None:
+    running = _running(tools)
+    if running is None:
         return NO
-    running = set(known.split())
     status = GO if table.of_all(answers) == table.GO else NO
     for answer in answers:
         for job in answer["result"]["jobs"] if answer["ok"] else ():
+            if job["id"] in running:
+                continue
+            # One that was requeued may have been started again since.
+            running = _running(tools)
+            if running is None:
+                return NO
             if job["id"] in running:
                 continue
             tools.say(f"job {job['id']} in {job['domain']} is not among Slurm's: ending it", syslog.LOG_WARNING)
@@ -167,6 +175,21 @@ class _Job:
         self.nodes = env["SLURM_JOB_NODELIST"]
         self.domains = expand(self.nodes)
         self.partition = env.get("SLURM_JOB_PARTITION", "")
+
+
+def _launcher() -> list[str]:
+    """Return how rxm is run: by the command that was installed beside ours, which knows where its modules are."""
+    beside = Path(sys.argv[0]).with_name("rxm")
+    return [str(beside)] if beside.is_file() else [sys.executable, "-m", "rxm"]
+
+
+def _running(tools: Tools) -> set[str] | None:
+    """Return the ids of Slurm's jobs that have nodes, None where it does not answer.
+
+    Of all partitions: those that are hidden would otherwise have none.
+    """
+    known = tools.slurm("squeue", "--all", "--noheader", "--states", _STATES, "--format", "%A")
+    return None if known is None else set(known.split())
 
 
 def _is_there(tools: Tools, job: _Job, answers: list[dict[str, Any]]) -> bool:

@@ -1,4 +1,4 @@
-"""The decisions against the event machine, and what they promise after every single step of every plan."""
+"""The decisions against the event machine, and what a crash in the middle of one leaves behind."""
 
 from dataclasses import replace
 
@@ -14,8 +14,6 @@ from xmand.batch import plan
 from xmand.batch.guests import Guest
 from xmand.batch.plan import Guests, Plan, Step
 
-GROWS = (plan.GRANT, plan.RETURN, plan.RESTORE)
-
 
 class Host:
     """A host on which plans are carried out, one step after the other; `guests` is what would be observed."""
@@ -27,11 +25,13 @@ class Host:
         self._clock = 0
 
     def carry_out(self, wanted: Plan, most: int = 1000) -> None:
-        """Do the first `most` steps; assert what holds after each."""
+        """Do the first `most` steps."""
         for step in wanted.steps[:most]:
-            before = self.guests
-            self.guests = tuple(self._clocked(guest, step) for guest in plan.apply(before, [step]))
-            self._check(step, before)
+            self.do(step)
+
+    def do(self, step: Step) -> None:
+        """Do one step."""
+        self.guests = tuple(self._clocked(guest, step) for guest in plan.apply(self.guests, [step]))
 
     def decide(self, kind: str, guest: Guest, more: tuple[object, ...]) -> Plan:
         """Return the plan for one event. Raises RefusedError."""
@@ -67,19 +67,11 @@ class Host:
         self._clock += 1
         return replace(guest, preempted_since=self._clock)
 
-    def _check(self, step: Step, before: Guests) -> None:
-        assert sum(guest.holds for guest in self.guests) <= 1, "two owners"
-        others = [guest for guest in self.guests if guest.name != step.domain]
-        if step.action in GROWS:
-            assert all(guest.parked or not guest.active for guest in others), "a winner grew before the losers shrank"
-        if step.action == plan.PREEMPT:
-            assert plan.find(before, step.domain).soft, "a domain was preempted that may not be"
-
 
 @EXAMPLES
 @given(PRIORITIES, EVENTS)
 def test_decisions_are_those_of_the_machine(priorities: list[bool], events: list[tuple[object, ...]]) -> None:
-    """No history makes a decision, or what it leads to, differ from the machine's; no step breaks a promise."""
+    """No history makes a decision, or what it leads to, differ from the machine's."""
     machine, host = Machine(priorities), Host(priorities)
     for kind, number, *more in events:
         assert isinstance(number, int)

@@ -15,7 +15,8 @@ from tests.fuzz.magrathea import Machine
 from xman import states
 from xman.states import Facts
 
-EXAMPLES = settings(max_examples=int(os.environ.get("XMAN_EXAMPLES", "200")), deadline=None)
+MOST_EXAMPLES = int(os.environ.get("XMAN_EXAMPLES", "200"))
+EXAMPLES = settings(max_examples=MOST_EXAMPLES, deadline=None)
 
 # How often each happens: so that domains are mostly up, jobs mostly preemptible, and the rare histories (two preempted
 # at once, a crash while another boots) come up in every run.
@@ -81,28 +82,3 @@ def test_both_say_the_same(priorities: list[bool], events: list[tuple[object, ..
 
         expected = {slave.name: machine.outward(slave) for slave in machine.slaves}
         assert states.states(observed(machine)) == expected
-
-
-@EXAMPLES
-@given(PRIORITIES, EVENTS)
-def test_never_two_owners(priorities: list[bool], events: list[tuple[object, ...]]) -> None:
-    """No history gives a host two owners."""
-    machine = Machine(priorities)
-    for event in events:
-        happen(machine, event)
-
-        assert sum(facts.holds for facts in observed(machine)) <= 1
-
-
-@EXAMPLES
-@given(PRIORITIES, EVENTS)
-def test_a_domain_with_a_job_that_may_not_be_preempted_never_is(
-    priorities: list[bool], events: list[tuple[object, ...]]
-) -> None:
-    """No history preempts a domain that has a non-preemptible job."""
-    machine = Machine(priorities)
-    for event in events:
-        happen(machine, event)
-
-        for slave in machine.slaves:
-            assert slave.status != magrathea.PREEMPTED or slave.all_soft

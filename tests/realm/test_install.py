@@ -44,6 +44,19 @@ def test_rxm_finds_what_the_launcher_leaves_out_of_python(
     assert found.status == 0, found
 
 
+def test_slurms_programs_find_rxm(daemon: Daemon, alice: dict[str, str], tmp_path: Path) -> None:
+    """With Debian's interpreter, which has rxm nowhere else: the one of the tests knows the working tree."""
+    install(tmp_path)
+    rxm_toml, slurm_toml = tmp_path / "rxm.toml", tmp_path / "slurm.toml"
+    rxm_toml.write_text(f'hosts = ["{daemon.host}"]\nport = {daemon.port}\n')
+    slurm_toml.write_text(f'rxm_config = "{rxm_toml}"\n')
+    env = alice | {"XMAN_SLURM_CONFIG": str(slurm_toml)}
+
+    found = answer([str(tmp_path / "usr" / "bin" / "xman-slurm"), "resume", "test"], env)
+
+    assert (found.status, found.stderr) == (0, ""), found
+
+
 def test_xmand_works(installed: Path) -> None:
     found = answer([str(installed / "usr" / "bin" / "xmand"), "--version"], {})
 

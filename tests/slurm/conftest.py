@@ -1,7 +1,7 @@
 """A cluster of Slurm whose nodes are domains of one host with libvirt's test driver.
 
-`elastic1` is started when a job needs it; `broken1` likewise, but its guest never comes up. `node1` and `node2` are
-the ordinary domain and the one with priority of one host, both up.
+`elastic1` is started when a job needs it; `broken1` likewise, but its guest never comes up; `ghost1` is no
+domain. `node1` and `node2` are the ordinary domain and the one with priority of one host, both up.
 """
 
 import contextlib
@@ -40,26 +40,21 @@ owner_realm = "USERS.TEST"
 "{scheduler}" = {verbs}
 """
 SCHEDULERS_VERBS = '["batch", "show", "start", "shutdown"]'
-# Slurm looks at a job that is being configured every 30 s; what can be shorter is.
-_SLURM = """\
-PrologSlurmctld={own}/prolog
-EpilogSlurmctld={own}/epilog
-PrologEpilogTimeout=60
-ResumeProgram={own}/resume
-SuspendProgram={own}/suspend
-ResumeFailProgram={own}/suspend
-ResumeTimeout=10
-SuspendTimeout=5
-SuspendTime=3
-SuspendExcNodes=node[1-2]
-SlurmctldParameters=idle_on_node_suspend
-PrivateData=cloud
+# What is otherwise than in the shipped example: Slurm looks at a job that is being configured every 30 s; what can be
+# shorter is.
+_SHORTER = {
+    "ResumeTimeout": "10", "SuspendTimeout": "5", "SuspendTime": "3", "SuspendExcNodes": "node[1-2]",
+}  # fmt: skip
+# The two domains of a host have more CPUs than this machine, as a domain has that is not parked.
+_NODES = """\
 NodeName=elastic1 CPUs=1 State=CLOUD NodeHostname=ctl NodeAddr={address} Port=17001
 NodeName=broken1 CPUs=1 State=CLOUD NodeHostname=ctl NodeAddr={address} Port=17002
-NodeName=node1 CPUs=2 NodeHostname=ctl NodeAddr={address} Port=17003
-NodeName=node2 CPUs=2 NodeHostname=ctl NodeAddr={address} Port=17004
+NodeName=ghost1 CPUs=1 State=CLOUD NodeHostname=ctl NodeAddr={address} Port=17005
+NodeName=node1 CPUs=512 NodeHostname=ctl NodeAddr={address} Port=17003
+NodeName=node2 CPUs=512 NodeHostname=ctl NodeAddr={address} Port=17004
 PartitionName=elastic Nodes=elastic1 Default=YES
 PartitionName=broken Nodes=broken1
+PartitionName=ghost Nodes=ghost1
 PartitionName=low Nodes=node1
 PartitionName=high Nodes=node2
 """
@@ -72,6 +67,7 @@ class Site:
         self.cluster = cluster
         self.daemon = daemon
         self._alice = alice
+        self._rxm_toml = daemon.directory.parent / "rxm.toml"
 
     def states(self) -> dict[str, str]:
         """Return the batch state of each domain that takes part."""
@@ -101,6 +97,15 @@ class Site:
         self.daemon.process.send_signal(signal.SIGHUP)
         wait_for(lambda: self.daemon.stderr().count("is read again") > times, 10, "the reading of the configuration")
 
+    def lose_the_host(self) -> None:
+        """Let Slurm's programs ask at a port where nobody listens; `find_the_host` ends that."""
+        with self._rxm_toml.open("a") as file:
+            file.write("port = 1\n")
+
+    def find_the_host(self) -> None:
+        """Let them ask where xmand listens."""
+        self._rxm_toml.write_text(self._rxm_toml.read_text().replace("port = 1\n", ""))
+
     def program(self, name: str) -> int:
         """Run one of the site's programs as Slurm or cron would; return its exit status."""
         return self.cluster.run(str(self.cluster.directory / name)).status
@@ -126,8 +131,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         realm.add_principal("alice", "correct-horse")
         realm.add_service("slurm/ctl", str(directory / "slurm.keytab"))
         alice = realm.kinit("alice", "correct-horse", "alice")
-        lines = _SLURM.format(own=own, address=CONTROLLER)
-        cluster = Cluster(network, own, directory / "hosts", realm.env, lines)
+        cluster = Cluster(network, own, directory / "hosts", realm.env, _slurm_conf(own))
         ends.callback(cluster.stop)
         daemon = Daemon(
             realm, directory / "xmand", admins=(f"alice@{REALM}",), prefix=cluster.prefix,
@@ -143,6 +147,16 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
             assert daemon.rxm(alice, "create", "-", stdin=for_test_driver(name)).status == 0
             cluster.start_node(name)
         yield Site(cluster, daemon, alice)
+
+
+def _slurm_conf(own: Path) -> str:
+    """Return the shipped example, with the programs in `own` and the nodes of this cluster."""
+    lines = []
+    for line in (PROGRAMS / "slurm.conf.example").read_text().splitlines():
+        key, _, value = line.partition("=")
+        if key not in ("NodeName", "PartitionName", "") and not line.startswith("#"):
+            lines.append(f"{key}={_SHORTER.get(key, value.replace('/usr/lib/xman/slurm', str(own)))}\n")
+    return "".join(lines) + _NODES.format(address=CONTROLLER)
 
 
 def _write_programs(realm: Realm, cluster: Cluster, directory: Path) -> None:

@@ -40,6 +40,11 @@ def calls(site: Site, name: str) -> list[str]:
     return [line.split(" ", 1)[1] for line in lines if line.startswith(f"{name} ")]
 
 
+def is_down(site: Site, node: str) -> bool:
+    """Whether Slurm has given up a node; one that is only powered down is not."""
+    return "DOWN" in site.cluster.node(node)["State"].replace("*", "").split("+")
+
+
 @pytest.mark.usefixtures("submitted")
 def test_a_job_with_priority_gets_the_host_and_gives_it_back(site: Site) -> None:
     low = site.cluster.submit("low", SLEEP)
@@ -76,7 +81,8 @@ def test_a_refused_prolog_requeues_the_job_and_drains_nothing(site: Site) -> Non
 
 
 def test_a_scheduler_that_may_not_holds_the_job(site: Site) -> None:
-    site.let_the_scheduler('["show"]')
+    # Suspending goes on beside this test.
+    site.let_the_scheduler('["show", "start", "shutdown"]')
     try:
         low = site.cluster.submit("low", SLEEP)
         wait_for(lambda: f"{low} 1" in calls(site, "prolog"), SECONDS, "the denial")
@@ -99,6 +105,15 @@ def test_a_missing_domain_drains_its_node(site: Site) -> None:
     site.cluster.run("scancel", low)
 
 
+def test_a_node_that_cannot_be_started_is_down_at_once(site: Site) -> None:
+    ghost = site.cluster.submit("ghost", SLEEP)
+    wait_for(lambda: is_down(site, "ghost1"), SECONDS, "ghost1 down")
+
+    assert "does not exist" in site.cluster.run("scontrol", "show", "node", "ghost1").stdout
+    wait_for_job(site, ghost, "PENDING")
+    site.cluster.run("scancel", ghost)
+
+
 def test_reconciling_ends_what_slurm_does_not_know(site: Site) -> None:
     assert site.rxm("job-start", "node2", "--id", "999999", "--owner", "alice") == 0
 
@@ -113,15 +128,29 @@ def test_a_job_powers_its_domain_up_and_idleness_down(site: Site, submitted: dic
     )  # fmt: skip
     assert any("elastic1" in line and line.endswith(" 0") for line in calls(site, "resume"))
 
-    wait_for(lambda: any("elastic1" in line for line in calls(site, "suspend")), TICK_SECONDS, "SuspendProgram")
-    assert site.rxm("wait", "elastic1", "--for", "off") == 0
+    def suspended() -> bool:
+        return any("elastic1" in line and line.endswith(" 0") for line in calls(site, "suspend"))
+
+    wait_for(suspended, TICK_SECONDS, "SuspendProgram")
+    assert site.rxm("-t", "30", "wait", "elastic1", "--for", "off") == 0
 
 
 def test_a_guest_that_never_comes_up_costs_its_node_only(site: Site, submitted: dict[str, str]) -> None:
-    wait_for(lambda: "DOWN" in site.cluster.node("broken1")["State"], TICK_SECONDS, "ResumeTimeout")
+    wait_for(lambda: is_down(site, "broken1"), TICK_SECONDS, "ResumeTimeout")
 
     assert site.cluster.job(submitted["broken"])["JobState"] == "PENDING"
     wait_for(lambda: any("broken1" in line for line in calls(site, "suspend")), SECONDS, "ResumeFailProgram")
+
+
+def test_a_host_that_does_not_answer_drains_its_node(site: Site) -> None:
+    site.lose_the_host()
+    high = site.cluster.submit("high", SLEEP)
+    wait_for(lambda: "DRAIN" in site.cluster.node("node2")["State"], SECONDS, "the draining")
+    site.find_the_host()
+
+    wait_for_job(site, high, "PENDING")
+    site.cluster.run("scancel", high)
+    site.cluster.run("scontrol", "update", "NodeName=node2", "State=RESUME")
 
 
 def test_the_lab_leaves_nothing_behind(site: Site) -> None:

@@ -173,8 +173,18 @@ def test_reconcile_ends_what_slurm_does_not_know() -> None:
     tools = Tools({"job-list": [ok("job-list", None, jobs=jobs)], "job-stop": [ok("job-stop")]}, squeue="1\n3\n")
 
     assert programs.reconcile(tools, [], {}) == 0
-    assert tools.asked[0] == "job-list"
-    assert tools.asked[2:] == ["job-stop --id 2 -- skirit80:vm2"]
+    squeue = "squeue --all --noheader --states R,S,CF,CG,SI,ST,SO,RS --format %A"
+    assert tools.asked == ["job-list", squeue, squeue, "job-stop --id 2 -- skirit80:vm2"]
+
+
+def test_reconcile_leaves_what_has_begun_since(monkeypatch: pytest.MonkeyPatch) -> None:
+    jobs = [{"domain": "vm1", "id": "1"}]
+    tools = Tools({"job-list": [ok("job-list", None, jobs=jobs)]})
+    looks = iter(["", "1\n"])
+    monkeypatch.setattr(Tools, "slurm", lambda _tools, *_words: next(looks))
+
+    assert programs.reconcile(tools, [], {}) == 0
+    assert tools.asked == ["job-list"]
 
 
 def test_reconcile_ends_nothing_where_slurm_does_not_answer() -> None:
@@ -183,6 +193,20 @@ def test_reconcile_ends_nothing_where_slurm_does_not_answer() -> None:
 
     assert programs.reconcile(tools, [], {}) == 1
     assert len(tools.asked) == 2
+
+
+@pytest.mark.parametrize("said", ["", "Traceback\n"])
+def test_an_rxm_that_prints_no_objects_holds_the_job_and_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], said: str
+) -> None:
+    """The rxm that is run is the one beside our own command: only that knows where its modules are."""
+    rxm = tmp_path / "rxm"
+    rxm.write_text(f"#!/bin/sh\nprintf '{said}'; echo no such module >&2; exit 1\n")
+    rxm.chmod(0o755)
+    monkeypatch.setattr(sys, "argv", [str(tmp_path / "xman-slurm")])
+
+    assert table.of_all(programs.Tools(Settings()).rxm("job-list")) == table.HOLD
+    assert capsys.readouterr().err == ("xman-slurm: rxm job-list printed no JSON (exit status 1): no such module\n")
 
 
 def test_the_hooks_suspend_and_resume_each_job(monkeypatch: pytest.MonkeyPatch) -> None:

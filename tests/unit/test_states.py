@@ -1,10 +1,12 @@
 """The batch states, one rule at a time."""
 
+import os
 from dataclasses import dataclass
 from itertools import product
 
 import pytest
 
+from tests.lab.process import ROOT
 from xman import states
 from xman.states import Facts
 
@@ -27,6 +29,7 @@ def owner(jobs: tuple[Job, ...], *, priority: bool = False) -> Facts:
 
 BOOTS = Facts("boots", booting=True, granted=True)
 OFF_BOOTING = Facts("off", active=False, booting=True)
+PAUSED_BOOTING = Facts("paused", suspended=True, booting=True)
 
 
 @pytest.mark.parametrize(
@@ -45,6 +48,8 @@ OFF_BOOTING = Facts("off", active=False, booting=True)
         (Facts("d"), (BOOTS,), states.OCCUPIED_BOOTING),
         (Facts("d", granted=True, jobs=HARD), (BOOTS,), states.OCCUPIED_BOOTING),
         (Facts("d"), (OFF_BOOTING,), states.FREE),
+        (Facts("d"), (PAUSED_BOOTING,), states.FREE),
+        (Facts("d", active=False), (PAUSED_BOOTING,), states.DOWN_BOOTABLE),
         (Facts("d", jobs=SOFT), NOBODY, states.PREEMPTED),
         (Facts("d", jobs=HARD), (owner(HARD),), states.PREEMPTED),
         (Facts("d", granted=True, jobs=SOFT), NOBODY, states.RUNNING_PREEMPTIBLE),
@@ -120,3 +125,17 @@ def test_the_legend_has_the_seven_states_of_2007_first_and_every_text_twice() ->
     )  # fmt: skip
     texts = [text for legend in states.LEGEND.values() for text in (legend.en, legend.cs)]
     assert len(set(texts)) == 2 * len(states.STATES)
+
+
+def test_the_legend_is_worded_as_it_was_reviewed() -> None:
+    """`XMAN_UPDATE_GOLDEN=1 pytest tests/unit/test_states.py` writes it again; the difference is for review."""
+    golden = ROOT / "tests" / "data" / "golden" / "legend.txt"
+    text = "".join(f"{state}\n  {legend.en}\n  {legend.cs}\n" for state, legend in states.LEGEND.items())
+    if os.environ.get("XMAN_UPDATE_GOLDEN") == "1":
+        golden.write_text(text)
+    assert text == golden.read_text()
+
+
+def test_facts_and_the_legend_are_values() -> None:
+    assert {Facts("d"), Facts("d")} == {Facts("d")}
+    assert len({*states.LEGEND.values()}) == len(states.STATES)

@@ -1,0 +1,79 @@
+"""The guides for schedulers (etc/slurm): their files are there, their configurations are read, their commands exist."""
+
+import re
+import shlex
+import textwrap
+from pathlib import Path
+
+import pytest
+
+import rxm.settings
+import xmand.settings
+from rxm import options
+from rxm.slurm import settings as slurm_settings
+from tests.lab.process import ROOT
+from xman import arguments, verbs
+
+FOLDER = ROOT / "etc" / "slurm"
+GUIDE = (FOLDER / "README.md").read_text()
+OTHERS = (FOLDER / "other-schedulers.md").read_text()
+
+
+def blocks() -> list[str]:
+    """Return what stands in the guide to be typed or copied."""
+    return [textwrap.dedent(found).strip() for found in re.findall(r"(?:^ {7}.*\n)+", GUIDE, re.MULTILINE)]
+
+
+def configuration(name: str) -> str:
+    """Return what the guide has of a configuration, all of it."""
+    return "\n".join(block for block in blocks() if block.startswith(f"# /etc/xman/{name}\n"))
+
+
+def commands(text: str) -> list[str]:
+    """Return the commands that a guide gives for rxm, with somebody's words in them."""
+    found = re.findall(r"`(?:sudo -u slurm )?(rxm [^`]+)`", text)
+    words = {"JOB": "4711", "USER": "alice", "DOMAIN...": "vm1 vm2", "[--preemptible]": "--preemptible"}
+    return [re.sub("|".join(map(re.escape, words)), lambda match: words[match[0]], command) for command in found]
+
+
+def test_the_hosts_configuration_is_one(tmp_path: Path) -> None:
+    path = tmp_path / "xmand.toml"
+    path.write_text(configuration("xmand.toml"))
+
+    loaded = xmand.settings.load(str(path))
+
+    assert loaded.unknown == ()
+    assert (loaded.batch.domains, loaded.batch.priority) == (("vm80-[1-2]",), ("vm80-2",))
+    assert list(loaded.authorize.principals) == ["slurm/ctl.example.org@EXAMPLE.ORG"]
+
+
+def test_the_controllers_configurations_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "rxm.toml").write_text(configuration("rxm.toml"))
+    (tmp_path / "slurm.toml").write_text(next(block for block in blocks() if block.startswith("partitions = ")))
+    monkeypatch.setenv(slurm_settings.PATH_VARIABLE, str(tmp_path / "slurm.toml"))
+
+    assert rxm.settings.load(str(tmp_path / "rxm.toml")).client_keytab == "/etc/xman/slurm.keytab"
+    assert slurm_settings.load().preemptible == ("low",)
+
+
+def test_what_is_installed_is_there() -> None:
+    lines = [shlex.split(line) for block in blocks() for line in block.splitlines() if line.startswith("install ")]
+    files = {word for words in lines for word in words[1:] if (FOLDER / word).is_file()}
+
+    assert files == {
+        "resume", "suspend", "prolog", "epilog", "slurm.toml", "hooks/preempted", "hooks/resumed",
+    }  # fmt: skip
+    for path in re.findall(r"/usr/lib/xman/slurm/(\w+)", (FOLDER / "slurm.conf.example").read_text()):
+        assert path in files
+
+
+@pytest.mark.parametrize("command", commands(GUIDE) + commands(OTHERS))
+def test_a_command_is_one(command: str) -> None:
+    _options, (name, *words) = options.parse(shlex.split(command)[1:])
+
+    arguments.parse(verbs.BY_NAME[name], words, several=True)
+
+
+def test_there_are_commands_in_both() -> None:
+    assert len(commands(GUIDE)) >= 2
+    assert len(commands(OTHERS)) >= 6
