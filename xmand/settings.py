@@ -1,6 +1,7 @@
 """xmand.toml, read and checked (man xmand.toml(5))."""
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from xman import config
 from xman.wire.constants import PORT
@@ -13,6 +14,13 @@ STUCK_REFUSE = "refuse"
 STUCK_SAVE = "save"
 # Less than any guest lives on, in MiB.
 _LEAST_PARKED = 32
+
+
+class Patience(NamedTuple):
+    """For how many seconds one of libvirt's jobs is believed in which nothing moves; one that tells no octets."""
+
+    stalled: float
+    silent: float
 
 
 @dataclass(frozen=True)
@@ -43,12 +51,19 @@ class Limits:
     wait_seconds: float = 290.0
     # A migration in which nothing moves.
     stall_seconds: float = 60.0
+    # One of which the hypervisor tells no octets, as Xen's: half a terabyte takes 75 minutes at 1 Gb/s.
+    silent_seconds: float = 14_400.0
     # Threads for libvirt calls; libvirtd itself serves twenty at a time.
     workers: int = 16
     # Threads for what takes minutes.
     long_workers: int = 64
     # Commands that follow (`events --follow`); each has a thread and a connection.
     streams: int = 64
+
+    @property
+    def patience(self) -> Patience:
+        """With a migration or a suspend."""
+        return Patience(self.stall_seconds, self.silent_seconds)
 
 
 @dataclass(frozen=True)
@@ -146,6 +161,7 @@ def load(path: str | None) -> Settings:
             change_seconds=limits.seconds("change_seconds", lim.change_seconds),
             wait_seconds=limits.seconds("wait_seconds", lim.wait_seconds),
             stall_seconds=limits.seconds("stall_seconds", lim.stall_seconds),
+            silent_seconds=limits.seconds("silent_seconds", lim.silent_seconds),
             workers=limits.number("workers", lim.workers, least=1, most=1024),
             long_workers=limits.number("long_workers", lim.long_workers, least=1, most=1024),
             streams=limits.number("streams", lim.streams, least=1, most=1024),

@@ -6,6 +6,7 @@ import logging
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,7 +20,7 @@ from xmand.audit import Audit
 from xmand.call import Call
 from xmand.commands import Commands
 from xmand.request import Peer
-from xmand.settings import Limits, Settings
+from xmand.settings import Limits, Migration, Settings
 
 ALICE = b"alice@XMAN.TEST"
 # Longer than any command of these tests; shorter than what pytest's user would wait.
@@ -62,16 +63,17 @@ class Replies:
 class Bench:
     """A daemon's commands without a daemon."""
 
-    def __init__(self, directory: Path, **limits: float) -> None:
+    def __init__(self, directory: Path, driver: Any = None, migrate: Migration | None = None, **limits: float) -> None:
         self.list = directory / "k5login"
         self.list.write_bytes(ALICE + b"\n")
         self.list.chmod(0o600)
         self.audit: list[str] = []
         settings = Settings(
-            k5login=str(self.list), state_dir=str(directory / "state"), limits=Limits(**limits)  # type: ignore[arg-type]
+            k5login=str(self.list), state_dir=str(directory / "state"), migrate=migrate or Migration(),
+            limits=Limits(**limits),  # type: ignore[arg-type]
         )  # fmt: skip
-        # No handler of these tests asks for libvirt.
-        self.host = host_of(None, settings)
+        # Few handlers of these tests ask for libvirt.
+        self.host = host_of(driver, settings)
         self.commands = Commands(self.host, Audit(self._write))
         self.when_late: Callable[[], None] = lambda: None
 

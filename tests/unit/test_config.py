@@ -36,6 +36,7 @@ XMAND_DEFAULTS = {
         "change_seconds": 110.0,
         "wait_seconds": 290.0,
         "stall_seconds": 60.0,
+        "silent_seconds": 14400.0,
         "workers": 16,
         "long_workers": 64,
         "streams": 64,
@@ -249,6 +250,7 @@ def test_every_key_of_xmand_toml_is_read(file: Path) -> None:
         change_seconds = 5
         wait_seconds = 6
         stall_seconds = 7
+        silent_seconds = 17
         connections_per_principal = 10
         unauthenticated = 11
         unauthenticated_per_source = 12
@@ -313,6 +315,7 @@ def test_every_key_of_xmand_toml_is_read(file: Path) -> None:
             "change_seconds": 5.0,
             "wait_seconds": 6.0,
             "stall_seconds": 7.0,
+            "silent_seconds": 17.0,
             "workers": 8,
             "long_workers": 9,
             "streams": 10,

@@ -10,11 +10,12 @@ import libvirt
 import pytest
 
 from xman.errors import UnknownOutcomeError, UnsupportedError
+from xmand.settings import Patience
 from xmand.virt import jobs
 from xmand.virt.driver import changing
 
 AT_WORK = libvirt.VIR_DOMAIN_JOB_UNBOUNDED
-_PATIENCE = 0.2
+_PATIENCE = Patience(stalled=0.2, silent=1.2)
 # A job that nobody ends by then is a failure of the test.
 _LONG = 10.0
 
@@ -30,6 +31,8 @@ class StandIn:
     """A domain whose job tells `stats`; `abort` is how an abort fails, None where it does not."""
 
     name = "vm1"
+    # Whether an abort ends the job.
+    abortable = True
 
     def __init__(self, stats: dict[str, Any], abort: int | None = None) -> None:
         self.raw = self
@@ -43,7 +46,8 @@ class StandIn:
 
     def abortJob(self) -> None:  # noqa: N802
         self.aborts += 1
-        self.ended.set()
+        if self.abortable:
+            self.ended.set()
         if self._abort is not None:
             raise error(self._abort)
 
@@ -82,11 +86,32 @@ def test_a_job_that_tells_no_octets_is_believed_as_long_as_it_is_at_work() -> No
     """libxl's; under load a migration or a suspend takes it longer than our patience."""
     domain = StandIn({"type": AT_WORK, "time_elapsed": 1000})
 
-    said = run(domain, seconds=4 * _PATIENCE)
+    said = run(domain, seconds=4 * _PATIENCE.stalled)
 
     assert domain.aborts == 0
     assert said
     assert said[0] == "vm1: at it for 0 s"
+
+
+def test_a_job_that_tells_no_octets_is_not_believed_for_ever() -> None:
+    domain = StandIn({"type": AT_WORK}, abort=libvirt.VIR_ERR_NO_SUPPORT)
+    domain.abortable = False
+
+    with pytest.raises(UnknownOutcomeError, match="'vm1' stands still and cannot be aborted: not to be had"):
+        run(domain)
+
+    assert domain.aborts == 1
+
+
+@pytest.mark.parametrize("stats", [{"type": AT_WORK, "data_processed": 1}, {"type": AT_WORK}], ids=["octets", "none"])
+def test_a_job_that_goes_on_when_it_was_aborted_is_left_to_libvirt(stats: dict[str, Any]) -> None:
+    domain = StandIn(stats)
+    domain.abortable = False
+
+    with pytest.raises(UnknownOutcomeError, match="'vm1' stands still and does not end when aborted"):
+        run(domain)
+
+    assert domain.aborts == 1
 
 
 def test_a_job_that_tells_nothing_at_all_is_aborted() -> None:

@@ -10,6 +10,7 @@ import pytest
 from xman.errors import UnsupportedError
 from xman.metadata import Metadata
 from xmand import xl
+from xmand.settings import Limits
 from xmand.verbs import migrate
 from xmand.virt import metadata, migration
 from xmand.virt.domain import Domain
@@ -53,7 +54,7 @@ def call(raw: Raw, *flags: str) -> Any:
     parsed = SimpleNamespace(flag=lambda name: name in flags, text=lambda _name: "h2", seconds=lambda _name: None)
     settings = SimpleNamespace(
         migrate=SimpleNamespace(allow=("h2",), uri="xen://{host}/", clear=False),
-        limits=SimpleNamespace(stall_seconds=1.0),
+        limits=Limits(),
     )
     return SimpleNamespace(parsed=parsed, changing=changing, host=SimpleNamespace(settings=settings), progress=print)
 

@@ -13,10 +13,11 @@ from xmand.batch.hooks import Hooks
 from xmand.batch.observe import Seen
 from xmand.batch.plan import Step
 from xmand.batch.switch import Means, Switch
-from xmand.settings import Batch
+from xmand.settings import Batch, Patience
 from xmand.virt import managed
 
 SOFT = Job("1", "alice@R", preemptible=True)
+PATIENCE = Patience(60.0, 60.0)
 NEW = Job("2", "bob@R")
 LOSER = Guest("loser", granted=True, jobs=(SOFT,), max_memory=512 * MIB, max_vcpus=4)
 WINNER = Guest("winner", parked=True, priority=True, max_memory=512 * MIB, max_vcpus=4)
@@ -73,7 +74,7 @@ class Bench:
 
     def run(self, steps: tuple[Step, ...] = STEPS, **settings: Any) -> Switch:
         """Carry the steps out."""
-        means = Means(Batch(**settings), Told(self.log), 60.0, lambda _text: None, self._record)
+        means = Means(Batch(**settings), Told(self.log), PATIENCE, lambda _text: None, self._record)
         made = Switch(means, Seen((LOSER, WINNER), self.domains, ()))
         made.carry_out(steps)
         return made
@@ -181,7 +182,7 @@ def test_what_is_optional_undoes_nothing_and_leaves_out_the_rest(bench: Bench) -
 
 def test_a_preempted_winner_is_marked_and_told_when_it_has_its_memory(bench: Bench) -> None:
     back = Guest("winner", parked=True, jobs=(SOFT,), preempted_since=1, max_memory=512 * MIB, max_vcpus=4)
-    means = Means(Batch(), Told(bench.log), 60.0, lambda _text: None)
+    means = Means(Batch(), Told(bench.log), PATIENCE, lambda _text: None)
 
     Switch(means, Seen((back,), bench.domains, ())).carry_out((Step(plan.RETURN, "winner"),))
 

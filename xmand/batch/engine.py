@@ -76,7 +76,7 @@ class Engine:
     def configure(self, settings: Settings) -> None:
         """Use other settings, for what begins after this."""
         self.settings = settings.batch
-        self._stall_seconds = settings.limits.stall_seconds
+        self._patience = settings.limits.patience
         self._hooks = Hooks(settings.batch.hooks, settings.batch.hook_seconds)
 
     def look(self, purpose: str = READ) -> View:
@@ -121,7 +121,7 @@ class Engine:
     ) -> Decision:
         # The settler has lines of its own.
         record = partial(self._record, ev="switch", verb=verb) if verb != SETTLE else no_line
-        switch = Switch(Means(self.settings, self._hooks, self._stall_seconds, progress, record), before.seen)
+        switch = Switch(Means(self.settings, self._hooks, self._patience, progress, record), before.seen)
         switch.carry_out(wanted.steps)
         after = self._looked(connection)
         return Decision(wanted, before, after, (*wanted.notes, *switch.notes), switch.incomplete)

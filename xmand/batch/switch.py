@@ -12,7 +12,7 @@ from xmand.batch.guests import Guest, is_parked
 from xmand.batch.hooks import Hooks
 from xmand.batch.observe import Seen, keeps
 from xmand.batch.plan import Step
-from xmand.settings import STUCK_SAVE, Batch
+from xmand.settings import STUCK_SAVE, Batch, Patience
 from xmand.virt import managed
 from xmand.virt.domain import Domain
 from xmand.virt.size import SETTLE_SECONDS, resize
@@ -28,13 +28,13 @@ def no_line(**_fields: str) -> None:
 class Means:
     """What a switch works with.
 
-    `stall_seconds` is the patience with a save in which nothing moves; `record` writes a line of the audit for each
-    step: whose domain is parked did not ask for it.
+    `patience` is that with a save in which nothing moves; `record` writes a line of the audit for each step: whose
+    domain is parked did not ask for it.
     """
 
     settings: Batch
     hooks: Hooks
-    stall_seconds: float
+    patience: Patience
     progress: Callable[[str], None]
     record: Callable[..., None] = no_line
 
@@ -87,7 +87,7 @@ class Switch:
             plan.REMOVE: lambda: marks.remove_job(domain, step.job.id if step.job else ""),
             plan.DROP: lambda: marks.drop_stale(domain),
             plan.HOLD: lambda: marks.hold(domain),
-            plan.SAVE: lambda: managed.suspend(domain, self._means.stall_seconds, self._means.progress),
+            plan.SAVE: lambda: managed.suspend(domain, self._means.patience, self._means.progress),
             plan.PAUSE: lambda: domain.pause(),
             plan.RESTORE: lambda: marks.restore(domain) if guest.saved else domain.unpause(),
         }
@@ -128,7 +128,7 @@ class Switch:
         """Save a guest to disk that keeps what it has; it comes back when the host is free."""
         marks.preempted(domain, put_away=True)
         self._will_undo(guest.name, plan.RESTORE, lambda: self._bring_back(domain))
-        managed.suspend(domain, self._means.stall_seconds, self._means.progress)
+        managed.suspend(domain, self._means.patience, self._means.progress)
         self.notes.append(f"'{guest.name}' did not give its memory back and was saved to disk.")
 
     def _bring_back(self, domain: Domain) -> None:

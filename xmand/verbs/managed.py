@@ -38,7 +38,7 @@ def suspend(call: Call) -> Result:
             raise RefusedError(f"Domain '{domain.name}' is not started.")
         if not domain.persistent():
             raise RefusedError(f"Domain '{domain.name}' is transient: nobody would know it when it is to go on.")
-        managed.suspend(domain, call.host.settings.limits.stall_seconds, call.progress)
+        managed.suspend(domain, call.host.settings.limits.patience, call.progress)
         return Result(changed=True, domain=domain.name)
 
 

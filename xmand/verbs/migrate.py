@@ -49,7 +49,7 @@ def migrate(call: Call) -> Result:
             live=call.parsed.flag("live"),
             clear=settings.clear,
             suspend_after=suspend_after,
-            patience=call.host.settings.limits.stall_seconds,
+            patience=call.host.settings.limits.patience,
             progress=call.progress,
         )
         paused = data.get("suspended_after")

@@ -8,6 +8,7 @@ from typing import Any
 
 from xman.errors import UnknownOutcomeError
 from xman.progress import Progress
+from xmand.settings import Patience
 from xmand.virt import driver
 from xmand.virt.domain import Domain
 from xmand.virt.driver import api
@@ -37,19 +38,21 @@ def run_job(
     domain: Domain,
     what: str,
     call: Callable[[], object],
-    patience: float,
+    patience: Patience,
     progress: Callable[[str], None],
     meanwhile: Callable[[float], None] = lambda _seconds: None,
 ) -> int:
     """Make a call that libvirt does as a job of `domain`; return the octets it has processed, as far as is known.
 
-    `progress` is told of every step; `meanwhile` is called again and again with the seconds it has taken so far. After
-    `patience` seconds in which nothing moved the job is aborted; Xen's jobs tell only that they are at work, and so
-    they are believed. Raises libvirt's error where the call failed or was aborted, UnknownOutcomeError where it can't
-    even be aborted.
+    `progress` is told of every step; `meanwhile` is called again and again with the seconds it has taken so far. Where
+    nothing has moved for `patience.stalled` seconds the job is aborted. Xen's jobs tell only that they are at work:
+    they are believed for `patience.silent` seconds. Raises libvirt's error where the call failed or was aborted,
+    UnknownOutcomeError where it can't be aborted, or goes on nevertheless; it is left to libvirt then.
     """
-    began = moved_at = told_at = time.monotonic()
+    # When there last was a sign of life, and when there last were figures.
+    began = seen_at = moved_at = told_at = time.monotonic()
     processed = -1
+    aborted = False
     job = _Job(f"{what}-{domain.name}", call)
     while job.is_alive():
         job.join(_POLL_SECONDS)
@@ -59,21 +62,27 @@ def run_job(
             stats = domain.raw.jobStats()
         except api.libvirtError:  # the last moments, or a driver that has none
             stats = {}
-        now = int(stats.get("data_processed", processed))
+        now = time.monotonic()
+        octets = int(stats.get("data_processed", processed))
         if "data_processed" not in stats and _at_work(stats):
-            moved_at = time.monotonic()
-            if moved_at - told_at >= _TELL_SECONDS:
-                told_at = moved_at
-                progress(f"{domain.name}: at it for {moved_at - began:.0f} s")
-        elif now != processed:
-            moved_at, processed = time.monotonic(), now
-            if now or stats.get("data_remaining"):
+            seen_at = now
+            if now - told_at >= _TELL_SECONDS:
+                told_at = now
+                progress(f"{domain.name}: at it for {now - began:.0f} s")
+        elif octets != processed:
+            seen_at = moved_at = now
+            processed = octets
+            if octets or stats.get("data_remaining"):
                 # Not every job tells its own rate.
-                rate = int(stats.get("memory_bps", 0)) or int(now / (moved_at - began))
-                progress(str(Progress(domain.name, now, int(stats.get("data_remaining", 0)), rate)))
-        elif time.monotonic() - moved_at > patience:
+                rate = int(stats.get("memory_bps", 0)) or int(octets / (now - began))
+                progress(str(Progress(domain.name, octets, int(stats.get("data_remaining", 0)), rate)))
+        silent = patience.stalled if aborted else patience.silent
+        if job.is_alive() and (now - seen_at > patience.stalled or now - moved_at > silent):
+            if aborted:
+                raise UnknownOutcomeError(f"The {what} of '{domain.name}' stands still and does not end when aborted.")
             _abort(domain, what)
-            moved_at = time.monotonic()
+            aborted = True
+            seen_at = moved_at = now
     if job.error is not None:
         raise job.error
     return max(processed, 0)
@@ -108,5 +117,5 @@ def _abort(domain: Domain, what: str) -> None:
         domain.raw.abortJob()
     except api.libvirtError as error:
         raise UnknownOutcomeError(
-            f"The {what} of '{domain.name}' stands still and cannot be aborted: {driver.words(error)}"
+            f"The {what} of '{domain.name}' stands still and cannot be aborted: {driver.words(error)}."
         ) from error

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from xman.errors import HypervisorError, RefusedError, UnsupportedError
+from xmand.settings import Patience
 from xmand.virt.domain import Domain
 from xmand.virt.driver import api, code_of, reading
 from xmand.virt.jobs import run_job
@@ -39,8 +40,8 @@ def require_suspended(domain: Domain) -> None:
     raise RefusedError("Cannot resume domain that is not suspended.")
 
 
-def suspend(domain: Domain, patience: float, progress: Callable[[str], None]) -> None:
-    """Save its memory to disk and stop it; gives up when nothing has moved for `patience` seconds."""
+def suspend(domain: Domain, patience: Patience, progress: Callable[[str], None]) -> None:
+    """Save its memory to disk and stop it; gives up when nothing has moved for `patience`."""
     with domain.change():
         run_job(domain, "suspend", lambda: domain.raw.managedSave(0), patience, progress)
     if domain.active() or not suspended(domain):

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from xman.errors import HypervisorError, NoSuchDomainError, RefusedError, UnknownOutcomeError, XmanError
+from xmand.settings import Patience
 from xmand.virt import driver
 from xmand.virt.domain import Domain
 from xmand.virt.driver import Connection, api
@@ -33,7 +34,7 @@ def migrate(
     live: bool,
     clear: bool,
     suspend_after: float | None,
-    patience: float,
+    patience: Patience,
     progress: Callable[[str], None],
 ) -> dict[str, Any]:
     """Move `domain` to `host`, whose libvirt is at `uri`; return the seconds and octets it took, and any pause.
@@ -41,9 +42,8 @@ def migrate(
     A persistent domain stays persistent there and vanishes here; nothing else would leave it in one place. Without
     `clear` the memory travels inside libvirt's own, encrypted, connection. After `suspend_after` seconds a running
     domain is paused, so that its memory stands still and the migration ends; it goes on there, or here where that
-    fails. Blocks as long as something moves, and gives up after `patience` seconds in which nothing did. Raises
-    RefusedError and HypervisorError, both saying where the domain runs, UnknownOutcomeError where that could not be
-    found out.
+    fails. Blocks as long as something moves, and gives up with `patience`. Raises RefusedError and HypervisorError,
+    both saying where the domain runs, UnknownOutcomeError where that could not be found out.
     """
     flags = api.VIR_MIGRATE_PEER2PEER
     flags |= api.VIR_MIGRATE_LIVE if live else 0
@@ -59,6 +59,8 @@ def migrate(
     except api.libvirtError as error:
         pausing.undo()
         raise _explain(domain, host, error) from error
+    except UnknownOutcomeError as error:
+        raise UnknownOutcomeError(f"{error} {_seen_from_here(domain, host)}") from error
     data = {"seconds": round(time.monotonic() - started, 1), "transferred": octets}
     return data if pausing.after is None else data | {"suspended_after": pausing.after}
 
@@ -88,6 +90,16 @@ class _Pausing:
             with contextlib.suppress(api.libvirtError):
                 if self._domain.raw.state()[0] == api.VIR_DOMAIN_PAUSED:
                     self._domain.raw.resume()
+
+
+def _seen_from_here(domain: Domain, host: str) -> str:
+    try:
+        here = f"'{domain.name}' is still here, {domain.state()[0]}, and libvirt may yet move it"
+    except NoSuchDomainError:
+        here = f"'{domain.name}' is gone from here"
+    except HypervisorError:
+        here = "libvirt does not answer"
+    return f"{here}. Look there: rxm -H {host} list -l {domain.name}"
 
 
 def _explain(domain: Domain, host: str, error: api.libvirtError) -> XmanError:
