@@ -192,15 +192,17 @@ def assert_one_line(answer: Answer, status: int, *words: str) -> None:
         assert word in answer.stderr
 
 
-def run_rxm(env: dict[str, str], *words: str, stdin: str = "", prefix: tuple[str, ...] = ()) -> Answer:
+def run_rxm(
+    env: dict[str, str], *words: str, stdin: str = "", prefix: tuple[str, ...] = (), seconds: float = 300
+) -> Answer:
     """Run rxm with `words`."""
-    return answer([*prefix, "rxm", *words], env, stdin)
+    return answer([*prefix, "rxm", *words], env, stdin, seconds)
 
 
-def answer(command: list[str], env: dict[str, str], stdin: str = "") -> Answer:
-    """Run a program to its end."""
+def answer(command: list[str], env: dict[str, str], stdin: str = "", seconds: float = 300) -> Answer:
+    """Run a program to its end, which has to come within `seconds`."""
     started = time.monotonic()
-    done = subprocess.run(command, env=env, input=stdin.encode(), capture_output=True, timeout=300, check=False)
+    done = subprocess.run(command, env=env, input=stdin.encode(), capture_output=True, timeout=seconds, check=False)
     stdout, stderr = done.stdout.decode(), done.stderr.decode()
     return Answer(done.returncode, stdout, stderr, time.monotonic() - started)
 

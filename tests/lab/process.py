@@ -39,13 +39,13 @@ def _free(port: int) -> bool:
     return True
 
 
-def wait_for(condition: Callable[[], bool], seconds: float, what: str) -> None:
-    """Wait until `condition` holds. Raises TimeoutError naming `what`."""
+def wait_for(condition: Callable[[], bool], seconds: float, what: str, interval: float = 0.02) -> None:
+    """Wait until `condition` holds, looking every `interval` seconds. Raises TimeoutError naming `what`."""
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
             raise TimeoutError(f"{what} did not happen in {seconds:.0f} s")
-        time.sleep(0.02)
+        time.sleep(interval)
 
 
 def end(process: "subprocess.Popen[bytes]", seconds: float = 10.0) -> int:

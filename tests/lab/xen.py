@@ -16,7 +16,8 @@ IMAGE = ROOT / ".build" / "xen"
 _MEMORY_MIB = 1280
 # Of them for Domain-0.
 _DOM0_MIB = 512
-_BOOT_SECONDS = 600.0
+_BOOT_SECONDS = 900.0
+_INTERVAL = 1.0
 # Without these Domain-0 would spend its emulated time on what protects from nothing here.
 _XEN = f"console=com1 com1=115200 loglvl=info dom0_mem={_DOM0_MIB}M,max:{_DOM0_MIB}M dom0_max_vcpus=2 noreboot"
 _XEN += " spec-ctrl=no xpti=no"
@@ -56,7 +57,9 @@ class XenHost:
         options = ("StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "LogLevel=ERROR", "BatchMode=yes",
                    "ConnectTimeout=10")  # fmt: skip
         self._ssh = ["ssh", "-i", str(self._key), "-p", str(self._ssh_port), *(f"-o{option}" for option in options),
-                     "root@127.0.0.1"]  # fmt: skip
+                     "-S", str(directory / "ssh"), "root@127.0.0.1"]  # fmt: skip
+        # One connection for all that is run there: Domain-0 takes a second to agree on its keys.
+        self._connection: subprocess.Popen[bytes] | None = None
         subprocess.run(
             ["qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", str(IMAGE / "disk.img"), self._disk()],
             check=True,
@@ -66,7 +69,8 @@ class XenHost:
 
     def wait_until_up(self) -> None:
         """Wait until libvirt in Domain-0 answers."""
-        wait_for(self._answers, _BOOT_SECONDS, f"{self.name}'s boot (see {self.directory}/serial.log)")
+        wait_for(self._answers, _BOOT_SECONDS, f"{self.name}'s boot (see {self.directory}/serial.log)", _INTERVAL)
+        self._connection = subprocess.Popen([*self._ssh, "-MN"], stdin=subprocess.DEVNULL)
 
     def run(self, *words: str, stdin: str = "") -> Answer:
         """Run a command line in Domain-0, as root."""
@@ -109,6 +113,8 @@ class XenHost:
 
     def stop(self) -> None:
         """Pull the plug: its disk is thrown away with it."""
+        if self._connection is not None:
+            end(self._connection)
         end(self._qemu)
 
     def _put_octets(self, command: str, data: bytes) -> None:

@@ -1,6 +1,6 @@
 """A real Xen host with xmand in its Domain-0, called from outside; a second one where a test migrates."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -8,21 +8,31 @@ import pytest
 
 from tests.lab.daemon import Answer, run_rxm
 from tests.lab.each_verb import BATCH
-from tests.lab.process import free_ports
+from tests.lab.process import free_ports, wait_for
 from tests.lab.realm import FQDN, Realm
 from tests.lab.xen import XenHost, why_not
 
-# Domain-0 spends seconds on what takes it milliseconds elsewhere: building a guest blocks libvirt's domain for fifteen.
+# Domain-0 spends seconds on what takes it milliseconds elsewhere: building a guest blocks libvirt's domain for fifteen,
+# a migration takes a minute; and several times as long on a machine that others load as well.
 _SETTINGS = f"""\
-{BATCH}park_seconds = 200
+{BATCH}park_seconds = 400
 [limits]
-read_seconds = 100
-change_seconds = 250
+read_seconds = 200
+change_seconds = 500
 [migrate]
 allow = ["xen[1-2]"]
 uri = "xen+ssh://{{host}}/system"
 """
-_TIMEOUT = "280"
+# What rxm waits for, and what a test waits for rxm and for a guest.
+_RXM_SECONDS = 900
+PATIENCE = 600.0
+# Whoever looks costs Domain-0 a process.
+_INTERVAL = 0.5
+
+
+def patiently(condition: Callable[[], bool], what: str) -> None:
+    """Wait until `condition` holds. Raises TimeoutError naming `what`."""
+    wait_for(condition, PATIENCE, what, _INTERVAL)
 
 
 class Xen:
@@ -34,7 +44,8 @@ class Xen:
 
     def rxm(self, *words: str, stdin: str = "") -> Answer:
         """Run rxm, as alice, against this host."""
-        return run_rxm(self._alice, "-H", FQDN, "-p", str(self.host.port), "-t", _TIMEOUT, *words, stdin=stdin)
+        options = ("-H", FQDN, "-p", str(self.host.port), "-t", str(_RXM_SECONDS))
+        return run_rxm(self._alice, *options, *words, stdin=stdin, seconds=_RXM_SECONDS + PATIENCE)
 
     def does(self, *words: str, stdin: str = "") -> dict[str, Any]:
         """Run rxm; it has to succeed. Return the result's data."""

@@ -1,4 +1,4 @@
-"""What the configurations of `tests/data/configs` become is taken by Xen's own driver, which checks it by its schema."""
+"""What the configurations of `tests/data/configs` become is taken by the driver of a real Xen host."""
 
 import json
 from pathlib import Path

@@ -6,13 +6,10 @@ from typing import Any
 import pytest
 
 from tests.lab.daemon import assert_one_line
-from tests.lab.process import wait_for
 from tests.lab.xen import XenGuest
-from tests.xen.conftest import Xen
+from tests.xen.conftest import Xen, patiently
 
 MIB = 1 << 20
-# What an emulated guest needs on a loaded machine.
-PATIENCE = 240.0
 
 
 @pytest.fixture(scope="module", params=["pv", "pvh"])
@@ -20,7 +17,7 @@ def guest(xen: Xen, request: pytest.FixtureRequest) -> Iterator[XenGuest]:
     """A guest that is up, shared by the tests, which leave it up."""
     made = XenGuest(xen.host, f"{request.param}1", request.param)
     xen.does("create", "-", stdin=made.description())
-    wait_for(lambda: made.boots() == 1, PATIENCE, "its boot")
+    patiently(lambda: made.boots() == 1, "its boot")
     yield made
     xen.does("destroy", made.name)
     xen.does("delete", made.name)
@@ -30,7 +27,7 @@ def guest(xen: Xen, request: pytest.FixtureRequest) -> Iterator[XenGuest]:
 def goes_on(guest: XenGuest) -> None:
     """Wait for the guest's clock to move."""
     before = len(guest.ticks())
-    wait_for(lambda: len(guest.ticks()) > before, PATIENCE, "a tick")
+    patiently(lambda: len(guest.ticks()) > before, "a tick")
 
 
 def about(mib: int) -> Any:
@@ -88,7 +85,7 @@ def test_mem_set(xen: Xen, guest: XenGuest) -> None:
     assert (done["requested"], done["before"]) == (112 * MIB, about(128))
     # The last pages of a megabyte may still be on their way.
     assert done["reached"] == pytest.approx(112 * MIB, abs=MIB)
-    wait_for(lambda: xen.does("stats", guest.name)["domains"][0]["memory"] == about(112), PATIENCE, "the last pages")
+    patiently(lambda: xen.does("stats", guest.name)["domains"][0]["memory"] == about(112), "the last pages")
 
     assert xen.rxm("-j", "mem-set", guest.name, "112").json()["changed"] is False
     assert xen.does("mem-set", guest.name, "128")["reached"] == pytest.approx(128 * MIB, abs=MIB)
@@ -101,10 +98,10 @@ def test_mem_set_that_a_guest_would_not_survive(xen: Xen, guest: XenGuest) -> No
 
 def test_vcpu_set_up_and_down(xen: Xen, guest: XenGuest) -> None:
     assert xen.does("vcpu-set", guest.name, "2")["reached"] == 2
-    wait_for(lambda: guest.ticks()[-1] == 2, PATIENCE, "its second CPU")
+    patiently(lambda: guest.ticks()[-1] == 2, "its second CPU")
 
     assert xen.does("vcpu-set", guest.name, "1")["reached"] == 1
-    wait_for(lambda: guest.ticks()[-1] == 1, PATIENCE, "its doing without")
+    patiently(lambda: guest.ticks()[-1] == 1, "its doing without")
 
 
 def test_what_is_more_than_it_may_have(xen: Xen, guest: XenGuest) -> None:
@@ -121,9 +118,9 @@ def test_reboot_waits_for_the_new_id(xen: Xen, guest: XenGuest) -> None:
 
     assert xen.host.virsh("domid", guest.name).stdout != identifier
     assert xen.state(guest.name) in ("running", "blocked")
-    wait_for(lambda: guest.boots() == boots + 1, PATIENCE, "its second boot")
+    patiently(lambda: guest.boots() == boots + 1, "its second boot")
     # To Xen it is another domain, and so it is another run.
-    wait_for(lambda: started(xen, guest) > before, PATIENCE, "the new stamp")
+    patiently(lambda: started(xen, guest) > before, "the new stamp")
 
 
 def test_suspend_and_resume(xen: Xen, guest: XenGuest) -> None:
@@ -147,7 +144,7 @@ def test_shutdown_and_start(xen: Xen, guest: XenGuest) -> None:
     xen.does("start", "--paused", guest.name)
     assert xen.state(guest.name) == "paused"
     xen.does("unpause", guest.name)
-    wait_for(lambda: guest.boots() == boots + 1, PATIENCE, "its boot")
+    patiently(lambda: guest.boots() == boots + 1, "its boot")
 
 
 def test_autostart(xen: Xen, guest: XenGuest) -> None:
@@ -163,7 +160,7 @@ def test_an_xl_configuration(xen: Xen, guest: XenGuest) -> None:
 
     xen.does("create", "--transient", "-", stdin=made.configuration())
 
-    wait_for(lambda: made.boots() == 1, PATIENCE, "its boot")
+    patiently(lambda: made.boots() == 1, "its boot")
     assert f">{made.os_type}</type>" in xen.rxm("describe", made.name).stdout
     xen.does("destroy", made.name)
     assert xen.state(made.name) == ""

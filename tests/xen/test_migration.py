@@ -3,10 +3,9 @@
 import pytest
 
 from tests.lab.daemon import assert_one_line
-from tests.lab.process import wait_for
 from tests.lab.xen import XenGuest
-from tests.xen.conftest import Lab, Xen
-from tests.xen.test_guests import PATIENCE, goes_on, started
+from tests.xen.conftest import Lab, Xen, patiently
+from tests.xen.test_guests import goes_on, started
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +18,7 @@ def up(xen: Xen, name: str, kind: str) -> XenGuest:
     """Return a new guest that has booted."""
     guest = XenGuest(xen.host, name, kind)
     xen.does("create", "-", stdin=guest.description())
-    wait_for(lambda: guest.boots() == 1, PATIENCE, "its boot")
+    patiently(lambda: guest.boots() == 1, "its boot")
     return guest
 
 

@@ -4,10 +4,8 @@ import pytest
 
 from tests.lab import drivers
 from tests.lab.each_verb import NAME, STEPS, Trial
-from tests.lab.process import wait_for
 from tests.lab.xen import XenGuest
-from tests.xen.conftest import Lab, Xen
-from tests.xen.test_guests import PATIENCE
+from tests.xen.conftest import Lab, Xen, patiently
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +17,7 @@ def tried(lab: Lab, xen: Xen) -> dict[str, tuple[int, str]]:
 
     def ready() -> None:
         nonlocal boots
-        wait_for(lambda: guest.boots() > boots, PATIENCE, "its boot")
+        patiently(lambda: guest.boots() > boots, "its boot")
         boots = guest.boots()
 
     found = Trial(xen.rxm, guest.description(), "xen2", ready).run()

@@ -8,7 +8,7 @@ from typing import Any
 from xman.errors import HypervisorError, NoSuchDomainError, RefusedError, UnknownOutcomeError, XmanError
 from xmand.settings import Patience
 from xmand.virt import driver
-from xmand.virt.domain import Domain
+from xmand.virt.domain import STATES, Domain
 from xmand.virt.driver import Connection, api
 from xmand.virt.jobs import run_job
 
@@ -92,6 +92,10 @@ class _Pausing:
                     self._domain.raw.resume()
 
 
+def _look_there(domain: Domain, host: str) -> str:
+    return f"rxm -H {host} list -l {domain.name}"
+
+
 def _seen_from_here(domain: Domain, host: str) -> str:
     try:
         here = f"'{domain.name}' is still here, {domain.state()[0]}, and libvirt may yet move it"
@@ -99,17 +103,22 @@ def _seen_from_here(domain: Domain, host: str) -> str:
         here = f"'{domain.name}' is gone from here"
     except HypervisorError:
         here = "libvirt does not answer"
-    return f"{here}. Look there: rxm -H {host} list -l {domain.name}"
+    return f"{here}. Look there: {_look_there(domain, host)}"
 
 
 def _explain(domain: Domain, host: str, error: api.libvirtError) -> XmanError:
     words = driver.words(error)
     try:
-        state, _reason = domain.state()
+        state = domain.state()[0]
     except NoSuchDomainError:
-        return UnknownOutcomeError(f"'{domain.name}' is gone from here, and libvirt reported: {words}")
+        state = ""
     except HypervisorError:
-        return UnknownOutcomeError(f"libvirt was lost while migrating '{domain.name}': {words}")
+        lost = f"libvirt was lost while migrating '{domain.name}': {words}"
+        return UnknownOutcomeError(f"{lost}. Look there: {_look_there(domain, host)}")
+    if state in ("", STATES[api.VIR_DOMAIN_SHUTOFF]):
+        # It left, and what libvirt does after that failed; or its guest ended meanwhile.
+        gone = f"'{domain.name}' {'is off' if state else 'is gone from'} here, and libvirt reported: {words}"
+        return UnknownOutcomeError(f"{gone}. Look there: {_look_there(domain, host)}")
     where = f"'{domain.name}' is still here, {state}."
     translated = driver.translate(error, domain.name)
     if driver.code_of(error) == api.VIR_ERR_OPERATION_ABORTED:
@@ -117,5 +126,5 @@ def _explain(domain: Domain, host: str, error: api.libvirtError) -> XmanError:
     if isinstance(translated, NoSuchDomainError):  # the other host's libvirt means its own
         translated = HypervisorError(words)
     if driver.code_of(error) in _TAKEN:
-        where += f" If something of that name is there: rxm -H {host} list -l {domain.name}"
+        where += f" If something of that name is there: {_look_there(domain, host)}"
     return type(translated)(f"{translated}; {where}")
