@@ -1,6 +1,7 @@
 """A running guest moves between two hosts whose libvirtds authenticate to each other with Kerberos."""
 
 import contextlib
+import itertools
 import re
 import signal
 import subprocess
@@ -18,6 +19,8 @@ from tests.lab.terminal import Terminal
 from xman import progress
 
 SECOND = "hv2.xman.test"
+# What is tried once more leaves the first one's directory alone, which is named for its port.
+_PORTS = itertools.count(4390)
 
 
 @pytest.fixture
@@ -239,9 +242,11 @@ def test_losing_the_client_does_not_abort(lab: Lab, guest: Guest) -> None:
 def test_a_second_sigterm_ends_xmand_and_not_the_migration(
     lab: Lab, guest: Guest, request: pytest.FixtureRequest
 ) -> None:
+    port = next(_PORTS)
+
     def start() -> Daemon:
         tables = f'[migrate]\nallow = ["{SECOND}"]\n'
-        made = lab.first.xmand(lab.realm, admins=("alice@XMAN.TEST",), tables=tables, port=4376)
+        made = lab.first.xmand(lab.realm, admins=("alice@XMAN.TEST",), tables=tables, port=port)
         request.addfinalizer(made.process.kill)
         return made
 
@@ -263,7 +268,8 @@ def test_a_second_sigterm_ends_xmand_and_not_the_migration(
     end = second.syslog.wait(ev="end", verb="migrate", dom=guest.name, recovered="1")
     assert end["res"] == "unknown"
     (entry,) = second.rxm(lab.alice, "-j", "log", guest.name).json()["result"]["entries"]
-    assert (entry["class"], "look at the other host" in entry["message"]) == ("unknown", True)
+    assert entry["class"] == "unknown"
+    assert "look at the other host" in entry["message"]
     assert state(lab.rxm_second, guest) == "running"
     assert guest.name not in names(lab.rxm("-j", "list").objects())
     assert guest.boots() == 1
