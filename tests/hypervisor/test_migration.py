@@ -20,7 +20,7 @@ from xman import progress
 
 SECOND = "hv2.xman.test"
 # What is tried once more leaves the first one's directory alone, which is named for its port.
-_PORTS = itertools.count(4390)
+_PORTS = itertools.count(4400)
 
 
 @pytest.fixture
