@@ -14,9 +14,13 @@ from xman.errors import XmanError
 
 
 def carry_out(asking: Asking, jobs: list[Job], output: Output) -> int:
-    """Do all of them; where one fails, begin no other and undo those that were done. Return the exit status."""
+    """Do all of them; where one fails, or at Ctrl-C, begin no other and undo those that were done.
+
+    Return the exit status. What is under way at Ctrl-C is waited for: only then it can be undone.
+    """
     verb = asking.parsed.verb.name
     done: dict[Job, dict[str, Any]] = {}
+    why = "failed elsewhere"
 
     def one(link: Link, job: Job) -> int:
         try:
@@ -26,23 +30,37 @@ def carry_out(asking: Asking, jobs: list[Job], output: Output) -> int:
         asking.stopped |= not told["ok"]
         return int(told.get("code", outcome.OK))
 
+    def interrupted() -> None:
+        nonlocal why
+        why = "was interrupted"
+        asking.stopped = True
+        output.warn("Interrupted: waiting for what is under way, to undo it. Another Ctrl-C gives that up.")
+
+    asking.interrupted = interrupted
     codes = asking.each_host(jobs, output, one)
     if not any(codes) and len(done) == len(jobs):
         for job in jobs:
             output.said(done[job], job.target)
         return outcome.OK
+    if not any(codes):
+        codes.append(outcome.REFUSED)
+    problems = _undo_all(asking, [job for job in jobs if job in done and together.must_undo(done[job])])
     for job in jobs:
-        first = done.get(job)
-        unknown = first is not None and not first["ok"] and together.must_undo(first)
-        problem = _undo(asking, job) if first is not None and together.must_undo(first) else ""
-        if first is not None and not first["ok"] and not (unknown and not problem):
-            output.said(first, job.target)
-            continue
-        told = together.not_done(first, job, verb, problem)
-        if problem:
-            codes.append(int(told["code"]))
+        told = done.get(job)
+        if told is None or told["ok"] or job in problems:
+            told = together.not_done(told, job, verb, problems.get(job, ""), why)
+        codes.append(int(told["code"]) if problems.get(job) else outcome.OK)
         output.said(told, job.target)
     return outcome.combine(codes)
+
+
+def _undo_all(asking: Asking, jobs: list[Job]) -> dict[Job, str]:
+    """Undo what was done, hosts side by side; return why each could not be, empty where it could."""
+    hosts: dict[str, list[Job]] = {}
+    for job in jobs:
+        hosts.setdefault(job.target.host, []).append(job)
+    done = asking.side_by_side(hosts.values(), lambda own: [(job, _undo(asking, job)) for job in own])
+    return dict(pair for pairs in done for pair in pairs)
 
 
 def _undo(asking: Asking, job: Job) -> str:

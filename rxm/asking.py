@@ -48,6 +48,8 @@ class Asking:
             self._identity = Identities(own, settings.principal, hosts).of
         # Set once; read by every host's thread before it begins another command.
         self.stopped = False
+        # Called at the first Ctrl-C, instead of giving up.
+        self.interrupted: Callable[[], None] | None = None
         # What Ctrl-C aborts where the verb is one that goes on without us.
         self.under_way: set[Job] = set()
 
@@ -87,7 +89,7 @@ class Asking:
         return link.run(
             words, self.deadline, changes=verb.changes,
             patience=_SILENCE_SECONDS if endless else None, progress=progress,
-            interrupted=(lambda: self._abort(job)) if verb.name == "migrate" else None, parts=parts,
+            interrupted=(lambda: self._abort(job)) if verb.name == "migrate" else self.interrupted, parts=parts,
         )  # fmt: skip
 
     def structured(
@@ -126,7 +128,7 @@ class Asking:
         """Return what `do` makes of each item, so many at a time as the user wants hosts to be."""
         from rxm import fanout
 
-        interrupted = self._abort_all if self.parsed.verb.name == "migrate" else None
+        interrupted = self._abort_all if self.parsed.verb.name == "migrate" else self.interrupted
         # A host that is followed takes its turn for good.
         most = len(self.hosts) if self.parsed.follows else self.options.fanout or self._settings.fanout
         return fanout.each(items, most, do, interrupted)

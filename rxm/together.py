@@ -31,19 +31,21 @@ def undoing(parsed: Parsed, domain: str) -> Parsed:
     return arguments.parse(verbs.BY_NAME[name], [*words, "--", domain])
 
 
-def not_done(envelope: dict[str, Any] | None, job: Job, verb: str, undone: str) -> dict[str, Any]:
-    """Return the object of a target whose own command did not fail: what became of it, since another one did.
+def not_done(envelope: dict[str, Any] | None, job: Job, verb: str, problem: str, why: str) -> dict[str, Any]:
+    """Return the object of a target whose own command did not fail: what became of it, since the whole did.
 
-    `undone` says why it could not be undone; empty where it was, or nothing had to be.
+    `problem` says why it could not be undone, empty where it was, or nothing had to be; `why` goes on "since it ...".
     """
     host, domain = job.target.host, job.target.domain
     if envelope is None:
-        message = f"'{domain}' was left alone, since the {verb} failed elsewhere."
-    elif undone:
-        message = f"The {verb} of '{domain}' could not be undone after it failed elsewhere: {undone}"
+        message = f"'{domain}' was left alone, since the {verb} {why}."
+    elif problem:
+        message = f"The {verb} of '{domain}' could not be undone after it {why}: {problem}"
+        if not envelope["ok"]:
+            message = f"{envelope['message']} It could not be undone: {problem}"
         return result.failed(host, verb, domain, outcome.UNKNOWN, message)
     elif must_undo(envelope):
-        message = f"The {verb} of '{domain}' was undone, since it failed elsewhere."
+        message = f"The {verb} of '{domain}' was undone, since it {why}."
     else:
-        message = f"'{domain}' stays as it was before, although the {verb} failed elsewhere."
+        message = f"'{domain}' stays as it was before, although the {verb} {why}."
     return result.failed(host, verb, domain, outcome.REFUSED, message)

@@ -22,9 +22,9 @@ class Pair:
         self._env = without_wrapper(env)
         self._prefix = realm.own_hosts_file()
 
-    def rxm(self, *words: str, hosts: str = BOTH, stdin: str = "") -> Answer:
-        """Run rxm with both hosts."""
-        return run_rxm(self._env, "-H", hosts, "-p", str(self.port), *words, stdin=stdin, prefix=self._prefix)
+    def rxm(self, *words: str, hosts: str = BOTH, stdin: str = "", env: dict[str, str] | None = None) -> Answer:
+        """Run rxm with both hosts; `env` is of somebody else, without the wrapper."""
+        return run_rxm(env or self._env, "-H", hosts, "-p", str(self.port), *words, stdin=stdin, prefix=self._prefix)
 
     def on_a_terminal(self, *words: str, hosts: str = BOTH) -> Terminal:
         """Run rxm with both hosts on a terminal."""
@@ -42,7 +42,9 @@ def pair(realm: Realm, alice: dict[str, str], tmp_path_factory: pytest.TempPathF
         directory = tmp_path_factory.mktemp(f"host{number}")
         daemon = Daemon(
             realm, directory, admins=("alice@XMAN.TEST",), listen=f"127.0.0.{number}:{port}",
-            tables=f'[migrate]\nallow = ["{FQDN}", "{SECOND_HOST}"]\n[batch]\nboot_seconds = 0.001\n',
+            tables=f'[migrate]\nallow = ["{FQDN}", "{SECOND_HOST}"]\n[batch]\nboot_seconds = 0.001\n'
+            '[authorize]\nmethods = ["k5login", "principals"]\n'
+            '[authorize.principals]\n"mallory@XMAN.TEST" = ["show", "job-start"]\n',
         )  # fmt: skip
         daemons.append(daemon)
         host = FQDN if number == 1 else SECOND_HOST

@@ -1,7 +1,9 @@
 """The batch verbs against libvirt's test driver: what a scheduler does, what it is told, and what moves."""
 
+import contextlib
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import pytest
 from tests.lab.daemon import Answer, Daemon, assert_one_line
 from tests.lab.descriptions import for_test_driver
 from tests.lab.process import wait_for
+from tests.lab.proxy import Proxy
 from tests.lab.realm import Realm
 from xman import result
 
@@ -57,6 +60,10 @@ class Site:
         """Return what `state` says of one domain."""
         (found,) = self.json("state", name)["result"]["domains"]
         return dict(found)
+
+    def descriptions(self) -> str:
+        """Return all that libvirt has of the domains, metadata included."""
+        return self.rxm("describe", "vm[1-3]").stdout
 
     def size(self, name: str) -> tuple[int, int]:
         """Return the memory in MiB and the CPUs that libvirt shows."""
@@ -141,6 +148,55 @@ def test_a_job_started_twice_is_one_job(site: Site) -> None:
 
     assert (again["ok"], again["changed"]) == (True, False)
     assert len(site.guest("vm1")["jobs"]) == 1
+
+
+def test_of_a_lost_reply_a_job_starts_once(site: Site, hooked: Daemon) -> None:
+    with contextlib.closing(Proxy(hooked.port, lambda number: number == 1)) as proxy:
+        port, hooked.port = hooked.port, proxy.port
+        started = site.json("job-start", "vm1", "--id", "4711", "--owner", "alice")
+        hooked.port = port
+
+    assert (proxy.broken, started["changed"]) == (1, True)
+    assert len(site.guest("vm1")["jobs"]) == 1
+
+
+# Each verb that changes something, in the order of a day.
+DAY = (
+    ("job-start", "vm1", "--id", "4711", "--owner", "alice", "--preemptible"),
+    ("preempt", "vm1"),
+    ("unpreempt", "vm1"),
+    ("freeze", "vm1"),
+    ("defrost", "vm1"),
+    ("job-stop", "vm1", "--id", "4711"),
+    ("maintenance", "on", "new disks"),
+    ("maintenance", "off"),
+)
+
+
+def test_each_verb_says_what_it_would_do_does_it_and_may_be_repeated(site: Site) -> None:
+    """A scheduler that gets no answer asks again, with a request of its own."""
+    last = site.descriptions()
+    for words in DAY:
+        tried = site.rxm(*words, "--dry-run")
+        # Neither that nor the verb before it, when it was repeated.
+        assert (tried.status, tried.stdout[:6], site.descriptions()) == (0, "Would ", last), words
+
+        assert site.json(*words)["changed"] is True, words
+        last = site.descriptions()
+
+        again = site.json(*words)
+        assert (again["ok"], again["changed"]) == (True, False), words
+    assert site.descriptions() == last
+
+
+def test_of_many_at_once_one_gets_the_host(site: Site) -> None:
+    with ThreadPoolExecutor(6) as pool:
+        answers = list(pool.map(lambda number: site.start(f"vm{1 + number % 3}", str(number)), range(6)))
+
+    (winner,) = (name for name, state in site.states().items() if state == "running")
+    assert sorted(site.states().values()) == ["occupied", "occupied", "running"]
+    assert [answer.status for answer in answers] == [0 if f"vm{1 + n % 3}" == winner else 3 for n in range(6)]
+    assert [site.size(f"vm{n}") for n in (1, 2, 3)] == [FULL if f"vm{n}" == winner else PARKED for n in (1, 2, 3)]
 
 
 def test_a_job_stopped_twice_is_no_error(site: Site) -> None:

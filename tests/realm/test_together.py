@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.lab.realm import FQDN, SECOND_HOST
+from tests.lab.realm import FQDN, SECOND_HOST, without_wrapper
 from tests.realm.conftest import Pair
 
 
@@ -57,6 +57,19 @@ def test_in_json_each_target_says_what_became_of_it(hosts: Pair) -> None:
         (FQDN, False, "refused"), (SECOND_HOST, False, "refused"),
     ]  # fmt: skip
     assert answer.objects()[0]["message"] == "The job-start of 'left' was undone, since it failed elsewhere."
+
+
+def test_an_undo_that_fails_is_said(hosts: Pair, mallory: dict[str, str]) -> None:
+    """Mallory may start jobs, and stop none."""
+    start(hosts, "1", f"{SECOND_HOST}:both")
+
+    words = ("--fanout", "1", "job-start", "--id", "2", "--owner", "alice", "left", "right")
+    answer = hosts.rxm(*words, env=without_wrapper(mallory))
+
+    assert answer.status == 9  # unknown and refused
+    assert f"{FQDN}: The job-start of 'left' could not be undone after it failed elsewhere: " in answer.stderr
+    assert f"Error: {SECOND_HOST}: Job 2 cannot start in 'right'" in answer.stderr
+    assert jobs(hosts) == {("both", "1"), ("left", "2")}
 
 
 def test_a_job_that_was_there_before_is_not_undone(hosts: Pair) -> None:

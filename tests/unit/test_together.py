@@ -73,9 +73,14 @@ def test_a_start_is_undone_by_the_stop_of_the_same_job() -> None:
             success(changed=True), "no answer.",
             "The job-start of 'left' could not be undone after it failed elsewhere: no answer.", outcome.UNKNOWN,
         ),
+        (failure(outcome.UNKNOWN), "no answer.", "no It could not be undone: no answer.", outcome.UNKNOWN),
+        (
+            failure(outcome.UNKNOWN), "", "The job-start of 'left' was undone, since it failed elsewhere.",
+            outcome.REFUSED,
+        ),
     ],
 )  # fmt: skip
 def test_what_is_said(envelope: dict[str, Any] | None, problem: str, message: str, code: int) -> None:
-    told = together.not_done(envelope, LEFT, "job-start", problem)
+    told = together.not_done(envelope, LEFT, "job-start", problem, "failed elsewhere")
 
     assert (told["message"], told["code"], told["host"], told["domain"]) == (message, code, "skirit80", "left")
