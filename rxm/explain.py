@@ -9,7 +9,8 @@ from xman.gss import GssError
 _WORDS = {
     gss.NO_TICKET: "you have no Kerberos ticket; run kinit.",
     gss.EXPIRED: "your ticket expired; run kinit.",
-    gss.NO_SERVICE: "the realm has no key for this host's service; is the name right? ({detail})",
+    gss.NO_SERVICE: "the realm has no key for this host's service; is the name right? If so, the host needs a key and a"
+    " keytab. ({detail})",
     gss.WRONG_KEY: "the host's key is not the one that your ticket is for; its keytab must be renewed, or your"
     " ticket is older than the key: run kinit. ({detail})",
     gss.CLOCK_SKEW: "this machine's clock and the host's differ too much for Kerberos; set them by NTP. ({detail})",
@@ -17,6 +18,8 @@ _WORDS = {
     gss.REPLAY: "the host has seen this authentication before; try again. ({detail})",
     gss.OTHER: "Kerberos failed: {detail}",
 }
+# With a client keytab too these are not its fault.
+_NOT_THE_KEYTABS = (gss.CLOCK_SKEW, gss.KDC_UNREACHABLE)
 # Beyond two of a unit the next larger one says enough.
 _UNITS = ((86_400, "days"), (3_600, "h"), (60, "min"), (1, "s"))
 
@@ -29,8 +32,20 @@ def gss_error(error: GssError) -> CredentialsError:
             return CredentialsError(exact(error))
     except (ImportError, AttributeError, OSError, LookupError):
         pass  # not known here: MIT's library is not there, or the peer did not say
-    detail = str(error).rstrip(".")
-    return CredentialsError(_WORDS.get(error.reason, _WORDS[gss.OTHER]).format(detail=detail))
+    return CredentialsError(_WORDS.get(error.reason, _WORDS[gss.OTHER]).format(detail=_detail(error)))
+
+
+def no_identity(error: GssError, client_keytab: str, principal: str) -> CredentialsError:
+    """Return the message where the identity that the configuration asks for is not to be had."""
+    if client_keytab and error.reason not in _NOT_THE_KEYTABS:
+        whose = f" for {principal}" if principal else ""
+        return CredentialsError(
+            f"the client keytab {client_keytab} gives no ticket{whose}; it must be there, readable by you, and hold the"
+            f" key that the realm has. ({_detail(error)})"
+        )
+    if principal and error.reason == gss.NO_TICKET:
+        return CredentialsError(f"you have no Kerberos ticket of {principal}; run kinit {principal}.")
+    return gss_error(error)
 
 
 def span(seconds: float) -> str:
@@ -39,6 +54,10 @@ def span(seconds: float) -> str:
         if seconds >= 2 * unit:
             return f"{seconds // unit:.0f} {name}"
     return f"{seconds:.0f} s"
+
+
+def _detail(error: GssError) -> str:
+    return str(error).rstrip(".")
 
 
 def _expired(error: GssError) -> str:

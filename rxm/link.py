@@ -25,7 +25,7 @@ def initiator(client_keytab: str = "", principal: str = "") -> "Initiator":
     except GssError as error:
         from rxm import explain
 
-        raise explain.gss_error(error) from error
+        raise explain.no_identity(error, client_keytab, principal) from error
 
 
 class Link:

@@ -38,6 +38,11 @@ def expired(realm: Realm) -> dict[str, str]:
     return env
 
 
+def timeless(text: str) -> str:
+    """Return what was said but for the time that goes by between two commands; the test driver's domains use it up."""
+    return re.sub(r'\d{9,}\.\d\b|\d+ s ago|"at":"[^"]*"|"ms":\d+|"age_seconds":\d+|list_age .*', "TIME", text)
+
+
 def use(env: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     """Let this process have the tickets of `env`."""
     for key in ("KRB5_CONFIG", "KRB5CCNAME"):
@@ -225,6 +230,12 @@ def test_a_backend_that_nobody_knows(daemon: Daemon, alice: dict[str, str]) -> N
     [
         ("alice", ["list"]),
         ("alice", ["ping"]),
+        ("alice", ["-j", "list"]),
+        ("alice", ["-j", "ping"]),
+        ("alice", ["-j", "pause", "nope"]),
+        ("alice", ["autostart", "test", "off"]),
+        ("alice", ["version"]),
+        ("alice", ["list", "--long"]),
         ("alice", ["describe", "test"]),
         ("alice", ["pause", "nope"]),
         ("alice", ["list", "--state"]),
@@ -242,9 +253,5 @@ def test_a_command_line_gives_the_same_octets(daemon: Daemon, realm: Realm, who:
     first, second = (daemon.rxm(realm.cache(who) | {VARIABLE: name}, *words) for name in (DIRECT, PYTHON_GSSAPI))
 
     assert first.status == second.status
-    # Time goes by between the two.
-    assert re.sub(r"\d+ s ago", "N s ago", first.stderr) == re.sub(r"\d+ s ago", "N s ago", second.stderr)
-    # The test driver's domains have been running a little longer the second time.
-    assert [line.split()[:5] for line in first.stdout.splitlines()] == [
-        line.split()[:5] for line in second.stdout.splitlines()
-    ]
+    assert (timeless(first.stdout), timeless(first.stderr)) == (timeless(second.stdout), timeless(second.stderr))
+    assert first.stdout or first.stderr

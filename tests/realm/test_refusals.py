@@ -12,6 +12,7 @@ import pytest
 from tests.conftest import PASSWORD
 from tests.lab.daemon import Daemon, assert_one_line, run_rxm
 from tests.lab.realm import DEAD_HOST, UNKEYED, Realm
+from xman.gss.initiators import DIRECT, PYTHON_GSSAPI, VARIABLE
 
 
 @pytest.fixture(autouse=True)
@@ -139,6 +140,48 @@ def test_a_client_keytab_stands_in_for_a_ticket(daemon: Daemon, realm: Realm, tm
     answer = daemon.rxm(realm.cache("none"), "-c", str(config), "-j", "ping")
 
     assert answer.json()["result"]["principal"] == "portal@XMAN.TEST"
+
+
+@pytest.mark.parametrize("backend", [DIRECT, PYTHON_GSSAPI])
+def test_a_client_keytab_that_is_not_there(daemon: Daemon, alice: dict[str, str], tmp_path: Path, backend: str) -> None:
+    config = tmp_path / "rxm.toml"
+    config.write_text(f'client_keytab = "{tmp_path / "none"}"\n')
+
+    # A ticket that happens to be there is somebody else's.
+    answer = daemon.rxm(alice | {VARIABLE: backend}, "-c", str(config), "list")
+
+    assert_one_line(answer, 4, f"the client keytab {tmp_path / 'none'} gives no ticket")
+
+
+def test_a_client_keytab_of_a_key_that_was_changed(daemon: Daemon, realm: Realm, tmp_path: Path) -> None:
+    realm.add_service("stale", str(tmp_path / "stale.keytab"))
+    realm.extract_keytab("stale", str(tmp_path / "new.keytab"))  # makes another key
+    config = tmp_path / "rxm.toml"
+    config.write_text(f'client_keytab = "{tmp_path / "stale.keytab"}"\nprincipal = "stale@XMAN.TEST"\n')
+
+    answer = daemon.rxm(realm.cache("none"), "-c", str(config), "list")
+
+    assert_one_line(answer, 4, "gives no ticket for stale@XMAN.TEST")
+
+
+def test_a_principal_without_a_ticket(daemon: Daemon, alice: dict[str, str], tmp_path: Path) -> None:
+    config = tmp_path / "rxm.toml"
+    config.write_text('principal = "bob@XMAN.TEST"\n')
+
+    assert_one_line(
+        daemon.rxm(alice, "-c", str(config), "list"), 4, "ticket of bob@XMAN.TEST; run kinit bob@XMAN.TEST."
+    )
+
+
+@pytest.mark.parametrize("kdc", ["kdc = 127.0.0.1:1", ""], ids=["away", "named nowhere"])
+def test_no_kdc(daemon: Daemon, realm: Realm, tmp_path: Path, kdc: str) -> None:
+    env = realm.kinit("alice", PASSWORD, "no-kdc")
+    config = tmp_path / "krb5.conf"
+    config.write_text(re.sub(r"\bkdc = \S+", kdc, Path(realm.env["KRB5_CONFIG"]).read_text()))
+
+    answer = daemon.rxm(env | {"KRB5_CONFIG": str(config)}, "list")
+
+    assert_one_line(answer, 4, "no KDC of the realm answers", "krb5.conf")
 
 
 def test_a_wrong_service_key(realm: Realm, alice: dict[str, str], tmp_path: Path) -> None:
