@@ -72,7 +72,14 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
             stdout=subprocess.DEVNULL,
         )  # fmt: skip
         ends.callback(end, staying)
+        wait_for(lambda: _remembers(host), 20, "its connection")
         yield Lab(realm, host, realm.kinit("alice", PASSWORD, "alice"))
+
+
+def _remembers(host: Host) -> bool:
+    """Return whether the next connection sees what this one does to the driver's own domain."""
+    host.virsh("suspend", "test", uri=URI)
+    return host.virsh("domstate", "test", uri=URI).stdout.strip() == "paused"
 
 
 # A crash that is tried once more leaves the first one's domain and directory alone.

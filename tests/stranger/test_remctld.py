@@ -1,8 +1,8 @@
 """Our client drives Debian's remctld."""
 
 import socket
-import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -13,53 +13,11 @@ from rxm.deadline import Deadline
 from rxm.link import Link
 from tests.lab.daemon import run_rxm
 from tests.lab.peer import Peer
-from tests.lab.process import ROOT, end, free_ports, wait_for
 from tests.lab.proxy import Proxy
-from tests.lab.realm import FQDN, Realm
+from tests.lab.realm import FQDN
 from xman.errors import XmanError
 from xman.gss.python_gssapi import Initiator
 from xman.wire import constants as c
-
-REMCTLD = ROOT / ".build" / "remctl-server" / "usr" / "sbin" / "remctld"
-PROGRAM = """\
-#!/bin/sh
-case $1 in
-  status) exit "$2" ;;
-  both) echo out; echo err >&2 ;;
-  large) head -c 200000 /dev/zero | tr '\\0' x ;;
-  size) echo ${#2} ;;
-esac
-"""
-
-
-@pytest.fixture(scope="module")
-def remctld(realm: Realm, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    """A remctld of our own; gives its port."""
-    directory = tmp_path_factory.mktemp("remctld")
-    program = directory / "program"
-    program.write_text(PROGRAM)
-    program.chmod(0o755)
-    configuration = directory / "remctl.conf"
-    # An xmand of another release, for all that rxm can tell.
-    old = directory / "old"
-    old.write_text('#!/bin/sh\necho \'{"xman":1,"ok":true,"result":{"xmand_version":"0.0.7"}}\'\n')
-    old.chmod(0o755)
-    counting = directory / "counting"
-    counting.write_text(f"#!/bin/sh\necho once >>{directory / 'times'}\n")
-    counting.chmod(0o755)
-    configuration.write_text(
-        f"try ALL {program} princ:alice@XMAN.TEST\nversion ALL {old} princ:alice@XMAN.TEST\n"
-        f"destroy ALL {counting} princ:alice@XMAN.TEST\ninfo ALL {program} princ:alice@XMAN.TEST\n"
-    )
-    port = free_ports(1)
-    server = subprocess.Popen(
-        [str(REMCTLD), "-m", "-F", "-S", "-p", str(port), "-b", "127.0.0.1", "-f", str(configuration),
-         "-k", realm.keytab, "-P", str(directory / "pid")],
-        env=realm.env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    wait_for(lambda: (directory / "pid").exists(), 20, "remctld's start")
-    yield port
-    end(server)
 
 
 @pytest.fixture
@@ -149,10 +107,10 @@ def test_a_server_that_is_not_xmand(remctld: int, mallory: dict[str, str]) -> No
 
 
 def test_a_change_whose_reply_was_lost_is_not_asked_for_again_where_no_xmand_listens(
-    remctld: int, alice: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+    remctld: int, alice: dict[str, str], directory: Path
 ) -> None:  # fmt: skip
     """Only an xmand knows by the id that it has made it already."""
-    times = tmp_path_factory.getbasetemp() / "remctld0" / "times"
+    times = directory / "times"
     proxy = Proxy(remctld, lambda number: number == 1)
 
     answer = run_rxm(alice, "-H", FQDN, "-p", str(proxy.port), "destroy", "vm1")

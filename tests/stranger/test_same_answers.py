@@ -4,9 +4,6 @@ import pytest
 
 from tests.lab.daemon import Daemon
 from tests.lab.peer import Peer
-from tests.stranger.test_remctld import remctld
-
-__all__ = ["remctld"]  # the fixture
 
 NONSENSE = b"\x00\x00\x00\x01\x00\x00\x00\x08nonsense"
 UNKNOWN = b"\x02\x05\x00\x00\x00\x05\x00\x00\x00\x0fUnknown command"
