@@ -95,7 +95,8 @@ def create_app(settings: Settings, engine: Engine) -> Flask:
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     for function in (
         languages.ago, languages.moment, languages.number, languages.octets, legend.sign, words.verb, words.effect,
-        words.label, words.problem, words.report_age, words.action_state, words.outcome_class, words.cannot_act,
+        words.label, words.asked, words.problem, words.report_age, words.action_state, words.outcome_class,
+        words.cannot_act,
     ):  # fmt: skip
         app.jinja_env.filters[function.__name__] = function
     app.context_processor(

@@ -11,11 +11,15 @@ MEMORY, VCPUS, HOST, ON_OFF, SECONDS, FLAG = "memory", "vcpus", "host", "on-off"
 
 @dataclass(frozen=True)
 class Field:
-    """One word or option that a person adds to a verb: `option` is empty for an argument."""
+    """One word or option that a person adds to a verb: `option` is empty for an argument.
+
+    `usual` is of a flag: whether it is set before anybody has chosen.
+    """
 
     name: str
     kind: str
     option: str = ""
+    usual: bool = False
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,11 @@ OFFERS = tuple(
         Offer("vcpu-set", fields=(Field("vcpus", VCPUS),)),
         Offer(
             "migrate",
-            fields=(Field("destination", HOST), Field("live", FLAG, "--live"), Field("force", FLAG, "--force")),
+            fields=(
+                Field("destination", HOST),
+                Field("live", FLAG, "--live", usual=True),
+                Field("force", FLAG, "--force"),
+            ),
         ),
         Offer("autostart", fields=(Field("autostart", ON_OFF),)),
         Offer("destroy", hurts=True),

@@ -59,6 +59,19 @@ def label(field: offers.Field) -> str:
     }.get(field.name, field.name)
 
 
+def asked(question: str) -> str:
+    """Return the heading of what a host can be asked just now."""
+    return {
+        "info": _("Facts (info)"),
+        "usage": _("Load, memory, pools now"),
+        "messages": _("Messages (dmesg)"),
+        "version": _("Versions"),
+        "description": _("Description (XML)"),
+        "statistics": _("Statistics now"),
+        "log": _("Who did what (audit)"),
+    }[question]
+
+
 def problem(row: dict[str, Any]) -> str:
     """Return in a word or two why a host's report is old, empty where there is no reason known."""
     code = row.get("code")

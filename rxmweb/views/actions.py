@@ -108,7 +108,10 @@ def _ask_back(offer: offers.Offer, found: list[dict[str, Any]], wrong: str = "",
         "verb": offer.verb, "targets": found, "jobs": sum(len(row["jobs"]) for row in found) if offer.hurts else 0,
         "stale": sum(row["freshness"] != fleet.FRESH for row in found), "wrong": wrong,
     }  # fmt: skip
-    return reply("confirm.html", data, status, offer=offer, host_names=known_hosts, given=request.form)
+    # What the form has says what the person chose only where it was shown before.
+    return reply(
+        "confirm.html", data, status, offer=offer, host_names=known_hosts, given=request.form, again=bool(wrong)
+    )
 
 
 def _chosen() -> list[dict[str, Any]]:

@@ -35,10 +35,12 @@ def machine(host: str, uuid: str) -> Any:
         done = actions.latest(connection, uuid=uuid, most=10)
         busy = actions.running(connection).get((host, uuid), "")
     shown = [{key: action[key] for key in ("id", "principal", "verb", "reason", "state", "created")} for action in done]
+    # A machine of this morning has its plots from then on.
+    since = max(since, past[0]["at"]) if past else since
     return reply(
         "machine.html", {"domain": found | {"busy": busy}, "actions": shown},
-        offers=offers.for_state(found["state"], found["reason"]), plots=plots.of_domain(past, since, g.now),
-        questions=asking.known(_QUESTIONS),
+        offers=offers.for_state(found["state"], found["reason"]), questions=asking.known(_QUESTIONS),
+        plots=plots.of_domain(past, since, g.now), since=since,
     )  # fmt: skip
 
 

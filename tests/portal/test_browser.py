@@ -233,3 +233,38 @@ def test_a_browser_that_does_not_delegate_is_told_what_to_do(playwright: Playwri
         page.get_by_role("link", name="What to do").click()
 
         expect(page.locator("main")).to_contain_text("AuthNegotiateDelegateAllowlist")
+
+
+def test_two_people_at_once_of_whom_one_is_denied(
+    playwright: Playwright, site: Site, context: BrowserContext, page: Page
+) -> None:
+    mallory = site.realm.kinit("mallory", PASSWORD, "browser-mallory", "-f")
+    with browser(playwright, site.realm, site.directory / "mallory", mallory) as opened:
+        pages = {"alice": page, "mallory": site.open(opened)}
+        for one in pages.values():
+            one.get_by_label(f"Choose vm1 on {FQDN}").check()
+            one.get_by_label("Action").select_option("pause")
+            one.get_by_role("button", name="Go on").click()
+        for one in pages.values():
+            one.get_by_role("button", name="Pause").click()
+
+        expect(pages["alice"].locator(".standing")).to_contain_text("done")
+        expect(pages["mallory"].locator(".standing")).to_contain_text("failed")
+        expect(pages["mallory"].locator("tr.bad")).to_contain_text("denied")
+        expect(pages["mallory"].locator("tr.bad")).to_contain_text("mallory@XMAN.TEST may not use pause here")
+    assert site.first.rxm(site.alice, "unpause", "vm1").status == 0
+
+
+def test_a_stale_row_is_grey_says_why_and_can_be_acted_on(site: Site, page: Page) -> None:
+    """The last one: the second host does not come back."""
+    site.second.stop()
+    stale = page.locator("tr.stale", has_text=SECOND_HOST)
+    expect(stale).to_contain_text("unreachable", timeout=20_000)
+
+    page.get_by_label(f"Choose test on {SECOND_HOST}").check()
+    page.get_by_label("Action").select_option("pause")
+    page.get_by_role("button", name="Go on").click()
+    expect(page.locator(".stale-note")).to_contain_text("is old")
+    page.get_by_role("button", name="Pause").click()
+
+    expect(page.locator("tr.bad")).to_contain_text("unreachable")

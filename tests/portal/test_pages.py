@@ -458,6 +458,18 @@ def test_a_field_that_cannot_be_read_is_asked_for_again(alice: Visitor, vm: str)
     assert 'value="why"' in page.text
 
 
+def test_a_migration_keeps_the_machine_running_and_forces_nothing_unless_it_is_said(alice: Visitor, vm: str) -> None:
+    fields = {"verb": "migrate", "target": key(machines(alice)[vm])}
+
+    def checked(page: Page) -> list[str]:
+        return re.findall(r'type="checkbox" name="(\w+)" value="yes" checked', page.text)
+
+    assert checked(alice.post("/confirm", fields)) == ["live"]
+    # What was chosen is kept where another field has to be mended.
+    assert checked(alice.post("/actions", fields | {"destination": "a b", "force": "yes"})) == ["force"]
+    assert checked(alice.post("/actions", fields | {"destination": ""})) == []
+
+
 def test_an_action_outlives_both_processes(site: Site, alice: Visitor, vm: str) -> None:
     row = machines(alice)[vm]
     fields = {"verb": "shutdown", "target": key(row), "force_after": "3"}

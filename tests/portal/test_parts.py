@@ -9,7 +9,7 @@ from babel.messages.pofile import read_po
 from flask import Flask, g
 from jinja2.ext import babel_extract
 
-from rxmweb import languages, legend, offers, plots, report, settings
+from rxmweb import languages, legend, metrics, offers, plots, report, settings, store
 from rxmweb.offers import BY_VERB
 from tests.lab.process import ROOT
 from xman import states
@@ -189,6 +189,28 @@ def test_every_state_has_its_colour() -> None:
 
     for state in (*states.STATES, report.OUTSIDE):
         assert re.search(rf"\.s-{state}\b", sheet), state
+
+
+def test_alerts_ask_for_what_the_portal_says(tmp_path: Path) -> None:
+    text = (ROOT / "etc" / "prometheus" / "xman.rules.yml").read_text()
+    engine = store.open_store(f"sqlite:///{tmp_path / 'portal.db'}")
+    said = {family.name for family in metrics.Fleet(engine, 60.0, 0.0).collect()}
+    expressions = re.findall(r"^ +expr: (.+)$", text, re.MULTILINE)
+
+    assert len(expressions) == text.count("- alert: ") > 3
+    for expression in expressions:
+        assert expression.count("(") == expression.count(")")
+        named = set(re.findall(r"xman_\w+", expression))
+        assert named
+        assert named <= said, expression
+
+
+def test_an_action_that_ends_unknown_has_grown_from_none(tmp_path: Path) -> None:
+    engine = store.open_store(f"sqlite:///{tmp_path / 'portal.db'}")
+    families = {family.name: family for family in metrics.Fleet(engine, 60.0, 0.0).collect()}
+
+    kept = {sample.labels["state"]: sample.value for sample in families["xman_portal_actions"].samples}
+    assert kept == {"queued": 0, "running": 0, "done": 0, "failed": 0, "unknown": 0}
 
 
 def load(tmp_path: Path, text: str) -> settings.Settings:
