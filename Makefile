@@ -16,7 +16,7 @@ MODULES = $(PREFIX)/lib/xman
 UNITS = $(PREFIX)/lib/systemd/system
 INSTALLED = $(addprefix $(DESTDIR)$(MODULES)/,xman rxm rxmweb xmand)
 
-.PHONY: help demo screenshots test test-xen test-deb soak bench bench-attack deb lint types install clean
+.PHONY: help demo screenshots test test-xen test-deb soak mutants bench bench-attack deb lint types install clean
 
 help:
 	@echo 'make demo                   the main job on this machine, in a throw-away realm, without a hypervisor'
@@ -29,6 +29,7 @@ help:
 	@echo 'make install                all commands under PREFIX ($(PREFIX)), with compiled modules and man pages'
 	@echo 'make test-xen               the verbs on two real Xen hosts in QEMU (10 minutes, 3 GB of memory)'
 	@echo 'make soak                   what make test does of leaks, fuzzing and faults, at length'
+	@echo 'make mutants                does a test notice each way to break the batch states? (a few minutes)'
 	@echo 'make screenshots            the pictures of the portal in docs/, anew'
 	@echo 'make clean                  remove what these made'
 
@@ -67,6 +68,12 @@ soak: export XMAN_STEPS ?= 500
 soak:
 	@tests/lab/setup.sh test
 	@$(PYTHON) -m pytest tests/realm/test_leaks.py tests/realm/test_token_fuzz.py tests/hypervisor/test_chaos.py $(PYTEST_ARGS)
+
+# Two quiet minutes; coverage and mutmut are installed for this alone.
+mutants:
+	@tests/lab/setup.sh test
+	@$(PYTHON) -m pip -q --disable-pip-version-check --no-input install -e '.[mutants]'
+	@$(PYTHON) -m tests.lab.mutants
 
 lint:
 	@.venv/bin/ruff check .
