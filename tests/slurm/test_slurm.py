@@ -141,6 +141,10 @@ def test_a_guest_that_never_comes_up_costs_its_node_only(site: Site, submitted: 
     assert site.cluster.job(submitted["broken"])["JobState"] == "PENDING"
     wait_for(lambda: any("broken1" in line for line in calls(site, "suspend")), SECONDS, "ResumeFailProgram")
 
+    site.cluster.run("scancel", submitted["broken"])
+    assert site.cluster.run("scontrol", "update", "NodeName=broken1", "State=RESUME").status == 0
+    wait_for(lambda: not is_down(site, "broken1"), SECONDS, "broken1 back, as the guide has it")
+
 
 def test_a_host_that_does_not_answer_drains_its_node(site: Site) -> None:
     site.lose_the_host()
