@@ -26,7 +26,7 @@ _RUNNER = f"env PYTHONPATH=common {shlex.join([sys.executable, *_PYTEST])} || ex
 _MUTMUT = str(Path(sys.executable).with_name("mutmut"))
 # mutmut's words for what became of a mutant; the tests fail of a suspicious one too, only more slowly.
 _FOUND = ("killed", "suspicious", "timeout")
-_SURVIVED = "survived"
+_SURVIVED, _UNTRIED = "survived", "untested"
 
 
 def main() -> int:
@@ -36,6 +36,9 @@ def main() -> int:
         return 1
     run = ["run", "--no-progress", "--paths-to-mutate", SUBJECT, "--tests-dir", TESTS]
     _mutmut(*run, "--runner", shlex.join(["sh", "-c", _RUNNER]))
+    if untried := _ids(_UNTRIED):
+        print(f"mutmut gave up: {len(untried)} mutants were not tried")
+        return 1
     left = {_difference(number) for number in _ids(_SURVIVED)}
     known = explained(EXPLAINED.read_text())
     found = sum(len(_ids(status)) for status in _FOUND)
