@@ -28,6 +28,10 @@ COMMANDS = (
     ["pause", "recorded"], ["pause", "--rid=00112233445566778899aabbccddeeff", "recorded"],
     ["unpause", "--reason=why not", "--timeout=20", "recorded"],
     ["mem-set", "recorded", "256"], ["vcpu-set", "recorded", "2"], ["autostart", "recorded", "on"],
+    ["state", "recorded"], ["job-list"], ["wait", "--for=running", "recorded"], ["stats", "--host"],
+    ["suspend", "recorded"], ["resume", "recorded"], ["log", "recorded"], ["events", "recorded"], ["dmesg"],
+    ["maintenance", "on", "--", "for the record"], ["start", "--paused", "recorded"], ["maintenance", "off"],
+    ["preempt", "recorded"], ["defrost", "recorded"], ["migrate", "recorded", "elsewhere"],
     ["destroy", "recorded"], ["start", "recorded"], ["shutdown", "--wait", "recorded"], ["delete", "recorded"],
     ["describe", "recorded"], ["list", "--state=nonsense"], ["frobnicate"],
 )  # fmt: skip
