@@ -204,7 +204,7 @@ def test_json_is_answered_in_json_even_where_the_words_are_wrong(bench: Bench) -
 def test_a_call_that_hangs_is_given_up_and_its_end_is_logged_late(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, verb: str, words: list[bytes], status: int, says: bytes
 ) -> None:
-    bench = Bench(tmp_path, read_seconds=0.1, change_seconds=0.1)
+    bench = Bench(tmp_path, read_seconds=0.5, change_seconds=0.5)
     goes_on, ended = threading.Event(), threading.Event()
 
     def hang(_call: Call) -> Result:
@@ -225,7 +225,7 @@ def test_a_call_that_hangs_is_given_up_and_its_end_is_logged_late(
 
 
 def test_what_waited_too_long_for_a_thread_is_not_done_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    bench = Bench(tmp_path, workers=1, read_seconds=0.1, change_seconds=0.1)
+    bench = Bench(tmp_path, workers=1, read_seconds=0.5, change_seconds=0.5)
     goes_on = threading.Event()
     handle(monkeypatch, "ping", lambda _call: Result(changed=goes_on.wait(SOON)))
     done = keep_calls(monkeypatch, "pause")
