@@ -1,7 +1,7 @@
 """Real Xen hosts: hypervisor, Domain-0 and libvirt's driver for it, in QEMU, from what tests/lab/xen.sh made.
 
 Everything is emulated: QEMU's own CPU has what Xen asks of AMD's (SVM and nested paging), so that PVH guests run beside
-PV. A host takes 1.3 GB of memory and half a minute to boot on a quiet machine, minutes on a loaded one.
+PV. A host takes 2 GB of memory and half a minute to boot on a quiet machine, minutes on a loaded one.
 """
 
 import subprocess
