@@ -44,14 +44,16 @@ class Raw:
         return [1, 1]
 
 
-def call(raw: Raw, *flags: str) -> Any:
+def call(raw: Raw, *flags: str, suspend_after: float | None = None) -> Any:
     """Return a call of migrate."""
 
     @contextlib.contextmanager
     def changing(_purpose: str) -> Iterator[Domain]:
         yield Domain(raw)
 
-    parsed = SimpleNamespace(flag=lambda name: name in flags, text=lambda _name: "h2", seconds=lambda _name: None)
+    parsed = SimpleNamespace(
+        flag=lambda name: name in flags, text=lambda _name: "h2", seconds=lambda _name: suspend_after
+    )
     settings = SimpleNamespace(
         migrate=SimpleNamespace(allow=("h2",), uri="xen://{host}/", clear=False),
         limits=Limits(),
@@ -64,9 +66,11 @@ def moved(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     """What was begun: whether each migration was live."""
     begun: list[bool] = []
 
-    def record(*_words: object, live: bool, **_options: object) -> dict[str, Any]:
+    def record(*_words: object, live: bool, suspend_after: float | None, **_options: object) -> dict[str, Any]:
         begun.append(live)
-        return {"seconds": 1.0, "transferred": 0}
+        return {"seconds": 1.0, "transferred": 0} | (
+            {} if suspend_after is None else {"suspended_after": suspend_after}
+        )
 
     monkeypatch.setattr(migration, "migrate", record)
     monkeypatch.setattr(metadata, "read", lambda _domain: Metadata())
@@ -101,3 +105,15 @@ def test_a_xen_with_shadow_paging_moves_it_live(moved: list[bool], monkeypatch: 
     migrate.migrate(call(Raw("Xen", "xen"), "live"))
 
     assert moved == [True]
+
+
+@pytest.mark.usefixtures("moved")
+@pytest.mark.parametrize(
+    ("driver", "says"),
+    [("Xen", "Xen ends a live migration by itself"), ("QEMU", "It was paused after 5.0 s")],
+)
+def test_xen_is_left_to_end_a_live_migration(driver: str, says: str) -> None:
+    result = migrate.migrate(call(Raw(driver, "hvm"), "live", suspend_after=5.0))
+
+    assert ("suspended_after" in result.data) == (driver == "QEMU")
+    assert says in result.notes[0]

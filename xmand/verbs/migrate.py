@@ -17,6 +17,8 @@ from xmand.virt.jobs import abort_job
 # A plain name or address. HOST becomes a part of libvirt's URI, which can name programs to run (`?command=`): nothing
 # that could end the host's part may pass.
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.:-]{0,253}[A-Za-z0-9])?")
+# xc_domain_save's policy: after five rounds the guest stands still for the rest.
+_XEN_ENDS = "Xen ends a live migration by itself; --suspend-after changed nothing."
 
 
 def migrate(call: Call) -> Result:
@@ -40,6 +42,10 @@ def migrate(call: Call) -> Result:
             _require_dirty_pages(domain)
         if not call.parsed.flag("force"):
             _require_no_second_owner(domain)
+        notes: tuple[str, ...] = ()
+        if suspend_after is not None and domain.on_xen():
+            # Nor could it be paused: libvirt lets nothing at a domain that it migrates, and keeps who asks waiting.
+            suspend_after, notes = None, (_XEN_ENDS,)
         template = settings.uri or migration.default_uri(call.writer)
         host = f"[{destination}]" if ":" in destination else destination
         data = migration.migrate(
@@ -53,7 +59,8 @@ def migrate(call: Call) -> Result:
             progress=call.progress,
         )
         paused = data.get("suspended_after")
-        notes = (f"It was paused after {paused} s, so that the migration ended.",) if paused is not None else ()
+        if paused is not None:
+            notes = (f"It was paused after {paused} s, so that the migration ended.",)
         return Result({"to": destination} | data, changed=True, domain=domain.name, notes=notes)
 
 

@@ -55,15 +55,20 @@ class Domain:
             number = int(self.raw.ID())
         return None if number < 0 else number
 
+    def on_xen(self) -> bool:
+        """Whether this is a host of Xen's."""
+        with reading(self.name):
+            return bool(self._connection.getType() == driver.XEN)
+
     def privileged(self) -> bool:
         """Whether it is Xen's Domain-0, the host itself: only its size may be changed."""
         with reading(self.name):
-            return bool(self.raw.ID() == 0 and self._connection.getType() == driver.XEN)
+            return self.on_xen() and bool(self.raw.ID() == 0)
 
     def paravirtual(self) -> bool:
         """Whether it is a PV guest of Xen's, whose paging is Xen's own; PVH and HVM guests have a machine's."""
         with reading(self.name):
-            return bool(self._connection.getType() == driver.XEN and self.raw.OSType() in ("xen", "linux"))
+            return self.on_xen() and self.raw.OSType() in ("xen", "linux")
 
     def arriving(self) -> bool:
         """Whether a migration has begun to bring it here, and its guest is not here yet."""
