@@ -15,6 +15,8 @@ from xman import outcome
 
 QUEUED, RUNNING, DONE, FAILED, UNKNOWN = "queued", "running", "done", "failed", "unknown"
 ENDED = (DONE, FAILED, UNKNOWN)
+# What stops an action of MIGRATE: rxm's words, which are its verb here, so that each is told from the other.
+MIGRATE, ABORT = "migrate", "migrate --abort"
 # What one action may be for: what still fits one command line, and a page on which a person can read the targets.
 MOST_TARGETS = 1000
 _SHOWN = 100
@@ -52,7 +54,14 @@ class Request:
             return [*own, "-H", self.targets[0].host, self.verb, *self.options, "--", "-", *self.arguments]
         if not self.targets[0].uuid:
             return [*own, "-H", self.targets[0].host, self.verb, *self.options, "--", *self.arguments]
-        return [*own, self.verb, *self.options, "--", *(target.word() for target in self.targets), *self.arguments]
+        return [
+            *own,
+            *self.verb.split(),
+            *self.options,
+            "--",
+            *(target.word() for target in self.targets),
+            *self.arguments,
+        ]
 
 
 def add(engine: Engine, request: Request, portal: str, identifier: str = "") -> str:

@@ -24,6 +24,7 @@ def verb(name: str) -> str:
         "mem-set": _("Set memory"),
         "vcpu-set": _("Set CPUs"),
         "migrate": _("Migrate"),
+        actions.ABORT: _("Abort the migration"),
         "autostart": _("Start with the host"),
         "destroy": _("Destroy"),
         "delete": _("Delete"),

@@ -62,6 +62,28 @@ def all_actions() -> Any:
 @pages.get("/actions/<identifier>")
 def one_action(identifier: str) -> Any:
     """Show an action with the result for each target."""
+    found = _visible(identifier)
+    shown = {key: value for key, value in found.items() if key not in ("pid", "begun", "input", "words")}
+    over, live = found["state"] in actions.ENDED, bool(request.headers.get("HX-Request"))
+    figures = progress.parse(found["progress"]) if len(found["results"]) == 1 and not over else None
+    template = "action-part.html" if live else "action.html"
+    response = reply(template, {"action": shown}, over=over, figures=figures)
+    if live and over:
+        response.headers["HX-Refresh"] = "true"  # the whole page, which asks no more
+    return response
+
+
+@pages.post("/actions/<identifier>/abort")
+def abort_migration(identifier: str) -> Any:
+    """Stop a migration that is under way, whoever asked for it, as the person: nothing is lost by that."""
+    found = _visible(identifier)
+    targets = [Target(row["host"], row["uuid"], row["name"]) for row in found["results"] if row["ok"] is None]
+    if found["verb"] != actions.MIGRATE or found["state"] != actions.RUNNING or not targets:
+        return fail(409, _("There is no migration under way that could be aborted."))
+    return queue(Request(g.session.principal, actions.ABORT, targets))
+
+
+def _visible(identifier: str) -> dict[str, Any]:
     here = portal()
     with here.engine.connect() as connection:
         found = actions.get(connection, identifier)
@@ -71,14 +93,7 @@ def one_action(identifier: str) -> Any:
         )  # fmt: skip
     if found is None or not allowed:
         abort(404)
-    shown = {key: value for key, value in found.items() if key not in ("pid", "begun", "input", "words")}
-    over, live = found["state"] in actions.ENDED, bool(request.headers.get("HX-Request"))
-    figures = progress.parse(found["progress"]) if len(found["results"]) == 1 and not over else None
-    template = "action-part.html" if live else "action.html"
-    response = reply(template, {"action": shown}, over=over, figures=figures)
-    if live and over:
-        response.headers["HX-Refresh"] = "true"  # the whole page, which asks no more
-    return response
+    return found
 
 
 def queue(wanted: Request) -> Any:

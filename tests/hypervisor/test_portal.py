@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import Page, expect, sync_playwright
 
 from tests.conftest import PASSWORD
 from tests.hypervisor.conftest import Lab
@@ -14,7 +14,19 @@ SECOND = "hv2.xman.test"
 _TRIES = 5
 
 
-def test_migrate_with_progress(lab: Lab, tmp_path: Path) -> None:
+def migrate(page: Page, url: str, name: str) -> None:
+    """Ask for a migration to the second host, from the machine's page."""
+    for _ in range(_TRIES):
+        answer = page.goto(f"{url}/?q=name:{name}")
+        if answer is not None and answer.status != 401:
+            break
+    page.get_by_role("link", name=name, exact=True).click(timeout=30_000)
+    page.get_by_role("button", name="Migrate").click()
+    page.get_by_label("Destination host").fill(SECOND)
+    page.get_by_role("button", name="Migrate").click()
+
+
+def test_migrate_with_progress_and_abort(lab: Lab, tmp_path: Path) -> None:
     if reason := why_not(lab.realm):
         pytest.skip(reason)
     guest = lab.boot("batch-seen")  # of those that the hosts' `state` is about
@@ -30,18 +42,19 @@ def test_migrate_with_progress(lab: Lab, tmp_path: Path) -> None:
             browser(playwright, lab.realm, tmp_path / "alice", alice, prefix=lab.first.prefix) as opened,
         ):
             page = opened.pages[0]
-            for _ in range(_TRIES):
-                answer = page.goto(f"{portal.url}/?q=name:{guest.name}")
-                if answer is not None and answer.status != 401:
-                    break
-            page.get_by_role("link", name=guest.name, exact=True).click(timeout=30_000)
-            page.get_by_role("button", name="Migrate").click()
-            page.get_by_label("Destination host").fill(SECOND)
-            page.get_by_role("button", name="Migrate").click()
+            migrate(page, portal.url, guest.name)
 
             expect(page.locator(".standing")).to_contain_text("running")
             expect(page.locator("progress")).to_be_visible(timeout=60_000)
             expect(page.locator(".progress")).to_contain_text("MiB left")
+            under_way = page.url
+            page.get_by_role("button", name="Abort the migration").click()
+            expect(page.locator(".standing")).to_contain_text("done", timeout=30_000)
+            page.goto(under_way)
+            expect(page.locator(".standing")).to_contain_text("failed", timeout=30_000)
+            expect(page.get_by_role("button", name="Abort the migration")).to_have_count(0)
+
+            migrate(page, portal.url, guest.name)
             lab.first.virsh("migrate-setspeed", guest.name, "1000")
             expect(page.locator(".standing")).to_contain_text("done", timeout=90_000)
 

@@ -118,6 +118,12 @@ def test_rxm_gets_uuids_the_reason_and_the_persons_cache(stage: Stage) -> None:
     assert env["KRB5_CLIENT_KTNAME"] == "FILE:/nonexistent/keytab"
 
 
+def test_a_migration_is_aborted_by_rxms_words(stage: Stage) -> None:
+    words = Request("alice@R", actions.ABORT, TARGETS, reason="too slow").words()
+
+    assert words == ["--reason=too slow", "migrate", "--abort", "--", "h1:u1", "h2:u2"]
+
+
 def test_each_target_has_its_own_result(stage: Stage) -> None:
     stage.script(f"echo '{said('h2', 'vm2', **DENIED)}'; echo '{said('h1', 'vm1')}'")
     identifier = stage.ask()

@@ -470,6 +470,16 @@ def test_a_migration_keeps_the_machine_running_and_forces_nothing_unless_it_is_s
     assert checked(alice.post("/actions", fields | {"destination": ""})) == []
 
 
+def test_what_is_no_migration_under_way_cannot_be_aborted(alice: Visitor, vm: str) -> None:
+    action = over(alice, alice.post("/actions", {"verb": "unpause", "target": key(machines(alice)[vm])}))
+
+    assert "/abort" not in alice.get(f"/actions/{action['id']}").text
+    page = alice.post(f"/actions/{action['id']}/abort", {})
+    assert page.status == 409
+    assert "no migration under way" in page.text
+    assert alice.get(f"/actions/{action['id']}/abort").status == 405
+
+
 def test_an_action_outlives_both_processes(site: Site, alice: Visitor, vm: str) -> None:
     row = machines(alice)[vm]
     fields = {"verb": "shutdown", "target": key(row), "force_after": "3"}
