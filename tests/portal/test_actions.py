@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pytest
 from sqlalchemy import Engine, event, func, select
@@ -392,24 +392,39 @@ def test_a_database_that_is_away_for_a_moment_ends_neither_part(stage: Stage, mo
         thread.join(20)
 
 
-def test_lines_are_not_kept_waiting_for_the_next_one() -> None:
+@contextlib.contextmanager
+def pipe() -> Iterator[tuple[BinaryIO, Callable[[bytes], int]]]:
+    """Yield a pipe's end to read from, and what writes to it; it is closed in good time: nobody waits for ever."""
     reading, writing = os.pipe()
+    closing = threading.Timer(10.0, os.close, (writing,))
+    closing.start()
     with os.fdopen(reading, "rb") as stream:
-        found = child.batches(stream, 100, 0.05)
-        os.write(writing, b"a\nb\nc")
-        assert next(found) == [b"a", b"b"]
-        os.write(writing, b"d\ne")
-        assert next(found) == [b"cd"]
+        yield stream, lambda data: os.write(writing, data)
+        closing.cancel()
         os.close(writing)
-        assert list(found) == [[b"e"]]
+
+
+def test_lines_are_not_kept_waiting_for_the_next_one() -> None:
+    with pipe() as (stream, write):
+        found = child.batches(stream, 100, 0.05)
+        write(b"a\nb\nc")
+        assert next(found) == [b"a", b"b"]
+        write(b"d\ne")
+        assert next(found) == [b"cd"]
 
 
 def test_many_lines_are_not_kept_at_all() -> None:
-    reading, writing = os.pipe()
-    with os.fdopen(reading, "rb") as stream:
-        os.write(writing, b"a\nb\nc\n")
+    with pipe() as (stream, write):
+        write(b"a\nb\nc\n")
         assert next(child.batches(stream, 3, 600.0)) == [b"a", b"b", b"c"]
-        os.close(writing)
+
+
+def test_a_last_line_without_an_end_is_one_too() -> None:
+    reading, writing = os.pipe()
+    os.write(writing, b"a\nb")
+    os.close(writing)
+    with os.fdopen(reading, "rb") as stream:
+        assert list(child.batches(stream, 100, 600.0)) == [[b"a", b"b"]]
 
 
 def test_a_collector_whose_rxm_hangs_goes_on(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
