@@ -42,7 +42,8 @@ class Output:
         if len(hosts) < 2 or self._quiet or self._json or not sys.stderr.isatty():
             return
         with self._lock:
-            self._shown().expect(hosts)
+            if not self._closed:
+                self._shown().expect(hosts)
 
     def ended(self, host: str) -> None:
         """Say that a host has ended, or one of several parts of what it has to do."""
