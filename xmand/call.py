@@ -17,6 +17,7 @@ from xmand.ring import Ring
 from xmand.settings import Settings
 from xmand.virt.domain import Domain, find
 from xmand.virt.driver import CHANGE, MORE_READERS, READ, Connection, Driver
+from xmand.virt.jobs import leaving
 
 
 @dataclass(frozen=True)
@@ -100,8 +101,8 @@ class Call:
         """Give the DOMAIN of a verb that changes it, locked against other changes.
 
         Raises NoSuchDomainError, UsageError (an id for a verb that loses data), RefusedError (busy, Xen's own domain,
-        or one that is still arriving and may only be destroyed), and UnknownOutcomeError where libvirt is lost once
-        something was changed.
+        or one on its way from or to another host, which may only be destroyed), and UnknownOutcomeError where libvirt
+        is lost once something was changed.
         """
         connection = self.host.driver.connection(purpose)
         domain = find(connection, self.parsed.text("DOMAIN"), allow_id=not self.verb.loses_data)
@@ -114,6 +115,9 @@ class Call:
                     f"Domain '{domain.name}' is arriving by a migration from another host; its guest is not here yet."
                     " Where that migration is over and the guest runs on its source, destroy this one."
                 )
+            # Somebody else's, or one that outlived the xmand that began it, and its lock.
+            if self.verb.name != "destroy" and leaving(domain):
+                raise RefusedError("The domain is busy: migrating.")
             yield domain
 
 

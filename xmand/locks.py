@@ -13,6 +13,8 @@ from xman.verbs import BY_NAME
 _LONG = {"migrate": "migrating"}
 # Who stands behind so many would hardly have its turn in time.
 _MOST_WAITING = 8
+# For so long a verb is remembered though others came after it; libvirt's events are not later than that.
+_RECENT_SECONDS = 5.0
 # More domains than a host has.
 _MOST_RELEASED = 4096
 
@@ -24,16 +26,15 @@ class DomainLocks:
         self._changed = threading.Condition()
         self._holders: dict[str, str] = {}
         self._queues: dict[str, deque[object]] = {}
-        # Which verb released a key last, and when (time.monotonic()); the oldest goes first.
-        self._released: dict[str, tuple[str, float]] = {}
+        # Which verbs released a key lately, and when (time.monotonic()); the key released longest ago goes first.
+        self._released: dict[str, dict[str, float]] = {}
 
     def lately(self, key: str) -> list[tuple[str, float]]:
-        """Return the verbs that hold `key` (0.0), and held it last (the seconds since then)."""
+        """Return the verb that holds `key` (0.0), and those that held it last (the seconds since each did)."""
         with self._changed:
-            holder = self._holders.get(key, "")
-            released = self._released.get(key)
-        found = [(holder, 0.0)] if holder in BY_NAME else []
-        return found if released is None else [*found, (released[0], time.monotonic() - released[1])]
+            holder, now = self._holders.get(key, ""), time.monotonic()
+            released = [(verb, now - when) for verb, when in self._released.get(key, {}).items()]
+        return [(holder, 0.0), *released] if holder in BY_NAME else released
 
     @contextlib.contextmanager
     def hold(self, key: str, verb: str, deadline: float, what: str = "domain") -> Iterator[None]:
@@ -50,9 +51,11 @@ class DomainLocks:
         finally:
             with self._changed:
                 del self._holders[key]
-                self._released.pop(key, None)
                 if verb in BY_NAME:  # xmand itself holds them as well, to look and to note
-                    self._released[key] = (verb, time.monotonic())
+                    now = time.monotonic()
+                    before = self._released.pop(key, {}).items()
+                    recent = {name: when for name, when in before if now - when <= _RECENT_SECONDS}
+                    self._released[key] = recent | {verb: now}
                     while len(self._released) > _MOST_RELEASED:
                         del self._released[next(iter(self._released))]
                 self._changed.notify_all()

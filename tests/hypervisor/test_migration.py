@@ -258,6 +258,8 @@ def test_a_second_sigterm_ends_xmand_and_not_the_migration(
     assert first.stop() == 0
 
     assert "Unbounded" in lab.first.virsh("domjobinfo", guest.name).stdout, "libvirtd goes on"
+    # Another xmand knows nothing of it but what libvirt says.
+    assert lab.rxm("pause", guest.name).stderr == "Error: The domain is busy: migrating.\n"
     second = start()
     # Nobody is told an end that is not there yet.
     (entry,) = second.rxm(lab.alice, "-j", "log", guest.name).json()["result"]["entries"]

@@ -50,6 +50,9 @@ class StandIn:
     def isAlive(self) -> bool:  # noqa: N802
         return True
 
+    def isActive(self) -> bool:  # noqa: N802
+        return self._identifier >= 0
+
     def state(self) -> tuple[int, int]:
         if self._arriving:
             return libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_PAUSED_MIGRATION
@@ -109,4 +112,31 @@ def test_a_migration_on_its_source_is_not_an_arrival(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(standin, "jobStats", lambda: {"type": 2})
 
     with call_of(verbs.BY_NAME["unpause"], standin).changing() as domain:
+        assert domain.name == "vm1"
+
+
+MOVING = {"type": libvirt.VIR_DOMAIN_JOB_UNBOUNDED, "operation": libvirt.VIR_DOMAIN_JOB_OPERATION_MIGRATION_OUT}
+BACKUP = {"type": libvirt.VIR_DOMAIN_JOB_UNBOUNDED, "operation": libvirt.VIR_DOMAIN_JOB_OPERATION_BACKUP}
+
+
+@pytest.mark.parametrize("verb", [verb for verb in CHANGING if verb.name != "destroy"], ids=lambda verb: verb.name)
+def test_what_is_leaving_is_left_alone_though_nobody_holds_its_lock(
+    verb: verbs.Verb, monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
+    """Begun by virsh, or by an xmand that was killed."""
+    standin = StandIn("QEMU", "vm1", 4)
+    monkeypatch.setattr(standin, "jobStats", lambda: MOVING)
+
+    with pytest.raises(RefusedError, match=r"^The domain is busy: migrating\.$"), call_of(verb, standin).changing():
+        pytest.fail("it was given")
+
+
+@pytest.mark.parametrize(("verb", "job"), [("destroy", MOVING), ("pause", BACKUP), ("pause", {"type": 0})])
+def test_what_is_leaving_may_be_destroyed_and_other_jobs_are_in_nobodys_way(
+    verb: str, job: dict[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    standin = StandIn("QEMU", "vm1", 4)
+    monkeypatch.setattr(standin, "jobStats", lambda: job)
+
+    with call_of(verbs.BY_NAME[verb], standin).changing() as domain:
         assert domain.name == "vm1"

@@ -74,6 +74,23 @@ def test_an_event_may_come_when_the_next_verb_is_at_work(bench: Bench) -> None:
         assert not bench.happens("suspended")
 
 
+def test_an_event_may_come_when_several_verbs_have_come_and_gone(bench: Bench) -> None:
+    """As with two administrators at one domain, or a note of xmand's own."""
+    for verb in ("unpause", "pause", "pause", "stamp"):
+        bench.verb(verb)
+
+    assert not bench.happens("resumed")
+
+
+def test_a_start_ends_the_time_that_a_shutdown_was_given(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench.verb("shutdown")
+    later(monkeypatch, 60)
+    bench.verb("start")
+    later(monkeypatch, 120)
+
+    assert bench.happens("stopped", "destroyed")
+
+
 def test_what_comes_later_is_anothers(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     bench.verb("pause")
     later(monkeypatch, 4)

@@ -108,6 +108,16 @@ def busy(domain: Domain) -> bool:
     return False
 
 
+def leaving(domain: Domain) -> bool:
+    """Whether libvirt is moving `domain` to another host, whoever asked for that; a driver that cannot tell is not."""
+    if not domain.active():  # libvirt would report an error
+        return False
+    with contextlib.suppress(api.libvirtError):
+        stats = domain.raw.jobStats()
+        return _at_work(stats) and stats.get("operation") == api.VIR_DOMAIN_JOB_OPERATION_MIGRATION_OUT
+    return False
+
+
 def _at_work(stats: dict[str, Any]) -> bool:
     return bool(stats.get("type", api.VIR_DOMAIN_JOB_NONE) != api.VIR_DOMAIN_JOB_NONE)
 
