@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.lab import soak
 from tests.lab.daemon import Daemon
 from tests.lab.realm import Realm
 
@@ -23,16 +24,20 @@ _LONGEST_FIRST = {"hypervisor": 0, "slurm": 1, "portal": 2, "realm": 3}
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Allow what starts programs a second try; begin with what takes longest, so that no process is last for long."""
     for item in items:
-        if item.path.parent.name not in _NEEDS_NOTHING:
+        if item.path.parent.name not in _NEEDS_NOTHING and not soak.SOAKING:
             item.add_marker(pytest.mark.flaky(reruns=1))
     items.sort(key=lambda item: _LONGEST_FIRST.get(item.path.parent.name, len(_LONGEST_FIRST)))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Show why something had to be tried once more: it may be a fault of ours that comes seldom."""
+    """Show why something had to be tried once more, maybe for a seldom fault of ours, and the sizes of a soak."""
     for report in terminalreporter.stats.get("rerun", []):
         terminalreporter.section(f"tried once more: {report.nodeid}", sep="-")
         terminalreporter.write_line(report.longreprtext)
+    if soak.SOAKING:
+        terminalreporter.section("what was run of each target (TARGETS.md)", sep="-")
+        for run in soak.RUNS:
+            terminalreporter.write_line(str(run))
 
 
 @pytest.fixture(scope="session")

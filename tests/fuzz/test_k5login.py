@@ -16,6 +16,8 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from tests.fuzz.mutation import overwrite
+from tests.lab.soak import chance, rounds
 from xmand import identity, k5login
 
 USER = pwd.getpwuid(os.geteuid()).pw_name
@@ -96,6 +98,26 @@ def test_whom_we_allow_mit_allows(mit: Mit, content: bytes) -> None:
         theirs, written = mit.allows(name)
         allowed = ours(mit.file, written)
         assert theirs or not allowed, (content, name)
+
+
+def test_of_many_lists_none_allows_whom_mit_would_not(mit: Mit) -> None:
+    """The same without hypothesis, for very many of them."""
+    asked, allowed = [(name, mit.allows(name)[1]) for name in NAMES], 0
+    made = chance(20071121)
+    mit.file.write_bytes(b"")
+    mit.file.chmod(0o600)
+    for _ in rounds("C1", 300):
+        content = b"".join(made.choices(PIECES, k=made.randrange(12)))
+        overwrite(mit.file, content)
+        try:
+            found = k5login.read(str(mit.file))
+        except k5login.K5loginError:
+            continue
+        for name, written in asked:
+            if found.permits(written) and not identity.refuse(written, True):
+                allowed += 1
+                assert mit.allows(name)[0], (content, name)
+    assert allowed, "a list that allows nobody proves nothing"
 
 
 @given(names=st.lists(st.sampled_from(NAMES[:5]), max_size=5))

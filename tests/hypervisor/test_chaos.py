@@ -1,8 +1,6 @@
 """Faults in random order while somebody works: no wrong answer, nothing lost, nothing twice, nothing left behind."""
 
 import contextlib
-import os
-import random
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
@@ -13,10 +11,10 @@ from tests.hypervisor.conftest import Lab
 from tests.hypervisor.test_faults import Running
 from tests.lab.daemon import Answer, Daemon
 from tests.lab.process import wait_for
+from tests.lab.soak import chance, rounds
 
-# `make soak` takes more of them.
-STEPS = int(os.environ.get("XMAN_STEPS", "6"))
-_SEED = int(os.environ.get("XMAN_SEED", "2007"))
+_STEPS = 6
+_SEED = 2007
 _PORT = 4376
 _NAME = "tossed"
 _TARGETS = {"pause": "paused", "unpause": "running"}
@@ -37,7 +35,7 @@ class Chaos:
 
     def __init__(self, lab: Lab) -> None:
         self._lab = lab
-        self._chance = random.Random(_SEED)
+        self._chance = chance(_SEED)
         self.daemon = self._start()
         made = self.daemon.rxm(lab.alice, "create", "-", stdin=lab.guest(_NAME).empty_description())
         assert made.status == 0, made
@@ -166,5 +164,5 @@ def chaos(lab: Lab) -> Iterator[Chaos]:
 
 
 def test_faults_in_random_order(chaos: Chaos) -> None:
-    for _ in range(STEPS):
+    for _ in rounds("O2", _STEPS):
         print(chaos.step())

@@ -39,6 +39,10 @@ class SyslogFile:
         """Return all lines so far, with their headers."""
         return list(self._lines)
 
+    def forget(self) -> None:
+        """Forget all lines so far."""
+        self._lines.clear()
+
     @contextlib.contextmanager
     def stalled(self) -> Iterator[None]:
         """Read nothing meanwhile."""

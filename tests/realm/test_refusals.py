@@ -184,6 +184,15 @@ def test_no_kdc(daemon: Daemon, realm: Realm, tmp_path: Path, kdc: str) -> None:
     assert_one_line(answer, 4, "no KDC of the realm answers", "krb5.conf")
 
 
+def test_without_a_kdc_who_has_the_tickets_notices_nothing(daemon: Daemon, realm: Realm, tmp_path: Path) -> None:
+    env = realm.kinit("alice", PASSWORD, "left-alone")
+    assert daemon.rxm(env, "list").status == 0
+    config = tmp_path / "krb5.conf"
+    config.write_text(re.sub(r"\bkdc = \S+", "kdc = 127.0.0.1:1", Path(realm.env["KRB5_CONFIG"]).read_text()))
+
+    assert daemon.rxm(env | {"KRB5_CONFIG": str(config)}, "list").status == 0
+
+
 def test_a_wrong_service_key(realm: Realm, alice: dict[str, str], tmp_path: Path) -> None:
     realm.add_service("host/wrong.xman.test", str(tmp_path / "old.keytab"))
     with (realm.directory / "hosts").open("a") as hosts:
