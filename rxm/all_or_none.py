@@ -38,7 +38,7 @@ def carry_out(asking: Asking, jobs: list[Job], output: Output) -> int:
 
     asking.interrupted = interrupted
     codes = asking.each_host(jobs, output, one)
-    if not any(codes) and len(done) == len(jobs):
+    if not any(codes) and not asking.stopped:
         for job in jobs:
             output.said(done[job], job.target)
         return outcome.OK

@@ -17,8 +17,9 @@ BOTH = f"{FQDN},{SECOND_HOST}"
 class Pair:
     """Two hosts with the same port, and somebody who may use both."""
 
-    def __init__(self, realm: Realm, port: int, env: dict[str, str]) -> None:
+    def __init__(self, realm: Realm, port: int, env: dict[str, str], daemons: list[Daemon]) -> None:
         self.port = port
+        self.daemons = daemons
         self._env = without_wrapper(env)
         self._prefix = realm.own_hosts_file()
 
@@ -50,6 +51,6 @@ def pair(realm: Realm, alice: dict[str, str], tmp_path_factory: pytest.TempPathF
         host = FQDN if number == 1 else SECOND_HOST
         for name in (own, "both"):
             assert daemon.rxm(alice, "create", "-", host=host, stdin=for_test_driver(name)).status == 0
-    yield Pair(realm, port, alice)
+    yield Pair(realm, port, alice, daemons)
     for daemon in daemons:
         assert daemon.stop() == 0

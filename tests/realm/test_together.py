@@ -1,5 +1,7 @@
 """A job in several domains, on several hosts: it starts in all of them or in none."""
 
+import os
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -70,6 +72,24 @@ def test_an_undo_that_fails_is_said(hosts: Pair, mallory: dict[str, str]) -> Non
     assert f"{FQDN}: The job-start of 'left' could not be undone after it failed elsewhere: " in answer.stderr
     assert f"Error: {SECOND_HOST}: Job 2 cannot start in 'right'" in answer.stderr
     assert jobs(hosts) == {("both", "1"), ("left", "2")}
+
+
+def test_control_c_undoes_what_was_started(hosts: Pair) -> None:
+    left, right = hosts.daemons
+    right.process.send_signal(signal.SIGSTOP)
+    try:
+        typed = hosts.on_a_terminal(
+            "job-start", "--id", "ctrl-c", "--owner", "alice", f"{FQDN}:left", f"{SECOND_HOST}:right"
+        )
+        left.syslog.wait(ev="switch", verb="job-start", detail="add-job ctrl-c")
+        os.killpg(typed.program.pid, signal.SIGINT)
+        typed.wait_for("Interrupted: waiting for what is under way, to undo it.")
+    finally:
+        right.process.send_signal(signal.SIGCONT)
+
+    assert typed.end() == 3
+    assert "The job-start of 'left' was undone, since it was interrupted." in typed.written()
+    assert jobs(hosts) == set()
 
 
 def test_a_job_that_was_there_before_is_not_undone(hosts: Pair) -> None:

@@ -117,7 +117,7 @@ def test_control_c_undoes_what_was_done(monkeypatch: pytest.MonkeyPatch, capfd: 
     ]
 
 
-def test_control_c_when_all_is_done_undoes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_control_c_at_the_last_one_undoes_all(monkeypatch: pytest.MonkeyPatch) -> None:
     asking = Asking(0, 0, INTERRUPTED)
 
-    assert (carry_out(asking, monkeypatch), asking.undone) == (outcome.OK, [])
+    assert (carry_out(asking, monkeypatch), asking.undone) == (outcome.REFUSED, ["vm0", "vm1", "vm2"])
