@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 _AGAIN_SECONDS = 10.0
 _FIRST_PAUSE_SECONDS = 0.02
 _LONGEST_PAUSE_SECONDS = 1.0
+# A host that says nothing is asked anew; the change itself may have no deadline.
+_PING_SECONDS = 5.0
 
 
 def ask(link: Link, once: "Callable[[], Reply]", unknown: UnknownOutcomeError, deadline: Deadline) -> Reply:
@@ -28,7 +30,7 @@ def ask(link: Link, once: "Callable[[], Reply]", unknown: UnknownOutcomeError, d
     while time.monotonic() < give_up:
         try:
             link.reopen(Deadline(deadline.remaining(ADDRESS_SECONDS)))
-            pinged = link.ping(deadline)
+            pinged = link.ping(Deadline(deadline.remaining(_PING_SECONDS)))
             if _is_stranger(pinged):
                 break
             # Where this connection is one too many, every command is refused, whatever became of the first.

@@ -38,8 +38,9 @@ class Host:
     def reopen(self, _deadline: Deadline) -> None:
         """Connect anew."""
 
-    def ping(self, _deadline: Deadline) -> Reply:
+    def ping(self, deadline: Deadline) -> Reply:
         """Say who it is."""
+        assert deadline.seconds is not None, "a host that hangs is not waited for"
         return self._next(self._pings)
 
     def once(self) -> Reply:
