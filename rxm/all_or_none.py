@@ -23,12 +23,13 @@ def carry_out(asking: Asking, jobs: list[Job], output: Output) -> int:
     why = "failed elsewhere"
 
     def one(link: Link, job: Job) -> int:
-        try:
-            done[job] = told = asking.structured(link, job)
-        except XmanError as error:
-            done[job] = told = envelope.of_error(error, verb, job.target)
+        done[job] = told = asking.structured(link, job)
         asking.stopped |= not told["ok"]
         return int(told.get("code", outcome.OK))
+
+    def failed(job: Job, error: XmanError) -> None:
+        done[job] = envelope.of_error(error, verb, job.target)
+        asking.stopped = True
 
     def interrupted() -> None:
         nonlocal why
@@ -37,7 +38,7 @@ def carry_out(asking: Asking, jobs: list[Job], output: Output) -> int:
         output.warn("Interrupted: waiting for what is under way, to undo it. Another Ctrl-C gives that up.")
 
     asking.interrupted = interrupted
-    codes = asking.each_host(jobs, output, one)
+    codes = asking.each_host(jobs, output, one, failed)
     if not any(codes) and not asking.stopped:
         for job in jobs:
             output.said(done[job], job.target)

@@ -101,10 +101,14 @@ class Asking:
         reply = self.send(link, job, as_json=True, progress=progress)
         return envelope.of_reply(reply, self.parsed.verb.name, job.target, link.principal)
 
-    def each_host(self, jobs: list[Job], output: Output, one: "Callable[[Link, Job], int]") -> list[int]:
+    def each_host(
+        self, jobs: list[Job], output: Output, one: "Callable[[Link, Job], int]",
+        failed: "Callable[[Job, XmanError], None] | None" = None,
+    ) -> list[int]:  # fmt: skip
         """Do each host's jobs over one connection, hosts side by side; return the codes.
 
-        Where they wait for guests, a host's jobs are shared out among several connections.
+        Where they wait for guests, a host's jobs are shared out among several connections. `failed` is told of a job
+        that could not be asked for, or whose `one` raised, instead of the output.
         """
         lanes: dict[tuple[str, int], list[Job]] = {}
         begun: dict[str, int] = {}
@@ -115,11 +119,11 @@ class Asking:
         try:
             if len(lanes) == 1:
                 (((host, _), own),) = lanes.items()
-                return self._host(host, own, output, one)
+                return self._host(host, own, output, one, failed)
             # What is followed never ends.
             if not self.parsed.follows:
                 output.expect([host for host, _ in lanes])
-            done = self.side_by_side(lanes.items(), lambda lane: self._host(lane[0][0], lane[1], output, one))
+            done = self.side_by_side(lanes.items(), lambda lane: self._host(lane[0][0], lane[1], output, one, failed))
             return [code for codes in done for code in codes]
         finally:
             output.close()
@@ -138,7 +142,10 @@ class Asking:
         waits = self.parsed.waiting_seconds(verbs.WAIT_SECONDS) is not None
         return waits and self.parsed.verb.takes_domain and not self.options.fail_fast
 
-    def _host(self, host: str, jobs: list[Job], output: Output, one: "Callable[[Link, Job], int]") -> list[int]:
+    def _host(
+        self, host: str, jobs: list[Job], output: Output, one: "Callable[[Link, Job], int]",
+        failed: "Callable[[Job, XmanError], None] | None",
+    ) -> list[int]:  # fmt: skip
         codes: list[int] = []
         link: Link | None = None
         try:
@@ -154,7 +161,10 @@ class Asking:
                     link = None
                     if self.stopped and self.parsed.follows:
                         break
-                    output.failure(self.parsed.verb.name, job.target, code, str(error))
+                    if failed is not None:
+                        failed(job, error)
+                    else:
+                        output.failure(self.parsed.verb.name, job.target, code, str(error))
                 finally:
                     self.under_way.discard(job)
                 codes.append(code)

@@ -61,6 +61,16 @@ def test_in_json_each_target_says_what_became_of_it(hosts: Pair) -> None:
     assert answer.objects()[0]["message"] == "The job-start of 'left' was undone, since it failed elsewhere."
 
 
+def test_a_host_that_cannot_be_reached_has_one_line_and_the_others_are_undone(hosts: Pair) -> None:
+    answer = hosts.rxm("-j", "job-start", "--id", "1", "--owner", "alice", "left", "nowhere.xman.test:vm1")
+
+    assert answer.status == 6
+    assert sorted((line["host"], line["class"]) for line in answer.objects()) == [
+        ("nowhere.xman.test", "unreachable"), (FQDN, "refused"),
+    ]  # fmt: skip
+    assert jobs(hosts) == set()
+
+
 def test_an_undo_that_fails_is_said(hosts: Pair, mallory: dict[str, str]) -> None:
     """Mallory may start jobs, and stop none."""
     start(hosts, "1", f"{SECOND_HOST}:both")

@@ -12,14 +12,19 @@ from rxm.output import Output
 from rxm.plan import Job
 from rxm.targets import Target
 from xman import arguments, outcome, result, verbs
+from xman.errors import UnreachableError, XmanError
 from xman.result import Result
 
 JOBS = [Job(Target(f"skirit8{number}", f"vm{number}"), [f"vm{number}"]) for number in range(3)]
 INTERRUPTED = "interrupted"
+NOT_THERE = "not there"
 
 
 class Asking:
-    """Hosts that are asked one after the other. `answers`: a code, or Ctrl-C while the host is about to say ok."""
+    """Hosts that are asked one after the other.
+
+    `answers`: a code, or Ctrl-C while the host is about to say ok, or none, since the host is not there.
+    """
 
     def __init__(self, *answers: int | str, undo: str = "") -> None:
         self.parsed = arguments.parse(
@@ -43,11 +48,19 @@ class Asking:
             return result.failed(job.target.host, "job-start", job.target.domain, int(code), "no.")
         return result.succeeded(job.target.host, "job-start", Result(changed=True, domain=job.target.domain), 0)
 
-    def each_host(self, jobs: list[Job], _output: Output, one: Callable[[Any, Job], int]) -> list[int]:
+    def each_host(
+        self, jobs: list[Job], _output: Output, one: Callable[[Any, Job], int],
+        failed: Callable[[Job, XmanError], None],
+    ) -> list[int]:  # fmt: skip
         """Ask until somebody says stop."""
         codes: list[int] = []
         for job in jobs:
-            if not self.stopped:
+            if self.stopped:
+                break
+            if self._answers[job] == NOT_THERE:
+                failed(job, UnreachableError("nobody is there."))
+                codes.append(outcome.UNREACHABLE)
+            else:
                 codes.append(one(None, job))
         return codes
 
@@ -90,6 +103,19 @@ def test_where_one_fails_what_was_done_is_undone_and_no_other_begun(
     assert said(capfd) == [
         (outcome.REFUSED, "The job-start of 'vm0' was undone, since it failed elsewhere."),
         (outcome.REFUSED, "no."),
+        (outcome.REFUSED, "'vm2' was left alone, since the job-start failed elsewhere."),
+    ]
+
+
+def test_a_host_that_is_not_there_stops_the_others_and_is_told_of_once(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    asking = Asking(0, NOT_THERE, 0)
+
+    assert (carry_out(asking, monkeypatch), asking.undone) == (outcome.UNREACHABLE, ["vm0"])
+    assert said(capfd) == [
+        (outcome.REFUSED, "The job-start of 'vm0' was undone, since it failed elsewhere."),
+        (outcome.UNREACHABLE, "nobody is there."),
         (outcome.REFUSED, "'vm2' was left alone, since the job-start failed elsewhere."),
     ]
 
