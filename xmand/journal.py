@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from xman import outcome
 from xmand import answer
 from xmand.answer import Answer
 
@@ -95,11 +96,15 @@ class Entry:
 
 @dataclass(frozen=True)
 class Begun:
-    """What `begin` found: a change that may act now, one that was answered before, or one that has no end yet."""
+    """What `begin` found: a change that may act now, one that was answered before, or one that has no end yet.
+
+    `doubt` is what a restart found of one that may act again, where it could not rule out that it had happened.
+    """
 
     id: int
     answer: Answer | None = None
     pending: bool = False
+    doubt: Answer | None = None
 
 
 class Journal:
@@ -143,7 +148,8 @@ class Journal:
                 "UPDATE change SET uuid = '', begun = ?, ended = NULL, code = NULL, answer = NULL, recovered = 0,"
                 " again = 0 WHERE id = ?", (time.time(), entry.id),
             )  # fmt: skip
-            return Begun(entry.id)
+            in_doubt = entry.answer is not None and entry.answer.code == outcome.UNKNOWN
+            return Begun(entry.id, doubt=entry.answer if in_doubt else None)
 
     def intend(self, identifier: int, name: str, uuid: str, *, replaces: bool = False) -> None:
         """Write down which domain the change `identifier` is about to define, durably; `replaces` one that is there."""

@@ -25,6 +25,9 @@ logger = logging.getLogger(__name__)
 # A disk that takes longer than this is as good as broken.
 _JOURNAL_SECONDS = 10.0
 
+# What is as true where the change may have happened before; the others say that nothing did.
+_TRUE_IN_DOUBT = {outcome.OK, outcome.INTERNAL, outcome.UNKNOWN, outcome.TIMEOUT}
+
 Progress = Callable[[str], None]
 # Carries the change out: it gets what tells the journal, and whom to tell how far it is.
 Act = Callable[[Record, Progress], Awaitable[tuple[Answer, Later | None]]]
@@ -153,6 +156,8 @@ class Once:
             raise UnknownOutcomeError(f"How the {request.verb.name} ended is not known yet; look with rxm list.")
         self._audit.begin(request)
         how, later = await act(_InJournal(self._journal, begun, request), running.progress)
+        if begun.doubt is not None:
+            how, later = _doubted(begun.doubt, how), later and _late_and_doubted(begun.doubt, later)
         if later is None:
             await self._end(begun.id, how, request)
         else:
@@ -203,6 +208,22 @@ class Once:
         self._audit.begin(request)
         self._audit.end(request, how)
         return how
+
+
+def _doubted(doubt: Answer, how: Answer) -> Answer:
+    """Return how a change ended that may have happened before, as `doubt` says.
+
+    That the second try came to nothing does not say that the first one did.
+    """
+    if how.code in _TRUE_IN_DOUBT:
+        return how
+    return Answer(outcome.UNKNOWN, how.ms, f"{doubt.message} Asked again: {how.message}")
+
+
+def _late_and_doubted(doubt: Answer, later: Later) -> Later:
+    ended: Later = Future()
+    later.add_done_callback(lambda future: ended.set_result(_doubted(doubt, future.result())))
+    return ended
 
 
 def _conflict() -> RefusedError:

@@ -95,6 +95,15 @@ def test_what_nothing_came_of_may_be_tried_again(log: Journal) -> None:
     assert log.begin(PAUSE).answer is not None
 
 
+def test_what_may_have_happened_is_tried_again_in_doubt(log: Journal) -> None:
+    unknown = Answer(10, message="it may have happened.")
+    log.end(log.begin(PAUSE).id, unknown, recovered=True, again=True)
+
+    begun = log.begin(PAUSE)
+
+    assert (begun.answer, begun.pending, begun.doubt) == (None, False, unknown)
+
+
 def test_reading_by_time_principal_and_domain(log: Journal) -> None:
     for number, (principal, domain) in enumerate([("alice@R", "vm1"), ("bob@R", "vm1"), ("alice@R", "vm2")]):
         begun = log.begin(replace(PAUSE, rid=f"{number:032}", principal=principal, domain=domain))

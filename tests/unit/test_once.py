@@ -12,7 +12,7 @@ import pytest
 
 from tests.unit.test_commands import ALICE, SOON, Bench, Replies, handle
 from xman import verbs
-from xman.errors import HypervisorError, NoSuchDomainError
+from xman.errors import HypervisorError, NoSuchDomainError, RefusedError
 from xman.result import Result
 from xmand import once, recovery
 from xmand.answer import Answer
@@ -279,6 +279,60 @@ def test_what_nothing_came_of_is_done_by_the_retry(bench: Bench, monkeypatch: py
 
     assert bench.run(b"pause", RID, b"vm1").status == 0
     assert len(calls) == 1
+
+
+def in_doubt(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave a change behind of which the judge cannot rule out that it happened, and that may be tried again."""
+    left_open(bench, monkeypatch, lambda _self, _entry: None)
+    doubt = Answer(10, message="xmand ended during the pause: it may have happened.")
+    monkeypatch.setattr(recovery, "judge", lambda *_arguments: Verdict(doubt, again=True))
+
+
+def test_a_retry_that_is_refused_does_not_say_that_nothing_happened(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_call: Call) -> Result:
+        raise RefusedError("'vm1' is busy: migrating.")
+
+    handle(monkeypatch, "pause", refuse)
+    in_doubt(bench, monkeypatch)
+
+    first, second = bench.run(b"pause", RID, b"vm1"), bench.run(b"pause", RID, b"vm1")
+
+    assert first.outputs[2] == (
+        b"Error: xmand ended during the pause: it may have happened. Asked again: 'vm1' is busy: migrating.\n"
+    )
+    assert (first.status, second.status, second.outputs) == (10, 10, first.outputs)
+
+
+def test_a_retry_that_is_done_is_done(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    counting(monkeypatch)
+    in_doubt(bench, monkeypatch)
+
+    assert bench.run(b"pause", RID, b"vm1").outputs[2] == b"number 1\n"
+
+
+def test_a_retry_that_fails_late_leaves_the_doubt_in_the_journal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = Bench(tmp_path, change_seconds=0.1)
+    goes_on, ended = threading.Event(), threading.Event()
+
+    def fail_late(_call: Call) -> Result:
+        goes_on.wait(SOON)
+        raise NoSuchDomainError("vm1")
+
+    handle(monkeypatch, "pause", fail_late)
+    in_doubt(bench, monkeypatch)
+    bench.when_late = ended.set
+
+    assert bench.run(b"pause", RID, b"vm1").status == 10
+    goes_on.set()
+    assert ended.wait(SOON)
+
+    (entry,) = bench.host.journal.read()
+    assert entry.answer is not None
+    assert (entry.answer.code, "it may have happened. Asked again: " in entry.answer.message) == (10, True)
 
 
 def test_while_libvirt_does_not_answer_nothing_is_changed_and_the_next_tries_again(
