@@ -2,7 +2,7 @@
 
 from xman import lean, outcome
 from xman.arguments import Parsed
-from xman.verbs import DOMAIN
+from xman.verbs import DOMAIN, PAST
 
 
 class Reply:
@@ -56,5 +56,5 @@ def wire_words(
     words.append("--")
     for argument in parsed.verb.arguments:
         given = parsed.given.get(argument.name, [])
-        words += domains if domains is not None and argument.kind == DOMAIN else given
+        words += domains if domains is not None and argument.kind in (DOMAIN, PAST) else given
     return [word.encode("utf-8", "surrogateescape") for word in words]

@@ -12,7 +12,7 @@ from rxm import options as own_options
 from rxm import plan, settings
 from xman import verbs
 from xman.errors import XmanError
-from xman.verbs import DOMAIN, TEXT, Option, Verb
+from xman.verbs import DOMAIN, PAST, TEXT, Option, Verb
 
 # A person who has pressed the key waits: a host that does not tell its domains in this time is not waited for.
 ASK_SECONDS = 0.1
@@ -72,7 +72,7 @@ def _behind(verb: Verb, given: list[str], word: str, domains: Callable[[], list[
     if not places or (count >= len(places) and not (places[-1].many or places[0].kind == DOMAIN)):
         return []
     place = places[min(count, len(places) - 1)]
-    if place.kind == DOMAIN:
+    if place.kind in (DOMAIN, PAST):
         return domains()
     return [] if place.kind == TEXT else list(_WORDS.get(place.name, ()))
 

@@ -6,7 +6,7 @@ from rxm.targets import Target, expand, locate, mapped, split
 from xman import lean
 from xman.arguments import Parsed
 from xman.errors import UsageError
-from xman.verbs import DOMAIN
+from xman.verbs import DOMAIN, PAST
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,8 +33,13 @@ def hosts(options: Options, settings: Settings) -> list[str]:
 
 
 def domain_words(parsed: Parsed) -> list[str]:
-    """Return the DOMAIN words given."""
-    return next((parsed.words(a.name) for a in parsed.verb.arguments if a.kind == DOMAIN), [])
+    """Return the DOMAIN words given whose hosts are not simply all that are asked."""
+    for argument in parsed.verb.arguments:
+        if argument.kind == DOMAIN:
+            return parsed.words(argument.name)
+        if argument.kind == PAST:
+            return [word for word in parsed.given[argument.name] if ":" in word]
+    return []
 
 
 def address(words: list[str], hosts: list[str], domains: dict[str, str]) -> list[Target]:
@@ -52,7 +57,7 @@ def located(targets: list[Target], known: "dict[str, list[dict[str, Any]]]") -> 
 
 def jobs(parsed: Parsed, hosts: list[str], targets: list[Target]) -> list[Job]:
     """Return the commands to send; a verb that takes many domains sends each host its own in one command."""
-    if parsed.verb.takes_domain:
+    if parsed.verb.takes_domain or (targets and not parsed.verb.arguments[0].many):
         return [Job(target, [target.domain]) for target in dict.fromkeys(targets)]
     if targets:
         by_host: dict[str, list[str]] = {}

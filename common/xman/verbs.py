@@ -6,6 +6,7 @@ grammar follow xm(1); `families` are what an authoriser can grant.
 
 # Kinds of argument, and how `xman.arguments` reads them.
 DOMAIN = "domain"  # a name, a UUID or a numeric id
+PAST = "past"  # a name or a UUID, of a domain that may be gone: without a host in front it is asked for everywhere
 COUNT = "count"  # a number from 1
 MEMORY = "memory"  # MiB, or a number with a unit
 TEXT = "text"  # the text of a file; rxm reads the file, the wire carries the text
@@ -201,7 +202,7 @@ VERBS = (
     ),
     Verb(
         "log", "who changed what, when, why, and with which outcome", "host",
-        (Argument("DOMAIN", WORD, optional=True),),
+        (Argument("DOMAIN", PAST, optional=True),),
         (
             Option(("--since",), "from then on: 90m, 12h, 7d, 2026-11-21, 2026-11-21T10:00", WORD, "T"),
             Option(("--principal",), "only what this one changed", WORD, "P"),

@@ -31,7 +31,7 @@ def test_a_line_for_each_change(daemon: Daemon, alice: dict[str, str]) -> None:
 def test_of_one_domain(daemon: Daemon, alice: dict[str, str]) -> None:
     uuid = daemon.rxm(alice, "-j", "list", "test").json()["result"]["domains"][0]["uuid"]
 
-    for word in ("test", uuid):
+    for word in ("test", uuid, f"{daemon.host}:test"):
         entries = daemon.rxm(alice, "-j", "log", word).json()["result"]["entries"]
         assert [entry["verb"] for entry in entries] == ["pause", "unpause"]
 

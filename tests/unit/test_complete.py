@@ -48,6 +48,8 @@ def test_every_option_of_rxm_is_offered() -> None:
         (["list", "--state", "halted", "vm"], ["vm1", "vm2"]),
         (["wait", "vm1", "--for", "g"], ["gone"]),
         (["help", "unp"], ["unpause", "unpreempt"]),
+        (["log", ""], ["vm1", "vm2"]),
+        (["log", "vm1", ""], []),
         (["info", ""], []),
         (["create", ""], []),
         (["nonsense", ""], []),

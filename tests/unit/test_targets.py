@@ -291,6 +291,16 @@ def test_a_verb_that_takes_many_domains_sends_each_host_its_own_at_once() -> Non
     ]
 
 
+def test_what_became_of_a_domain_is_asked_of_the_host_named_with_it_or_of_all() -> None:
+    named, bare = read("log", "skirit99:vm1"), read("log", "vm1")
+
+    assert jobs(named, plan.address(plan.domain_words(named), TWO_HOSTS, {})) == [(Target("skirit99", "vm1"), ["vm1"])]
+    assert jobs(bare, plan.address(plan.domain_words(bare), TWO_HOSTS, {})) == [
+        (Target("skirit80"), None),
+        (Target("skirit81"), None),
+    ]
+
+
 @pytest.mark.parametrize("verb", ["list", "info"])
 def test_a_verb_without_domains_goes_to_every_host(verb: str) -> None:
     assert jobs(read(verb), []) == [(Target("skirit80"), None), (Target("skirit81"), None)]
