@@ -83,14 +83,14 @@ lint:
 types:
 	@.venv/bin/mypy
 
-# The modules go where nothing else is, compiled once for all: rxm starts anew for every command. Python without its site
-# module starts faster than with it; rxm fetches that where it is needed.
+# The modules go where nothing else is, compiled once for all, those that every command needs in one file: rxm starts anew
+# for each. Python without its site module starts faster than with it; rxm fetches that where it is needed.
 define RXM
 #!$(INTERPRETER) -IS
 import sys
 
 sys.path.append("$(MODULES)")
-from rxm.cli import main
+from rxm.start import main
 
 main()
 endef
@@ -133,7 +133,8 @@ install:
 	  rm -rf $(DESTDIR)$(MODULES)/$${package##*/} && cp -r $$package $(DESTDIR)$(MODULES) || exit 1; \
 	done
 	find $(INSTALLED) -name __pycache__ -prune -exec rm -rf {} +
-	$(INTERPRETER) -I -m compileall -q -f --invalidation-mode unchecked-hash -s "$(DESTDIR)" $(INSTALLED)
+	$(INTERPRETER) -I -m compileall -q -f --invalidation-mode unchecked-hash -s "$(DESTDIR)/" -p / $(INSTALLED)
+	PYTHONPATH=$(DESTDIR)$(MODULES) $(INTERPRETER) -SP -m rxm.bundle
 	printf '%s\n' "$$RXM" >$(DESTDIR)$(PREFIX)/bin/rxm
 	printf '%s\n' "$$RXMWEB" >$(DESTDIR)$(PREFIX)/bin/rxmweb
 	printf '%s\n' "$$SLURM" >$(DESTDIR)$(PREFIX)/bin/xman-slurm

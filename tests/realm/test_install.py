@@ -7,8 +7,11 @@ from pathlib import Path
 import pytest
 
 import xman
+from rxm import start
+from rxm.start import read
 from tests.lab.daemon import Daemon, answer
 from tests.lab.process import ROOT
+from tests.realm.test_hot_path import OURS
 
 
 def install(directory: Path, *variables: str) -> None:
@@ -32,6 +35,33 @@ def test_rxm_works(installed: Path, daemon: Daemon, alice: dict[str, str]) -> No
 
     assert found.status == 0, found
     assert found.stdout.splitlines()[1].startswith("test ")
+
+
+def test_what_every_command_needs_comes_out_of_one_file(daemon: Daemon, alice: dict[str, str], tmp_path: Path) -> None:
+    install(tmp_path, f"INTERPRETER={sys.executable}")
+    modules = tmp_path / "usr" / "lib" / "xman"
+    words = [str(tmp_path / "usr" / "bin" / "rxm"), "-H", daemon.host, "-p", str(daemon.port), "list"]
+    bundled = read(str(modules / "rxm"))
+    for name in bundled:
+        Path(bundled[name].co_filename).unlink()
+
+    found = answer(words, alice)
+
+    assert set(bundled) == OURS - {"rxm", "xman"}
+    assert (found.status, found.stderr) == (0, ""), found
+
+
+def test_without_that_file_or_with_another_pythons_rxm_works_as_well(
+    daemon: Daemon, alice: dict[str, str], tmp_path: Path
+) -> None:
+    install(tmp_path, f"INTERPRETER={sys.executable}")
+    words = [str(tmp_path / "usr" / "bin" / "rxm"), "-H", daemon.host, "-p", str(daemon.port), "list"]
+    bundle = tmp_path / "usr" / "lib" / "xman" / "rxm" / start.FILE
+
+    bundle.write_bytes(b"old!" + bundle.read_bytes())
+    assert answer(words, alice).status == 0
+    bundle.unlink()
+    assert answer(words, alice).status == 0
 
 
 def test_rxm_finds_what_the_launcher_leaves_out_of_python(

@@ -126,7 +126,7 @@ class Initiator:
 
     def context(self, service: str, host: str) -> Context:
         """Return a fresh context towards `service@host` (the principal `service/FQDN` in the host's realm)."""
-        return Context(_name(f"{service}@{host}", _HOSTBASED), self._credentials)
+        return Context(_canonical(_name(f"{service}@{host}", _HOSTBASED)), self._credentials)
 
     def copy_to(self, cache: str) -> None:
         """Put this identity's tickets into another cache, over what was there. Raises GssError."""
@@ -169,6 +169,13 @@ def _name(text: str, kind: c.Oid) -> _Owned:
     octets = _given(text.encode("utf-8", "surrogateescape"))
     _check(gss.gss_import_name(byref(minor), octets, byref(kind), byref(name.handle)), minor)
     return name
+
+
+def _canonical(name: _Owned) -> _Owned:
+    """Return a host's name as the mechanism has it: otherwise each step of the handshake would ask the DNS for it."""
+    found, minor = _Owned(gss.gss_release_name), c.UInt()
+    _check(gss.gss_canonicalize_name(byref(minor), name.handle, byref(_KRB5), byref(found.handle)), minor)
+    return found
 
 
 def _display(name: _Owned) -> tuple[bytes, bool]:

@@ -168,6 +168,7 @@ gss = Library(
     "libgssapi_krb5.so.2",
     {
         "gss_acquire_cred_from": "ppupipppp",
+        "gss_canonicalize_name": "pppp",
         "gss_delete_sec_context": "ppp",
         "gss_display_name": "pppp",
         "gss_display_status": "puippp",

@@ -236,6 +236,11 @@ class Initiator:
     def context(self, service: str, host: str) -> Context:
         """Return a fresh context towards `service@host` (the principal `service/FQDN` in the host's realm)."""
         name = gssapi.Name(f"{service}@{host}", gssapi.NameType.hostbased_service)
+        try:
+            # Otherwise each step of the handshake would ask the DNS for the host's name.
+            name = name.canonicalize(_KRB5)
+        except _RawError as error:
+            raise gss_error(error) from error
         return Context(
             gssapi.SecurityContext(
                 name=name, creds=self._credentials, usage="initiate", flags=sum(DEMANDED), mech=_KRB5

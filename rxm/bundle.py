@@ -1,0 +1,46 @@
+"""`python -m rxm.bundle`: write, beside rxm's modules, the one file that `rxm.start` reads; run by the installation.
+
+In it is what one command to one host loads, as it was compiled into `__pycache__`.
+"""
+
+import importlib
+import marshal
+import sys
+from importlib.util import MAGIC_NUMBER, cache_from_source
+from pathlib import Path
+from types import CodeType
+
+from rxm import start
+
+# What is loaded only once it is needed, and always is.
+_LATER = ("rxm.run", "rxm.settings", "xman.gss.direct")
+_OURS = ("rxm.", "xman.")
+# Of the header of a .pyc (PEP 552).
+_HEADER_OCTETS = 16
+
+
+def main() -> None:
+    """Write the file."""
+    modules = {name: _compiled(name) for name in sorted(names())}
+    octets = MAGIC_NUMBER + marshal.dumps(modules)
+    (Path(__file__).parent / start.FILE).write_bytes(octets)
+
+
+def names() -> set[str]:
+    """Return the names of the modules that every command loads, `rxm` and `xman` themselves left out."""
+    before = set(sys.modules)
+    for name in ("rxm.cli", *_LATER):
+        importlib.import_module(name)
+    return {name for name in set(sys.modules) - before if name.startswith(_OURS)}
+
+
+def _compiled(name: str) -> CodeType:
+    """Return a module's code as it stands on the disk, with the path under which it will be found."""
+    source = sys.modules[name].__file__
+    assert source is not None  # noqa: S101  # only namespaces have none, and ours are none
+    code: CodeType = marshal.loads(Path(cache_from_source(source)).read_bytes()[_HEADER_OCTETS:])  # noqa: S302
+    return code
+
+
+if __name__ == "__main__":
+    main()
