@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import xman
+from rxm import start
 from tests.conftest import PASSWORD
 from tests.lab.daemon import START_SECONDS, Answer, answer
 from tests.lab.process import ROOT, end, wait_for
@@ -125,7 +126,10 @@ def test_a_change_works(debian: Debian, port: int) -> None:
 
 
 def test_the_modules_are_compiled_at_installation(debian: Debian) -> None:
-    assert list((debian.root / "usr/lib/python3/dist-packages/rxm/__pycache__").glob("cli.*.pyc"))
+    modules = debian.root / "usr/lib/python3/dist-packages/rxm"
+
+    assert list((modules / "__pycache__").glob("cli.*.pyc"))
+    assert (modules / start.FILE).is_file()
 
 
 def test_it_is_this_release(debian: Debian) -> None:
