@@ -1,7 +1,10 @@
 """`python -m rxm.bundle`: write, beside rxm's modules, the one file that `rxm.start` reads; run by the installation.
 
-In it is what one command to one host loads, as it was compiled into `__pycache__`.
+In it is what one command to one host loads, without what only readers need: documentation, and annotations that are
+evaluated when a module is loaded.
 """
+
+import __future__
 
 import importlib
 import marshal
@@ -15,6 +18,7 @@ from rxm import start
 # What is loaded only once it is needed, and always is.
 _LATER = ("rxm.run", "rxm.settings", "xman.gss.direct")
 _OURS = ("rxm.", "xman.")
+_WITHOUT_DOCSTRINGS = 2
 # Of the header of a .pyc (PEP 552).
 _HEADER_OCTETS = 16
 
@@ -35,11 +39,16 @@ def names() -> set[str]:
 
 
 def _compiled(name: str) -> CodeType:
-    """Return a module's code as it stands on the disk, with the path under which it will be found."""
+    """Return a module's code, with the path under which it will be found: a package may be built somewhere else."""
     source = sys.modules[name].__file__
     assert source is not None  # noqa: S101  # only namespaces have none, and ours are none
-    code: CodeType = marshal.loads(Path(cache_from_source(source)).read_bytes()[_HEADER_OCTETS:])  # noqa: S302
-    return code
+    ordinary: CodeType = marshal.loads(Path(cache_from_source(source)).read_bytes()[_HEADER_OCTETS:])  # noqa: S302
+    flags = __future__.annotations.compiler_flag
+    text = Path(source).read_bytes()
+    made: CodeType = compile(
+        text, ordinary.co_filename, "exec", flags, dont_inherit=True, optimize=_WITHOUT_DOCSTRINGS
+    )  # fmt: skip
+    return made
 
 
 if __name__ == "__main__":
