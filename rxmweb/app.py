@@ -114,15 +114,16 @@ def identify(*, again: bool = False) -> Any:
     if not again:
         g.session = sessions.find(here.engine, request.cookies.get(cookie_name(), ""))
     vouched = here.signon.vouched(request.remote_addr or "", request.headers)
-    # Somebody else may sit at the browser by now, who has its cookie but no business with it.
-    if vouched and (g.session is None or g.session.principal != vouched):
-        g.new_token, g.session = here.signon.from_proxy(vouched, request.headers)
     header = request.headers.get("Authorization", "")
-    if g.session is None and header:
-        try:
+    try:
+        # Somebody else may sit at the browser by now, who has its cookie but no business with it.
+        if vouched and (g.session is None or g.session.principal != vouched):
+            g.new_token, g.session = here.signon.from_proxy(vouched, request.headers)
+        if g.session is None and header:
             g.new_token, g.session, g.negotiate = here.signon.negotiate(header)
-        except GssError as error:
-            return _unknown_person(str(error))
+    except GssError as error:
+        g.session = None
+        return _unknown_person(str(error))
     if g.session is None:
         return _unknown_person("")
     if request.method not in ("GET", "HEAD", "OPTIONS") and not _meant():

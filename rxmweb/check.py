@@ -23,7 +23,7 @@ def check(settings: Settings) -> Iterator[tuple[bool, str]]:
         yield False, f"database: {error}"
     yield _writable(settings.run_dir)
     if settings.proxy.user_header:
-        yield True, f"sign-on: the proxy's header {settings.proxy.user_header}"
+        yield True, f"sign-on: the header {settings.proxy.user_header} of who knows {settings.proxy.secret_file}"
     else:
         yield _keytab(settings)
     yield _collector(settings)

@@ -1,6 +1,7 @@
 """rxmweb.toml, read and checked (man rxmweb(8))."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from rxm.targets import expand
 from xman import config
@@ -9,6 +10,8 @@ from xman.wire.constants import PORT
 
 DEFAULT_PATH = "/etc/xman/rxmweb.toml"
 EVERYBODY = "*"
+# In hexadecimal figures 128 bits, which nobody guesses.
+_SHORTEST_SECRET = 32
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,9 @@ class Proxy:
 
     user_header: str = ""
     cache_header: str = ""
+    secret_file: str = ""
+    # What the file says, by which the proxy is told from every other process of this machine.
+    secret: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True)
@@ -125,6 +131,8 @@ def load(path: str | None) -> Settings:
         proxy=Proxy(
             user_header=proxy.text("user_header", base.proxy.user_header),
             cache_header=proxy.text("cache_header", base.proxy.cache_header),
+            secret_file=proxy.text("secret_file", base.proxy.secret_file),
+            secret=_secret(proxy),
         ),
         unknown=tuple(table.unknown()),
     )
@@ -149,6 +157,23 @@ def _check(found: Settings, table: config.Table) -> None:
         )
     if found.proxy.user_header and not is_loopback(host):
         raise table.error("proxy.user_header", "believed from this machine only: listen must be a loopback address")
+    if found.proxy.user_header and not found.proxy.secret:
+        raise table.error("proxy.user_header", "believed from who knows a secret only: set proxy.secret_file")
+
+
+def _secret(proxy: config.Table) -> str:
+    """Return the last word of the file: before it may stand what Apache needs to read the same file."""
+    path = proxy.text("secret_file", "")
+    if not path:
+        return ""
+    try:
+        words = Path(path).read_text(encoding="ascii").split()
+    except (OSError, ValueError) as error:
+        raise proxy.error("secret_file", f"{path} cannot be read: {getattr(error, 'strerror', error)}") from error
+    secret = words[-1].strip('"') if words else ""
+    if len(secret) < _SHORTEST_SECRET:
+        raise proxy.error("secret_file", f"the last word of {path} has less than {_SHORTEST_SECRET} characters")
+    return secret
 
 
 def split_address(text: str) -> tuple[str, int]:

@@ -1,5 +1,6 @@
 """From a request to a person: Negotiate, or what a proxy in front has found out."""
 
+import hmac
 import logging
 import shutil
 
@@ -20,6 +21,8 @@ logger = logging.getLogger(__name__)
 NOT_DELEGATED = "not-delegated"
 NOT_PERMITTED = "not-permitted"
 NO_CACHE = "no-cache"
+# In which a proxy shows that it is the one.
+_SECRET_HEADER = "X-Rxmweb-Secret"  # noqa: S105
 
 
 class SignOn:
@@ -43,13 +46,18 @@ class SignOn:
         return token, session, identity.answer
 
     def vouched(self, peer: str, headers: Headers) -> str:
-        """Return for whom a proxy on this machine vouches, empty where there is none, or it names nobody."""
-        header = self._settings.proxy.user_header
-        return headers.get(header, "") if header and is_loopback(peer) else ""
+        """Return for whom the proxy on this machine vouches, empty where there is none, or it names nobody."""
+        proxy = self._settings.proxy
+        named = headers.get(proxy.user_header, "") if proxy.user_header else ""
+        if named and not (is_loopback(peer) and _same(headers.get(_SECRET_HEADER, ""), proxy.secret)):
+            logger.warning("%s sends %s without the proxy's secret", peer, proxy.user_header)
+            return ""
+        return named
 
-    def from_proxy(self, principal: str, headers: Headers) -> tuple[str, Session]:
-        """Return (token, session) of whom a proxy vouches for."""
+    def from_proxy(self, named: str, headers: Headers) -> tuple[str, Session]:
+        """Return (token, session) of whom a proxy vouches for. Raises GssError where that can be nobody."""
         header = self._settings.proxy.cache_header
+        principal = _text(named.encode())
         cache = headers.get(header, "").removeprefix("FILE:") if header else ""
         ticket, problem, seconds = "", NOT_DELEGATED, float("inf")
         if cache:
@@ -88,6 +96,10 @@ class SignOn:
     def _probe(self) -> str:
         names = self._settings.host_names() if self._settings.constrained else []
         return f"{self._settings.host_service}@{names[0]}" if names else ""
+
+
+def _same(given: str, secret: str) -> bool:
+    return bool(secret) and hmac.compare_digest(given.encode(), secret.encode())
 
 
 def _text(principal: bytes) -> str:

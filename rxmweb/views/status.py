@@ -29,7 +29,8 @@ def healthz() -> Any:
 def metrics() -> Any:
     """Answer in Prometheus' format, to those addresses that the configuration names."""
     here = portal()
-    if request.remote_addr not in here.settings.metrics_from:
+    # A proxy on this machine adds for whom it asks: that has to be allowed too.
+    if not {request.remote_addr, *request.access_route[-1:]} <= set(here.settings.metrics_from):
         abort(403)
     registry = CollectorRegistry()
     registry.register(Fleet(here.engine, here.settings.interval_seconds, g.now))

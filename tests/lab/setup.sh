@@ -23,7 +23,7 @@ if [ "$purpose" = test ]; then
   packages+=" chromium fish groff-base heimdal-multidev krb5-pkinit libfaketime openssl"
   packages+=" openssh-client python3-clustershell python3-gssapi remctl-client zsh $hypervisor_packages"
   # The libraries of what is only unpacked (below).
-  packages+=" $(apt-cache depends openssh-server remctl-server $slurm_packages $postgresql 2>/dev/null |
+  packages+=" $(apt-cache depends apache2-bin openssh-server remctl-server $slurm_packages $postgresql 2>/dev/null |
     sed -n 's/^ *Depends: \(lib.*\)/\1/p' | grep -v '^libllvm' | sort -u | tr '\n' ' ')"
 elif [ "$purpose" = deb ]; then
   packages="debhelper dh-python dpkg-dev mmdebstrap python3"
@@ -110,6 +110,11 @@ if [ "$purpose" = test ]; then
   for program in .build/slurm/usr/sbin/*-wlm; do
     [ -e "${program%-wlm}" ] || ln -s "$(basename "$program")" "${program%-wlm}"
   done
+  # And this one on port 80, with the modules that sites add.
+  unpack "apache2-bin libapache2-mod-auth-gssapi" apache
+  # Only its judge of alert rules is wanted; the package would start a server.
+  unpack prometheus prometheus
+  rm -rf .build/prometheus/usr/bin/prometheus .build/prometheus/usr/share
   # And these would put themselves in MIT's place.
   unpack "heimdal-kdc heimdal-clients" heimdal-programs
   tests/lab/heimdal.sh .venv .build/heimdal

@@ -7,14 +7,20 @@ import os
 import re
 import ssl
 from http.cookies import SimpleCookie
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import urlencode
 
 import gssapi
 
-from tests.lab.portal import Portal
-
 _SPNEGO = gssapi.OID.from_int_seq("1.3.6.1.5.5.2")
+
+
+class Server(Protocol):
+    """What a visitor knows of a portal, or of who stands in front of it. Without a certificate it is plain HTTP."""
+
+    name: str
+    port: int
+    certificate: str
 
 
 class Page:
@@ -42,7 +48,7 @@ class Page:
 class Visitor:
     """Somebody with the tickets of `env`, or with none."""
 
-    def __init__(self, portal: Portal, env: dict[str, str] | None = None, *, delegate: bool = True) -> None:
+    def __init__(self, portal: Server, env: dict[str, str] | None = None, *, delegate: bool = True) -> None:
         self._portal = portal
         self._env = env
         self._delegate = delegate

@@ -530,23 +530,25 @@ def alice_env(realm: Realm) -> dict[str, str]:
 def test_a_proxy_is_believed_where_it_is_configured(realm: Realm, site: Site, tmp_path: Path) -> None:
     alice_env = realm.kinit("alice", PASSWORD, "portal-proxy", "-f")
     cache = alice_env["KRB5CCNAME"]
+    secret = {"X-Rxmweb-Secret": "0123456789abcdef" * 2}
+    (tmp_path / "secret").write_text(f"Define RXMWEB_SECRET {secret['X-Rxmweb-Secret']}\n")
     portal = Portal(
         realm, tmp_path / "portal", hosts=(FQDN,), port=site.first.port, env={"KRB5CCNAME": cache},
-        tables='[proxy]\nuser_header = "X-User"\ncache_header = "X-Cache"\n',
+        tables=f'[proxy]\nuser_header = "X-User"\ncache_header = "X-Cache"\nsecret_file = "{tmp_path / "secret"}"\n',
     )  # fmt: skip
     try:
         behind = Visitor(portal)
         page = behind.get(
-            "/session", accept="application/json", headers={"X-User": "alice@XMAN.TEST", "X-Cache": cache}
+            "/session", accept="application/json", headers={"X-User": "alice@XMAN.TEST", "X-Cache": cache} | secret
         )
         assert json.loads(page.text)["principal"] == "alice@XMAN.TEST"
         assert json.loads(page.text)["can_act"] is True
         assert Visitor(portal).get("/").status == 401
         # The same browser, and somebody else's name from the proxy.
-        page = behind.get("/session", accept="application/json", headers={"X-User": "mallory@XMAN.TEST"})
+        page = behind.get("/session", accept="application/json", headers={"X-User": "mallory@XMAN.TEST"} | secret)
         assert (page.json()["principal"], page.json()["can_act"]) == ("mallory@XMAN.TEST", False)
         short = realm.kinit("alice", PASSWORD, "portal-short", "-f", "-l", "5m")["KRB5CCNAME"]
-        headers = {"X-User": "alice@XMAN.TEST", "X-Cache": short}
+        headers = {"X-User": "alice@XMAN.TEST", "X-Cache": short} | secret
         page = Visitor(portal).get("/session", accept="application/json", headers=headers)
         assert page.json()["expires"] < time.time() + 301, "no session outlives its ticket"
     finally:
@@ -566,6 +568,15 @@ def test_metrics_and_health(site: Site, alice: Visitor) -> None:
     digest = hashlib.sha256(site.first.k5login.read_bytes()).hexdigest()
     assert f'xman_host_list_info{{hash="{digest}",host="{FQDN}"}} 1.0' in text
     assert f'xman_host_audit_lost_lines{{host="{FQDN}"}} 0.0' in text
+
+
+def test_metrics_are_for_whom_a_proxy_asks_as_well(site: Site) -> None:
+    status = {
+        address: Visitor(site.portal).get("/metrics", headers={"X-Forwarded-For": address}).status
+        for address in ("127.0.0.1", "10.0.0.1", "127.0.0.1, 10.0.0.1", "nonsense")
+    }
+
+    assert status == {"127.0.0.1": 200, "10.0.0.1": 403, "127.0.0.1, 10.0.0.1": 403, "nonsense": 403}
 
 
 def test_pages_do_not_wait_for_hosts(site: Site, alice: Visitor) -> None:

@@ -236,6 +236,9 @@ def test_hosts_and_groups_are_node_sets(tmp_path: Path) -> None:
         ('hosts = ["h[1-"]\n', "hosts"),
         ('hosts = ["@nobody"]\n[groups]\nlab = "a"\n', "hosts"),
         ('listen = "[::]:443"\ncertificate = "a"\nkey = "b"\n[proxy]\nuser_header = "X"\n', "loopback"),
+        ('[proxy]\nuser_header = "X"\n', "secret_file"),
+        ('[proxy]\nsecret_file = "/nonexistent/secret"\n', "/nonexistent/secret cannot be read: No such file"),
+        ('[proxy]\nsecret_file = "/dev/null"\n', "less than 32 characters"),
         ("interval_seconds = 0\n", "interval_seconds"),
     ],
 )
