@@ -1,0 +1,40 @@
+"""The alert rules, judged by Prometheus' own promtool: Debian's, only unpacked."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.lab.process import ROOT
+
+PROMTOOL = ROOT / ".build" / "prometheus" / "usr" / "bin" / "promtool"
+RULES = ROOT / "etc" / "prometheus" / "xman.rules.yml"
+CASES = ROOT / "tests" / "data" / "alerts.yml"
+NAMES = re.findall(r"- alert: (\w+)", RULES.read_text())
+pytestmark = pytest.mark.skipif(not PROMTOOL.exists(), reason="Prometheus is not unpacked in .build")
+
+
+def promtool(*words: str | Path) -> str:
+    """Return what promtool says; fails where it is not content."""
+    done = subprocess.run(
+        [PROMTOOL, *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout
+    return done.stdout
+
+
+def test_promtool_takes_every_rule() -> None:
+    assert f"SUCCESS: {len(NAMES)} rules found" in promtool("check", "rules", RULES)
+
+
+def test_alerts_fire_when_they_should_and_not_before() -> None:
+    assert "SUCCESS" in promtool("test", "rules", CASES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_alert_is_seen_firing_and_quiet(name: str) -> None:
+    cases = re.split(r"\n +- (?=\{?alertname: )", CASES.read_text())
+
+    quiet = ["exp_alerts: []" in case for case in cases if re.match(rf"\{{?alertname: {name}\b", case)]
+    assert set(quiet) == {True, False}
