@@ -6,9 +6,10 @@ import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from xman import keytab
 from xman.errors import XmanError
-from xmand import daemon, k5login, keytab, listen, replay
-from xmand.keytab import KeytabError
+from xman.keytab import KeytabError
+from xmand import daemon, k5login, listen, replay
 from xmand.mounts import volatile
 from xmand.settings import Settings
 from xmand.syslog import Syslog

@@ -31,6 +31,12 @@ HOSTS = f"""\
 127.0.0.1 {PORTAL}
 127.0.0.1 localhost
 """
+# What every client's krb5.conf says, beside where the KDC is.
+CLIENTS: dict[str, Any] = {
+    # Heimdal asks for a host's realm there, whatever is said below, and waits long for a name server.
+    "libdefaults": {"rdns": "false", "dns_canonicalize_hostname": "true", "dns_lookup_realm": "false"},
+    "domain_realm": {".xman.test": REALM, "xman.test": REALM},
+}
 _NSS_WRAPPER = "libnss_wrapper.so"
 _KEYTAB_VERSION = b"\x05\x02"
 _KEYTAB_PART = 50
@@ -68,12 +74,7 @@ class Realm:
         self._realm: Any = K5Realm(
             realm=REALM, portbase=portbase, get_creds=False, create_host=False, create_user=False,
             start_kdc=not prefix,
-            krb5_conf={
-                # Heimdal asks for a host's realm there, whatever is said below, and waits long for a name server.
-                "libdefaults": {"rdns": "false", "dns_canonicalize_hostname": "true", "dns_lookup_realm": "false"},
-                "domain_realm": {".xman.test": REALM, "xman.test": REALM},
-                "realms": {"$realm": {"pkinit_anchors": f"FILE:{certificate}"}},
-            },
+            krb5_conf=CLIENTS | {"realms": {"$realm": {"pkinit_anchors": f"FILE:{certificate}"}}},
             kdc_conf={"realms": {"$realm": {"pkinit_identity": f"FILE:{certificate},{key}"}}},
         )  # fmt: skip
         self.add_principal("WELLKNOWN/ANONYMOUS")

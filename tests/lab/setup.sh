@@ -17,14 +17,16 @@ hypervisor_packages="busybox-static cpio iproute2 libvirt-daemon libvirt-daemon-
 hypervisor_packages+=" libvirt-daemon-driver-qemu libvirt-clients"
 hypervisor_packages+=" qemu-system-x86 xz-utils libsasl2-modules-gssapi-mit sasl2-bin"
 slurm_packages="slurmctld slurmd slurm-client slurm-wlm-basic-plugins"
+ldap_packages="slapd krb5-kdc-ldap ldap-utils"
 if [ "$purpose" = test ]; then
   # The server that Debian's release has, without its compiler (LLVM): a hundred MB that no test needs.
   postgresql=$(apt-cache depends postgresql 2>/dev/null | sed -n 's/^ *Depends: \(postgresql-[0-9]*\)$/\1/p')
   packages+=" chromium fish groff-base heimdal-multidev krb5-pkinit libfaketime openssl"
   packages+=" openssh-client python3-clustershell python3-gssapi remctl-client zsh $hypervisor_packages"
-  # The libraries of what is only unpacked (below).
-  packages+=" $(apt-cache depends apache2-bin openssh-server remctl-server $slurm_packages $postgresql 2>/dev/null |
-    sed -n 's/^ *Depends: \(lib.*\)/\1/p' | grep -v '^libllvm' | sort -u | tr '\n' ' ')"
+  # The libraries of what is only unpacked (below), but for those of slapd's back ends that nobody loads.
+  packages+=" $(apt-cache depends apache2-bin openssh-server remctl-server $slurm_packages \
+    $ldap_packages $postgresql 2>/dev/null |
+    sed -n 's/^ *Depends: \(lib.*\)/\1/p' | grep -v -e '^libllvm' -e '^libodbc' -e '^libperl' | sort -u | tr '\n' ' ')"
 elif [ "$purpose" = deb ]; then
   packages="debhelper dh-python dpkg-dev mmdebstrap python3"
 elif [ "$purpose" = xen ]; then
@@ -104,6 +106,8 @@ if [ "$purpose" = test ]; then
   # And this one on port 22.
   unpack openssh-server openssh-server
   unpack "$postgresql" postgresql
+  # And these a directory on port 389.
+  unpack "$ldap_packages" ldap-kdc
   # So would these; and they would make a user, and a cluster of this machine.
   unpack "$slurm_packages" slurm
   # They ask by which name they were called; the packages would have made these by alternatives.

@@ -1,4 +1,4 @@
-"""Key versions and encryption types of a keytab (`xmand.keytab`), from octets written by hand."""
+"""Key versions and encryption types of a keytab (`xman.keytab`), from octets written by hand."""
 
 import struct
 from pathlib import Path
@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xmand import keytab
-from xmand.keytab import Key, KeytabError
+from xman import keytab
+from xman.keytab import Key, KeytabError
 
 SECRET = b"\xaa" * 32
 

@@ -5,11 +5,10 @@ import time
 from typing import Any
 
 import xman
-from xman import verbs
+from xman import keytab, verbs
 from xman.errors import HypervisorError, UsageError
 from xman.result import Result
 from xman.wire.constants import HIGHEST_VERSION
-from xmand import keytab
 from xmand.call import Call
 from xmand.virt import host
 

@@ -6,12 +6,14 @@ users. SPNEGO is taken here, and bare Kerberos, which some programs send: browse
 
 import base64
 import binascii
+import threading
 
 import gssapi
 from gssapi.raw.misc import GSSError as _RawError
 
 from xman.gss import OTHER, GssError
 from xman.gss.python_gssapi import gss_error
+from xman.keytab import KeytabError, read
 
 _SPNEGO = gssapi.OID.from_int_seq("1.3.6.1.5.5.2")
 _KRB5 = gssapi.MechType.kerberos
@@ -71,23 +73,40 @@ def _kept(path: str) -> gssapi.Credentials:
 class NegotiateAcceptor:
     """The portal's side: a keytab with `HTTP/FQDN`. With `constrained`, it may also ask for tickets as its users.
 
-    Raises GssError where there is no usable key.
+    `service` is `HTTP`, or `HTTP@FQDN` for one of several that the keytab has keys of. Raises GssError where there is
+    no usable key.
     """
 
     def __init__(self, service: str, keytab: str, *, constrained: bool = False) -> None:
-        store: dict[bytes | str, bytes | str] = {"keytab": f"FILE:{keytab}"}
+        self._name = gssapi.Name(service, gssapi.NameType.hostbased_service)
+        self._store: dict[bytes | str, bytes | str] = {"keytab": f"FILE:{keytab}"}
+        self._usage = "accept"
+        # Held while the portal's own ticket may be replaced; None where it has none.
+        self._renewing: threading.Lock | None = None
         if constrained:
             # The portal's own ticket, got with the same keytab, stands behind every ticket it asks for as a user.
-            store |= {"client_keytab": f"FILE:{keytab}", "ccache": "MEMORY:negotiate"}
+            self._store |= {"client_keytab": f"FILE:{keytab}", "ccache": "MEMORY:negotiate"}
+            self._usage = "both"
+            self._renewing = threading.Lock()
+            if "@" not in service:
+                self._name = gssapi.Name(_only(service, keytab), gssapi.NameType.kerberos_principal)
+        self._credentials = self._acquire()
+
+    def _acquire(self) -> gssapi.Credentials:
         try:
-            self._credentials = gssapi.Credentials(
-                name=gssapi.Name(service, gssapi.NameType.hostbased_service) if not constrained else None,
-                usage="both" if constrained else "accept",
-                mechs=[_KRB5, _SPNEGO],
-                store=store,
-            )
+            return gssapi.Credentials(name=self._name, usage=self._usage, mechs=[_KRB5, _SPNEGO], store=self._store)
         except _RawError as error:
             raise gss_error(error) from error
+
+    def _step(self, token: bytes) -> tuple[gssapi.SecurityContext, bytes | None]:
+        """Return the context of a token, and what to answer. Raises GSSError and GssError."""
+        if self._renewing is None:
+            context = gssapi.SecurityContext(creds=self._credentials, usage="accept")
+            return context, context.step(token)
+        with self._renewing:
+            # MIT's library gets the portal another ticket where half of the last one's life is over, and only here.
+            context = gssapi.SecurityContext(creds=self._acquire(), usage="accept")
+            return context, context.step(token)
 
     def accept(self, header: str) -> Identity:
         """Take a request's Authorization header. Raises GssError."""
@@ -101,8 +120,7 @@ class NegotiateAcceptor:
         if token.startswith(b"NTLMSSP\0"):
             raise GssError(OTHER, "the browser sent NTLM: it has no Kerberos ticket, or does not trust this address")
         try:
-            context = gssapi.SecurityContext(creds=self._credentials, usage="accept")
-            answer = context.step(token)
+            context, answer = self._step(token)
             if not context.complete:
                 raise GssError(OTHER, "the negotiation needs another round: is the mechanism Kerberos?")
             name = context.initiator_name
@@ -111,3 +129,19 @@ class NegotiateAcceptor:
             return Identity(bytes(name), int(context.lifetime or 0), answer, context.delegated_creds)
         except _RawError as error:
             raise gss_error(error) from error
+
+
+def _only(service: str, keytab: str) -> str:
+    """Return the one principal of `service` in a keytab: it is asked for by name, since the KDC looks at who asks.
+
+    Raises GssError where there are none or several.
+    """
+    try:
+        keys = read(keytab)
+    except KeytabError as error:
+        raise GssError(OTHER, str(error)) from error
+    found = sorted({key.principal for key in keys if key.principal.startswith(f"{service}/")})
+    if len(found) == 1:
+        return found[0]
+    several = f'keys of {" and ".join(found)}: say which with service = "{service}@FQDN"'
+    raise GssError(OTHER, several if found else f"no key of {service}/FQDN")

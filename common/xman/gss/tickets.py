@@ -15,12 +15,17 @@ if TYPE_CHECKING:
 _library = c.krb5()
 # The ticket for tickets, and what libkrb5 notes for itself in a cache.
 _GRANTING = (b"krbtgt/", b"krb5_ccache_conf_data/")
+# Of the latter: that whoever the tickets are for is acted for (S4U2Proxy), by one ticket among them.
+_ACTED_FOR = b"krb5_ccache_conf_data/proxy_impersonator"
 # What stands before a KRB-ERROR in a token of the mechanism.
 _KRB_ERROR = b"\x2a\x86\x48\x86\xf7\x12\x01\x02\x02\x03\x00"
 
 
 def spread(source: str, targets: list[str]) -> None:
-    """Copy the tickets for tickets of the cache `source` into each of `targets`, which are emptied before."""
+    """Copy what gets tickets out of the cache `source` into each of `targets`, which are emptied before.
+
+    That is the ticket for tickets; where a service acts for its user, which has few tickets, all of them.
+    """
     with _Context() as context, _Cache(context, source) as cache:
         principal = c.Pointer()
         _check(_library.krb5_cc_get_principal(context.handle, cache.handle, byref(principal)))
@@ -29,8 +34,9 @@ def spread(source: str, targets: list[str]) -> None:
             for name in targets:
                 others.append(_Cache(context, name))
                 _check(_library.krb5_cc_initialize(context.handle, others[-1].handle, principal))
+            every = any(service.startswith(_ACTED_FOR) for _, service in cache.tickets())
             for ticket, service in cache.tickets():
-                if service.startswith(_GRANTING):
+                if every or service.startswith(_GRANTING):
                     for other in others:
                         _check(_library.krb5_cc_store_cred(context.handle, other.handle, byref(ticket)))
         finally:
