@@ -11,6 +11,25 @@ cd "$(dirname "$0")/../.."
 purpose=${1:?demo, test, xen or deb}
 hypervisor=${2:-test}
 
+say() { echo "setup: $*" >&2; }
+
+as_root() {
+  if [ "$(id -u)" = 0 ]; then
+    env DEBIAN_FRONTEND=noninteractive "$@"
+  elif command -v sudo >/dev/null; then
+    sudo env DEBIAN_FRONTEND=noninteractive "$@"
+  else
+    say "need root, or sudo, to run: $*"
+    exit 1
+  fi
+}
+
+updated=
+update() {
+  [ -n "$updated" ] || as_root apt-get -qq update
+  updated=yes
+}
+
 packages="gcc libkrb5-dev libvirt-dev pkg-config python3-dev python3-venv" # what pip compiles gssapi and libvirt with
 packages+=" krb5-admin-server krb5-kdc krb5-user libnss-wrapper"           # the realm
 hypervisor_packages="busybox-static cpio iproute2 libvirt-daemon libvirt-daemon-driver-lxc"
@@ -19,6 +38,8 @@ hypervisor_packages+=" qemu-system-x86 xz-utils libsasl2-modules-gssapi-mit sasl
 slurm_packages="slurmctld slurmd slurm-client slurm-wlm-basic-plugins"
 ldap_packages="slapd krb5-kdc-ldap ldap-utils"
 if [ "$purpose" = test ]; then
+  # An image of Debian has no lists of packages, by which to find out below what others need.
+  apt-cache show apache2-bin >/dev/null 2>&1 || update
   # The server that Debian's release has, without its compiler (LLVM): a hundred MB that no test needs.
   postgresql=$(apt-cache depends postgresql 2>/dev/null | sed -n 's/^ *Depends: \(postgresql-[0-9]*\)$/\1/p')
   packages+=" chromium fish groff-base heimdal-multidev krb5-pkinit libfaketime openssl"
@@ -35,19 +56,6 @@ elif [ "$hypervisor" = qemu ]; then
   packages+=" $hypervisor_packages"
 fi
 
-say() { echo "setup: $*" >&2; }
-
-as_root() {
-  if [ "$(id -u)" = 0 ]; then
-    env DEBIAN_FRONTEND=noninteractive "$@"
-  elif command -v sudo >/dev/null; then
-    sudo env DEBIAN_FRONTEND=noninteractive "$@"
-  else
-    say "need root, or sudo, to run: $*"
-    exit 1
-  fi
-}
-
 missing_packages() {
   local name
   for name in $packages; do
@@ -56,12 +64,6 @@ missing_packages() {
       *) echo "$name" ;;
     esac
   done
-}
-
-updated=
-update() {
-  [ -n "$updated" ] || as_root apt-get -qq update
-  updated=yes
 }
 
 # Unpack Debian packages into .build/$2 without installing them.
