@@ -3,9 +3,11 @@
 import pytest
 
 from tests.lab import drivers
+from tests.lab.daemon import Answer
 from tests.lab.each_verb import NAME, STEPS, Trial
 from tests.lab.xen import XenGuest
 from tests.xen.conftest import Lab, Xen, patiently
+from tests.xen.moving import move
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +22,16 @@ def tried(lab: Lab, xen: Xen) -> dict[str, tuple[int, str]]:
         patiently(lambda: guest.boots() > boots, "its boot")
         boots = guest.boots()
 
-    found = Trial(xen.rxm, guest.description(), "xen2", ready).run()
+    def anew() -> None:
+        xen.does("create", "-", stdin=guest.description())
+        ready()
+
+    def rxm(*words: str, stdin: str = "") -> Answer:
+        if "migrate" in words:
+            return move(xen, second, guest.name, anew, *words)
+        return xen.rxm(*words, stdin=stdin)
+
+    found = Trial(rxm, guest.description(), "xen2", ready).run()
     second.does("destroy", guest.name)
     second.does("delete", guest.name)
     return found
