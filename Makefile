@@ -27,7 +27,7 @@ help:
 	@echo 'make deb                    packages for Debian, in .build/deb'
 	@echo 'make test-deb               the packages in a fresh Debian root (as root; a few minutes)'
 	@echo 'make install                all commands under PREFIX ($(PREFIX)), with compiled modules and man pages'
-	@echo 'make test-xen               the verbs on two real Xen hosts in QEMU (half an hour, 4 GB of memory)'
+	@echo 'make test-xen               the verbs on two real Xen hosts in QEMU (ten minutes, 4 GB of memory)'
 	@echo 'make soak [MINUTES=60]      the full size of what make test runs a little of: leaks, fuzzing, faults'
 	@echo 'make mutants                does a test notice each way to break the batch states? (a few minutes)'
 	@echo 'make screenshots            the pictures of the portal in docs/, anew'
