@@ -6,6 +6,7 @@ evaluated when a module is loaded.
 
 import __future__
 
+import contextlib
 import importlib
 import marshal
 import sys
@@ -34,7 +35,9 @@ def names() -> set[str]:
     """Return the names of the modules that every command loads, `rxm` and `xman` themselves left out."""
     before = set(sys.modules)
     for name in ("rxm.cli", *_LATER):
-        importlib.import_module(name)
+        # Where MIT's library is not there, as where a package is built, its binding is not either.
+        with contextlib.suppress(ImportError, OSError, AttributeError):
+            importlib.import_module(name)
     return {name for name in set(sys.modules) - before if name.startswith(_OURS)}
 
 
