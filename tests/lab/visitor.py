@@ -12,6 +12,8 @@ from urllib.parse import urlencode
 
 import gssapi
 
+from tests.lab.process import wait_for
+
 _SPNEGO = gssapi.OID.from_int_seq("1.3.6.1.5.5.2")
 
 
@@ -113,3 +115,12 @@ class Visitor:
         name = gssapi.Name(f"HTTP@{self._portal.name}", gssapi.NameType.hostbased_service)
         context = gssapi.SecurityContext(name=name, creds=credentials, usage="initiate", mech=_SPNEGO, flags=flags)
         return base64.b64encode(context.step(None) or b"").decode()
+
+
+def over(visitor: Visitor, page: Page) -> dict[str, object]:
+    """Follow the action that a form led to, until it has ended."""
+    assert page.status == 303, page
+    where = page.headers["Location"]
+    wait_for(lambda: visitor.json(where)["action"]["ended"] is not None, 30, "the end of the action")
+    found: dict[str, object] = visitor.json(where)["action"]
+    return found

@@ -13,7 +13,7 @@ from tests.lab.portal import Portal
 from tests.lab.process import wait_for
 from tests.lab.realm import FQDN, HOSTS, PORTAL, SECOND_HOST, UNKEYED
 from tests.lab.realm_ldap import LdapRealm
-from tests.lab.visitor import Page, Visitor
+from tests.lab.visitor import Visitor, over
 from xman.gss import GssError
 from xman.gss.negotiate import NegotiateAcceptor
 
@@ -84,15 +84,6 @@ def machines(visitor: Visitor) -> dict[str, str]:
     """Return the machines of libvirt's test driver as forms name them, by host."""
     rows = visitor.json("/")["domains"]
     return {row["host"]: f"{row['host']}/{row['uuid']}" for row in rows if row["name"] == "test"}
-
-
-def over(visitor: Visitor, page: Page) -> dict[str, object]:
-    """Follow the action that a form led to, until it has ended."""
-    assert page.status == 303, page
-    where = page.headers["Location"]
-    wait_for(lambda: visitor.json(where)["action"]["ended"] is not None, 30, "the end of the action")
-    found: dict[str, object] = visitor.json(where)["action"]
-    return found
 
 
 def test_an_action_is_done_as_whoever_did_not_delegate(site: Site) -> None:

@@ -17,7 +17,7 @@ from tests.lab.descriptions import for_test_driver
 from tests.lab.portal import Portal
 from tests.lab.process import end, wait_for
 from tests.lab.realm import FQDN, SECOND_HOST, UNKEYED, Realm
-from tests.lab.visitor import Page, Visitor
+from tests.lab.visitor import Page, Visitor, over
 
 # The test driver's guests are up at once.
 _NO_BOOT = "[batch]\nboot_seconds = 0.01\n"
@@ -106,15 +106,6 @@ def machines(visitor: Visitor) -> dict[str, dict[str, object]]:
 def key(row: dict[str, object]) -> str:
     """Return a row's target, as forms have it."""
     return f"{row['host']}/{row['uuid']}"
-
-
-def over(visitor: Visitor, page: Page) -> dict[str, object]:
-    """Follow the action that a form led to, until it has ended."""
-    assert page.status == 303, page
-    where = page.headers["Location"]
-    wait_for(lambda: visitor.json(where)["action"]["ended"] is not None, 30, "the end of the action")
-    found: dict[str, object] = visitor.json(where)["action"]
-    return found
 
 
 def classes(action: dict[str, object]) -> dict[str, object]:
