@@ -134,7 +134,7 @@ install:
 	done
 	find $(INSTALLED) -name __pycache__ -prune -exec rm -rf {} +
 	$(INTERPRETER) -I -m compileall -q -f --invalidation-mode unchecked-hash -s "$(DESTDIR)/" -p / $(INSTALLED)
-	PYTHONPATH=$(DESTDIR)$(MODULES) $(INTERPRETER) -SP -m rxm.bundle
+	PYTHONPATH=$(DESTDIR)$(MODULES) $(INTERPRETER) -SP -m rxm.bundle $(DESTDIR)
 	printf '%s\n' "$$RXM" >$(DESTDIR)$(PREFIX)/bin/rxm
 	printf '%s\n' "$$RXMWEB" >$(DESTDIR)$(PREFIX)/bin/rxmweb
 	printf '%s\n' "$$SLURM" >$(DESTDIR)$(PREFIX)/bin/xman-slurm

@@ -1,6 +1,7 @@
-"""`python -m rxm.bundle`: write, beside rxm's modules, the one file that `rxm.start` reads; run by the installation.
+"""`python -m rxm.bundle [DESTDIR]`: write, beside rxm's modules, the one file that `rxm.start` reads.
 
-In it is what one command to one host loads, without what only readers need: documentation, and annotations that are
+Run by the installation, which may build a package: DESTDIR is what the modules' paths will not begin with any more. In
+the file is what one command to one host loads, without what only readers need: documentation, and annotations that are
 evaluated when a module is loaded.
 """
 
@@ -10,7 +11,7 @@ import contextlib
 import importlib
 import marshal
 import sys
-from importlib.util import MAGIC_NUMBER, cache_from_source
+from importlib.util import MAGIC_NUMBER
 from pathlib import Path
 from types import CodeType
 
@@ -20,13 +21,11 @@ from rxm import start
 _LATER = ("rxm.run", "rxm.settings", "xman.gss.direct")
 _OURS = ("rxm.", "xman.")
 _WITHOUT_DOCSTRINGS = 2
-# Of the header of a .pyc (PEP 552).
-_HEADER_OCTETS = 16
 
 
 def main() -> None:
     """Write the file."""
-    modules = {name: _compiled(name) for name in sorted(names())}
+    modules = {name: _compiled(name, "".join(sys.argv[1:])) for name in sorted(names())}
     octets = MAGIC_NUMBER + marshal.dumps(modules)
     (Path(__file__).parent / start.FILE).write_bytes(octets)
 
@@ -41,16 +40,13 @@ def names() -> set[str]:
     return {name for name in set(sys.modules) - before if name.startswith(_OURS)}
 
 
-def _compiled(name: str) -> CodeType:
-    """Return a module's code, with the path under which it will be found: a package may be built somewhere else."""
+def _compiled(name: str, destination: str) -> CodeType:
+    """Return a module's code, with the path under which it will be found."""
     source = sys.modules[name].__file__
     assert source is not None  # noqa: S101  # only namespaces have none, and ours are none
-    ordinary: CodeType = marshal.loads(Path(cache_from_source(source)).read_bytes()[_HEADER_OCTETS:])  # noqa: S302
+    text, path = Path(source).read_bytes(), source.removeprefix(destination)
     flags = __future__.annotations.compiler_flag
-    text = Path(source).read_bytes()
-    made: CodeType = compile(
-        text, ordinary.co_filename, "exec", flags, dont_inherit=True, optimize=_WITHOUT_DOCSTRINGS
-    )  # fmt: skip
+    made: CodeType = compile(text, path, "exec", flags, dont_inherit=True, optimize=_WITHOUT_DOCSTRINGS)
     return made
 
 

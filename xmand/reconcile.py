@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from xman import outcome, values
-from xman.errors import UsageError
+from xman.errors import NoSuchDomainError, UsageError
 from xman.result import Result
 from xmand.answer import Answer
 from xmand.journal import Change
@@ -34,7 +34,11 @@ def judge(change: Change, uuid: str, domain: Domain | None) -> Verdict:
     """
     if "dry-run" in change.asked["options"]:
         return _not_done(change, "nothing was to be done")
-    return _JUDGES.get(change.verb, _cannot_tell)(change, uuid, domain)
+    judged = _JUDGES.get(change.verb, _cannot_tell)
+    try:
+        return judged(change, uuid, domain)
+    except NoSuchDomainError:  # between two questions to libvirt, as one that a migration takes away
+        return judged(change, uuid, None)
 
 
 def _done(change: Change, domain: Domain | None) -> Verdict:

@@ -14,7 +14,7 @@ import pytest
 from tests.hypervisor.conftest import Lab
 from tests.lab.daemon import Answer, Daemon, answer
 from tests.lab.hypervisor import Guest
-from tests.lab.process import ROOT, wait_for
+from tests.lab.process import ROOT, running, wait_for
 from tests.lab.terminal import Terminal
 from xman import progress
 
@@ -184,14 +184,35 @@ def test_remctl_migrates_too(lab: Lab, guest: Guest) -> None:
 # --- while it is under way -----------------------------------------------------------------------------------------
 
 
-def begin(lab: Lab, guest: Guest, *options: str, port: int = 4373) -> "subprocess.Popen[bytes]":
-    """Begin a migration that takes minutes; return the rxm that waits for it."""
-    assert lab.first.virsh("migrate-setspeed", guest.name, "1").status == 0
-    command = [*lab.first.prefix, "rxm", "-H", lab.first.name, "-p", str(port)]
-    command += ["migrate", "--live", *options, guest.name, SECOND]
-    rxm = subprocess.Popen(command, env=lab.alice, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    wait_for(lambda: "Unbounded" in lab.first.virsh("domjobinfo", guest.name).stdout, 30, "the migration's begin")
-    return rxm
+class Begin:
+    """Begins migrations of one guest that take minutes, and ends the rxm that waits for it."""
+
+    def __init__(self, lab: Lab, guest: Guest, ends: contextlib.ExitStack) -> None:
+        self._lab = lab
+        self._guest = guest
+        self._ends = ends
+
+    def __call__(self, *options: str, port: int = 4373) -> "subprocess.Popen[bytes]":
+        """Begin one; return its rxm."""
+        assert self._lab.first.virsh("migrate-setspeed", self._guest.name, "1").status == 0
+        command = [*self._lab.first.prefix, "rxm", "-H", self._lab.first.name, "-p", str(port)]
+        command += ["migrate", "--live", *options, self._guest.name, SECOND]
+        rxm = self._ends.enter_context(
+            running(command, env=self._lab.alice, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        )
+        wait_for(lambda: self._is_under_way(rxm), 30, "the migration's begin")
+        return rxm
+
+    def _is_under_way(self, rxm: "subprocess.Popen[bytes]") -> bool:
+        assert rxm.poll() is None, rxm.communicate()
+        return "Unbounded" in self._lab.first.virsh("domjobinfo", self._guest.name).stdout
+
+
+@pytest.fixture
+def begin(lab: Lab, guest: Guest) -> Iterator[Begin]:
+    """What begins a migration of the guest."""
+    with contextlib.ExitStack() as ends:
+        yield Begin(lab, guest, ends)
 
 
 def is_running_on_the_first_host_only(lab: Lab, guest: Guest) -> bool:
@@ -200,8 +221,8 @@ def is_running_on_the_first_host_only(lab: Lab, guest: Guest) -> bool:
     return here == "running" and guest.name not in names(lab.rxm_second("-j", "list").objects())
 
 
-def test_other_changes_are_refused_at_once_and_reading_goes_on(lab: Lab, guest: Guest) -> None:
-    rxm = begin(lab, guest)
+def test_other_changes_are_refused_at_once_and_reading_goes_on(lab: Lab, guest: Guest, begin: Begin) -> None:
+    rxm = begin()
 
     paused = lab.rxm("pause", guest.name)
     listed = lab.rxm("list", guest.name)
@@ -216,8 +237,8 @@ def test_other_changes_are_refused_at_once_and_reading_goes_on(lab: Lab, guest: 
     assert is_running_on_the_first_host_only(lab, guest)
 
 
-def test_control_c_aborts(lab: Lab, guest: Guest) -> None:
-    rxm = begin(lab, guest)
+def test_control_c_aborts(lab: Lab, guest: Guest, begin: Begin) -> None:
+    rxm = begin()
 
     rxm.send_signal(signal.SIGINT)
 
@@ -227,8 +248,8 @@ def test_control_c_aborts(lab: Lab, guest: Guest) -> None:
     assert is_running_on_the_first_host_only(lab, guest)
 
 
-def test_losing_the_client_does_not_abort(lab: Lab, guest: Guest) -> None:
-    rxm = begin(lab, guest)
+def test_losing_the_client_does_not_abort(lab: Lab, guest: Guest, begin: Begin) -> None:
+    rxm = begin()
 
     rxm.kill()
     rxm.communicate()
@@ -240,18 +261,18 @@ def test_losing_the_client_does_not_abort(lab: Lab, guest: Guest) -> None:
 
 
 def test_a_second_sigterm_ends_xmand_and_not_the_migration(
-    lab: Lab, guest: Guest, request: pytest.FixtureRequest
+    lab: Lab, guest: Guest, begin: Begin, request: pytest.FixtureRequest
 ) -> None:
     port = next(_PORTS)
 
     def start() -> Daemon:
         tables = f'[migrate]\nallow = ["{SECOND}"]\n'
         made = lab.first.xmand(lab.realm, admins=("alice@XMAN.TEST",), tables=tables, port=port)
-        request.addfinalizer(made.process.kill)
+        request.addfinalizer(made.stop)
         return made
 
     first = start()
-    rxm = begin(lab, guest, port=first.port)
+    rxm = begin(port=first.port)
     first.process.send_signal(signal.SIGTERM)
     wait_for(lambda: "ending; 1 changes are under way" in first.stderr(), 20, "the first one's effect")
     assert first.process.poll() is None
@@ -287,8 +308,8 @@ def state(rxm: Callable[..., Answer], guest: Guest) -> str:
     return found
 
 
-def test_suspend_after_pauses_the_guest_until_it_is_there(lab: Lab, guest: Guest) -> None:
-    rxm = begin(lab, guest, "--suspend-after", "2")
+def test_suspend_after_pauses_the_guest_until_it_is_there(lab: Lab, guest: Guest, begin: Begin) -> None:
+    rxm = begin("--suspend-after", "2")
 
     wait_for(lambda: state(lab.rxm, guest) == "paused", 30, "the pause")
     lab.first.virsh("migrate-setspeed", guest.name, "1000")
@@ -302,8 +323,8 @@ def test_suspend_after_pauses_the_guest_until_it_is_there(lab: Lab, guest: Guest
     assert (end["res"], "paused" in end["detail"]) == ("ok", True)
 
 
-def test_an_abort_lets_a_guest_go_on_that_was_paused_for_its_migration(lab: Lab, guest: Guest) -> None:
-    rxm = begin(lab, guest, "--suspend-after", "1")
+def test_an_abort_lets_a_guest_go_on_that_was_paused_for_its_migration(lab: Lab, guest: Guest, begin: Begin) -> None:
+    rxm = begin("--suspend-after", "1")
 
     wait_for(lambda: state(lab.rxm, guest) == "paused", 30, "the pause")
     assert lab.rxm("migrate", "--abort", guest.name).status == 0
@@ -313,9 +334,9 @@ def test_an_abort_lets_a_guest_go_on_that_was_paused_for_its_migration(lab: Lab,
     assert is_running_on_the_first_host_only(lab, guest)
 
 
-def test_what_its_owner_paused_stays_paused_whatever_the_time(lab: Lab, guest: Guest) -> None:
+def test_what_its_owner_paused_stays_paused_whatever_the_time(lab: Lab, guest: Guest, begin: Begin) -> None:
     lab.rxm("pause", guest.name)
-    rxm = begin(lab, guest, "--suspend-after", "1")
+    rxm = begin("--suspend-after", "1")
 
     time.sleep(2)
     lab.first.virsh("migrate-setspeed", guest.name, "1000")
@@ -371,8 +392,8 @@ def test_quiet_is_not_silent_about_a_failure(lab: Lab, machine: Guest) -> None:
     assert "still here, running." in done.stderr
 
 
-def test_the_other_hosts_libvirtd_dies(lab: Lab, guest: Guest) -> None:
-    rxm = begin(lab, guest)
+def test_the_other_hosts_libvirtd_dies(lab: Lab, guest: Guest, begin: Begin) -> None:
+    rxm = begin()
 
     lab.second.kill_libvirtd()
     _out, errors = rxm.communicate(timeout=120)
@@ -384,8 +405,8 @@ def test_the_other_hosts_libvirtd_dies(lab: Lab, guest: Guest) -> None:
     wait_for(lambda: guest.name not in names(lab.rxm_second("-j", "list").objects()), 60, "its being there only")
 
 
-def test_this_hosts_libvirtd_dies(lab: Lab, guest: Guest) -> None:
-    rxm = begin(lab, guest)
+def test_this_hosts_libvirtd_dies(lab: Lab, guest: Guest, begin: Begin) -> None:
+    rxm = begin()
 
     lab.first.kill_libvirtd()
     _out, errors = rxm.communicate(timeout=120)

@@ -6,8 +6,9 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 # Debian keeps daemons where an ordinary user's PATH does not look.
@@ -58,6 +59,16 @@ def end(process: "subprocess.Popen[bytes]", seconds: float = 10.0) -> int:
             process.kill()
             process.wait()
     return process.returncode
+
+
+@contextlib.contextmanager
+def running(command: list[str], **how: Any) -> Iterator["subprocess.Popen[bytes]"]:
+    """Run a program, told `how` as subprocess.Popen is, until the block ends; nothing of it is left then."""
+    with subprocess.Popen(command, **how) as process:
+        try:
+            yield process
+        finally:
+            end(process)
 
 
 def mount_namespace(pid: int) -> str:

@@ -51,6 +51,15 @@ def test_what_every_command_needs_comes_out_of_one_file(daemon: Daemon, alice: d
     assert (found.status, found.stderr) == (0, ""), found
 
 
+def test_in_a_package_it_names_the_modules_as_they_will_be_found(tmp_path: Path) -> None:
+    where = ["PREFIX=/usr", "SYSCONFDIR=/etc", f"DESTDIR={tmp_path}", f"INTERPRETER={sys.executable}"]
+    subprocess.run(["make", "-s", "-C", str(ROOT), "install", *where], check=True)
+
+    bundled = read(str(tmp_path / "usr" / "lib" / "xman" / "rxm"))
+
+    assert bundled["rxm.cli"].co_filename == "/usr/lib/xman/rxm/cli.py"
+
+
 def test_without_that_file_or_with_another_pythons_rxm_works_as_well(
     daemon: Daemon, alice: dict[str, str], tmp_path: Path
 ) -> None:

@@ -1,11 +1,14 @@
 """libvirt's errors as ours, also where the binding has lost what libvirt said."""
 
+import threading
+
 import libvirt
 import pytest
 
+from tests.unit.test_commands import SOON
 from xman.errors import NoSuchDomainError
 from xmand.virt import driver
-from xmand.virt.driver import CHANGE, Driver
+from xmand.virt.driver import CHANGE, Driver, changing
 
 
 @pytest.fixture
@@ -34,3 +37,28 @@ def test_an_error_that_libvirt_has_forgotten_is_still_known(error: libvirt.libvi
 def test_what_is_not_libvirts_has_no_code() -> None:
     assert driver.code_of(ValueError()) == 0
     assert driver.code_of(None) == 0
+
+
+def test_what_a_change_set_off_is_told_at_once_though_the_event_loop_rests(monkeypatch: pytest.MonkeyPatch) -> None:
+    connection = Driver("test:///default", lambda _line: None).connection(CHANGE)
+    told = threading.Event()
+    number = connection.domainEventRegisterAny(
+        None, libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE, lambda *_facts: told.set(), None
+    )
+    monkeypatch.setattr(driver, "_REST_SECONDS", 600.0)
+    # Until it rests that long.
+    domain = connection.lookupByName("test")
+    with changing(connection, "test"):
+        domain.suspend()
+    told.wait(SOON)
+    told.clear()
+
+    with changing(connection, "test"):
+        domain.resume()
+
+    try:
+        assert told.wait(SOON)
+    finally:
+        connection.domainEventDeregisterAny(number)
+        monkeypatch.undo()
+        driver._changed.set()

@@ -6,7 +6,7 @@ from unittest.mock import Mock
 import pytest
 
 from xman import verbs
-from xman.errors import HypervisorError
+from xman.errors import HypervisorError, NoSuchDomainError
 from xman.metadata import Job, Metadata
 from xman.values import MIB
 from xmand import reconcile
@@ -132,6 +132,16 @@ def test_a_job(monkeypatch: pytest.MonkeyPatch, verb: str, there: bool, expected
     monkeypatch.setattr(metadata, "read", lambda _domain: found)
 
     assert summary(judge(change(verb, options={"id": "4711"}), "", a_domain())) == expected
+
+
+@pytest.mark.parametrize("verb", ["migrate", "destroy", "pause"])
+def test_one_that_goes_while_it_is_looked_at_is_gone(verb: str) -> None:
+    domain = a_domain()
+    domain.state.side_effect = domain.active.side_effect = NoSuchDomainError("vm1")
+
+    found, gone = judge(change(verb), "", domain), judge(change(verb), "", None)
+
+    assert (summary(found), found.answer.message) == (summary(gone), gone.answer.message)
 
 
 def test_an_abort_of_a_migration_leaves_no_trace() -> None:
