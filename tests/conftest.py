@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.lab import soak
+from tests.lab import process, soak
 from tests.lab.daemon import Daemon
 from tests.lab.realm import Realm
 
@@ -38,6 +38,13 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.section("what was run of each target (TARGETS.md)", sep="-")
         for run in soak.RUNS:
             terminalreporter.write_line(str(run))
+
+
+@pytest.fixture(autouse=True)
+def what_it_starts_ends() -> Iterator[None]:
+    """Nothing that a test started outlives it, also where it failed in the middle."""
+    with process.ending():
+        yield
 
 
 @pytest.fixture(scope="session")

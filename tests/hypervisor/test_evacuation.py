@@ -8,7 +8,7 @@ import pytest
 
 from tests.hypervisor.conftest import Lab
 from tests.lab.hypervisor import Guest
-from tests.lab.process import wait_for
+from tests.lab.process import start, wait_for
 
 SECOND = "hv2.xman.test"
 NAMES = ("evac1", "evac2", "evac3")
@@ -73,7 +73,7 @@ def test_control_c_ends_the_whole_evacuation(lab: Lab, guests: list[Guest]) -> N
     busy = lab.boot("evac0")
     assert lab.first.virsh("migrate-setspeed", busy.name, "1").status == 0
     command = ["rxm", "-H", lab.first.name, "migrate", "--live", "--all", "--yes", SECOND]
-    rxm = subprocess.Popen([*lab.first.prefix, *command], env=lab.alice, stderr=subprocess.PIPE)
+    rxm = start([*lab.first.prefix, *command], env=lab.alice, stderr=subprocess.PIPE)
     wait_for(lambda: "Unbounded" in lab.first.virsh("domjobinfo", busy.name).stdout, 30, "the first migration")
 
     rxm.send_signal(signal.SIGINT)

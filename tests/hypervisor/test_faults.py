@@ -13,7 +13,7 @@ from tests.hypervisor.conftest import Lab
 from tests.hypervisor.test_libvirtd_test_driver import URI
 from tests.lab.daemon import Answer, Daemon
 from tests.lab.descriptions import for_test_driver
-from tests.lab.process import wait_for
+from tests.lab.process import start, wait_for
 
 _PORT = 4375
 # Shorter than the defaults, longer than keepalive takes to notice (9 s) where that is the test's subject.
@@ -34,7 +34,7 @@ class Running:
 
     def __init__(self, lab: Lab, daemon: Daemon, *words: str) -> None:
         command = [*daemon.prefix, "rxm", "-H", daemon.host, "-p", str(daemon.port), *words]
-        self._process = subprocess.Popen(command, env=lab.alice, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self._process = start(command, env=lab.alice, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
     def answer(self) -> Answer:
         """Wait for its end."""

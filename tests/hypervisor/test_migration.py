@@ -14,7 +14,7 @@ import pytest
 from tests.hypervisor.conftest import Lab
 from tests.lab.daemon import Answer, Daemon, answer
 from tests.lab.hypervisor import Guest
-from tests.lab.process import ROOT, running, wait_for
+from tests.lab.process import ROOT, start, wait_for
 from tests.lab.terminal import Terminal
 from xman import progress
 
@@ -100,17 +100,17 @@ def test_its_memory_is_not_to_be_read_on_the_wire(lab: Lab, guest: Guest) -> Non
 @contextlib.contextmanager
 def sniffing(lab: Lab, word: str) -> Iterator[list[int]]:
     """Give a list, into which goes how many packets between the hosts had `word` in them."""
-    sniffer = subprocess.Popen(
+    sniffer = start(
         [*lab.first.prefix, sys.executable, str(ROOT / "tests" / "lab" / "sniffer.py"), "lo", word],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
     )  # fmt: skip
     assert sniffer.stdout is not None
-    assert sniffer.stdout.readline() == "listening\n"
+    assert sniffer.stdout.readline() == b"listening\n"
     found: list[int] = []
     try:
         yield found
     finally:
-        told, _nothing = sniffer.communicate("")
+        told, _nothing = sniffer.communicate(b"")
     found.append(int(told))
 
 
@@ -184,35 +184,19 @@ def test_remctl_migrates_too(lab: Lab, guest: Guest) -> None:
 # --- while it is under way -----------------------------------------------------------------------------------------
 
 
-class Begin:
-    """Begins migrations of one guest that take minutes, and ends the rxm that waits for it."""
+def begin(lab: Lab, guest: Guest, *options: str, port: int = 4373) -> "subprocess.Popen[bytes]":
+    """Begin a migration that takes minutes; return the rxm that waits for it."""
+    assert lab.first.virsh("migrate-setspeed", guest.name, "1").status == 0
+    command = [*lab.first.prefix, "rxm", "-H", lab.first.name, "-p", str(port)]
+    command += ["migrate", "--live", *options, guest.name, SECOND]
+    rxm = start(command, env=lab.alice, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
-    def __init__(self, lab: Lab, guest: Guest, ends: contextlib.ExitStack) -> None:
-        self._lab = lab
-        self._guest = guest
-        self._ends = ends
-
-    def __call__(self, *options: str, port: int = 4373) -> "subprocess.Popen[bytes]":
-        """Begin one; return its rxm."""
-        assert self._lab.first.virsh("migrate-setspeed", self._guest.name, "1").status == 0
-        command = [*self._lab.first.prefix, "rxm", "-H", self._lab.first.name, "-p", str(port)]
-        command += ["migrate", "--live", *options, self._guest.name, SECOND]
-        rxm = self._ends.enter_context(
-            running(command, env=self._lab.alice, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        )
-        wait_for(lambda: self._is_under_way(rxm), 30, "the migration's begin")
-        return rxm
-
-    def _is_under_way(self, rxm: "subprocess.Popen[bytes]") -> bool:
+    def is_under_way() -> bool:
         assert rxm.poll() is None, rxm.communicate()
-        return "Unbounded" in self._lab.first.virsh("domjobinfo", self._guest.name).stdout
+        return "Unbounded" in lab.first.virsh("domjobinfo", guest.name).stdout
 
-
-@pytest.fixture
-def begin(lab: Lab, guest: Guest) -> Iterator[Begin]:
-    """What begins a migration of the guest."""
-    with contextlib.ExitStack() as ends:
-        yield Begin(lab, guest, ends)
+    wait_for(is_under_way, 30, "the migration's begin")
+    return rxm
 
 
 def is_running_on_the_first_host_only(lab: Lab, guest: Guest) -> bool:
@@ -221,8 +205,8 @@ def is_running_on_the_first_host_only(lab: Lab, guest: Guest) -> bool:
     return here == "running" and guest.name not in names(lab.rxm_second("-j", "list").objects())
 
 
-def test_other_changes_are_refused_at_once_and_reading_goes_on(lab: Lab, guest: Guest, begin: Begin) -> None:
-    rxm = begin()
+def test_other_changes_are_refused_at_once_and_reading_goes_on(lab: Lab, guest: Guest) -> None:
+    rxm = begin(lab, guest)
 
     paused = lab.rxm("pause", guest.name)
     listed = lab.rxm("list", guest.name)
@@ -237,8 +221,8 @@ def test_other_changes_are_refused_at_once_and_reading_goes_on(lab: Lab, guest: 
     assert is_running_on_the_first_host_only(lab, guest)
 
 
-def test_control_c_aborts(lab: Lab, guest: Guest, begin: Begin) -> None:
-    rxm = begin()
+def test_control_c_aborts(lab: Lab, guest: Guest) -> None:
+    rxm = begin(lab, guest)
 
     rxm.send_signal(signal.SIGINT)
 
@@ -248,8 +232,8 @@ def test_control_c_aborts(lab: Lab, guest: Guest, begin: Begin) -> None:
     assert is_running_on_the_first_host_only(lab, guest)
 
 
-def test_losing_the_client_does_not_abort(lab: Lab, guest: Guest, begin: Begin) -> None:
-    rxm = begin()
+def test_losing_the_client_does_not_abort(lab: Lab, guest: Guest) -> None:
+    rxm = begin(lab, guest)
 
     rxm.kill()
     rxm.communicate()
@@ -260,19 +244,15 @@ def test_losing_the_client_does_not_abort(lab: Lab, guest: Guest, begin: Begin) 
     assert lab.xmand.syslog.wait(ev="end", verb="migrate", dom=guest.name)["res"] == "ok"
 
 
-def test_a_second_sigterm_ends_xmand_and_not_the_migration(
-    lab: Lab, guest: Guest, begin: Begin, request: pytest.FixtureRequest
-) -> None:
+def test_a_second_sigterm_ends_xmand_and_not_the_migration(lab: Lab, guest: Guest) -> None:
     port = next(_PORTS)
 
-    def start() -> Daemon:
+    def xmand() -> Daemon:
         tables = f'[migrate]\nallow = ["{SECOND}"]\n'
-        made = lab.first.xmand(lab.realm, admins=("alice@XMAN.TEST",), tables=tables, port=port)
-        request.addfinalizer(made.stop)
-        return made
+        return lab.first.xmand(lab.realm, admins=("alice@XMAN.TEST",), tables=tables, port=port)
 
-    first = start()
-    rxm = begin(port=first.port)
+    first = xmand()
+    rxm = begin(lab, guest, port=first.port)
     first.process.send_signal(signal.SIGTERM)
     wait_for(lambda: "ending; 1 changes are under way" in first.stderr(), 20, "the first one's effect")
     assert first.process.poll() is None
@@ -281,7 +261,7 @@ def test_a_second_sigterm_ends_xmand_and_not_the_migration(
     assert "Unbounded" in lab.first.virsh("domjobinfo", guest.name).stdout, "libvirtd goes on"
     # Another xmand knows nothing of it but what libvirt says.
     assert lab.rxm("pause", guest.name).stderr == "Error: The domain is busy: migrating.\n"
-    second = start()
+    second = xmand()
     # Nobody is told an end that is not there yet.
     (entry,) = second.rxm(lab.alice, "-j", "log", guest.name).json()["result"]["entries"]
     assert entry["class"] == "running"
@@ -308,8 +288,8 @@ def state(rxm: Callable[..., Answer], guest: Guest) -> str:
     return found
 
 
-def test_suspend_after_pauses_the_guest_until_it_is_there(lab: Lab, guest: Guest, begin: Begin) -> None:
-    rxm = begin("--suspend-after", "2")
+def test_suspend_after_pauses_the_guest_until_it_is_there(lab: Lab, guest: Guest) -> None:
+    rxm = begin(lab, guest, "--suspend-after", "2")
 
     wait_for(lambda: state(lab.rxm, guest) == "paused", 30, "the pause")
     lab.first.virsh("migrate-setspeed", guest.name, "1000")
@@ -323,8 +303,8 @@ def test_suspend_after_pauses_the_guest_until_it_is_there(lab: Lab, guest: Guest
     assert (end["res"], "paused" in end["detail"]) == ("ok", True)
 
 
-def test_an_abort_lets_a_guest_go_on_that_was_paused_for_its_migration(lab: Lab, guest: Guest, begin: Begin) -> None:
-    rxm = begin("--suspend-after", "1")
+def test_an_abort_lets_a_guest_go_on_that_was_paused_for_its_migration(lab: Lab, guest: Guest) -> None:
+    rxm = begin(lab, guest, "--suspend-after", "1")
 
     wait_for(lambda: state(lab.rxm, guest) == "paused", 30, "the pause")
     assert lab.rxm("migrate", "--abort", guest.name).status == 0
@@ -334,9 +314,9 @@ def test_an_abort_lets_a_guest_go_on_that_was_paused_for_its_migration(lab: Lab,
     assert is_running_on_the_first_host_only(lab, guest)
 
 
-def test_what_its_owner_paused_stays_paused_whatever_the_time(lab: Lab, guest: Guest, begin: Begin) -> None:
+def test_what_its_owner_paused_stays_paused_whatever_the_time(lab: Lab, guest: Guest) -> None:
     lab.rxm("pause", guest.name)
-    rxm = begin("--suspend-after", "1")
+    rxm = begin(lab, guest, "--suspend-after", "1")
 
     time.sleep(2)
     lab.first.virsh("migrate-setspeed", guest.name, "1000")
@@ -392,8 +372,8 @@ def test_quiet_is_not_silent_about_a_failure(lab: Lab, machine: Guest) -> None:
     assert "still here, running." in done.stderr
 
 
-def test_the_other_hosts_libvirtd_dies(lab: Lab, guest: Guest, begin: Begin) -> None:
-    rxm = begin()
+def test_the_other_hosts_libvirtd_dies(lab: Lab, guest: Guest) -> None:
+    rxm = begin(lab, guest)
 
     lab.second.kill_libvirtd()
     _out, errors = rxm.communicate(timeout=120)
@@ -405,8 +385,8 @@ def test_the_other_hosts_libvirtd_dies(lab: Lab, guest: Guest, begin: Begin) -> 
     wait_for(lambda: guest.name not in names(lab.rxm_second("-j", "list").objects()), 60, "its being there only")
 
 
-def test_this_hosts_libvirtd_dies(lab: Lab, guest: Guest, begin: Begin) -> None:
-    rxm = begin()
+def test_this_hosts_libvirtd_dies(lab: Lab, guest: Guest) -> None:
+    rxm = begin(lab, guest)
 
     lab.first.kill_libvirtd()
     _out, errors = rxm.communicate(timeout=120)

@@ -391,10 +391,11 @@ def test_remctl_drives_a_guest(lab: Lab) -> None:
     for words in (
         ["list", guest.name], ["describe", guest.name], ["info"], ["dmesg"], ["ping"], ["version"], ["help"],
         ["pause", guest.name], ["unpause", guest.name], ["mem-set", guest.name, "160"], ["vcpu-set", guest.name, "2"],
-        ["reboot", guest.name], ["shutdown", guest.name], ["destroy", guest.name],
+        ["reboot", guest.name], ["destroy", guest.name], ["start", guest.name], ["shutdown", guest.name],
     ):  # fmt: skip
         answer = lab.remctl(*words)
         assert answer.status == 0, (words, answer)
+    lab.rxm("-q", "destroy", guest.name)
 
 
 def test_a_restart_of_libvirtd_costs_nothing(lab: Lab, guest: Guest) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import jsonschema
 
-from tests.lab.process import end, wait_for
+from tests.lab.process import end, start, wait_for
 from tests.lab.realm import FQDN, Realm
 from xman.result import schema
 
@@ -148,9 +148,7 @@ class Daemon:
     def _start(self) -> "subprocess.Popen[bytes]":
         command = [*self.prefix, "xmand", "--foreground", "--config", str(self.config)]
         with self._stderr.open("wb") as stderr:
-            return subprocess.Popen(
-                command, env=self._env, stdin=subprocess.DEVNULL, stderr=stderr, pass_fds=self._pass_fds
-            )
+            return start(command, env=self._env, stdin=subprocess.DEVNULL, stderr=stderr, pass_fds=self._pass_fds)
 
     def _listening(self) -> bool:
         if self.process.poll() is not None:

@@ -102,10 +102,11 @@ def perform(stage: Stage, hypervisor: str) -> None:
     stage.show("rxm list")
     stage.show("rxm info")
     say("A domain is made from libvirt's XML, paused, resized, looked at.")
+    guest = Guest(vm, stage.realm.directory)
     stage.show(f"rxm create {vm}.xml")
     if hypervisor == "qemu":
         say("It is a real Linux guest; this is its console.")
-        Guest(vm, stage.realm.directory).wait_until_up()
+        guest.wait_until_up()
         stage.show(f"tail -n 1 {stage.realm.directory / f'{vm}.console'}", shown="tail -n 1 console")
     stage.show(f"rxm pause {vm}")
     stage.show("rxm list")

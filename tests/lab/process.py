@@ -15,6 +15,8 @@ ROOT = Path(__file__).resolve().parents[2]
 PATH = f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
 # Below the ephemeral range (32768 up), from which any client may be given a port at any time.
 _FIRST_PORT, _LAST_PORT = 20_000, 32_000
+# By `start`; those of a module's or the session's fixtures are the first.
+_started: list["subprocess.Popen[bytes]"] = []
 
 
 def free_ports(count: int) -> int:
@@ -61,14 +63,24 @@ def end(process: "subprocess.Popen[bytes]", seconds: float = 10.0) -> int:
     return process.returncode
 
 
+def start(command: list[str], **how: Any) -> "subprocess.Popen[bytes]":
+    """Start a program, told `how` as subprocess.Popen is; it is ended with the test that it was started for."""
+    process = subprocess.Popen(command, **how)
+    _started.append(process)
+    return process
+
+
 @contextlib.contextmanager
-def running(command: list[str], **how: Any) -> Iterator["subprocess.Popen[bytes]"]:
-    """Run a program, told `how` as subprocess.Popen is, until the block ends; nothing of it is left then."""
-    with subprocess.Popen(command, **how) as process:
-        try:
-            yield process
-        finally:
-            end(process)
+def ending() -> Iterator[None]:
+    """Leave nothing of what is started in the block, however it ends: a second try of a test meets no first one."""
+    before = len(_started)
+    try:
+        yield
+    finally:
+        for process in reversed(_started[before:]):
+            with process:
+                end(process)
+        del _started[before:]
 
 
 def mount_namespace(pid: int) -> str:

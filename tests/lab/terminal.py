@@ -3,11 +3,10 @@
 import contextlib
 import os
 import pty
-import subprocess
 import termios
 import threading
 
-from tests.lab.process import wait_for
+from tests.lab.process import start, wait_for
 
 SECONDS = 60.0
 
@@ -18,7 +17,7 @@ class Terminal:
     def __init__(self, command: list[str], env: dict[str, str], *, columns: int = 80) -> None:
         self._master, slave = pty.openpty()
         termios.tcsetwinsize(slave, (24, columns))
-        self.program = subprocess.Popen(
+        self.program = start(
             command, env=env, stdin=slave, stdout=slave, stderr=slave, start_new_session=True
         )  # fmt: skip
         os.close(slave)

@@ -14,7 +14,7 @@ import pytest
 from tests.lab.daemon import Daemon
 from tests.lab.descriptions import for_test_driver
 from tests.lab.following import Following, following
-from tests.lab.process import wait_for
+from tests.lab.process import start, wait_for
 from tests.lab.realm import FQDN, SECOND_NAME, Realm
 from xman import result
 
@@ -218,7 +218,7 @@ class Hasty(Daemon):
         )
         command = [sys.executable, "-c", program, "--foreground", "--config", str(self.config)]
         with self._stderr.open("wb") as stderr:
-            return subprocess.Popen(command, env=self._env, stdin=subprocess.DEVNULL, stderr=stderr)
+            return start(command, env=self._env, stdin=subprocess.DEVNULL, stderr=stderr)
 
 
 @pytest.fixture(scope="module")

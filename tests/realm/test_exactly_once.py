@@ -15,6 +15,7 @@ import pytest
 
 from tests.lab.daemon import Daemon, assert_one_line, run_rxm
 from tests.lab.peer import Peer, command
+from tests.lab.process import start
 from tests.lab.proxy import Proxy
 from tests.lab.realm import FQDN, Realm
 from tests.lab.soak import chance, rounds
@@ -195,7 +196,7 @@ def test_what_two_administrators_do_to_one_domain_happens_in_one_order(
         journal = Journal(daemon, alice)
 
         racing = [
-            subprocess.Popen([sys.executable, "-c", program, str(daemon.port), seed], env=alice)
+            start([sys.executable, "-c", program, str(daemon.port), seed], env=alice)
             for seed in (f"{2 * number}", f"{2 * number + 1}")
         ]
         assert [process.wait(60) for process in racing] == [0, 0]

@@ -10,7 +10,7 @@ import pytest
 
 from tests.lab.daemon import Daemon
 from tests.lab.hypervisor import Network, why_not
-from tests.lab.process import wait_for
+from tests.lab.process import start, wait_for
 from tests.lab.realm import FQDN, Realm
 
 ADMINS = ("alice@XMAN.TEST",)
@@ -41,7 +41,7 @@ class Far:
     def client(self, does: str) -> None:
         """Start the client; return when it is authenticated, and its command runs."""
         words = [*self._prefix, sys.executable, "-c", _CLIENT, str(self.daemon.port), does]
-        process = subprocess.Popen(words, env=self._env, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        process = start(words, env=self._env, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self._clients.append(process)
         assert process.stdout is not None
         assert process.stdout.readline() == b"alice@XMAN.TEST\n"
