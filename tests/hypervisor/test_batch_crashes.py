@@ -3,6 +3,7 @@
 libvirt's test driver runs in a libvirtd, so that it outlives xmand as a hypervisor does.
 """
 
+import itertools
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -21,6 +22,8 @@ URI = "test+unix:///default?socket=/run/libvirt/libvirt-sock"
 STEPS = ("exit1", "exit2", "exit3", "exit4", "exit5", "exit6", "exit7")
 BEFORE = {"low": "running-preemptible", "high": "occupied-would-preempt"}
 AFTER = {"low": "preempted", "high": "running"}
+# A test that is tried once more leaves the first one's domains and directories alone.
+_NUMBERS = itertools.count(1)
 
 
 class Site:
@@ -29,15 +32,16 @@ class Site:
     def __init__(self, lab: Lab, step: str) -> None:
         self._lab = lab
         self._step = step
+        self.group = f"{step}-{next(_NUMBERS)}"
 
     def xmand(self, *prefix: str) -> Daemon:
         """Start xmand, killed at the step where `prefix` says so."""
         host, number = self._lab.first, STEPS.index(self._step)
         daemon = Daemon(
-            self._lab.realm, host.directory / f"switch-{self._step}", uri=URI, admins=("alice@XMAN.TEST",),
+            self._lab.realm, host.directory / f"switch-{self.group}", uri=URI, admins=("alice@XMAN.TEST",),
             listen=f"{host.address}:{4400 + number}", prefix=(*host.prefix, *prefix),
             keytab=str(host.directory / "host.keytab"), host=host.name, env={"PYTHONPATH": str(ROOT)},
-            tables=f'[batch]\ndomains = ["{self._step}-*"]\npriority = ["*-high"]\nboot_seconds = 0.001\n',
+            tables=f'[batch]\ndomains = ["{self.group}-*"]\npriority = ["*-high"]\nboot_seconds = 0.001\n',
         )  # fmt: skip
         daemon.prefix = host.prefix
         return daemon
@@ -45,14 +49,14 @@ class Site:
     def start(self, daemon: Daemon, name: str, number: str, *words: str) -> int:
         """Start a job; return the exit status."""
         answer = daemon.rxm(
-            self._lab.alice, "job-start", f"{self._step}-{name}", "--id", number, "--owner", "a", *words
+            self._lab.alice, "job-start", f"{self.group}-{name}", "--id", number, "--owner", "a", *words
         )
         return answer.status
 
     def states(self, daemon: Daemon) -> dict[str, str]:
         """Return the state of each domain."""
         found = daemon.rxm(self._lab.alice, "-j", "state").json()["result"]["domains"]
-        return {guest["name"].removeprefix(f"{self._step}-"): guest["state"] for guest in found}
+        return {guest["name"].removeprefix(f"{self.group}-"): guest["state"] for guest in found}
 
 
 @pytest.fixture(scope="module")
@@ -79,13 +83,13 @@ def _tear(lab: Lab, step: str) -> dict[str, str]:
     site = Site(lab, step)
     first = site.xmand()
     for name in ("low", "high"):
-        made = first.rxm(lab.alice, "create", "-", stdin=for_test_driver(f"{step}-{name}"))
+        made = first.rxm(lab.alice, "create", "-", stdin=for_test_driver(f"{site.group}-{name}"))
         assert made.status == 0, made
     assert site.start(first, "low", "1", "--preemptible") == 0
     assert first.stop() == 0
     torn = site.xmand(sys.executable, "-m", "tests.lab.failpoint", step)
     # Debian's client asks once, and so leaves it to xmand.
-    asked = torn.remctl(lab.alice, "job-start", f"{step}-high", "--id", "2", "--owner", "a")
+    asked = torn.remctl(lab.alice, "job-start", f"{site.group}-high", "--id", "2", "--owner", "a")
     assert asked.status != 0, asked
     wait_for(lambda: torn.process.poll() == -9, 20, f"the kill at {step}")
     torn.stop()

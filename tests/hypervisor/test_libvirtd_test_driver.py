@@ -44,7 +44,7 @@ def test_migration_is_unsupported(remote: Daemon, lab: Lab) -> None:
 
 def test_a_thousand_domains(remote: Daemon, lab: Lab) -> None:
     directory = lab.first.directory / "many"
-    directory.mkdir()
+    directory.mkdir(exist_ok=True)
     for number in range(MANY):
         (directory / f"{number}.xml").write_text(for_test_driver(f"many{number:04}"))
     defined = lab.first.virsh(uri=URI, stdin="".join(f"define {directory}/{n}.xml\n" for n in range(MANY)))

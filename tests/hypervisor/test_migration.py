@@ -28,8 +28,7 @@ def guest(lab: Lab, request: pytest.FixtureRequest) -> Iterator[Guest]:
     """A guest that is up on the first host."""
     name = request.node.name.replace("_", "-")[5:45]
     yield lab.boot(name)
-    for rxm in (lab.rxm, lab.rxm_second):
-        rxm("-q", "destroy", name)
+    remove(lab, name)
 
 
 @pytest.fixture
@@ -38,8 +37,14 @@ def machine(lab: Lab, request: pytest.FixtureRequest) -> Iterator[Guest]:
     made = lab.guest(request.node.name.replace("_", "-")[5:45])
     assert lab.rxm("create", "-", stdin=made.empty_description()).status == 0
     yield made
+    remove(lab, made.name)
+
+
+def remove(lab: Lab, name: str) -> None:
+    """Leave nothing of a guest on either host, so that a test may be tried once more."""
     for rxm in (lab.rxm, lab.rxm_second):
-        rxm("-q", "destroy", made.name)
+        for verb in ("destroy", "delete"):
+            rxm("-q", verb, name)
 
 
 def names(answer_objects: list[dict[str, object]]) -> set[str]:

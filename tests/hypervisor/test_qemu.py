@@ -229,6 +229,7 @@ def test_a_guest_that_does_not_listen(lab: Lab) -> None:
 
 def test_somebody_who_waits_for_a_shutdown_keeps_nobody_from_destroying(lab: Lab) -> None:
     guest = lab.guest("awaited")
+    lab.xmand.syslog.forget()
     lab.rxm("create", "-", stdin=guest.empty_description())
 
     with ThreadPoolExecutor(1) as pool:
