@@ -1,5 +1,7 @@
 """What tests of several folders share: the realm, and the people in it."""
 
+import itertools
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -17,6 +19,9 @@ PASSWORD = "correct-horse"
 # What starts programs is tried once more, and the closing lines say so: on a loaded machine a guest or a client may
 # come late once. What needs nothing has no such excuse.
 _NEEDS_NOTHING = ("unit", "docs", "fuzz")
+# What still fits a line of `list`'s beside all else, and the path of QEMU's monitor in a test's directory.
+_NAME_LENGTH = 40
+_numbers = itertools.count(1)
 # By the time that one file takes.
 _LONGEST_FIRST = {"hypervisor": 0, "slurm": 1, "portal": 2, "realm": 3}
 
@@ -45,6 +50,13 @@ def what_it_starts_ends() -> Iterator[None]:
     """Nothing that a test started outlives it, also where it failed in the middle."""
     with process.ending():
         yield
+
+
+@pytest.fixture
+def own_name(request: pytest.FixtureRequest) -> str:
+    """A name for a domain of the test's own; another one where it is tried once more."""
+    words = re.sub("[^A-Za-z0-9]+", "-", request.node.name.removeprefix("test_"))
+    return f"{words[:_NAME_LENGTH].strip('-')}-{next(_numbers)}"
 
 
 @pytest.fixture(scope="session")

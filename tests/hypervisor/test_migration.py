@@ -24,27 +24,25 @@ _PORTS = itertools.count(4400)
 
 
 @pytest.fixture
-def guest(lab: Lab, request: pytest.FixtureRequest) -> Iterator[Guest]:
+def guest(lab: Lab, own_name: str) -> Iterator[Guest]:
     """A guest that is up on the first host."""
-    name = request.node.name.replace("_", "-")[5:45]
-    yield lab.boot(name)
-    remove(lab, name)
+    yield lab.boot(own_name)
+    destroy(lab, own_name)
 
 
 @pytest.fixture
-def machine(lab: Lab, request: pytest.FixtureRequest) -> Iterator[Guest]:
+def machine(lab: Lab, own_name: str) -> Iterator[Guest]:
     """A machine that runs on the first host with no guest in it, where that is enough."""
-    made = lab.guest(request.node.name.replace("_", "-")[5:45])
+    made = lab.guest(own_name)
     assert lab.rxm("create", "-", stdin=made.empty_description()).status == 0
     yield made
-    remove(lab, made.name)
+    destroy(lab, own_name)
 
 
-def remove(lab: Lab, name: str) -> None:
-    """Leave nothing of a guest on either host, so that a test may be tried once more."""
+def destroy(lab: Lab, name: str) -> None:
+    """Let nothing of a guest run on either host."""
     for rxm in (lab.rxm, lab.rxm_second):
-        for verb in ("destroy", "delete"):
-            rxm("-q", verb, name)
+        rxm("-q", "destroy", name)
 
 
 def names(answer_objects: list[dict[str, object]]) -> set[str]:

@@ -14,9 +14,9 @@ SCREEN = "<graphics type='vnc' port='-1' passwd='s3cret'/>"
 
 
 @pytest.fixture
-def machine(lab: Lab, request: pytest.FixtureRequest) -> Iterator[Guest]:
+def machine(lab: Lab, own_name: str) -> Iterator[Guest]:
     """A machine that is off, is started with its host, and has a password and metadata of xman's."""
-    made = lab.guest(request.node.name.replace("_", "-")[5:45])
+    made = lab.guest(own_name)
     assert lab.rxm("new", "-", stdin=with_device(made, SCREEN)).status == 0
     assert lab.rxm("autostart", made.name, "on").status == 0
     set_metadata = ["metadata", made.name, "urn:xman:1", "--key", "xman", "--set", METADATA, "--config"]

@@ -77,14 +77,13 @@ def alice(site: Site, realm: Realm) -> Visitor:
 
 
 @pytest.fixture
-def vm(site: Site, realm: Realm, request: pytest.FixtureRequest, alice: Visitor) -> Iterator[str]:
+def vm(site: Site, realm: Realm, own_name: str, alice: Visitor) -> Iterator[str]:
     """A running domain of the test's own on the first host, once the portal knows it."""
-    name = request.node.name.replace("_", "-")[5:45]
-    made = site.first.rxm(realm.cache("portal-alice"), "create", "--transient", "-", stdin=for_test_driver(name))
+    made = site.first.rxm(realm.cache("portal-alice"), "create", "--transient", "-", stdin=for_test_driver(own_name))
     assert made.status == 0, made
-    wait_for(lambda: name in machines(alice), 20, "the report of the new domain")
-    yield str(name)
-    site.first.rxm(realm.cache("portal-alice"), "destroy", name)
+    wait_for(lambda: own_name in machines(alice), 20, "the report of the new domain")
+    yield own_name
+    site.first.rxm(realm.cache("portal-alice"), "destroy", own_name)
 
 
 @contextlib.contextmanager

@@ -7,12 +7,11 @@ from tests.lab.descriptions import for_test_driver
 
 
 @pytest.fixture
-def vm(daemon: Daemon, alice: dict[str, str], request: pytest.FixtureRequest) -> str:
+def vm(daemon: Daemon, alice: dict[str, str], own_name: str) -> str:
     """A defined domain that is off."""
-    name: str = request.node.name.replace("[", "-").replace("]", "").replace("_", "-")[5:60]
-    made = daemon.rxm(alice, "new", "-", stdin=for_test_driver(name))
+    made = daemon.rxm(alice, "new", "-", stdin=for_test_driver(own_name))
     assert (made.status, made.stdout, made.stderr) == (0, "", "")
-    return name
+    return own_name
 
 
 def state_of(daemon: Daemon, env: dict[str, str], name: str) -> str:

@@ -9,16 +9,15 @@ KEPT = "<metadata><site:note xmlns:site='urn:site'>rack 7</site:note></metadata>
 
 
 @pytest.fixture
-def vm(daemon: Daemon, alice: dict[str, str], request: pytest.FixtureRequest) -> str:
+def vm(daemon: Daemon, alice: dict[str, str], own_name: str) -> str:
     """A defined domain that is off, is started with its host, and has a password and metadata."""
-    name: str = request.node.name.replace("[", "-").replace("]", "").replace("_", "-")[5:60]
-    description = for_test_driver(name).replace(
+    description = for_test_driver(own_name).replace(
         "</os>",
         f"</os>{KEPT}<devices><graphics type='vnc' passwd='s3cret'/></devices>",
     )
     assert daemon.rxm(alice, "new", "-", stdin=description).status == 0
-    assert daemon.rxm(alice, "autostart", name, "on").status == 0
-    return name
+    assert daemon.rxm(alice, "autostart", own_name, "on").status == 0
+    return own_name
 
 
 def facts(daemon: Daemon, env: dict[str, str], name: str) -> dict[str, object]:

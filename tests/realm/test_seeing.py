@@ -17,12 +17,11 @@ from xman import result
 
 
 @pytest.fixture
-def vm(daemon: Daemon, alice: dict[str, str], request: pytest.FixtureRequest) -> str:
+def vm(daemon: Daemon, alice: dict[str, str], own_name: str) -> str:
     """A running domain of the test's own."""
-    name: str = request.node.name.replace("[", "-").replace("]", "").replace("_", "-")[5:60]
-    made = daemon.rxm(alice, "create", "-", stdin=for_test_driver(name))
+    made = daemon.rxm(alice, "create", "-", stdin=for_test_driver(own_name))
     assert made.status == 0, made
-    return name
+    return own_name
 
 
 # --- list --state ----------------------------------------------------------------------------------------------------

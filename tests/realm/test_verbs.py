@@ -11,12 +11,11 @@ HEADER = "Name                                        ID   Mem VCPUs      State 
 
 
 @pytest.fixture
-def vm(daemon: Daemon, alice: dict[str, str], request: pytest.FixtureRequest) -> str:
+def vm(daemon: Daemon, alice: dict[str, str], own_name: str) -> str:
     """A running domain of the test's own."""
-    name: str = request.node.name.replace("[", "-").replace("]", "").replace("_", "-")[:60]
-    made = daemon.rxm(alice, "create", "-", stdin=describe_domain(name))
+    made = daemon.rxm(alice, "create", "-", stdin=describe_domain(own_name))
     assert made.status == 0, made
-    return name
+    return own_name
 
 
 def state_of(daemon: Daemon, env: dict[str, str], name: str) -> str:
@@ -48,12 +47,12 @@ def test_list_long_names_uuid_and_reason(daemon: Daemon, alice: dict[str, str], 
     assert fields["reason                 "].strip() == "booted"
 
 
-def test_create_starts_a_domain_and_says_so(daemon: Daemon, alice: dict[str, str]) -> None:
-    answer = daemon.rxm(alice, "create", "-", stdin=describe_domain("created"))
+def test_create_starts_a_domain_and_says_so(daemon: Daemon, alice: dict[str, str], own_name: str) -> None:
+    answer = daemon.rxm(alice, "create", "-", stdin=describe_domain(own_name))
 
     assert answer.status == 0
-    assert answer.stderr == "Started domain created\n"
-    assert state_of(daemon, alice, "created") == "running"
+    assert answer.stderr == f"Started domain {own_name}\n"
+    assert state_of(daemon, alice, own_name) == "running"
 
 
 def test_create_of_an_existing_name_is_refused(daemon: Daemon, alice: dict[str, str], vm: str) -> None:
@@ -63,9 +62,9 @@ def test_create_of_an_existing_name_is_refused(daemon: Daemon, alice: dict[str, 
     assert answer.stderr == f"Error: Domain '{vm}' already exists (running).\n"
 
 
-def test_create_from_a_file(daemon: Daemon, alice: dict[str, str]) -> None:
+def test_create_from_a_file(daemon: Daemon, alice: dict[str, str], own_name: str) -> None:
     path = daemon.directory / "from-file.xml"
-    path.write_text(describe_domain("from-file"))
+    path.write_text(describe_domain(own_name))
 
     assert daemon.rxm(alice, "create", str(path)).status == 0
 

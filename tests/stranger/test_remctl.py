@@ -1,23 +1,18 @@
 """Debian's remctl drives xmand: every verb, by the words that a person would type."""
 
-import itertools
-
 import pytest
 
 from tests.lab.daemon import Daemon
 from tests.lab.descriptions import for_test_driver
 from xman import verbs
 
-_NUMBERS = itertools.count(1)
-
 
 @pytest.fixture
-def vm(daemon: Daemon, alice: dict[str, str], request: pytest.FixtureRequest) -> str:
+def vm(daemon: Daemon, alice: dict[str, str], own_name: str) -> str:
     """A running domain of the test's own, made with remctl."""
-    name: str = request.node.name.replace("[", "-").replace("]", "").replace("_", "-")[:56] + f"-{next(_NUMBERS)}"
-    made = daemon.remctl(alice, "create", for_test_driver(name))
-    assert (made.status, made.stderr) == (0, f"Started domain {name}\n")
-    return name
+    made = daemon.remctl(alice, "create", for_test_driver(own_name))
+    assert (made.status, made.stderr) == (0, f"Started domain {own_name}\n")
+    return own_name
 
 
 @pytest.mark.parametrize(
@@ -108,8 +103,8 @@ def test_a_change_without_a_request_id_gets_one(daemon: Daemon, alice: dict[str,
     assert len(daemon.syslog.wait(ev="end", verb="pause", dom=vm)["rid"]) == 32
 
 
-def test_a_large_argument_arrives_in_several_messages(daemon: Daemon, alice: dict[str, str]) -> None:
-    description = for_test_driver("large").replace("<os>", f"<description>{'x' * 120_000}</description><os>")
+def test_a_large_argument_arrives_in_several_messages(daemon: Daemon, alice: dict[str, str], own_name: str) -> None:
+    description = for_test_driver(own_name).replace("<os>", f"<description>{'x' * 120_000}</description><os>")
 
     assert daemon.remctl(alice, "create", description).status == 0
-    assert "x" * 120_000 in daemon.remctl(alice, "describe", "large").stdout
+    assert "x" * 120_000 in daemon.remctl(alice, "describe", own_name).stdout
