@@ -1,7 +1,8 @@
 """Clients that ask as fast as they are answered: `python -m bench.load KIND TARGET PORT CLIENTS SECONDS`.
 
-KIND is `xmand` or `libvirt`, with `-kept` where each client keeps its connection. Each client is a process; writes
-[commands answered, failures] when all have ended. Runs within the namespaces of the lab.
+KIND is `xmand`, `libvirt` (asked for the domains' states, in one call) or `libvirt-list` (asked for what `rxm list`
+prints), with `-kept` where each client keeps its connection. Each client is a process; writes [commands answered,
+failures] when all have ended. Runs within the namespaces of the lab.
 """
 
 import json
@@ -48,9 +49,25 @@ def _libvirt(host: str, _port: int) -> "Callable[[], Callable[[], None]]":
     return connect
 
 
+def _libvirt_list(host: str, _port: int) -> "Callable[[], Callable[[], None]]":
+    import libvirt
+
+    def connect() -> Callable[[], None]:
+        connection = libvirt.open(f"test+tcp://{host}/default")
+
+        def ask() -> None:
+            # As virsh does, and beside it what xm's columns have: memory, CPUs, time.
+            if not [(domain.name(), domain.ID(), domain.info()) for domain in connection.listAllDomains()]:
+                raise RuntimeError("libvirtd failed")
+
+        return ask
+
+    return connect
+
+
 def connectors(kind: str) -> "Callable[[str, int], Callable[[], Callable[[], None]]]":
     """Return what makes connections of a kind: functions that ask once, each over its own."""
-    return _libvirt if kind.startswith("libvirt") else _xmand
+    return {"libvirt": _libvirt, "libvirt-list": _libvirt_list, "xmand": _xmand}[kind.removesuffix("-kept")]
 
 
 def client(kind: str, host: str, port: int, end: float) -> tuple[int, int]:

@@ -97,9 +97,14 @@ def test_many_hosts_say_what_each_one_more_costs() -> None:
 
 
 def test_connections_are_counted_by_the_second() -> None:
-    table = rows(tables._connections, Lab([300, 0], [600, 0], [300, 2], [599, 1], [0, 9], [30, 0], [0, 9], [0, 9]))
+    table = rows(tables._connections, Lab(
+        [300, 0], [150, 0], [600, 0],
+        [300, 2], [150, 0], [599, 1],
+        [0, 9], [0, 9], [30, 0],
+        [0, 9], [0, 9], [0, 9],
+    ))  # fmt: skip
 
-    assert [[row[0], row[1], row[2], row[4], *row[5:]] for row in table[1:]] == [
+    assert [[row[0], row[1], row[2], row[4], *row[5:]] for row in table[1:] if "as rxm" not in row[1]] == [
         ["1", "libvirtd, SASL", "100", "0", "1.00", ""],
         ["1", "xmand", "200", "0", "2.00", "at least 2: met"],
         ["8", "libvirtd, SASL", "100", "2", "1.00", ""],
@@ -112,9 +117,19 @@ def test_connections_are_counted_by_the_second() -> None:
 
 
 def test_a_kept_open_connection_where_the_rival_answers_nothing() -> None:
-    table = rows(tables._kept, Lab([0, 1], [300, 0]))
+    table = rows(tables._kept, Lab([0, 1], [0, 1], [300, 0]))
 
-    assert table[2][-2:] == ["inf", "at least 0.25: met"]
+    assert table[3][-2:] == ["inf", "at least 0.25: met"]
+
+
+def test_what_asks_libvirt_for_a_whole_list_is_shown_beside() -> None:
+    table = rows(tables._kept, Lab([300, 0], [150, 0], [60, 0]))
+
+    assert [[row[0], row[4], row[5]] for row in table[1:]] == [
+        ["libvirtd, SASL", "1.00", ""],
+        ["libvirtd, SASL, as rxm list", "0.50", ""],
+        ["xmand", "0.20", "at least 0.25: MISSED"],
+    ]
 
 
 def test_the_section_that_is_asked_for_and_the_notes(monkeypatch: pytest.MonkeyPatch) -> None:
