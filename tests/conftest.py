@@ -2,6 +2,7 @@
 
 import itertools
 import re
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -24,6 +25,12 @@ _NAME_LENGTH = 40
 _numbers = itertools.count(1)
 # By the time that one file takes.
 _LONGEST_FIRST = {"hypervisor": 0, "slurm": 1, "portal": 2, "realm": 3}
+
+
+def pytest_configure() -> None:
+    """Let what is started be interrupted: a shell that runs us in the background has Ctrl-C ignored, for all below."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -37,10 +37,9 @@ class Following:
     def end(self) -> tuple[int, str]:
         """Wait until it ends; return its exit status and what it said on standard error."""
         assert self.process.stderr is not None
-        stderr = self.process.stderr.read()
         status = self.process.wait(SECONDS)
         self._reader.join(SECONDS)
-        return status, stderr
+        return status, self.process.stderr.read()
 
     def close(self) -> None:
         """End it, however it is."""
