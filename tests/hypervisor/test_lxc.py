@@ -56,14 +56,15 @@ def containers(lab: Lab) -> Iterator[Containers]:
 
 
 @pytest.fixture
-def box(containers: Containers, request: pytest.FixtureRequest) -> Iterator[str]:
-    """A running container."""
-    name: str = request.node.name.replace("[", "-").replace("]", "").replace("_", "-")[5:45]
-    made = containers.rxm("create", "-", stdin=description(name))
+def box(containers: Containers, own_name: str) -> Iterator[str]:
+    """A running container, whose first process libvirt knows: at first it can ask nobody to end."""
+    made = containers.rxm("create", "-", stdin=description(own_name))
     assert made.status == 0, made
-    yield name
-    containers.rxm("-q", "destroy", name)
-    containers.rxm("-q", "delete", name)
+    enter = ["lxc-enter-namespace", "--noseclabel", own_name, "/bin/true"]
+    wait_for(lambda: containers.virsh(*enter).status == 0, 20, "its first process")
+    yield own_name
+    containers.rxm("-q", "destroy", own_name)
+    containers.rxm("-q", "delete", own_name)
 
 
 def description(name: str) -> str:
