@@ -1,5 +1,6 @@
 """The verbs on containers: what differs from a virtual machine, and what a container cannot do."""
 
+import contextlib
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -57,14 +58,30 @@ def containers(lab: Lab) -> Iterator[Containers]:
 
 @pytest.fixture
 def box(containers: Containers, own_name: str) -> Iterator[str]:
-    """A running container, whose first process libvirt knows: at first it can ask nobody to end."""
-    made = containers.rxm("create", "-", stdin=description(own_name))
-    assert made.status == 0, made
-    enter = ["lxc-enter-namespace", "--noseclabel", own_name, "/bin/true"]
-    wait_for(lambda: containers.virsh(*enter).status == 0, 20, "its first process")
+    """A running container that can be asked to end."""
+    assert any(_begun(containers, own_name) for _try in range(5))
     yield own_name
-    containers.rxm("-q", "destroy", own_name)
-    containers.rxm("-q", "delete", own_name)
+    _remove(containers, own_name)
+
+
+def _begun(containers: Containers, name: str) -> bool:
+    """Create a container; leave none, and return False, where libvirt does not know its first process.
+
+    libvirt 9.0 misses that of one in a hundred, for good, and refuses to ask it anything.
+    """
+    made = containers.rxm("create", "-", stdin=description(name))
+    assert made.status == 0, made
+    enter = ["lxc-enter-namespace", "--noseclabel", name, "/bin/true"]
+    with contextlib.suppress(TimeoutError):
+        wait_for(lambda: containers.virsh(*enter).status == 0, 5, "its first process")
+        return True
+    _remove(containers, name)
+    return False
+
+
+def _remove(containers: Containers, name: str) -> None:
+    containers.rxm("-q", "destroy", name)
+    containers.rxm("-q", "delete", name)
 
 
 def description(name: str) -> str:
