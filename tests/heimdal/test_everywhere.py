@@ -115,6 +115,7 @@ def test_a_ticket_that_expires(place: Place) -> None:
 
 
 def test_a_recorded_conversation_is_worth_nothing(place: Place) -> None:
+    place.daemon.syslog.forget()
     with Peer(place.realm.kinit("alice", PASSWORD, "recorded"), place.daemon.port) as client:
         client.send(command(b"pause", b"test", b"--reason=recorded"))
         client.receive()
@@ -132,6 +133,7 @@ def test_a_recorded_conversation_is_worth_nothing(place: Place) -> None:
 
 
 def test_an_altered_message_is_worth_nothing(place: Place) -> None:
+    place.daemon.syslog.forget()
     env = place.realm.kinit("alice", PASSWORD, "altered")
     for place_of_bit in (-1, -20, 20, 4):
         with Peer(env, place.daemon.port) as client:

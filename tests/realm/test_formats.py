@@ -10,28 +10,28 @@ CONFIG = "name = 'from-xm'\nbuilder = 'hvm'\nmemory = 256\nvif = ['mac=00:16:3e:
 SXP = "(vm (name from-sxp) (memory 128) (image (hvm (boot c))) (device (vbd (uname file:/x) (dev hda) (mode w))))"
 
 
-def test_create_from_an_xm_configuration(daemon: Daemon, alice: dict[str, str], tmp_path: Path) -> None:
+def test_create_from_an_xm_configuration(daemon: Daemon, alice: dict[str, str], tmp_path: Path, own_name: str) -> None:
     path = tmp_path / "vm.cfg"
-    path.write_text(CONFIG)
+    path.write_text(CONFIG.replace("from-xm", own_name))
 
     answer = daemon.rxm(alice, "create", str(path))
 
-    assert (answer.status, answer.stderr) == (0, "Started domain from-xm\n")
-    assert "00:16:3e:00:00:01" in daemon.rxm(alice, "describe", "from-xm").stdout
+    assert (answer.status, answer.stderr) == (0, f"Started domain {own_name}\n")
+    assert "00:16:3e:00:00:01" in daemon.rxm(alice, "describe", own_name).stdout
 
 
-def test_create_from_sxp(daemon: Daemon, alice: dict[str, str]) -> None:
-    assert daemon.rxm(alice, "create", "-", stdin=SXP).status == 0
+def test_create_from_sxp(daemon: Daemon, alice: dict[str, str], own_name: str) -> None:
+    assert daemon.rxm(alice, "create", "-", stdin=SXP.replace("from-sxp", own_name)).status == 0
 
-    found = daemon.rxm(alice, "-j", "list", "from-sxp").json()["result"]["domains"][0]
+    found = daemon.rxm(alice, "-j", "list", own_name).json()["result"]["domains"][0]
     assert (found["state"], found["memory"]) == ("running", 128 << 20)
 
 
-def test_words_behind_the_file_win(daemon: Daemon, alice: dict[str, str]) -> None:
-    answer = daemon.rxm(alice, "new", "-", "name=worded", "memory=64", "unheard_of=1", stdin=CONFIG)
+def test_words_behind_the_file_win(daemon: Daemon, alice: dict[str, str], own_name: str) -> None:
+    answer = daemon.rxm(alice, "new", "-", f"name={own_name}", "memory=64", "unheard_of=1", stdin=CONFIG)
 
     assert (answer.status, answer.stderr) == (0, "Left out, nothing stands for it here: unheard_of=.\n")
-    assert "<memory unit='KiB'>65536</memory>" in daemon.rxm(alice, "describe", "worded").stdout
+    assert "<memory unit='KiB'>65536</memory>" in daemon.rxm(alice, "describe", own_name).stdout
 
 
 def test_words_of_a_stock_client(daemon: Daemon, alice: dict[str, str]) -> None:

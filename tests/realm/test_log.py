@@ -3,6 +3,7 @@
 import pytest
 
 from tests.lab.daemon import Daemon, assert_one_line
+from tests.lab.descriptions import for_test_driver
 from xman import result
 
 
@@ -55,10 +56,9 @@ def test_programs_get_more(daemon: Daemon, alice: dict[str, str]) -> None:
     assert len(result.schema()["$defs"]["change"]["required"]) <= len(first)
 
 
-def test_the_domain_of_a_description_is_in_it(daemon: Daemon, alice: dict[str, str]) -> None:
-    daemon.rxm(alice, "new", "-", stdin="<domain type='test'><name>made</name><memory>65536</memory>"
-               "<os><type>hvm</type></os></domain>")  # fmt: skip
+def test_the_domain_of_a_description_is_in_it(daemon: Daemon, alice: dict[str, str], own_name: str) -> None:
+    daemon.rxm(alice, "new", "-", stdin=for_test_driver(own_name))
 
-    (entry,) = daemon.rxm(alice, "-j", "log", "made").json()["result"]["entries"]
+    (entry,) = daemon.rxm(alice, "-j", "log", own_name).json()["result"]["entries"]
 
     assert (entry["verb"], entry["class"]) == ("new", "ok")

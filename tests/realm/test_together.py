@@ -86,6 +86,7 @@ def test_an_undo_that_fails_is_said(hosts: Pair, mallory: dict[str, str]) -> Non
 
 def test_control_c_undoes_what_was_started(hosts: Pair) -> None:
     left, right = hosts.daemons
+    left.syslog.forget()
     right.process.send_signal(signal.SIGSTOP)
     try:
         typed = hosts.on_a_terminal(

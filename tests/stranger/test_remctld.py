@@ -111,6 +111,7 @@ def test_a_change_whose_reply_was_lost_is_not_asked_for_again_where_no_xmand_lis
 ) -> None:  # fmt: skip
     """Only an xmand knows by the id that it has made it already."""
     times = directory / "times"
+    times.unlink(missing_ok=True)
     proxy = Proxy(remctld, lambda number: number == 1)
 
     answer = run_rxm(alice, "-H", FQDN, "-p", str(proxy.port), "destroy", "vm1")
