@@ -20,7 +20,7 @@ PASSWORD = "correct-horse"
 # What starts programs is tried once more, and the closing lines say so: on a loaded machine a guest or a client may
 # come late once. What needs nothing has no such excuse.
 _NEEDS_NOTHING = ("unit", "docs", "fuzz")
-# What still fits a line of `list`'s beside all else, and the path of QEMU's monitor in a test's directory.
+# What still fits a line of `list` beside all else.
 _NAME_LENGTH = 40
 _numbers = itertools.count(1)
 # By the time that one file takes.
