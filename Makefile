@@ -14,9 +14,11 @@ SYSCONFDIR = /etc
 DESTDIR =
 MODULES = $(PREFIX)/lib/xman
 UNITS = $(PREFIX)/lib/systemd/system
+# Told to those who install; a package's build tells it.
+VERSION = $$(packaging/version)
 INSTALLED = $(addprefix $(DESTDIR)$(MODULES)/,xman rxm rxmweb xmand)
 
-.PHONY: help demo screenshots test test-xen test-deb soak mutants bench bench-attack deb lint types install clean
+.PHONY: help demo screenshots test test-xen test-deb soak mutants bench bench-attack deb rpm lint types install uninstall clean
 
 help:
 	@echo 'make demo                   the main job on this machine, in a throw-away realm, without a hypervisor'
@@ -27,6 +29,7 @@ help:
 	@echo 'make deb                    packages for Debian, in .build/deb'
 	@echo 'make test-deb               the packages in a fresh Debian root (as root; a few minutes)'
 	@echo 'make install                all commands under PREFIX ($(PREFIX)), with compiled modules and man pages'
+	@echo 'make uninstall              removes them again; configuration and journal stay'
 	@echo 'make test-xen               the verbs on two real Xen hosts in QEMU (ten minutes, 4 GB of memory)'
 	@echo 'make soak [MINUTES=60]      the full size of what make test runs a little of: leaks, fuzzing, faults'
 	@echo 'make mutants                does a test notice each way to break the batch states? (a few minutes)'
@@ -84,82 +87,83 @@ types:
 	@.venv/bin/mypy
 
 # The modules go where nothing else is, compiled once for all, those that every command needs in one file: rxm starts anew
-# for each. Python without its site module starts faster than with it; rxm fetches that where it is needed.
-define RXM
-#!$(INTERPRETER) -IS
+# for each. Python without its site module starts faster than with it; rxm fetches that when it needs it.
+define LAUNCHER
+#!$(INTERPRETER) $(1)
 import sys
 
 sys.path.append("$(MODULES)")
-from rxm.start import main
+from $(2) import main
 
 main()
 endef
 
-define XMAND
-#!$(INTERPRETER) -I
-import sys
+export RXM = $(call LAUNCHER,-IS,rxm.start)
+export RXMWEB = $(call LAUNCHER,-I,rxmweb.cli)
+export SLURM = $(call LAUNCHER,-I,rxm.slurm.cli)
+export XMAND = $(call LAUNCHER,-I,xmand.cli)
 
-sys.path.append("$(MODULES)")
-from xmand.cli import main
-
-main()
-endef
-
-define RXMWEB
-#!$(INTERPRETER) -I
-import sys
-
-sys.path.append("$(MODULES)")
-from rxmweb.cli import main
-
-main()
-endef
-
-define SLURM
-#!$(INTERPRETER) -I
-import sys
-
-sys.path.append("$(MODULES)")
-from rxm.slurm.cli import main
-
-main()
-endef
-
-export RXM RXMWEB SLURM XMAND
+# What a site may copy and change, by the command whose manual page names it.
+EXAMPLES = rxm:xman/rxm.toml rxm:slurm xmand:xman/xmand.toml xmand:libvirt xmand:logrotate.d xmand:rsyslog.d \
+  rxmweb:xman/rxmweb.toml rxmweb:apache rxmweb:browsers rxmweb:prometheus
+# Its modes are its own, whatever the umask is and whatever the checkout's was.
+PLAIN = umask 022 && install -D -m 644
+OPEN = chmod -R u=rwX,go=rX
 
 install:
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(MODULES) $(DESTDIR)$(SYSCONFDIR)/xman $(DESTDIR)$(UNITS)
+	umask 022 && mkdir -p $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(MODULES)
 	for package in common/xman rxm rxmweb xmand; do \
 	  rm -rf $(DESTDIR)$(MODULES)/$${package##*/} && cp -r $$package $(DESTDIR)$(MODULES) || exit 1; \
 	done
 	find $(INSTALLED) -name __pycache__ -prune -exec rm -rf {} +
+	version=$(VERSION) && \
+	  sed -i 's/^__version__ = .*/__version__ = "'$$version'"/' $(DESTDIR)$(MODULES)/xman/__init__.py
 	$(INTERPRETER) -I -m compileall -q -f --invalidation-mode unchecked-hash -s "$(DESTDIR)/" -p / $(INSTALLED)
 	PYTHONPATH=$(DESTDIR)$(MODULES) $(INTERPRETER) -SP -m rxm.bundle $(DESTDIR)
+	$(OPEN) $(INSTALLED)
 	printf '%s\n' "$$RXM" >$(DESTDIR)$(PREFIX)/bin/rxm
 	printf '%s\n' "$$RXMWEB" >$(DESTDIR)$(PREFIX)/bin/rxmweb
 	printf '%s\n' "$$SLURM" >$(DESTDIR)$(PREFIX)/bin/xman-slurm
 	printf '%s\n' "$$XMAND" >$(DESTDIR)$(PREFIX)/bin/xmand
 	chmod 755 $(addprefix $(DESTDIR)$(PREFIX)/bin/,rxm rxmweb xman-slurm xmand)
 	for page in man/*; do \
-	  install -D -m 644 $$page $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/} || exit 1; \
+	  to=$(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/} && $(PLAIN) $$page $$to && \
+	  sed -i 's|/usr/share/|$(PREFIX)/share/|' $$to || exit 1; \
 	done
 	cd etc/systemd/system && find . -type f | while read -r unit; do \
-	  install -D -m 644 $$unit $(DESTDIR)$(UNITS)/$$unit && \
+	  $(PLAIN) $$unit $(DESTDIR)$(UNITS)/$$unit && \
 	  sed -i 's|/usr/bin/|$(PREFIX)/bin/|' $(DESTDIR)$(UNITS)/$$unit || exit 1; \
 	done
-	install -D -m 644 etc/systemd/xmand-xen.conf $(DESTDIR)$(PREFIX)/share/xman/xmand-xen.conf
-	install -D -m 644 etc/completion/rxm.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/rxm
-	install -D -m 644 etc/completion/rxm.zsh $(DESTDIR)$(PREFIX)/share/zsh/vendor-completions/_rxm
-	install -D -m 644 etc/completion/rxm.fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/rxm.fish
-	for file in etc/xman/*; do \
-	  [ -e $(DESTDIR)$(SYSCONFDIR)/xman/$${file##*/} ] || install -m 644 $$file $(DESTDIR)$(SYSCONFDIR)/xman || exit 1; \
+	$(PLAIN) etc/systemd/xmand-xen.conf $(DESTDIR)$(PREFIX)/share/xman/xmand-xen.conf
+	$(PLAIN) etc/completion/rxm.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/rxm
+	$(PLAIN) etc/completion/rxm.zsh $(DESTDIR)$(PREFIX)/share/zsh/vendor-completions/_rxm
+	$(PLAIN) etc/completion/rxm.fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/rxm.fish
+	for example in $(EXAMPLES); do \
+	  to=$(DESTDIR)$(PREFIX)/share/doc/$${example%%:*}/examples && umask 022 && mkdir -p $$to && \
+	  cp -r etc/$${example#*:} $$to && $(OPEN) $$to || exit 1; \
 	done
+	for file in etc/xman/*; do \
+	  to=$(DESTDIR)$(SYSCONFDIR)/xman/$${file##*/}; [ -e $$to ] || { $(PLAIN) $$file $$to; } || exit 1; \
+	done
+
+# What `make install` with the same variables puts in place, found out by doing so elsewhere. Configuration and what the
+# programs wrote stay.
+uninstall:
+	there=$$(mktemp -d) && \
+	$(MAKE) --no-print-directory -s install DESTDIR=$$there >/dev/null && \
+	rm -rf $(INSTALLED) $$there$(SYSCONFDIR)/xman && \
+	(cd $$there && find . ! -type d) | while read -r file; do rm -f "$(DESTDIR)/$$file"; done && \
+	(cd $$there && find . -depth -type d -path '*xm*') | while read -r folder; do \
+	  [ ! -d "$(DESTDIR)/$$folder" ] || rmdir --ignore-fail-on-non-empty "$(DESTDIR)/$$folder" || exit 1; \
+	done && \
+	rm -rf $$there
 
 # The packages are left in .build/deb. The tree is copied first: the build leaves files where it works.
 deb:
 	@tests/lab/setup.sh deb
 	rm -rf .build/deb && mkdir -p .build/deb/xman
 	git ls-files -z --cached --others --exclude-standard | xargs -0 cp --parents -t .build/deb/xman
+	packaging/stamp $(VERSION) .build/deb/xman
 	cd .build/deb/xman && dpkg-buildpackage -b -us -uc
 	rm -rf .build/deb/xman
 	@ls .build/deb/*.deb

@@ -49,7 +49,7 @@ if [ "$purpose" = test ]; then
     $ldap_packages $postgresql 2>/dev/null |
     sed -n 's/^ *Depends: \(lib.*\)/\1/p' | grep -v -e '^libllvm' -e '^libodbc' -e '^libperl' | sort -u | tr '\n' ' ')"
 elif [ "$purpose" = deb ]; then
-  packages="debhelper dh-python dpkg-dev mmdebstrap python3"
+  packages="build-essential debhelper dh-python dpkg-dev python3"
 elif [ "$purpose" = xen ]; then
   packages+=" busybox-static cpio e2fsprogs krb5-pkinit mmdebstrap openssh-client openssl qemu-system-x86 qemu-utils xz-utils"
 elif [ "$hypervisor" = qemu ]; then
@@ -92,7 +92,7 @@ fi
 [ "$purpose" != deb ] || exit 0
 
 # Debian's interpreter: the one that Debian's bindings, and later our packages, are for.
-fingerprint=$(cat setup.cfg pyproject.toml common/xman/__init__.py | sha256sum)
+fingerprint=$(cat setup.cfg setup.py pyproject.toml common/xman/__init__.py | sha256sum)
 if [ "$(cat .venv/fingerprint 2>/dev/null)" != "$fingerprint" ]; then
   say "making the virtual environment (compiles gssapi and libvirt-python the first time)"
   [ -x .venv/bin/python ] || /usr/bin/python3 -m venv .venv

@@ -1,5 +1,6 @@
 """`make install`: both commands work from where it puts them, and a configuration that is there stays as it is."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -99,7 +100,9 @@ def test_slurms_programs_find_rxm(daemon: Daemon, alice: dict[str, str], tmp_pat
 def test_xmand_works(installed: Path) -> None:
     found = answer([str(installed / "usr" / "bin" / "xmand"), "--version"], {})
 
-    assert found.stdout == f"xmand {xman.__version__}\n", found
+    assert re.fullmatch(
+        re.escape(f"xmand {xman.__version__}") + r"(\+\d{14}\.g[0-9a-f]{10}(\.dirty)?)?\n", found.stdout
+    )
 
 
 def test_the_modules_are_compiled_once_for_all(installed: Path) -> None:
@@ -124,3 +127,41 @@ def test_a_configuration_that_is_there_stays_as_it_is(tmp_path: Path) -> None:
     assert own.read_text() == "port = 1\n"
     assert (tmp_path / "etc" / "xman" / "xmand.toml").exists()
     assert (tmp_path / "usr" / "share" / "man" / "man1" / "rxm.1").exists()
+
+
+@pytest.mark.parametrize("umask", [0o077, 0o002, 0])
+def test_everybody_may_read_it_and_nobody_else_may_write_it_whatever_the_umask(tmp_path: Path, umask: int) -> None:
+    where = [f"DESTDIR={tmp_path}/root"]
+    subprocess.run(["make", "-s", "-C", str(ROOT), "install", *where], check=True, umask=umask)
+    found = {path: path.stat().st_mode & 0o777 for path in (tmp_path / "root" / "usr").rglob("*")}
+
+    for path, mode in found.items():
+        assert mode in ((0o755,) if path.is_dir() else (0o644, 0o755)), path
+    assert {path.name for path, mode in found.items() if path.parent.name == "bin" and mode == 0o755} == {
+        "rxm", "rxmweb", "xman-slurm", "xmand",
+    }  # fmt: skip
+
+
+def test_what_the_pages_name_is_installed(installed: Path) -> None:
+    named = {
+        word.replace("\\-", "-")
+        for page in (installed / "usr" / "share" / "man").rglob("*.[1-9]")
+        for word in re.findall(rf"{installed}/usr/share/[^ ,)\n]*", page.read_text())
+    }
+
+    assert named
+    assert not [name for name in named if not Path(name).exists()]
+
+
+def test_uninstall_leaves_what_is_the_sites(tmp_path: Path) -> None:
+    install(tmp_path)
+    (tmp_path / "etc" / "xman" / "rxm.toml").write_text("port = 1\n")
+    own = tmp_path / "usr" / "bin" / "own"
+    own.touch()
+
+    where = [f"PREFIX={tmp_path}/usr", f"SYSCONFDIR={tmp_path}/etc"]
+    subprocess.run(["make", "-s", "-C", str(ROOT), "uninstall", *where], check=True)
+
+    assert [path for path in (tmp_path / "usr").rglob("*") if not path.is_dir()] == [own]
+    assert not list((tmp_path / "usr").rglob("xman*"))
+    assert (tmp_path / "etc" / "xman" / "rxm.toml").read_text() == "port = 1\n"
