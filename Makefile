@@ -1,4 +1,4 @@
-# xman: `make demo` shows it at work, `make test` judges it. Both do all their own set-up (tests/lab/setup.sh).
+# xman: `make demo` shows it at work, `make test` judges it. Both do all their own set-up (tests/tools/setup.sh).
 
 PYTHON = .venv/bin/python
 HYPERVISOR = test
@@ -37,47 +37,47 @@ help:
 	@echo 'make clean                  remove what these made'
 
 demo:
-	@tests/lab/setup.sh demo $(HYPERVISOR)
-	@$(PYTHON) -m tests.lab.demo --hypervisor $(HYPERVISOR)
+	@tests/tools/setup.sh demo $(HYPERVISOR)
+	@$(PYTHON) -m tests.tools.demo --hypervisor $(HYPERVISOR)
 
 screenshots:
-	@tests/lab/setup.sh test
-	@$(PYTHON) -m tests.lab.screenshots
+	@tests/tools/setup.sh test
+	@$(PYTHON) -m tests.tools.screenshots
 
 test:
-	@tests/lab/setup.sh test
+	@tests/tools/setup.sh test
 	@$(MAKE) --no-print-directory lint types
 	@$(PYTHON) -m pytest $(PROCESSES) $(PYTEST_ARGS)
 
 # As root. QUICK=1: under a minute. Of the whole, a few minutes, bench/RESULTS.md is kept.
 bench:
-	@tests/lab/setup.sh test
+	@tests/tools/setup.sh test
 	@$(PYTHON) -m bench $(if $(QUICK),--quick,--write bench/RESULTS.md)
 
 # What an honest client notices of crowds and floods; a few minutes.
 bench-attack:
-	@tests/lab/setup.sh test
+	@tests/tools/setup.sh test
 	@$(PYTHON) -m bench.attack $(if $(QUICK),--quick,--write bench/ATTACK.md)
 
 # Not a part of `make test`: everything in it is emulated, hypervisor and all.
 test-xen:
-	@tests/lab/setup.sh xen
+	@tests/tools/setup.sh xen
 	@$(PYTHON) -m pytest tests/xen $(PYTEST_ARGS)
 
-# The targets of TARGETS.md at full size, in the order of tests/lab/soak.py: a day and some hours; MINUTES bounds them all
+# The targets of TARGETS.md at full size, in the order of tests/tools/soak.py: a day and some hours; MINUTES bounds them all
 # together. Ends with what was run of each, and how long all of it would take.
 SOAKS = tests/fuzz/test_k5login.py tests/fuzz/test_audit.py tests/fuzz/test_mutants.py tests/realm/test_token_fuzz.py \
   tests/realm/test_exactly_once.py tests/realm/test_leaks.py tests/hypervisor/test_chaos.py
 soak: export XMAN_SOAK = $(or $(MINUTES),full)
 soak:
-	@tests/lab/setup.sh test
+	@tests/tools/setup.sh test
 	@$(PYTHON) -m pytest $(SOAKS) $(PYTEST_ARGS)
 
 # Two quiet minutes; coverage and mutmut are installed for this alone.
 mutants:
-	@tests/lab/setup.sh test
+	@tests/tools/setup.sh test
 	@$(PYTHON) -m pip -q --disable-pip-version-check --no-input install -e '.[mutants]'
-	@$(PYTHON) -m tests.lab.mutants
+	@$(PYTHON) -m tests.tools.mutants
 
 lint:
 	@.venv/bin/ruff check .
@@ -98,7 +98,7 @@ from $(2) import main
 main()
 endef
 
-export RXM = $(call LAUNCHER,-IS,rxm.start)
+export RXM = $(call LAUNCHER,-IS,rxm.launcher)
 export RXMWEB = $(call LAUNCHER,-I,rxmweb.cli)
 export SLURM = $(call LAUNCHER,-I,rxm.slurm.cli)
 export XMAND = $(call LAUNCHER,-I,xmand.cli)
@@ -160,7 +160,7 @@ uninstall:
 
 # The packages are left in .build/deb. The tree is copied first: the build leaves files where it works.
 deb:
-	@tests/lab/setup.sh deb
+	@tests/tools/setup.sh deb
 	rm -rf .build/deb && mkdir -p .build/deb/xman
 	git ls-files -z --cached --others --exclude-standard | xargs -0 cp --parents -t .build/deb/xman
 	packaging/stamp $(VERSION) .build/deb/xman
@@ -170,7 +170,7 @@ deb:
 
 # In a fresh Debian root, as root: installs the packages, starts xmand and runs rxm.
 test-deb: deb
-	@tests/lab/setup.sh test
+	@tests/tools/setup.sh test
 	@$(PYTHON) -m pytest tests/deb $(PYTEST_ARGS)
 
 clean:

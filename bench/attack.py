@@ -17,10 +17,10 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from tests.lab.daemon import Daemon
-from tests.lab.peer import Peer, command
+from tests.lab.clients.peer import Peer, command
+from tests.lab.hosts.daemon import Daemon
+from tests.lab.kerberos.realm import Realm
 from tests.lab.process import wait_for
-from tests.lab.realm import Realm
 
 _PASSWORD = "for-the-bench"  # of a realm that lives for a minute
 _HELLO = b"\x51\x00\x00\x00\x00"

@@ -6,11 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.lab.daemon import Daemon
-from tests.lab.descriptions import for_test_driver
-from tests.lab.hypervisor import Host, Network, why_not
+from tests.lab.hosts.daemon import Daemon
+from tests.lab.hosts.descriptions import for_test_driver
+from tests.lab.hosts.hypervisor import Host, Network, why_not
+from tests.lab.kerberos.realm import Realm, without_wrapper
 from tests.lab.process import ROOT, end, wait_for
-from tests.lab.realm import Realm, without_wrapper
 
 PASSWORD = "correct-horse"
 HOST = "hv1.xman.test"
@@ -83,7 +83,7 @@ class Lab:
         subprocess.run(
             ["make", "-s", "-C", str(ROOT), "install", f"PREFIX={directory}/usr", f"SYSCONFDIR={directory}/etc"],
             check=True,
-        )  # fmt: skip
+        )
         self.rxm = str(directory / "usr" / "bin" / "rxm")
 
     def close(self) -> None:
@@ -108,9 +108,16 @@ class Lab:
         keytab = str(self.directory / "many.keytab")
         self.realm.add_services([f"host/{name}" for name in many(MOST_HOSTS)], keytab)
         self._many = Daemon(
-            self.realm, self.directory / "many", uri=URI, admins=("alice@XMAN.TEST",), listen=f"0.0.0.0:{MANY_PORT}",
-            prefix=self.host.prefix, keytab=keytab, host=HOST, tables=_LIMITS,
-        )  # fmt: skip
+            self.realm,
+            self.directory / "many",
+            uri=URI,
+            admins=("alice@XMAN.TEST",),
+            listen=f"0.0.0.0:{MANY_PORT}",
+            prefix=self.host.prefix,
+            keytab=keytab,
+            host=HOST,
+            tables=_LIMITS,
+        )
         self._ends.callback(self._many.stop)
 
     def env(self, cache: str) -> dict[str, str]:
@@ -121,8 +128,12 @@ class Lab:
         """Run one of the bench's programs within the host's namespaces; return what it writes."""
         done = subprocess.run(
             [*self.host.prefix, "env", "-C", str(ROOT), sys.executable, "-m", module, *words],
-            env=self.env(cache), input=json.dumps(given), stdout=subprocess.PIPE, text=True, check=True,
-        )  # fmt: skip
+            env=self.env(cache),
+            input=json.dumps(given),
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+        )
         return json.loads(done.stdout)
 
     def ssh(self, *words: str) -> list[str]:
@@ -156,10 +167,25 @@ class Lab:
         }
         with (directory / "log").open("wb") as log:
             started = subprocess.Popen(
-                [*self.host.prefix, "unshare", "--mount", "--", "sh", "-c", _BECOME_SSHD, str(directory / "run"),
-                 str(_SSHD), "-D", "-e", "-f", str(directory / "sshd_config")],
-                env=env, stdout=subprocess.DEVNULL, stderr=log,
-            )  # fmt: skip
+                [
+                    *self.host.prefix,
+                    "unshare",
+                    "--mount",
+                    "--",
+                    "sh",
+                    "-c",
+                    _BECOME_SSHD,
+                    str(directory / "run"),
+                    str(_SSHD),
+                    "-D",
+                    "-e",
+                    "-f",
+                    str(directory / "sshd_config"),
+                ],
+                env=env,
+                stdout=subprocess.DEVNULL,
+                stderr=log,
+            )
         self._ends.callback(end, started)
         wait_for(pid.exists, 10, "sshd's start")
 
@@ -171,10 +197,27 @@ class Lab:
         configuration.write_text(f"xm list {script} princ:alice@XMAN.TEST\nxm true /bin/true princ:alice@XMAN.TEST\n")
         pid = self.directory / "remctld.pid"
         started = subprocess.Popen(
-            [*self.host.prefix, str(_REMCTLD), "-m", "-F", "-S", "-p", str(REMCTL_PORT), "-b", ADDRESS,
-             "-f", str(configuration), "-k", str(self.host.directory / "host.keytab"), "-P", str(pid)],
-            env=without_wrapper(self.realm.env), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
+            [
+                *self.host.prefix,
+                str(_REMCTLD),
+                "-m",
+                "-F",
+                "-S",
+                "-p",
+                str(REMCTL_PORT),
+                "-b",
+                ADDRESS,
+                "-f",
+                str(configuration),
+                "-k",
+                str(self.host.directory / "host.keytab"),
+                "-P",
+                str(pid),
+            ],
+            env=without_wrapper(self.realm.env),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
         self._ends.callback(end, started)
         wait_for(pid.exists, 10, "remctld's start")
         return started

@@ -11,9 +11,9 @@ import sys
 import time
 from collections.abc import Callable
 
-from rxm.client import Connection
-from rxm.deadline import Deadline
-from rxm.link import initiator
+from rxm.client import Client
+from rxm.remote.connection import initiator
+from rxm.remote.deadline import Deadline
 
 # What a client of xmand's asks for, as xmand sees it: the text that a person reads.
 _LIST = [b"list", b"--"]
@@ -23,7 +23,7 @@ def _xmand(host: str, port: int) -> "Callable[[], Callable[[], None]]":
     identity = initiator()
 
     def connect() -> Callable[[], None]:
-        connection = Connection(host, port, "host", identity, Deadline(30))
+        connection = Client(host, port, "host", identity, Deadline(30))
 
         def ask() -> None:
             if connection.run(_LIST, Deadline(30), changes=False).status:

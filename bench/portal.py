@@ -9,9 +9,10 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
-from rxmweb import fleet, report, sessions, store
-from rxmweb.app import create_app
+from rxmweb import db
+from rxmweb.db import fleet, report, sessions
 from rxmweb.settings import Settings
+from rxmweb.web.app import create_app
 from xman import outcome, result, states
 
 HOSTS = 2000
@@ -40,7 +41,7 @@ def measure(quick: bool) -> list[list[str]]:
     rows = []
     with tempfile.TemporaryDirectory(prefix="xman-bench-portal") as name:
         for hosts in (HOSTS // 4, HOSTS):
-            engine = store.open_store(f"sqlite:///{Path(name) / f'{hosts}.db'}")
+            engine = db.open_store(f"sqlite:///{Path(name) / f'{hosts}.db'}")
             fleet.configure(engine, [f"h{number}" for number in range(hosts)], {})
             said = lines(hosts)
             take(engine, said)  # the first round finds nothing to replace
@@ -83,7 +84,13 @@ def _line(number: int) -> str:
 def _domain(host: int, place: int) -> dict[str, object]:
     jobs = [{"id": str(host * DOMAINS + place), "owner": f"u{host % 300}@R", "preemptible": True}] if place % 2 else []
     return {
-        "name": f"vm{host}-{place}", "uuid": f"{host:08x}-0000-4000-8000-{place:012x}", "jobs": jobs,
-        "state": states.STATES[(host + place) % len(states.STATES)], "since": result.now(),
-        "memory": 1 << 30, "max_memory": 2 << 30, "vcpus": 1, "max_vcpus": 2,
-    }  # fmt: skip
+        "name": f"vm{host}-{place}",
+        "uuid": f"{host:08x}-0000-4000-8000-{place:012x}",
+        "jobs": jobs,
+        "state": states.STATES[(host + place) % len(states.STATES)],
+        "since": result.now(),
+        "memory": 1 << 30,
+        "max_memory": 2 << 30,
+        "vcpus": 1,
+        "max_vcpus": 2,
+    }

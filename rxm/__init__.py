@@ -10,20 +10,24 @@ with rxm.connect("skirit80.example.org") as host:
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from rxm.client import Connection
+    from rxm.client import Client
 
 
 def connect(
-    host: str, port: int = 4373, service: str = "host", timeout: float | None = 30.0, client_keytab: str = "",
+    host: str,
+    port: int = 4373,
+    service: str = "host",
+    timeout: float | None = 30.0,
+    client_keytab: str = "",
     principal: str = "",
-) -> "Connection":  # fmt: skip
+) -> "Client":
     """Connect to `host`'s xmand and authenticate, within `timeout` seconds.
 
     The identity is the environment's ticket, or one got with `client_keytab`. Raises CredentialsError and
     UnreachableError (`xman.errors`).
     """
-    from rxm.client import Connection
-    from rxm.deadline import Deadline
-    from rxm.link import initiator
+    from rxm.client import Client
+    from rxm.remote.connection import initiator
+    from rxm.remote.deadline import Deadline
 
-    return Connection(host, port, service, initiator(client_keytab, principal), Deadline(timeout))
+    return Client(host, port, service, initiator(client_keytab, principal), Deadline(timeout))

@@ -1,4 +1,4 @@
-"""`python -m rxm.bundle [DESTDIR]`: write, beside rxm's modules, the one file that `rxm.start` reads.
+"""`python -m rxm.bundle [DESTDIR]`: write, beside rxm's modules, the one file that `rxm.launcher` reads.
 
 Run by the installation, which may build a package: DESTDIR is what the modules' paths will not begin with any more. In
 the file is what one command to one host loads, without what only readers need: documentation, and annotations that are
@@ -15,10 +15,10 @@ from importlib.util import MAGIC_NUMBER
 from pathlib import Path
 from types import CodeType
 
-from rxm import start
+from rxm import launcher
 
 # What is loaded only once it is needed, and always is.
-_LATER = ("rxm.run", "rxm.settings", "xman.gss.direct")
+_LATER = ("rxm.run", "rxm.settings", "xman.gss.mit_backend")
 _OURS = ("rxm.", "xman.")
 _WITHOUT_DOCSTRINGS = 2
 
@@ -27,7 +27,7 @@ def main() -> None:
     """Write the file."""
     modules = {name: _compiled(name, "".join(sys.argv[1:])) for name in sorted(names())}
     octets = MAGIC_NUMBER + marshal.dumps(modules)
-    (Path(__file__).parent / start.FILE).write_bytes(octets)
+    (Path(__file__).parent / launcher.FILE).write_bytes(octets)
 
 
 def names() -> set[str]:

@@ -5,7 +5,7 @@ import sys
 import xman
 from rxm import options as own_options
 from rxm.options import Options
-from xman import arguments, lean, outcome, verbs
+from xman import arguments, lowlevel, outcome, verbs
 from xman.arguments import MOST_TEXT, Parsed
 from xman.errors import UsageError, XmanError
 from xman.verbs import TEXT, Verb
@@ -23,15 +23,15 @@ def main() -> None:
     except OSError:  # a reader that left
         pass
     # At once: tearing the interpreter down takes a fifth as long as starting it, and nothing is left to be done.
-    lean.leave(status)
+    lowlevel.leave(status)
 
 
 def run(words: list[str]) -> int:
     """Run rxm with `words`; return the exit status."""
     if words[:1] == ["__complete"]:
-        from rxm import complete
+        from rxm import completion
 
-        return complete.main(words[1:])
+        return completion.main(words[1:])
     options: Options | None = None
     parsed: Parsed | None = None
     try:
@@ -109,7 +109,7 @@ def _resolve(word: str) -> str:
 def _file_text(name: str) -> str:
     """Return the text of a file, of standard input where `name` is `-`. Raises UsageError."""
     where = "standard input" if name == "-" else name
-    if "=" in name and not lean.exists(name):
+    if "=" in name and not lowlevel.exists(name):
         # Not repeated: it may be a password.
         raise UsageError("The first word is FILE, or - for standard input; KEY=VALUE words stand behind it.")
     try:
@@ -142,9 +142,9 @@ def _report(options: Options | None, parsed: Parsed | None, error: XmanError, wo
     else:
         _say(f"Error: {error}")
     if options is not None and options.syslog:
-        from rxm import log
+        from rxm.output import summary
 
-        log.outcome_of(verb or "rxm", error.outcome, str(error))
+        summary.outcome_of(verb or "rxm", error.outcome, str(error))
 
 
 def _named(options: Options | None, words: list[str]) -> str:

@@ -2,11 +2,11 @@
 
 import json
 
-from rxm import envelope
-from rxm.command import new_rid, wire_words
-from rxm.deadline import Deadline
-from rxm.follow import SILENCE_SECONDS, Lines
-from rxm.link import Link
+from rxm.output import envelope
+from rxm.remote.command import new_rid, wire_words
+from rxm.remote.connection import Connection
+from rxm.remote.deadline import Deadline
+from rxm.remote.lines import SILENCE_SECONDS, Lines
 from rxm.targets import Target
 from xman import arguments, errors
 from xman.errors import UsageError
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-class Connection(Link):
+class Client(Connection):
     """An authenticated connection. Use it from one thread at a time.
 
     Raises CredentialsError and UnreachableError when it is made. One that was lost since, or by the call before, is
@@ -59,9 +59,12 @@ class Connection(Link):
             each(told["result"])
 
         reply = self.run(
-            wire_words(parsed, json=True, timeout=timeout), Deadline(timeout), changes=False,
-            patience=SILENCE_SECONDS if timeout is None else None, parts=Lines(part).feed,
-        )  # fmt: skip
+            wire_words(parsed, json=True, timeout=timeout),
+            Deadline(timeout),
+            changes=False,
+            patience=SILENCE_SECONDS if timeout is None else None,
+            parts=Lines(part).feed,
+        )
         if reply.error:
             raise errors.of_outcome(reply.outcome, reply.message(self.principal, verb))
 

@@ -1,12 +1,12 @@
 """One invocation: from what was asked for to the exit status, in order."""
 
-from rxm import plan
-from rxm.asking import Asking
-from rxm.link import Link
+from rxm import targets
+from rxm.invocation import Invocation
 from rxm.options import Options
 from rxm.output import Output
-from rxm.plan import Job
+from rxm.remote.connection import Connection
 from rxm.settings import Settings
+from rxm.targets import Task
 from xman import outcome
 from xman.arguments import Parsed
 from xman.errors import UsageError
@@ -17,58 +17,56 @@ _MERGED = ("list", "stats", "state", "job-list", "ping")
 
 def run(options: Options, settings: Settings, parsed: Parsed) -> int:
     """Carry out one invocation; return its exit status. Raises XmanError where nothing could be begun."""
-    hosts = plan.hosts(options, settings)
-    asking = Asking(options, settings, parsed, hosts)
+    hosts = targets.hosts(options, settings)
+    invocation = Invocation(options, settings, parsed, hosts)
     # The plain case, one command for one host, loads nothing of what follows.
     if parsed.flag("all"):
-        from rxm import every_domain
+        from rxm.strategies import all_domains
 
-        return every_domain.carry_out(asking, asking.output(len(hosts) > 1))
-    jobs = _jobs(asking, settings)
-    if len(jobs) > 1 and "rid" in parsed.options:
+        return all_domains.carry_out(invocation, invocation.output(len(hosts) > 1))
+    tasks = _jobs(invocation, settings)
+    if len(tasks) > 1 and "rid" in parsed.options:
         raise UsageError("--rid is the id of one request; give one target with it.")
-    several = len({job.target.host for job in jobs}) > 1
-    output = asking.output(several)
+    several = len({task.target.host for task in tasks}) > 1
+    output = invocation.output(several)
     if several and not options.json and parsed.verb.name in _MERGED:
-        from rxm import merged
+        from rxm.strategies import merged
 
-        codes = merged.carry_out(asking, jobs, output)
+        codes = merged.carry_out(invocation, tasks, output)
     elif parsed.follows:
-        from rxm import following
+        from rxm.strategies import follow
 
-        codes = following.carry_out(asking, jobs, output)
+        codes = follow.carry_out(invocation, tasks, output)
     else:
-        if len(jobs) > 1 and parsed.verb.family == "batch":
-            from rxm import together
+        if len(tasks) > 1 and parsed.verb.family == "batch":
+            from rxm.strategies import all_or_nothing
 
-            if together.applies(parsed, jobs):
-                from rxm import all_or_none
-
-                return all_or_none.carry_out(asking, jobs, output)
-        codes = asking.each_host(jobs, output, lambda link, job: _one(asking, link, job, output))
-    if len(jobs) == 1:
+            if all_or_nothing.applies(parsed, tasks):
+                return all_or_nothing.carry_out(invocation, tasks, output)
+        codes = invocation.each_host(tasks, output, lambda connection, task: _one(invocation, connection, task, output))
+    if len(tasks) == 1:
         return outcome.combine(codes)
-    from rxm import summary
+    from rxm.output import summary
 
-    return summary.status(codes, len(jobs), output.warn)
+    return summary.status(codes, len(tasks), output.warn)
 
 
-def _jobs(asking: Asking, settings: Settings) -> list[Job]:
+def _jobs(invocation: Invocation, settings: Settings) -> list[Task]:
     """Return the commands to send, every domain with its host."""
-    targets = plan.address(plan.domain_words(asking.parsed), asking.hosts, settings.domains)
-    if any(not target.host for target in targets):
-        from rxm import locating
+    addressed = targets.address(targets.domain_words(invocation.parsed), invocation.hosts, settings.domains)
+    if any(not target.host for target in addressed):
+        from rxm.strategies import locate
 
-        targets = plan.located(targets, locating.known(asking))
-    return plan.jobs(asking.parsed, asking.hosts, targets)
+        addressed = targets.located(addressed, locate.known(invocation))
+    return targets.tasks(invocation.parsed, invocation.hosts, addressed)
 
 
-def _one(asking: Asking, link: Link, job: Job, output: Output) -> int:
+def _one(invocation: Invocation, connection: Connection, task: Task, output: Output) -> int:
     """Do one target's command and show what came back; return its code."""
-    if asking.options.json:
-        envelope = asking.structured(link, job, lambda data: output.progress(job.target, data))
-        output.envelope(envelope, job.target)
+    if invocation.options.json:
+        envelope = invocation.structured(connection, task, lambda data: output.progress(task.target, data))
+        output.envelope(envelope, task.target)
         return int(envelope.get("code", outcome.OK))
-    reply = asking.send(link, job, as_json=False, progress=lambda data: output.progress(job.target, data))
-    output.reply(asking.parsed.verb.name, job.target, reply, link.principal)
+    reply = invocation.send(connection, task, as_json=False, progress=lambda data: output.progress(task.target, data))
+    output.reply(invocation.parsed.verb.name, task.target, reply, connection.principal)
     return reply.outcome

@@ -2,7 +2,7 @@
 
 import sys
 
-from xman import config, lean
+from xman import config, lowlevel
 from xman.wire.constants import PORT
 
 SYSTEM_PATH = "/etc/xman/rxm.toml"
@@ -28,10 +28,17 @@ class Settings:
     )
 
     def __init__(
-        self, hosts: str = "", groups: dict[str, str] | None = None, domains: dict[str, str] | None = None,
-        port: int = PORT, service: str = "host", fanout: int = DEFAULT_FANOUT, client_keytab: str = "",
-        principal: str = "", connect_seconds: float = DEFAULT_CONNECT_SECONDS,
-    ) -> None:  # fmt: skip
+        self,
+        hosts: str = "",
+        groups: dict[str, str] | None = None,
+        domains: dict[str, str] | None = None,
+        port: int = PORT,
+        service: str = "host",
+        fanout: int = DEFAULT_FANOUT,
+        client_keytab: str = "",
+        principal: str = "",
+        connect_seconds: float = DEFAULT_CONNECT_SECONDS,
+    ) -> None:
         self.hosts = hosts
         self.groups = groups or {}
         # Node set of domains -> the host they are on.
@@ -51,7 +58,7 @@ def load(path: str) -> Settings:
     else:
         user = _user_path()
         # A program's HOME may be one that it cannot look into.
-        table = config.load(user if lean.readable(user) else SYSTEM_PATH, required=False)
+        table = config.load(user if lowlevel.readable(user) else SYSTEM_PATH, required=False)
     base = Settings()
     found = Settings(
         hosts=",".join(table.texts("hosts", [])),
@@ -70,5 +77,5 @@ def load(path: str) -> Settings:
 
 
 def _user_path() -> str:
-    base = lean.environment("XDG_CONFIG_HOME") or f"{lean.environment('HOME') or '/'}/.config"
+    base = lowlevel.environment("XDG_CONFIG_HOME") or f"{lowlevel.environment('HOME') or '/'}/.config"
     return f"{base}/xman/rxm.toml"

@@ -4,12 +4,12 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from rxmweb import store
+from rxmweb import db
 from rxmweb.settings import Settings
+from rxmweb.web.negotiate import NegotiateAcceptor
 from xman.errors import XmanError
 from xman.gss import GssError
-from xman.gss.negotiate import NegotiateAcceptor
-from xman.gss.python_gssapi import Initiator
+from xman.gss.python_gssapi_backend import Initiator
 
 
 def check(settings: Settings) -> Iterator[tuple[bool, str]]:
@@ -17,7 +17,7 @@ def check(settings: Settings) -> Iterator[tuple[bool, str]]:
     names = settings.host_names()
     yield bool(names), f"hosts: {len(names)} configured" if names else 'hosts: none; set hosts = ["HOSTS"]'
     try:
-        store.open_store(settings.database).dispose()
+        db.open_store(settings.database).dispose()
         yield True, f"database: {settings.database.partition('@')[2] or settings.database}"
     except (XmanError, OSError) as error:
         yield False, f"database: {error}"
@@ -27,10 +27,14 @@ def check(settings: Settings) -> Iterator[tuple[bool, str]]:
     else:
         yield _keytab(settings)
     yield _collector(settings)
-    yield bool(settings.readers), (
-        f"readers: {', '.join(settings.readers)}" if settings.readers
-        else "readers: nobody sees more than the machines of their own jobs; set readers"
-    )  # fmt: skip
+    yield (
+        bool(settings.readers),
+        (
+            f"readers: {', '.join(settings.readers)}"
+            if settings.readers
+            else "readers: nobody sees more than the machines of their own jobs; set readers"
+        ),
+    )
 
 
 def _writable(path: str) -> tuple[bool, str]:

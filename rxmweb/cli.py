@@ -35,9 +35,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("-V", "--version", action="version", version=f"rxmweb {xman.__version__}")
     parser.add_argument(
-        "part", choices=("serve", "work", "check"), metavar="serve|work|check",
+        "part",
+        choices=("serve", "work", "check"),
+        metavar="serve|work|check",
         help="serve pages; collect reports and carry out actions; say whether everything needed is in order",
-    )  # fmt: skip
+    )
     return parser
 
 
@@ -47,11 +49,11 @@ def _run(options: argparse.Namespace) -> int:
         logging.getLogger(__name__).warning("%s: not known to this release", key)
     # Imported here: the worker needs no web server, and a check neither.
     if options.part == "serve":
-        from rxmweb.serve import serve
+        from rxmweb.web.serve import serve
 
         serve(configured)
     elif options.part == "work":
-        from rxmweb.work import work
+        from rxmweb.worker import work
 
         work(configured)
     else:

@@ -5,7 +5,7 @@ import secrets
 import shutil
 from pathlib import Path
 
-from rxmweb import child
+from rxmweb import rxm_process
 from rxmweb.settings import Settings
 
 
@@ -17,7 +17,7 @@ class Tickets:
 
     def prepare(self) -> None:
         """Make the directory. Raises OSError."""
-        child.private_directory(self._directory)
+        rxm_process.private_directory(self._directory)
 
     def new(self) -> tuple[str, Path]:
         """Return the name and the path of a cache that does not exist yet."""

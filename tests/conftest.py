@@ -4,13 +4,15 @@ import itertools
 import re
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.lab import process, soak
-from tests.lab.daemon import Daemon
-from tests.lab.realm import Realm
+from tests.lab import process
+from tests.lab.hosts.daemon import Daemon
+from tests.lab.kerberos.realm import Realm
+from tests.tools import soak
 
 # How fast the machine makes examples is no property of the code; tests bound themselves by their number.
 settings.register_profile("xman", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -20,11 +22,17 @@ PASSWORD = "correct-horse"
 # What starts programs is tried once more, and the closing lines say so: on a loaded machine a guest or a client may
 # come late once. What needs nothing has no such excuse.
 _NEEDS_NOTHING = ("unit", "docs", "fuzz")
+_TESTS = Path(__file__).parent
 # What still fits a line of `list` beside all else.
 _NAME_LENGTH = 40
 _numbers = itertools.count(1)
 # By the time that one file takes.
 _LONGEST_FIRST = {"hypervisor": 0, "slurm": 1, "portal": 2, "realm": 3}
+
+
+def _folder(item: pytest.Item) -> str:
+    """Return the tier of a test: the folder of tests/ that it stands below."""
+    return item.path.relative_to(_TESTS).parts[0]
 
 
 def pytest_configure() -> None:
@@ -36,9 +44,9 @@ def pytest_configure() -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Allow what starts programs a second try; begin with what takes longest, so that no process is last for long."""
     for item in items:
-        if item.path.parent.name not in _NEEDS_NOTHING and not soak.SOAKING:
+        if _folder(item) not in _NEEDS_NOTHING and not soak.SOAKING:
             item.add_marker(pytest.mark.flaky(reruns=1))
-    items.sort(key=lambda item: _LONGEST_FIRST.get(item.path.parent.name, len(_LONGEST_FIRST)))
+    items.sort(key=lambda item: _LONGEST_FIRST.get(_folder(item), len(_LONGEST_FIRST)))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

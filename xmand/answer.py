@@ -48,9 +48,11 @@ class Answer:
         kept: dict[str, Any] = {"code": self.code, "ms": self.ms, "message": self.message[:_MOST_MESSAGE]}
         if self.done is not None:
             kept["done"] = {
-                "data": self.done.data, "changed": self.done.changed, "domain": self.done.domain,
+                "data": self.done.data,
+                "changed": self.done.changed,
+                "domain": self.done.domain,
                 "notes": list(self.done.notes),
-            }  # fmt: skip
+            }
         return json.dumps(kept, separators=(",", ":"))
 
 
@@ -67,9 +69,7 @@ def loads(text: str) -> Answer:
         kept = json.loads(text)
         done = kept.get("done")
         if done is not None:
-            done = Result(
-                done["data"], changed=done["changed"], domain=done["domain"], notes=tuple(done["notes"])
-            )  # fmt: skip
+            done = Result(done["data"], changed=done["changed"], domain=done["domain"], notes=tuple(done["notes"]))
         return Answer(int(kept["code"]), int(kept["ms"]), str(kept["message"]), done)
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"not an answer: {error}") from error

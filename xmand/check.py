@@ -9,10 +9,13 @@ from pathlib import Path
 from xman import keytab
 from xman.errors import XmanError
 from xman.keytab import KeytabError
-from xmand import daemon, k5login, listen, replay
-from xmand.mounts import volatile
+from xmand import daemon
+from xmand.audit.syslog import Syslog
+from xmand.authorize import k5login
+from xmand.server import listen
 from xmand.settings import Settings
-from xmand.syslog import Syslog
+from xmand.system import replay_cache
+from xmand.system.mounts import volatile
 from xmand.virt import host
 from xmand.virt.driver import READ, Driver
 
@@ -68,7 +71,7 @@ def _keytab(settings: Settings) -> Iterator[_Finding]:
 
 
 def _replay(settings: Settings) -> Iterator[_Finding]:
-    replay.use(settings.run_dir)
+    replay_cache.use(settings.run_dir)
     yield OK, f"replay cache: {settings.run_dir}"
 
 

@@ -10,10 +10,10 @@ import xman
 from xman import outcome
 from xman.errors import XmanError
 from xmand import settings
+from xmand.audit.syslog import Syslog, SyslogHandler
 from xmand.check import BAD, check
 from xmand.daemon import Daemon
 from xmand.settings import Settings
-from xmand.syslog import Syslog, SyslogHandler
 
 
 def main() -> None:

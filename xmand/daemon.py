@@ -11,27 +11,28 @@ from dataclasses import replace
 import xman
 from xman.errors import ConfigurationError, UnreachableError, XmanError
 from xman.gss import GssError
-from xman.gss.python_gssapi import Acceptor
+from xman.gss.python_gssapi_backend import Acceptor
 from xman.session import ServerSession
-from xmand import listen, replay, watchdog
 from xmand.audit import Audit
+from xmand.audit.message_buffer import Ring
+from xmand.audit.outside import Outside
+from xmand.audit.syslog import LOG_AUTHPRIV, LOG_INFO, Syslog
 from xmand.batch.engine import Engine
 from xmand.batch.settler import Settler
-from xmand.call import Host
-from xmand.commands import Commands
+from xmand.dispatch.dispatcher import Dispatcher
 from xmand.events import Events
+from xmand.events.run_stamps import Stamper
 from xmand.journal import Journal
-from xmand.locks import DomainLocks
-from xmand.mounts import volatile
-from xmand.notify import notify
-from xmand.outside import Outside
-from xmand.ring import Ring
-from xmand.server import Server
+from xmand.server import listen
+from xmand.server.server import Server
 from xmand.settings import Settings
-from xmand.stamps import Stamper
-from xmand.syslog import LOG_AUTHPRIV, LOG_INFO, Syslog
+from xmand.system import replay_cache, systemd
+from xmand.system.locks import DomainLocks
+from xmand.system.mounts import volatile
+from xmand.system.systemd import notify
+from xmand.system.workers import Workers
+from xmand.verbs.call import Host
 from xmand.virt.driver import CHANGE, READ, Driver
-from xmand.workers import Workers
 
 logger = logging.getLogger(__name__)
 
@@ -72,7 +73,7 @@ class Daemon:
         self._reread = reread
         self._ring = Ring()
         audit = Audit(self._write_audit)
-        replay.use(settings.run_dir)
+        replay_cache.use(settings.run_dir)
         self._acceptor = acceptor(settings)
         self._driver = Driver(settings.libvirt_uri, self._ring.add)
         self._journal = Journal(settings.state_dir, settings.journal.keep_days, settings.journal.size_mib)
@@ -85,10 +86,16 @@ class Daemon:
         self._settler = Settler(self._engine, audit.record)
         self._events.listen(self._settler.heard)
         host = Host(
-            settings, self._driver, locks, self._ring, self._engine, self._events, self._journal,
+            settings,
+            self._driver,
+            locks,
+            self._ring,
+            self._engine,
+            self._events,
+            self._journal,
             audit_lost=lambda: syslog.lost,
-        )  # fmt: skip
-        self._commands = Commands(host, audit)
+        )
+        self._commands = Dispatcher(host, audit)
         self._server = Server(self._session, self._commands, audit, settings.limits)
 
     async def run(self) -> None:
@@ -102,8 +109,8 @@ class Daemon:
         loop.add_signal_handler(signal.SIGHUP, self._reload)
         tasks = [loop.create_task(self._server.accept(sock)) for sock in sockets]
         tasks += [loop.create_task(part) for part in (self._warm_up(), self._recover(), self._keep_house())]
-        if seconds := watchdog.interval():
-            tasks.append(loop.create_task(watchdog.feed(seconds, self._driver.ticked)))
+        if seconds := systemd.interval():
+            tasks.append(loop.create_task(systemd.feed(seconds, self._driver.ticked)))
         names = " ".join(listen.name(sock.getsockname()) for sock in sockets)
         logger.info("xmand %s listens on %s", xman.__version__, names)
         self._events.start()

@@ -1,6 +1,6 @@
 """Reading a TOML configuration with typed getters that name file and key when a value is wrong."""
 
-from xman import plain_toml
+from xman import toml_subset
 from xman.errors import ConfigurationError
 
 TYPE_CHECKING = False
@@ -15,7 +15,7 @@ class Table:
 
     def __init__(
         self, path: str, values: "dict[str, Any]", prefix: str = "", origins: "dict[str, str] | None" = None
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._path = path
         self._values = values
         self._prefix = prefix
@@ -123,7 +123,7 @@ def _read(path: str) -> "dict[str, Any]":
         octets = file.read()
     try:
         text = octets.decode("utf-8")
-        found: dict[str, Any] | None = plain_toml.read(text)
+        found: dict[str, Any] | None = toml_subset.read(text)
         if found is None:
             import tomllib
 

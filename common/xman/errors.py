@@ -101,9 +101,16 @@ class UnsupportedError(XmanError):
 def of_outcome(code: int, message: str) -> XmanError:
     """Return the error of an outcome that another program reported; an unknown code is an internal fault."""
     kinds = (
-        UsageError, RefusedError, CredentialsError, DeniedError, UnreachableError, HypervisorError,
-        UnknownOutcomeError, WaitTimeoutError, UnsupportedError,
-    )  # fmt: skip
+        UsageError,
+        RefusedError,
+        CredentialsError,
+        DeniedError,
+        UnreachableError,
+        HypervisorError,
+        UnknownOutcomeError,
+        WaitTimeoutError,
+        UnsupportedError,
+    )
     for kind in kinds:
         if kind.outcome == code:
             return kind(message)

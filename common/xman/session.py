@@ -168,9 +168,7 @@ class ServerSession(_Session):
             return self._close(f"the client's context lacks {missing}")
         self._authenticated = True
         self._tokens.limit = c.MAX_TOKEN
-        return Authenticated(
-            self._context.initiator, self._context.initiator_is_principal, self._accepting.delegated
-        )  # fmt: skip
+        return Authenticated(self._context.initiator, self._context.initiator_is_principal, self._accepting.delegated)
 
     def _data(self, flags: int, payload: bytes) -> CommandReceived | MessageRefused | Closed | None:
         try:

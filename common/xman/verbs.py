@@ -1,7 +1,7 @@
 """The table of verbs, written once.
 
 Dispatch in xmand, `help`, rxm's prefixes and the manual page are made from this table or tested against it. Names and
-grammar follow xm(1); `families` are what an authoriser can grant.
+grammar follow xm(1); `families` are what an authorizer can grant.
 """
 
 # Kinds of argument, and how `xman.arguments` reads them.
@@ -97,8 +97,16 @@ class Verb:
     """
 
     __slots__ = (
-        "arguments", "changes", "deadline", "family", "help", "loses_data", "name", "options", "since",
-    )  # fmt: skip
+        "arguments",
+        "changes",
+        "deadline",
+        "family",
+        "help",
+        "loses_data",
+        "name",
+        "options",
+        "since",
+    )
 
     def __init__(
         self,
@@ -152,8 +160,17 @@ POWER_STATES = ("halted", "paused", "running", "suspended", "shutdown", "unknown
 OFF = "off"
 GONE = "gone"
 WAIT_STATES = (
-    "running", "blocked", "paused", "shutdown", "shutoff", "crashed", "pmsuspended", "nostate", OFF, GONE,
-)  # fmt: skip
+    "running",
+    "blocked",
+    "paused",
+    "shutdown",
+    "shutoff",
+    "crashed",
+    "pmsuspended",
+    "nostate",
+    OFF,
+    GONE,
+)
 _PAUSED = Option(("-p", "--paused"), "leave its CPUs stopped")
 # What is described: libvirt XML, an xm or xl configuration, or SXP; the words behind it are xm's, and win over it.
 _DESCRIPTION = (Argument("FILE", TEXT), Argument("KEY=VALUE", WORD, optional=True, many=True))
@@ -171,37 +188,56 @@ _JOB = (Required(("--id",), "the job's id", WORD, "JOB"),)
 VERBS = (
     Verb("help", "the verbs I may use, or one of them", "", (Argument("VERB", WORD, optional=True),)),
     Verb(
-        "list", "every domain, shut off ones too", "show", (Argument("DOMAIN", DOMAIN, optional=True, many=True),),
+        "list",
+        "every domain, shut off ones too",
+        "show",
+        (Argument("DOMAIN", DOMAIN, optional=True, many=True),),
         (
             Option(("-l", "--long"), "UUID, maximum memory and CPUs, and the reason of the state as well"),
             Option(("--state",), f"only those in this state: {', '.join(POWER_STATES)}", WORD, "S"),
         ),
     ),
     Verb(
-        "describe", "libvirt's XML description of a domain", "show", _DOMAIN,
+        "describe",
+        "libvirt's XML description of a domain",
+        "show",
+        _DOMAIN,
         (Option(("--inactive",), "as it is kept for the next start"),),
     ),
     Verb(
-        "stats", "what domains use: CPU, memory, network, disks, addresses", "show",
+        "stats",
+        "what domains use: CPU, memory, network, disks, addresses",
+        "show",
         (Argument("DOMAIN", DOMAIN, optional=True, many=True),),
         (Option(("--host",), "what the host uses instead: CPU, load, memory, storage pools"),),
     ),
     Verb(
-        "wait", "return when a domain has reached a state", "show", _DOMAIN,
-        (Required(("--for",), f"the state: {', '.join(WAIT_STATES)}", WORD, "STATE"),), deadline=WAIT,
+        "wait",
+        "return when a domain has reached a state",
+        "show",
+        _DOMAIN,
+        (Required(("--for",), f"the state: {', '.join(WAIT_STATES)}", WORD, "STATE"),),
+        deadline=WAIT,
     ),
     Verb(
-        "events", "what has happened to domains, or happens to them", "show",
+        "events",
+        "what has happened to domains, or happens to them",
+        "show",
         (Argument("DOMAIN", DOMAIN, optional=True, many=True),),
         (Option(("-f", "--follow"), "from now on, one event at a time, until -t or Ctrl-C"),),
     ),
     Verb("info", "the host: CPUs, memory, hypervisor", "host"),
     Verb(
-        "dmesg", "the hypervisor's message buffer, or what stands for it", "host", (),
+        "dmesg",
+        "the hypervisor's message buffer, or what stands for it",
+        "host",
+        (),
         (Option(("-c", "--clear"), "clear the buffer after printing it"),),
     ),
     Verb(
-        "log", "who changed what, when, why, and with which outcome", "host",
+        "log",
+        "who changed what, when, why, and with which outcome",
+        "host",
         (Argument("DOMAIN", PAST, optional=True),),
         (
             Option(("--since",), "from then on: 90m, 12h, 7d, 2026-11-21, 2026-11-21T10:00", WORD, "T"),
@@ -211,7 +247,10 @@ VERBS = (
     Verb("ping", "is the host there, as whom am I known, what may I do", "host"),
     Verb("version", "the versions of xmand, libvirt and the hypervisor", "host"),
     Verb(
-        "create", "define and start a domain from a description", "life", _DESCRIPTION,
+        "create",
+        "define and start a domain from a description",
+        "life",
+        _DESCRIPTION,
         (
             Option(("--transient",), "forget it when it stops"),
             _PAUSED,
@@ -226,11 +265,18 @@ VERBS = (
     Verb("suspend", "save a domain's memory to disk, and stop it", "life", _DOMAIN, changes=True, deadline=NONE),
     Verb("resume", "go on with a suspended domain", "life", _DOMAIN, (_PAUSED,), changes=True),
     Verb(
-        "autostart", "start a domain with its host, or not", "life", (*_DOMAIN, Argument("on|off", WORD)), changes=True,
+        "autostart",
+        "start a domain with its host, or not",
+        "life",
+        (*_DOMAIN, Argument("on|off", WORD)),
+        changes=True,
     ),
     Verb("destroy", "stop a domain at once", "life", _DOMAIN, changes=True, loses_data=True),
     Verb(
-        "shutdown", "ask a domain to shut itself down", "life", _DOMAIN,
+        "shutdown",
+        "ask a domain to shut itself down",
+        "life",
+        _DOMAIN,
         (
             Option(("-w", "--wait"), "return when it is off"),
             Option(("--force-after",), "wait so many seconds, then destroy it", SECONDS, "S"),
@@ -239,19 +285,29 @@ VERBS = (
         changes=True,
     ),
     Verb(
-        "reboot", "ask a domain to restart itself", "life", _DOMAIN,
-        (Option(("-w", "--wait"), "return when it has"), *_ALL), changes=True,
+        "reboot",
+        "ask a domain to restart itself",
+        "life",
+        _DOMAIN,
+        (Option(("-w", "--wait"), "return when it has"), *_ALL),
+        changes=True,
     ),
     Verb("pause", "stop a domain's CPUs", "life", _DOMAIN, changes=True),
     Verb("unpause", "let a paused domain go on", "life", _DOMAIN, changes=True),
     Verb(
-        "mem-set", "set a domain's memory, in MiB (4096, 4G)", "tune",
+        "mem-set",
+        "set a domain's memory, in MiB (4096, 4G)",
+        "tune",
         (*_DOMAIN, Argument("MIB", MEMORY)),
-        (Option(("--force",), "also below what a guest is likely to survive"),), changes=True,
+        (Option(("--force",), "also below what a guest is likely to survive"),),
+        changes=True,
     ),
     Verb("vcpu-set", "set a domain's number of CPUs", "tune", (*_DOMAIN, Argument("N", COUNT)), changes=True),
     Verb(
-        "migrate", "move a domain to another host", "migrate", (*_DOMAIN, Argument("HOST", WORD)),
+        "migrate",
+        "move a domain to another host",
+        "migrate",
+        (*_DOMAIN, Argument("HOST", WORD)),
         (
             Option(("-l", "--live"), "keep it running meanwhile"),
             Option(("--suspend-after",), "with --live: pause it after so many seconds, so that it ends", SECONDS, "S"),
@@ -259,15 +315,21 @@ VERBS = (
             Option(("--abort",), "stop a migration that is under way; takes no HOST", without=("HOST",)),
             *_ALL,
         ),
-        changes=True, deadline=NONE,
+        changes=True,
+        deadline=NONE,
     ),
     Verb(
-        "state", "whether a job could go into a domain, and which are there", "batch",
+        "state",
+        "whether a job could go into a domain, and which are there",
+        "batch",
         (Argument("DOMAIN", DOMAIN, optional=True, many=True),),
     ),
     Verb("job-list", "the jobs in domains", "batch", (Argument("DOMAIN", DOMAIN, optional=True, many=True),)),
     Verb(
-        "job-start", "a job begins in a domain, which gets the host's memory and CPUs", "batch", _DOMAIN,
+        "job-start",
+        "a job begins in a domain, which gets the host's memory and CPUs",
+        "batch",
+        _DOMAIN,
         (
             *_JOB,
             Required(("--owner",), "whose it is, a principal", WORD, "PRINCIPAL"),
@@ -281,15 +343,24 @@ VERBS = (
     Verb("preempt", "take the host from a domain, until unpreempt", "batch", _DOMAIN, (_DRY_RUN,), changes=True),
     Verb("unpreempt", "let a preempted domain go on", "batch", _DOMAIN, (_DRY_RUN,), changes=True),
     Verb(
-        "freeze", "suspend a domain with its jobs, to disk", "batch", _DOMAIN,
-        (Option(("--pause",), "in memory instead, as small as it will get"), _DRY_RUN), changes=True, deadline=NONE,
+        "freeze",
+        "suspend a domain with its jobs, to disk",
+        "batch",
+        _DOMAIN,
+        (Option(("--pause",), "in memory instead, as small as it will get"), _DRY_RUN),
+        changes=True,
+        deadline=NONE,
     ),
     Verb("defrost", "let a frozen domain go on", "batch", _DOMAIN, (_DRY_RUN,), changes=True, deadline=NONE),
     Verb(
-        "maintenance", "let the host take no starts, jobs or incoming migrations, or take them again", "batch",
-        (Argument("on|off", WORD), Argument("REASON", WORD, optional=True, many=True)), (_DRY_RUN,), changes=True,
+        "maintenance",
+        "let the host take no starts, jobs or incoming migrations, or take them again",
+        "batch",
+        (Argument("on|off", WORD), Argument("REASON", WORD, optional=True, many=True)),
+        (_DRY_RUN,),
+        changes=True,
     ),
-)  # fmt: skip
+)
 
 BY_NAME = {verb.name: verb for verb in VERBS}
 
@@ -304,9 +375,26 @@ COMMON_OPTIONS = (
 
 # What may be shortened: the verbs of 2006 and 2007 only, so that a later verb never changes what a script means.
 CLASSIC = (
-    "help", "list", "create", "new", "start", "delete", "destroy", "shutdown", "reboot", "suspend", "resume", "pause",
-    "unpause", "mem-set", "vcpu-set", "describe", "migrate", "dmesg", "info",
-)  # fmt: skip
+    "help",
+    "list",
+    "create",
+    "new",
+    "start",
+    "delete",
+    "destroy",
+    "shutdown",
+    "reboot",
+    "suspend",
+    "resume",
+    "pause",
+    "unpause",
+    "mem-set",
+    "vcpu-set",
+    "describe",
+    "migrate",
+    "dmesg",
+    "info",
+)
 SHORTEST_PREFIX = 2
 # Losing data takes more typing: at least `dest`, and `delete` in full.
 _LONGER_PREFIX = {"destroy": 4, "delete": len("delete")}

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rxm.slurm import table
+from rxm.slurm import policy
 from rxm.slurm.settings import Settings
 from rxm.targets import expand
 from xman import outcome
@@ -34,8 +34,11 @@ class Tools:
         own = ["-c", self.settings.rxm_config] if self.settings.rxm_config else []
         done = subprocess.run(  # noqa: S603  # no shell
             [*_launcher(), *own, "--json", "--syslog", "--reason", "Slurm", *words],
-            stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
-        )  # fmt: skip
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         try:
             answers = [json.loads(line) for line in done.stdout.splitlines()]
         except ValueError:
@@ -76,17 +79,17 @@ def prolog(tools: Tools, _words: Sequence[str], env: Mapping[str, str]) -> int:
         return GO
     options = ["--preemptible"] if job.partition in tools.settings.preemptible else []
     answers = tools.rxm("job-start", "--id", job.number, "--owner", job.owner, *options, "--", *job.domains)
-    wanted = table.of_all(answers)
-    if wanted == table.ASK:
+    wanted = policy.of_all(answers)
+    if wanted == policy.ASK:
         if _is_there(tools, job, answers):
             return GO
         tools.rxm("job-stop", "--id", job.number, "--", *job.domains)
-    if wanted == table.GO:
+    if wanted == policy.GO:
         return GO
-    said = table.message(answers)
-    for node, reason in table.nodes_to_drain(answers).items():
+    said = policy.message(answers)
+    for node, reason in policy.nodes_to_drain(answers).items():
         tools.drain(node, reason)
-    if wanted == table.HOLD:
+    if wanted == policy.HOLD:
         tools.say(f"job {job.number} is held: {said}", syslog.LOG_ALERT)
         tools.slurm("scontrol", "requeuehold", job.number)
     else:
@@ -102,9 +105,9 @@ def epilog(tools: Tools, _words: Sequence[str], env: Mapping[str, str]) -> int:
     answers = tools.rxm("job-stop", "--id", job.number, "--", *job.domains)
     # In a domain that is gone it has ended as well.
     answers = [answer for answer in answers if answer.get("code") != outcome.NO_SUCH_DOMAIN]
-    if not answers or table.of_all(answers) == table.GO:
+    if not answers or policy.of_all(answers) == policy.GO:
         return GO
-    tools.say(f"the end of job {job.number} could not be noted: {table.message(answers)}")
+    tools.say(f"the end of job {job.number} could not be noted: {policy.message(answers)}")
     return NO
 
 
@@ -115,7 +118,7 @@ def resume(tools: Tools, words: Sequence[str], _env: Mapping[str, str]) -> int:
     """
     answers = tools.rxm("start", "--", *expand(words[0]))
     for answer in answers:
-        if table.advice(int(answer.get("code", outcome.OK))) in (table.DRAIN, table.HOLD) and "domain" in answer:
+        if policy.advice(int(answer.get("code", outcome.OK))) in (policy.DRAIN, policy.HOLD) and "domain" in answer:
             tools.drain(answer["domain"], answer["message"], "DOWN")
     return _logged(tools, f"resume {words[0]}", answers)
 
@@ -133,7 +136,7 @@ def reconcile(tools: Tools, _words: Sequence[str], _env: Mapping[str, str]) -> i
     running = _running(tools)
     if running is None:
         return NO
-    status = GO if table.of_all(answers) == table.GO else NO
+    status = GO if policy.of_all(answers) == policy.GO else NO
     for answer in answers:
         for job in answer["result"]["jobs"] if answer["ok"] else ():
             if job["id"] in running:
@@ -161,9 +164,14 @@ def resumed(tools: Tools, _words: Sequence[str], _env: Mapping[str, str]) -> int
 
 
 PROGRAMS = {
-    "prolog": prolog, "epilog": epilog, "resume": resume, "suspend": suspend, "reconcile": reconcile,
-    "preempted": preempted, "resumed": resumed,
-}  # fmt: skip
+    "prolog": prolog,
+    "epilog": epilog,
+    "resume": resume,
+    "suspend": suspend,
+    "reconcile": reconcile,
+    "preempted": preempted,
+    "resumed": resumed,
+}
 
 
 class _Job:
@@ -196,7 +204,7 @@ def _is_there(tools: Tools, job: _Job, answers: list[dict[str, Any]]) -> bool:
     """Whether every domain of a job has it, whatever the answers to its start were."""
     wanted = {answer["domain"] for answer in answers if "domain" in answer}
     found = tools.rxm("job-list", "--", *job.domains)
-    if table.of_all(found) != table.GO:
+    if policy.of_all(found) != policy.GO:
         return False
     return wanted <= {
         entry["domain"] for answer in found for entry in answer["result"]["jobs"] if entry["id"] == job.number
@@ -213,7 +221,7 @@ def _each_job(tools: Tools, what: str) -> int:
 
 
 def _logged(tools: Tools, what: str, answers: list[dict[str, Any]]) -> int:
-    if table.of_all(answers) == table.GO:
+    if policy.of_all(answers) == policy.GO:
         return GO
-    tools.say(f"{what}: {table.message(answers)}")
+    tools.say(f"{what}: {policy.message(answers)}")
     return NO

@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 import xman
-from rxm import start
+from rxm import launcher
 from tests.conftest import PASSWORD
-from tests.lab.daemon import START_SECONDS, Answer, answer
+from tests.lab.hosts.daemon import START_SECONDS, Answer, answer
+from tests.lab.kerberos.realm import FQDN, Realm, without_wrapper
 from tests.lab.process import ROOT, end, wait_for
-from tests.lab.realm import FQDN, Realm, without_wrapper
 
 DEBS = ROOT / ".build" / "deb"
 CACHE = ROOT / ".build" / "deb-root"
@@ -129,7 +129,7 @@ def test_the_modules_are_compiled_at_installation(debian: Debian) -> None:
     modules = debian.root / "usr/lib/python3/dist-packages/rxm"
 
     assert list((modules / "__pycache__").glob("cli.*.pyc"))
-    assert (modules / start.FILE).is_file()
+    assert (modules / launcher.FILE).is_file()
 
 
 def test_it_is_this_release(debian: Debian) -> None:

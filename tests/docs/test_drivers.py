@@ -4,8 +4,8 @@ import datetime
 
 import pytest
 
-from tests.lab import drivers
-from tests.lab.each_verb import STEPS
+from tests.lab.hosts import drivers
+from tests.lab.hosts.each_verb import STEPS
 from xman import outcome, verbs
 
 HOW = "HACKING.md, 'A new verb', says how to add it"
@@ -17,7 +17,7 @@ def test_every_verb_stands_in_the_table(driver: str) -> None:
 
 
 def test_every_verb_is_tried() -> None:
-    assert set(STEPS) == set(verbs.BY_NAME), f"in tests/lab/each_verb.py; {HOW}"
+    assert set(STEPS) == set(verbs.BY_NAME), f"in tests/lab/hosts/each_verb.py; {HOW}"
 
 
 @pytest.mark.parametrize("driver", drivers.DRIVERS)

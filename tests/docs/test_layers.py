@@ -41,12 +41,12 @@ def importers(name: str) -> set[str]:
 
 def test_one_module_imports_gssapi() -> None:
     # The second is the portal's acceptor, of which neither rxm nor xmand knows.
-    assert importers("gssapi") == {"common/xman/gss/python_gssapi.py", "common/xman/gss/negotiate.py"}
-    assert all(path.startswith("rxmweb/") for path in importers("xman.gss.negotiate"))
+    assert importers("gssapi") == {"common/xman/gss/python_gssapi_backend.py", "rxmweb/web/negotiate.py"}
+    assert all(path.startswith("rxmweb/") for path in importers("rxmweb.web.negotiate"))
 
 
 def test_one_module_calls_c_by_itself() -> None:
-    assert importers("_ctypes") == {"common/xman/gss/mit.py"}
+    assert importers("_ctypes") == {"common/xman/gss/mit_library.py"}
     assert not importers("ctypes")
 
 
@@ -71,10 +71,12 @@ def test_the_portal_sees_of_rxm_only_how_hosts_are_named() -> None:
 
 def test_one_module_of_the_portal_starts_programs() -> None:
     assert {path for path in importers("subprocess") if path.startswith("rxmweb/")} <= {
-        "rxmweb/child.py", "rxmweb/collect.py", "rxmweb/runner.py"
-    }  # fmt: skip
+        "rxmweb/rxm_process.py",
+        "rxmweb/worker/collector.py",
+        "rxmweb/worker/runner.py",
+    }
     starting = [path.name for path in modules("rxmweb") if "subprocess.Popen(" in path.read_text()]
-    assert starting == ["child.py"]
+    assert starting == ["rxm_process.py"]
 
 
 def test_the_wire_is_pure() -> None:
@@ -106,7 +108,7 @@ def test_what_every_rxm_loads_first_is_light() -> None:
 def test_one_module_starts_programs() -> None:
     # Slurm's programs, and the portal, are no part of what answers or asks on the wire.
     outside = {path for path in importers("subprocess") if not path.startswith("rxmweb/")}
-    assert outside == {"xmand/children.py", "rxm/slurm/programs.py"}
+    assert outside == {"xmand/system/children.py", "rxm/slurm/programs.py"}
     assert not importers("pty")
 
 

@@ -68,7 +68,7 @@ def test_the_makefile_makes_a_launcher_for_each_command() -> None:
     called = re.findall(r"\$\(call LAUNCHER,-\w+,([\w.]+)\)", (ROOT / "Makefile").read_text())
 
     # rxm begins with what is quicker, where it is installed.
-    assert {"rxm.cli" if module == "rxm.start" else module for module in called} == modules
+    assert {"rxm.cli" if module == "rxm.launcher" else module for module in called} == modules
 
 
 def debs() -> dict[str, list[str]]:

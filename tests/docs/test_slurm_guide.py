@@ -61,8 +61,14 @@ def test_what_is_installed_is_there() -> None:
     files = {word for words in lines for word in words[1:] if (FOLDER / word).is_file()}
 
     assert files == {
-        "resume", "suspend", "prolog", "epilog", "slurm.toml", "hooks/preempted", "hooks/resumed",
-    }  # fmt: skip
+        "resume",
+        "suspend",
+        "prolog",
+        "epilog",
+        "slurm.toml",
+        "hooks/preempted",
+        "hooks/resumed",
+    }
     for path in re.findall(r"/usr/lib/xman/slurm/(\w+)", (FOLDER / "slurm.conf.example").read_text()):
         assert path in files
 

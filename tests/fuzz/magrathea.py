@@ -8,8 +8,14 @@ stays so; a frozen domain without jobs reserves nothing.
 from dataclasses import dataclass, field
 
 DOWN, BOOTING, IDLE, RUNNING, SOFT, PREEMPTED, FROZEN = (
-    "down", "booting", "idle", "running", "running-preemptible", "preempted", "frozen",
-)  # fmt: skip
+    "down",
+    "booting",
+    "idle",
+    "running",
+    "running-preemptible",
+    "preempted",
+    "frozen",
+)
 
 
 @dataclass

@@ -5,15 +5,25 @@ import re
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.lab.soak import chance, rounds
+from tests.tools.soak import chance, rounds
 from xmand.audit import MOST_LINE, line
 
 TEXT_FIELDS = ("princ", "peer", "verb", "dom", "reason", "detail")
 # What has fooled logs: ends of lines, escape sequences, quotes, what turns the direction of writing.
 PIECES = (
-    b"\n", b"\r\n", b"\0", b'"', b"\\", b'" res="ok" princ="root@R', b"\x1b[2J", b"\x7f", b"\x85", b"\xff\xfe",
-    "\u2028\u202e".encode(), b"x" * 300,
-)  # fmt: skip
+    b"\n",
+    b"\r\n",
+    b"\0",
+    b'"',
+    b"\\",
+    b'" res="ok" princ="root@R',
+    b"\x1b[2J",
+    b"\x7f",
+    b"\x85",
+    b"\xff\xfe",
+    "\u2028\u202e".encode(),
+    b"x" * 300,
+)
 SAID = st.lists(st.sampled_from(PIECES) | st.binary(max_size=12), max_size=6).map(b"".join)
 
 

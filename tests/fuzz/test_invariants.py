@@ -116,8 +116,11 @@ def test_a_job_starts_only_where_the_host_may_be_had(priorities: list[bool], eve
     """No job starts in a domain that is occupied, preempted, frozen or down, or while one boots (rule 2)."""
     for event in started(priorities, events):
         assert states.state(event.subject, event.before) in (
-            states.FREE, states.RUNNING, states.RUNNING_PREEMPTIBLE, states.OCCUPIED_WOULD_PREEMPT,
-        )  # fmt: skip
+            states.FREE,
+            states.RUNNING,
+            states.RUNNING_PREEMPTIBLE,
+            states.OCCUPIED_WOULD_PREEMPT,
+        )
 
 
 @EXAMPLES
@@ -188,10 +191,17 @@ def guests(draw: st.DrawFn, name: str) -> Guest:
     active, suspended, granted, booting, priority = (draw(st.booleans()) for _fact in range(5))
     softness = draw(st.lists(st.booleans(), max_size=2)) if active or suspended else []
     return Guest(
-        name, active=active, suspended=suspended, saved=suspended and not active, booting=active and booting,
-        granted=active and granted, parked=active and not granted, priority=priority, max_memory=1,
+        name,
+        active=active,
+        suspended=suspended,
+        saved=suspended and not active,
+        booting=active and booting,
+        granted=active and granted,
+        parked=active and not granted,
+        priority=priority,
+        max_memory=1,
         jobs=tuple(Job(f"{name}{number}", preemptible=soft) for number, soft in enumerate(softness)),
-    )  # fmt: skip
+    )
 
 
 @settings(max_examples=5 * MOST_EXAMPLES, deadline=None)

@@ -17,20 +17,46 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tests.fuzz.mutation import overwrite
-from tests.lab.soak import chance, rounds
-from xmand import identity, k5login
+from tests.tools.soak import chance, rounds
+from xmand.authorize import k5login
+from xmand.server import identity
 
 USER = pwd.getpwuid(os.geteuid()).pw_name
 REALM = "XMAN.TEST"
 NAMES = (
-    "alice@XMAN.TEST", "alice/admin@XMAN.TEST", "Alice@XMAN.TEST", "alice@OTHER.TEST", "root@XMAN.TEST",
-    "#alice@XMAN.TEST", "a@XMAN.TEST", "*@XMAN.TEST", "alice@", f"{USER}@{REALM}",
-)  # fmt: skip
+    "alice@XMAN.TEST",
+    "alice/admin@XMAN.TEST",
+    "Alice@XMAN.TEST",
+    "alice@OTHER.TEST",
+    "root@XMAN.TEST",
+    "#alice@XMAN.TEST",
+    "a@XMAN.TEST",
+    "*@XMAN.TEST",
+    "alice@",
+    f"{USER}@{REALM}",
+)
 # What lists are made of: whole names, and what slips into files.
 PIECES = (
-    *(name.encode() for name in NAMES), b"\n", b"\n", b"\n", b" ", b"\t", b"\r", b"\0", b"#", b"\xef\xbb\xbf", b"\xff",
-    b"@", b"alice", b"XMAN.TEST", b"x" * 8189, b"\\", b"/", b"\x1b[31m", b"*",
-)  # fmt: skip
+    *(name.encode() for name in NAMES),
+    b"\n",
+    b"\n",
+    b"\n",
+    b" ",
+    b"\t",
+    b"\r",
+    b"\0",
+    b"#",
+    b"\xef\xbb\xbf",
+    b"\xff",
+    b"@",
+    b"alice",
+    b"XMAN.TEST",
+    b"x" * 8189,
+    b"\\",
+    b"/",
+    b"\x1b[31m",
+    b"*",
+)
 
 
 class Mit:

@@ -7,15 +7,48 @@ from hypothesis import strategies as st
 
 from tests.fuzz import BOUNDED
 from xman.errors import MetadataError
-from xmand.virt.metadata_xml import parse, serialise
+from xmand.virt.metadata import parse, serialise
 
 PIECES = st.sampled_from(
-    ["<domain", "<xman:domain", ' xmlns:xman="urn:xman:1"', ' xmlns="urn:xman:1"', ">", "/>", "</domain>",
-     "</xman:domain>", "<job", ' id="1"', ' id=""', ' id="ä&#10;"', ' cpus="4"', ' cpus="٤"', ' start="', '"',
-     "2026-11-21T10:00:00Z", ' started="2026-11-21T10:00:00Z"', ' preempted="1"', ' transient="yes"', ' priority="p"',
-     "<later><deep a='1'/>x</later>", "<z:a xmlns:z='urn:z' z:b='1'/>", "<!-- c -->", "<?pi x?>", "<![CDATA[x]]>",
-     "&amp;", "&#0;", "&e;", '<!DOCTYPE domain [<!ENTITY e "x">]>', "\0", "\ud800", " ", "\n", "x", " a='1'"],
-)  # fmt: skip
+    [
+        "<domain",
+        "<xman:domain",
+        ' xmlns:xman="urn:xman:1"',
+        ' xmlns="urn:xman:1"',
+        ">",
+        "/>",
+        "</domain>",
+        "</xman:domain>",
+        "<job",
+        ' id="1"',
+        ' id=""',
+        ' id="ä&#10;"',
+        ' cpus="4"',
+        ' cpus="٤"',
+        ' start="',
+        '"',
+        "2026-11-21T10:00:00Z",
+        ' started="2026-11-21T10:00:00Z"',
+        ' preempted="1"',
+        ' transient="yes"',
+        ' priority="p"',
+        "<later><deep a='1'/>x</later>",
+        "<z:a xmlns:z='urn:z' z:b='1'/>",
+        "<!-- c -->",
+        "<?pi x?>",
+        "<![CDATA[x]]>",
+        "&amp;",
+        "&#0;",
+        "&e;",
+        '<!DOCTYPE domain [<!ENTITY e "x">]>',
+        "\0",
+        "\ud800",
+        " ",
+        "\n",
+        "x",
+        " a='1'",
+    ],
+)
 
 
 @BOUNDED

@@ -11,14 +11,15 @@ from pathlib import Path
 import pytest
 
 from tests.fuzz.mutation import mutants, overwrite, resident_kib
-from tests.lab.descriptions import for_test_driver
+from tests.lab.hosts.descriptions import for_test_driver
 from tests.lab.process import ROOT
-from tests.lab.soak import chance, rounds
+from tests.tools.soak import chance, rounds
 from xman.errors import ConfigurationError, UsageError
 from xman.wire import messages as m
 from xman.wire.server import ServerProtocol
 from xman.wire.tokens import TokenReader, TokenTooLargeError
-from xmand import k5login, settings
+from xmand import settings
+from xmand.authorize import k5login
 from xmand.virt import description
 
 _MOST_GROWTH_KIB = 5 * 1024
@@ -42,7 +43,7 @@ DESCRIPTIONS = [
 # The shipped file, which shows every key, with its keys in force and a table at a time.
 CONFIGURATIONS = re.split(
     rb"\n(?=\[)", re.sub(rb"(?m)^#(\w+ =)|^#.*\n", rb"\1", (ROOT / "etc" / "xman" / "xmand.toml").read_bytes())
-)  # fmt: skip
+)
 
 
 def frames(mutant: bytes) -> None:
@@ -78,9 +79,11 @@ def descriptions(mutant: bytes) -> None:
 
 
 PARSERS = {
-    "frames": (frames, FRAMES), "requests": (requests, REQUESTS), "lists": (lists, LISTS),
+    "frames": (frames, FRAMES),
+    "requests": (requests, REQUESTS),
+    "lists": (lists, LISTS),
     "descriptions": (descriptions, DESCRIPTIONS),
-}  # fmt: skip
+}
 
 
 def feed(name: str, parse: Callable[[bytes], None], originals: list[bytes], usual: int) -> None:

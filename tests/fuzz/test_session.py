@@ -7,9 +7,9 @@ parsers are not what is tested here.
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.fakes.gss_standin import StandIn, sealed
 from tests.fuzz import BOUNDED
 from tests.fuzz.test_wire import FROM_SERVER, PLAINTEXTS, SERVER_INPUT, mutants
-from tests.unit.gss_standin import StandIn, sealed
 from xman.gss import GssError
 from xman.session import (
     Authenticated,

@@ -21,8 +21,16 @@ EXAMPLES = settings(max_examples=MOST_EXAMPLES, deadline=None)
 # How often each happens: so that domains are mostly up, jobs mostly preemptible, and the rare histories (two preempted
 # at once, a crash while another boots) come up in every run.
 WEIGHTS = {
-    "start": 10, "stop": 5, "freeze": 3, "defrost": 3, "preempt": 2, "unpreempt": 2, "vanish": 1, "boot": 3, "up": 5,
-}  # fmt: skip
+    "start": 10,
+    "stop": 5,
+    "freeze": 3,
+    "defrost": 3,
+    "preempt": 2,
+    "unpreempt": 2,
+    "vanish": 1,
+    "boot": 3,
+    "up": 5,
+}
 HISTORY = 100
 
 

@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.conftest import PASSWORD
-from tests.lab import heimdal
-from tests.lab.daemon import Daemon
-from tests.lab.heimdal import HeimdalRealm
-from tests.lab.realm import Realm
+from tests.lab.hosts.daemon import Daemon
+from tests.lab.kerberos import heimdal
+from tests.lab.kerberos.heimdal import HeimdalRealm
+from tests.lab.kerberos.realm import Realm
 
 MIT, HEIMDAL = "mit", "heimdal"
 # KDC, daemon, client. All of MIT's is what every other test has.

@@ -11,9 +11,9 @@ import pytest
 
 from tests.conftest import PASSWORD
 from tests.heimdal.conftest import HEIMDAL, Place
-from tests.lab.daemon import Answer, assert_one_line
-from tests.lab.peer import Peer, command
-from tests.lab.realm import FQDN, IPV6_NAME, UNKEYED
+from tests.lab.clients.peer import Peer, command
+from tests.lab.hosts.daemon import Answer, assert_one_line
+from tests.lab.kerberos.realm import FQDN, IPV6_NAME, UNKEYED
 from xman.wire.constants import ERROR, FLAGS_DATA
 
 

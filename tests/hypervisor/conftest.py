@@ -6,9 +6,9 @@ from collections.abc import Iterator
 import pytest
 
 from tests.conftest import PASSWORD
-from tests.lab.daemon import Answer, Daemon
-from tests.lab.hypervisor import Guest, Host, Network, why_not
-from tests.lab.realm import Realm
+from tests.lab.hosts.daemon import Answer, Daemon
+from tests.lab.hosts.hypervisor import Guest, Host, Network, why_not
+from tests.lab.kerberos.realm import Realm
 
 _HOSTS = """\
 127.0.0.1 localhost

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from tests.hypervisor.conftest import Lab
-from tests.lab.daemon import Answer, Daemon, assert_one_line
-from tests.lab.hypervisor import Guest
+from tests.lab.hosts.daemon import Answer, Daemon, assert_one_line
+from tests.lab.hosts.hypervisor import Guest
 from tests.lab.process import wait_for
 
 MIB = 1 << 20
@@ -120,9 +120,7 @@ def saving(lab: Lab) -> Iterator[Daemon]:
         daemon.stop()
 
 
-def test_where_the_host_wants_it_so_one_that_keeps_its_memory_is_saved_and_comes_back(
-    lab: Lab, saving: Daemon
-) -> None:  # fmt: skip
+def test_where_the_host_wants_it_so_one_that_keeps_its_memory_is_saved_and_comes_back(lab: Lab, saving: Daemon) -> None:
     def rxm(*words: str) -> Answer:
         return saving.rxm(lab.alice, *words)
 

@@ -12,8 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tests.hypervisor.conftest import Lab
-from tests.lab.daemon import Daemon
-from tests.lab.descriptions import for_test_driver
+from tests.lab.hosts.daemon import Daemon
+from tests.lab.hosts.descriptions import for_test_driver
 from tests.lab.process import ROOT, end, wait_for
 
 URI = "test+unix:///default?socket=/run/libvirt/libvirt-sock"
@@ -38,11 +38,17 @@ class Site:
         """Start xmand, killed at the step where `prefix` says so."""
         host, number = self._lab.first, STEPS.index(self._step)
         daemon = Daemon(
-            self._lab.realm, host.directory / f"switch-{self.group}", uri=URI, admins=("alice@XMAN.TEST",),
-            listen=f"{host.address}:{4400 + number}", prefix=(*host.prefix, *prefix),
-            keytab=str(host.directory / "host.keytab"), host=host.name, env={"PYTHONPATH": str(ROOT)},
+            self._lab.realm,
+            host.directory / f"switch-{self.group}",
+            uri=URI,
+            admins=("alice@XMAN.TEST",),
+            listen=f"{host.address}:{4400 + number}",
+            prefix=(*host.prefix, *prefix),
+            keytab=str(host.directory / "host.keytab"),
+            host=host.name,
+            env={"PYTHONPATH": str(ROOT)},
             tables=f'[batch]\ndomains = ["{self.group}-*"]\npriority = ["*-high"]\nboot_seconds = 0.001\n',
-        )  # fmt: skip
+        )
         daemon.prefix = host.prefix
         return daemon
 
@@ -65,7 +71,7 @@ def staying(lab: Lab) -> Iterator[None]:
     watching = subprocess.Popen(
         [*lab.first.prefix, "virsh", "-q", "-c", URI, "event", "--loop", "--event", "lifecycle"],
         stdout=subprocess.DEVNULL,
-    )  # fmt: skip
+    )
     yield
     end(watching)
 
@@ -87,7 +93,7 @@ def _tear(lab: Lab, step: str) -> dict[str, str]:
         assert made.status == 0, made
     assert site.start(first, "low", "1", "--preemptible") == 0
     assert first.stop() == 0
-    torn = site.xmand(sys.executable, "-m", "tests.lab.failpoint", step)
+    torn = site.xmand(sys.executable, "-m", "tests.lab.faults.failpoint", step)
     # Debian's client asks once, and so leaves it to xmand.
     asked = torn.remctl(lab.alice, "job-start", f"{site.group}-high", "--id", "2", "--owner", "a")
     assert asked.status != 0, asked

@@ -9,9 +9,9 @@ import pytest
 
 from tests.hypervisor.conftest import Lab
 from tests.hypervisor.test_faults import Running
-from tests.lab.daemon import Answer, Daemon
+from tests.lab.hosts.daemon import Answer, Daemon
 from tests.lab.process import wait_for
-from tests.lab.soak import chance, rounds
+from tests.tools.soak import chance, rounds
 
 _STEPS = 6
 _SEED = 2007
@@ -49,9 +49,17 @@ class Chaos:
         """Let one fault happen to one command, and judge the answer; return what was done."""
         verb = self._chance.choice(["pause", "unpause", "pause", "unpause", "list"])
         fault: Callable[[str], Answer] = self._chance.choice(
-            [self._nothing, self._libvirtd_dies, self._libvirtd_hangs, self._xmand_dies, self._bad_configuration,
-             self._list_away, self._syslog_away, self._crowd]
-        )  # fmt: skip
+            [
+                self._nothing,
+                self._libvirtd_dies,
+                self._libvirtd_hangs,
+                self._xmand_dies,
+                self._bad_configuration,
+                self._list_away,
+                self._syslog_away,
+                self._crowd,
+            ]
+        )
         answer = fault(verb)
         did = f"{verb} while {fault.__name__}: {answer}"
         self._judge(verb, answer, did)

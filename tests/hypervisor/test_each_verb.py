@@ -7,8 +7,8 @@ import pytest
 
 from tests.hypervisor.conftest import Lab
 from tests.hypervisor.test_lxc import URI, description, why_no_containers
-from tests.lab import drivers
-from tests.lab.each_verb import BATCH, NAME, STEPS, Trial
+from tests.lab.hosts import drivers
+from tests.lab.hosts.each_verb import BATCH, NAME, STEPS, Trial
 from tests.lab.process import wait_for
 
 PATIENCE = 60.0

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.hypervisor.conftest import Lab
-from tests.lab.hypervisor import Guest
+from tests.lab.hosts.hypervisor import Guest
 from tests.lab.process import start, wait_for
 
 SECOND = "hv2.xman.test"

@@ -3,8 +3,8 @@
 import pytest
 
 from tests.hypervisor.conftest import Lab
-from tests.lab.following import following
-from tests.lab.hypervisor import Guest
+from tests.lab.clients.following import following
+from tests.lab.hosts.hypervisor import Guest
 from tests.lab.process import wait_for
 from xman import times
 

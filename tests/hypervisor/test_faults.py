@@ -11,8 +11,8 @@ import pytest
 
 from tests.hypervisor.conftest import Lab
 from tests.hypervisor.test_libvirtd_test_driver import URI
-from tests.lab.daemon import Answer, Daemon
-from tests.lab.descriptions import for_test_driver
+from tests.lab.hosts.daemon import Answer, Daemon
+from tests.lab.hosts.descriptions import for_test_driver
 from tests.lab.process import start, wait_for
 
 _PORT = 4375

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.hypervisor.conftest import Lab
-from tests.unit.test_formats_golden import ELSEWHERE
+from tests.unit.xmand.formats.test_golden import ELSEWHERE
 
 
 @pytest.mark.parametrize("path", ELSEWHERE, ids=lambda path: path.name)

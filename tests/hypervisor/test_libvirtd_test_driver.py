@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 
 from tests.hypervisor.conftest import Lab
-from tests.lab.daemon import Daemon
-from tests.lab.descriptions import for_test_driver
+from tests.lab.hosts.daemon import Daemon
+from tests.lab.hosts.descriptions import for_test_driver
 
 URI = "test+unix:///default?socket=/run/libvirt/libvirt-sock"
 MANY = 1000
@@ -17,7 +17,7 @@ def remote(lab: Lab) -> Iterator[Daemon]:
     """Another xmand on the first host, for the test driver."""
     daemon = lab.first.xmand(
         lab.realm, admins=("alice@XMAN.TEST",), uri=URI, tables='[migrate]\nallow = ["hv2.xman.test"]\n', port=4374
-    )  # fmt: skip
+    )
     yield daemon
     assert daemon.stop() == 0
     assert "Traceback" not in daemon.stderr()
@@ -26,9 +26,16 @@ def remote(lab: Lab) -> Iterator[Daemon]:
 def test_a_domains_life(remote: Daemon, lab: Lab) -> None:
     assert remote.rxm(lab.alice, "create", "-", stdin=for_test_driver("life")).status == 0
     for words in (
-        ["pause", "life"], ["unpause", "life"], ["mem-set", "life", "256"], ["vcpu-set", "life", "2"],
-        ["reboot", "life"], ["shutdown", "--wait", "life"], ["list", "life"], ["describe", "life"], ["info"],
-    ):  # fmt: skip
+        ["pause", "life"],
+        ["unpause", "life"],
+        ["mem-set", "life", "256"],
+        ["vcpu-set", "life", "2"],
+        ["reboot", "life"],
+        ["shutdown", "--wait", "life"],
+        ["list", "life"],
+        ["describe", "life"],
+        ["info"],
+    ):
         answer = remote.rxm(lab.alice, *words)
         assert answer.status == 0, (words, answer)
     assert remote.rxm(lab.alice, "list", "life").stdout.splitlines()[1].split() == ["life", "256", "2", "0.0"]

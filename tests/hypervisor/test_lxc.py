@@ -9,7 +9,7 @@ import jsonschema
 import pytest
 
 from tests.hypervisor.conftest import Lab
-from tests.lab.daemon import Answer, Daemon
+from tests.lab.hosts.daemon import Answer, Daemon
 from tests.lab.process import wait_for
 from xman import result, times
 
@@ -50,7 +50,7 @@ def containers(lab: Lab) -> Iterator[Containers]:
         pytest.skip(reason)
     daemon = lab.first.xmand(
         lab.realm, admins=("alice@XMAN.TEST",), uri=URI, tables='[migrate]\nallow = ["hv2.xman.test"]\n', port=4376
-    )  # fmt: skip
+    )
     yield Containers(lab, daemon)
     assert daemon.stop() == 0
     assert "Traceback" not in daemon.stderr()

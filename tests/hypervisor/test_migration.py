@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.hypervisor.conftest import Lab
-from tests.lab.daemon import Answer, Daemon, answer
-from tests.lab.hypervisor import Guest
+from tests.lab.clients.terminal import Terminal
+from tests.lab.hosts.daemon import Answer, Daemon, answer
+from tests.lab.hosts.hypervisor import Guest
 from tests.lab.process import ROOT, start, wait_for
-from tests.lab.terminal import Terminal
 from xman import progress
 
 SECOND = "hv2.xman.test"
@@ -88,7 +88,7 @@ def test_its_memory_is_not_to_be_read_on_the_wire(lab: Lab, guest: Guest) -> Non
     # Every Linux has this in its memory, once.
     clear = lab.second.xmand(
         lab.realm, admins=("alice@XMAN.TEST",), tables='[migrate]\nallow = ["hv1.xman.test"]\nclear = true\n', port=4377
-    )  # fmt: skip
+    )
 
     with sniffing(lab, "Linux version ") as sealed:
         assert lab.rxm("migrate", guest.name, SECOND).status == 0
@@ -104,9 +104,10 @@ def test_its_memory_is_not_to_be_read_on_the_wire(lab: Lab, guest: Guest) -> Non
 def sniffing(lab: Lab, word: str) -> Iterator[list[int]]:
     """Give a list, into which goes how many packets between the hosts had `word` in them."""
     sniffer = start(
-        [*lab.first.prefix, sys.executable, str(ROOT / "tests" / "lab" / "sniffer.py"), "lo", word],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-    )  # fmt: skip
+        [*lab.first.prefix, sys.executable, str(ROOT / "tests" / "lab" / "clients" / "sniffer.py"), "lo", word],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
     assert sniffer.stdout is not None
     assert sniffer.stdout.readline() == b"listening\n"
     found: list[int] = []

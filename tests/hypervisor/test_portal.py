@@ -7,8 +7,8 @@ from playwright.sync_api import Page, expect, sync_playwright
 
 from tests.conftest import PASSWORD
 from tests.hypervisor.conftest import Lab
-from tests.lab.browser import browser, why_not
-from tests.lab.portal import Portal
+from tests.lab.clients.browser import browser, why_not
+from tests.lab.portal.portal import Portal
 
 SECOND = "hv2.xman.test"
 _TRIES = 5
@@ -32,9 +32,15 @@ def test_migrate_with_progress_and_abort(lab: Lab, tmp_path: Path) -> None:
     guest = lab.boot("batch-seen")  # of those that the hosts' `state` is about
     alice = lab.realm.kinit("alice", PASSWORD, "portal", "-f")
     portal = Portal(
-        lab.realm, tmp_path / "portal", hosts=(lab.first.name, SECOND), port=lab.xmand.port, name=lab.first.name,
-        env={"KRB5CCNAME": lab.alice["KRB5CCNAME"]}, prefix=lab.first.prefix, listen=lab.first.address,
-    )  # fmt: skip
+        lab.realm,
+        tmp_path / "portal",
+        hosts=(lab.first.name, SECOND),
+        port=lab.xmand.port,
+        name=lab.first.name,
+        env={"KRB5CCNAME": lab.alice["KRB5CCNAME"]},
+        prefix=lab.first.prefix,
+        listen=lab.first.address,
+    )
     assert lab.first.virsh("migrate-setspeed", guest.name, "1").status == 0
     try:
         with (

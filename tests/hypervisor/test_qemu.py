@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.hypervisor.conftest import Lab
-from tests.lab.daemon import answer
-from tests.lab.hypervisor import Guest
+from tests.lab.hosts.daemon import answer
+from tests.lab.hosts.hypervisor import Guest
 from tests.lab.process import wait_for
 
 MIB = 1 << 20
@@ -220,8 +220,9 @@ def test_a_guest_that_does_not_listen(lab: Lab) -> None:
     shrunk = lab.rxm("mem-set", guest.name, "96")
 
     assert (waited.status, waited.stderr) == (
-        11, "Error: Domain 'deaf' was asked to shut down and is still running.\n",
-    )  # fmt: skip
+        11,
+        "Error: Domain 'deaf' was asked to shut down and is still running.\n",
+    )
     assert (shrunk.status, shrunk.stderr) == (0, "Requested 96 MiB; the guest is at 192 MiB.\n")
     assert lab.rxm("-j", "list", guest.name).json()["result"]["domains"][0]["state"] == "running"
     assert lab.rxm("destroy", guest.name).status == 0
@@ -390,10 +391,22 @@ def test_remctl_drives_a_guest(lab: Lab) -> None:
     assert lab.remctl("create", guest.description()).status == 0
     guest.wait_until_up()
     for words in (
-        ["list", guest.name], ["describe", guest.name], ["info"], ["dmesg"], ["ping"], ["version"], ["help"],
-        ["pause", guest.name], ["unpause", guest.name], ["mem-set", guest.name, "160"], ["vcpu-set", guest.name, "2"],
-        ["reboot", guest.name], ["destroy", guest.name], ["start", guest.name], ["shutdown", guest.name],
-    ):  # fmt: skip
+        ["list", guest.name],
+        ["describe", guest.name],
+        ["info"],
+        ["dmesg"],
+        ["ping"],
+        ["version"],
+        ["help"],
+        ["pause", guest.name],
+        ["unpause", guest.name],
+        ["mem-set", guest.name, "160"],
+        ["vcpu-set", guest.name, "2"],
+        ["reboot", guest.name],
+        ["destroy", guest.name],
+        ["start", guest.name],
+        ["shutdown", guest.name],
+    ):
         answer = lab.remctl(*words)
         assert answer.status == 0, (words, answer)
     lab.rxm("-q", "destroy", guest.name)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.hypervisor.conftest import Lab
-from tests.lab.hypervisor import Guest
+from tests.lab.hosts.hypervisor import Guest
 
 METADATA = "<domain priority='high'/>"
 MISSING_DISK = "<disk type='file'><source file='/nonexistent/disk'/><target dev='vda' bus='virtio'/></disk>"

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.hypervisor.conftest import Lab
-from tests.lab.daemon import Answer
+from tests.lab.hosts.daemon import Answer
 from tests.lab.process import wait_for
 
 SECOND = "hv2.xman.test"
@@ -29,7 +29,7 @@ def start(rxm: Callable[..., Answer], domain: str, number: str) -> None:
     """Start a job as soon as the domain is up."""
     wait_for(
         lambda: rxm("job-start", domain, "--id", number, "--owner", "alice").status == 0, PATIENCE, "the job's start"
-    )  # fmt: skip
+    )
 
 
 def test_to_a_free_host_it_moves_with_its_job(lab_with_a_job: Lab) -> None:
@@ -62,5 +62,6 @@ def test_beside_an_owner_it_stays_and_forced_it_is_told(lab_with_a_job: Lab) -> 
     assert expected in found["notes"][0]
     wait_for(
         lambda: any(expected in line.get("detail", "") for line in lab.second_xmand.syslog.audit(ev="settle")),
-        PATIENCE, "the line of the audit",
-    )  # fmt: skip
+        PATIENCE,
+        "the line of the audit",
+    )

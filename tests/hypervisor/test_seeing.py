@@ -9,8 +9,8 @@ import jsonschema
 import pytest
 
 from tests.hypervisor.conftest import Lab
-from tests.lab.daemon import assert_one_line
-from tests.lab.hypervisor import Guest
+from tests.lab.hosts.daemon import assert_one_line
+from tests.lab.hosts.hypervisor import Guest
 from tests.lab.process import end, wait_for
 from xman import result
 

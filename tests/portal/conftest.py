@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from rxmweb import schema, store
-from tests.lab import postgres
+from rxmweb import db
+from rxmweb.db import schema
+from tests.lab.portal import postgres
 
 
 @pytest.fixture(scope="session")
@@ -30,9 +31,9 @@ def shared_database(postgresql: postgres.Postgres) -> str:
 def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
     """An empty database, of each kind that is served."""
     if request.param == "sqlite":
-        opened = store.open_store(f"sqlite:///{tmp_path / 'portal.db'}")
+        opened = db.open_store(f"sqlite:///{tmp_path / 'portal.db'}")
     else:
-        opened = store.open_store(request.getfixturevalue("shared_database"))
+        opened = db.open_store(request.getfixturevalue("shared_database"))
         with opened.begin() as connection:
             for table in reversed(schema.metadata.sorted_tables):
                 connection.execute(table.delete())

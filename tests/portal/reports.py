@@ -20,14 +20,30 @@ def job(number: int, owner: str, *, preemptible: bool = False) -> dict[str, Any]
 def line(host: str, *domains: dict[str, Any], **result: Any) -> str:
     """Return the line of a host that answered."""
     return json.dumps(
-        {"xman": 1, "host": host, "at": "2026-11-21T08:00:00Z", "verb": "state", "ok": True, "changed": False, "ms": 3,
-         "result": {"domains": list(domains), **result}}
-    )  # fmt: skip
+        {
+            "xman": 1,
+            "host": host,
+            "at": "2026-11-21T08:00:00Z",
+            "verb": "state",
+            "ok": True,
+            "changed": False,
+            "ms": 3,
+            "result": {"domains": list(domains), **result},
+        }
+    )
 
 
 def failure(host: str, code: int, message: str) -> str:
     """Return the line of a host that did not."""
     return json.dumps(
-        {"xman": 1, "host": host, "at": "2026-11-21T08:00:00Z", "verb": "state", "ok": False, "class": "unreachable",
-         "code": code, "message": message}
-    )  # fmt: skip
+        {
+            "xman": 1,
+            "host": host,
+            "at": "2026-11-21T08:00:00Z",
+            "verb": "state",
+            "ok": False,
+            "class": "unreachable",
+            "code": code,
+            "message": message,
+        }
+    )

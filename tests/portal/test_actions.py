@@ -16,13 +16,14 @@ from sqlalchemy.exc import OperationalError
 
 from rxm import settings as rxm_settings
 from rxm import targets
-from rxmweb import actions, child, fleet, report, schema, store
-from rxmweb.actions import Request, Target
-from rxmweb.child import Rxm
-from rxmweb.collect import Collector
-from rxmweb.runner import LOST, Runner, portal_name
+from rxmweb import db, rxm_process
+from rxmweb.db import actions, fleet, report, schema
+from rxmweb.db.actions import Request, Target
+from rxmweb.rxm_process import Rxm
 from rxmweb.settings import Settings
 from rxmweb.tickets import Tickets
+from rxmweb.worker.collector import Collector
+from rxmweb.worker.runner import LOST, Runner, portal_name
 from tests.lab.process import wait_for
 from tests.portal.reports import domain, job, line
 from xman import outcome
@@ -47,7 +48,7 @@ class Stage:
         self.engine = engine
         self.settings = Settings(run_dir=str(directory / "run"), hosts=("h1", "h2", "h3"), interval_seconds=6.0)
         self._program = directory / "rxm"
-        monkeypatch.setattr(child, "_program", lambda: str(self._program))
+        monkeypatch.setattr(rxm_process, "_program", lambda: str(self._program))
         self.rxm, self.tickets = Rxm(self.settings), Tickets(self.settings)
         self.rxm.prepare()
         self.tickets.prepare()
@@ -99,7 +100,7 @@ class Stage:
 @pytest.fixture
 def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
     """A stage on SQLite."""
-    engine = store.open_store(f"sqlite:///{tmp_path / 'portal.db'}")
+    engine = db.open_store(f"sqlite:///{tmp_path / 'portal.db'}")
     yield Stage(tmp_path, engine, monkeypatch)
     engine.dispose()
 
@@ -406,7 +407,7 @@ def pipe() -> Iterator[tuple[BinaryIO, Callable[[bytes], int]]]:
 
 def test_lines_are_not_kept_waiting_for_the_next_one() -> None:
     with pipe() as (stream, write):
-        found = child.batches(stream, 100, 0.05)
+        found = rxm_process.batches(stream, 100, 0.05)
         write(b"a\nb\nc")
         assert next(found) == [b"a", b"b"]
         write(b"d\ne")
@@ -416,7 +417,7 @@ def test_lines_are_not_kept_waiting_for_the_next_one() -> None:
 def test_many_lines_are_not_kept_at_all() -> None:
     with pipe() as (stream, write):
         write(b"a\nb\nc\n")
-        assert next(child.batches(stream, 3, 600.0)) == [b"a", b"b", b"c"]
+        assert next(rxm_process.batches(stream, 3, 600.0)) == [b"a", b"b", b"c"]
 
 
 def test_a_last_line_without_an_end_is_one_too() -> None:
@@ -424,11 +425,11 @@ def test_a_last_line_without_an_end_is_one_too() -> None:
     os.write(writing, b"a\nb")
     os.close(writing)
     with os.fdopen(reading, "rb") as stream:
-        assert list(child.batches(stream, 100, 600.0)) == [[b"a", b"b"]]
+        assert list(rxm_process.batches(stream, 100, 600.0)) == [[b"a", b"b"]]
 
 
 def test_a_collector_whose_rxm_hangs_goes_on(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rxmweb.collect._GRACE_SECONDS", -4.5)
+    monkeypatch.setattr("rxmweb.worker.collector._GRACE_SECONDS", -4.5)
     stage.script("exec sleep 60")
     collector = Collector(stage.settings, stage.engine, stage.rxm)
     fleet.configure(stage.engine, stage.settings.host_names(), {})

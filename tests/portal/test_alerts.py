@@ -17,9 +17,7 @@ pytestmark = pytest.mark.skipif(not PROMTOOL.exists(), reason="Prometheus is not
 
 def promtool(*words: str | Path) -> str:
     """Return what promtool says; fails where it is not content."""
-    done = subprocess.run(
-        [PROMTOOL, *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
-    )  # fmt: skip
+    done = subprocess.run([PROMTOOL, *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     assert done.returncode == 0, done.stdout
     return done.stdout
 

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import PASSWORD
-from tests.lab import apache
-from tests.lab.apache import Apache
-from tests.lab.daemon import Daemon
-from tests.lab.portal import Portal
+from tests.lab.clients.visitor import Visitor
+from tests.lab.hosts.daemon import Daemon
+from tests.lab.kerberos.realm import FQDN, Realm
+from tests.lab.portal import apache
+from tests.lab.portal.apache import Apache
+from tests.lab.portal.portal import Portal
 from tests.lab.process import wait_for
-from tests.lab.realm import FQDN, Realm
-from tests.lab.visitor import Visitor
 
 
 class Site:
@@ -23,9 +23,14 @@ class Site:
         self.secret = directory / "rxmweb-proxy.conf"
         cache = realm.kinit("alice", PASSWORD, "behind-collector")["KRB5CCNAME"]
         self.portal = Portal(
-            realm, directory / "portal", hosts=(FQDN,), port=daemon.port, env={"KRB5CCNAME": cache},
-            tables=apache.proxy_table(self.secret), prefix=apache.UNPRIVILEGED,
-        )  # fmt: skip
+            realm,
+            directory / "portal",
+            hosts=(FQDN,),
+            port=daemon.port,
+            env={"KRB5CCNAME": cache},
+            tables=apache.proxy_table(self.secret),
+            prefix=apache.UNPRIVILEGED,
+        )
         try:
             self.apache = Apache(realm, self.portal, self.secret)
         except BaseException:

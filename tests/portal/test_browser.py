@@ -9,11 +9,11 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Playwright, expect, sync_playwright
 
 from tests.conftest import PASSWORD
-from tests.lab.browser import browser, why_not
-from tests.lab.daemon import Daemon
-from tests.lab.descriptions import for_test_driver
-from tests.lab.portal import Portal
-from tests.lab.realm import FQDN, SECOND_HOST, UNKEYED, Realm
+from tests.lab.clients.browser import browser, why_not
+from tests.lab.hosts.daemon import Daemon
+from tests.lab.hosts.descriptions import for_test_driver
+from tests.lab.kerberos.realm import FQDN, SECOND_HOST, UNKEYED, Realm
+from tests.lab.portal.portal import Portal
 
 # What a page says to its console while it works as it should: a browser without a session is asked to sign on.
 _USUAL = "401 (UNAUTHORIZED)"
@@ -32,17 +32,25 @@ class Site:
         admins = ("alice@XMAN.TEST", "watcher@XMAN.TEST")
         self.first = Daemon(realm, directory / "first", admins=admins, listen="127.0.0.1:0", tables=quick)
         self.second = Daemon(
-            realm, directory / "second", admins=("watcher@XMAN.TEST",), listen=f"127.0.0.2:{self.first.port}",
-            host=SECOND_HOST, tables=quick,
-        )  # fmt: skip
+            realm,
+            directory / "second",
+            admins=("watcher@XMAN.TEST",),
+            listen=f"127.0.0.2:{self.first.port}",
+            host=SECOND_HOST,
+            tables=quick,
+        )
         self.alice = realm.kinit("alice", PASSWORD, "browser-alice", "-f")
         for name in ("vm1", "vm2"):
             made = self.first.rxm(self.alice, "create", "-", stdin=for_test_driver(name))
             assert made.status == 0, made
         self.portal = Portal(
-            realm, directory / "portal", hosts=(FQDN, SECOND_HOST, UNKEYED), port=self.first.port,
-            collector_keytab=str(keytab), tables=f'[groups]\nBrno = "{FQDN}"\n[history]\nsample_seconds = 1.0\n',
-        )  # fmt: skip
+            realm,
+            directory / "portal",
+            hosts=(FQDN, SECOND_HOST, UNKEYED),
+            port=self.first.port,
+            collector_keytab=str(keytab),
+            tables=f'[groups]\nBrno = "{FQDN}"\n[history]\nsample_seconds = 1.0\n',
+        )
 
     def stop(self) -> None:
         """End it all."""

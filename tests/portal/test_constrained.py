@@ -6,16 +6,16 @@ from pathlib import Path
 
 import pytest
 
+from rxmweb.web.negotiate import NegotiateAcceptor
 from tests.conftest import PASSWORD
-from tests.lab import realm_ldap
-from tests.lab.daemon import Daemon
-from tests.lab.portal import Portal
+from tests.lab.clients.visitor import Visitor, over
+from tests.lab.hosts.daemon import Daemon
+from tests.lab.kerberos import realm_ldap
+from tests.lab.kerberos.realm import FQDN, HOSTS, PORTAL, SECOND_HOST, UNKEYED
+from tests.lab.kerberos.realm_ldap import LdapRealm
+from tests.lab.portal.portal import Portal
 from tests.lab.process import wait_for
-from tests.lab.realm import FQDN, HOSTS, PORTAL, SECOND_HOST, UNKEYED
-from tests.lab.realm_ldap import LdapRealm
-from tests.lab.visitor import Visitor, over
 from xman.gss import GssError
-from xman.gss.negotiate import NegotiateAcceptor
 
 _COLLECTOR = """\
 [authorize]
@@ -41,17 +41,25 @@ class Site:
         admin = ("alice@XMAN.TEST",)
         self.first = Daemon(self.realm, directory / "first", admins=admin, listen="127.0.0.1:0", tables=_COLLECTOR)
         self.second = Daemon(
-            self.realm, directory / "second", admins=admin, host=SECOND_HOST, tables=_COLLECTOR,
+            self.realm,
+            directory / "second",
+            admins=admin,
+            host=SECOND_HOST,
+            tables=_COLLECTOR,
             listen=f"127.0.0.2:{self.first.port}",
-        )  # fmt: skip
+        )
         # As in a machine's own keytab, where sshd's key comes first.
         for service in (f"host/{PORTAL}", f"HTTP/{PORTAL}"):
             self.realm.add_service(service, str(directory / f"http-{PORTAL}.keytab"))
         self.permit()
         self.portal = Portal(
-            self.realm, directory / "portal", hosts=(FQDN, SECOND_HOST), port=self.first.port,
-            collector_keytab=keytab, settings="constrained = true",
-        )  # fmt: skip
+            self.realm,
+            directory / "portal",
+            hosts=(FQDN, SECOND_HOST),
+            port=self.first.port,
+            collector_keytab=keytab,
+            settings="constrained = true",
+        )
 
     def permit(self) -> None:
         """Let the portal act towards all hosts."""

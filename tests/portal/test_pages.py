@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import PASSWORD
-from tests.lab.daemon import Daemon
-from tests.lab.descriptions import for_test_driver
-from tests.lab.portal import Portal
+from tests.lab.clients.visitor import Page, Visitor, over
+from tests.lab.hosts.daemon import Daemon
+from tests.lab.hosts.descriptions import for_test_driver
+from tests.lab.kerberos.realm import FQDN, SECOND_HOST, UNKEYED, Realm
+from tests.lab.portal.portal import Portal
 from tests.lab.process import end, wait_for
-from tests.lab.realm import FQDN, SECOND_HOST, UNKEYED, Realm
-from tests.lab.visitor import Page, Visitor, over
 
 # The test driver's guests are up at once.
 _NO_BOOT = "[batch]\nboot_seconds = 0.01\n"
@@ -41,15 +41,22 @@ class Site:
             realm, directory / "first", admins=("alice@XMAN.TEST",), listen="127.0.0.1:0", tables=_NO_BOOT + _COLLECTOR
         )
         self.second = Daemon(
-            realm, directory / "second", admins=("carol@XMAN.TEST",),
-            listen=f"127.0.0.2:{self.first.port}", host=SECOND_HOST,
+            realm,
+            directory / "second",
+            admins=("carol@XMAN.TEST",),
+            listen=f"127.0.0.2:{self.first.port}",
+            host=SECOND_HOST,
             tables=_NO_BOOT + 'domains = ["vm*"]\n' + _COLLECTOR,
-        )  # fmt: skip
+        )
         self.portal = Portal(
-            realm, directory / "portal", hosts=(FQDN, SECOND_HOST, UNKEYED), port=self.first.port,
-            collector_keytab=str(keytab), readers=("alice@XMAN.TEST", "carol@XMAN.TEST"),
+            realm,
+            directory / "portal",
+            hosts=(FQDN, SECOND_HOST, UNKEYED),
+            port=self.first.port,
+            collector_keytab=str(keytab),
+            readers=("alice@XMAN.TEST", "carol@XMAN.TEST"),
             tables=f'[groups]\nLaboratory = "{FQDN}"\n[history]\nsample_seconds = 1.0\n',
-        )  # fmt: skip
+        )
 
     def stop(self) -> None:
         """End it all."""
@@ -98,8 +105,11 @@ def job(site: Site, realm: Realm, vm: str, number: str, owner: str) -> Iterator[
 
 def machines(visitor: Visitor) -> dict[str, dict[str, object]]:
     """Return the rows that the visitor sees, by name (of both hosts' `test`, the second's)."""
-    return {f"{row['name']}@{row['host']}" if row["name"] == "test" else row["name"]: row
-            for row in visitor.json("/")["domains"] if row["name"]}  # fmt: skip
+    return {
+        f"{row['name']}@{row['host']}" if row["name"] == "test" else row["name"]: row
+        for row in visitor.json("/")["domains"]
+        if row["name"]
+    }
 
 
 def key(row: dict[str, object]) -> str:
@@ -167,9 +177,14 @@ def test_the_session_cookie_is_for_this_server_only(site: Site, alice: Visitor) 
 def test_beyond_this_machine_it_is_https_and_the_cookie_too(realm: Realm, site: Site, tmp_path: Path) -> None:
     alice_env = realm.kinit("alice", PASSWORD, "portal-https", "-f")
     portal = Portal(
-        realm, tmp_path / "portal", hosts=(FQDN,), port=site.first.port, env={"KRB5CCNAME": alice_env["KRB5CCNAME"]},
-        https=True, listen="0.0.0.0",
-    )  # fmt: skip
+        realm,
+        tmp_path / "portal",
+        hosts=(FQDN,),
+        port=site.first.port,
+        env={"KRB5CCNAME": alice_env["KRB5CCNAME"]},
+        https=True,
+        listen="0.0.0.0",
+    )
     try:
         visitor = Visitor(portal, alice_env)
         page = visitor.get("/session", accept="application/json")
@@ -489,9 +504,13 @@ def test_a_host_that_falls_silent_turns_grey_and_can_be_acted_on(
 ) -> None:
     daemon = Daemon(realm, tmp_path / "xmand", admins=("alice@XMAN.TEST",))
     portal = Portal(
-        realm, tmp_path / "portal", hosts=(FQDN,), port=daemon.port, env={"KRB5CCNAME": alice_env["KRB5CCNAME"]},
+        realm,
+        tmp_path / "portal",
+        hosts=(FQDN,),
+        port=daemon.port,
+        env={"KRB5CCNAME": alice_env["KRB5CCNAME"]},
         interval=0.7,
-    )  # fmt: skip
+    )
     try:
         visitor = Visitor(portal, alice_env)
         wait_for(lambda: len(machines(visitor)) == 1, 20, "the first report")
@@ -523,9 +542,13 @@ def test_a_proxy_is_believed_where_it_is_configured(realm: Realm, site: Site, tm
     secret = {"X-Rxmweb-Secret": "0123456789abcdef" * 2}
     (tmp_path / "secret").write_text(f"Define RXMWEB_SECRET {secret['X-Rxmweb-Secret']}\n")
     portal = Portal(
-        realm, tmp_path / "portal", hosts=(FQDN,), port=site.first.port, env={"KRB5CCNAME": cache},
+        realm,
+        tmp_path / "portal",
+        hosts=(FQDN,),
+        port=site.first.port,
+        env={"KRB5CCNAME": cache},
         tables=f'[proxy]\nuser_header = "X-User"\ncache_header = "X-Cache"\nsecret_file = "{tmp_path / "secret"}"\n',
-    )  # fmt: skip
+    )
     try:
         behind = Visitor(portal)
         page = behind.get(
@@ -589,9 +612,13 @@ def test_constrained_delegation_that_the_realm_does_not_permit_is_found_out(
     """MIT's KDC hands out a credential all the same; only using it tells."""
     alice_env = realm.kinit("alice", PASSWORD, "portal-constrained", "-f")
     portal = Portal(
-        realm, tmp_path / "portal", hosts=(FQDN,), port=site.first.port, settings="constrained = true",
+        realm,
+        tmp_path / "portal",
+        hosts=(FQDN,),
+        port=site.first.port,
+        settings="constrained = true",
         env={"KRB5CCNAME": alice_env["KRB5CCNAME"]},
-    )  # fmt: skip
+    )
     try:
         looker = Visitor(portal, alice_env, delegate=False)
         assert looker.json("/session")["can_act"] is False

@@ -9,8 +9,10 @@ from babel.messages.pofile import read_po
 from flask import Flask, g
 from jinja2.ext import babel_extract
 
-from rxmweb import languages, legend, metrics, offers, plots, report, settings, store
-from rxmweb.offers import BY_VERB
+from rxmweb import db, settings
+from rxmweb.db import report
+from rxmweb.web import languages, legend, metrics, offers, plots
+from rxmweb.web.offers import BY_VERB
 from tests.lab.process import ROOT
 from xman import states
 from xman.errors import ConfigurationError
@@ -89,7 +91,7 @@ def test_plots_show_rates_and_leave_gaps() -> None:
     with Flask(__name__).app_context():
         found = plots.of_domain(
             [sample(at, cpu_seconds=at / 2) for at in (0, 100, 200, 300, 900, 1000, 1100)], since=0, now=1100
-        )  # fmt: skip
+        )
 
     (plot,) = found
     assert (plot.top, plot.last) == ("50\N{NO-BREAK SPACE}%", "50\N{NO-BREAK SPACE}%")
@@ -193,7 +195,7 @@ def test_every_state_has_its_colour() -> None:
 
 def test_alerts_ask_for_what_the_portal_says(tmp_path: Path) -> None:
     text = (ROOT / "etc" / "prometheus" / "xman.rules.yml").read_text()
-    engine = store.open_store(f"sqlite:///{tmp_path / 'portal.db'}")
+    engine = db.open_store(f"sqlite:///{tmp_path / 'portal.db'}")
     said = {family.name for family in metrics.Fleet(engine, 60.0, 0.0).collect()}
     expressions = re.findall(r"^ +expr: (.+)$", text, re.MULTILINE)
 
@@ -205,7 +207,7 @@ def test_alerts_ask_for_what_the_portal_says(tmp_path: Path) -> None:
 
 
 def test_an_action_that_ends_unknown_has_grown_from_none(tmp_path: Path) -> None:
-    engine = store.open_store(f"sqlite:///{tmp_path / 'portal.db'}")
+    engine = db.open_store(f"sqlite:///{tmp_path / 'portal.db'}")
     families = {family.name: family for family in metrics.Fleet(engine, 60.0, 0.0).collect()}
 
     kept = {sample.labels["state"]: sample.value for sample in families["xman_portal_actions"].samples}

@@ -7,13 +7,13 @@ import psycopg
 import pytest
 
 from tests.conftest import PASSWORD
-from tests.lab import postgres
-from tests.lab.daemon import Daemon
-from tests.lab.portal import Portal
-from tests.lab.postgres import Postgres
+from tests.lab.clients.visitor import Visitor
+from tests.lab.hosts.daemon import Daemon
+from tests.lab.kerberos.realm import FQDN, Realm
+from tests.lab.portal import postgres
+from tests.lab.portal.portal import Portal
+from tests.lab.portal.postgres import Postgres
 from tests.lab.process import wait_for
-from tests.lab.realm import FQDN, Realm
-from tests.lab.visitor import Visitor
 
 # Only the tests' own user comes in without a ticket; the portal must seal.
 _HBA = "host all xman 127.0.0.1/32 trust\nhostgssenc all portal 127.0.0.1/32 gss include_realm=0\n"
@@ -27,9 +27,11 @@ def server(realm: Realm, tmp_path: Path) -> Iterator[Postgres]:
     keytab, configuration = tmp_path / "postgres.keytab", Path(realm.env["KRB5_CONFIG"])
     realm.add_service("postgres/localhost", str(keytab))
     started = Postgres(
-        hba=_HBA, settings="krb_server_keyfile = 'FILE:{home}/postgres.keytab'", files=(keytab, configuration),
+        hba=_HBA,
+        settings="krb_server_keyfile = 'FILE:{home}/postgres.keytab'",
+        files=(keytab, configuration),
         env={"KRB5_CONFIG": f"{{home}}/{configuration.name}", "KRB5RCACHENAME": "none:"},
-    )  # fmt: skip
+    )
     yield started
     started.stop()
 
@@ -51,12 +53,16 @@ def test_two_portals_share_what_is_known_and_done(realm: Realm, server: Postgres
     daemon = Daemon(realm, tmp_path / "xmand", admins=("alice@XMAN.TEST", "gatherer@XMAN.TEST"))
     portals = [
         Portal(
-            realm, tmp_path / name, hosts=(FQDN,), port=daemon.port, collector_keytab=str(collector),
+            realm,
+            tmp_path / name,
+            hosts=(FQDN,),
+            port=daemon.port,
+            collector_keytab=str(collector),
             database=f"postgresql://portal@localhost:{server.port}/shared?gssencmode=require",
             env={"KRB5_CLIENT_KTNAME": f"FILE:{keytab}", "KRB5CCNAME": f"FILE:{tmp_path / f'cc-{name}'}"},
         )
         for name in ("one", "two")
-    ]  # fmt: skip
+    ]
     try:
         alice = realm.kinit("alice", PASSWORD, "shared", "-f")
         first, second = (Visitor(portal, alice) for portal in portals)
@@ -68,8 +74,11 @@ def test_two_portals_share_what_is_known_and_done(realm: Realm, server: Postgres
 
         wait_for(lambda: second.json(where)["action"]["state"] == "done", 30, "the action's end, seen elsewhere")
         assert second.json("/actions")["actions"][0]["reason"] == "for the next shift"
-        sealed = query(server, "SELECT bool_and(gss_authenticated AND encrypted), min(principal) FROM pg_stat_gssapi"
-                               " JOIN pg_stat_activity USING (pid) WHERE usename = 'portal'")  # fmt: skip
+        sealed = query(
+            server,
+            "SELECT bool_and(gss_authenticated AND encrypted), min(principal) FROM pg_stat_gssapi"
+            " JOIN pg_stat_activity USING (pid) WHERE usename = 'portal'",
+        )
         assert sealed == [(True, "portal@XMAN.TEST")]
     finally:
         for portal in portals:

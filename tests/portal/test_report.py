@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from rxmweb import report
-from rxmweb.report import NotAReportError
+from rxmweb.db import report
+from rxmweb.db.report import NotAReportError
 from tests.portal.reports import UUID, domain, failure, job, line
 from xman import outcome
 
@@ -102,6 +102,6 @@ def test_who_did_not_answer_has_neither_samples_nor_a_version() -> None:
 def test_a_sample_adds_up_the_devices() -> None:
     found = report.sample(
         {"uuid": "u", "cpu_seconds": 3.5, "memory": 7, "interfaces": [{"rx_octets": 1}, {"rx_octets": 2}], "disks": []}
-    )  # fmt: skip
+    )
 
     assert (found["received"], found["sent"], found["read"], found["memory"]) == (3, None, None, 7)

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, func, select, update
 
-from rxmweb import actions, fleet, lease, prune, query, report, schema, sessions
-from rxmweb.actions import Request, Target
-from rxmweb.query import ROWS, STALE, Query
-from rxmweb.report import Version
+from rxmweb.db import actions, fleet, lease, report, retention, schema, search, sessions
+from rxmweb.db.actions import Request, Target
+from rxmweb.db.report import Version
+from rxmweb.db.search import ROWS, STALE, Query
 from rxmweb.settings import History
 from tests.portal.reports import UUID, domain, failure, job, line
 from xman import outcome
@@ -28,9 +28,10 @@ def filled(engine: Engine) -> Engine:
     fleet.take(engine, [report.read(failure("h2", outcome.UNREACHABLE, "no answer in time."))], NOW)
     alices = [job(4711, "alice@R", preemptible=True)]
     machines = [
-        domain("vm1", 1, "running", jobs=alices, memory=3 << 30), domain("vm2", 2, "free"),
+        domain("vm1", 1, "running", jobs=alices, memory=3 << 30),
+        domain("vm2", 2, "free"),
         domain("vm_3", 3, "free", priority="high"),
-    ]  # fmt: skip
+    ]
     fleet.take(engine, [report.read(line("h1", *machines))], NOW)
     return engine
 
@@ -38,14 +39,14 @@ def filled(engine: Engine) -> Engine:
 def names(engine: Engine, asked: Query) -> list[Any]:
     """Return the names on the page that `asked` gives."""
     with engine.connect() as connection:
-        return [row["name"] for row in query.listing(connection, asked, INTERVAL, NOW).rows]
+        return [row["name"] for row in search.listing(connection, asked, INTERVAL, NOW).rows]
 
 
 def test_every_configured_host_has_its_row_from_the_start(engine: Engine) -> None:
     fleet.configure(engine, HOSTS, {})
 
     with engine.connect() as connection:
-        found = query.listing(connection, Query(), INTERVAL, NOW)
+        found = search.listing(connection, Query(), INTERVAL, NOW)
     assert [(row["host"], row["name"], row["freshness"]) for row in found.rows] == [
         (host, None, fleet.DEAD) for host in HOSTS
     ]
@@ -61,7 +62,7 @@ def test_a_good_report_replaces_the_hosts_rows(filled: Engine) -> None:
 
 def test_a_failure_keeps_what_was_known(filled: Engine) -> None:
     with filled.connect() as connection:
-        (row,) = query.listing(connection, Query(words="db"), INTERVAL, NOW).rows
+        (row,) = search.listing(connection, Query(words="db"), INTERVAL, NOW).rows
 
     assert (row["freshness"], row["code"], row["problem"]) == (fleet.STALE, outcome.UNREACHABLE, "no answer in time.")
 
@@ -114,7 +115,7 @@ def test_a_report_with_the_same_uuid_twice_is_taken(filled: Engine) -> None:
     ],
 )
 def test_filters(filled: Engine, words: str, expected: list[str | None]) -> None:
-    assert names(filled, query.read({"q": words})) == expected
+    assert names(filled, search.read({"q": words})) == expected
 
 
 def test_a_group_is_a_tab(filled: Engine) -> None:
@@ -123,7 +124,7 @@ def test_a_group_is_a_tab(filled: Engine) -> None:
 
 def test_counts_are_of_all_states_whichever_is_shown(filled: Engine) -> None:
     with filled.connect() as connection:
-        found = query.listing(connection, Query(state="free"), INTERVAL, NOW)
+        found = search.listing(connection, Query(state="free"), INTERVAL, NOW)
 
     assert [row["name"] for row in found.rows] == ["vm2", "vm_3"]
     assert found.counts == {"running": 2, "free": 2, STALE: 2}
@@ -133,7 +134,7 @@ def test_an_owner_sees_only_their_own(filled: Engine) -> None:
     assert names(filled, Query(owner="alice@R")) == ["vm1"]
     assert names(filled, Query(owner="alice")) == []
     with filled.connect() as connection:
-        assert query.listing(connection, Query(owner="alice@R"), INTERVAL, NOW).counts == {"running": 1}
+        assert search.listing(connection, Query(owner="alice@R"), INTERVAL, NOW).counts == {"running": 1}
 
 
 def test_sorting_puts_what_is_not_known_last(filled: Engine) -> None:
@@ -149,36 +150,36 @@ def test_pages(engine: Engine) -> None:
     assert names(engine, Query(page=2)) == [f"vm{n:04d}" for n in range(ROWS, ROWS + 3)]
     assert names(engine, Query(page=99)) == names(engine, Query(page=2))
     with engine.connect() as connection:
-        assert len(query.matching(connection, Query(), INTERVAL, NOW, 1000)) == ROWS + 3
-        assert len(query.matching(connection, Query(), INTERVAL, NOW, 10)) == 11
+        assert len(search.matching(connection, Query(), INTERVAL, NOW, 1000)) == ROWS + 3
+        assert len(search.matching(connection, Query(), INTERVAL, NOW, 10)) == 11
 
 
 @pytest.mark.parametrize("address", ["/", "/?q=host%3Ah1+vm&state=free&group=lab&sort=-since&page=3"])
 def test_an_address_is_what_it_was_made_of(address: str) -> None:
     from urllib.parse import parse_qsl
 
-    asked = query.read(dict(parse_qsl(address.partition("?")[2])))
+    asked = search.read(dict(parse_qsl(address.partition("?")[2])))
 
     assert asked.url(page=asked.page) == address
 
 
 @pytest.mark.parametrize("page", ["0", "-1", "x", "²", ""])
 def test_an_address_that_makes_no_sense_is_the_first_page(page: str) -> None:
-    assert query.read({"page": page, "sort": "nothing"}) == Query()
+    assert search.read({"page": page, "sort": "nothing"}) == Query()
 
 
 def test_a_page_beyond_all_numbers_is_the_last_one(filled: Engine) -> None:
-    assert names(filled, query.read({"page": "9" * 40})) == names(filled, Query())
+    assert names(filled, search.read({"page": "9" * 40})) == names(filled, Query())
 
 
 def test_samples_are_kept_within_their_caps(engine: Engine) -> None:
     for minute in range(20):
         fleet.add_samples(engine, [{"host": "h1", "uuid": "u", "cpu_seconds": minute}], NOW - minute * 600)
 
-    prune.prune(engine, History(hours=2, samples=1000), NOW)
+    retention.prune(engine, History(hours=2, samples=1000), NOW)
     with engine.connect() as connection:
         assert len(fleet.past(connection, "h1", "u", 0)) == 13
-    prune.prune(engine, History(hours=2, samples=5), NOW)
+    retention.prune(engine, History(hours=2, samples=5), NOW)
 
     with engine.connect() as connection:
         assert [row["cpu_seconds"] for row in fleet.past(connection, "h1", "u", 0)] == [4, 3, 2, 1, 0]
@@ -209,7 +210,7 @@ def test_actions_are_kept_for_so_many_days(engine: Engine) -> None:
     young = acted(engine, 1, NOW - 86400)
     waiting = acted(engine, 1, NOW - 3 * 86400, ended=False)
 
-    prune.prune(engine, History(action_days=2), NOW)
+    retention.prune(engine, History(action_days=2), NOW)
 
     assert kept(engine) == {young, waiting}
 
@@ -218,22 +219,22 @@ def test_actions_are_kept_up_to_so_many_results_the_latest_whole(engine: Engine)
     first = acted(engine, 3, NOW - 30)
     second, third = acted(engine, 3, NOW - 20), acted(engine, 2, NOW - 10)
 
-    prune.prune(engine, History(results=8), NOW)
+    retention.prune(engine, History(results=8), NOW)
     assert kept(engine) == {first, second, third}
-    prune.prune(engine, History(results=7), NOW)
+    retention.prune(engine, History(results=7), NOW)
     assert kept(engine) == {second, third}
-    prune.prune(engine, History(results=4), NOW)
+    retention.prune(engine, History(results=4), NOW)
 
     assert kept(engine) == {third}
 
 
 def test_sessions_that_have_ended_are_forgotten(engine: Engine) -> None:
     sessions.begin(engine, "alice@R", "here", "", "", 60)
-    prune.prune(engine, History(), time.time() + 30)
+    retention.prune(engine, History(), time.time() + 30)
     with engine.connect() as connection:
         assert connection.execute(select(func.count()).select_from(schema.sessions)).scalar_one() == 1
 
-    prune.prune(engine, History(), time.time() + 61)
+    retention.prune(engine, History(), time.time() + 61)
 
     with engine.connect() as connection:
         assert connection.execute(select(func.count()).select_from(schema.sessions)).scalar_one() == 0

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.lab.daemon import Answer, Daemon, run_rxm
-from tests.lab.descriptions import for_test_driver
+from tests.lab.clients.terminal import Terminal
+from tests.lab.hosts.daemon import Answer, Daemon, run_rxm
+from tests.lab.hosts.descriptions import for_test_driver
+from tests.lab.kerberos.realm import FQDN, SECOND_HOST, Realm, without_wrapper
 from tests.lab.process import free_ports
-from tests.lab.realm import FQDN, SECOND_HOST, Realm, without_wrapper
-from tests.lab.terminal import Terminal
 
 BOTH = f"{FQDN},{SECOND_HOST}"
 
@@ -42,11 +42,14 @@ def pair(realm: Realm, alice: dict[str, str], tmp_path_factory: pytest.TempPathF
     for number, own in ((1, "left"), (2, "right")):
         directory = tmp_path_factory.mktemp(f"host{number}")
         daemon = Daemon(
-            realm, directory, admins=("alice@XMAN.TEST",), listen=f"127.0.0.{number}:{port}",
+            realm,
+            directory,
+            admins=("alice@XMAN.TEST",),
+            listen=f"127.0.0.{number}:{port}",
             tables=f'[migrate]\nallow = ["{FQDN}", "{SECOND_HOST}"]\n[batch]\nboot_seconds = 0.001\n'
             '[authorize]\nmethods = ["k5login", "principals"]\n'
             '[authorize.principals]\n"mallory@XMAN.TEST" = ["show", "job-start"]\n',
-        )  # fmt: skip
+        )
         daemons.append(daemon)
         host = FQDN if number == 1 else SECOND_HOST
         for name in (own, "both"):

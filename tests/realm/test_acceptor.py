@@ -11,11 +11,11 @@ import pytest
 from k5test import K5Realm
 
 from tests.conftest import PASSWORD
-from tests.lab.daemon import Daemon, assert_one_line, xmand
-from tests.lab.peer import Peer, command, use
+from tests.lab.clients.peer import Peer, command, use
+from tests.lab.hosts.daemon import Daemon, assert_one_line, xmand
+from tests.lab.kerberos.realm import FQDN, Realm
+from tests.lab.kerberos.realm_pkinit import REALM
 from tests.lab.process import free_ports, wait_for
-from tests.lab.realm import FQDN, Realm
-from tests.lab.realm_pkinit import REALM
 from xman.gss import DEMANDED
 from xman.wire.constants import ERROR, FLAGS_CONTEXT, FLAGS_DATA, FLAGS_HELLO, MAX_TOKEN
 from xman.wire.tokens import TokenReader, encode_token
@@ -33,10 +33,14 @@ class RawClient:
     """A client whose context is made as the test wants it."""
 
     def __init__(
-        self, env: dict[str, str], port: int, *,
-        flags: set[gssapi.RequirementFlag] = _ALL, mech: gssapi.OID = gssapi.MechType.kerberos,
+        self,
+        env: dict[str, str],
+        port: int,
+        *,
+        flags: set[gssapi.RequirementFlag] = _ALL,
+        mech: gssapi.OID = gssapi.MechType.kerberos,
         disguise: Callable[[bytes], bytes] = lambda token: token,
-    ) -> None:  # fmt: skip
+    ) -> None:
         use(env)
         name = gssapi.Name(f"host@{FQDN}", gssapi.NameType.hostbased_service)
         self.context = gssapi.SecurityContext(name=name, usage="initiate", flags=sum(flags), mech=mech)
@@ -146,7 +150,7 @@ def test_delegated_credentials_are_dropped_and_logged(
 
 def test_an_unencrypted_message_is_refused(
     daemon: Daemon, alice: dict[str, str], connect: Callable[..., RawClient]
-) -> None:  # fmt: skip
+) -> None:
     client = connect(alice)
     assert client.authenticated()
 
@@ -157,9 +161,7 @@ def test_an_unencrypted_message_is_refused(
 
 
 @pytest.mark.parametrize("order", [(1, 0), (0, 0), (0, 2)], ids=["swapped", "twice", "one left out"])
-def test_messages_come_in_their_order_and_once(
-    daemon: Daemon, alice: dict[str, str], order: tuple[int, ...]
-) -> None:  # fmt: skip
+def test_messages_come_in_their_order_and_once(daemon: Daemon, alice: dict[str, str], order: tuple[int, ...]) -> None:
     with Peer(alice, daemon.port) as client:
         tokens = [client.seal(LIST) for _ in range(3)]
         for number in order:
@@ -197,7 +199,7 @@ def replay(daemon: Daemon, octets: bytes) -> None:
 
 def test_a_recorded_conversation_is_refused_also_after_a_restart(
     realm: Realm, alice: dict[str, str], tmp_path: Path
-) -> None:  # fmt: skip
+) -> None:
     first = Daemon(realm, tmp_path / "x", admins=ADMINS)
     with Peer(alice, first.port) as client:
         client.send(command(b"pause", b"test"))
@@ -217,7 +219,7 @@ def test_a_recorded_conversation_is_refused_also_after_a_restart(
 
 def test_it_does_not_start_where_krb5_conf_switches_the_replay_cache_off(
     daemon: Daemon, realm: Realm, tmp_path: Path
-) -> None:  # fmt: skip
+) -> None:
     conf = tmp_path / "krb5.conf"
     text = Path(realm.env["KRB5_CONFIG"]).read_text()
     conf.write_text(text.replace("[libdefaults]", "[libdefaults]\n    default_rcache_name = none:"))

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import PASSWORD
-from tests.lab.daemon import Daemon
-from tests.lab.peer import Peer, command
+from tests.lab.clients.peer import Peer, command
+from tests.lab.hosts.daemon import Daemon
+from tests.lab.kerberos.realm import Realm
 from tests.lab.process import wait_for
-from tests.lab.realm import Realm
 
 ADMINS = ("alice@XMAN.TEST",)
 LIST = command(b"list")
@@ -135,9 +135,7 @@ def test_silence_is_not_waited_for(crowded: Daemon) -> None:
         assert time.monotonic() - began > 0.9
 
 
-def test_a_slow_kdc_does_not_cost_an_honest_client_its_place(
-    crowded: Daemon, realm: Realm, tmp_path: Path
-) -> None:  # fmt: skip
+def test_a_slow_kdc_does_not_cost_an_honest_client_its_place(crowded: Daemon, realm: Realm, tmp_path: Path) -> None:
     """The ticket takes rxm longer than the host waits for a stranger's first octets."""
     env = realm.kinit("alice", PASSWORD, "patient")
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
@@ -226,7 +224,7 @@ def end_waiting(daemon: Daemon, alice: dict[str, str]) -> None:
 
 def test_too_many_commands_of_one_principal_are_refused_in_words(
     crowded: Daemon, realm: Realm, alice: dict[str, str], mallory: dict[str, str]
-) -> None:  # fmt: skip
+) -> None:
     begun = len(crowded.syslog.audit(ev="begin", verb="wait"))
     with waiting(crowded, alice), waiting(crowded, alice):
         wait_for(lambda: len(crowded.syslog.audit(ev="begin", verb="wait")) == begun + 2, 20, "two commands")

@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.lab.daemon import Daemon, assert_one_line
-from tests.lab.realm import DEAD_HOST, FQDN, SECOND_HOST
+from tests.lab.hosts.daemon import Daemon, assert_one_line
+from tests.lab.kerberos.realm import DEAD_HOST, FQDN, SECOND_HOST
 from tests.realm.conftest import BOTH, Pair
 
 # libvirt's test driver comes with a domain of its own.

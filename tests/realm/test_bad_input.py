@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.lab.daemon import Daemon, assert_one_line
-from tests.lab.descriptions import for_test_driver
+from tests.lab.hosts.daemon import Daemon, assert_one_line
+from tests.lab.hosts.descriptions import for_test_driver
 
 GOOD = for_test_driver("bad-input")
 ENTITY = f'<!DOCTYPE domain [<!ENTITY x "y">]>{GOOD.replace("<os>", "<title>&x;</title><os>")}'
@@ -46,13 +46,23 @@ def test_an_unknown_verb_of_a_stock_client_is_logged(daemon: Daemon, alice: dict
 @pytest.mark.parametrize(
     "words",
     [
-        ["mem-set", "test", "abc"], ["mem-set", "test", "0"], ["mem-set", "test", "12x"], ["vcpu-set", "test", "0"],
-        ["vcpu-set", "test", "two"], ["vcpu-set", "test", "1.5"], ["vcpu-set", "test"], ["pause"], ["info", "extra"],
-        ["list", "--nonsense"], ["pause", "a/b"], ["pause", "bell\x07"], ["migrate", "test", "x;y"],
+        ["mem-set", "test", "abc"],
+        ["mem-set", "test", "0"],
+        ["mem-set", "test", "12x"],
+        ["vcpu-set", "test", "0"],
+        ["vcpu-set", "test", "two"],
+        ["vcpu-set", "test", "1.5"],
+        ["vcpu-set", "test"],
+        ["pause"],
+        ["info", "extra"],
+        ["list", "--nonsense"],
+        ["pause", "a/b"],
+        ["pause", "bell\x07"],
+        ["migrate", "test", "x;y"],
         ["migrate", "test", "h?command=/bin/sh"],
     ],
     ids=lambda words: "-".join(words).encode("ascii", "backslashreplace").decode().replace("/", "_"),
-)  # fmt: skip
+)
 def test_bad_words(daemon: Daemon, alice: dict[str, str], words: list[str]) -> None:
     assert_one_line(daemon.rxm(alice, *words), 2)
 
@@ -60,11 +70,14 @@ def test_bad_words(daemon: Daemon, alice: dict[str, str], words: list[str]) -> N
 @pytest.mark.parametrize(
     ("words", "verb"),
     [
-        (["-j", "pau"], "pause"), (["-j", "frobnicate"], "frobnicate"), (["-j"], ""),
-        (["-j", "--nonsense", "list"], ""), (["list", "--json", "--nonsense"], "list"),
+        (["-j", "pau"], "pause"),
+        (["-j", "frobnicate"], "frobnicate"),
+        (["-j"], ""),
+        (["-j", "--nonsense", "list"], ""),
+        (["list", "--json", "--nonsense"], "list"),
         (["-j", "mem-set", "test", "abc"], "mem-set"),
     ],
-)  # fmt: skip
+)
 def test_bad_words_are_an_object_too_and_say_of_which_verb(
     daemon: Daemon, alice: dict[str, str], words: list[str], verb: str
 ) -> None:
@@ -79,9 +92,10 @@ def test_an_option_of_rxms_own_behind_the_verb(daemon: Daemon, alice: dict[str, 
 
 
 @pytest.mark.parametrize(
-    "words", [["mem-set", "test", "abc"], ["vcpu-set", "test", "0"], ["pause"], ["list", "--nonsense"]],
+    "words",
+    [["mem-set", "test", "abc"], ["vcpu-set", "test", "0"], ["pause"], ["list", "--nonsense"]],
     ids=lambda words: words[0],
-)  # fmt: skip
+)
 def test_bad_words_of_a_stock_client_are_refused_by_xmand_too(
     daemon: Daemon, alice: dict[str, str], words: list[str]
 ) -> None:
@@ -105,10 +119,19 @@ def test_bad_words_of_a_stock_client_are_refused_by_xmand_too(
         (GOOD.replace("<name>", "<uuid>1234</uuid><name>"), "UUID"),
     ],
     ids=[
-        "cut-short", "text", "entity", "external-entity", "doctype", "network", "digits", "blank", "no-memory",
-        "unknown-element", "uuid",
+        "cut-short",
+        "text",
+        "entity",
+        "external-entity",
+        "doctype",
+        "network",
+        "digits",
+        "blank",
+        "no-memory",
+        "unknown-element",
+        "uuid",
     ],
-)  # fmt: skip
+)
 def test_a_description_that_cannot_be_read(daemon: Daemon, alice: dict[str, str], description: str, words: str) -> None:
     answer = daemon.rxm(alice, "create", "-", stdin=description)
 

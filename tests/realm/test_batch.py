@@ -10,11 +10,11 @@ from typing import Any
 import jsonschema
 import pytest
 
-from tests.lab.daemon import Answer, Daemon, assert_one_line
-from tests.lab.descriptions import for_test_driver
+from tests.lab.faults.proxy import Proxy
+from tests.lab.hosts.daemon import Answer, Daemon, assert_one_line
+from tests.lab.hosts.descriptions import for_test_driver
+from tests.lab.kerberos.realm import Realm
 from tests.lab.process import wait_for
-from tests.lab.proxy import Proxy
-from tests.lab.realm import Realm
 from xman import result
 
 MIB = 2**20
@@ -78,9 +78,7 @@ def hooked(realm: Realm, tmp_path_factory: pytest.TempPathFactory) -> Iterator[D
     hooks = directory / "hooks"
     for name in ("preempted", "resumed", "state"):
         _write_hook(hooks / f"{name}.d" / "50-log", f"cat >>{directory / 'xmand' / 'hooks.log'}")
-    daemon = Daemon(
-        realm, directory / "xmand", admins=("alice@XMAN.TEST",), tables=SETTINGS.format(hooks=hooks)
-    )  # fmt: skip
+    daemon = Daemon(realm, directory / "xmand", admins=("alice@XMAN.TEST",), tables=SETTINGS.format(hooks=hooks))
     yield daemon
     assert daemon.stop() == 0
     assert "Traceback" not in daemon.stderr()
@@ -123,12 +121,19 @@ def test_state_tells_of_the_job(site: Site) -> None:
 
     (job,) = guest["jobs"]
     assert {key: job[key] for key in ("id", "owner", "cpus", "preemptible", "preempted")} == {
-        "id": "4711", "owner": "alice@XMAN.TEST", "cpus": 2, "preemptible": True, "preempted": 0,
-    }  # fmt: skip
+        "id": "4711",
+        "owner": "alice@XMAN.TEST",
+        "cpus": 2,
+        "preemptible": True,
+        "preempted": 0,
+    }
     assert (guest["state"], guest["priority"]) == ("running-preemptible", "normal")
     assert (guest["memory"], guest["max_memory"], guest["vcpus"], guest["max_vcpus"]) == (
-        512 * MIB, 512 * MIB, 4, 4,
-    )  # fmt: skip
+        512 * MIB,
+        512 * MIB,
+        4,
+        4,
+    )
 
 
 def test_the_end_of_a_job_frees_the_host(site: Site) -> None:
@@ -208,8 +213,10 @@ def test_a_job_stopped_twice_is_no_error(site: Site) -> None:
 def test_a_job_with_priority_preempts_and_gives_back(site: Site) -> None:
     site.start("vm1", "4711", "--preemptible")
     assert site.states() == {
-        "vm1": "running-preemptible", "vm2": "occupied-would-preempt", "vm3": "occupied-would-preempt",
-    }  # fmt: skip
+        "vm1": "running-preemptible",
+        "vm2": "occupied-would-preempt",
+        "vm3": "occupied-would-preempt",
+    }
 
     assert site.start("vm2", "4712").status == 0
 
@@ -219,8 +226,10 @@ def test_a_job_with_priority_preempts_and_gives_back(site: Site) -> None:
     assert site.rxm("job-stop", "vm2", "--id", "4712").status == 0
 
     assert site.states() == {
-        "vm1": "running-preemptible", "vm2": "occupied-would-preempt", "vm3": "occupied-would-preempt",
-    }  # fmt: skip
+        "vm1": "running-preemptible",
+        "vm2": "occupied-would-preempt",
+        "vm3": "occupied-would-preempt",
+    }
     assert (site.size("vm1"), site.size("vm2")) == (FULL, PARKED)
 
 
@@ -233,9 +242,15 @@ def test_hooks_are_told_in_their_order(site: Site) -> None:
 
     told = [json.loads(line) for line in site.log.read_text().splitlines()]
     assert [(line["hook"], line["domain"]) for line in told] == [
-        ("preempted", "vm1"), ("state", "vm1"), ("state", "vm2"), ("state", "vm3"),
-        ("resumed", "vm1"), ("state", "vm1"), ("state", "vm2"), ("state", "vm3"),
-    ]  # fmt: skip
+        ("preempted", "vm1"),
+        ("state", "vm1"),
+        ("state", "vm2"),
+        ("state", "vm3"),
+        ("resumed", "vm1"),
+        ("state", "vm1"),
+        ("state", "vm2"),
+        ("state", "vm3"),
+    ]
     assert told[0]["jobs"] == [{"id": "4711", "owner": "alice@XMAN.TEST", "cpus": 0, "preemptible": True}]
     assert (told[1]["from"], told[1]["to"]) == ("running-preemptible", "preempted")
 
@@ -255,9 +270,13 @@ def test_a_job_that_may_not_be_preempted_is_in_the_way(site: Site) -> None:
     site.start("vm1", "4711")
 
     assert_one_line(
-        site.start("vm2", "4712"), 3,
-        "Job 4712 cannot start in 'vm2'", "'vm1' has the host", "its job 4711 of alice@XMAN.TEST", "(occupied)",
-    )  # fmt: skip
+        site.start("vm2", "4712"),
+        3,
+        "Job 4712 cannot start in 'vm2'",
+        "'vm1' has the host",
+        "its job 4711 of alice@XMAN.TEST",
+        "(occupied)",
+    )
     assert site.states() == {"vm1": "running", "vm2": "occupied", "vm3": "occupied"}
 
 
@@ -344,8 +363,9 @@ def test_job_list(site: Site) -> None:
     jobs = site.json("job-list")["result"]["jobs"]
 
     assert [(job["domain"], job["id"], job["state"]) for job in jobs] == [
-        ("vm1", "4711", "preempted"), ("vm2", "4712", "running"),
-    ]  # fmt: skip
+        ("vm1", "4711", "preempted"),
+        ("vm2", "4712", "running"),
+    ]
 
 
 def test_jobs_of_an_earlier_start_are_dropped(site: Site) -> None:

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from tests.lab.daemon import Daemon, run_rxm
+from tests.lab.hosts.daemon import Daemon, run_rxm
 from tests.lab.process import ROOT, wait_for
 
 FOLDER = ROOT / "etc" / "completion"

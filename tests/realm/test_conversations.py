@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 import xman
-from tests.lab.daemon import Daemon
-from tests.lab.descriptions import for_test_driver
-from tests.lab.peer import Peer
+from tests.lab.clients.peer import Peer
+from tests.lab.hosts.daemon import Daemon
+from tests.lab.hosts.descriptions import for_test_driver
 from tests.lab.process import ROOT
 from xman.wire import messages as m
 from xman.wire.client import ClientProtocol
@@ -23,18 +23,46 @@ FOLDER = ROOT / "tests" / "data" / "conversations"
 RELEASE = ".".join(xman.__version__.split(".")[:2])
 # In this order, on one connection: later ones stand on what earlier ones did.
 COMMANDS = (
-    ["ping"], ["version"], ["info"], ["help"], ["help", "pause"], ["list"], ["list", "--long"], ["describe", "test"],
-    ["create", "--", for_test_driver("recorded")], ["list", "recorded"], ["stats", "recorded"],
-    ["pause", "recorded"], ["pause", "--rid=00112233445566778899aabbccddeeff", "recorded"],
+    ["ping"],
+    ["version"],
+    ["info"],
+    ["help"],
+    ["help", "pause"],
+    ["list"],
+    ["list", "--long"],
+    ["describe", "test"],
+    ["create", "--", for_test_driver("recorded")],
+    ["list", "recorded"],
+    ["stats", "recorded"],
+    ["pause", "recorded"],
+    ["pause", "--rid=00112233445566778899aabbccddeeff", "recorded"],
     ["unpause", "--reason=why not", "--timeout=20", "recorded"],
-    ["mem-set", "recorded", "256"], ["vcpu-set", "recorded", "2"], ["autostart", "recorded", "on"],
-    ["state", "recorded"], ["job-list"], ["wait", "--for=running", "recorded"], ["stats", "--host"],
-    ["suspend", "recorded"], ["resume", "recorded"], ["log", "recorded"], ["events", "recorded"], ["dmesg"],
-    ["maintenance", "on", "--", "for the record"], ["start", "--paused", "recorded"], ["maintenance", "off"],
-    ["preempt", "recorded"], ["defrost", "recorded"], ["migrate", "recorded", "elsewhere"],
-    ["destroy", "recorded"], ["start", "recorded"], ["shutdown", "--wait", "recorded"], ["delete", "recorded"],
-    ["describe", "recorded"], ["list", "--state=nonsense"], ["frobnicate"],
-)  # fmt: skip
+    ["mem-set", "recorded", "256"],
+    ["vcpu-set", "recorded", "2"],
+    ["autostart", "recorded", "on"],
+    ["state", "recorded"],
+    ["job-list"],
+    ["wait", "--for=running", "recorded"],
+    ["stats", "--host"],
+    ["suspend", "recorded"],
+    ["resume", "recorded"],
+    ["log", "recorded"],
+    ["events", "recorded"],
+    ["dmesg"],
+    ["maintenance", "on", "--", "for the record"],
+    ["start", "--paused", "recorded"],
+    ["maintenance", "off"],
+    ["preempt", "recorded"],
+    ["defrost", "recorded"],
+    ["migrate", "recorded", "elsewhere"],
+    ["destroy", "recorded"],
+    ["start", "recorded"],
+    ["shutdown", "--wait", "recorded"],
+    ["delete", "recorded"],
+    ["describe", "recorded"],
+    ["list", "--state=nonsense"],
+    ["frobnicate"],
+)
 
 
 def converse(peer: Peer, plaintexts: list[bytes]) -> list[bytes]:

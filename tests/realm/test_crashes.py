@@ -15,11 +15,11 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import PASSWORD
-from tests.lab.daemon import Answer, Daemon
-from tests.lab.descriptions import for_test_driver
-from tests.lab.hypervisor import Host, Network, why_not
+from tests.lab.hosts.daemon import Answer, Daemon
+from tests.lab.hosts.descriptions import for_test_driver
+from tests.lab.hosts.hypervisor import Host, Network, why_not
+from tests.lab.kerberos.realm import Realm
 from tests.lab.process import ROOT, end, wait_for
-from tests.lab.realm import Realm
 from xmand.journal import Journal
 
 URI = "test+unix:///default?socket=/run/libvirt/libvirt-sock"
@@ -70,7 +70,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         staying = subprocess.Popen(
             [*host.prefix, "virsh", "-q", "-c", URI, "event", "--loop", "--event", "lifecycle"],
             stdout=subprocess.DEVNULL,
-        )  # fmt: skip
+        )
         ends.callback(end, staying)
         wait_for(lambda: _remembers(host), 20, "its connection")
         yield Lab(realm, host, realm.kinit("alice", PASSWORD, "alice"))
@@ -101,10 +101,16 @@ class Crash:
     def _xmand(self, *prefix: str) -> Daemon:
         host = self._lab.first
         daemon = Daemon(
-            self._lab.realm, self.directory, uri=URI, admins=("alice@XMAN.TEST",),
-            listen=f"{host.address}:{self._port}", prefix=(*host.prefix, *prefix),
-            keytab=str(host.directory / "host.keytab"), host=host.name, env={"PYTHONPATH": str(ROOT)},
-        )  # fmt: skip
+            self._lab.realm,
+            self.directory,
+            uri=URI,
+            admins=("alice@XMAN.TEST",),
+            listen=f"{host.address}:{self._port}",
+            prefix=(*host.prefix, *prefix),
+            keytab=str(host.directory / "host.keytab"),
+            host=host.name,
+            env={"PYTHONPATH": str(ROOT)},
+        )
         daemon.prefix = host.prefix
         return daemon
 
@@ -135,15 +141,13 @@ class Crash:
 
         What was started is ended with `ends`.
         """
-        first = self._xmand(sys.executable, "-m", "tests.lab.failpoint", self._step)
+        first = self._xmand(sys.executable, "-m", "tests.lab.faults.failpoint", self._step)
         ends.callback(first.stop)
         target = (self.domain, *words) if self._verb not in ("new", "create") else ("-",)
         answers: list[Answer] = []
 
         def ask() -> None:
-            answers.append(
-                first.rxm(self._lab.alice, self._verb, "--rid", RID, *target, stdin=self._description)
-            )  # fmt: skip
+            answers.append(first.rxm(self._lab.alice, self._verb, "--rid", RID, *target, stdin=self._description))
 
         asking = threading.Thread(target=ask)
         asking.start()

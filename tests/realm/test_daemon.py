@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 import xman
-from tests.lab.daemon import Daemon, xmand
+from tests.lab.hosts.daemon import Daemon, xmand
+from tests.lab.kerberos.realm import FQDN, IPV6_NAME, Realm
 from tests.lab.process import wait_for
-from tests.lab.realm import FQDN, IPV6_NAME, Realm
 
 ADMINS = ("alice@XMAN.TEST",)
 
@@ -35,9 +35,15 @@ def test_check_says_that_all_is_well(daemon: Daemon, realm: Realm) -> None:
 
     assert answer.status == 0
     assert [line.split(":")[0] for line in answer.stdout.splitlines() if not line.startswith("note state_dir")] == [
-        "ok   listen", "ok   keytab", "ok   replay cache", "ok   list", "ok   libvirt", "ok   syslog",
-        *(["ok   state_dir"] if "ok   state_dir" in answer.stdout else []), "ok   limits",
-    ]  # fmt: skip
+        "ok   listen",
+        "ok   keytab",
+        "ok   replay cache",
+        "ok   list",
+        "ok   libvirt",
+        "ok   syslog",
+        *(["ok   state_dir"] if "ok   state_dir" in answer.stdout else []),
+        "ok   limits",
+    ]
 
 
 def weak_entry() -> bytes:
@@ -139,9 +145,12 @@ def test_sockets_that_systemd_made(realm: Realm, alice: dict[str, str], tmp_path
             "os.execvp(sys.argv[1], sys.argv[1:])\n"
         )
         subject = Daemon(
-            realm, tmp_path / "x", admins=ADMINS, prefix=(sys.executable, str(launcher)),
+            realm,
+            tmp_path / "x",
+            admins=ADMINS,
+            prefix=(sys.executable, str(launcher)),
             pass_fds=(listening.fileno(),),
-        )  # fmt: skip
+        )
 
         assert subject.port == port
         subject.prefix = ()
@@ -165,15 +174,13 @@ def test_it_serves_where_ipv6_is_off(realm: Realm, tmp_path: Path, alice: dict[s
         pytest.skip("only root can make a network namespace in which IPv6 is off")
     off = "sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.lo.disable_ipv6=1"
     script = f'{off}; ip link set lo up; exec "$@"'
-    daemon = Daemon(
-        realm, tmp_path / "x", admins=ADMINS, prefix=("unshare", "--net", "--", "sh", "-c", script, "sh")
-    )  # fmt: skip
+    daemon = Daemon(realm, tmp_path / "x", admins=ADMINS, prefix=("unshare", "--net", "--", "sh", "-c", script, "sh"))
 
     inside = ("nsenter", "-t", str(daemon.process.pid), "--net", "--")
     done = subprocess.run(
         [*inside, "python3", "-c", f"import socket; socket.create_connection(('127.0.0.1', {daemon.port})).close()"],
         check=False,
-    )  # fmt: skip
+    )
 
     assert done.returncode == 0
     assert daemon.stop() == 0

@@ -5,11 +5,11 @@ from functools import partial
 
 import pytest
 
-from tests.lab import drivers
-from tests.lab.daemon import Daemon
-from tests.lab.descriptions import for_test_driver
-from tests.lab.each_verb import BATCH, NAME, STEPS, Trial
-from tests.lab.realm import Realm
+from tests.lab.hosts import drivers
+from tests.lab.hosts.daemon import Daemon
+from tests.lab.hosts.descriptions import for_test_driver
+from tests.lab.hosts.each_verb import BATCH, NAME, STEPS, Trial
+from tests.lab.kerberos.realm import Realm
 
 
 @pytest.fixture(scope="module")
@@ -21,8 +21,10 @@ def tried(
     daemon = Daemon(realm, tmp_path_factory.mktemp("xmand"), admins=("alice@XMAN.TEST",), tables=tables)
     yield Trial(
         partial(daemon.rxm, alice),
-        for_test_driver(NAME, memory_mib=192), "elsewhere", lambda: None,
-    ).run()  # fmt: skip
+        for_test_driver(NAME, memory_mib=192),
+        "elsewhere",
+        lambda: None,
+    ).run()
     assert daemon.stop() == 0
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab.daemon import Daemon, answer
+from tests.lab.hosts.daemon import Daemon, answer
+from tests.lab.kerberos.realm import FQDN, Realm
 from tests.lab.process import ROOT
-from tests.lab.realm import FQDN, Realm
 
 # The realm's names and configuration in the places of the machine's own, as they would be on a host of the realm.
 SCRIPT = 'mount --bind "$1" /etc/hosts && mount --bind "$2" /etc/krb5.conf && shift 2 && exec env -i "$@"'

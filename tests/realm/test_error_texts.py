@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab.daemon import Daemon
-from tests.lab.descriptions import for_test_driver
+from tests.lab.hosts.daemon import Daemon
+from tests.lab.hosts.descriptions import for_test_driver
 
 GOLDEN = Path(__file__).parents[1] / "data" / "golden" / "errors.txt"
 # off1 is defined, on1 runs, pa1 is paused; no1 is not there.
@@ -55,7 +55,7 @@ COMMANDS = (
     "migrate --abort on1",
     "help frobnicate",
     "stats no1",
-)  # fmt: skip
+)
 
 
 @pytest.fixture(scope="module")

@@ -11,11 +11,11 @@ from collections.abc import Iterator
 import jsonschema
 import pytest
 
-from tests.lab.daemon import Daemon
-from tests.lab.descriptions import for_test_driver
-from tests.lab.following import Following, following
+from tests.lab.clients.following import Following, following
+from tests.lab.hosts.daemon import Daemon
+from tests.lab.hosts.descriptions import for_test_driver
+from tests.lab.kerberos.realm import FQDN, SECOND_NAME, Realm
 from tests.lab.process import start, wait_for
-from tests.lab.realm import FQDN, SECOND_NAME, Realm
 from xman import result
 
 SCHEMA = result.schema()
@@ -144,9 +144,7 @@ def test_a_reader_that_leaves_ends_it(daemon: Daemon, alice: dict[str, str], vm:
     assert made.lines[1] == "0"
 
 
-def test_a_client_that_is_gone_is_noticed_without_an_event(
-    daemon: Daemon, alice: dict[str, str], vm: str
-) -> None:  # fmt: skip
+def test_a_client_that_is_gone_is_noticed_without_an_event(daemon: Daemon, alice: dict[str, str], vm: str) -> None:
     before = len(daemon.syslog.audit(ev="end", verb="events", detail="the client is gone"))
 
     with following(command(daemon, "events", "--follow"), alice) as made:
@@ -154,8 +152,9 @@ def test_a_client_that_is_gone_is_noticed_without_an_event(
 
     wait_for(
         lambda: len(daemon.syslog.audit(ev="end", verb="events", detail="the client is gone")) > before,
-        5.0, "the end in the log",
-    )  # fmt: skip
+        5.0,
+        "the end in the log",
+    )
 
 
 def test_debians_remctl_follows_as_well(daemon: Daemon, alice: dict[str, str], vm: str) -> None:
@@ -214,7 +213,8 @@ class Hasty(Daemon):
 
     def _start(self) -> "subprocess.Popen[bytes]":
         program = (
-            "import xmand.following as f; f._LOOK_SECONDS = f._JUDGE_SECONDS = 0.1; import xmand.cli as c; c.main()"
+            "import xmand.dispatch.streaming as f; f._LOOK_SECONDS = f._JUDGE_SECONDS = 0.1;"
+            " import xmand.cli as c; c.main()"
         )
         command = [sys.executable, "-c", program, "--foreground", "--config", str(self.config)]
         with self._stderr.open("wb") as stderr:

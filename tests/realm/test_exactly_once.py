@@ -13,12 +13,12 @@ from typing import Any
 
 import pytest
 
-from tests.lab.daemon import Daemon, assert_one_line, run_rxm
-from tests.lab.peer import Peer, command
+from tests.lab.clients.peer import Peer, command
+from tests.lab.faults.proxy import Proxy
+from tests.lab.hosts.daemon import Daemon, assert_one_line, run_rxm
+from tests.lab.kerberos.realm import FQDN, Realm
 from tests.lab.process import start
-from tests.lab.proxy import Proxy
-from tests.lab.realm import FQDN, Realm
-from tests.lab.soak import chance, rounds
+from tests.tools.soak import chance, rounds
 from xman import times
 
 RID = "0123456789abcdef" * 2
@@ -181,9 +181,7 @@ def test_two_administrators_at_once_see_each_other(daemon: Daemon, alice: dict[s
     daemon.rxm(alice, "unpause", "test")
 
 
-def test_what_two_administrators_do_to_one_domain_happens_in_one_order(
-    daemon: Daemon, alice: dict[str, str]
-) -> None:  # fmt: skip
+def test_what_two_administrators_do_to_one_domain_happens_in_one_order(daemon: Daemon, alice: dict[str, str]) -> None:
     """Each is told what it changed itself, and libvirt saw just those changes, one after the other."""
     program = (
         "import random, sys, rxm\n"
@@ -248,7 +246,7 @@ def told(daemon: Daemon, env: dict[str, str]) -> list[str]:
 
 def test_nothing_is_changed_where_it_cannot_be_written_down(
     realm: Realm, alice: dict[str, str], tmp_path: Path
-) -> None:  # fmt: skip
+) -> None:
     directory = tmp_path / "x"
     directory.mkdir()
     (directory / "state").write_text("in the way")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab.daemon import Daemon, assert_one_line
+from tests.lab.hosts.daemon import Daemon, assert_one_line
 
 CONFIG = "name = 'from-xm'\nbuilder = 'hvm'\nmemory = 256\nvif = ['mac=00:16:3e:00:00:01,bridge=br0']\n"
 SXP = "(vm (name from-sxp) (memory 128) (image (hvm (boot c))) (device (vbd (uname file:/x) (dev hda) (mode w))))"
@@ -42,8 +42,9 @@ def test_a_dry_run_shows_the_conversion_and_its_notes(daemon: Daemon, alice: dic
     answer = daemon.rxm(alice, "create", "-n", "--convert", "-", stdin="name = 'pv'\nkernel = '/k'\n")
 
     assert (answer.status, answer.stderr) == (
-        0, "Converted: the PV guest is an HVM guest that boots its kernel directly.\n",
-    )  # fmt: skip
+        0,
+        "Converted: the PV guest is an HVM guest that boots its kernel directly.\n",
+    )
     assert "<kernel>/k</kernel>" in answer.stdout
 
 

@@ -8,16 +8,26 @@ import gssapi
 import pytest
 
 from tests.conftest import PASSWORD
-from tests.lab.daemon import Daemon
-from tests.lab.realm import FQDN, SECOND_HOST, UNKEYED, Realm
-from xman.gss import EXPIRED, NO_SERVICE, NO_TICKET, OTHER, REPLAY, GssError, direct, initiators, python_gssapi
-from xman.gss.initiators import DIRECT, PYTHON_GSSAPI, VARIABLE
+from tests.lab.hosts.daemon import Daemon
+from tests.lab.kerberos.realm import FQDN, SECOND_HOST, UNKEYED, Realm
+from xman.gss import (
+    EXPIRED,
+    NO_SERVICE,
+    NO_TICKET,
+    OTHER,
+    REPLAY,
+    GssError,
+    backends,
+    mit_backend,
+    python_gssapi_backend,
+)
+from xman.gss.backends import DIRECT, PYTHON_GSSAPI, VARIABLE
 
-Backend = type[direct.Initiator] | type[python_gssapi.Initiator]
-Pair = tuple[direct.Context | python_gssapi.Context, python_gssapi.Context]
+Backend = type[mit_backend.Initiator] | type[python_gssapi_backend.Initiator]
+Pair = tuple[mit_backend.Context | python_gssapi_backend.Context, python_gssapi_backend.Context]
 
 
-@pytest.fixture(params=[direct.Initiator, python_gssapi.Initiator], ids=[DIRECT, PYTHON_GSSAPI])
+@pytest.fixture(params=[mit_backend.Initiator, python_gssapi_backend.Initiator], ids=[DIRECT, PYTHON_GSSAPI])
 def backend(request: pytest.FixtureRequest) -> Backend:
     """One backend after the other."""
     chosen: Backend = request.param
@@ -53,7 +63,7 @@ def use(env: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
 def pair(backend: Backend, realm: Realm, ticket: None) -> Pair:
     """A finished context: the initiator's side, and the acceptor's."""
     initiator = backend().context("host", FQDN)
-    acceptor = python_gssapi.Acceptor("host", realm.keytab).context()
+    acceptor = python_gssapi_backend.Acceptor("host", realm.keytab).context()
     assert initiator.step(acceptor.step(initiator.step(None))) is None
     return initiator, acceptor
 
@@ -158,10 +168,10 @@ def test_a_recorded_handshake_is_a_replay(
 ) -> None:
     monkeypatch.setenv("KRB5RCACHENAME", f"file2:{tmp_path / 'rcache'}")
     token = backend().context("host", FQDN).step(None)
-    python_gssapi.Acceptor("host", realm.keytab).context().step(token)
+    python_gssapi_backend.Acceptor("host", realm.keytab).context().step(token)
 
     with pytest.raises(GssError) as caught:
-        python_gssapi.Acceptor("host", realm.keytab).context().step(token)
+        python_gssapi_backend.Acceptor("host", realm.keytab).context().step(token)
     assert caught.value.reason == REPLAY
 
 
@@ -173,7 +183,7 @@ def test_a_client_keytab_gives_an_identity(
     identity = backend(str(tmp_path / "keytab"), "slurm@XMAN.TEST", f"MEMORY:{tmp_path.name}")
 
     initiator = identity.context("host", FQDN)
-    acceptor = python_gssapi.Acceptor("host", realm.keytab).context()
+    acceptor = python_gssapi_backend.Acceptor("host", realm.keytab).context()
     acceptor.step(initiator.step(None))
 
     assert acceptor.initiator == b"slurm@XMAN.TEST"
@@ -194,7 +204,7 @@ def test_tickets_are_copied_into_a_cache_of_ones_own(
     use(realm.cache("nobody"), monkeypatch)
 
     initiator = backend(cache=cache).context("host", FQDN)
-    acceptor = python_gssapi.Acceptor("host", realm.keytab).context()
+    acceptor = python_gssapi_backend.Acceptor("host", realm.keytab).context()
     acceptor.step(initiator.step(None))
 
     assert acceptor.initiator == b"alice@XMAN.TEST"
@@ -206,23 +216,24 @@ def test_tickets_are_copied_into_a_cache_of_ones_own(
 def test_mits_library_is_called_directly_where_it_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(VARIABLE, raising=False)
 
-    assert isinstance(initiators.initiator(), direct.Initiator)
+    assert isinstance(backends.initiator(), mit_backend.Initiator)
 
 
 def test_python_gssapi_takes_its_place_where_it_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(VARIABLE, raising=False)
-    monkeypatch.setitem(__import__("sys").modules, "xman.gss.direct", None)
-    monkeypatch.delattr("xman.gss.direct")
+    monkeypatch.setitem(__import__("sys").modules, "xman.gss.mit_backend", None)
+    monkeypatch.delattr("xman.gss.mit_backend")
 
-    assert isinstance(initiators.initiator(), python_gssapi.Initiator)
+    assert isinstance(backends.initiator(), python_gssapi_backend.Initiator)
 
 
 def test_a_backend_that_nobody_knows(daemon: Daemon, alice: dict[str, str]) -> None:
     answer = daemon.rxm(alice | {VARIABLE: "heimdal"}, "list")
 
     assert (answer.status, answer.stderr) == (
-        4, f"Error: Kerberos failed: {VARIABLE} is neither direct nor python-gssapi\n",
-    )  # fmt: skip
+        4,
+        f"Error: Kerberos failed: {VARIABLE} is neither direct nor python-gssapi\n",
+    )
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.lab.realm import DEAD_HOST, FQDN, HOSTS, SECOND_HOST, Realm
+from tests.lab.kerberos.realm import DEAD_HOST, FQDN, HOSTS, SECOND_HOST, Realm
 from tests.realm.conftest import BOTH, Pair
 
 ADDRESS = next(line.split()[0] for line in HOSTS.splitlines() if DEAD_HOST in line)

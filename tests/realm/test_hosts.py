@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tests.lab.realm import DEAD_HOST, FQDN, SECOND_HOST
+from tests.lab.kerberos.realm import DEAD_HOST, FQDN, SECOND_HOST
 from tests.realm.conftest import BOTH, Pair
 
 

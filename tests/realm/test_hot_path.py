@@ -5,20 +5,47 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.lab.daemon import Daemon
+from tests.lab.hosts.daemon import Daemon
 from tests.lab.process import ROOT
 
 # Python's own, beside those that every interpreter has loaded before its first line (`python -IS -c pass`).
 PYTHONS = {"_ctypes", "_socket", "errno", "time"}
 OURS = {
-    "rxm", "rxm.asking", "rxm.channel", "rxm.cli", "rxm.command", "rxm.deadline", "rxm.link", "rxm.options",
-    "rxm.output", "rxm.plan", "rxm.run", "rxm.settings", "rxm.targets",
-    "xman", "xman.arguments", "xman.config", "xman.errors", "xman.gss", "xman.gss.direct", "xman.gss.initiators",
-    "xman.gss.mit", "xman.gss.reasons", "xman.lean", "xman.outcome",
-    "xman.plain_toml", "xman.session", "xman.values", "xman.verbs",
-    "xman.wire", "xman.wire.client", "xman.wire.constants", "xman.wire.messages", "xman.wire.server",
+    "rxm",
+    "rxm.cli",
+    "rxm.invocation",
+    "rxm.options",
+    "rxm.output",
+    "rxm.remote",
+    "rxm.remote.command",
+    "rxm.remote.connection",
+    "rxm.remote.deadline",
+    "rxm.remote.transport",
+    "rxm.run",
+    "rxm.settings",
+    "rxm.targets",
+    "xman",
+    "xman.arguments",
+    "xman.config",
+    "xman.errors",
+    "xman.gss",
+    "xman.gss.backends",
+    "xman.gss.mit_backend",
+    "xman.gss.mit_library",
+    "xman.gss.reasons",
+    "xman.lowlevel",
+    "xman.outcome",
+    "xman.session",
+    "xman.toml_subset",
+    "xman.values",
+    "xman.verbs",
+    "xman.wire",
+    "xman.wire.client",
+    "xman.wire.constants",
+    "xman.wire.messages",
+    "xman.wire.server",
     "xman.wire.tokens",
-}  # fmt: skip
+}
 PROGRAM = """
 import sys
 before = set(sys.modules)

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 import xman
-from rxm import start
-from rxm.start import read
-from tests.lab.daemon import Daemon, answer
+from rxm import launcher
+from rxm.launcher import read
+from tests.lab.hosts.daemon import Daemon, answer
 from tests.lab.process import ROOT
 from tests.realm.test_hot_path import OURS
 
@@ -66,7 +66,7 @@ def test_without_that_file_or_with_another_pythons_rxm_works_as_well(
 ) -> None:
     install(tmp_path, f"INTERPRETER={sys.executable}")
     words = [str(tmp_path / "usr" / "bin" / "rxm"), "-H", daemon.host, "-p", str(daemon.port), "list"]
-    bundle = tmp_path / "usr" / "lib" / "xman" / "rxm" / start.FILE
+    bundle = tmp_path / "usr" / "lib" / "xman" / "rxm" / launcher.FILE
 
     bundle.write_bytes(b"old!" + bundle.read_bytes())
     assert answer(words, alice).status == 0

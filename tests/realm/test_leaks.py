@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab.daemon import Daemon
-from tests.lab.peer import Peer, command
+from tests.lab.clients.peer import Peer, command
+from tests.lab.hosts.daemon import Daemon
+from tests.lab.kerberos.realm import Realm
 from tests.lab.process import wait_for
-from tests.lab.realm import Realm
-from tests.lab.soak import rounds
+from tests.tools.soak import rounds
 
 ADMINS = ("alice@XMAN.TEST",)
 # Each is of five connections. Growth is measured from this round on, and anew from the ten thousandth connection.
@@ -101,9 +101,7 @@ def test_nothing_is_left_of_clients_that_are_gone(
     assert daemon.stop() == 0
 
 
-def test_no_warning_in_development_mode(
-    strict: Daemon, alice: dict[str, str], mallory: dict[str, str]
-) -> None:  # fmt: skip
+def test_no_warning_in_development_mode(strict: Daemon, alice: dict[str, str], mallory: dict[str, str]) -> None:
     for _ in range(5):
         round_of_clients(strict, alice, mallory)
     changes: list[Callable[[], object]] = [

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab.daemon import Answer, Daemon, answer
+from tests.lab.hosts.daemon import Answer, Daemon, answer
+from tests.lab.kerberos.realm import Realm, without_wrapper
 from tests.lab.process import free_ports, wait_for
-from tests.lab.realm import Realm, without_wrapper
 
 COUNT = 1000
 # xmand has one address, at which all but these are; nothing listens at the second, and nobody accepts at the third.
@@ -54,9 +54,13 @@ class Fleet:
         self._port = free_ports(1)
         self._silent = socket.create_server((HANGING, self._port), backlog=64)
         self.daemon = Daemon(
-            realm, directory / "x", admins=("alice@XMAN.TEST",), listen=f"{ALIVE}:{self._port}", tables=LIMITS,
+            realm,
+            directory / "x",
+            admins=("alice@XMAN.TEST",),
+            listen=f"{ALIVE}:{self._port}",
+            tables=LIMITS,
             keytab=keytab,
-        )  # fmt: skip
+        )
         self._used = directory / "used"
         self._config = directory / "rxm.toml"
         self._config.write_text(

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab.daemon import Daemon, run_rxm
-from tests.lab.realm import ALIAS, FQDN, IPV6_NAME, SECOND_NAME, SHORT_NAME, Realm
+from tests.lab.hosts.daemon import Daemon, run_rxm
+from tests.lab.kerberos.realm import ALIAS, FQDN, IPV6_NAME, SECOND_NAME, SHORT_NAME, Realm
 
 
 @pytest.mark.parametrize("name", [FQDN, SHORT_NAME, ALIAS, SECOND_NAME, IPV6_NAME])

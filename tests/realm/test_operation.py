@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab.daemon import Daemon
-from tests.lab.peer import Peer, command
+from tests.lab.clients.peer import Peer, command
+from tests.lab.hosts.daemon import Daemon
+from tests.lab.kerberos.realm import Realm
 from tests.lab.process import wait_for
-from tests.lab.realm import Realm
 
 ADMINS = ("alice@XMAN.TEST",)
 
@@ -68,9 +68,7 @@ def test_sighup_closes_no_connection(subject: Daemon, alice: dict[str, str]) -> 
         ("[limits]\nworkers = 0", "limits.workers"),
     ],
 )
-def test_a_bad_configuration_changes_nothing(
-    subject: Daemon, alice: dict[str, str], line: str, words: str
-) -> None:  # fmt: skip
+def test_a_bad_configuration_changes_nothing(subject: Daemon, alice: dict[str, str], line: str, words: str) -> None:
     good = subject.config.read_text()
     kept = "\n".join(old for old in good.splitlines() if not line.startswith(old.split(" = ")[0]))
     subject.config.write_text(f'{kept.replace("k5login = ", "# ")}\nk5login = "/nonexistent"\n{line}\n')
@@ -147,10 +145,10 @@ def test_the_watchdog_is_fed(realm: Realm, tmp_path: Path, manager: Manager) -> 
 
 def test_a_dead_thread_of_libvirts_starves_the_watchdog(
     realm: Realm, alice: dict[str, str], tmp_path: Path, manager: Manager
-) -> None:  # fmt: skip
+) -> None:
     marker = tmp_path / "die"
     env = {"NOTIFY_SOCKET": str(manager.path), "WATCHDOG_USEC": "2000000"}
-    broken = (sys.executable, "-m", "tests.lab.dead_thread", str(marker))
+    broken = (sys.executable, "-m", "tests.lab.faults.dead_thread", str(marker))
     daemon = Daemon(realm, tmp_path / "x", admins=ADMINS, env=env, prefix=broken)
     assert [manager.next() for _ in range(3)] == ["READY=1", "WATCHDOG=1", "WATCHDOG=1"]
 
@@ -179,7 +177,7 @@ def test_sigterm_does_not_wait_for_who_only_waits(realm: Realm, alice: dict[str,
 
 def test_a_syslog_that_stalls_or_is_gone_holds_nobody_up_and_gets_every_line(
     subject: Daemon, alice: dict[str, str]
-) -> None:  # fmt: skip
+) -> None:
     with Peer(alice, subject.port) as client:
         for away in (subject.syslog.stalled, subject.syslog.gone):
             begun = len(subject.syslog.audit(ev="begin"))

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab.daemon import Daemon
-from tests.lab.hypervisor import Network, why_not
+from tests.lab.hosts.daemon import Daemon
+from tests.lab.hosts.hypervisor import Network, why_not
+from tests.lab.kerberos.realm import FQDN, Realm
 from tests.lab.process import start, wait_for
-from tests.lab.realm import FQDN, Realm
 
 ADMINS = ("alice@XMAN.TEST",)
 LOST_SECONDS = 3

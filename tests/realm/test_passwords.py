@@ -5,17 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab.daemon import Answer, Daemon
-from tests.lab.descriptions import for_test_driver
-from tests.lab.realm import Realm
+from tests.lab.hosts.daemon import Answer, Daemon
+from tests.lab.hosts.descriptions import for_test_driver
+from tests.lab.kerberos.realm import Realm
 
 SECRET = "hunter2-s3cret"
 CONFIG = f"name = 'screened'\nbuilder = 'hvm'\nvnc = 1\nvncpasswd = '{SECRET}'\n"
 FRAME_BUFFER = f"name = 'screened'\nbuilder = 'hvm'\nvfb = ['type=vnc,vncpasswd={SECRET}']\n"
 SXP = f"(vm (name screened) (memory 64) (image (hvm (boot c))) (device (vfb (type vnc) (vncpasswd {SECRET}))))"
-XML = for_test_driver("screened").replace(
-    "</os>", f"</os><devices><graphics type='vnc' passwd='{SECRET}'/></devices>"
-)  # fmt: skip
+XML = for_test_driver("screened").replace("</os>", f"</os><devices><graphics type='vnc' passwd='{SECRET}'/></devices>")
 WITHOUT = "name = 'screened'\nbuilder = 'hvm'\nvnc = 1\n"
 # What a person gave: words of rxm, and what stands in FILE.
 WAYS_IN = {
@@ -63,10 +61,12 @@ def test_nothing_that_shows_a_domain_shows_it(
     shown = [
         watched.rxm(alice, *words)
         for words in (
-            ["-j", "list", "-l", "screened"], ["describe", "screened"], ["describe", "--inactive", "screened"],
+            ["-j", "list", "-l", "screened"],
+            ["describe", "screened"],
+            ["describe", "--inactive", "screened"],
             ["-j", "stats", "screened"],
         )
-    ]  # fmt: skip
+    ]
     watched.rxm(alice, "destroy", "screened")
     again = watched.rxm(alice, "-j", "create", "-", *words, stdin=text)
     watched.rxm(alice, "destroy", "screened")

@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.lab.daemon import Daemon, assert_one_line
-from tests.lab.descriptions import for_test_driver
+from tests.lab.hosts.daemon import Daemon, assert_one_line
+from tests.lab.hosts.descriptions import for_test_driver
 
 KEPT = "<metadata><site:note xmlns:site='urn:site'>rack 7</site:note></metadata>"
 

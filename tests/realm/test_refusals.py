@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import PASSWORD
-from tests.lab.daemon import Daemon, assert_one_line, run_rxm
-from tests.lab.realm import DEAD_HOST, UNKEYED, Realm
-from xman.gss.initiators import DIRECT, PYTHON_GSSAPI, VARIABLE
+from tests.lab.hosts.daemon import Daemon, assert_one_line, run_rxm
+from tests.lab.kerberos.realm import DEAD_HOST, UNKEYED, Realm
+from xman.gss.backends import DIRECT, PYTHON_GSSAPI, VARIABLE
 
 
 @pytest.fixture(autouse=True)

@@ -7,8 +7,8 @@ from typing import Any
 import jsonschema
 import pytest
 
-from tests.lab.daemon import Daemon
-from tests.lab.descriptions import for_test_driver
+from tests.lab.hosts.daemon import Daemon
+from tests.lab.hosts.descriptions import for_test_driver
 from tests.lab.process import wait_for
 from xman import result, times
 

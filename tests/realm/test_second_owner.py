@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.lab.realm import FQDN, SECOND_HOST
+from tests.lab.kerberos.realm import FQDN, SECOND_HOST
 from tests.realm.conftest import Pair
 
 NOBODY = "127.0.0.9"

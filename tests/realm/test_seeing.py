@@ -9,10 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 import jsonschema
 import pytest
 
-from tests.lab.daemon import Daemon, assert_one_line
-from tests.lab.descriptions import for_test_driver
+from tests.lab.hosts.daemon import Daemon, assert_one_line
+from tests.lab.hosts.descriptions import for_test_driver
+from tests.lab.kerberos.realm import Realm
 from tests.lab.process import wait_for
-from tests.lab.realm import Realm
 from xman import result
 
 
@@ -45,8 +45,9 @@ def test_list_of_a_state_and_of_a_domain(daemon: Daemon, alice: dict[str, str], 
     answer = daemon.rxm(alice, "list", "--state", "running", vm)
 
     assert (answer.status, answer.stderr) == (
-        2, "Error: You may specify either a state or a particular VM, but not both\n",
-    )  # fmt: skip
+        2,
+        "Error: You may specify either a state or a particular VM, but not both\n",
+    )
 
 
 def test_list_of_a_state_that_is_none(daemon: Daemon, alice: dict[str, str]) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.lab.realm import FQDN, SECOND_HOST, without_wrapper
+from tests.lab.kerberos.realm import FQDN, SECOND_HOST, without_wrapper
 from tests.realm.conftest import Pair
 
 
@@ -56,8 +56,9 @@ def test_in_json_each_target_says_what_became_of_it(hosts: Pair) -> None:
     answer = hosts.rxm("-j", "--fanout", "1", "job-start", "--id", "2", "--owner", "alice", "left", "right")
 
     assert [(line["host"], line["ok"], line["class"]) for line in answer.objects()] == [
-        (FQDN, False, "refused"), (SECOND_HOST, False, "refused"),
-    ]  # fmt: skip
+        (FQDN, False, "refused"),
+        (SECOND_HOST, False, "refused"),
+    ]
     assert answer.objects()[0]["message"] == "The job-start of 'left' was undone, since it failed elsewhere."
 
 
@@ -66,8 +67,9 @@ def test_a_host_that_cannot_be_reached_has_one_line_and_the_others_are_undone(ho
 
     assert answer.status == 6
     assert sorted((line["host"], line["class"]) for line in answer.objects()) == [
-        ("nowhere.xman.test", "unreachable"), (FQDN, "refused"),
-    ]  # fmt: skip
+        ("nowhere.xman.test", "unreachable"),
+        (FQDN, "refused"),
+    ]
     assert jobs(hosts) == set()
 
 

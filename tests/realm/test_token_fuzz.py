@@ -6,11 +6,11 @@ import gssapi
 import pytest
 
 from tests.fuzz.mutation import mutants, resident_kib
-from tests.lab.peer import use
-from tests.lab.realm import FQDN, Realm
-from tests.lab.soak import chance, rounds
+from tests.lab.clients.peer import use
+from tests.lab.kerberos.realm import FQDN, Realm
+from tests.tools.soak import chance, rounds
 from xman.gss import GssError
-from xman.gss.python_gssapi import Acceptor, Context, Initiator
+from xman.gss.python_gssapi_backend import Acceptor, Context, Initiator
 
 _SEED = 20071121
 _ROUNDS = 4000

@@ -3,8 +3,8 @@
 import jsonschema
 import pytest
 
-from tests.lab.daemon import Daemon
-from tests.lab.descriptions import for_test_driver as describe_domain
+from tests.lab.hosts.daemon import Daemon
+from tests.lab.hosts.descriptions import for_test_driver as describe_domain
 from xman import result, verbs
 
 HEADER = "Name                                        ID   Mem VCPUs      State   Time(s)"
@@ -267,8 +267,10 @@ def test_several_domains_get_a_command_each(daemon: Daemon, alice: dict[str, str
     answer = daemon.rxm(alice, "-j", "pause", "several[1-2]", "nothere")
 
     assert [(line["domain"], line["ok"]) for line in answer.objects()] == [
-        ("several1", True), ("several2", True), ("nothere", False),
-    ]  # fmt: skip
+        ("several1", True),
+        ("several2", True),
+        ("nothere", False),
+    ]
     assert answer.status == 7
 
 

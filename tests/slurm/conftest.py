@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab.daemon import Daemon
-from tests.lab.descriptions import for_test_driver
-from tests.lab.hypervisor import Network, why_not
+from tests.lab.hosts.daemon import Daemon
+from tests.lab.hosts.descriptions import for_test_driver
+from tests.lab.hosts.hypervisor import Network, why_not
+from tests.lab.hosts.slurm import CONTROLLER, Cluster, slurmd_command
+from tests.lab.kerberos.realm import FQDN, Realm
+from tests.lab.kerberos.realm_pkinit import REALM
 from tests.lab.process import ROOT, wait_for
-from tests.lab.realm import FQDN, Realm
-from tests.lab.realm_pkinit import REALM
-from tests.lab.slurm import CONTROLLER, Cluster, slurmd_command
 
 PROGRAMS = ROOT / "etc" / "slurm"
 SCHEDULER = f"slurm/ctl@{REALM}"
@@ -43,8 +43,11 @@ SCHEDULERS_VERBS = '["batch", "show", "start", "shutdown"]'
 # What is otherwise than in the shipped example: Slurm looks at a job that is being configured every 30 s; what can be
 # shorter is.
 _SHORTER = {
-    "ResumeTimeout": "10", "SuspendTimeout": "5", "SuspendTime": "3", "SuspendExcNodes": "node[1-2]",
-}  # fmt: skip
+    "ResumeTimeout": "10",
+    "SuspendTimeout": "5",
+    "SuspendTime": "3",
+    "SuspendExcNodes": "node[1-2]",
+}
 # The two domains of a host have more CPUs than this machine, as a domain has that is not parked.
 _NODES = """\
 NodeName=elastic1 CPUs=1 State=CLOUD NodeHostname=ctl NodeAddr={address} Port=17001
@@ -134,10 +137,13 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         cluster = Cluster(network, own, directory / "hosts", realm.env, _slurm_conf(own))
         ends.callback(cluster.stop)
         daemon = Daemon(
-            realm, directory / "xmand", admins=(f"alice@{REALM}",), prefix=cluster.prefix,
+            realm,
+            directory / "xmand",
+            admins=(f"alice@{REALM}",),
+            prefix=cluster.prefix,
             listen="127.0.0.1:4373",
             tables=_XMAND.format(hooks=directory / "hooks", scheduler=SCHEDULER, verbs=SCHEDULERS_VERBS),
-        )  # fmt: skip
+        )
         ends.callback(daemon.stop)
         _write_programs(realm, cluster, directory)
         cluster.start()
@@ -169,10 +175,12 @@ def _write_programs(realm: Realm, cluster: Cluster, directory: Path) -> None:
         "force_after = 1\n"
     )
     settings = {
-        "PATH": f"{cluster.env['PATH']}:{os.defpath}", "KRB5_CONFIG": realm.env["KRB5_CONFIG"],
+        "PATH": f"{cluster.env['PATH']}:{os.defpath}",
+        "KRB5_CONFIG": realm.env["KRB5_CONFIG"],
         "XMAN_SLURM_CONFIG": str(directory / "slurm.toml"),
-        "SLURM_CONF": str(cluster.config), "LD_LIBRARY_PATH": cluster.env["LD_LIBRARY_PATH"],
-    }  # fmt: skip
+        "SLURM_CONF": str(cluster.config),
+        "LD_LIBRARY_PATH": cluster.env["LD_LIBRARY_PATH"],
+    }
     exports = "".join(f"export {key}='{value}'\n" for key, value in settings.items())
     for name in ("resume", "suspend", "prolog", "epilog"):
         # Whatever was called for leaves a line, by which the tests see what Slurm did.

@@ -125,7 +125,7 @@ def test_reconciling_ends_what_slurm_does_not_know(site: Site) -> None:
 def test_a_job_powers_its_domain_up_and_idleness_down(site: Site, submitted: dict[str, str]) -> None:
     wait_for(
         lambda: site.cluster.job(submitted["elastic"]).get("JobState") == "COMPLETED", TICK_SECONDS, "the job's end"
-    )  # fmt: skip
+    )
     assert any("elastic1" in line and line.endswith(" 0") for line in calls(site, "resume"))
 
     def suspended() -> bool:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.lab.kerberos.realm import Realm
 from tests.lab.process import ROOT, end, free_ports, wait_for
-from tests.lab.realm import Realm
 
 REMCTLD = ROOT / ".build" / "remctl-server" / "usr" / "sbin" / "remctld"
 PROGRAM = """\
@@ -47,10 +47,26 @@ def remctld(realm: Realm, directory: Path) -> Iterator[int]:
     )
     port = free_ports(1)
     server = subprocess.Popen(
-        [str(REMCTLD), "-m", "-F", "-S", "-p", str(port), "-b", "127.0.0.1", "-f", str(configuration),
-         "-k", realm.keytab, "-P", str(directory / "pid")],
-        env=realm.env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+        [
+            str(REMCTLD),
+            "-m",
+            "-F",
+            "-S",
+            "-p",
+            str(port),
+            "-b",
+            "127.0.0.1",
+            "-f",
+            str(configuration),
+            "-k",
+            realm.keytab,
+            "-P",
+            str(directory / "pid"),
+        ],
+        env=realm.env,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     wait_for(lambda: (directory / "pid").exists(), 20, "remctld's start")
     yield port
     end(server)

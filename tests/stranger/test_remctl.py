@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.lab.daemon import Daemon
-from tests.lab.descriptions import for_test_driver
+from tests.lab.hosts.daemon import Daemon
+from tests.lab.hosts.descriptions import for_test_driver
 from xman import verbs
 
 
@@ -18,16 +18,40 @@ def vm(daemon: Daemon, alice: dict[str, str], own_name: str) -> str:
 @pytest.mark.parametrize(
     "words",
     [
-        ["help"], ["help", "list"], ["list"], ["list", "--long"], ["list", "VM"], ["list", "--state", "running"],
-        ["describe", "VM"], ["describe", "--inactive", "VM"], ["info"],
-        ["dmesg"], ["dmesg", "-c"], ["ping"], ["version"], ["pause", "VM"], ["unpause", "VM"], ["reboot", "VM"],
-        ["mem-set", "VM", "128"], ["vcpu-set", "VM", "2"], ["shutdown", "VM"], ["shutdown", "--wait", "VM"],
-        ["destroy", "VM"], ["start", "VM"], ["suspend", "VM"], ["autostart", "VM", "on"],
-        ["wait", "--for", "running", "VM"], ["stats"], ["stats", "VM"], ["stats", "--host"],
-        ["events"], ["events", "VM"], ["log"],
+        ["help"],
+        ["help", "list"],
+        ["list"],
+        ["list", "--long"],
+        ["list", "VM"],
+        ["list", "--state", "running"],
+        ["describe", "VM"],
+        ["describe", "--inactive", "VM"],
+        ["info"],
+        ["dmesg"],
+        ["dmesg", "-c"],
+        ["ping"],
+        ["version"],
+        ["pause", "VM"],
+        ["unpause", "VM"],
+        ["reboot", "VM"],
+        ["mem-set", "VM", "128"],
+        ["vcpu-set", "VM", "2"],
+        ["shutdown", "VM"],
+        ["shutdown", "--wait", "VM"],
+        ["destroy", "VM"],
+        ["start", "VM"],
+        ["suspend", "VM"],
+        ["autostart", "VM", "on"],
+        ["wait", "--for", "running", "VM"],
+        ["stats"],
+        ["stats", "VM"],
+        ["stats", "--host"],
+        ["events"],
+        ["events", "VM"],
+        ["log"],
     ],
     ids="-".join,
-)  # fmt: skip
+)
 def test_a_verb_gives_what_rxm_gives(daemon: Daemon, alice: dict[str, str], vm: str, words: list[str]) -> None:
     said = [vm if word == "VM" else word for word in words]
 
@@ -47,9 +71,15 @@ def test_the_managed_life_cycle(daemon: Daemon, alice: dict[str, str]) -> None:
 
 
 BATCH = (
-    ["job-start", "--id=4711", "--owner=alice@XMAN.TEST"], ["state"], ["job-list"], ["preempt"], ["unpreempt"],
-    ["freeze"], ["defrost"], ["job-stop", "--id=4711"],
-)  # fmt: skip
+    ["job-start", "--id=4711", "--owner=alice@XMAN.TEST"],
+    ["state"],
+    ["job-list"],
+    ["preempt"],
+    ["unpreempt"],
+    ["freeze"],
+    ["defrost"],
+    ["job-stop", "--id=4711"],
+)
 
 
 def test_batch_work_is_done_or_refused(daemon: Daemon, alice: dict[str, str], vm: str) -> None:

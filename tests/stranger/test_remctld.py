@@ -7,27 +7,26 @@ from pathlib import Path
 import pytest
 
 import xman
-from rxm.client import Connection
-from rxm.command import Reply
-from rxm.deadline import Deadline
-from rxm.link import Link
-from tests.lab.daemon import run_rxm
-from tests.lab.peer import Peer
-from tests.lab.proxy import Proxy
-from tests.lab.realm import FQDN
+from rxm.client import Client
+from rxm.remote.command import Reply
+from rxm.remote.deadline import Deadline
+from tests.lab.clients.peer import Peer
+from tests.lab.faults.proxy import Proxy
+from tests.lab.hosts.daemon import run_rxm
+from tests.lab.kerberos.realm import FQDN
 from xman.errors import XmanError
-from xman.gss.python_gssapi import Initiator
+from xman.gss.python_gssapi_backend import Initiator
 from xman.wire import constants as c
 
 
 @pytest.fixture
-def connection(remctld: int, alice: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Connection]:
+def connection(remctld: int, alice: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
     """A connection of rxm's client to it."""
     for key in ("KRB5_CONFIG", "KRB5CCNAME"):
         monkeypatch.setenv(key, alice[key])
     # The test's own process knows no other name for the address; the ticket is for the host's name all the same.
-    monkeypatch.setattr("rxm.channel.dial", _dial)
-    with Connection(FQDN, remctld, "host", Initiator(), Deadline(30)) as opened:
+    monkeypatch.setattr("rxm.remote.transport.dial", _dial)
+    with Client(FQDN, remctld, "host", Initiator(), Deadline(30)) as opened:
         yield opened
 
 
@@ -36,35 +35,35 @@ def _dial(_host: str, port: int, deadline: Deadline) -> object:
     return socket.create_connection(("127.0.0.1", port), timeout=deadline.remaining())
 
 
-def run(connection: Link, *words: str) -> Reply:
+def run(connection: Client, *words: str) -> Reply:
     """Run one command."""
     return connection.run([word.encode() for word in words], Deadline(30), changes=False)
 
 
-def test_output_on_both_streams(connection: Link) -> None:
+def test_output_on_both_streams(connection: Client) -> None:
     reply = run(connection, "try", "both")
 
     assert (reply.stdout, reply.stderr, reply.status, reply.error) == (b"out\n", b"err\n", 0, 0)
 
 
 @pytest.mark.parametrize("status", [0, 1, 7, 125])
-def test_status(connection: Link, status: int) -> None:
+def test_status(connection: Client, status: int) -> None:
     assert run(connection, "try", "status", str(status)).status == status
 
 
-def test_large_output_arrives_whole(connection: Link) -> None:
+def test_large_output_arrives_whole(connection: Client) -> None:
     assert run(connection, "try", "large").stdout == b"x" * 200_000
 
 
-def test_a_command_of_several_messages(connection: Link) -> None:
+def test_a_command_of_several_messages(connection: Client) -> None:
     assert run(connection, "try", "size", "x" * 100_000).stdout == b"100000\n"
 
 
-def test_the_connection_is_kept_for_many_commands(connection: Link) -> None:
+def test_the_connection_is_kept_for_many_commands(connection: Client) -> None:
     assert [run(connection, "try", "status", str(n)).status for n in range(5)] == list(range(5))
 
 
-def test_an_unknown_command_is_an_error_and_the_connection_goes_on(connection: Link) -> None:
+def test_an_unknown_command_is_an_error_and_the_connection_goes_on(connection: Client) -> None:
     reply = run(connection, "nonsense")
 
     assert (reply.error, reply.error_text) == (c.ERROR_UNKNOWN_COMMAND, "Unknown command")
@@ -108,7 +107,7 @@ def test_a_server_that_is_not_xmand(remctld: int, mallory: dict[str, str]) -> No
 
 def test_a_change_whose_reply_was_lost_is_not_asked_for_again_where_no_xmand_listens(
     remctld: int, alice: dict[str, str], directory: Path
-) -> None:  # fmt: skip
+) -> None:
     """Only an xmand knows by the id that it has made it already."""
     times = directory / "times"
     times.unlink(missing_ok=True)
@@ -121,6 +120,6 @@ def test_a_change_whose_reply_was_lost_is_not_asked_for_again_where_no_xmand_lis
     assert proxy.accepted == 2, "it looked who is there"
 
 
-def test_the_python_api_says_that_it_is_no_xmand(connection: Connection) -> None:
+def test_the_python_api_says_that_it_is_no_xmand(connection: Client) -> None:
     with pytest.raises(XmanError, match="is it xmand"):
         connection.call("info")

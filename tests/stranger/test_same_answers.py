@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.lab.daemon import Daemon
-from tests.lab.peer import Peer
+from tests.lab.clients.peer import Peer
+from tests.lab.hosts.daemon import Daemon
 
 NONSENSE = b"\x00\x00\x00\x01\x00\x00\x00\x08nonsense"
 UNKNOWN = b"\x02\x05\x00\x00\x00\x05\x00\x00\x00\x0fUnknown command"
@@ -50,7 +50,7 @@ def test_the_answer(name: str, server: str, remctld: int, daemon: Daemon, alice:
 @pytest.mark.parametrize("server", ["remctld", "xmand"])
 def test_without_keep_alive_the_server_closes_after_the_reply(
     server: str, remctld: int, daemon: Daemon, alice: dict[str, str]
-) -> None:  # fmt: skip
+) -> None:
     with Peer(alice, remctld if server == "remctld" else daemon.port) as peer:
         peer.send(b"\x02\x01\x00\x00" + NONSENSE)
 
@@ -59,9 +59,7 @@ def test_without_keep_alive_the_server_closes_after_the_reply(
 
 
 @pytest.mark.parametrize("server", ["remctld", "xmand"])
-def test_quit_closes_without_a_reply(
-    server: str, remctld: int, daemon: Daemon, alice: dict[str, str]
-) -> None:  # fmt: skip
+def test_quit_closes_without_a_reply(server: str, remctld: int, daemon: Daemon, alice: dict[str, str]) -> None:
     with Peer(alice, remctld if server == "remctld" else daemon.port) as peer:
         peer.send(b"\x02\x02")
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from tests.lab.daemon import Answer, run_rxm
-from tests.lab.each_verb import BATCH
+from tests.lab.hosts.daemon import Answer, run_rxm
+from tests.lab.hosts.each_verb import BATCH
+from tests.lab.hosts.xen import XenHost, why_not
+from tests.lab.kerberos.realm import FQDN, Realm
 from tests.lab.process import free_ports, wait_for
-from tests.lab.realm import FQDN, Realm
-from tests.lab.xen import XenHost, why_not
 
 # Domain-0 spends seconds on what takes it milliseconds elsewhere: building a guest blocks libvirt's domain for fifteen,
 # a migration takes a minute; and ten times as long on a machine that others load as well.

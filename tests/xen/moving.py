@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 
-from tests.lab.daemon import Answer
+from tests.lab.hosts.daemon import Answer
 from tests.xen.conftest import Xen
 from xman import outcome
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.test_formats_golden import CONFIGS, FILES
+from tests.unit.xmand.formats.test_golden import CONFIGS, FILES
 from tests.xen.conftest import Xen
 
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from tests.lab.daemon import assert_one_line
-from tests.lab.xen import XenGuest
+from tests.lab.hosts.daemon import assert_one_line
+from tests.lab.hosts.xen import XenGuest
 from tests.xen.conftest import Xen, patiently
 
 MIB = 1 << 20

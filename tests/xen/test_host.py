@@ -2,9 +2,9 @@
 
 import pytest
 
-from tests.lab.daemon import assert_one_line
+from tests.lab.hosts.daemon import assert_one_line
 from tests.xen.conftest import Xen
-from xmand import xl
+from xmand.system import xl
 
 
 def xl_info(xen: Xen) -> dict[str, str]:

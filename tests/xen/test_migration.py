@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.lab.daemon import assert_one_line
-from tests.lab.xen import XenGuest
+from tests.lab.hosts.daemon import assert_one_line
+from tests.lab.hosts.xen import XenGuest
 from tests.xen.conftest import Lab, Xen, patiently
 from tests.xen.moving import move
 from tests.xen.test_guests import goes_on, started

@@ -2,10 +2,10 @@
 
 import pytest
 
-from tests.lab import drivers
-from tests.lab.daemon import Answer
-from tests.lab.each_verb import NAME, STEPS, Trial
-from tests.lab.xen import XenGuest
+from tests.lab.hosts import drivers
+from tests.lab.hosts.daemon import Answer
+from tests.lab.hosts.each_verb import NAME, STEPS, Trial
+from tests.lab.hosts.xen import XenGuest
 from tests.xen.conftest import Lab, Xen, patiently
 from tests.xen.moving import move
 

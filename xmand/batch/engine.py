@@ -18,8 +18,8 @@ from xmand.batch.maintenance import Maintenance
 from xmand.batch.observe import Seen, observe
 from xmand.batch.plan import Guests, Plan
 from xmand.batch.switch import Means, Switch, no_line, told
-from xmand.locks import DomainLocks
 from xmand.settings import Settings
+from xmand.system.locks import DomainLocks
 from xmand.virt.driver import CHANGE, READ, Connection, Driver
 
 logger = logging.getLogger(__name__)
@@ -60,9 +60,12 @@ class Engine:
     """
 
     def __init__(
-        self, settings: Settings, driver: Driver, locks: DomainLocks,
+        self,
+        settings: Settings,
+        driver: Driver,
+        locks: DomainLocks,
         record: Callable[..., None] = no_line,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._record = record
         self.maintenance = Maintenance(settings.state_dir)
         self._driver = driver

@@ -11,7 +11,7 @@ import stat
 from pathlib import Path
 from typing import Any
 
-from xmand import children
+from xmand.system import children
 
 logger = logging.getLogger(__name__)
 

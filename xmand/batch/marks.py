@@ -83,8 +83,13 @@ def restore(domain: Domain, *, paused: bool = False) -> None:
         if started is None and kept.jobs:
             started = kept.jobs[0].start
         return replace(
-            found, started=started, jobs=kept.jobs, preempted_since=kept.preempted_since, held=kept.held,
-            put_away=kept.put_away, priority=kept.priority,
-        )  # fmt: skip
+            found,
+            started=started,
+            jobs=kept.jobs,
+            preempted_since=kept.preempted_since,
+            held=kept.held,
+            put_away=kept.put_away,
+            priority=kept.priority,
+        )
 
     metadata.update(domain, change)

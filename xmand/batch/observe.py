@@ -7,7 +7,7 @@ from xman.errors import MetadataError, NoSuchDomainError, UnsupportedError
 from xman.metadata import NORMAL, Job, Metadata
 from xman.values import MIB
 from xmand.batch.guests import Guest, Parked, is_granted, is_parked
-from xmand.batch.names import matches
+from xmand.batch.patterns import matches
 from xmand.settings import Batch
 from xmand.virt import listing, metadata
 from xmand.virt.domain import PAUSED, Domain

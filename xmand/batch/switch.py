@@ -13,7 +13,7 @@ from xmand.batch.hooks import Hooks
 from xmand.batch.observe import Seen, keeps
 from xmand.batch.plan import Step
 from xmand.settings import STUCK_SAVE, Batch, Patience
-from xmand.virt import managed
+from xmand.virt import lifecycle
 from xmand.virt.domain import Domain
 from xmand.virt.size import SETTLE_SECONDS, resize
 
@@ -87,7 +87,7 @@ class Switch:
             plan.REMOVE: lambda: marks.remove_job(domain, step.job.id if step.job else ""),
             plan.DROP: lambda: marks.drop_stale(domain),
             plan.HOLD: lambda: marks.hold(domain),
-            plan.SAVE: lambda: managed.suspend(domain, self._means.patience, self._means.progress),
+            plan.SAVE: lambda: lifecycle.suspend(domain, self._means.patience, self._means.progress),
             plan.PAUSE: lambda: domain.pause(),
             plan.RESTORE: lambda: marks.restore(domain) if guest.saved else domain.unpause(),
         }
@@ -128,7 +128,7 @@ class Switch:
         """Save a guest to disk that keeps what it has; it comes back when the host is free."""
         marks.preempted(domain, put_away=True)
         self._will_undo(guest.name, plan.RESTORE, lambda: self._bring_back(domain))
-        managed.suspend(domain, self._means.patience, self._means.progress)
+        lifecycle.suspend(domain, self._means.patience, self._means.progress)
         self.notes.append(f"'{guest.name}' did not give its memory back and was saved to disk.")
 
     def _bring_back(self, domain: Domain) -> None:

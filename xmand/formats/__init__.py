@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 from xman.arguments import MOST_TEXT
 from xman.errors import UsageError
-from xmand.formats import convert as conversion
+from xmand.formats import domain_xml as conversion
 from xmand.formats import sxp, xl, xm
 from xmand.formats.context import Context
-from xmand.formats.settled import Settings, Value, vetted, whole
+from xmand.formats.keyvalues import Settings, Value, vetted, whole
 
 _BLANK = "\ufeff \t\r\n"
 _REMARKS = re.compile(rf"(?:[{_BLANK}]|#[^\n]*(?:\n|\Z))*")
@@ -35,7 +35,7 @@ def is_xml(text: str) -> bool:
 
 def to_xml(
     text: str, driver: str, overrides: dict[str, str], *, convert: bool, strict: bool, kvm: bool = False
-) -> Converted:  # fmt: skip
+) -> Converted:
     """Return `text` as libvirt's XML for a driver (libvirt's own name of it: QEMU, Xen, TEST).
 
     `overrides` win over the keys of the text; with `convert` a Xen guest may become another kind of guest; with

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from xml.etree.ElementTree import Element, SubElement
 
 from xman.errors import UnsupportedError
-from xmand.formats.settled import Settings
+from xmand.formats.keyvalues import Settings
 
 # libvirt's names of drivers (virConnectGetType), and the domains they run.
 _DOMAIN_TYPES = {"QEMU": "qemu", "TEST": "test", "Xen": "xen"}

@@ -4,7 +4,7 @@ from xml.etree.ElementTree import Element
 
 from xman.errors import UsageError
 from xmand.formats.context import Context, add
-from xmand.formats.settled import whole
+from xmand.formats.keyvalues import whole
 
 _MOST_CPUS = 4096
 _PERIOD = 100_000

@@ -9,8 +9,17 @@ _PREFIX = re.compile(r"^(phy|file|tap2?|drbd|raw|nbd|iscsi|vmdk|blktap2?|npiv|e?
 _VDEV = re.compile(r"^(?:ioemu:)?(?:/dev/)?(xvd|sd|hd|vd|fd)([a-z]{1,2})([0-9]{0,3})$")
 _NUMBERED = re.compile(r"^d([0-9]{1,2})(?:p([0-9]{1,3}))?$")
 # The names of xm and xl, and libvirt's.
-_FORMATS = {"": "raw", "raw": "raw", "aio": "raw", "qcow": "qcow", "qcow2": "qcow2", "vhd": "vpc", "qed": "qed",
-            "vmdk": "vmdk", "tapdisk": "raw"}  # fmt: skip
+_FORMATS = {
+    "": "raw",
+    "raw": "raw",
+    "aio": "raw",
+    "qcow": "qcow",
+    "qcow2": "qcow2",
+    "vhd": "vpc",
+    "qed": "qed",
+    "vmdk": "vmdk",
+    "tapdisk": "raw",
+}
 _XL_FORMATS = frozenset(("", "raw", "qcow", "qcow2", "vhd", "qed", "empty"))
 _ACCESS = {"": "w", "r": "r", "ro": "r", "w": "w", "rw": "w", "w!": "w!"}
 # Said by xl of how it opens the file; nothing depends on it here.

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from xman.errors import UsageError
-from xmand.formats.settled import MOST_ITEMS, Settings, vetted
+from xmand.formats.keyvalues import MOST_ITEMS, Settings, vetted
 
 _MOST_DEPTH = 32
 _MOST_NODES = 65_536
@@ -12,12 +12,36 @@ _PUNCTUATION = "{}()<>[]!;"
 _ESCAPES = {"a": "\a", "b": "\b", "t": "\t", "n": "\n", "v": "\v", "f": "\f", "r": "\r", "\\": "\\", "'": "'", '"': '"'}
 
 # What `xm list --long` says of a domain that runs; it describes no domain to come.
-_RUN_TIME = frozenset((
-    "domid", "status", "state", "cpu_time", "start_time", "up_time", "online_vcpus", "console_mfn", "store_mfn",
-    "console_port", "store_port", "on_xend_start", "on_xend_stop", "security", "change_home_server",
-    "shutdown_reason", "paused", "VCPUs", "memory_dynamic_max", "memory_dynamic_min", "memory_static_max",
-    "memory_static_min", "platform", "other_config", "notes", "guest_os_type",
-))  # fmt: skip
+_RUN_TIME = frozenset(
+    (
+        "domid",
+        "status",
+        "state",
+        "cpu_time",
+        "start_time",
+        "up_time",
+        "online_vcpus",
+        "console_mfn",
+        "store_mfn",
+        "console_port",
+        "store_port",
+        "on_xend_start",
+        "on_xend_stop",
+        "security",
+        "change_home_server",
+        "shutdown_reason",
+        "paused",
+        "VCPUs",
+        "memory_dynamic_max",
+        "memory_dynamic_min",
+        "memory_static_max",
+        "memory_static_min",
+        "platform",
+        "other_config",
+        "notes",
+        "guest_os_type",
+    )
+)
 _RENAMED = {"bootloader_args": "bootargs"}
 _IMAGE_RENAMED = {"args": "extra", "ip": "cmdline_ip", "loader": "kernel"}
 _IMAGE_RUN_TIME = frozenset(("notes", "device_id", "console", "store"))

@@ -3,7 +3,7 @@
 import re
 
 from xman.errors import UsageError
-from xmand.formats.settled import MOST_ITEMS, MOST_NUMBER, Settings, Value, python_refused, vetted
+from xmand.formats.keyvalues import MOST_ITEMS, MOST_NUMBER, Settings, Value, python_refused, vetted
 
 _MOST_DEPTH = 32
 _MOST_TOKENS = 65_536
@@ -19,10 +19,31 @@ _TOKEN = re.compile(
 _ESCAPE = re.compile(r"\\(x[0-9a-fA-F]{2}|[0-7]{1,3}|.)")
 _ESCAPES = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 # What begins a statement of Python's and no assignment.
-_PYTHON = frozenset((
-    "assert", "class", "def", "del", "elif", "else", "except", "exec", "execfile", "finally", "for", "from", "global",
-    "if", "import", "print", "raise", "return", "try", "while", "with",
-))  # fmt: skip
+_PYTHON = frozenset(
+    (
+        "assert",
+        "class",
+        "def",
+        "del",
+        "elif",
+        "else",
+        "except",
+        "exec",
+        "execfile",
+        "finally",
+        "for",
+        "from",
+        "global",
+        "if",
+        "import",
+        "print",
+        "raise",
+        "return",
+        "try",
+        "while",
+        "with",
+    )
+)
 _END = "end"
 
 Token = tuple[str, str, int]

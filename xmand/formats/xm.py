@@ -10,7 +10,7 @@ import threading
 import warnings
 
 from xman.errors import UsageError
-from xmand.formats.settled import MOST_ITEMS, MOST_LENGTH, MOST_NUMBER, Settings, Value, python_refused, vetted
+from xmand.formats.keyvalues import MOST_ITEMS, MOST_LENGTH, MOST_NUMBER, Settings, Value, python_refused, vetted
 
 _MOST_STATEMENTS = 4096
 _MOST_DEPTH = 32
@@ -18,10 +18,18 @@ _MOST_DEPTH = 32
 _DIRECTIVE = re.compile(r"%([-0 +#]{0,3}[0-9]{0,2}[sdixXo]|%)")
 
 _WORDS = {
-    ast.ImportFrom: "import", ast.FunctionDef: "def", ast.AsyncFunctionDef: "def", ast.ClassDef: "class",
-    ast.Delete: "del", ast.IfExp: "if", ast.JoinedStr: "f-string", ast.ListComp: "comprehension",
-    ast.SetComp: "comprehension", ast.DictComp: "comprehension", ast.GeneratorExp: "comprehension",
-}  # fmt: skip
+    ast.ImportFrom: "import",
+    ast.FunctionDef: "def",
+    ast.AsyncFunctionDef: "def",
+    ast.ClassDef: "class",
+    ast.Delete: "del",
+    ast.IfExp: "if",
+    ast.JoinedStr: "f-string",
+    ast.ListComp: "comprehension",
+    ast.SetComp: "comprehension",
+    ast.DictComp: "comprehension",
+    ast.GeneratorExp: "comprehension",
+}
 
 # The warnings module is one for all threads.
 _parsing = threading.Lock()

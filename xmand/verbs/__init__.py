@@ -1,27 +1,27 @@
 """The verbs, one module for each family. The list is explicit, so that it can be read and tested."""
 
-from xmand.call import Handler
-from xmand.verbs import batch, create, events, life, log, managed, meta, migrate, show, stats, tune, watch
+from xmand.verbs import batch, create, host, life, migrate, show, tune
+from xmand.verbs.call import Handler
 
 HANDLERS: dict[str, Handler] = {
-    "help": meta.help,
-    "ping": meta.ping,
-    "version": meta.version,
+    "help": host.help,
+    "ping": host.ping,
+    "version": host.version,
     "list": show.list,
     "describe": show.describe,
-    "stats": stats.stats,
-    "wait": watch.wait,
-    "events": events.events,
+    "stats": show.stats,
+    "wait": show.wait,
+    "events": show.events,
     "info": show.info,
-    "log": log.log,
+    "log": host.log,
     "dmesg": show.dmesg,
     "create": create.create,
     "new": create.new,
-    "start": managed.start,
-    "delete": managed.delete,
-    "suspend": managed.suspend,
-    "resume": managed.resume,
-    "autostart": managed.autostart,
+    "start": life.start,
+    "delete": life.delete,
+    "suspend": life.suspend,
+    "resume": life.resume,
+    "autostart": life.autostart,
     "destroy": life.destroy,
     "shutdown": life.shutdown,
     "reboot": life.reboot,

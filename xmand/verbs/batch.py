@@ -15,7 +15,7 @@ from xmand.batch.guests import Guest
 from xmand.batch.maintenance import Maintenance
 from xmand.batch.observe import keeps
 from xmand.batch.plan import Guests, Plan, Step
-from xmand.call import Call
+from xmand.verbs.call import Call
 from xmand.virt.domain import find
 from xmand.virt.driver import CHANGE, LONG
 from xmand.virt.listing import summary
@@ -159,9 +159,7 @@ def _decide(call: Call, planner: _Planner, purpose: str = CHANGE) -> Result:
             raise RefusedError(f"Domain '{name}' takes no part in batch work ([batch] domains in xmand.toml).")
         return planner(guests, name)
 
-    done = engine.decide(
-        call.verb.name, about, call.deadline, purpose=purpose, dry_run=dry, progress=call.progress
-    )  # fmt: skip
+    done = engine.decide(call.verb.name, about, call.deadline, purpose=purpose, dry_run=dry, progress=call.progress)
     steps = [_step(call, step, done.before) for step in done.plan.steps]
     state = done.after.states.get(name, done.before.states[name])
     data = {"state": state, "dry_run": dry, "plan": steps}
@@ -207,10 +205,14 @@ def _owner(call: Call) -> str:
 
 def _guest(view: View, guest: Guest) -> dict[str, Any]:
     found: dict[str, Any] = {
-        "name": guest.name, "uuid": guest.uuid, "state": view.states[guest.name],
-        "jobs": [_job(job, guest) for job in guest.jobs], "memory": guest.memory, "max_memory": guest.max_memory,
+        "name": guest.name,
+        "uuid": guest.uuid,
+        "state": view.states[guest.name],
+        "jobs": [_job(job, guest) for job in guest.jobs],
+        "memory": guest.memory,
+        "max_memory": guest.max_memory,
         "priority": PRIORITY if guest.priority else NORMAL,
-    }  # fmt: skip
+    }
     if guest.max_vcpus:
         found |= {"vcpus": guest.vcpus, "max_vcpus": guest.max_vcpus}
     if guest.name in view.since:
@@ -223,8 +225,11 @@ def _guest(view: View, guest: Guest) -> dict[str, Any]:
 def _job(job: Job, guest: Guest) -> dict[str, Any]:
     waiting = 0 if guest.preempted_since is None else max(0, int(time.time()) - guest.preempted_since)
     found: dict[str, Any] = {
-        "id": job.id, "owner": job.owner, "preemptible": job.preemptible, "preempted": job.preempted + waiting,
-    }  # fmt: skip
+        "id": job.id,
+        "owner": job.owner,
+        "preemptible": job.preemptible,
+        "preempted": job.preempted + waiting,
+    }
     if job.cpus:
         found["cpus"] = job.cpus
     if job.began is not None:

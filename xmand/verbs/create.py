@@ -8,9 +8,9 @@ from uuid import uuid4
 from xman.errors import NoSuchDomainError, RefusedError, UsageError, XmanError
 from xman.result import Result
 from xmand import formats
-from xmand.call import Call
+from xmand.verbs.call import Call
 from xmand.verbs.life import remember_who
-from xmand.virt import definition, description, kvm, secrets
+from xmand.virt import definition, description, kvm
 from xmand.virt.definition import Former
 from xmand.virt.description import Description
 from xmand.virt.domain import Domain, create_transient, find
@@ -36,7 +36,7 @@ def create(call: Call) -> Result:
     paused = call.parsed.flag("paused")
     with _wanted(call) as wanted:
         if call.parsed.flag("dry-run"):
-            shown, left_out = secrets.left_out(wanted.description.xml)
+            shown, left_out = description.left_out(wanted.description.xml)
             with_host = ("It is to be started with its host.",) if wanted.autostart else ()
             notes = (*wanted.notes, *with_host, *left_out)
             return Result({"name": wanted.name, "xml": shown}, domain=wanted.name, notes=notes)

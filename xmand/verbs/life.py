@@ -4,12 +4,14 @@ import contextlib
 import time
 from dataclasses import replace
 
-from xman.errors import RefusedError, WaitTimeoutError, XmanError
+from xman.errors import RefusedError, UsageError, WaitTimeoutError, XmanError
 from xman.result import Result
-from xmand import waiting
-from xmand.call import Call
-from xmand.virt import metadata
+from xmand.batch.marks import restore
+from xmand.events import waiting
+from xmand.verbs.call import Call
+from xmand.virt import lifecycle, metadata
 from xmand.virt.domain import PAUSED, Domain
+from xmand.virt.driver import LONG
 
 
 def destroy(call: Call) -> Result:
@@ -115,3 +117,72 @@ def already(domain: Domain, what: str) -> Result:
 def _require_not_paused(domain: Domain) -> None:
     if domain.state()[0] == PAUSED:
         raise RefusedError(f"Domain '{domain.name}' is paused, so its guest would not hear; unpause it first.")
+
+
+def start(call: Call) -> Result:
+    """Start what is defined; a suspended domain goes on where it was, as with resume."""
+    with call.changing() as domain:
+        if domain.active():
+            return already(domain, domain.state()[0])
+        return _started(call, domain)
+
+
+def resume(call: Call) -> Result:
+    """Go on with what was suspended. A paused domain is in memory, and has its own verb."""
+    with call.changing() as domain:
+        if domain.active():
+            if domain.state()[0] == PAUSED:
+                raise RefusedError(f"Domain '{domain.name}' is paused, not suspended; use unpause.")
+            return already(domain, "running")
+        lifecycle.require_suspended(domain)
+        return _started(call, domain)
+
+
+def suspend(call: Call) -> Result:
+    """Save the memory to disk and stop."""
+    with call.changing(LONG) as domain:
+        if not domain.active():
+            if lifecycle.suspended(domain):
+                return already(domain, "suspended")
+            raise RefusedError(f"Domain '{domain.name}' is not started.")
+        if not domain.persistent():
+            raise RefusedError(f"Domain '{domain.name}' is transient: nobody would know it when it is to go on.")
+        lifecycle.suspend(domain, call.host.settings.limits.patience, call.progress)
+        return Result(changed=True, domain=domain.name)
+
+
+def delete(call: Call) -> Result:
+    """Forget one that is off: libvirt itself would turn a running one into a transient one."""
+    with call.changing() as domain:
+        if domain.active():
+            raise RefusedError(f"Domain '{domain.name}' is not halted; shut it down first.")
+        lifecycle.delete(domain)
+        return Result(changed=True, domain=domain.name)
+
+
+def autostart(call: Call) -> Result:
+    """Whether it is started with its host."""
+    word = call.parsed.text("on|off")
+    if word not in ("on", "off"):
+        raise UsageError(f"'{word}' is neither on nor off.")
+    wanted = word == "on"
+    with call.changing() as domain:
+        if lifecycle.autostart(domain) == wanted:
+            return already(domain, "started with its host" if wanted else "not started with its host")
+        lifecycle.set_autostart(domain, wanted)
+        return Result({"autostart": wanted}, changed=True, domain=domain.name)
+
+
+def _started(call: Call, domain: Domain) -> Result:
+    call.host.batch.maintenance.refuse()
+    was_suspended = lifecycle.suspended(domain)
+    start_it = restore if was_suspended else Domain.start
+    paused = call.parsed.flag("paused")
+    start_it(domain, paused=paused)
+    data = {"id": domain.identifier(), "restored": was_suspended}
+    notes: tuple[str, ...] = ()
+    if paused:
+        notes = remember_who(call, domain)
+    elif was_suspended:
+        notes = (f"Domain '{domain.name}' goes on where it was suspended.",)
+    return Result(data, changed=True, domain=domain.name, notes=notes)

@@ -6,13 +6,13 @@ from ClusterShell.NodeSet import NodeSet, NodeSetParseError
 
 from xman.errors import RefusedError, UnsupportedError, UsageError
 from xman.result import Result
-from xmand import xl
 from xmand.batch.observe import current
-from xmand.call import Call
+from xmand.system import xl
+from xmand.verbs.call import Call
 from xmand.virt import metadata, migration
 from xmand.virt.domain import Domain, find
+from xmand.virt.domain_jobs import abort_job
 from xmand.virt.driver import LONG
-from xmand.virt.jobs import abort_job
 
 # A plain name or address. HOST becomes a part of libvirt's URI, which can name programs to run (`?command=`): nothing
 # that could end the host's part may pass.

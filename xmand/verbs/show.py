@@ -3,18 +3,22 @@ as well."""
 
 import contextlib
 import socket
+import time
 from typing import Any
 
 import xman
 from xman import times, verbs
-from xman.errors import NoSuchDomainError, RefusedError, UsageError, XmanError
+from xman.errors import DeniedError, NoSuchDomainError, RefusedError, UsageError, WaitTimeoutError, XmanError
 from xman.result import Result
-from xmand import xl
-from xmand.call import Call
-from xmand.virt import host
+from xmand.system import xl
+from xmand.verbs.call import Call
+from xmand.virt import host, runs
 from xmand.virt.domain import find
 from xmand.virt.driver import XEN, Connection
+from xmand.virt.events import Event
+from xmand.virt.host import host_stats
 from xmand.virt.listing import details, list_domains, list_one, power_state, suspended
+from xmand.virt.stats import domain_stats
 
 
 def list(call: Call) -> Result:
@@ -85,3 +89,129 @@ def dmesg(call: Call) -> Result:
         source = f"xmand message ring on {socket.gethostname()} (driver {hypervisor})"
         lines = call.host.ring.lines(clear)
     return Result({"source": source, "lines": lines}, changed=clear)
+
+
+def stats(call: Call) -> Result:
+    """What all domains use, sorted by name, or those named, in the order given; with `--host`, the host instead."""
+    words = call.parsed.words("DOMAIN")
+    if call.parsed.flag("host"):
+        if words:
+            raise UsageError("--host is about the host as a whole; name no domain with it.")
+        if call.access.restricted:
+            raise DeniedError("You may look at your own domains only, not at the host.")
+        return Result({"host": host_stats(call.reader)})
+    connection = call.reader
+    if not words:
+        shown = [domain for domain in domain_stats(connection) if call.shown(domain["uuid"])]
+        return Result({"domains": [domain | _run(connection, domain) for domain in shown]})
+    asked = {domain.uuid: domain for domain in (find(connection, word) for word in words)}
+    found = {figures["uuid"]: figures for figures in domain_stats(connection, [d.raw for d in asked.values()])}
+    for uuid, domain in asked.items():
+        if uuid not in found:  # gone while it was measured
+            raise NoSuchDomainError(domain.name)
+    return Result({"domains": [found[uuid] | _run(connection, found[uuid]) for uuid in asked]})
+
+
+def _run(connection: Connection, domain: dict[str, Any]) -> dict[str, Any]:
+    """Return since when it runs, where that is known."""
+    run: dict[str, Any] = {}
+    if domain["id"] is not None:
+        with contextlib.suppress(NoSuchDomainError):
+            run = runs.facts(find(connection, domain["uuid"]).raw)
+    return {key: run[key] for key in ("started", "uptime_seconds") if key in run}
+
+
+# Events come sooner, but are lost over a restart of libvirtd; these are two small calls.
+_POLL_SECONDS = 0.5
+
+
+def wait(call: Call) -> Result:
+    """Return when the domain is in the state asked for.
+
+    Raises WaitTimeoutError; NoSuchDomainError also where it vanishes while another state is waited for.
+    """
+    wanted = str(call.parsed.options.get("for", ""))
+    if wanted not in verbs.WAIT_STATES:
+        raise UsageError(f"wait needs --for with one of {', '.join(verbs.WAIT_STATES)}.")
+    began = time.monotonic()
+    name = uuid = call.parsed.text("DOMAIN")
+    try:
+        domain = call.domain()
+        # What is waited for is this domain, not the next one of its name.
+        name, uuid = domain.name, domain.uuid
+    except NoSuchDomainError:
+        # What was never there is not off: the name is likely to be a slip.
+        if wanted != verbs.GONE:
+            raise
+    with call.host.events.subscribe() as subscription:
+        while not _holds(wanted, state := _state(call.reader, uuid)):
+            if state == verbs.GONE:
+                raise NoSuchDomainError(name)
+            now = time.monotonic()
+            if now >= call.deadline:
+                raise WaitTimeoutError(f"Domain '{name}' is still {state} after {now - began:.1f} s, not {wanted}.")
+            # Any event is a reason to look again.
+            subscription.take(min(_POLL_SECONDS, call.deadline - now))
+    result = {"name": name, "state": state, "seconds": round(time.monotonic() - began, 1)}
+    return Result(result, domain=name)
+
+
+def _state(connection: Connection, uuid: str) -> str:
+    """Return the word for its state, GONE where there is no such domain."""
+    try:
+        return find(connection, uuid).state()[0]
+    except NoSuchDomainError:
+        return verbs.GONE
+
+
+def _holds(wanted: str, state: str) -> bool:
+    if wanted == verbs.OFF:
+        return state in ("shutoff", verbs.GONE)  # a transient one is forgotten when it stops
+    # A guest of Xen's that waits for something to do is blocked, and runs.
+    return state == wanted or (wanted == "running" and state == "blocked")
+
+
+# How soon a follower that is to end does.
+_LOOK_SECONDS = 1.0
+
+
+def events(call: Call) -> Result:
+    """Return what is remembered, oldest first; with `--follow`, hand over each event as it comes, until `-t`."""
+    wanted = _Wanted(call)
+    if not call.parsed.follows:
+        return Result({"events": [_facts(event) for event in call.host.events.recent() if wanted.has(event)]})
+    with call.host.events.subscribe() as subscription:
+        while (left := call.deadline - time.monotonic()) > 0:
+            call.emit(None)
+            for event in subscription.take(min(_LOOK_SECONDS, left)):
+                if wanted.has(event):
+                    call.emit(Result({"events": [_facts(event)]}, domain=event.domain or None))
+    return Result()
+
+
+class _Wanted:
+    """Which events were asked for."""
+
+    def __init__(self, call: Call) -> None:
+        """Look up the domains. Raises NoSuchDomainError, but for one of which something is remembered."""
+        remembered = {event.domain for event in call.host.events.recent()}
+        self._uuids: set[str] = set()
+        self._names: set[str] = set()
+        words = call.parsed.words("DOMAIN")
+        for word in words:
+            try:
+                self._uuids.add(find(call.reader, word).uuid)
+            except NoSuchDomainError:
+                if word not in remembered:
+                    raise
+                self._names.add(word)
+        self._all = not words
+
+    def has(self, event: Event) -> bool:
+        """Whether it is one of them; what is about libvirt itself always is."""
+        return self._all or not event.uuid or event.uuid in self._uuids or event.domain in self._names
+
+
+def _facts(event: Event) -> dict[str, str]:
+    facts = {"at": times.utc(event.at), "event": event.name, "detail": event.detail}
+    return facts | ({"domain": event.domain, "uuid": event.uuid} if event.uuid else {})

@@ -3,8 +3,8 @@
 from xman.errors import RefusedError
 from xman.result import Result
 from xman.values import MIB
-from xmand.call import Call
-from xmand.virt import managed, size
+from xmand.verbs.call import Call
+from xmand.virt import lifecycle, size
 from xmand.virt.domain import Domain
 
 # A Linux guest of 192 MiB was seen to panic at 65. libvirt would take a single KiB.
@@ -57,7 +57,7 @@ def vcpu_set(call: Call) -> Result:
 
 def _not_yet(domain: Domain) -> tuple[str, ...]:
     """Return what is to be said of a suspended domain: libvirt restores it as it was saved."""
-    if domain.active() or not managed.suspended(domain):
+    if domain.active() or not lifecycle.suspended(domain):
         return ()
     return (f"Domain '{domain.name}' is suspended; it goes on as it was, and has this from its next start on.",)
 

@@ -2,7 +2,7 @@
 
 from xman.errors import HypervisorError, RefusedError, UnknownOutcomeError, XmanError, of_outcome
 from xman.metadata import Metadata
-from xmand.virt import managed, metadata
+from xmand.virt import lifecycle, metadata
 from xmand.virt.description import Description
 from xmand.virt.domain import Domain, define
 from xmand.virt.driver import Connection, api, changing, code_of, reading
@@ -18,7 +18,7 @@ class Former:
         self._connection = connection
         self.name = domain.name
         self.uuid = domain.uuid
-        self.autostart = managed.autostart(domain)
+        self.autostart = lifecycle.autostart(domain)
         self.metadata: Metadata = metadata.read(domain)
         self._xml = _kept(domain)
 
@@ -27,8 +27,8 @@ class Former:
         with changing(self._connection, self.name):
             # Not validated anew: libvirt's schema may have become stricter since.
             domain = Domain(self._connection.defineXMLFlags(self._xml, 0))
-        if managed.autostart(domain) != self.autostart:
-            managed.set_autostart(domain, self.autostart)
+        if lifecycle.autostart(domain) != self.autostart:
+            lifecycle.set_autostart(domain, self.autostart)
         if _kept(domain) != self._xml:
             raise HypervisorError(f"the description of '{self.name}' is not quite what it was.")
 
@@ -40,7 +40,7 @@ def former(connection: Connection, domain: Domain) -> Former:
     """
     if domain.active():
         raise RefusedError(f"Domain '{domain.name}' already exists (running).")
-    if managed.suspended(domain):
+    if lifecycle.suspended(domain):
         raise RefusedError(f"Domain '{domain.name}' already exists and is suspended; resume it, or delete it first.")
     if _snapshots(domain):
         raise RefusedError(f"Domain '{domain.name}' already exists and has snapshots; delete these first.")
@@ -56,8 +56,8 @@ def defined(connection: Connection, wanted: Description, before: Former | None, 
     try:
         if before is not None and before.metadata != Metadata():
             metadata.update(domain, lambda _none: before.metadata)
-        if (autostart or (before is not None and before.autostart)) and not managed.autostart(domain):
-            managed.set_autostart(domain, True)
+        if (autostart or (before is not None and before.autostart)) and not lifecycle.autostart(domain):
+            lifecycle.set_autostart(domain, True)
     except XmanError as error:
         raise undone(domain, before, error) from error
     return domain
@@ -73,7 +73,7 @@ def undone(domain: Domain, before: Former | None, error: XmanError) -> XmanError
         if before is not None:
             before.put_back()
         else:
-            managed.delete(domain)
+            lifecycle.delete(domain)
     except XmanError as second:
         return of_outcome(error.outcome, f"{error}; '{domain.name}' stays as it was defined last: {second}")
     return error

@@ -5,7 +5,6 @@ from lxml import etree
 from xman import values
 from xman.errors import UsageError
 from xman.metadata import NAMESPACE
-from xmand.virt import xml
 
 _DECLARED_ENCODINGS = (None, "UTF-8", "UTF8", "US-ASCII", "ASCII")
 # libxml2's xmlParserErrors (libxml/xmlerror.h).
@@ -32,7 +31,7 @@ def parse(text: str) -> Description:
     about another domain, whose description this was.
     """
     try:
-        root = xml.parse(text)
+        root = read_xml(text)
     except etree.XMLSyntaxError as error:
         raise UsageError(f"The description is not well-formed XML: {_why(error)}.") from error
     tree = root.getroottree()
@@ -66,7 +65,7 @@ def _why(error: etree.XMLSyntaxError) -> str:
 
 def with_uuid(wanted: Description, uuid: str) -> Description:
     """Return the same description for the domain with this UUID."""
-    root = xml.parse(wanted.xml)
+    root = read_xml(wanted.xml)
     element = root.find("uuid")
     if element is None:
         element = etree.Element("uuid")
@@ -79,3 +78,35 @@ def with_uuid(wanted: Description, uuid: str) -> Description:
 def _text(root: etree._Element, name: str) -> str:
     element = root.find(name)
     return "" if element is None else "".join(str(text) for text in element.itertext())
+
+
+def read_xml(text: str) -> etree._Element:
+    """Return the root of a document without comments and processing instructions. Raises etree.XMLSyntaxError."""
+    # One parser per document: libxml2 keeps state in it.
+    parser = etree.XMLParser(
+        resolve_entities=False,
+        no_network=True,
+        load_dtd=False,
+        dtd_validation=False,
+        attribute_defaults=False,
+        huge_tree=False,
+        remove_comments=True,
+        remove_pis=True,
+        recover=False,
+    )
+    # What is not Unicode text is left to libxml2 to refuse.
+    return etree.fromstring(text.encode("utf-8", "surrogatepass"), parser)
+
+
+_NOTE = "A password is not shown."
+
+
+def left_out(xml: str) -> tuple[str, tuple[str, ...]]:
+    """Return a description without its passwords, as libvirt itself shows it, and what is to be said of that."""
+    root = read_xml(xml)
+    holders = [element for element in root.iter("graphics") if "passwd" in element.attrib]
+    if not holders:
+        return xml, ()
+    for element in holders:
+        del element.attrib["passwd"]
+    return etree.tostring(root, encoding="unicode"), (_NOTE,)

@@ -16,8 +16,7 @@ from xman.errors import (
     UsageError,
 )
 from xmand.virt import driver
-from xmand.virt.arriving import is_arriving
-from xmand.virt.driver import Connection, RawDomain, api, changing, lost, reading
+from xmand.virt.driver import Connection, RawDomain, api, changing, code_of, lost, reading
 
 KIB = 1024
 
@@ -236,3 +235,20 @@ def define(connection: Connection, name: str, xml: str) -> Domain:
     """Define the domain `name`; libvirt validates the description by its own schema. Raises UsageError and others."""
     with changing(connection, name):
         return Domain(connection.defineXMLFlags(xml, api.VIR_DOMAIN_DEFINE_VALIDATE))
+
+
+REASON = "arriving by migration"
+_REASONS = (api.VIR_DOMAIN_PAUSED_MIGRATION, api.VIR_DOMAIN_PAUSED_STARTING_UP)
+
+
+def is_arriving(raw: RawDomain) -> bool:
+    """Whether `raw` is one. Raises libvirt's error."""
+    state, reason = raw.state()
+    if state != api.VIR_DOMAIN_PAUSED or reason not in _REASONS:
+        return False
+    try:
+        raw.jobStats()
+    except api.libvirtError as error:
+        # "only available on the source host": the one sign of it. A job on the source has figures.
+        return code_of(error) == int(api.VIR_ERR_OPERATION_UNSUPPORTED)
+    return False

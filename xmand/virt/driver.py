@@ -44,14 +44,29 @@ EVENTS = "events"
 # What getType() calls a host of Xen's.
 XEN = "Xen"
 
-_UNSUPPORTED = {libvirt.VIR_ERR_NO_SUPPORT, libvirt.VIR_ERR_ARGUMENT_UNSUPPORTED, libvirt.VIR_ERR_CONFIG_UNSUPPORTED,
-                libvirt.VIR_ERR_OPERATION_UNSUPPORTED}  # fmt: skip
+_UNSUPPORTED = {
+    libvirt.VIR_ERR_NO_SUPPORT,
+    libvirt.VIR_ERR_ARGUMENT_UNSUPPORTED,
+    libvirt.VIR_ERR_CONFIG_UNSUPPORTED,
+    libvirt.VIR_ERR_OPERATION_UNSUPPORTED,
+}
 _ABSENT = {libvirt.VIR_ERR_NO_DOMAIN, libvirt.VIR_ERR_NO_DOMAIN_METADATA}
-_BAD_DESCRIPTION = {libvirt.VIR_ERR_XML_ERROR, libvirt.VIR_ERR_XML_DETAIL, libvirt.VIR_ERR_NO_NAME,
-                    libvirt.VIR_ERR_OS_TYPE, libvirt.VIR_ERR_NO_OS, libvirt.VIR_ERR_XML_INVALID_SCHEMA}  # fmt: skip
-_REFUSED = {libvirt.VIR_ERR_OPERATION_INVALID, libvirt.VIR_ERR_OPERATION_DENIED, libvirt.VIR_ERR_DOM_EXIST,
-            libvirt.VIR_ERR_OPERATION_TIMEOUT, libvirt.VIR_ERR_RESOURCE_BUSY,
-            libvirt.VIR_ERR_HOOK_SCRIPT_FAILED}  # fmt: skip
+_BAD_DESCRIPTION = {
+    libvirt.VIR_ERR_XML_ERROR,
+    libvirt.VIR_ERR_XML_DETAIL,
+    libvirt.VIR_ERR_NO_NAME,
+    libvirt.VIR_ERR_OS_TYPE,
+    libvirt.VIR_ERR_NO_OS,
+    libvirt.VIR_ERR_XML_INVALID_SCHEMA,
+}
+_REFUSED = {
+    libvirt.VIR_ERR_OPERATION_INVALID,
+    libvirt.VIR_ERR_OPERATION_DENIED,
+    libvirt.VIR_ERR_DOM_EXIST,
+    libvirt.VIR_ERR_OPERATION_TIMEOUT,
+    libvirt.VIR_ERR_RESOURCE_BUSY,
+    libvirt.VIR_ERR_HOOK_SCRIPT_FAILED,
+}
 
 # How often the same error stands in the message buffer.
 _SAME_ERROR_SECONDS = 600.0

@@ -32,13 +32,26 @@ class Event:
 
 # virDomainEventType, in its order.
 LIFE_CYCLE = (
-    "defined", "undefined", "started", "suspended", "resumed", "stopped", "shutdown", "pmsuspended", "crashed",
-)  # fmt: skip
+    "defined",
+    "undefined",
+    "started",
+    "suspended",
+    "resumed",
+    "stopped",
+    "shutdown",
+    "pmsuspended",
+    "crashed",
+)
 # The state of a domain after an event of its life (the words of `domain.STATES`); the others change nothing of it.
 STATE_AFTER = {
-    "started": "running", "resumed": "running", "suspended": "paused", "stopped": "shutoff", "shutdown": "shutdown",
-    "pmsuspended": "pmsuspended", "crashed": "crashed",
-}  # fmt: skip
+    "started": "running",
+    "resumed": "running",
+    "suspended": "paused",
+    "stopped": "shutoff",
+    "shutdown": "shutdown",
+    "pmsuspended": "pmsuspended",
+    "crashed": "crashed",
+}
 STARTED, STOPPED, REBOOTED = "started", "stopped", "rebooted"
 # Not libvirt's: about the connection to it.
 LOST, BACK = "libvirt-lost", "libvirt-back"

@@ -6,8 +6,7 @@ from typing import Any
 
 from xman.errors import NoSuchDomainError
 from xmand.virt import runs, sharing
-from xmand.virt.arriving import REASON, is_arriving
-from xmand.virt.domain import KIB, STATES
+from xmand.virt.domain import KIB, REASON, STATES, is_arriving
 from xmand.virt.driver import Connection, RawDomain, api, code_of, constants, reading, translate
 
 NANOSECOND = 1e-9
@@ -30,9 +29,7 @@ _POWER_STATES = {
 }
 
 
-def list_domains(
-    connection: Connection, others: Callable[[], list[Connection]] = list
-) -> list[dict[str, Any]]:  # fmt: skip
+def list_domains(connection: Connection, others: Callable[[], list[Connection]] = list) -> list[dict[str, Any]]:
     """Return every domain, running or not, sorted by name, as `result.domains[]` has them.
 
     One bulk call gives names, UUIDs, ids and states, whatever their number. QEMU's also gives memory, CPUs and time;

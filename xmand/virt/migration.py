@@ -9,8 +9,8 @@ from xman.errors import HypervisorError, NoSuchDomainError, RefusedError, Unknow
 from xmand.settings import Patience
 from xmand.virt import driver
 from xmand.virt.domain import STATES, Domain
+from xmand.virt.domain_jobs import run_job
 from xmand.virt.driver import Connection, api
-from xmand.virt.jobs import run_job
 
 # How libvirt on the other host is reached, by this host's driver; the connection is authenticated by libvirt itself
 # (auth_tcp = "sasl" with Kerberos) and sealed.

@@ -41,9 +41,8 @@ def each(
     shares = [range(first, len(raws), len(connections) + 1) for first in range(len(connections) + 1)]
     # Daemons: what a hung libvirtd holds must not keep xmand from ending.
     threads = [
-        threading.Thread(target=take, args=pair, daemon=True)
-        for pair in zip(shares[1:], connections, strict=True)
-    ]  # fmt: skip
+        threading.Thread(target=take, args=pair, daemon=True) for pair in zip(shares[1:], connections, strict=True)
+    ]
     for thread in threads:
         thread.start()
     take(shares[0], None)

@@ -23,8 +23,11 @@ _Facts = dict[str, Any]
 # Our names for the counters of the bulk call, behind `net.N.` and `block.N.`.
 _NET = {"rx_octets": "rx.bytes", "rx_packets": "rx.pkts", "tx_octets": "tx.bytes", "tx_packets": "tx.pkts"}
 _DISK_IO = {
-    "read_octets": "rd.bytes", "read_requests": "rd.reqs", "write_octets": "wr.bytes", "write_requests": "wr.reqs",
-}  # fmt: skip
+    "read_octets": "rd.bytes",
+    "read_requests": "rd.reqs",
+    "write_octets": "wr.bytes",
+    "write_requests": "wr.reqs",
+}
 _DISK = {"path": "path", "capacity": "capacity", "allocation": "allocation", **_DISK_IO}
 _SOURCES = (
     ("lease", api.VIR_DOMAIN_INTERFACE_ADDRESSES_SRC_LEASE),
@@ -163,8 +166,11 @@ def _interfaces(raw: RawDomain, devices: Any) -> list[_Facts]:
         with contextlib.suppress(api.libvirtError):
             rx_octets, rx_packets, _errors, _dropped, tx_octets, tx_packets = raw.interfaceStats(name)[:6]
             counters = _known(
-                rx_octets=rx_octets, rx_packets=rx_packets, tx_octets=tx_octets, tx_packets=tx_packets,
-            )  # fmt: skip
+                rx_octets=rx_octets,
+                rx_packets=rx_packets,
+                tx_octets=tx_octets,
+                tx_packets=tx_packets,
+            )
         found.append({"name": name} | counters)
     return found
 

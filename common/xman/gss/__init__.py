@@ -87,9 +87,7 @@ class GssError(Exception):
     why; `received` the peer's own token with which a step failed. The text is the mechanism's own words.
     """
 
-    def __init__(
-        self, reason: str, detail: str, token: bytes | None = None, received: bytes | None = None
-    ) -> None:  # fmt: skip
+    def __init__(self, reason: str, detail: str, token: bytes | None = None, received: bytes | None = None) -> None:
         super().__init__(detail)
         self.reason = reason
         self.token = token

@@ -5,8 +5,8 @@ there; its functions raise LookupError where there is nothing to be found.
 Sources: MIT krb5's krb5.h; RFC 4120 sections 5.9.1 (KRB-ERROR) and 5.3; RFC 4121 section 4.1.
 """
 
-from xman.gss import mit as c
-from xman.gss.mit import byref
+from xman.gss import mit_library as c
+from xman.gss.mit_library import byref
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

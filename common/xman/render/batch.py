@@ -35,10 +35,16 @@ def jobs(data: dict[str, Any]) -> str:
         lines.append(
             _JOB
             % (
-                job["domain"], job["id"], job["owner"] or "-", job.get("cpus", "-"), preemptible,
-                _time(job.get("start")), job["preempted"], job["state"],
+                job["domain"],
+                job["id"],
+                job["owner"] or "-",
+                job.get("cpus", "-"),
+                preemptible,
+                _time(job.get("start")),
+                job["preempted"],
+                job["state"],
             )
-        )  # fmt: skip
+        )
     return "".join(f"{line}\n" for line in lines)
 
 

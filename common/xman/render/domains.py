@@ -25,12 +25,25 @@ _LETTERS = {
 
 # Keys of a domain in `list --long`, in the order shown: (key, label).
 _LONG = (
-    ("name", "name"), ("id", "domid"), ("uuid", "uuid"), ("state", "state"), ("reason", "reason"),
-    ("paused_by", "paused_by"), ("disk_errors", "disk_errors"), ("since", "since"), ("started", "started"),
-    ("uptime_seconds", "uptime"), ("memory", "memory"), ("max_memory", "maxmem"), ("vcpus", "vcpus"),
-    ("max_vcpus", "max_vcpus"), ("cpu_seconds", "cpu_time"), ("persistent", "persistent"), ("autostart", "autostart"),
+    ("name", "name"),
+    ("id", "domid"),
+    ("uuid", "uuid"),
+    ("state", "state"),
+    ("reason", "reason"),
+    ("paused_by", "paused_by"),
+    ("disk_errors", "disk_errors"),
+    ("since", "since"),
+    ("started", "started"),
+    ("uptime_seconds", "uptime"),
+    ("memory", "memory"),
+    ("max_memory", "maxmem"),
+    ("vcpus", "vcpus"),
+    ("max_vcpus", "max_vcpus"),
+    ("cpu_seconds", "cpu_time"),
+    ("persistent", "persistent"),
+    ("autostart", "autostart"),
     ("host", "host"),
-)  # fmt: skip
+)
 
 
 def listing(data: dict[str, Any]) -> str:

@@ -7,12 +7,40 @@ from xman.values import MIB
 
 # `xm info` in xm's order, then our own; a field that the hypervisor does not know is left out, never invented.
 INFO_FIELDS = (
-    "host", "release", "version", "machine", "nr_cpus", "nr_nodes", "cores_per_socket", "threads_per_core", "cpu_mhz",
-    "hw_caps", "virt_caps", "total_memory", "free_memory", "node_to_cpu", "xen_major", "xen_minor", "xen_extra",
-    "xen_caps", "xen_scheduler", "xen_pagesize", "platform_params", "xen_changeset", "xen_commandline", "cc_compiler",
-    "cc_compile_by", "cc_compile_domain", "cc_compile_date", "xend_config_format", "hypervisor", "hypervisor_version",
-    "libvirt_version", "uri", "xmand_version",
-)  # fmt: skip
+    "host",
+    "release",
+    "version",
+    "machine",
+    "nr_cpus",
+    "nr_nodes",
+    "cores_per_socket",
+    "threads_per_core",
+    "cpu_mhz",
+    "hw_caps",
+    "virt_caps",
+    "total_memory",
+    "free_memory",
+    "node_to_cpu",
+    "xen_major",
+    "xen_minor",
+    "xen_extra",
+    "xen_caps",
+    "xen_scheduler",
+    "xen_pagesize",
+    "platform_params",
+    "xen_changeset",
+    "xen_commandline",
+    "cc_compiler",
+    "cc_compile_by",
+    "cc_compile_domain",
+    "cc_compile_date",
+    "xend_config_format",
+    "hypervisor",
+    "hypervisor_version",
+    "libvirt_version",
+    "uri",
+    "xmand_version",
+)
 _IN_MIB = ("total_memory", "free_memory")
 
 

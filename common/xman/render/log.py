@@ -25,6 +25,11 @@ def _line(row: tuple[str, ...], widths: list[int]) -> str:
 def _row(entry: dict[str, Any]) -> tuple[str, ...]:
     outcome = entry["class"] + ("*" if entry.get("recovered") else "")
     return (
-        times.local(entry["at"]), entry["principal"], entry["verb"], entry["domain"] or "-", outcome,
-        str(entry.get("ms", "-")), entry.get("reason", ""),
-    )  # fmt: skip
+        times.local(entry["at"]),
+        entry["principal"],
+        entry["verb"],
+        entry["domain"] or "-",
+        outcome,
+        str(entry.get("ms", "-")),
+        entry.get("reason", ""),
+    )

@@ -7,15 +7,28 @@ from xman.values import MIB
 
 # (key, label), in the order shown; labels are those of `list --long` and `info` where these have them.
 _DOMAIN = (
-    ("name", "name"), ("id", "domid"), ("uuid", "uuid"), ("state", "state"),
-    ("started", "started"), ("uptime_seconds", "uptime"), ("cpu_seconds", "cpu_time"),
-    ("cpu_percent", "cpu_percent"), ("vcpus", "vcpus"), ("memory", "memory"), ("max_memory", "maxmem"),
-    ("memory_rss", "memory_rss"), ("memory_unused", "memory_unused"),
-)  # fmt: skip
+    ("name", "name"),
+    ("id", "domid"),
+    ("uuid", "uuid"),
+    ("state", "state"),
+    ("started", "started"),
+    ("uptime_seconds", "uptime"),
+    ("cpu_seconds", "cpu_time"),
+    ("cpu_percent", "cpu_percent"),
+    ("vcpus", "vcpus"),
+    ("memory", "memory"),
+    ("max_memory", "maxmem"),
+    ("memory_rss", "memory_rss"),
+    ("memory_unused", "memory_unused"),
+)
 _HOST = (
-    ("name", "host"), ("nr_cpus", "nr_cpus"), ("cpu_percent", "cpu_percent"), ("load", "load"),
-    ("total_memory", "total_memory"), ("free_memory", "free_memory"),
-)  # fmt: skip
+    ("name", "host"),
+    ("nr_cpus", "nr_cpus"),
+    ("cpu_percent", "cpu_percent"),
+    ("load", "load"),
+    ("total_memory", "total_memory"),
+    ("free_memory", "free_memory"),
+)
 _IN_MIB = ("memory", "max_memory", "memory_rss", "memory_unused", "total_memory", "free_memory")
 
 

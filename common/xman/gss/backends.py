@@ -1,0 +1,53 @@
+"""Which backend rxm uses: MIT's library itself where that is there, else python-gssapi."""
+
+from xman import lowlevel
+from xman.gss import OTHER, GssError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    from xman.gss import Context
+
+    class Initiator(Protocol):
+        """An identity to act as."""
+
+        def context(self, service: str, host: str) -> Context:
+            """Return a fresh context towards `service@host` (the principal `service/FQDN` in the host's realm)."""
+
+        def copy_to(self, cache: str) -> None:
+            """Put this identity's tickets into another cache, over what was there. Raises GssError."""
+
+
+# For the tests, and for whoever wants to rule one of them out.
+VARIABLE = "RXM_GSS"
+DIRECT, PYTHON_GSSAPI = "direct", "python-gssapi"
+# Where the tickets go that a client keytab gives: they are of use to this process only.
+_OWN_CACHE = "MEMORY:xman"
+
+
+def initiator(client_keytab: str = "", principal: str = "", cache: str = "") -> "Initiator":
+    """Return the identity to act as.
+
+    Without arguments it is the default one of the environment (the ticket cache, then `KRB5_CLIENT_KTNAME`).
+    `client_keytab` is a file for programs, whose tickets stay in memory; `principal` chooses among identities; `cache`
+    is a ticket cache instead of the default one. Raises GssError where there is no such identity, or no backend.
+    """
+    cache = cache or (_OWN_CACHE if client_keytab else "")
+    chosen = lowlevel.environment(VARIABLE)
+    if chosen in ("", DIRECT):
+        try:
+            from xman.gss import mit_backend
+
+            return mit_backend.Initiator(client_keytab, principal, cache)
+        except (ImportError, AttributeError, OSError) as error:
+            if chosen:
+                raise GssError(OTHER, f"MIT's library cannot be called directly: {error}") from error
+    elif chosen != PYTHON_GSSAPI:
+        raise GssError(OTHER, f"{VARIABLE} is neither {DIRECT} nor {PYTHON_GSSAPI}")
+    lowlevel.installed_packages()
+    try:
+        from xman.gss import python_gssapi_backend
+    except ImportError as error:
+        raise GssError(OTHER, f"neither MIT's libgssapi_krb5.so.2 nor python-gssapi is installed: {error}") from error
+    return python_gssapi_backend.Initiator(client_keytab, principal, cache)

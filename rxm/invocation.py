@@ -1,0 +1,215 @@
+"""Asking hosts: one connection each (several where commands wait for guests), deadlines, hosts side by side."""
+
+from rxm.options import Options
+from rxm.output import Output
+from rxm.remote.command import Reply, new_rid, wire_words
+from rxm.remote.connection import Connection, initiator
+from rxm.remote.deadline import Deadline
+from rxm.settings import Settings
+from rxm.targets import Task
+from xman import outcome, verbs
+from xman.arguments import Parsed
+from xman.errors import UnreachableError, XmanError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import Any, TypeVar
+
+    from xman.gss.backends import Initiator
+
+    _Item = TypeVar("_Item")
+    _Done = TypeVar("_Done")
+
+# A verb without a deadline of its own (migrate) is given up when its host has said nothing for so long: more than the
+# minute after which xmand itself gives up a migration that stands still, and than two signs of life to a follower.
+_SILENCE_SECONDS = 90.0
+# Commands that wait for guests are sent to one host side by side, over as many connections: what one of them takes, the
+# others need not wait for. Half of what a host grants one caller.
+_LANES = 16
+# Up to here the user's own ticket cache does, and the tickets that are fetched stay there for the next command.
+_FEW_HOSTS = 8
+
+
+class Invocation:
+    """How one invocation reaches its hosts. Raises CredentialsError where the user has no identity."""
+
+    def __init__(self, options: Options, settings: Settings, parsed: Parsed, hosts: list[str]) -> None:
+        self.options = options
+        self.parsed = parsed
+        self.hosts = hosts
+        self.deadline = Deadline(_seconds(options, parsed))
+        self._settings = settings
+        own = initiator(settings.client_keytab, settings.principal)
+        self._identity: Callable[[str], Initiator] = lambda _host: own
+        if len(hosts) > _FEW_HOSTS:
+            from rxm.remote.ticket_caches import Identities
+
+            self._identity = Identities(own, settings.principal, hosts).of
+        # Set once; read by every host's thread before it begins another command.
+        self.stopped = False
+        # Called at the first Ctrl-C, instead of giving up.
+        self.interrupted: Callable[[], None] | None = None
+        # What Ctrl-C aborts where the verb is one that goes on without us.
+        self.under_way: set[Task] = set()
+
+    def output(self, several: bool) -> Output:
+        """Return where to show what comes back; `several` hosts are told apart."""
+        options = self.options
+        return Output(json=options.json, quiet=options.quiet, log=options.syslog, several=several)
+
+    def connect(self, host: str, deadline: Deadline | None = None) -> Connection:
+        """Connect within `deadline`, the command's own where none is given. Raises XmanError."""
+        port = self.options.port or self._settings.port
+        service = self.options.service or self._settings.service
+        deadline = deadline or self.deadline
+        # A host that is alone may take as long as the command does.
+        connecting = deadline.within(self._settings.connect_seconds) if len(self.hosts) > 1 else deadline
+        return Connection(host, port, service, self._identity(host), connecting)
+
+    def send(
+        self,
+        connection: Connection,
+        task: Task,
+        *,
+        as_json: bool,
+        progress: "Callable[[bytes], bool]",
+        parts: "Callable[[bytes], None] | None" = None,
+    ) -> Reply:
+        """Send the user's command for one target; return the whole reply. Raises XmanError."""
+        parsed, verb = self.parsed, self.parsed.verb
+        if verb.name == "migrate":
+            from rxm.strategies import migrate
+
+            parsed = migrate.to_send(self, connection, task)
+        endless = self.deadline.seconds is None
+        words = wire_words(
+            parsed,
+            json=as_json,
+            domains=task.domains,
+            rid=new_rid() if verb.changes and "rid" not in self.parsed.options else "",
+            reason=self.options.reason,
+            timeout=self._remaining() if self.options.timeout else None,
+        )
+        return connection.run(
+            words,
+            self.deadline,
+            changes=verb.changes,
+            patience=_SILENCE_SECONDS if endless else None,
+            progress=progress,
+            interrupted=(lambda: self._abort(task)) if verb.name == "migrate" else self.interrupted,
+            parts=parts,
+        )
+
+    def structured(
+        self, connection: Connection, task: Task, progress: "Callable[[bytes], bool]" = lambda _data: False
+    ) -> "dict[str, Any]":
+        """Return the host's JSON object, or one that says what came instead. Raises XmanError."""
+        from rxm.output import envelope
+
+        reply = self.send(connection, task, as_json=True, progress=progress)
+        return envelope.of_reply(reply, self.parsed.verb.name, task.target, connection.principal)
+
+    def each_host(
+        self,
+        tasks: list[Task],
+        output: Output,
+        one: "Callable[[Connection, Task], int]",
+        failed: "Callable[[Task, XmanError], None] | None" = None,
+    ) -> list[int]:
+        """Do each host's jobs over one connection, hosts side by side; return the codes.
+
+        Where they wait for guests, a host's jobs are shared out among several connections. `failed` is told of a job
+        that could not be asked for, or whose `one` raised, instead of the output.
+        """
+        lanes: dict[tuple[str, int], list[Task]] = {}
+        begun: dict[str, int] = {}
+        most = _LANES if self._waits() else 1
+        for task in tasks:
+            number = begun[task.target.host] = begun.get(task.target.host, -1) + 1
+            lanes.setdefault((task.target.host, number % most), []).append(task)
+        try:
+            if len(lanes) == 1:
+                (((host, _), own),) = lanes.items()
+                return self._host(host, own, output, one, failed)
+            # What is followed never ends.
+            if not self.parsed.follows:
+                output.expect([host for host, _ in lanes])
+            done = self.side_by_side(lanes.items(), lambda lane: self._host(lane[0][0], lane[1], output, one, failed))
+            return [code for codes in done for code in codes]
+        finally:
+            output.close()
+
+    def side_by_side(self, items: "Iterable[_Item]", do: "Callable[[_Item], _Done]") -> "list[_Done]":
+        """Return what `do` makes of each item, so many at a time as the user wants hosts to be."""
+        from rxm import fanout
+
+        interrupted = self._abort_all if self.parsed.verb.name == "migrate" else self.interrupted
+        # A host that is followed takes its turn for good.
+        most = len(self.hosts) if self.parsed.follows else self.options.fanout or self._settings.fanout
+        return fanout.each(items, most, do, interrupted)
+
+    def _waits(self) -> bool:
+        """Whether each command takes as long as a guest likes. One that shall stop at a failure has to wait for it."""
+        waits = self.parsed.waiting_seconds(verbs.WAIT_SECONDS) is not None
+        return waits and self.parsed.verb.takes_domain and not self.options.fail_fast
+
+    def _host(
+        self,
+        host: str,
+        tasks: list[Task],
+        output: Output,
+        one: "Callable[[Connection, Task], int]",
+        failed: "Callable[[Task, XmanError], None] | None",
+    ) -> list[int]:
+        codes: list[int] = []
+        connection: Connection | None = None
+        try:
+            for task in tasks:
+                if self.stopped:
+                    break
+                self.under_way.add(task)
+                try:
+                    connection = connection or self.connect(host)
+                    code = one(connection, task)
+                except XmanError as error:
+                    code = error.outcome
+                    connection = None
+                    if self.stopped and self.parsed.follows:
+                        break
+                    if failed is not None:
+                        failed(task, error)
+                    else:
+                        output.failure(self.parsed.verb.name, task.target, code, str(error))
+                finally:
+                    self.under_way.discard(task)
+                codes.append(code)
+                if code != outcome.OK and self.options.fail_fast:
+                    self.stopped = True
+        finally:
+            if connection is not None:
+                connection.close()
+            output.ended(host)
+        return codes
+
+    def _abort(self, task: Task) -> None:
+        from rxm.strategies import migrate
+
+        migrate.one(self, task)
+
+    def _abort_all(self) -> None:
+        from rxm.strategies import migrate
+
+        migrate.everything(self)
+
+    def _remaining(self) -> float | None:
+        try:
+            return self.deadline.remaining()
+        except TimeoutError:
+            raise UnreachableError("no answer in time.") from None
+
+
+def _seconds(options: Options, parsed: Parsed) -> float | None:
+    if options.timeout is not None or parsed.follows:
+        return options.timeout
+    return parsed.waiting_seconds(verbs.WAIT_SECONDS) or parsed.verb.default_seconds

@@ -1,0 +1,227 @@
+"""What the user, or the program that called rxm, gets to see."""
+
+import sys
+from _thread import allocate_lock
+
+from rxm.remote.command import Reply
+from rxm.targets import Target
+from xman import lowlevel, outcome
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from rxm.output.progress_bar import Bar
+
+
+# Set and not empty: programs that read results (`--json`) get the lines about progress as well, on standard error.
+PROGRESS_VARIABLE = "RXM_PROGRESS"
+# How `xman.progress` ends its lines.
+_FIGURES_END = b" MiB/s\n"
+
+
+class Output:
+    """Prints results as they come; safe to use from several threads.
+
+    On a terminal the last line may be a bar that says how far the commands under way are, or how many hosts have
+    ended; it is gone when another line is written, and at the end.
+    """
+
+    def __init__(self, *, json: bool, quiet: bool, log: bool, several: bool) -> None:
+        self._json = json
+        self._quiet = quiet
+        self._log = log
+        # With several hosts every line for a person says which it is about.
+        self._several = several
+        self._lock = allocate_lock()
+        self._bar: Bar | None = None
+        self._closed = False
+
+    def expect(self, hosts: list[str]) -> None:
+        """Count on a terminal which hosts have ended; one that is named several times has ended so many times."""
+        if len(hosts) < 2 or self._quiet or self._json or not sys.stderr.isatty():
+            return
+        with self._lock:
+            if not self._closed:
+                self._shown().expect(hosts)
+
+    def ended(self, host: str) -> None:
+        """Say that a host has ended, or one of several parts of what it has to do."""
+        if self._bar is not None:
+            with self._lock:
+                if not self._closed:
+                    self._bar.ended(host)
+
+    def text(self, verb: str, target: Target, reply: Reply) -> None:
+        """Pass on what a host wrote."""
+        with self._lock:
+            self._ended(target)
+            if not self._quiet or reply.outcome != outcome.OK:
+                _write(sys.stdout.fileno(), _painted(verb, self._labelled(target, reply.stdout)))
+                _write(sys.stderr.fileno(), self._labelled_message(target, reply.stderr))
+            self._to_syslog(verb, target, reply.outcome, reply.stderr.decode("utf-8", "replace"))
+
+    def reply(self, verb: str, target: Target, reply: Reply, principal: str) -> None:
+        """Print a reply, or the protocol's ERROR in its place."""
+        if reply.error:
+            self.failure(verb, target, reply.outcome, reply.message(principal, verb))
+        else:
+            self.text(verb, target, reply)
+
+    def envelope(self, envelope: "dict[str, Any]", target: Target) -> None:
+        """Print one JSON object, its host named as the user did."""
+        from xman import result
+
+        with self._lock:
+            self._ended(target)
+            if not self._quiet or not envelope["ok"]:
+                _write(sys.stdout.fileno(), f"{result.dumps(envelope | {'host': target.host})}\n".encode())
+            self._to_syslog(envelope["verb"], target, envelope.get("code", outcome.OK), envelope.get("message", ""))
+
+    def done(self, envelope: "dict[str, Any]", target: Target, line: str) -> None:
+        """Print what has become of one target, where the text is our own and not the host's."""
+        if self._json:
+            self.envelope(envelope, target)
+            return
+        with self._lock:
+            self._ended(target)
+            if not self._quiet:
+                _write(sys.stdout.fileno(), self._labelled(target, f"{line}\n".encode()))
+            self._to_syslog(envelope["verb"], target, outcome.OK, line)
+
+    def said(self, envelope: "dict[str, Any]", target: Target) -> None:
+        """Print what a host said in an object, for a person as it would have said it in words."""
+        from xman import render
+
+        if self._json:
+            self.envelope(envelope, target)
+        elif not envelope["ok"]:
+            self.failure(envelope["verb"], target, envelope["code"], envelope["message"])
+        else:
+            notes = "".join([f"{note}\n" for note in envelope.get("notes", ())])
+            reply = Reply()
+            reply.stdout = render.text(envelope["verb"], envelope["result"]).encode()
+            reply.stderr = notes.encode()
+            self.text(envelope["verb"], target, reply)
+
+    def part(self, line: bytes, target: Target) -> None:
+        """Print a line of a reply that comes in parts. Raises ReaderGoneError where nobody reads it."""
+        failed = False
+        if self._json:
+            from rxm.output import envelope
+
+            line, failed = envelope.renamed(line, target)
+        if self._quiet and not failed:
+            return
+        with self._lock:
+            data = line + b"\n"
+            if not _write(sys.stdout.fileno(), data if self._json else self._labelled(target, data)):
+                from rxm.remote.lines import ReaderGoneError
+
+                raise ReaderGoneError
+
+    def failure(self, verb: str, target: Target, code: int, message: str) -> None:
+        """Print a failure that is our own, or that the protocol reported."""
+        if self._json:
+            from xman import result
+
+            self.envelope(result.failed(target.host, verb, target.domain or None, code, message), target)
+            return
+        with self._lock:
+            self._ended(target)
+            where = f"{target.host}: " if self._several or not message[:1].isupper() else ""
+            _write(sys.stderr.fileno(), f"Error: {where}{message}\n".encode())
+            self._to_syslog(verb, target, code, message)
+
+    def merged(self, verb: str, answers: "dict[str, dict[str, Any]]", milliseconds: dict[str, int]) -> None:
+        """Print what several hosts said as one text."""
+        from xman.render import merged
+
+        if not self._quiet:
+            _write(sys.stdout.fileno(), _painted(verb, merged.text(verb, answers, milliseconds).encode()))
+
+    def progress(self, target: Target, data: bytes) -> bool:
+        """Show a person how far a command is, where `data` says that; return whether it does."""
+        # Few commands take so long that they need what follows.
+        if not data.endswith(_FIGURES_END):
+            return False
+        import os
+
+        from xman import progress
+
+        figures = progress.parse(data.decode("utf-8", "replace").rstrip("\n"))
+        if figures is None:
+            return False
+        with self._lock:
+            if self._quiet or self._closed or (self._json and not os.environ.get(PROGRESS_VARIABLE)):
+                return True
+            if not self._json and sys.stderr.isatty():
+                self._shown().show(target, figures)
+            else:
+                _write(sys.stderr.fileno(), self._labelled(target, data))
+            return True
+
+    def warn(self, text: str) -> None:
+        """Say something to a person."""
+        _write(sys.stderr.fileno(), f"{text}\n".encode())
+
+    def close(self) -> None:
+        """Clear the bar for good, whatever the commands under way may still say."""
+        with self._lock:
+            self._clear()
+            self._closed = True
+
+    def _shown(self) -> "Bar":
+        from rxm.output.progress_bar import Bar
+
+        self._bar = self._bar or Bar(sys.stderr.fileno())
+        return self._bar
+
+    def _ended(self, target: Target) -> None:
+        if self._bar is not None:
+            self._bar.end(target)
+
+    def _clear(self) -> None:
+        if self._bar is not None:
+            self._bar.clear()
+
+    def _labelled(self, target: Target, data: bytes) -> bytes:
+        if not self._several or not data:
+            return data
+        return b"".join(target.host.encode() + b": " + line for line in data.splitlines(keepends=True))
+
+    def _labelled_message(self, target: Target, data: bytes) -> bytes:
+        if not self._several or not data.startswith(b"Error: "):
+            return self._labelled(target, data)
+        return b"Error: " + target.host.encode() + b": " + data.removeprefix(b"Error: ")
+
+    def _to_syslog(self, verb: str, target: Target, code: int, message: str) -> None:
+        if self._log:
+            from rxm.output import summary
+
+            summary.outcome_of(f"{verb} {target.host}{':' if target.domain else ''}{target.domain}", code, message)
+
+
+def _painted(verb: str, data: bytes) -> bytes:
+    if not sys.stdout.isatty():
+        return data
+    # Loaded for people only.
+    from rxm.output import colour
+
+    if verb not in colour.VERBS or not colour.wanted():
+        return data
+    return colour.paint(data.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
+
+
+def _write(descriptor: int, data: bytes) -> bool:
+    """Write it all at once, unbuffered: lines of several hosts must not mix.
+
+    A reader that left is no error; return whether it is still there.
+    """
+    view = memoryview(data)
+    while view:
+        try:
+            view = view[lowlevel.write(descriptor, view) :]
+        except BrokenPipeError:
+            return False
+    return True

@@ -1,0 +1,65 @@
+"""One command: its words as they are sent, and the reply."""
+
+from xman import lowlevel, outcome
+from xman.arguments import Parsed
+from xman.verbs import DOMAIN, PAST
+
+
+class Reply:
+    """A finished command: what it wrote, and how it ended (an ERROR has `error`, otherwise `status` counts)."""
+
+    __slots__ = ("error", "error_text", "older", "status", "stderr", "stdout")
+
+    def __init__(self) -> None:
+        self.stdout = b""
+        self.stderr = b""
+        self.status = 0
+        self.error = 0
+        self.error_text = ""
+        # The version of an xmand that does not know the verb.
+        self.older = ""
+
+    @property
+    def outcome(self) -> int:
+        """The outcome in xman's classes."""
+        if self.older:
+            return outcome.UNSUPPORTED
+        return outcome.of_wire_error(self.error) if self.error else self.status
+
+    def message(self, principal: str, verb: str) -> str:
+        """Return what a protocol ERROR says to the user."""
+        from rxm.remote import messages
+
+        return messages.message(self, principal, verb)
+
+
+def new_rid() -> str:
+    """Return an id for one request: 128 bits, in hexadecimal."""
+    return lowlevel.random(16).hex()
+
+
+def wire_words(
+    parsed: Parsed,
+    *,
+    json: bool,
+    domains: list[str] | None = None,
+    rid: str = "",
+    reason: str = "",
+    timeout: float | None = None,
+) -> list[bytes]:
+    """Return the argument vector for one target; `domains` stand for the DOMAINs given where rxm shared them out."""
+    own = {option.key for option in parsed.verb.options if option.local}
+    options = {key: value for key, value in parsed.options.items() if key not in own}
+    common = {"rid": rid, "reason": reason, "timeout": f"{timeout:g}" if timeout else ""}
+    options |= {key: value for key, value in common.items() if value}
+    if json:
+        options["json"] = True
+    if parsed.follows:
+        options["alive"] = True
+    words = [parsed.verb.name]
+    words += [f"--{key}" if value is True else f"--{key}={value}" for key, value in options.items()]
+    words.append("--")
+    for argument in parsed.verb.arguments:
+        given = parsed.given.get(argument.name, [])
+        words += domains if domains is not None and argument.kind in (DOMAIN, PAST) else given
+    return [word.encode("utf-8", "surrogateescape") for word in words]

@@ -1,0 +1,135 @@
+"""Why a connection failed, what went wrong with Kerberos, and what a protocol ERROR means: plain words and a remedy."""
+
+import _socket
+import time
+
+import xman
+from xman import gss
+from xman.errors import CredentialsError
+from xman.gss import GssError
+from xman.verbs import BY_NAME
+from xman.wire import constants as wire
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from rxm.remote.command import Reply
+
+
+def why(error: Exception, port: int) -> str:
+    """Return what an error of the socket, or of the session on it, says to the user."""
+    if isinstance(error, TimeoutError):
+        return "no answer in time."
+    if isinstance(error, EOFError):
+        return "the host closed the connection."
+    if isinstance(error, _socket.gaierror):
+        return f"the name cannot be resolved ({error.strerror})."
+    if isinstance(error, ConnectionRefusedError):
+        return f"nothing listens on port {port}: is xmand running?"
+    if isinstance(error, OSError):
+        return f"{error.strerror or error}."
+    return f"{error}."
+
+
+_WORDS = {
+    gss.NO_TICKET: "you have no Kerberos ticket; run kinit.",
+    gss.EXPIRED: "your ticket expired; run kinit.",
+    gss.NO_SERVICE: "the realm has no key for this host's service; is the name right? If so, the host needs a key and a"
+    " keytab. ({detail})",
+    gss.WRONG_KEY: "the host's key is not the one that your ticket is for; its keytab must be renewed, or your"
+    " ticket is older than the key: run kinit. ({detail})",
+    gss.CLOCK_SKEW: "this machine's clock and the host's differ too much for Kerberos; set them by NTP. ({detail})",
+    gss.KDC_UNREACHABLE: "no KDC of the realm answers; try later, or look at krb5.conf. ({detail})",
+    gss.REPLAY: "the host has seen this authentication before; try again. ({detail})",
+    gss.OTHER: "Kerberos failed: {detail}",
+}
+# With a client keytab too these are not its fault.
+_NOT_THE_KEYTABS = (gss.CLOCK_SKEW, gss.KDC_UNREACHABLE)
+# Beyond two of a unit the next larger one says enough.
+_UNITS = ((86_400, "days"), (3_600, "h"), (60, "min"), (1, "s"))
+
+
+def gss_error(error: GssError) -> CredentialsError:
+    """Return the message for a failed authentication."""
+    exact = {gss.EXPIRED: _expired, gss.CLOCK_SKEW: _skew}.get(error.reason)
+    try:
+        if exact is not None:
+            return CredentialsError(exact(error))
+    except (ImportError, AttributeError, OSError, LookupError):
+        pass  # not known here: MIT's library is not there, or the peer did not say
+    return CredentialsError(_WORDS.get(error.reason, _WORDS[gss.OTHER]).format(detail=_detail(error)))
+
+
+def no_identity(error: GssError, client_keytab: str, principal: str) -> CredentialsError:
+    """Return the message where the identity that the configuration asks for is not to be had."""
+    if client_keytab and error.reason not in _NOT_THE_KEYTABS:
+        whose = f" for {principal}" if principal else ""
+        return CredentialsError(
+            f"the client keytab {client_keytab} gives no ticket{whose}; it must be there, readable by you, and hold the"
+            f" key that the realm has. ({_detail(error)})"
+        )
+    if principal and error.reason == gss.NO_TICKET:
+        return CredentialsError(f"you have no Kerberos ticket of {principal}; run kinit {principal}.")
+    return gss_error(error)
+
+
+def span(seconds: float) -> str:
+    """Return a time in words: `40 s`, `3 h`."""
+    for unit, name in _UNITS:
+        if seconds >= 2 * unit:
+            return f"{seconds // unit:.0f} {name}"
+    return f"{seconds:.0f} s"
+
+
+def _detail(error: GssError) -> str:
+    return str(error).rstrip(".")
+
+
+def _expired(error: GssError) -> str:
+    from xman.gss import tickets
+
+    ago = time.time() - tickets.end()
+    if error.received is not None and ago < 0:
+        return f"the host takes your ticket for expired, which it is not for another {span(-ago)}; is its clock right?"
+    if ago < 0:
+        raise LookupError
+    return f"your ticket expired {span(ago)} ago; run kinit."
+
+
+def _skew(error: GssError) -> str:
+    from xman.gss import tickets
+
+    ahead = tickets.refusers_time(error.received or b"") - time.time()
+    return (
+        f"the host's clock is {span(abs(ahead))} {'ahead of' if ahead > 0 else 'behind'} this machine's, too much for "
+        "Kerberos; set both by NTP."
+    )
+
+
+# What an xmand that does not know a verb is asked instead.
+VERSION = [b"version", b"--json", b"--"]
+# What whoever may use anything may ask: does an xmand listen there?
+PING = [b"ping", b"--json", b"--"]
+
+
+def version_of(reply: "Reply") -> str:
+    """Return the version of xmand in the reply to VERSION or PING; empty where it is another server's."""
+    import json
+
+    try:
+        return str(json.loads(reply.stdout)["result"]["xmand_version"])
+    except (ValueError, KeyError, TypeError):
+        return ""
+
+
+def message(reply: "Reply", principal: str, verb: str) -> str:
+    """Return the message for a protocol ERROR."""
+    if reply.error == wire.ERROR_ACCESS:
+        return f"{principal} may not use {verb} here: it is not on its list (.k5login), nor allowed otherwise."
+    if reply.error != wire.ERROR_UNKNOWN_COMMAND:
+        return f"the host answered: {reply.error_text}."
+    if not reply.older:
+        return f"what listens there does not know {verb}; is it xmand?"
+    return (
+        f"this host's xmand is {reply.older} and does not know {verb}, which came with {BY_NAME[verb].since}; "
+        f"rxm is {xman.__version__}."
+    )

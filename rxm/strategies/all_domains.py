@@ -1,0 +1,113 @@
+"""`--all`: which domains that is, whether it is really meant, and what is said of each. Pure but for `confirm`."""
+
+import sys
+from typing import Any
+
+from rxm.invocation import Invocation
+from rxm.output import Output, summary
+from rxm.remote.connection import Connection
+from rxm.strategies import locate
+from rxm.targets import Target, Task
+from xman import outcome, result
+from xman.arguments import Parsed
+from xman.errors import RefusedError, UsageError
+from xman.result import Result
+
+# Xen gives this id to Domain-0, the host itself, and to no other.
+_HOST_ITSELF = 0
+_MOST_NAMED = 20
+NOTHING = "No domain runs there."
+_QUESTIONS = {"migrate": "Move {} to {HOST}", "shutdown": "Shut down {}", "reboot": "Restart {}"}
+
+
+def running(domains: list[dict[str, Any]]) -> list[str]:
+    """Return the names of all that run or are paused, from the `result.domains[]` of a host's `list`."""
+    return [domain["name"] for domain in domains if domain["id"] not in (None, _HOST_ITSELF)]
+
+
+def check(parsed: Parsed) -> None:
+    """Raise UsageError where `--all` cannot be meant, or nobody is there to be asked."""
+    if parsed.flag("abort"):
+        raise UsageError("--abort stops the migration of one DOMAIN; it does not go with --all.")
+    if "rid" in parsed.options:
+        raise UsageError("--rid is the id of one request; it does not go with --all.")
+    if not parsed.flag("yes") and not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise UsageError("--all asks back on a terminal; elsewhere it needs --yes.")
+
+
+def confirm(parsed: Parsed, found: dict[str, list[str]]) -> None:
+    """Ask back, unless `--yes` says that it is meant. Raises RefusedError where it is not."""
+    if parsed.flag("yes") or not any(found.values()):
+        return
+    sys.stderr.write(question(parsed, found))
+    sys.stderr.flush()
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        raise RefusedError("Nothing was done.")
+
+
+def question(parsed: Parsed, found: dict[str, list[str]]) -> str:
+    """Return what is asked: how many domains on how many hosts, and which."""
+    hosts = {host: names for host, names in found.items() if names}
+    count = sum(len(names) for names in hosts.values())
+    which = f"{count} domain{'s' * (count != 1)} on {len(hosts)} host{'s' * (len(hosts) != 1)}"
+    asked = _QUESTIONS[parsed.verb.name].format(which, HOST=parsed.text("HOST"))
+    lines = [f"  {host}: {_names(names)}\n" for host, names in hosts.items()]
+    return f"{''.join(lines)}{asked}? [y/N] "
+
+
+def line(verb: str, domain: str, envelope: dict[str, Any]) -> str:
+    """Return what a person is told of one domain with which it went well: in xm's words where it had them."""
+    found = envelope["result"]
+    if not envelope["changed"]:
+        said = " ".join(envelope.get("notes", ()))
+        return said or f"Domain {domain}: nothing had to be done"
+    if verb == "migrate":
+        return f"Domain {domain} migrated to {found['to']} in {found['seconds']:.1f} s"
+    if found.get("forced"):
+        return f"Domain {domain} destroyed: it did not shut down in time"
+    if verb == "shutdown":
+        return f"Domain {domain} {'terminated' if found['off'] else 'was asked to shut down'}"
+    return f"Domain {domain} {'rebooted' if found.get('rebooted') else 'was asked to restart'}"
+
+
+def nothing(host: str, verb: str) -> dict[str, Any]:
+    """Return the object of a host on which no domain runs, so that it reports all the same."""
+    return result.succeeded(host, verb, Result(notes=(NOTHING,)), 0)
+
+
+def _names(names: list[str]) -> str:
+    more = len(names) - _MOST_NAMED
+    return ", ".join(names[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+
+
+def carry_out(invocation: Invocation, output: Output) -> int:
+    """Do it; return the exit status. A host that does not answer costs its own line only.
+
+    Raises UsageError and RefusedError where it is not meant.
+    """
+    verb = invocation.parsed.verb.name
+    check(invocation.parsed)
+    known, problems = locate.ask_all(invocation)
+    for host, error in problems.items():
+        output.failure(verb, Target(host), error.outcome, str(error))
+    codes = [error.outcome for error in problems.values()]
+    if codes and invocation.options.fail_fast:
+        return outcome.combine(codes)
+    found = {host: running(domains) for host, domains in known.items()}
+    confirm(invocation.parsed, found)
+    for host in [host for host, names in found.items() if not names]:
+        output.done(nothing(host, verb), Target(host), NOTHING)
+    tasks = [Task(Target(host, name), [name]) for host, names in found.items() for name in names]
+
+    def one(connection: Connection, task: Task) -> int:
+        envelope = invocation.structured(connection, task, lambda data: output.progress(task.target, data))
+        name = task.target.domain
+        if envelope["ok"]:
+            output.done(envelope, task.target, line(verb, name, envelope))
+            return outcome.OK
+        message = envelope["message"]
+        output.failure(verb, task.target, envelope["code"], message if name in message else f"'{name}': {message}")
+        return int(envelope["code"])
+
+    codes += invocation.each_host(tasks, output, one)
+    return summary.status(codes, len(tasks) + len(problems), output.warn)

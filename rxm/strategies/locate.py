@@ -1,0 +1,54 @@
+"""Asking every host which domains it has."""
+
+from typing import Any
+
+from rxm.invocation import Invocation
+from rxm.output import envelope
+from rxm.remote.command import wire_words
+from rxm.remote.deadline import Deadline
+from rxm.targets import Target
+from xman import arguments, errors, verbs
+from xman.errors import UnreachableError, XmanError
+
+
+def known(invocation: Invocation) -> dict[str, list[dict[str, Any]]]:
+    """Return which domains each host has, to locate those named without a host.
+
+    Raises UnreachableError where one does not answer and the verb would change something: the domain meant might be
+    there as well.
+    """
+    found, problems = ask_all(invocation)
+    if problems and invocation.parsed.verb.changes:
+        words = " ".join([f"{host}: {error}" for host, error in problems.items()])
+        raise UnreachableError(f"not every host could be asked where the domain is, so nothing was changed: {words}")
+    return found
+
+
+def ask_all(invocation: Invocation) -> tuple[dict[str, list[dict[str, Any]]], dict[str, XmanError]]:
+    """Return what each host said that it has, and why the others did not."""
+    parsed = arguments.parse(verbs.BY_NAME["list"], [])
+    # Reading has a deadline of its own, even for a verb that has none.
+    deadline = Deadline(invocation.deadline.remaining(parsed.verb.default_seconds))
+    found: dict[str, list[dict[str, Any]]] = {}
+    problems: dict[str, XmanError] = {}
+
+    def ask(host: str) -> None:
+        try:
+            with invocation.connect(host, deadline) as connection:
+                reply = connection.run(wire_words(parsed, json=True), deadline, changes=False)
+                told = envelope.of_reply(reply, "list", Target(host), connection.principal)
+            if not told["ok"]:
+                raise errors.of_outcome(told["code"], told["message"])
+            found[host] = told["result"]["domains"]
+        except XmanError as error:
+            problems[host] = error
+        output.ended(host)
+
+    output = invocation.output(several=True)
+    output.expect(invocation.hosts)
+    try:
+        invocation.side_by_side(invocation.hosts, ask)
+    finally:
+        output.close()
+    in_order = {host: found[host] for host in invocation.hosts if host in found}
+    return in_order, {host: problems[host] for host in invocation.hosts if host in problems}

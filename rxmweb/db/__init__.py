@@ -1,0 +1,76 @@
+"""The database: SQLite, or PostgreSQL by its DSN."""
+
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.pool import NullPool
+
+from rxmweb.db import schema
+from xman.errors import ConfigurationError, HypervisorError
+
+# A page is read while the collector writes; SQLite lets one writer at a time in, each for some milliseconds.
+_BUSY_SECONDS = 15
+# The portal's two processes may be making the tables at the same moment; who comes second finds them made.
+_TRIES = 3
+_PAUSE_SECONDS = 0.3
+
+
+class StoreError(HypervisorError):
+    """The database cannot be used; the message holds its own words."""
+
+
+def open_store(dsn: str) -> Engine:
+    """Open the database, making what tables it lacks. Raises ConfigurationError and StoreError."""
+    try:
+        url = make_url(dsn)
+    except ArgumentError as error:
+        raise ConfigurationError(
+            f"database: '{dsn}' is not a database's address (sqlite:///PATH, postgresql://...)"
+        ) from error
+    kind = url.get_backend_name()
+    if kind not in ("sqlite", "postgresql"):
+        raise ConfigurationError(f"database: {kind} is not served; use sqlite:///PATH or postgresql://...")
+    if kind == "postgresql":
+        # psycopg is what is in Debian and kept; another driver in the address would be another dependency.
+        engine = create_engine(
+            url.set(drivername="postgresql+psycopg"), pool_pre_ping=True, pool_size=5, max_overflow=10
+        )
+    else:
+        if url.database and url.database != ":memory:":
+            _make_private(Path(url.database))
+        engine = create_engine(url, poolclass=NullPool, connect_args={"timeout": _BUSY_SECONDS})
+        event.listen(engine, "connect", _prepare_sqlite)
+    for tries_left in reversed(range(_TRIES)):
+        try:
+            schema.metadata.create_all(engine)
+            break
+        except SQLAlchemyError as error:
+            if not tries_left:
+                raise StoreError(f"the database cannot be used: {plain(error)}") from error
+            time.sleep(_PAUSE_SECONDS)
+    return engine
+
+
+def plain(error: SQLAlchemyError) -> str:
+    """Return the database's own words in one line, without SQLAlchemy's around them."""
+    return " ".join(str(getattr(error, "orig", None) or error).split())
+
+
+def _make_private(path: Path) -> None:
+    """Make the file, which has people's names in it, for its owner only; SQLite gives its journal the same mode."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    except OSError as error:
+        raise StoreError(f"the database cannot be used: {path}: {error.strerror}") from error
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:
+    # Readers and the writer do not wait for each other in WAL mode; a report lost in a power cut comes again.
+    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}").close()

@@ -1,0 +1,139 @@
+"""The hosts and their domains, as last reported: writing what the collector learns, and reading one of them."""
+
+import json
+import time
+from collections.abc import Iterable
+from typing import Any
+
+from sqlalchemy import Connection, Engine, bindparam, delete, insert, select, update
+
+from rxmweb.db import report
+from rxmweb.db.report import Report, Version
+from rxmweb.db.schema import domains, groups, hosts, owners, samples
+from xman import outcome
+
+# Intervals without a good report after which a host's rows are grey, and after which it counts as dead.
+STALE_INTERVALS = 3
+DEAD_INTERVALS = 10
+FRESH, STALE, DEAD = "fresh", "stale", "dead"
+
+
+def freshness(received: float | None, interval: float, now: float) -> str:
+    """Return whether what was received at `received` is still to be believed; never received is dead."""
+    if received is None or now - received > DEAD_INTERVALS * interval:
+        return DEAD
+    return STALE if now - received > STALE_INTERVALS * interval else FRESH
+
+
+def configure(engine: Engine, names: list[str], members: dict[str, list[str]]) -> None:
+    """Give each configured host its row, and take the others' away."""
+    with engine.begin() as connection:
+        known = set(connection.execute(select(hosts.c.name)).scalars())
+        for position, name in enumerate(names):
+            if name in known:
+                connection.execute(update(hosts).where(hosts.c.name == name).values(position=position))
+            else:
+                connection.execute(insert(hosts).values(name=name, position=position))
+        gone = sorted(known - set(names))
+        for name in gone:
+            connection.execute(delete(hosts).where(hosts.c.name == name))
+        connection.execute(delete(groups))
+        rows = [
+            {"name": group, "host": host, "position": position}
+            for position, group in enumerate(members)
+            for host in members[group]
+        ]
+        if rows:
+            connection.execute(insert(groups), rows)
+
+
+def take(engine: Engine, reports: Iterable[Report], now: float | None = None) -> None:
+    """Write reports in one transaction: a good one replaces its host's rows, another only says why there is none."""
+    now = time.time() if now is None else now
+    with engine.begin() as connection:
+        # In one order, so that two collectors' transactions cannot wait for each other.
+        for one in sorted(reports, key=lambda one: one.host):
+            if one.code == outcome.OK:
+                _replace(connection, one, now)
+            else:
+                _failed(connection, one.host, one.code, one.problem, now)
+
+
+def add_samples(engine: Engine, found: Iterable[dict[str, Any]], now: float) -> None:
+    """Keep what domains used (`report.read_samples`), in one transaction."""
+    rows = [sample | {"at": now} for sample in found]
+    if rows:
+        with engine.begin() as connection:
+            connection.execute(insert(samples), rows)
+
+
+def note_versions(engine: Engine, found: Iterable[Version]) -> None:
+    """Keep what hosts said of their lists and their audits, in one transaction."""
+    rows = [{"host": one.host, "hash": one.list_hash, "lost": one.audit_lost} for one in found]
+    changed = update(hosts).where(hosts.c.name == bindparam("host"))
+    if rows:
+        with engine.begin() as connection:
+            connection.execute(
+                changed.values(list_hash=bindparam("hash"), audit_lost=bindparam("lost")),
+                sorted(rows, key=lambda row: str(row["host"])),
+            )
+
+
+def host(connection: Connection, name: str) -> dict[str, Any] | None:
+    """Return a host's row."""
+    found = connection.execute(select(hosts).where(hosts.c.name == name)).mappings().first()
+    return dict(found) if found is not None else None
+
+
+def domain(connection: Connection, host_name: str, uuid: str) -> dict[str, Any] | None:
+    """Return a domain's row together with its host's, its jobs read."""
+    columns = [*domains.c, *(column for column in hosts.c if column.name not in domains.c)]
+    joined = select(*columns).join(hosts, hosts.c.name == domains.c.host)
+    found = connection.execute(joined.where(domains.c.host == host_name, domains.c.uuid == uuid)).mappings().first()
+    return with_jobs(found) if found is not None else None
+
+
+def all_groups(connection: Connection) -> list[str]:
+    """Return the names of the groups in the configuration's order."""
+    found = connection.execute(select(groups.c.name, groups.c.position).distinct().order_by(groups.c.position))
+    return [row.name for row in found]
+
+
+def host_names(connection: Connection) -> list[str]:
+    """Return the configured hosts in the configuration's order."""
+    return list(connection.execute(select(hosts.c.name).order_by(hosts.c.position)).scalars())
+
+
+def past(connection: Connection, host_name: str, uuid: str, since: float) -> list[dict[str, Any]]:
+    """Return a domain's samples from `since` on, in order."""
+    wanted = select(samples).where(samples.c.uuid == uuid, samples.c.host == host_name, samples.c.at >= since)
+    return [dict(row) for row in connection.execute(wanted.order_by(samples.c.at)).mappings()]
+
+
+def with_jobs(row: Any) -> dict[str, Any]:
+    """Return a row of `domains` with its jobs as a list."""
+    found = dict(row)
+    found["jobs"] = json.loads(found["jobs"]) if found.get("jobs") else []
+    return found
+
+
+def _replace(connection: Connection, one: Report, now: float) -> None:
+    changed = connection.execute(
+        update(hosts)
+        .where(hosts.c.name == one.host)
+        .values(received=now, reported=one.reported, tried=now, code=outcome.OK, problem=None, **one.facts)
+    )
+    if not changed.rowcount:
+        return  # no longer configured
+    connection.execute(delete(domains).where(domains.c.host == one.host))
+    # libvirt's UUIDs are unique on a host; a report that says otherwise must not cost the others' their rows.
+    rows = list({row["uuid"]: row for row in one.domains}.values())
+    if rows:
+        connection.execute(insert(domains), rows)
+    owned = [{"host": one.host, "uuid": row["uuid"], "owner": owner} for row in rows for owner in report.owners(row)]
+    if owned:
+        connection.execute(insert(owners), owned)
+
+
+def _failed(connection: Connection, name: str, code: int, problem: str, now: float) -> None:
+    connection.execute(update(hosts).where(hosts.c.name == name).values(tried=now, code=code, problem=problem))

@@ -1,0 +1,31 @@
+"""Who does what only one may do at a time, of all portals that share a database."""
+
+import time
+
+from sqlalchemy import Engine, insert, update
+from sqlalchemy.exc import IntegrityError
+
+from rxmweb.db.schema import leases
+
+
+def take(engine: Engine, name: str, holder: str, seconds: float) -> bool:
+    """Take or prolong the lease called `name`; return whether it is `holder`'s for the next `seconds`."""
+    now = time.time()
+    with engine.begin() as connection:
+        mine = (leases.c.holder == holder) | (leases.c.until < now)
+        changed = update(leases).where(leases.c.name == name, mine).values(holder=holder, until=now + seconds)
+        if connection.execute(changed).rowcount:
+            return True
+    try:
+        with engine.begin() as connection:
+            connection.execute(insert(leases).values(name=name, holder=holder, until=now + seconds))
+    except IntegrityError:
+        return False
+    return True
+
+
+def release(engine: Engine, name: str, holder: str) -> None:
+    """Give a lease back, so that the next need not wait for its end."""
+    with engine.begin() as connection:
+        mine = (leases.c.name == name) & (leases.c.holder == holder)
+        connection.execute(update(leases).where(mine).values(until=0.0))

@@ -1,7 +1,0 @@
-"""The pages, one module for each subject. The list is explicit."""
-
-from rxmweb.views import actions, create, hosts, machine, session, status, table
-
-BLUEPRINTS = (
-    table.pages, machine.pages, hosts.pages, actions.pages, create.pages, session.pages, status.pages,
-)  # fmt: skip

@@ -1,0 +1,147 @@
+"""Which verbs a domain's state allows, what they need besides, and what they do to jobs. Pure."""
+
+from dataclasses import dataclass
+
+from rxmweb.db.report import OUTSIDE
+from xman import states, verbs
+
+# What a field of the confirmation asks for: its name, the label's key, and the HTML type.
+MEMORY, VCPUS, HOST, ON_OFF, SECONDS, FLAG = "memory", "vcpus", "host", "on-off", "seconds", "flag"
+
+
+@dataclass(frozen=True)
+class Field:
+    """One word or option that a person adds to a verb: `option` is empty for an argument.
+
+    `usual` is of a flag: whether it is set before anybody has chosen.
+    """
+
+    name: str
+    kind: str
+    option: str = ""
+    usual: bool = False
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A verb as a button. `hurts`: what runs in the domain is stopped, or lost."""
+
+    verb: str
+    hurts: bool = False
+    fields: tuple[Field, ...] = ()
+
+    @property
+    def loses_data(self) -> bool:
+        """Whether what it does cannot be undone."""
+        return verbs.BY_NAME[self.verb].loses_data
+
+
+OFFERS = tuple(
+    offer
+    for offer in (
+        Offer("start"),
+        Offer("pause", hurts=True),
+        Offer("unpause"),
+        Offer("shutdown", hurts=True, fields=(Field("force_after", SECONDS, "--force-after"),)),
+        Offer("reboot", hurts=True),
+        Offer("suspend", hurts=True),
+        Offer("resume"),
+        Offer("freeze", hurts=True),
+        Offer("defrost"),
+        Offer("preempt", hurts=True),
+        Offer("unpreempt"),
+        Offer("mem-set", fields=(Field("memory", MEMORY),)),
+        Offer("vcpu-set", fields=(Field("vcpus", VCPUS),)),
+        Offer(
+            "migrate",
+            fields=(
+                Field("destination", HOST),
+                Field("live", FLAG, "--live", usual=True),
+                Field("force", FLAG, "--force"),
+            ),
+        ),
+        Offer("autostart", fields=(Field("autostart", ON_OFF),)),
+        Offer("destroy", hurts=True),
+        Offer("delete", hurts=True),
+    )
+    # What this release's table of verbs does not have is not offered.
+    if offer.verb in verbs.BY_NAME
+)
+BY_VERB = {offer.verb: offer for offer in OFFERS}
+
+_OFF = frozenset({states.DOWN, states.DOWN_BOOTABLE})
+_WHEN_OFF = ("start", "autostart", "delete")
+_WHEN_FROZEN = ("unpause", "resume", "defrost", "autostart", "destroy")
+_WHEN_ON = ("pause", "shutdown", "reboot", "suspend", "mem-set", "vcpu-set", "migrate", "autostart", "destroy")
+
+
+# Of one that takes no part in batch work, by libvirt's word.
+_OUTSIDE = dict.fromkeys(("shutoff", "crashed"), (*_WHEN_OFF, "resume")) | dict.fromkeys(
+    ("paused", "pmsuspended"), tuple(verb for verb in _WHEN_FROZEN if verb != "defrost")
+)
+
+
+def for_state(state: str, reason: str | None = None) -> list[Offer]:
+    """Return what can sensibly be asked of a domain in `state`; of one in a state not known here, everything.
+
+    `reason` is libvirt's word where it takes no part in batch work.
+    """
+    if state == OUTSIDE:
+        allowed: tuple[str, ...] = _OUTSIDE.get(reason or "", _WHEN_ON)
+    elif state in _OFF:
+        allowed = _WHEN_OFF
+    elif state == states.FROZEN:
+        allowed = _WHEN_FROZEN
+    elif state not in states.STATES:
+        return list(OFFERS)
+    else:
+        allowed = _WHEN_ON + {
+            states.RUNNING: ("freeze",),
+            states.RUNNING_PREEMPTIBLE: ("freeze", "preempt"),
+            states.PREEMPTED: ("unpreempt",),
+        }.get(state, ())
+    return [offer for offer in OFFERS if offer.verb in allowed]
+
+
+def bulk() -> list[Offer]:
+    """Return what can be asked of many at once: everything that means the same to each of them."""
+    return [offer for offer in OFFERS if offer.verb != "delete"]
+
+
+def words(offer: Offer, given: dict[str, str]) -> tuple[list[str], list[str], str]:
+    """Return (options, arguments behind the domains, the name of the field that is wrong or missing)."""
+    options: list[str] = []
+    arguments: list[str] = []
+    for field in offer.fields:
+        value = given.get(field.name, "").strip()
+        if field.kind == FLAG:
+            options += [field.option] if value else []
+        elif not value and field.option:
+            continue
+        elif not value or not _readable(field, value):
+            return [], [], field.name
+        elif field.option:
+            options.append(f"{field.option}={value}")
+        else:
+            arguments.append(value)
+    return options, arguments, ""
+
+
+def _readable(field: Field, value: str) -> bool:
+    from xman import values
+    from xman.errors import UsageError
+
+    try:
+        if field.kind == MEMORY:
+            values.memory(value)
+        elif field.kind == VCPUS:
+            values.count(value)
+        elif field.kind == SECONDS:
+            values.seconds(value)
+        elif field.kind == ON_OFF:
+            return value in ("on", "off")
+        else:
+            return value.isprintable() and not value.startswith("-") and " " not in value
+    except UsageError:
+        return False
+    return True

@@ -1,0 +1,113 @@
+"""From a request to a person: Negotiate, or what a proxy in front has found out."""
+
+import hmac
+import logging
+import shutil
+
+from sqlalchemy import Engine
+from werkzeug.datastructures import Headers
+
+from rxmweb.db import sessions
+from rxmweb.db.sessions import Session
+from rxmweb.settings import Settings, is_loopback
+from rxmweb.tickets import Tickets
+from rxmweb.web.negotiate import Identity, NegotiateAcceptor, lifetime
+from rxmweb.worker.runner import portal_name
+from xman.gss import GssError
+
+logger = logging.getLogger(__name__)
+
+# Why a session cannot act; the page that explains has a paragraph for each.
+NOT_DELEGATED = "not-delegated"
+NOT_PERMITTED = "not-permitted"
+NO_CACHE = "no-cache"
+# In which a proxy shows that it is the one.
+_SECRET_HEADER = "X-Rxmweb-Secret"  # noqa: S105
+
+
+class SignOn:
+    """Makes sessions. The keytab is opened at the first need, so that a missing one stops nobody's `rxmweb check`."""
+
+    def __init__(self, settings: Settings, engine: Engine, tickets: Tickets) -> None:
+        self._settings = settings
+        self._engine = engine
+        self._tickets = tickets
+        self._acceptor: NegotiateAcceptor | None = None
+
+    def negotiate(self, header: str) -> tuple[str, Session, bytes | None]:
+        """Return (token, session, the answer for the browser). Raises GssError."""
+        if self._acceptor is None:
+            self._acceptor = NegotiateAcceptor(
+                self._settings.service, self._settings.keytab, constrained=self._settings.constrained
+            )
+        identity = self._acceptor.accept(header)
+        ticket, problem, seconds = self._keep(identity)
+        token, session = self._begin(_text(identity.principal), ticket, problem, min(seconds, identity.lifetime))
+        return token, session, identity.answer
+
+    def vouched(self, peer: str, headers: Headers) -> str:
+        """Return for whom the proxy on this machine vouches, empty where there is none, or it names nobody."""
+        proxy = self._settings.proxy
+        named = headers.get(proxy.user_header, "") if proxy.user_header else ""
+        if named and not (is_loopback(peer) and _same(headers.get(_SECRET_HEADER, ""), proxy.secret)):
+            logger.warning("%s sends %s without the proxy's secret", peer, proxy.user_header)
+            return ""
+        return named
+
+    def from_proxy(self, named: str, headers: Headers) -> tuple[str, Session]:
+        """Return (token, session) of whom a proxy vouches for. Raises GssError where that can be nobody."""
+        header = self._settings.proxy.cache_header
+        principal = _text(named.encode())
+        cache = headers.get(header, "").removeprefix("FILE:") if header else ""
+        ticket, problem, seconds = "", NOT_DELEGATED, float("inf")
+        if cache:
+            name, path = self._tickets.new()
+            try:
+                # The proxy's copy ends with its request.
+                shutil.copyfile(cache, path)
+                path.chmod(0o600)
+                seconds = float(lifetime(str(path)))
+                ticket, problem = name, ""
+            except (OSError, GssError) as error:
+                logger.warning("the proxy's ticket cache cannot be used: %s", error)
+                path.unlink(missing_ok=True)
+                problem = NO_CACHE
+        return self._begin(principal, ticket, problem, seconds)
+
+    def _begin(self, principal: str, ticket: str, problem: str, seconds: float) -> tuple[str, Session]:
+        seconds = min(seconds, self._settings.session_hours * 3600)
+        logger.info("%s signed on%s", principal, "" if ticket else f", and cannot act: {problem}")
+        return sessions.begin(self._engine, principal, portal_name(self._settings), ticket, problem, seconds)
+
+    def _keep(self, identity: Identity) -> tuple[str, str, float]:
+        """Keep what was delegated; return (its name, why there is none, for how many seconds)."""
+        if not identity.delegated:
+            return "", NOT_DELEGATED, float("inf")
+        name, path = self._tickets.new()
+        try:
+            seconds = identity.store(str(path), self._probe())
+        except GssError as error:
+            logger.warning("a delegated ticket cannot be used: %s", error)
+            path.unlink(missing_ok=True)
+            return "", NOT_PERMITTED, float("inf")
+        path.chmod(0o600)
+        return name, "", float(seconds)
+
+    def _probe(self) -> str:
+        names = self._settings.host_names() if self._settings.constrained else []
+        return f"{self._settings.host_service}@{names[0]}" if names else ""
+
+
+def _same(given: str, secret: str) -> bool:
+    return bool(secret) and hmac.compare_digest(given.encode(), secret.encode())
+
+
+def _text(principal: bytes) -> str:
+    """Return a principal as text. Raises GssError for one that no list can hold."""
+    try:
+        text = principal.decode("ascii")
+    except UnicodeDecodeError as error:
+        raise GssError("other", "a principal outside ASCII") from error
+    if not text.isprintable() or " " in text:
+        raise GssError("other", "a principal with blanks")
+    return text

@@ -1,0 +1,13 @@
+"""The pages, one module for each subject. The list is explicit."""
+
+from rxmweb.web.views import actions, create, hosts, machine, session, status, table
+
+BLUEPRINTS = (
+    table.pages,
+    machine.pages,
+    hosts.pages,
+    actions.pages,
+    create.pages,
+    session.pages,
+    status.pages,
+)

@@ -1,0 +1,70 @@
+"""Making a machine from a description: a dry run first, then the same text as an action."""
+
+from typing import Any
+
+from flask import Blueprint, g, request
+
+from rxmweb.db import fleet
+from rxmweb.db.actions import Request, Target
+from rxmweb.web import live
+from rxmweb.web.app import fail, portal, reply
+from rxmweb.web.languages import _
+from xman.arguments import MOST_TEXT
+
+pages = Blueprint("create", __name__)
+
+_FLAGS = ("paused", "transient", "convert")
+
+
+def cannot_act() -> Any:
+    """Answer that this session can look and not act, and how to mend that."""
+    problem = g.session.problem if not g.session.ticket else ""
+    return reply("delegation.html", {"code": 403, "message": problem or "ticket-gone"}, 403)
+
+
+@pages.get("/create")
+def form() -> Any:
+    """Show the empty form."""
+    if portal().tickets.of_session(g.session.ticket) is None:
+        return cannot_act()
+    return _page({"host": request.args.get("host", ""), "text": "", "answer": None})
+
+
+@pages.post("/create")
+def dry_run() -> Any:
+    """Have the host say what it would define; with `really`, make it."""
+    from rxmweb.web.views.actions import queue, reason
+
+    text, problem = _text()
+    host = request.form.get("host", "")
+    with portal().engine.connect() as connection:
+        known = fleet.host(connection, host) is not None
+    if problem or not known:
+        return fail(400, problem or _("Choose a host."))
+    options = [f"--{flag}" for flag in _FLAGS if request.form.get(flag)]
+    if request.form.get("really"):
+        target = Target(host, "", request.form.get("name", "")[:128])
+        return queue(Request(g.session.principal, "create", [target], options, (), reason(), text))
+    answer = live.ask(["-H", host, "create", "--dry-run", *options, "-"], text)
+    return _page({"host": host, "text": text, "answer": answer}, status=200 if answer["ok"] else 422)
+
+
+def _page(data: dict[str, Any], status: int = 200) -> Any:
+    with portal().engine.connect() as connection:
+        names = fleet.host_names(connection)
+    shown = live.as_text("create", data["answer"]) if data["answer"] else ""
+    return reply("create.html", data, status, host_names=names, given=request.form, flags=_FLAGS, shown=shown)
+
+
+def _text() -> tuple[str, str]:
+    """Return (the description, what is wrong with it): an uploaded file before what was pasted."""
+    upload = request.files.get("file")
+    octets = upload.read(MOST_TEXT + 1) if upload and upload.filename else b""
+    try:
+        # A browser sends the lines of a text area with returns.
+        text = octets.decode("utf-8") if octets else request.form.get("text", "").replace("\r\n", "\n")
+    except UnicodeDecodeError:
+        return "", _("The file is not UTF-8.")
+    if len(text.encode("utf-8", "surrogatepass")) > MOST_TEXT:
+        return "", _("The description is larger than %(most)s KiB.") % {"most": MOST_TEXT // 1024}
+    return text, "" if text.strip() else _("Paste a description, or choose a file.")

@@ -1,0 +1,138 @@
+"""Names and sentences for what the tables hold as constants."""
+
+from typing import Any
+
+from rxmweb.db import actions, fleet
+from rxmweb.web import offers, signon
+from rxmweb.web.languages import _, ago
+from xman import outcome
+
+
+def verb(name: str) -> str:
+    """Return what a button for a verb says."""
+    return {
+        "start": _("Start"),
+        "pause": _("Pause"),
+        "unpause": _("Unpause"),
+        "shutdown": _("Shut down"),
+        "reboot": _("Reboot"),
+        "suspend": _("Suspend to disk"),
+        "resume": _("Resume from disk"),
+        "freeze": _("Freeze"),
+        "defrost": _("Defrost"),
+        "preempt": _("Preempt"),
+        "unpreempt": _("Give back resources"),
+        "mem-set": _("Set memory"),
+        "vcpu-set": _("Set CPUs"),
+        "migrate": _("Migrate"),
+        actions.ABORT: _("Abort the migration"),
+        "autostart": _("Start with the host"),
+        "destroy": _("Destroy"),
+        "delete": _("Delete"),
+        "create": _("Create"),
+        "maintenance": _("Maintenance"),
+    }.get(name, name)
+
+
+def effect(name: str) -> str:
+    """Return what a verb does to what runs in the domain; empty where it does nothing to it."""
+    return {
+        "pause": _("Its CPUs stop; jobs in it stand still until it is unpaused."),
+        "shutdown": _("The guest is asked to shut down; jobs in it end."),
+        "reboot": _("The guest is asked to restart; jobs in it end."),
+        "suspend": _("Its memory is saved to disk and it stops; jobs in it stand still, and lose their connections."),
+        "freeze": _("It is saved to disk and gives its resources back; jobs in it stand still."),
+        "preempt": _("Its memory and CPUs are taken; jobs in it crawl until they are given back."),
+        "destroy": _("It is stopped at once, as by pulling the plug. What it had not written is lost."),
+        "delete": _("It is forgotten: the host will not know its description any more. Disks are kept."),
+    }.get(name, "")
+
+
+def label(field: offers.Field) -> str:
+    """Return the label of a field of the confirmation."""
+    return {
+        "force_after": _("Destroy it if it is not off after (seconds; empty: never)"),
+        "memory": _("Memory (MiB, or with a unit: 4G)"),
+        "vcpus": _("Number of CPUs"),
+        "destination": _("Destination host"),
+        "live": _("Keep it running meanwhile"),
+        "force": _("Move it although jobs run in it"),
+        "autostart": _("Start it with its host"),
+    }.get(field.name, field.name)
+
+
+def asked(question: str) -> str:
+    """Return the heading of what a host can be asked just now."""
+    return {
+        "info": _("Facts (info)"),
+        "usage": _("Load, memory, pools now"),
+        "messages": _("Messages (dmesg)"),
+        "version": _("Versions"),
+        "description": _("Description (XML)"),
+        "statistics": _("Statistics now"),
+        "log": _("Who did what (audit)"),
+    }[question]
+
+
+def problem(row: dict[str, Any]) -> str:
+    """Return in a word or two why a host's report is old, empty where there is no reason known."""
+    code = row.get("code")
+    if row.get("received") is None and code is None:
+        return _("not asked yet")
+    if not code:
+        return _("no report") if row.get("freshness", fleet.FRESH) != fleet.FRESH else ""
+    kinds = {
+        outcome.UNREACHABLE: _("unreachable"),
+        outcome.TIMEOUT: _("timed out"),
+        outcome.DENIED: _("denied"),
+        outcome.CREDENTIALS: _("no valid ticket"),
+        outcome.HYPERVISOR: _("its hypervisor does not answer"),
+        outcome.UNSUPPORTED: _("its xmand is too old"),
+    }
+    return kinds.get(code, _("no report"))
+
+
+def report_age(row: dict[str, Any], now: float) -> str:
+    """Return when the last good report came."""
+    received = row.get("received")
+    return _("never") if received is None else ago(max(0.0, now - received))
+
+
+def action_state(state: str) -> str:
+    """Return the word for how an action stands."""
+    return {
+        actions.QUEUED: _("queued"),
+        actions.RUNNING: _("running"),
+        actions.DONE: _("done"),
+        actions.FAILED: _("failed"),
+        actions.UNKNOWN: _("unknown"),
+    }.get(state, state)
+
+
+def outcome_class(code: int | None) -> str:
+    """Return the words for a class of outcome."""
+    return {
+        outcome.OK: _("done"),
+        outcome.INTERNAL: _("a fault of xman's own"),
+        outcome.USAGE: _("not understood"),
+        outcome.REFUSED: _("refused by its state"),
+        outcome.CREDENTIALS: _("no valid ticket"),
+        outcome.DENIED: _("denied"),
+        outcome.UNREACHABLE: _("unreachable"),
+        outcome.NO_SUCH_DOMAIN: _("no such machine"),
+        outcome.HYPERVISOR: _("the hypervisor failed"),
+        outcome.UNKNOWN: _("unknown: it may have happened"),
+        outcome.TIMEOUT: _("timed out"),
+        outcome.UNSUPPORTED: _("not supported there"),
+    }.get(code if code is not None else -1, "")
+
+
+def cannot_act(problem: str) -> str:
+    """Return why a session can look and not act."""
+    return {
+        signon.NOT_DELEGATED: _("Your browser told who you are, but did not delegate your ticket."),
+        signon.NOT_PERMITTED: _(
+            "Your ticket cannot be used for the hosts: the realm does not let the portal act for you."
+        ),
+        signon.NO_CACHE: _("The proxy in front of the portal did not hand over your ticket."),
+    }.get(problem, _("Your ticket is not on this portal any more; sign on again."))

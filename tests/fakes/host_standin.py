@@ -1,0 +1,18 @@
+"""What all commands of a daemon share (`xmand.verbs.call.Host`), put together without a daemon."""
+
+from typing import Any
+
+from xmand.audit.message_buffer import Ring
+from xmand.batch.engine import Engine
+from xmand.events import Events
+from xmand.journal import Journal
+from xmand.settings import Settings
+from xmand.system.locks import DomainLocks
+from xmand.verbs.call import Host
+
+
+def host_of(driver: Any, settings: Settings | None = None, ring: Ring | None = None) -> Host:
+    """Return a host on `driver`; its journal is in the settings' `state_dir`, which nobody may write by default."""
+    found, locks = settings or Settings(state_dir="/nonexistent"), DomainLocks()
+    journal = Journal(found.state_dir, keep_days=1, most_mib=1)
+    return Host(found, driver, locks, ring or Ring(), Engine(found, driver, locks), Events(driver), journal)

@@ -1,0 +1,157 @@
+"""Each verb once, on a domain that is in the state which the verb is for. DRIVERS.md has what comes of it."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from tests.lab.hosts.daemon import Answer
+from xman import outcome
+
+# The states, as far as a verb needs one.
+ANY, ABSENT, OFF, RUNNING, PAUSED, SUSPENDED = "any", "absent", "off", "running", "paused", "suspended"
+# Running with a job; that, preempted; that, frozen.
+BUSY, PREEMPTED, FROZEN = "busy", "preempted", "frozen"
+
+# Verb: the state it is tried in, and its words; {name} is the domain, {host} where it may be moved, - its description.
+# In an order in which little has to be done between two.
+STEPS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "help": (ANY, ()),
+    "ping": (ANY, ()),
+    "version": (ANY, ()),
+    "info": (ANY, ()),
+    "dmesg": (ANY, ()),
+    "log": (ANY, ()),
+    "list": (ANY, ()),
+    "stats": (ANY, ()),
+    "events": (ANY, ()),
+    "new": (ABSENT, ("-",)),
+    "autostart": (OFF, ("{name}", "on")),
+    "start": (OFF, ("{name}",)),
+    "describe": (RUNNING, ("{name}",)),
+    "wait": (RUNNING, ("{name}", "--for", "running")),
+    "pause": (RUNNING, ("{name}",)),
+    "unpause": (PAUSED, ("{name}",)),
+    "mem-set": (RUNNING, ("{name}", "96")),
+    "vcpu-set": (RUNNING, ("{name}", "2")),
+    "state": (ANY, ()),
+    "job-start": (RUNNING, ("{name}", "--id", "1", "--owner", "alice", "--preemptible")),
+    "job-list": (ANY, ()),
+    "preempt": (BUSY, ("{name}",)),
+    "unpreempt": (PREEMPTED, ("{name}",)),
+    "freeze": (BUSY, ("{name}",)),
+    "defrost": (FROZEN, ("{name}",)),
+    "job-stop": (BUSY, ("{name}", "--id", "1")),
+    "suspend": (RUNNING, ("{name}",)),
+    "resume": (SUSPENDED, ("{name}",)),
+    "shutdown": (RUNNING, ("--wait", "{name}")),
+    "reboot": (RUNNING, ("{name}",)),
+    "destroy": (RUNNING, ("{name}",)),
+    "delete": (OFF, ("{name}",)),
+    "create": (ABSENT, ("-",)),
+    "migrate": (RUNNING, ("--live", "{name}", "{host}")),
+    "maintenance": (ANY, ("on", "trying")),
+}
+# What xmand has to be told for them: only the one domain takes part in batch work, and little of it will do.
+BATCH = """\
+[batch]
+domains = ["each"]
+parked_memory = 96
+parked_vcpus = 0
+boot_seconds = 0.001
+"""
+NAME = "each"
+
+
+class Rxm(Protocol):
+    """rxm, as somebody who may, against the host in question."""
+
+    def __call__(self, *words: str, stdin: str = "") -> Answer:
+        """Run it."""
+
+
+class Trial:
+    """One host, and the domain `NAME` on which the verbs are tried. `ready` waits until its guest is up."""
+
+    def __init__(self, rxm: Rxm, description: str, host: str, ready: Callable[[], None]) -> None:
+        self._rxm = rxm
+        self._name = NAME
+        self._description = description
+        self._host = host
+        self._ready = ready
+
+    def run(self) -> dict[str, tuple[int, str]]:
+        """Try every verb; return the outcome's code of each, and its message where that was not ok."""
+        found = {}
+        for verb, (state, words) in STEPS.items():
+            self._reach(state)
+            found[verb] = self._call(verb, *(word.format(name=self._name, host=self._host) for word in words))
+            if verb == "create" and found[verb] == (outcome.OK, ""):
+                # Xen's guests that move while they boot have been seen to arrive nowhere, and to hold libvirt up.
+                self._ready()
+        self._do("maintenance", "off")
+        self._reach(ABSENT)
+        return found
+
+    def _call(self, verb: str, *words: str) -> tuple[int, str]:
+        answer = self._rxm("-j", verb, *words, stdin=self._description)
+        envelope = answer.objects()[-1]
+        return (outcome.OK, "") if envelope["ok"] else (envelope["code"], envelope["message"])
+
+    def _do(self, verb: str, *words: str) -> None:
+        found = self._call(verb, *words)
+        assert found == (outcome.OK, ""), (verb, *words, found)
+
+    def _state(self) -> str:
+        answer = self._rxm("-j", "list", self._name).json()
+        if not answer["ok"]:
+            return ABSENT
+        state = answer["result"]["domains"][0]["state"]
+        return {"shutoff": OFF, "paused": PAUSED}.get(state, RUNNING)
+
+    def _suspended(self) -> bool:
+        domains = self._rxm("-j", "list", "--state", "suspended").json()["result"]["domains"]
+        return self._name in [domain["name"] for domain in domains]
+
+    def _reach(self, wanted: str) -> None:
+        state = self._state()
+        if wanted in (ANY, state):
+            return
+        if wanted in (BUSY, PREEMPTED, FROZEN):
+            self._reach_in_batch(wanted)
+            return
+        if wanted == ABSENT:
+            self._reach(OFF)
+            self._do("delete", self._name)
+        elif wanted == OFF:
+            self._do(*(("new", "-") if state == ABSENT else ("destroy", self._name)))
+        elif wanted == RUNNING and state == PAUSED:
+            self._do("unpause", self._name)
+        elif wanted == RUNNING:
+            self._reach(OFF)
+            self._do("start", self._name)
+            self._ready()
+        elif wanted == PAUSED:
+            self._reach(RUNNING)
+            self._do("pause", self._name)
+        elif wanted == SUSPENDED and not self._suspended():
+            self._reach(RUNNING)
+            # Where it cannot be, the verb is tried on one that is off.
+            if self._call("suspend", self._name)[0] != outcome.OK:
+                self._reach(OFF)
+
+    def _reach_in_batch(self, wanted: str) -> None:
+        (guest,) = self._rxm("-j", "state", self._name).json()["result"]["domains"]
+        state = {"running-preemptible": BUSY, "preempted": PREEMPTED, "frozen": FROZEN}.get(
+            guest["state"], guest["state"]
+        )
+        if state == wanted:
+            return
+        if wanted != BUSY:
+            self._reach_in_batch(BUSY)
+            verb = {PREEMPTED: "preempt", FROZEN: "freeze"}[wanted]
+            if self._call(verb, self._name)[0] != outcome.OK:
+                self._do("freeze", "--pause", self._name)
+        elif state in (PREEMPTED, FROZEN):
+            self._do({PREEMPTED: "unpreempt", FROZEN: "defrost"}[state], self._name)
+        else:
+            self._reach(RUNNING)
+            self._do(*("job-start", self._name, *STEPS["job-start"][1][1:]))

@@ -1,0 +1,134 @@
+"""The portal as two processes, as it is run: pages, and the worker."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.lab.kerberos.realm import PORTAL, Realm
+from tests.lab.process import end, free_ports, wait_for
+
+_START_SECONDS = 20.0
+
+
+def make_certificate(directory: Path, name: str) -> str:
+    """Make a key, and a certificate for `name` that nobody has signed; return the certificate's path."""
+    certificate = str(directory / "certificate.pem")
+    subprocess.run(
+        [
+            "openssl",
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:P-256",
+            "-nodes",
+            "-days",
+            "2",
+            "-subj",
+            f"/CN={name}",
+            "-addext",
+            f"subjectAltName=DNS:{name},IP:127.0.0.1",
+            "-keyout",
+            str(directory / "key.pem"),
+            "-out",
+            certificate,
+        ],
+        check=True,
+        capture_output=True,
+    )
+    return certificate
+
+
+class Portal:
+    """One portal. `settings` are lines of rxmweb.toml, and `tables` its tables."""
+
+    def __init__(
+        self,
+        realm: Realm,
+        directory: Path,
+        *,
+        hosts: tuple[str, ...],
+        port: int,
+        settings: str = "",
+        tables: str = "",
+        database: str = "",
+        readers: tuple[str, ...] = ("*",),
+        interval: float = 1.0,
+        collector_keytab: str = "",
+        env: dict[str, str] | None = None,
+        prefix: tuple[str, ...] = (),
+        listen: str = "127.0.0.1",
+        name: str = PORTAL,
+        https: bool = False,
+    ) -> None:
+        directory.mkdir(parents=True, exist_ok=True)
+        self.directory = directory
+        self.port = free_ports(1)
+        self._listen = listen
+        # What browsers call it, for which the realm has a key.
+        self.name = name
+        self.certificate = make_certificate(directory, name) if https else ""
+        self.url = f"{'https' if https else 'http'}://{name}:{self.port}"
+        self.database = database or f"sqlite:///{directory / 'portal.db'}"
+        self.run_dir = directory / "run"
+        self._env = realm.env | (env or {})
+        self._prefix = prefix
+        keytab = realm.directory / f"http-{name}.keytab"
+        if not keytab.exists():
+            realm.add_service(f"HTTP/{name}", str(keytab))
+        self.config = directory / "rxmweb.toml"
+        names = ", ".join(f'"{host}"' for host in hosts)
+        who = ", ".join(f'"{reader}"' for reader in readers)
+        if https:
+            settings += f'\ncertificate = "{self.certificate}"\nkey = "{directory / "key.pem"}"'
+        collector = f'[collector]\nclient_keytab = "{collector_keytab}"\n' if collector_keytab else ""
+        self.config.write_text(
+            f'listen = "{listen}:{self.port}"\nworkers = 1\nkeytab = "{keytab}"\nrun_dir = "{self.run_dir}"\n'
+            f'database = "{self.database}"\nhosts = [{names}]\nport = {port}\nreaders = [{who}]\n'
+            f"interval_seconds = {interval}\n{settings}\n{collector}{tables}\n"
+        )
+        self.worker = self._start("work")
+        self.server = self._start("serve")
+        try:
+            wait_for(self._listening, _START_SECONDS, "the portal's start")
+        except (RuntimeError, TimeoutError):
+            self.stop()
+            raise
+
+    def restart_server(self) -> None:
+        """End the web workers and start others, as an upgrade does."""
+        end(self.server)
+        self.server = self._start("serve")
+        wait_for(self._listening, _START_SECONDS, "the portal's start")
+
+    def start_worker(self) -> None:
+        """Start another worker, where the first one was ended."""
+        self.worker = self._start("work")
+
+    def said(self) -> str:
+        """Return what both processes wrote for whoever runs them."""
+        return "".join(path.read_text() for path in sorted(self.directory.glob("*.stderr")))
+
+    def stop(self) -> None:
+        """End both."""
+        for process in (self.server, self.worker):
+            end(process, 20.0)
+
+    def _start(self, part: str) -> "subprocess.Popen[bytes]":
+        with (self.directory / f"{part}.stderr").open("ab") as stderr:
+            return subprocess.Popen(
+                [*self._prefix, "rxmweb", "--config", str(self.config), part],
+                env=self._env,
+                stdin=subprocess.DEVNULL,
+                stdout=stderr,
+                stderr=stderr,
+            )
+
+    def _listening(self) -> bool:
+        if self.server.poll() is not None:
+            raise RuntimeError(f"the portal ended with {self.server.returncode}: {self.said()}")
+        # Where the portal is: that may be in another network than we are.
+        program = f"import socket; socket.create_connection(('{self._listen}', {self.port})).close()"
+        command = [*self._prefix, sys.executable, "-c", program]
+        return subprocess.run(command, check=False, capture_output=True).returncode == 0

@@ -1,0 +1,147 @@
+#!/usr/bin/env bash
+# setup.sh demo|test|xen|deb [HYPERVISOR] - install what is missing for `make demo`, `make test`, `make test-xen` or
+# `make deb`; fast where nothing is.
+#
+# Debian's packages (as root, or through sudo), a virtual environment in .venv, and in .build what no package installs
+# in the shape that a test needs. Nothing else of the machine is changed, and no service is started: daemons are run by
+# the tests themselves.
+set -eu
+cd "$(dirname "$0")/../.."
+
+purpose=${1:?demo, test, xen or deb}
+hypervisor=${2:-test}
+
+say() { echo "setup: $*" >&2; }
+
+as_root() {
+  if [ "$(id -u)" = 0 ]; then
+    env DEBIAN_FRONTEND=noninteractive "$@"
+  elif command -v sudo >/dev/null; then
+    sudo env DEBIAN_FRONTEND=noninteractive "$@"
+  else
+    say "need root, or sudo, to run: $*"
+    exit 1
+  fi
+}
+
+updated=
+update() {
+  [ -n "$updated" ] || as_root apt-get -qq update
+  updated=yes
+}
+
+packages="gcc libkrb5-dev libvirt-dev pkg-config python3-dev python3-venv" # what pip compiles gssapi and libvirt with
+packages+=" krb5-admin-server krb5-kdc krb5-user libnss-wrapper"           # the realm
+hypervisor_packages="busybox-static cpio iproute2 libvirt-daemon libvirt-daemon-driver-lxc"
+hypervisor_packages+=" libvirt-daemon-driver-qemu libvirt-clients"
+hypervisor_packages+=" qemu-system-x86 xz-utils libsasl2-modules-gssapi-mit sasl2-bin"
+slurm_packages="slurmctld slurmd slurm-client slurm-wlm-basic-plugins"
+ldap_packages="slapd krb5-kdc-ldap ldap-utils"
+if [ "$purpose" = test ]; then
+  # An image of Debian has no lists of packages, by which to find out below what others need.
+  apt-cache show apache2-bin >/dev/null 2>&1 || update
+  # The server that Debian's release has, without its compiler (LLVM): a hundred MB that no test needs.
+  postgresql=$(apt-cache depends postgresql 2>/dev/null | sed -n 's/^ *Depends: \(postgresql-[0-9]*\)$/\1/p')
+  packages+=" chromium fish groff-base heimdal-multidev krb5-pkinit libfaketime openssl"
+  packages+=" openssh-client python3-clustershell python3-gssapi remctl-client zsh $hypervisor_packages"
+  # The libraries of what is only unpacked (below), but for those of slapd's back ends that nobody loads.
+  packages+=" $(apt-cache depends apache2-bin openssh-server remctl-server $slurm_packages \
+    $ldap_packages $postgresql 2>/dev/null |
+    sed -n 's/^ *Depends: \(lib.*\)/\1/p' | grep -v -e '^libllvm' -e '^libodbc' -e '^libperl' | sort -u | tr '\n' ' ')"
+elif [ "$purpose" = deb ]; then
+  packages="build-essential debhelper dh-python dpkg-dev python3"
+elif [ "$purpose" = xen ]; then
+  packages+=" busybox-static cpio e2fsprogs krb5-pkinit mmdebstrap openssh-client openssl qemu-system-x86 qemu-utils xz-utils"
+elif [ "$hypervisor" = qemu ]; then
+  packages+=" $hypervisor_packages"
+fi
+
+missing_packages() {
+  local name
+  for name in $packages; do
+    case $(dpkg-query -W -f '${db:Status-Status}' "$name" 2>/dev/null) in
+      installed) ;;
+      *) echo "$name" ;;
+    esac
+  done
+}
+
+# Unpack Debian packages into .build/$2 without installing them.
+unpack() {
+  local work package
+  [ -e ".build/$2" ] && return
+  update
+  work=$(mktemp -d)
+  chmod 755 "$work"
+  (cd "$work" && apt-get -qq -o APT::Sandbox::User="$(id -un)" download $1)
+  for package in "$work"/*.deb; do
+    dpkg-deb -x "$package" "$work/root"
+  done
+  mkdir -p .build
+  mv "$work/root" ".build/$2"
+  rm -rf "$work"
+}
+
+missing=$(missing_packages)
+if [ -n "$missing" ]; then
+  say "installing $(echo $missing)"
+  update
+  as_root apt-get -qq install --no-install-recommends -y $missing >/dev/null
+fi
+
+[ "$purpose" != deb ] || exit 0
+
+# Debian's interpreter: the one that Debian's bindings, and later our packages, are for.
+fingerprint=$(cat setup.cfg setup.py pyproject.toml common/xman/__init__.py | sha256sum)
+if [ "$(cat .venv/fingerprint 2>/dev/null)" != "$fingerprint" ]; then
+  say "making the virtual environment (compiles gssapi and libvirt-python the first time)"
+  [ -x .venv/bin/python ] || /usr/bin/python3 -m venv .venv
+  .venv/bin/python -m pip -q --disable-pip-version-check --no-input install -e '.[test]' 2>&1 |
+    { grep -v '^WARNING: Location' >&2 || true; }
+  [ -x .venv/bin/rxm ] && [ -x .venv/bin/ruff ]
+  echo "$fingerprint" >.venv/fingerprint
+fi
+
+if [ "$purpose" = test ]; then
+  # The package would start a server on this machine's port 4373; the test starts its own.
+  unpack remctl-server remctl-server
+  # And this one on port 22.
+  unpack openssh-server openssh-server
+  unpack "$postgresql" postgresql
+  # And these a directory on port 389.
+  unpack "$ldap_packages" ldap-kdc
+  # So would these; and they would make a user, and a cluster of this machine.
+  unpack "$slurm_packages" slurm
+  # They ask by which name they were called; the packages would have made these by alternatives.
+  for program in .build/slurm/usr/sbin/*-wlm; do
+    [ -e "${program%-wlm}" ] || ln -s "$(basename "$program")" "${program%-wlm}"
+  done
+  # And this one on port 80, with the modules that sites add.
+  unpack "apache2-bin libapache2-mod-auth-gssapi" apache
+  # Only its judge of alert rules is wanted; the package would start a server.
+  unpack prometheus prometheus
+  rm -rf .build/prometheus/usr/bin/prometheus .build/prometheus/usr/share
+  # And these would put themselves in MIT's place.
+  unpack "heimdal-kdc heimdal-clients" heimdal-programs
+  tests/lab/kerberos/heimdal.sh .venv .build/heimdal
+fi
+case $purpose$hypervisor in
+  test* | demoqemu)
+    if [ ! -e .build/guest/initramfs ]; then
+      kernel=$(apt-cache depends linux-image-cloud-amd64 2>/dev/null | sed -n 's/^ *Depends: \(linux-image.*\)/\1/p')
+      [ -n "$kernel" ] || { update; kernel=$(apt-cache depends linux-image-cloud-amd64 | sed -n 's/^ *Depends: \(linux-image.*\)/\1/p'); }
+      say "making the guest from $kernel"
+      unpack "$kernel" guest-kernel
+      tests/lab/hosts/guest.sh .build/guest-kernel .build/guest
+    fi
+    ;;
+esac
+if [ "$purpose" = xen ]; then
+  recipe=$(sha256sum <tests/lab/hosts/xen.sh)
+  if [ "$(cat .build/xen/recipe 2>/dev/null)" != "$recipe" ]; then
+    say "making the image of a Xen host"
+    mkdir -p .build
+    as_root tests/lab/hosts/xen.sh .build/xen
+    echo "$recipe" >.build/xen/recipe
+  fi
+fi

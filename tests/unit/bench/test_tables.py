@@ -1,0 +1,155 @@
+"""The tables of `make bench`, on figures that are made up."""
+
+import json
+from typing import Any
+
+import pytest
+
+from bench import tables
+
+# Milliseconds, and those of processor, of each round.
+TIMES = {
+    "virsh, SASL": [[21.0, 18.0], [19.0, 17.0], [400.0, 17.0]],
+    "rxm": [[10.0, 9.0], [9.0, 8.0], [11.0, 9.5]],
+    "ssh, GSSAPI, with virsh": [[300.0, 60.0], [280.0, 63.0], [290.0, 62.0]],
+}
+
+
+class Lab:
+    """Stands for the laboratory: each program of the bench writes what the test says."""
+
+    rxm = "/usr/bin/rxm"
+
+    def __init__(self, *said: Any) -> None:
+        self._said = list(said)
+        self.given: list[tuple[str, list[str], Any]] = []
+        self.domains: list[int] = []
+
+    def run(self, module: str, words: list[str], given: object, _cache: str) -> Any:
+        """Return what a program writes."""
+        self.given.append((module, words, given))
+        return json.loads(json.dumps(self._said.pop(0)))
+
+    def ssh(self, *words: str) -> list[str]:
+        """Return the words that run a program on the host."""
+        return ["ssh", *words]
+
+    def define(self, count: int) -> None:
+        """Have so many domains."""
+        self.domains.append(count)
+
+    def start_many(self) -> None:
+        """Start the many hosts."""
+
+
+def rows(section: Any, lab: Lab, *, quick: bool = False) -> list[list[str]]:
+    """Return the cells of the table that a section makes, its head first."""
+    page = tables.Page()
+    section(lab, page, quick)
+    lines = [line for line in page.lines if line.startswith("| ")]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in (lines[0], *lines[2:])]
+
+
+@pytest.fixture(autouse=True)
+def _idle_servers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tables, "_server", lambda _lab, _kind: 1)
+    monkeypatch.setattr(tables, "_processor", lambda _pid: 0.0)
+
+
+def test_one_command_is_held_against_virsh_at_each_number_of_domains() -> None:
+    lab = Lab(TIMES, TIMES, TIMES | {"rxm": [[9.5, 8.0]] * 3})
+
+    table = rows(tables._one_command, lab)
+
+    assert lab.domains == [1, 100, 1000]
+    assert table[:4] == [
+        ["domains", "", "ms", "ms of CPU", "to virsh", "aim"],
+        ["1", "virsh, SASL", "21.0", "17.0", "1.00", ""],
+        ["1", "rxm", "10.0", "9.0", "0.48", "at most 0.7: met"],
+        ["1", "ssh, GSSAPI, with virsh", "290.0", "62.0", "13.81", ""],
+    ]
+    assert [row[-1] for row in table if row[1] == "rxm"] == [
+        "at most 0.7: met",
+        "at most 0.6: met",
+        "at most 0.45: MISSED",
+    ]
+
+
+def test_ssh_runs_what_virsh_does_over_the_network_on_the_host_itself() -> None:
+    lab = Lab(TIMES, TIMES, TIMES)
+
+    rows(tables._one_command, lab)
+
+    commands = lab.given[0][2]["commands"]
+    assert commands["ssh, GSSAPI, with virsh"][-1].split()[-2:] == commands["virsh, SASL"][-2:] == ["list", "--all"]
+    assert "unix" in commands["ssh, GSSAPI, with virsh"][-1]
+    assert commands["ssh, GSSAPI, true"] == ["ssh", "true"]
+
+
+def test_many_hosts_say_what_each_one_more_costs() -> None:
+    hundred = {"xargs -P8 virsh, SASL": [[1000.0, 900.0]], "rxm": [[150.0, 100.0]]}
+    five = {"xargs -P8 virsh, SASL": [[5000.0, 4500.0]], "rxm": [[800.0, 510.0]]}
+
+    table = rows(tables._many_hosts, Lab(hundred, five))
+
+    assert [row for row in table if row[1] == "rxm"] == [
+        ["100", "rxm", "150", "100", "1.00", "0.15", "at most 0.15: met"],
+        ["500", "rxm", "800", "510", "1.02", "0.16", ""],
+    ]
+
+
+def test_connections_are_counted_by_the_second() -> None:
+    table = rows(
+        tables._connections,
+        Lab(
+            [300, 0],
+            [150, 0],
+            [600, 0],
+            [300, 2],
+            [150, 0],
+            [599, 1],
+            [0, 9],
+            [0, 9],
+            [30, 0],
+            [0, 9],
+            [0, 9],
+            [0, 9],
+        ),
+    )
+
+    assert [[row[0], row[1], row[2], row[4], *row[5:]] for row in table[1:] if "as rxm" not in row[1]] == [
+        ["1", "libvirtd, SASL", "100", "0", "1.00", ""],
+        ["1", "xmand", "200", "0", "2.00", "at least 2: met"],
+        ["8", "libvirtd, SASL", "100", "2", "1.00", ""],
+        ["8", "xmand", "200", "1", "2.00", "at least 2: MISSED"],
+        ["32", "libvirtd, SASL", "0", "9", "0.00", ""],
+        ["32", "xmand", "10", "0", "inf", "at least 2: met"],
+        ["64", "libvirtd, SASL", "0", "9", "0.00", ""],
+        ["64", "xmand", "0", "9", "0.00", "at least 2: MISSED"],
+    ]
+
+
+def test_a_kept_open_connection_where_the_rival_answers_nothing() -> None:
+    table = rows(tables._kept, Lab([0, 1], [0, 1], [300, 0]))
+
+    assert table[3][-2:] == ["inf", "at least 0.25: met"]
+
+
+def test_what_asks_libvirt_for_a_whole_list_is_shown_beside() -> None:
+    table = rows(tables._kept, Lab([300, 0], [150, 0], [60, 0]))
+
+    assert [[row[0], row[4], row[5]] for row in table[1:]] == [
+        ["libvirtd, SASL", "1.00", ""],
+        ["libvirtd, SASL, as rxm list", "0.50", ""],
+        ["xmand", "0.20", "at least 0.25: MISSED"],
+    ]
+
+
+def test_the_section_that_is_asked_for_and_the_notes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tables, "_kept", lambda _lab, page, quick: page.table("Kept", ["quick"], [[str(quick)]]))
+
+    text = tables.all_of(Lab(), quick=True, only="kept-open")  # type: ignore[arg-type]
+
+    assert "| True |" in text
+    assert "## Notes" in text
+    assert "## Many hosts" not in text

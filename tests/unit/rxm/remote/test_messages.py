@@ -1,0 +1,60 @@
+"""Kerberos' failures in plain words: each says what to do."""
+
+import re
+
+import pytest
+
+from rxm.remote import messages
+from xman import gss
+from xman.gss import GssError
+
+REASONS = {value for key, value in vars(gss).items() if key.isupper() and isinstance(value, str)}
+REMEDIES = {
+    gss.NO_TICKET: r"run kinit\.$",
+    gss.EXPIRED: r"run kinit\.$",
+    gss.NO_SERVICE: r"is the name right\? If so, the host needs a key and a keytab\. \(K says\)$",
+    gss.WRONG_KEY: r"its keytab must be renewed, or .* run kinit\. \(K says\)$",
+    gss.CLOCK_SKEW: r"set them by NTP\. \(K says\)$",
+    gss.KDC_UNREACHABLE: r"try later, or look at krb5\.conf\. \(K says\)$",
+    gss.REPLAY: r"try again\. \(K says\)$",
+}
+
+
+def test_no_reason_is_forgotten() -> None:
+    assert set(REMEDIES) == REASONS - {gss.OTHER}
+
+
+@pytest.mark.parametrize(("reason", "remedy"), REMEDIES.items())
+def test_each_message_has_the_remedy(reason: str, remedy: str) -> None:
+    assert re.search(remedy, str(messages.gss_error(GssError(reason, "K says.")))), reason
+
+
+def test_what_nobody_foresaw_is_told_in_kerberos_words() -> None:
+    assert str(messages.gss_error(GssError(gss.OTHER, "K says"))) == "Kerberos failed: K says"
+
+
+@pytest.mark.parametrize("reason", [gss.NO_TICKET, gss.EXPIRED, gss.WRONG_KEY, gss.OTHER])
+def test_a_program_is_not_sent_to_kinit(reason: str) -> None:
+    said = str(messages.no_identity(GssError(reason, "K says."), "/etc/slurm.keytab", "slurm@R"))
+
+    assert said == (
+        "the client keytab /etc/slurm.keytab gives no ticket for slurm@R; it must be there, readable by you, and hold"
+        " the key that the realm has. (K says)"
+    )
+
+
+def test_a_keytab_is_not_blamed_for_a_kdc_that_is_away() -> None:
+    assert "no KDC" in str(messages.no_identity(GssError(gss.KDC_UNREACHABLE, "K says."), "/etc/slurm.keytab", ""))
+
+
+def test_whose_ticket_is_missing() -> None:
+    said = str(messages.no_identity(GssError(gss.NO_TICKET, "K says."), "", "bob@R"))
+
+    assert said == "you have no Kerberos ticket of bob@R; run kinit bob@R."
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(1, "1 s"), (119, "119 s"), (120, "2 min"), (3 * 3600, "3 h"), (49 * 3600, "2 days")]
+)
+def test_spans(seconds: float, words: str) -> None:
+    assert messages.span(seconds) == words

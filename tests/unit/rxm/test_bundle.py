@@ -1,0 +1,36 @@
+"""What is written into the one file that an installed rxm starts from (`rxm.bundle`)."""
+
+import subprocess
+import sys
+
+from tests.lab.process import ROOT
+
+
+def names(before: str = "") -> set[str]:
+    """Return the modules chosen by a Python that has done something `before`."""
+    program = f"import sys; {before}\nfrom rxm import bundle\nprint(*bundle.names())"
+    env = {"PYTHONPATH": f"{ROOT / 'common'}:{ROOT}"}
+    done = subprocess.run([sys.executable, "-c", program], env=env, capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+def test_what_is_loaded_late_is_among_them() -> None:
+    assert {"rxm.cli", "rxm.run", "rxm.remote.transport", "xman.gss.mit_backend", "xman.wire.tokens"} <= names()
+
+
+def test_what_only_some_commands_need_is_not() -> None:
+    assert not names() & {
+        "rxm",
+        "xman",
+        "rxm.strategies.merged",
+        "rxm.bundle",
+        "xman.gss.python_gssapi_backend",
+        "xman.render",
+    }
+
+
+def test_without_mits_library_there_are_the_others() -> None:
+    found = names("sys.modules['_ctypes'] = None")
+
+    assert "xman.gss.mit_backend" not in found
+    assert "rxm.run" in found

@@ -1,0 +1,87 @@
+"""What may come next on the command line."""
+
+import threading
+
+import pytest
+
+from rxm import completion
+from rxm.completion import candidates
+from rxm.options import OPTIONS
+from xman import verbs
+
+
+def after(*words: str) -> list[str]:
+    """Return the candidates where there are two groups and two domains."""
+    return candidates(list(words), lambda: ["@cluster", "@lab", "skirit80"], lambda _given: ["vm1", "vm2"])
+
+
+def test_every_verb_is_offered() -> None:
+    assert after("") == list(verbs.BY_NAME)
+
+
+@pytest.mark.parametrize("verb", verbs.VERBS, ids=lambda verb: verb.name)
+def test_every_option_of_a_verb_is_offered(verb: verbs.Verb) -> None:
+    assert set(after(verb.name, "--")) == {name for o in verb.options for name in o.names if name[:2] == "--"} | {
+        "--help"
+    }
+
+
+def test_every_option_of_rxm_is_offered() -> None:
+    assert set(after("--")) == {option.names[-1] for option in OPTIONS}
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        (["pa"], ["pause"]),
+        (["-j", "pa"], ["pause"]),
+        (["-H", "skirit80", "pa"], ["pause"]),
+        (["--host=skirit80", "pa"], ["pause"]),
+        (["-H", "@"], ["@cluster", "@lab"]),
+        (["-H", ""], ["@cluster", "@lab", "skirit80"]),
+        (["-t", ""], []),
+        (["pause", ""], ["vm1", "vm2"]),
+        (["pause", "vm1", "vm"], ["vm1", "vm2"]),
+        (["pause", "x"], []),
+        (["dest", "vm"], ["vm1", "vm2"]),
+        (["list", "--state", "h"], ["halted"]),
+        (["list", "--state", "halted", "vm"], ["vm1", "vm2"]),
+        (["wait", "vm1", "--for", "g"], ["gone"]),
+        (["help", "unp"], ["unpause", "unpreempt"]),
+        (["log", ""], ["vm1", "vm2"]),
+        (["log", "vm1", ""], []),
+        (["info", ""], []),
+        (["create", ""], []),
+        (["nonsense", ""], []),
+    ],
+    ids=" ".join,
+)
+def test_candidates(words: list[str], found: list[str]) -> None:
+    assert after(*words) == found
+
+
+def test_the_domains_are_those_of_the_hosts_named() -> None:
+    asked: list[list[str]] = []
+
+    candidates(["-H", "skirit80", "-p", "1", "pause", ""], list, lambda given: asked.append(given) or [])  # type: ignore[func-returns-value]
+
+    assert asked == [["-H", "skirit80", "-p", "1"]]
+
+
+def test_a_person_waits_a_tenth_of_a_second_at_most() -> None:
+    assert completion.ASK_SECONDS == 0.1
+
+
+def test_what_has_not_come_by_then_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    hanging = threading.Event()
+
+    def ask(_words: list[str], found: list[str]) -> None:
+        found.append("vm1")
+        hanging.wait()
+        found.append("vm2")
+
+    monkeypatch.setattr(completion, "_ask", ask)
+
+    assert completion._domains([]) == ["vm1"]
+
+    hanging.set()

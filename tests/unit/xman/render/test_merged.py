@@ -1,0 +1,96 @@
+"""What several hosts answered, as one text."""
+
+from typing import Any
+
+from xman.render import merged
+
+GUEST = {"id": 1, "uuid": "u", "state": "running", "memory": 512 << 20, "vcpus": 2, "cpu_seconds": 1.5}
+BATCH = {
+    "state": "free",
+    "priority": "normal",
+    "memory": 512 << 20,
+    "max_memory": 1024 << 20,
+    "vcpus": 1,
+    "max_vcpus": 2,
+    "jobs": [],
+}
+
+
+def text(verb: str, answers: dict[str, dict[str, Any]]) -> list[str]:
+    """Return the lines of the merged text."""
+    return merged.text(verb, answers, dict.fromkeys(answers, 7)).splitlines()
+
+
+def test_a_list_is_sorted_by_name_and_host_with_the_host_last() -> None:
+    answers = {
+        "b": {"domains": [GUEST | {"name": "vm1"}]},
+        "a": {"domains": [GUEST | {"name": n} for n in ("vm2", "vm1")]},
+    }
+
+    header, *rows = text("list", answers)
+
+    assert header.split()[0] == "Name"
+    assert header.split()[-1] == "Host"
+    assert [(row.split()[0], row.split()[-1]) for row in rows] == [("vm1", "a"), ("vm1", "b"), ("vm2", "a")]
+
+
+def test_a_host_without_domains_adds_no_row() -> None:
+    assert len(text("list", {"a": {"domains": []}, "b": {"domains": [GUEST | {"name": "vm1"}]}})) == 2
+
+
+def test_a_long_list_has_the_host_in_each_block() -> None:
+    answers = {host: {"long": True, "domains": [GUEST | {"name": "vm", "max_memory": 1}]} for host in ("b", "a")}
+
+    assert [line.split()[-1] for line in text("list", answers) if line.startswith("host ")] == ["a", "b"]
+
+
+def test_states_have_the_host_last_and_maintenance_above() -> None:
+    answers: dict[str, dict[str, Any]] = {
+        "b": {"domains": [BATCH | {"name": "vm1"}]},
+        "a": {
+            "domains": [BATCH | {"name": "vm2"}],
+            "maintenance": {"reason": "disks", "by": "alice@R", "since": "2026-11-21T10:00:00Z"},
+        },
+    }
+
+    notice, header, *rows = text("state", answers)
+
+    assert notice.startswith("a: ")
+    assert "disks" in notice
+    assert header.split()[-1] == "Host"
+    assert [(row.split()[0], row.split()[-1]) for row in rows] == [("vm1", "b"), ("vm2", "a")]
+
+
+def test_jobs_have_the_host_last() -> None:
+    job = {"domain": "vm1", "id": "4711", "owner": "alice@R", "preemptible": False, "preempted": 0, "state": "running"}
+
+    header, row = text("job-list", {"a": {"jobs": [job]}, "b": {"jobs": []}})
+
+    assert header.split()[-1] == "Host"
+    assert (row.split()[0], row.split()[-1]) == ("vm1", "a")
+
+
+def test_stats_say_whose_they_are() -> None:
+    guest = GUEST | {"name": "vm1", "addresses": [], "interfaces": [], "disks": []}
+
+    lines = text("stats", {"b": {"domains": [guest]}, "a": {"domains": [guest]}})
+
+    assert [line.split()[-1] for line in lines if line.startswith("host ")] == ["a", "b"]
+    assert lines.count("") == 1
+
+
+def test_stats_of_hosts_are_named_as_they_were_asked_for() -> None:
+    host = {"name": "own-name", "nr_cpus": 2, "load": [0.0, 0.0, 0.0]}
+
+    lines = text("stats", {"b": {"host": host}, "a": {"host": host}})
+
+    assert [line.split(": ")[1] for line in lines if line.startswith("host ")] == ["a", "b"]
+
+
+def test_ping_is_a_line_for_each_host() -> None:
+    answer = {"host_id": "x", "xmand_version": "0.1.0", "principal": "alice@R", "verbs": ["list"]}
+
+    header, *rows = text("ping", {"b": answer, "a": answer})
+
+    assert header.split() == ["Xmand", "ms", "Principal", "Host"]
+    assert [row.split() for row in rows] == [["0.1.0", "7", "alice@R", "a"], ["0.1.0", "7", "alice@R", "b"]]

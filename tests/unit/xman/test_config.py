@@ -1,0 +1,553 @@
+"""Configuration files: the typed getters, and the two files with their defaults."""
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+import rxm.settings
+import xmand.settings
+from xman import config
+from xman.config import Table
+from xman.errors import ConfigurationError
+
+# DESIGN, "Operation": the table of xmand.toml, and the caps and deadlines of its [limits].
+XMAND_DEFAULTS = {
+    "listen": ("[::]:4373",),
+    "service": "host",
+    "keytab": "/etc/krb5.keytab",
+    "k5login": "/root/.k5login",
+    "libvirt_uri": "",
+    "state_dir": "/var/lib/xmand",
+    "run_dir": "/run/xmand",
+    "syslog": "/dev/log",
+    "limits": {
+        "connections": 256,
+        "connections_per_principal": 32,
+        "unauthenticated": 1024,
+        "unauthenticated_per_source": 32,
+        "first_seconds": 5.0,
+        "handshake_seconds": 10.0,
+        "idle_seconds": 300.0,
+        "write_seconds": 30.0,
+        "lost_seconds": 60.0,
+        "age_seconds": 28800.0,
+        "read_seconds": 15.0,
+        "change_seconds": 110.0,
+        "wait_seconds": 290.0,
+        "stall_seconds": 60.0,
+        "silent_seconds": 14400.0,
+        "workers": 16,
+        "long_workers": 64,
+        "streams": 64,
+    },
+    "authorize": {
+        "methods": ("k5login",),
+        "principals": {},
+        "owner_verbs": (
+            "list",
+            "state",
+            "describe",
+            "stats",
+            "wait",
+            "pause",
+            "unpause",
+            "reboot",
+            "shutdown",
+        ),
+        "owner_realm": "",
+        "external": (),
+        "external_seconds": 5.0,
+    },
+    "journal": {"keep_days": 365, "size_mib": 64},
+    "migrate": {"allow": (), "uri": "", "clear": False},
+    "batch": {
+        "domains": (),
+        "priority": (),
+        "parked_memory": 160,
+        "parked_vcpus": 1,
+        "boot_seconds": 60.0,
+        "park_seconds": 30.0,
+        "stuck": "refuse",
+        "hooks": "/etc/xman/hooks",
+        "hook_seconds": 30.0,
+    },
+}
+# DESIGN, the table of rxm.toml.
+RXM_DEFAULTS = {
+    "hosts": "",
+    "groups": {},
+    "domains": {},
+    "port": 4373,
+    "service": "host",
+    "fanout": 64,
+    "client_keytab": "",
+    "principal": "",
+    "connect_seconds": 10.0,
+}
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "x.toml"
+
+
+@pytest.fixture
+def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Keep the machine's own files out, and return where rxm looks for the user's."""
+    monkeypatch.setattr(xmand.settings, "DEFAULT_PATH", str(tmp_path / "absent" / "xmand.toml"))
+    monkeypatch.setattr(rxm.settings, "SYSTEM_PATH", str(tmp_path / "system.toml"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    return tmp_path / "config" / "xman" / "rxm.toml"
+
+
+def table(**values: object) -> Table:
+    """Return a table as if it had been read from a file called `f`."""
+    return Table("f", values)
+
+
+# --- typed getters ----------------------------------------------------------------------------------------------------
+
+
+def test_values_of_the_right_type() -> None:
+    read = table(text="a", flag=True, number=3, seconds=2, fraction=0.5, texts=["a", "b"], map={"x": "y"})
+
+    assert read.text("text", "") == "a"
+    assert read.flag("flag", False) is True
+    assert read.number("number", 0) == 3
+    assert read.seconds("seconds", 1.0) == 2.0
+    assert read.seconds("fraction", 1.0) == 0.5
+    assert read.texts("texts", []) == ["a", "b"]
+    assert read.mapping("map") == {"x": "y"}
+
+
+def test_what_is_absent_has_its_default() -> None:
+    read = table()
+
+    assert read.text("text", "a") == "a"
+    assert read.flag("flag", True) is True
+    assert read.number("number", 3) == 3
+    assert read.seconds("seconds", 1.5) == 1.5
+    assert read.texts("texts", ["a"]) == ["a"]
+    assert read.mapping("map") == {}
+    assert read.table("table").text("text", "b") == "b"
+
+
+@pytest.mark.parametrize("value", [1, True, ["a"], {}, 1.5])
+def test_a_string_is_nothing_else(value: object) -> None:
+    with pytest.raises(ConfigurationError, match=r"^f: key: expected a string, found "):
+        table(key=value).text("key", "")
+
+
+@pytest.mark.parametrize("value", [1, 0, "true", []])
+def test_a_flag_is_nothing_else(value: object) -> None:
+    with pytest.raises(ConfigurationError, match=r"^f: key: expected true or false, found "):
+        table(key=value).flag("key", False)
+
+
+@pytest.mark.parametrize("value", [True, False, "1", 1.0, [1], 0, 11, -1])
+def test_a_number_is_a_whole_one_within_its_limits(value: object) -> None:
+    with pytest.raises(ConfigurationError, match=r"^f: key: expected a whole number"):
+        table(key=value).number("key", 5, least=1, most=10)
+
+
+@pytest.mark.parametrize("value", [True, "1", 0, -1, 0.0, float("nan"), float("inf"), [1]])
+def test_seconds_are_a_positive_number(value: object) -> None:
+    with pytest.raises(ConfigurationError, match=r"^f: key: expected a positive number of seconds, found "):
+        table(key=value).seconds("key", 1.0)
+
+
+@pytest.mark.parametrize("value", ["a", ["a", 1], {"a": "b"}, [["a"]]])
+def test_texts_are_a_list_of_strings(value: object) -> None:
+    with pytest.raises(ConfigurationError, match=r"^f: key: expected a list of strings, found "):
+        table(key=value).texts("key", [])
+
+
+def test_a_table_is_nothing_else() -> None:
+    with pytest.raises(ConfigurationError, match=r"^f: key: expected a table, found 'x'$"):
+        table(key="x").table("key")
+
+
+def test_a_key_within_a_table_is_named_in_full() -> None:
+    with pytest.raises(ConfigurationError, match=r"^f: limits\.workers: expected a whole number"):
+        table(limits={"workers": "many"}).table("limits").number("workers", 1)
+
+
+def test_a_mapping_holds_strings_only() -> None:
+    with pytest.raises(ConfigurationError, match=r"^f: groups\.all: expected a string, found 1$"):
+        table(groups={"all": 1}).mapping("groups")
+
+
+def test_a_list_that_is_handed_out_is_a_copy() -> None:
+    default = ["a"]
+
+    table().texts("key", default).append("b")
+
+    assert default == ["a"]
+
+
+def test_keys_that_nobody_asked_for_are_listed_with_their_file() -> None:
+    read = table(known=1, stray=2, limits={"known": 1, "typo": 2}, free={"any": "x"}, other={"x": 1})
+
+    read.number("known", 0)
+    read.table("limits").number("known", 0)
+    read.mapping("free")
+
+    assert read.unknown() == ["f: stray", "f: other", "f: limits.typo"]
+
+
+# --- reading a file ---------------------------------------------------------------------------------------------------
+
+
+def test_an_absent_file_is_empty_unless_it_was_named(file: Path) -> None:
+    assert config.load(str(file), required=False).unknown() == []
+
+    with pytest.raises(ConfigurationError, match=r"x\.toml: no such file$"):
+        config.load(str(file), required=True)
+
+
+def test_an_empty_file_is_fine(file: Path) -> None:
+    file.touch()
+
+    assert config.load(str(file), required=True).unknown() == []
+
+
+@pytest.mark.parametrize("content", [b"key", b'key = "a', b"key = 1\nkey = 2\n", b"[a\n", b"key = \x00"])
+def test_malformed_toml_names_the_file_and_the_place(file: Path, content: bytes) -> None:
+    file.write_bytes(content)
+
+    with pytest.raises(ConfigurationError) as caught:
+        config.load(str(file), required=False)
+
+    assert str(caught.value).startswith(f"{file}: ")
+    assert "line" in str(caught.value) or "end of document" in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [b'key = "\xff"', 'key = "ä"'.encode("latin-1"), 'key = "a"'.encode("utf-16")])
+def test_what_is_not_utf_8_names_the_file(file: Path, content: bytes) -> None:
+    file.write_bytes(content)
+
+    with pytest.raises(ConfigurationError, match=r"x\.toml: 'utf-8' codec"):
+        config.load(str(file), required=False)
+
+
+def test_a_directory_in_its_place_names_the_file(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r": Is a directory$"):
+        config.load(str(tmp_path), required=False)
+
+
+# --- xmand.toml -------------------------------------------------------------------------------------------------------
+
+
+def test_xmand_has_the_published_defaults(nowhere: Path) -> None:
+    found = dataclasses.asdict(xmand.settings.load(None))
+
+    assert found.pop("unknown") == ()
+    assert found == XMAND_DEFAULTS
+
+
+def test_every_key_of_xmand_toml_is_read(file: Path) -> None:
+    file.write_text(
+        """
+        listen = ["127.0.0.1:1", "[::1]:2"]
+        service = "xman"
+        keytab = "/k"
+        k5login = "/l"
+        libvirt_uri = "test:///default"
+        state_dir = "/s"
+        run_dir = "/r"
+        syslog = "none"
+        [limits]
+        connections = 1
+        handshake_seconds = 2
+        idle_seconds = 3.5
+        read_seconds = 4
+        change_seconds = 5
+        wait_seconds = 6
+        stall_seconds = 7
+        silent_seconds = 17
+        connections_per_principal = 10
+        unauthenticated = 11
+        unauthenticated_per_source = 12
+        first_seconds = 13
+        write_seconds = 14
+        lost_seconds = 33
+        age_seconds = 15
+        workers = 8
+        long_workers = 9
+        streams = 10
+        [authorize]
+        methods = ["principals", "external"]
+        owner_verbs = ["pause"]
+        owner_realm = "R"
+        external = ["/bin/ask", "-x"]
+        external_seconds = 13
+        [authorize.principals]
+        "a@R" = ["show"]
+        [journal]
+        keep_days = 11
+        size_mib = 12
+        [migrate]
+        allow = ["skirit[80-84]"]
+        uri = "qemu+tls://{host}/system"
+        clear = true
+        [batch]
+        domains = ["vm*"]
+        priority = ["vm[2-9]"]
+        parked_memory = 32
+        parked_vcpus = 0
+        boot_seconds = 13
+        park_seconds = 14
+        stuck = "save"
+        hooks = "/h"
+        hook_seconds = 15
+        """
+    )
+
+    found = dataclasses.asdict(xmand.settings.load(str(file)))
+
+    assert found == {
+        "listen": ("127.0.0.1:1", "[::1]:2"),
+        "service": "xman",
+        "keytab": "/k",
+        "k5login": "/l",
+        "libvirt_uri": "test:///default",
+        "state_dir": "/s",
+        "run_dir": "/r",
+        "syslog": "none",
+        "limits": {
+            "connections": 1,
+            "connections_per_principal": 10,
+            "unauthenticated": 11,
+            "unauthenticated_per_source": 12,
+            "first_seconds": 13.0,
+            "handshake_seconds": 2.0,
+            "idle_seconds": 3.5,
+            "write_seconds": 14.0,
+            "lost_seconds": 33.0,
+            "age_seconds": 15.0,
+            "read_seconds": 4.0,
+            "change_seconds": 5.0,
+            "wait_seconds": 6.0,
+            "stall_seconds": 7.0,
+            "silent_seconds": 17.0,
+            "workers": 8,
+            "long_workers": 9,
+            "streams": 10,
+        },
+        "authorize": {
+            "methods": ("principals", "external"),
+            "principals": {"a@R": ("show",)},
+            "owner_verbs": ("pause",),
+            "owner_realm": "R",
+            "external": ("/bin/ask", "-x"),
+            "external_seconds": 13.0,
+        },
+        "journal": {"keep_days": 11, "size_mib": 12},
+        "migrate": {"allow": ("skirit[80-84]",), "uri": "qemu+tls://{host}/system", "clear": True},
+        "batch": {
+            "domains": ("vm*",),
+            "priority": ("vm[2-9]",),
+            "parked_memory": 32,
+            "parked_vcpus": 0,
+            "boot_seconds": 13.0,
+            "park_seconds": 14.0,
+            "stuck": "save",
+            "hooks": "/h",
+            "hook_seconds": 15.0,
+        },
+        "unknown": (),
+    }
+
+
+def test_xmand_goes_on_with_keys_of_a_later_release_and_names_them(file: Path) -> None:
+    file.write_text('colour = "red"\n[limits]\nworker = 3\n[later]\nx = 1\n')
+
+    assert xmand.settings.load(str(file)).unknown == (f"{file}: colour", f"{file}: later", f"{file}: limits.worker")
+
+
+@pytest.mark.parametrize(
+    ("line", "key"),
+    [
+        ('listen = "[::]:4373"', "listen"),
+        ("keytab = 1", "keytab"),
+        ("limits = 1", "limits"),
+        ('[batch]\nstuck = "pray"', "batch.stuck"),
+        ("[batch]\nparked_memory = 31", "batch.parked_memory"),
+        ("[limits]\nconnections = 0", "limits.connections"),
+        ("[limits]\nworkers = 1025", "limits.workers"),
+        ("[limits]\nworkers = true", "limits.workers"),
+        ('[limits]\nread_seconds = "15"', "limits.read_seconds"),
+        ('[migrate]\nallow = "skirit80"', "migrate.allow"),
+        ("[migrate]\nclear = 1", "migrate.clear"),
+    ],
+)
+def test_a_wrong_type_in_xmand_toml_names_file_and_key(file: Path, line: str, key: str) -> None:
+    file.write_text(line)
+
+    with pytest.raises(ConfigurationError) as caught:
+        xmand.settings.load(str(file))
+
+    assert str(caught.value).startswith(f"{file}: {key}: expected ")
+
+
+def drop_in(file: Path, name: str, text: str) -> Path:
+    """Write a file that is read after `file`."""
+    path = file.with_name(f"{file.name}.d") / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text)
+    return path
+
+
+def test_drop_ins_are_read_in_the_order_of_their_names(file: Path) -> None:
+    file.write_text('service = "a"\nkeytab = "/a"\n[limits]\nworkers = 1\nlong_workers = 1\n')
+    drop_in(file, "20.toml", '[limits]\nworkers = 3\n[migrate]\nallow = ["c"]\n')
+    drop_in(file, "10.toml", 'service = "b"\n[limits]\nworkers = 2\n[migrate]\nallow = ["b"]\nclear = true\n')
+    drop_in(file, "30.txt", "not TOML")
+
+    loaded = xmand.settings.load(str(file))
+
+    assert (loaded.service, loaded.keytab) == ("b", "/a")
+    assert (loaded.limits.workers, loaded.limits.long_workers) == (3, 1)
+    assert (loaded.migrate.allow, loaded.migrate.clear) == (("c",), True)
+
+
+def test_drop_ins_do_without_the_file_itself(nowhere: Path) -> None:
+    file = Path(xmand.settings.DEFAULT_PATH)
+    file.parent.mkdir()
+    drop_in(file, "10.toml", 'service = "b"\n')
+
+    assert xmand.settings.load(None).service == "b"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("keytab = 1", "keytab: expected a string, found 1"),
+        ("[limits]\nworkers = 0", "limits.workers: expected a whole number from 1 to 1024, found 0"),
+        ("limits = 1", "limits: expected a table, found 1"),
+        ("a = ", "Invalid value (at end of document)"),
+    ],
+)
+def test_a_wrong_type_in_a_drop_in_names_that_file(file: Path, text: str, words: str) -> None:
+    file.write_text("[limits]\nworkers = 1\n")
+    path = drop_in(file, "10.toml", text)
+
+    with pytest.raises(ConfigurationError) as caught:
+        xmand.settings.load(str(file))
+
+    assert str(caught.value) == f"{path}: {words}"
+
+
+def test_an_unknown_key_in_a_drop_in_names_that_file(file: Path) -> None:
+    file.write_text("")
+    path = drop_in(file, "10.toml", "[limits]\nworker = 1\n[later]\nx = 1\n")
+
+    assert xmand.settings.load(str(file)).unknown == (f"{path}: later", f"{path}: limits.worker")
+
+
+def test_a_named_xmand_toml_must_be_there(file: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"x\.toml: no such file$"):
+        xmand.settings.load(str(file))
+
+
+# --- rxm.toml ---------------------------------------------------------------------------------------------------------
+
+
+def as_dict(settings: rxm.settings.Settings) -> dict[str, object]:
+    """Return every setting by its name."""
+    return {name: getattr(settings, name) for name in settings.__slots__}
+
+
+def test_rxm_has_the_published_defaults(nowhere: Path) -> None:
+    assert as_dict(rxm.settings.load("")) == RXM_DEFAULTS
+
+
+def test_every_key_of_rxm_toml_is_read(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file.write_text(
+        """
+        hosts = ["skirit80", "@cluster"]
+        port = 1
+        service = "xman"
+        fanout = 2
+        client_keytab = "/k"
+        principal = "slurm/ctl"
+        connect_seconds = 2.5
+        [groups]
+        cluster = "skirit[81-84]"
+        [domains]
+        "vm[1-2]" = "skirit80"
+        """
+    )
+
+    assert as_dict(rxm.settings.load(str(file))) == {
+        "hosts": "skirit80,@cluster",
+        "groups": {"cluster": "skirit[81-84]"},
+        "domains": {"vm[1-2]": "skirit80"},
+        "port": 1,
+        "service": "xman",
+        "fanout": 2,
+        "client_keytab": "/k",
+        "principal": "slurm/ctl",
+        "connect_seconds": 2.5,
+    }
+    assert capsys.readouterr() == ("", "")
+
+
+def test_the_users_file_comes_before_the_systems(nowhere: Path) -> None:
+    Path(rxm.settings.SYSTEM_PATH).write_text("port = 1\n")
+    assert rxm.settings.load("").port == 1
+
+    nowhere.parent.mkdir(parents=True)
+    nowhere.write_text("port = 2\n")
+    assert rxm.settings.load("").port == 2
+
+
+def test_without_xdg_config_home_the_users_file_is_under_home(nowhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("XDG_CONFIG_HOME")
+    monkeypatch.setenv("HOME", str(nowhere.parent))
+    path = nowhere.parent / ".config" / "xman" / "rxm.toml"
+    path.parent.mkdir(parents=True)
+    path.write_text("port = 3\n")
+
+    assert rxm.settings.load("").port == 3
+
+
+def test_an_empty_environment_as_schedulers_give_is_fine(nowhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("XDG_CONFIG_HOME")
+    monkeypatch.delenv("HOME", raising=False)
+
+    assert rxm.settings.load("").port == 4373
+
+
+def test_rxm_goes_on_with_unknown_keys_and_says_so(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file.write_text("colour = 1\n")
+
+    rxm.settings.load(str(file))
+
+    assert capsys.readouterr() == ("", f"rxm: {file}: colour: not known to this release\n")
+
+
+@pytest.mark.parametrize(
+    ("line", "key"),
+    [
+        ('hosts = "skirit80"', "hosts"),
+        ("port = 0", "port"),
+        ("port = 65536", "port"),
+        ("fanout = true", "fanout"),
+        ("[groups]\nall = 1", "groups.all"),
+        ("[domains]\nvm1 = ['a']", "domains.vm1"),
+    ],
+)
+def test_a_wrong_type_in_rxm_toml_names_file_and_key(file: Path, line: str, key: str) -> None:
+    file.write_text(line)
+
+    with pytest.raises(ConfigurationError) as caught:
+        rxm.settings.load(str(file))
+
+    assert str(caught.value).startswith(f"{file}: {key}: expected ")
+
+
+def test_a_named_rxm_toml_must_be_there(file: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"x\.toml: no such file$"):
+        rxm.settings.load(str(file))

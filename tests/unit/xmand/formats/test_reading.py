@@ -1,0 +1,399 @@
+"""What the three notations mean, and what is refused in them."""
+
+import pytest
+
+from xman.errors import UnsupportedError, UsageError
+from xmand import formats
+from xmand.formats import sxp, xl, xm
+from xmand.formats.keyvalues import Settings, Value
+
+HVM = 'name = "vm1"\nbuilder = "hvm"\n'
+
+
+def read(text: str) -> dict[str, Value | None]:
+    """Return what xm's reader finds."""
+    return values(xm.parse(text, {}))
+
+
+def values(settings: Settings) -> dict[str, Value | None]:
+    """Return all keys and values."""
+    return {key: settings.peek(key) for key in settings.names()}
+
+
+def to_xml(text: str, *words: str, driver: str = "TEST", convert: bool = False, strict: bool = False) -> str:
+    """Return what a configuration becomes."""
+    overrides = dict(word.split("=", 1) for word in words)
+    return formats.to_xml(text, driver, overrides, convert=convert, strict=strict).xml
+
+
+def refused(text: str, *words: str, driver: str = "TEST", convert: bool = False, strict: bool = False) -> str:
+    """Return why a configuration is refused, which is one line."""
+    with pytest.raises(UsageError) as caught:
+        to_xml(text, *words, driver=driver, convert=convert, strict=strict)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def unsupported(text: str, driver: str = "TEST", convert: bool = False) -> str:
+    """Return what the driver cannot do."""
+    with pytest.raises(UnsupportedError) as caught:
+        to_xml(text, driver=driver, convert=convert)
+    return str(caught.value)
+
+
+# --- xm's Python ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("a = 1", 1),
+        ("a = -0x10", -16),
+        ("a = True", 1),
+        ("a = 'x' \"y\"", "xy"),
+        ("a = ('x', 2)", ["x", 2]),
+        ("a = [['x'], 'y']", [["x"], "y"]),
+        ("b = 'x'; a = b + 'y'", "xy"),
+        ("a = ['x']; a += ['y']", ["x", "y"]),
+        ("a += ['y']", ["y"]),
+        ("a = 7 * 3 - 1", 20),
+        ("a = 7 / 2", 3),
+        ("a = 7 // 2 + 7 % 4", 6),
+        ("a = 'vm%03d' % 7", "vm007"),
+        ("a = '%s-%x%%' % ('n', 255)", "n-ff%"),
+        ("'''a remark'''\npass\na = 1", 1),
+        ("a = b = 'x'", "x"),
+        ("a = '\\d'", "\\d"),
+    ],
+)
+def test_values(text: str, value: Value) -> None:
+    assert read(text)["a"] == value
+
+
+def test_none_is_nothing() -> None:
+    assert read("a = 1\na = None") == {}
+
+
+@pytest.mark.parametrize(
+    ("statement", "word"),
+    [
+        ("import os, re", "import"),
+        ("from os import path", "import"),
+        ("if arch: pass", "if"),
+        ("for x in []: pass", "for"),
+        ("def f(): pass", "def"),
+        ("a = open('/etc/passwd')", "call"),
+        ("os.system('id')", "call"),
+        ("a = os.name", "attribute"),
+        ("a = [x for x in 'ab']", "comprehension"),
+        ("a = 1 if 2 else 3", "if"),
+        ("a = lambda: 1", "lambda"),
+        ("a = f'{1}'", "f-string"),
+        ("a = 'x'[0]", "subscript"),
+        ("a = {'x': 1}", "dict"),
+        ("del a", "del"),
+        ("__import__('os').system('id')", "call"),
+    ],
+)
+def test_code_is_refused_with_its_line(statement: str, word: str) -> None:
+    why = refused(f"# xm\nname = 'x'\n{statement}\n")
+
+    assert why == f"Python code in configuration is not executed (line 3: {word})."
+
+
+def test_an_example_in_the_style_of_xms_own_is_refused_at_its_first_line_of_code() -> None:
+    text = (
+        "#  -*- mode: python; -*-\n\nimport os, re\narch = os.uname()[4]\nif re.search('64', arch):\n"
+        "    arch_libdir = 'lib64'\nelse:\n    arch_libdir = 'lib'\nbuilder = 'hvm'\n"
+    )
+
+    assert refused(text) == "Python code in configuration is not executed (line 3: import)."
+
+
+@pytest.mark.parametrize("line", ["print 'hello'", "exec 'import os'", "import os, re; print x"])
+def test_code_of_python_2_is_refused_as_code(line: str) -> None:
+    assert "Python code in configuration is not executed (line 2: " in refused(f"name = 'x'\n{line}\n")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a = 'x' * 1000000000",
+        "a = 2 ** 1000000",
+        "a = 1 << 100000",
+        "a = 9223372036854775807 + 1",
+        "a = 99999999999999999999",
+        "a = '%099999999d' % 1",
+        "a = '%*d' % (999999999, 1)",
+        "a = '%(x)s' % 1",
+        "a = '%s'",
+        "a = 'x' + 1",
+        "a = 1 / 0",
+        "a = 1 % 0",
+        "a = 1.5",
+        "a = b'x'",
+        "a = ...",
+        "a = -'x'",
+        "a = 'x\\0'",
+        "a = '\\n'",
+        "a = '\\ud800'",
+        "a = 'x'" + " + 'x'" * 3000,
+        "a = '" + "x" * 9000 + "'",
+        "a = " + "[" * 80 + "]" * 80,
+        "a = [" + "1," * 2000 + "]",
+        "a = ['x']\n" + "a = a + a\n" * 20,
+        "a = ['x']\n" + "a = [a, a]\n" * 40,
+        "a = 'x'\n" + "a = a + a\n" * 40,
+        "a, b = 1, 2",
+        "a = 1\n" * 5000,
+    ],
+)
+def test_what_would_grow_or_means_nothing_is_refused(text: str) -> None:
+    if text == "a = '%s'":
+        assert read(text) == {"a": "%s"}
+        return
+    assert refused(text)
+
+
+def test_a_password_without_quotes_is_not_repeated() -> None:
+    for line in ("vncpasswd = hunter2", "vncpasswd = 'hunter2", "vncpasswd = hunter2!", "vncpasswd = [['hunter2']]"):
+        assert "hunter2" not in refused(HVM + "vnc = 1\n" + line + "\n")
+
+
+def test_a_password_in_a_frame_buffer_is_not_repeated() -> None:
+    for word in ("type=vnc,hunter2", "vncdisplay=x,vncpasswd=hunter2", "vncpasswd=hunter2,nosuch=1"):
+        assert "hunter2" not in refused(HVM + f"vfb = ['{word}']\n")
+
+
+# --- xl ---------------------------------------------------------------------------------------------------------------
+
+
+def test_xl_separators_escapes_and_numbers() -> None:
+    found = values(
+        xl.parse("a=1;b=0x1F;c=010\nd='x\\x41\\101\\n'[:0]".replace("\\n'[:0]", "'") + "\ne.f=[ 1,\n 'x', ]")
+    )
+
+    assert found == {"a": 1, "b": 31, "c": 8, "d": "xAA", "e.f": [1, "x"]}
+
+
+def test_xl_adds_to_lists_and_strings() -> None:
+    assert values(xl.parse("a = ['x']\na += ['y']\nb = 'x'\nb += 'y'\nc += [1]")) == {
+        "a": ["x", "y"],
+        "b": "xy",
+        "c": [1],
+    }
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a",
+        "a =",
+        "a = [",
+        "a = [1 2]",
+        "= 1",
+        "a = 1 b = 2",
+        "a = 'x",
+        "a = '\\q'",
+        "a = 09",
+        "a = 1\n)",
+        "a = ]",
+        "[1]",
+        "a = " + "[" * 40,
+        "a = 99999999999999999999",
+        "a += 1\na += 'x'",
+        "a = \\",
+        "\0",
+    ],
+)
+def test_what_xl_refuses_is_refused_with_its_line(text: str) -> None:
+    with pytest.raises(UsageError, match=r"\(line \d+"):
+        xl.parse(text)
+
+
+def test_the_error_is_of_the_notation_that_got_further() -> None:
+    assert refused("a = 1 + 1\nb = 2 + 2\nc = = 1\n") == "The configuration cannot be read (line 3)."
+
+
+# --- SXP --------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "items"),
+    [
+        ("(a b)", ["a", "b"]),
+        ("(a 'b c' \"d\")", ["a", "b c", "d"]),
+        ("(a#comment )\nb)", ["a", "b"]),
+        (r"('\x41\101\'\\')", ["AA'\\"]),
+        (r"('\q')", ["\\"]),
+        (r"('\x')", ["\\"]),
+        ("(a) (b)", ["a"]),
+    ],
+)
+def test_atoms(text: str, items: list[str]) -> None:
+    assert sxp.read(text).items == items
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("(vm (name x)", "A ')' is missing (line 1)."),
+        ("(vm\n(name 'x)\n)", "A string has no end (line 2)."),
+        ("(vm (name x]))", "']' is not expected outside of quotes (line 1)."),
+        ("(network (name x))", "The first form is neither (vm ...) nor (domain ...) (line 1)."),
+        ("(vm\nname)", "A list that begins with a word is expected (line 1: vm)."),
+        ("(vm (image (dos)))", "The image is neither linux nor hvm nor pvh (line 1)."),
+        ("(vm (name (x)))", "One value is expected, not a list (line 1: name)."),
+        ("(" * 40, "The description is nested too deeply (line 1)."),
+        ("(vm (device (vif (bridge 'a,b'))))", "A value of a device holds a comma (line 1)."),
+    ],
+)
+def test_what_is_no_sxp(text: str, why: str) -> None:
+    assert refused(text) == why
+
+
+def test_a_pci_device_in_sxp_is_refused() -> None:
+    why = refused("(vm (name x) (device (pci (dev (domain 0x0) (bus 0x0) (slot 0x1) (func 0x0)))))")
+
+    assert why == "'pci' is not taken: it names a program or hardware of the host (line 1: pci)."
+
+
+# --- overrides --------------------------------------------------------------------------------------------------------
+
+
+def test_words_win_over_the_file() -> None:
+    xml = to_xml(HVM + "memory = 64\ndisk = ['file:/a,hda,w']", "memory=256", "name=vm2", "disk=['file:/b,hdb,w']")
+
+    assert '<memory unit="MiB">256</memory>' in xml
+    assert "<name>vm2</name>" in xml
+    assert 'file="/b"' in xml
+    assert 'file="/a"' not in xml
+
+
+def test_a_single_word_is_a_list_of_one() -> None:
+    assert "aa:bb:cc:dd:ee:ff" in to_xml(HVM, "vif=mac=aa:bb:cc:dd:ee:ff,bridge=br0")
+
+
+def test_words_are_names_that_the_file_may_use() -> None:
+    assert "<name>vm07</name>" in to_xml("name = 'vm%02d' % vmid\nbuilder = 'hvm'", "vmid=7")
+
+
+def test_an_error_in_a_word_names_its_key() -> None:
+    assert refused(HVM, "memory=much") == "'much' is not a whole number from 1 (memory=)."
+    assert refused(HVM, "disk=['x'").startswith("disk=: ")
+
+
+def test_words_do_not_change_xml() -> None:
+    assert "FILE is XML" in refused("<domain/>", "memory=1")
+
+
+def test_xml_goes_through_as_it_is() -> None:
+    assert to_xml("\n <domain/>", driver="LXC") == "\n <domain/>"
+
+
+# --- what is not taken ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "device_model = '/usr/lib/xen/bin/qemu-dm'",
+        "device_model_args = ['-x']",
+        "bios_override = '/x'",
+        "ioports = ['1']",
+        "irq = [5]",
+        "irqs = [5]",
+        "pci = ['0000:00:01.0']",
+        "iomem = ['1']",
+    ],
+)
+def test_programs_and_hardware_of_the_host_are_refused_by_name(line: str) -> None:
+    key = line.split(" ")[0]
+
+    assert refused(HVM + line, driver="Xen") == (
+        f"'{key}' is not taken: it names a program or hardware of the host (line 3: {key})."
+    )
+
+
+@pytest.mark.parametrize("line", ["vif = ['script=vif-route']", "disk = ['script=x,vdev=xvda,target=y']"])
+def test_scripts_are_refused(line: str) -> None:
+    assert refused(HVM + line, driver="Xen").startswith("'script' is not taken: ")
+
+
+def test_a_usb_device_of_the_host_is_refused() -> None:
+    assert refused(HVM + "usbdevice = 'host:1234:5678'").startswith("'usbdevice' is not taken: ")
+
+
+def test_unknown_keys_are_named() -> None:
+    found = formats.to_xml(HVM + "nosuch = 1\nother = 2", "TEST", {}, convert=False, strict=False)
+
+    assert found.warnings == ("Left out, nothing stands for it here: nosuch (line 3), other (line 4).",)
+
+
+def test_unknown_keys_are_errors_where_that_is_asked_for() -> None:
+    assert refused(HVM + "nosuch = 1", strict=True) == "Nothing stands for these keys here: nosuch (line 3)."
+
+
+@pytest.mark.parametrize("driver", ["QEMU", "TEST"])
+def test_a_pv_kernel_is_refused_by_name(driver: str) -> None:
+    assert unsupported("name = 'x'\nkernel = '/k'", driver=driver) == (
+        f"'kernel': {driver} has no PV guests; --convert makes it one that boots this kernel itself (line 2: kernel)."
+    )
+
+
+def test_a_boot_loader_is_refused_even_with_convert() -> None:
+    assert unsupported("name = 'x'\nbootloader = 'pygrub'", convert=True).startswith("'bootloader': TEST has no boot")
+
+
+def test_a_hypervisor_without_machines() -> None:
+    assert "LXC" in unsupported(HVM, driver="LXC")
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ("memory = 'lots'", "'lots' is not a whole number from 1 (line 3: memory)."),
+        ("memory = -1", "'-1' is not a whole number from 1 (line 3: memory)."),
+        ("memory = [1]", "One value is expected, not a list (line 3: memory)."),
+        ("vcpus = 0", "'0' is not a whole number from 1 (line 3: vcpus)."),
+        ("cpus = '0-x'", "'0-x' is no list of CPUs, such as 0-3,^1 (line 3: cpus)."),
+        ("cpus = '1,^1'", "'1,^1' leaves no CPU (line 3: cpus)."),
+        ("uuid = 'x'", "'x' is not a UUID (line 3: uuid)."),
+        ("boot = 'x'", "'x' is no order of a, c, d and n (line 3: boot)."),
+        ("acpi = 'maybe'", "'maybe' is neither 0 nor 1 (line 3: acpi)."),
+        ("disk = ['x']", "A disk needs a vdev (line 3: disk)."),
+        ("disk = ['file:/x,hda']", "A disk of xm's has three or four fields: uname,dev,mode[,backend] (line 3: disk)."),
+        ("disk = ['file:/x,hda,q']", "'q' is none of r, ro, w, rw, w! (line 3: disk)."),
+        ("disk = ['/x,cow,hda,w']", "'cow' is no format of a disk (line 3: disk)."),
+        ("disk = ['/x,raw,zda,w']", "'zda' is no virtual device (line 3: disk)."),
+        ("disk = [',hda,w']", "Only a CD-ROM drive can be empty (line 3: disk)."),
+        ("disk = ['file:/x,hda,w', 'file:/y,hda,w']", "Two disks are hda (line 3: disk)."),
+        ("vif = ['mac=1']", "'1' is no mac of an interface (line 3: vif)."),
+        ("vif = ['rate=fast']", "'fast' is no rate, such as 10Mb/s (line 3: vif)."),
+        ("vif = ['br0']", "An interface is described by key=value (line 3: vif)."),
+        ("on_reboot = 'weep'", "'weep' is none of destroy, restart, preserve, rename-restart (line 3: on_reboot)."),
+        ("maxmem = 1", "The memory of 128 MiB is more than the maximum (line 3: maxmem)."),
+        ("maxvcpus = 2\nvcpus = 3", "3 of 2 CPUs is not possible (line 4: vcpus)."),
+    ],
+)
+def test_bad_values_are_named_with_line_and_key(line: str, why: str) -> None:
+    assert refused(HVM + line) == why
+
+
+def test_a_name_is_needed() -> None:
+    assert refused("memory = 1") == "The description has no name; give one in it, or as name=... behind FILE."
+
+
+def test_what_is_not_unicode_is_refused() -> None:
+    assert refused("name = '\ud800'") == "The description is not UTF-8."
+
+
+@pytest.mark.parametrize("text", ["vnc = 1\nvncpasswd = 'ninechars'", "vfb = ['type=vnc,vncpasswd=ninechars']"])
+def test_a_password_that_is_too_long_for_qemu_is_refused_unseen(text: str) -> None:
+    text = f"name = 'x'\nbuilder = 'hvm'\n{text}"
+
+    said = unsupported(text, driver="QEMU")
+
+    assert said.startswith("QEMU takes passwords of at most 8 octets (line 3: v")
+    assert "ninechars" not in said
+    assert "ninechars" in to_xml(text, driver="Xen")

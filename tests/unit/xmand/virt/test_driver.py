@@ -1,0 +1,60 @@
+"""libvirt's errors as ours, also where the binding has lost what libvirt said."""
+
+import threading
+
+import libvirt
+import pytest
+
+from tests.unit.xmand.dispatch.test_dispatcher import SOON
+from xman.errors import NoSuchDomainError
+from xmand.virt import driver
+from xmand.virt.driver import CHANGE, Driver, changing
+
+
+@pytest.fixture
+def error() -> libvirt.libvirtError:
+    """libvirt's error for a domain that is not there."""
+    connection = Driver("test:///default", lambda _line: None).connection(CHANGE)
+    with pytest.raises(libvirt.libvirtError) as raised:
+        connection.lookupByName("nowhere")
+    return raised.value
+
+
+def test_code_and_words(error: libvirt.libvirtError) -> None:
+    assert driver.code_of(error) == libvirt.VIR_ERR_NO_DOMAIN
+    assert driver.words(error).startswith("Domain not found")
+    assert isinstance(driver.translate(error, "nowhere"), NoSuchDomainError)
+
+
+def test_an_error_that_libvirt_has_forgotten_is_still_known(error: libvirt.libvirtError) -> None:
+    said = driver.words(error)
+    error.err = None  # a domain was freed in this thread before the binding asked
+
+    assert isinstance(driver.translate(error, "nowhere"), NoSuchDomainError)
+    assert (driver.code_of(error), driver.words(error)) == (libvirt.VIR_ERR_NO_DOMAIN, said)
+
+
+def test_what_is_not_libvirts_has_no_code() -> None:
+    assert driver.code_of(ValueError()) == 0
+    assert driver.code_of(None) == 0
+
+
+def test_what_a_change_set_off_is_told_at_once_though_the_event_loop_rests(monkeypatch: pytest.MonkeyPatch) -> None:
+    connection = Driver("test:///default", lambda _line: None).connection(CHANGE)
+    told = threading.Event()
+    number = connection.domainEventRegisterAny(
+        None, libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE, lambda *_facts: told.set(), None
+    )
+    monkeypatch.setattr(driver, "_REST_SECONDS", 600.0)
+    try:
+        domain = connection.lookupByName("test")
+        # The first may end a short rest; whatever rest comes before the second is a long one.
+        for change in (domain.suspend, domain.resume):
+            told.clear()
+            with changing(connection, "test"):
+                change()
+            assert told.wait(SOON)
+    finally:
+        connection.domainEventDeregisterAny(number)
+        monkeypatch.undo()
+        driver._changed.set()

@@ -1,0 +1,32 @@
+"""What an authorizer answers: which verbs somebody may use, and about which domains."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from xman import verbs
+from xmand.virt.domain import Domain
+
+EVERY_VERB = frozenset(verbs.BY_NAME)
+# Whoever may use anything may ask what, and as whom one is known.
+COURTESY = frozenset(("help", "ping"))
+
+
+@dataclass(frozen=True)
+class Grant:
+    """A permission; `about` is None where it holds for the host and every domain on it.
+
+    Otherwise `about` is asked with the verb and the domain, or with None where the command names none. It may block,
+    and raises XmanError where it cannot tell, which is a no. `shows` says then whether a list may hold a domain.
+    """
+
+    verbs: frozenset[str]
+    about: Callable[[str, Domain | None], bool] | None = None
+    shows: Callable[[Domain], bool] = lambda _domain: True
+
+
+class Authorizer(Protocol):
+    """One way to be allowed something."""
+
+    def grant(self, principal: str) -> Grant | None:
+        """Return what `principal` may do, None where that is nothing; must not block."""

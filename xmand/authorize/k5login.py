@@ -1,0 +1,163 @@
+"""The list of administrators, read strictly.
+
+Our own reader and not krb5_kuserok(3): that one *allows* by its defaults where the file is absent. The contract is that
+whom we allow, MIT with the file present would allow too. Source: MIT krb5, k5login(5) and
+src/lib/krb5/os/localauth_k5login.c.
+"""
+
+import functools
+import hashlib
+import logging
+import os
+import stat
+import time
+from dataclasses import dataclass
+
+from xmand.authorize.grant import EVERY_VERB, Grant
+
+MOST_OCTETS = 1 << 20
+# MIT reads lines into a buffer of BUFSIZ (8,192) octets and skips what does not fit.
+MOST_LINE_OCTETS = 8190
+_TRIES = 4
+_TRY_SECONDS = 0.03
+_GROUP_OR_OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
+
+
+class K5loginError(Exception):
+    """The list cannot be used, so nobody is allowed; the text names the file and what is wrong with it."""
+
+
+class _ChangedError(Exception):
+    """The file was being rewritten while it was read."""
+
+
+@dataclass(frozen=True)
+class AccessList:
+    """One reading of the file."""
+
+    entries: frozenset[bytes]
+    # Lines that look like a slip (white space, a comment, no realm): they allow nobody.
+    warnings: tuple[str, ...]
+    sha256: str
+    modified: float
+
+    def permits(self, principal: bytes) -> bool:
+        """Whether `principal` stands on a line of its own, exactly."""
+        return principal in self.entries
+
+
+def read(path: str) -> AccessList:
+    """Read the list as it is now. Raises K5loginError.
+
+    The file must be a regular one (a symbolic link is refused), owned by root or by the user we run as, and writable by
+    its owner only. A file that is replaced by rename(2) is never seen half.
+    """
+    for attempt in range(_TRIES):
+        if attempt:
+            time.sleep(_TRY_SECONDS)
+        try:
+            content, found = _read_whole(path)
+            return AccessList(*_parse(path, content), found.st_mtime)
+        except _ChangedError:
+            continue
+        except OSError as error:
+            raise K5loginError(f"{path}: {error.strerror}; nobody is allowed") from error
+    raise K5loginError(f"{path}: is being rewritten all the time; nobody is allowed (replace it by renaming)")
+
+
+def _read_whole(path: str) -> tuple[bytes, os.stat_result]:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    try:
+        before = os.fstat(descriptor)
+        _check(path, before)
+        content = b""
+        while len(content) <= MOST_OCTETS and (chunk := os.read(descriptor, MOST_OCTETS + 1 - len(content))):
+            content += chunk
+        after, at_path = os.fstat(descriptor), os.lstat(path)
+    finally:
+        os.close(descriptor)
+    marks = {(s.st_dev, s.st_ino, s.st_size, s.st_mtime_ns) for s in (before, after, at_path)}
+    if len(marks) != 1 or len(content) != before.st_size:
+        raise _ChangedError
+    return content, before
+
+
+def _check(path: str, found: os.stat_result) -> None:
+    problem = ""
+    if not stat.S_ISREG(found.st_mode):
+        problem = "is not a regular file"
+    elif found.st_uid not in (0, os.geteuid()):
+        problem = f"is owned by uid {found.st_uid}, not by root"
+    elif found.st_mode & _GROUP_OR_OTHERS_WRITE:
+        problem = f"is writable by others (mode {stat.S_IMODE(found.st_mode):04o}); run chmod go-w"
+    elif found.st_size > MOST_OCTETS:
+        problem = f"is larger than {MOST_OCTETS} octets"
+    if problem:
+        raise K5loginError(f"{path}: {problem}; nobody is allowed")
+
+
+# The file is read for every question, and hardly ever says anything else than the last time.
+@functools.lru_cache(maxsize=1)
+def _parse(path: str, content: bytes) -> tuple[frozenset[bytes], tuple[str, ...], str]:
+    """Return the entries, the warnings and the SHA-256 of a list that holds `content`. Raises K5loginError."""
+    lines = content.split(b"\n")
+    if b"\0" in content:
+        number = content[: content.index(b"\0")].count(b"\n") + 1
+        raise K5loginError(f"{path}: line {number} holds a NUL octet; nobody is allowed")
+    for number, line in enumerate(lines, 1):
+        if len(line) > MOST_LINE_OCTETS:
+            raise K5loginError(f"{path}: line {number} is longer than {MOST_LINE_OCTETS} octets; nobody is allowed")
+    entries = set()
+    warnings = []
+    for number, line in enumerate(lines, 1):
+        slip = _slip(line)
+        if slip:
+            warnings.append(f"{path}: line {number} {slip}, so it allows nobody")
+        elif line:
+            entries.add(line)
+    return frozenset(entries), tuple(warnings), hashlib.sha256(content).hexdigest()
+
+
+def _slip(line: bytes) -> str:
+    """Return what keeps a line from naming a principal, empty where nothing does."""
+    if line.startswith(b"#"):
+        return "looks like a comment, and .k5login has none"
+    if any(not 0x21 <= octet <= 0x7E for octet in line):
+        return "holds white space or an octet that is not ASCII"
+    if line and b"@" not in line:
+        return "names no realm"
+    return ""
+
+
+logger = logging.getLogger(__name__)
+
+_PROBLEM_SECONDS = 60.0
+
+
+class Listed:
+    """The list at `path`, read anew for every question."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self._problem_at = -_PROBLEM_SECONDS
+        self._warned = ""
+
+    def grant(self, principal: str) -> Grant | None:
+        """Everything, or nothing."""
+        found = self.read()
+        return Grant(EVERY_VERB) if found is not None and found.permits(principal.encode()) else None
+
+    def read(self) -> AccessList | None:
+        """Return the list as it is now. An unusable one is reported once a minute, slips in it once each."""
+        try:
+            found = read(self.path)
+        except K5loginError as error:
+            if time.monotonic() - self._problem_at >= _PROBLEM_SECONDS:
+                self._problem_at = time.monotonic()
+                logger.error("%s", error)
+            return None
+        if found.warnings and found.sha256 != self._warned:
+            self._warned = found.sha256
+            for warning in found.warnings:
+                logger.warning("%s", warning)
+        return found

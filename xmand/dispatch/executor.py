@@ -1,0 +1,125 @@
+"""A verb carried out in a worker, within its deadline; the one place where what it raises is caught."""
+
+import logging
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+
+from xman import outcome, verbs
+from xman.arguments import Parsed
+from xman.errors import HypervisorError, UnknownOutcomeError, XmanError
+from xman.result import Result
+from xman.verbs import Verb
+from xmand.answer import Answer
+from xmand.dispatch.streaming import StreamOverError
+from xmand.request import Request
+from xmand.settings import Limits
+from xmand.system.workers import NotFinishedError, NotStartedError, Workers
+from xmand.verbs import HANDLERS
+from xmand.verbs.call import Call, Handler
+from xmand.virt.driver import READ
+
+logger = logging.getLogger(__name__)
+
+# The caller's own deadline is met a little early, so that the answer reaches it in time.
+_HEADROOM_SECONDS = 0.5
+# Beyond any verb that has no deadline of its own.
+_FOR_EVER_SECONDS = 366 * 86_400.0
+# A libvirt that was lost within so many seconds has died; one that takes longer to be lost hangs.
+_RESTART_SECONDS = 2.0
+
+# Where a verb's end was not waited for: how it ends, if it does.
+Later = Future[Answer]
+
+
+class Executor:
+    """Runs verbs."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._workers = Workers(limits.workers, "verb")
+        self._long_workers = Workers(limits.long_workers, "long-verb")
+        self._stream_workers = Workers(limits.streams, "stream")
+
+    def configure(self, limits: Limits) -> None:
+        """Use other limits, for verbs that begin after this."""
+        self._limits = limits
+        self._workers.limit = limits.workers
+        self._long_workers.limit = limits.long_workers
+        self._stream_workers.limit = limits.streams
+
+    async def run(self, request: Request, make_call: Callable[[float], Call]) -> tuple[Answer, Later | None]:
+        """Run the verb and return its answer; never raises.
+
+        `make_call` makes what it works with, for a deadline (time.monotonic()). Where that passes first, the answer
+        says so, and how it ends really is in the future that comes with it.
+        """
+        seconds, long = self.patience(request.parsed)
+        # A verb that waits is told to stop a little before its caller is.
+        call = make_call(time.monotonic() + (seconds - _HEADROOM_SECONDS / 2 if seconds else _FOR_EVER_SECONDS))
+        handler = HANDLERS[request.verb.name]
+        workers = self._workers if not long else self._stream_workers if request.parsed.follows else self._long_workers
+        later: Later | None = None
+        try:
+            done = await workers.run(lambda: carry_out(handler, call), seconds)
+            return Answer(outcome.OK, request.ms(), done=done), None
+        except StreamOverError as over:
+            return Answer(outcome.OK, request.ms(), done=Result(notes=(str(over),))), None
+        except NotStartedError:
+            error: Exception = HypervisorError(
+                "libvirt does not respond, and too many commands wait for it; nothing was done."
+            )
+        except NotFinishedError as unfinished:
+            later = Future()
+            unfinished.future.add_done_callback(lambda future: later.set_result(_ended(future, request)))
+            error = _late(request.verb, seconds)
+        except Exception as raised:
+            error = raised
+        return _failed(error, request), later
+
+    def patience(self, parsed: Parsed) -> tuple[float | None, bool]:
+        """Return how long the verb may take (None: as long as something moves), and whether that may be minutes."""
+        waiting = parsed.waiting_seconds(self._limits.wait_seconds)
+        kind = verbs.NONE if parsed.follows else parsed.verb.deadline
+        usual = {verbs.READ: self._limits.read_seconds, verbs.CHANGE: self._limits.change_seconds, verbs.NONE: None}
+        seconds = waiting or usual[kind]
+        asked = parsed.options.get("timeout")
+        if isinstance(asked, float) and (seconds is None or asked < seconds or waiting):
+            seconds = max(asked - _HEADROOM_SECONDS, asked / 2)
+        return seconds, waiting is not None or kind == verbs.NONE
+
+
+def carry_out(handler: Handler, call: Call) -> Result:
+    """Run a verb; once more where it changes nothing and libvirt was lost under it, as happens when that restarts."""
+    began = time.monotonic()
+    try:
+        return handler(call)
+    except HypervisorError:
+        if call.verb.changes or call.parsed.follows or time.monotonic() - began > _RESTART_SECONDS:
+            raise
+        if not call.host.driver.was_lost(READ):
+            raise
+    return handler(call)
+
+
+def _late(verb: Verb, seconds: float | None) -> XmanError:
+    if verb.changes:
+        return UnknownOutcomeError(
+            f"libvirt did not answer in {seconds:.0f} s; the {verb.name} may still happen. Look with rxm list."
+        )
+    return HypervisorError(f"libvirt did not answer in {seconds:.0f} s.")
+
+
+def _ended(future: "Future[Result]", request: Request) -> Answer:
+    error = future.exception()
+    if error is not None:
+        return _failed(error, request)
+    return Answer(outcome.OK, request.ms(), done=future.result())
+
+
+def _failed(error: BaseException, request: Request) -> Answer:
+    """Return the answer that `error` stands for; what is not one of ours is a fault of ours, and logged as such."""
+    if isinstance(error, XmanError):
+        return Answer(error.outcome, request.ms(), str(error))
+    logger.error("%s of %r by %r failed", request.verb.name, request.domain, request.peer.principal, exc_info=error)
+    return Answer(outcome.INTERNAL, request.ms(), "see the traceback")

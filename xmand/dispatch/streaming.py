@@ -1,0 +1,120 @@
+"""A reply that is sent in parts while its command runs: the worker makes parts, the event loop sends them."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from typing import Any, Protocol
+
+from xman.errors import CredentialsError, DeniedError, RefusedError, XmanError
+from xman.gss import GssError
+
+
+class StreamOverError(Exception):
+    """Nobody listens any more, which is no failure of the command's."""
+
+
+class Stream:
+    """One such reply. Made on the event loop; `send` hands octets to the client and returns when its socket took them.
+
+    Nothing is kept here for a client that reads slowly: the worker waits, until `send` gives up.
+    """
+
+    def __init__(self, send: Callable[[bytes], Coroutine[Any, Any, None]]) -> None:
+        self._send = send
+        self._loop = asyncio.get_running_loop()
+        self._reason: Exception | None = None
+
+    def end(self, reason: Exception) -> None:
+        """Let the worker's next `write` or `check` raise `reason`; the first one counts."""
+        self._reason = self._reason or reason
+
+    def check(self) -> None:
+        """In the worker: raise why the stream has ended, where it has."""
+        if self._reason is not None:
+            raise self._reason
+
+    def write(self, data: bytes) -> None:
+        """In the worker: send a part, wait until it is sent. Raises why the stream has ended, where it has."""
+        asyncio.run_coroutine_threadsafe(self.deliver(data), self._loop).result()
+
+    async def deliver(self, data: bytes) -> None:
+        """On the event loop: send a part."""
+        # Here, and not in the worker: the reply may end while the worker waits for its turn.
+        self.check()
+        try:
+            await self._send(data)
+        except (OSError, GssError) as error:
+            self.end(StreamOverError(f"the client is gone: {error}"))
+            self.check()
+
+
+# A command that follows is judged anew this often, so that who is taken off the list is off within half a minute; the
+# sign of life that goes with it tells a client that asked for such that the host is still there.
+_JUDGE_SECONDS = 30.0
+# How soon a client that left frees its thread.
+_LOOK_SECONDS = 1.0
+
+
+class Listener(Protocol):
+    """The client's end; all methods are called on the event loop."""
+
+    async def send_part(self, data: bytes) -> None:
+        """Send a part of the output now, a sign of life where `data` is empty. Raises OSError and GssError."""
+
+    def gone(self) -> bool:
+        """Whether nobody will read the reply."""
+
+
+class Following:
+    """The commands that follow, at most `most` at a time."""
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self._streams: set[Stream] = set()
+
+    def end(self, reason: XmanError) -> None:
+        """End all of them."""
+        for stream in self._streams:
+            stream.end(reason)
+
+    @contextlib.asynccontextmanager
+    async def stream(
+        self, listener: Listener, lifetime: int, may: Callable[[], Awaitable[bool]], *, alive: bool
+    ) -> AsyncIterator[Stream]:
+        """Give the stream of one command, watched: `lifetime` is the ticket's in seconds, `may` whether it may go on.
+
+        `alive`: the client wants signs of life. Raises RefusedError where there are too many.
+        """
+        if len(self._streams) >= self.most:
+            raise RefusedError(f"{self.most} commands follow this host already ([limits] streams in xmand.toml).")
+        stream = Stream(listener.send_part)
+        self._streams.add(stream)
+        watching = asyncio.create_task(_watch(stream, listener, lifetime, may, alive))
+        try:
+            yield stream
+        finally:
+            watching.cancel()
+            stream.end(StreamOverError("the reply has ended"))
+            self._streams.remove(stream)
+
+
+async def _watch(
+    stream: Stream, listener: Listener, lifetime: int, may: Callable[[], Awaitable[bool]], alive: bool
+) -> None:
+    """End `stream` when its client is gone, the client's ticket expires, or it may not any more."""
+    started = judged = time.monotonic()
+    while True:
+        await asyncio.sleep(_LOOK_SECONDS)
+        now = time.monotonic()
+        if listener.gone():
+            stream.end(StreamOverError("the client is gone"))
+        elif now - started >= lifetime:
+            stream.end(CredentialsError("your ticket expired; run kinit."))
+        elif now - judged >= _JUDGE_SECONDS:
+            judged = now
+            if not await may():
+                stream.end(DeniedError("You are not on the host's list (.k5login) any more."))
+            elif alive:
+                with contextlib.suppress(StreamOverError, XmanError):  # the worker gets it
+                    await stream.deliver(b"")

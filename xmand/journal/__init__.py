@@ -1,0 +1,302 @@
+"""What was changed, durably: each change is written down before it acts, and its answer after.
+
+An SQLite file in `state_dir`. From it a retry gets its answer, a restart learns what it was torn out of, and `log`
+tells who did what. A later release may only add columns (with defaults) to the table: the one before must be able to
+read and write it.
+"""
+
+import contextlib
+import json
+import logging
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from xman import outcome
+from xmand import answer
+from xmand.answer import Answer
+
+logger = logging.getLogger(__name__)
+
+FILE = "journal.db"
+SCHEMA_VERSION = 1
+# A second xmand with the same state_dir, or somebody's sqlite3, holds the file; it is not worth waiting for long.
+_BUSY_SECONDS = 2.0
+# How often the caps are looked at, in changes begun.
+_TIDY_EVERY = 64
+# What goes when the file is full: enough that it is not full again at once.
+_TIDY_SHARE = 10
+_MIB = 1 << 20
+
+_TABLE = """
+CREATE TABLE IF NOT EXISTS change (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    principal TEXT NOT NULL,
+    rid TEXT NOT NULL,
+    digest TEXT NOT NULL,           -- of the words, so that a request id is not used for two requests
+    peer TEXT NOT NULL,
+    verb TEXT NOT NULL,
+    domain TEXT NOT NULL,           -- as it was named
+    uuid TEXT NOT NULL DEFAULT '',  -- once it is known
+    reason TEXT NOT NULL,
+    asked TEXT NOT NULL,            -- the other words, as JSON
+    begun REAL NOT NULL,            -- seconds since 1970
+    ended REAL,
+    code INTEGER,
+    answer TEXT,                    -- as JSON
+    recovered INTEGER NOT NULL DEFAULT 0,  -- settled after a crash
+    again INTEGER NOT NULL DEFAULT 0,      -- nothing came of it: a retry may act
+    UNIQUE (principal, rid)
+)"""
+_COLUMNS = (
+    "id, principal, rid, digest, peer, verb, domain, uuid, reason, asked, begun, ended, code, answer, recovered, again"
+)
+
+
+class JournalError(Exception):
+    """Nothing can be written down, or read; the text says why."""
+
+
+class ConflictError(Exception):
+    """The request id was used before, for other words."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """A change that somebody asks for; `asked` holds what was said beside DOMAIN, never a FILE."""
+
+    principal: str
+    rid: str
+    digest: str
+    peer: str
+    verb: str
+    domain: str
+    reason: str
+    asked: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A change as it is written down; times in seconds since 1970, None where it has not ended."""
+
+    id: int
+    change: Change
+    uuid: str
+    begun: float
+    ended: float | None
+    answer: Answer | None
+    recovered: bool
+    again: bool
+
+
+@dataclass(frozen=True)
+class Begun:
+    """What `begin` found: a change that may act now, one that was answered before, or one that has no end yet.
+
+    `doubt` is what a restart found of one that may act again, where it could not rule out that it had happened.
+    """
+
+    id: int
+    answer: Answer | None = None
+    pending: bool = False
+    doubt: Answer | None = None
+
+
+class Journal:
+    """The file. Any thread may use it; all methods block on the disk, and raise JournalError where it fails.
+
+    After a failure the file is opened anew at the next call, so that it recovers by itself.
+    """
+
+    def __init__(self, directory: str, keep_days: float, most_mib: int) -> None:
+        self._directory = Path(directory)
+        self._keep_seconds = keep_days * 86_400
+        self._most_octets = most_mib * _MIB
+        self._lock = threading.Lock()
+        self._connection: sqlite3.Connection | None = None
+        # Answers that could not be written down yet.
+        self._owed: dict[int, tuple[Answer, str, bool, bool, float]] = {}
+        self._begun = 0
+
+    def begin(self, change: Change) -> Begun:
+        """Write down that `change` is about to act, durably. Raises ConflictError."""
+        with self._use() as db:
+            self._pay(db)
+            if self._begun % _TIDY_EVERY == 0:
+                self._tidy(db)
+            self._begun += 1
+            db.execute("BEGIN IMMEDIATE")
+            found = db.execute(
+                f"SELECT {_COLUMNS} FROM change WHERE principal = ? AND rid = ?",  # noqa: S608  # our own columns
+                (change.principal, change.rid),
+            ).fetchone()
+            if found is None:
+                return self._insert(db, change)
+            entry = _entry(found)
+            if entry.change.digest != change.digest:
+                raise ConflictError
+            if entry.ended is None:
+                return Begun(entry.id, pending=True)
+            if not entry.again:
+                return Begun(entry.id, answer=entry.answer)
+            db.execute(
+                "UPDATE change SET uuid = '', begun = ?, ended = NULL, code = NULL, answer = NULL, recovered = 0,"
+                " again = 0 WHERE id = ?",
+                (time.time(), entry.id),
+            )
+            in_doubt = entry.answer is not None and entry.answer.code == outcome.UNKNOWN
+            return Begun(entry.id, doubt=entry.answer if in_doubt else None)
+
+    def intend(self, identifier: int, name: str, uuid: str, *, replaces: bool = False) -> None:
+        """Write down which domain the change `identifier` is about to define, durably; `replaces` one that is there."""
+        with self._use() as db:
+            db.execute(
+                "UPDATE change SET domain = ?, uuid = ?, asked = json_set(asked, '$.replaces', json(?)) WHERE id = ?",
+                (name, uuid, json.dumps(replaces), identifier),
+            )
+
+    def end(
+        self, identifier: int, how: Answer, uuid: str = "", *, recovered: bool = False, again: bool = False
+    ) -> None:
+        """Write down how a change ended, or keep that in memory until it can be; never raises JournalError."""
+        with self._lock:
+            self._owed[identifier] = (how, uuid, recovered, again, time.time())
+        with contextlib.suppress(JournalError), self._use() as db:
+            self._pay(db)
+
+    def pending(self) -> list[Entry]:
+        """Return what was begun and has no end, oldest first."""
+        with self._use() as db:
+            self._pay(db)
+            return self._select(db, "ended IS NULL ORDER BY id", [])
+
+    def read(self, since: float = 0.0, principal: str = "", domain: str = "", most: int = 10_000) -> list[Entry]:
+        """Return the last `most` changes begun at `since` (seconds since 1970) or later, oldest first.
+
+        `domain` is a name, as it was given, or a UUID.
+        """
+        where, values = ["begun >= ?"], [since]
+        parameters: list[Any] = list(values)
+        if principal:
+            where.append("principal = ?")
+            parameters.append(principal)
+        if domain:
+            where.append("(domain = ? OR uuid = ?)")
+            parameters += [domain, domain.lower()]
+        with self._use() as db:
+            self._pay(db)
+            rows = self._select(db, f"{' AND '.join(where)} ORDER BY id DESC LIMIT ?", [*parameters, most])
+        return rows[::-1]
+
+    def try_out(self) -> None:
+        """Open the file, and write to it."""
+        with self._use() as db:
+            db.execute("BEGIN IMMEDIATE")
+            db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            self._close()
+
+    @contextlib.contextmanager
+    def _use(self) -> Iterator[sqlite3.Connection]:
+        """Give the open file; what was done is committed at the end, or nothing of it."""
+        with self._lock:
+            try:
+                if self._connection is None:
+                    self._connection = self._open()
+                yield self._connection
+                if self._connection.in_transaction:
+                    self._connection.execute("COMMIT")
+            except (sqlite3.Error, OSError, ValueError) as error:
+                self._close()
+                why = error.strerror if isinstance(error, OSError) else error
+                raise JournalError(f"{self._directory / FILE}: {why}") from error
+            finally:
+                if self._connection is not None and self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+
+    def _open(self) -> sqlite3.Connection:
+        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path = self._directory / FILE
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+        try:
+            # A second xmand on the same file would settle what the first one still does: it must not get in.
+            for pragma in ("locking_mode = EXCLUSIVE", "journal_mode = WAL", "synchronous = FULL"):
+                connection.execute(f"PRAGMA {pragma}")
+            connection.execute(_TABLE)
+            connection.execute("CREATE INDEX IF NOT EXISTS change_ended ON change (ended)")
+            (version,) = connection.execute("PRAGMA user_version").fetchone()
+            if version < SCHEMA_VERSION:
+                connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _close(self) -> None:
+        if self._connection is not None:
+            with contextlib.suppress(sqlite3.Error):
+                self._connection.close()
+            self._connection = None
+
+    def _insert(self, db: sqlite3.Connection, change: Change) -> Begun:
+        asked = json.dumps(change.asked, separators=(",", ":"))
+        cursor = db.execute(
+            "INSERT INTO change (principal, rid, digest, peer, verb, domain, reason, asked, begun)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                change.principal,
+                change.rid,
+                change.digest,
+                change.peer,
+                change.verb,
+                change.domain,
+                change.reason,
+                asked,
+                time.time(),
+            ),
+        )
+        assert cursor.lastrowid is not None  # noqa: S101  # an INSERT has one
+        return Begun(cursor.lastrowid)
+
+    def _pay(self, db: sqlite3.Connection) -> None:
+        """Write down the answers that are owed."""
+        for identifier, (how, uuid, recovered, again, when) in list(self._owed.items()):
+            db.execute(
+                "UPDATE change SET ended = ?, code = ?, answer = ?, recovered = ?, again = ?,"
+                " uuid = CASE WHEN ? = '' THEN uuid ELSE ? END WHERE id = ?",
+                (when, how.code, how.dumps(), recovered, again, uuid, uuid, identifier),
+            )
+            del self._owed[identifier]
+
+    def _select(self, db: sqlite3.Connection, rest: str, parameters: list[Any]) -> list[Entry]:
+        return [_entry(row) for row in db.execute(f"SELECT {_COLUMNS} FROM change WHERE {rest}", parameters)]  # noqa: S608
+
+    def _tidy(self, db: sqlite3.Connection) -> None:
+        """Keep to the caps. What has not ended stays."""
+        db.execute("DELETE FROM change WHERE ended < ?", (time.time() - self._keep_seconds,))
+        pages, free, size = (
+            db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "freelist_count", "page_size")
+        )
+        if (pages - free) * size > self._most_octets:
+            (count,) = db.execute("SELECT count(*) FROM change").fetchone()
+            db.execute(
+                "DELETE FROM change WHERE id IN (SELECT id FROM change WHERE ended IS NOT NULL ORDER BY id LIMIT ?)",
+                (count // _TIDY_SHARE + 1,),
+            )
+
+
+def _entry(row: tuple[Any, ...]) -> Entry:
+    """Return a row of the table. Raises ValueError."""
+    identifier, principal, rid, digest, peer, verb, domain, uuid, reason, asked, begun, ended, _code, kept = row[:14]
+    change = Change(principal, rid, digest, peer, verb, domain, reason, json.loads(asked))
+    how = answer.loads(kept) if kept is not None else None
+    return Entry(identifier, change, uuid, begun, ended, how, bool(row[14]), bool(row[15]))

@@ -1,0 +1,164 @@
+"""After a crash: each change that was begun and has no end is judged, before the first change of its domain.
+
+First the domains concerned are locked, which every change waits for; then each is judged, in a worker, as long as
+libvirt takes, and its lock released. Where libvirt or the journal does not answer, changes are refused, and each that
+comes tries again.
+"""
+
+import asyncio
+import contextlib
+import logging
+import time
+
+from xman import outcome
+from xman.errors import HypervisorError, NoSuchDomainError, RefusedError, XmanError
+from xmand.answer import Answer
+from xmand.audit import Audit
+from xmand.journal import Entry, Journal, JournalError
+from xmand.journal.verdicts import Verdict, judge
+from xmand.system.locks import DomainLocks
+from xmand.system.workers import NotFinishedError, NotStartedError, Workers
+from xmand.virt.domain import Domain, find
+from xmand.virt.domain_jobs import busy
+from xmand.virt.driver import CHANGE, Driver
+
+logger = logging.getLogger(__name__)
+
+# How long the first step may keep a change waiting: it makes a few small calls.
+_LOCK_SECONDS = 15.0
+# libvirtd goes on with what it was told when xmand died; what takes longer than this is not known.
+_BUSY_SECONDS = 60.0
+_POLL_SECONDS = 0.2
+
+
+class _Group:
+    """The open changes of one domain, and its lock."""
+
+    def __init__(self, domain: Domain | None) -> None:
+        self.domain = domain
+        self.entries: list[Entry] = []
+        self.lock = contextlib.ExitStack()
+
+
+class Recovery:
+    """Settles what an earlier run left open."""
+
+    def __init__(self, journal: Journal, driver: Driver, locks: DomainLocks, audit: Audit) -> None:
+        self._journal = journal
+        self._driver = driver
+        self._locks = locks
+        self._audit = audit
+        self._workers = Workers(2, "recovery")
+        self._locking: asyncio.Task[list[_Group]] | None = None
+        self._judging: asyncio.Task[None] | None = None
+
+    async def settled(self) -> None:
+        """Return once the domains with open changes are locked; to be called before each change.
+
+        Raises RefusedError where the journal cannot be read, HypervisorError where libvirt does not answer.
+        """
+        if self._judging is not None:
+            return
+        if self._locking is None or self._locking.done():
+            self._locking = asyncio.create_task(self._lock_all())
+        await asyncio.shield(self._locking)
+
+    async def finished(self) -> None:
+        """Return once everything is judged."""
+        await self.settled()
+        if self._judging is not None:
+            await asyncio.shield(self._judging)
+
+    async def _lock_all(self) -> list[_Group]:
+        try:
+            groups = await self._workers.run(self._lock_domains, _LOCK_SECONDS)
+        except HypervisorError as error:
+            raise _unsettled(str(error).rstrip(".")) from error
+        except JournalError as error:
+            raise RefusedError(f"{outcome.NOT_LOOKED_UP}, so nothing is changed: {error}.") from error
+        except (NotStartedError, NotFinishedError) as error:
+            if isinstance(error, NotFinishedError):
+                error.future.add_done_callback(lambda late: _release(late.result()) if not late.exception() else None)
+            raise _unsettled("libvirt does not respond") from None
+        self._judging = asyncio.create_task(self._judge_all(groups))
+        return groups
+
+    def _lock_domains(self) -> list[_Group]:
+        """Find and lock the domains of all open changes."""
+        groups: dict[str, _Group] = {}
+        entries = self._journal.pending()
+        try:
+            for entry in entries:
+                domain = self._find(entry)
+                # As the verbs lock: a domain by its UUID, one that is not there (yet) by its name.
+                key = domain.uuid if domain is not None else entry.change.domain
+                if key not in groups:
+                    groups[key] = _Group(domain)
+                    groups[key].lock.enter_context(self._locks.hold(key, "recovery", time.monotonic()))
+                groups[key].entries.append(entry)
+        except BaseException:
+            _release(list(groups.values()))
+            raise
+        return list(groups.values())
+
+    def _find(self, entry: Entry) -> Domain | None:
+        connection = self._driver.connection(CHANGE)
+        word = entry.uuid or entry.change.domain
+        with contextlib.suppress(NoSuchDomainError):
+            return find(connection, word) if word else None
+        return None
+
+    async def _judge_all(self, groups: list[_Group]) -> None:
+        await asyncio.gather(*(self._judge_group(group) for group in groups))
+
+    async def _judge_group(self, group: _Group) -> None:
+        with contextlib.suppress(NotStartedError, NotFinishedError):  # without a deadline neither is raised
+            await self._workers.run(lambda: self._judge(group), None)
+
+    def _judge(self, group: _Group) -> None:
+        with group.lock:
+            for entry in group.entries:
+                verdict = self._verdict(entry, group.domain)
+                self._journal.end(entry.id, verdict.answer, recovered=True, again=verdict.again)
+                change = entry.change
+                self._audit.record(
+                    ev="end",
+                    rid=change.rid,
+                    princ=change.principal,
+                    peer=change.peer,
+                    verb=change.verb,
+                    dom=change.domain,
+                    reason=change.reason,
+                    res=outcome.class_name(verdict.answer.code),
+                    code=verdict.answer.code,
+                    recovered=1,
+                    detail=verdict.answer.detail,
+                )
+
+    def _verdict(self, entry: Entry, domain: Domain | None) -> Verdict:
+        try:
+            deadline = time.monotonic() + _BUSY_SECONDS
+            while domain is not None and busy(domain):
+                if time.monotonic() > deadline:
+                    message = f"xmand ended during the {entry.change.verb}, and libvirt is still at it."
+                    return Verdict(Answer(outcome.UNKNOWN, message=message))
+                time.sleep(_POLL_SECONDS)
+            # What was found before it was waited for may be gone by now.
+            return judge(entry.change, entry.uuid, self._find(entry))
+        except XmanError as error:
+            return Verdict(Answer(outcome.UNKNOWN, message=f"xmand ended during the {entry.change.verb}: {error}"))
+        except Exception:
+            logger.exception("what became of %s (%s) cannot be judged", entry.change.verb, entry.change.rid)
+            return Verdict(Answer(outcome.UNKNOWN, message=f"xmand ended during the {entry.change.verb}."))
+
+
+def _unsettled(why: str) -> HypervisorError:
+    return HypervisorError(
+        f"{why}, and what became of changes from before xmand's start is not known"
+        f" ({outcome.NOT_LOOKED_UP}); nothing was done."
+    )
+
+
+def _release(groups: list[_Group]) -> None:
+    for group in groups:
+        group.lock.close()

@@ -1,0 +1,124 @@
+"""What a verb gets to work with."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from xman.arguments import Parsed
+from xman.errors import NoSuchDomainError, RefusedError
+from xman.result import Result
+from xman.verbs import Verb
+from xmand.audit.message_buffer import Ring
+from xmand.authorize import Access
+from xmand.batch.engine import Engine
+from xmand.events import Events
+from xmand.journal import Journal
+from xmand.settings import Settings
+from xmand.system.locks import DomainLocks
+from xmand.virt.domain import Domain, find
+from xmand.virt.domain_jobs import leaving
+from xmand.virt.driver import CHANGE, MORE_READERS, READ, Connection, Driver
+
+
+@dataclass(frozen=True)
+class Host:
+    """What all commands of this daemon share."""
+
+    settings: Settings
+    driver: Driver
+    locks: DomainLocks
+    ring: Ring
+    batch: Engine
+    events: Events
+    journal: Journal
+    # How many lines syslog did not take, since xmand was started.
+    audit_lost: Callable[[], int] = lambda: 0
+
+
+class Record:
+    """What the audit is to know of a change beyond its words; this one keeps nothing."""
+
+    def found(self, uuid: str) -> None:
+        """Say which domain it is about."""
+
+    def intends(self, name: str, uuid: str, *, replaces: bool = False) -> None:
+        """Say, durably, which domain is about to be defined; `replaces` is whether there is one already.
+
+        Raises RefusedError where that cannot be written down.
+        """
+
+
+@dataclass(frozen=True)
+class Call:
+    """One command, authorized, its words read."""
+
+    host: Host
+    principal: str
+    access: Access
+    parsed: Parsed
+    # time.monotonic() at which the caller will be told that there is no answer.
+    deadline: float
+    # Says something to the caller while the command runs; never blocks.
+    progress: Callable[[str], None]
+    # For commands that follow: hands a part of the reply to the caller; without one, only raises where there is nobody
+    # to be told anything any more.
+    emit: Callable[[Result | None], None] = lambda _part: None
+    record: Record = field(default_factory=Record)
+
+    @property
+    def verb(self) -> Verb:
+        """The verb."""
+        return self.parsed.verb
+
+    @property
+    def reader(self) -> Connection:
+        """A connection that cannot change anything."""
+        return self.host.driver.connection(READ)
+
+    def more_readers(self) -> list[Connection]:
+        """Return more connections like `reader`, for what takes a call per domain."""
+        return [self.host.driver.connection(purpose) for purpose in MORE_READERS]
+
+    @property
+    def writer(self) -> Connection:
+        """A connection that can."""
+        return self.host.driver.connection(CHANGE)
+
+    def shown(self, uuid: str) -> bool:
+        """Whether a list may show the domain `uuid` to the caller; one that has gone is nobody's any more."""
+        if not self.access.restricted:
+            return True
+        with contextlib.suppress(NoSuchDomainError):
+            return self.access.shows(find(self.reader, uuid))
+        return False
+
+    def domain(self) -> Domain:
+        """Return the DOMAIN of a verb that only looks at it. Raises NoSuchDomainError."""
+        return find(self.reader, self.parsed.text("DOMAIN"))
+
+    @contextlib.contextmanager
+    def changing(self, purpose: str = CHANGE) -> Iterator[Domain]:
+        """Give the DOMAIN of a verb that changes it, locked against other changes.
+
+        Raises NoSuchDomainError, UsageError (an id for a verb that loses data), RefusedError (busy, Xen's own domain,
+        or one on its way from or to another host, which may only be destroyed), and UnknownOutcomeError where libvirt
+        is lost once something was changed.
+        """
+        connection = self.host.driver.connection(purpose)
+        domain = find(connection, self.parsed.text("DOMAIN"), allow_id=not self.verb.loses_data)
+        if domain.privileged() and self.verb.family != "tune":
+            raise RefusedError(f"Cannot {self.verb.name} privileged domain 0")
+        self.record.found(domain.uuid)
+        with self.host.locks.hold(domain.uuid, self.verb.name, self.deadline), domain.lost_means_unknown():
+            if self.verb.name != "destroy" and domain.arriving():
+                raise RefusedError(
+                    f"Domain '{domain.name}' is arriving by a migration from another host; its guest is not here yet."
+                    " Where that migration is over and the guest runs on its source, destroy this one."
+                )
+            # Somebody else's, or one that outlived the xmand that began it, and its lock.
+            if self.verb.name != "destroy" and leaving(domain):
+                raise RefusedError("The domain is busy: migrating.")
+            yield domain
+
+
+Handler = Callable[[Call], Result]

@@ -1,0 +1,115 @@
+"""Verbs about the service itself: help, ping, version."""
+
+import socket
+import time
+from typing import Any
+
+import xman
+from xman import keytab, outcome, times, verbs
+from xman.errors import HypervisorError, UsageError
+from xman.result import Result
+from xman.wire.constants import HIGHEST_VERSION
+from xmand.journal import Entry, JournalError
+from xmand.verbs.call import Call
+from xmand.virt import host
+
+
+def help(call: Call) -> Result:
+    """The verbs that the caller may use, or one of them in full."""
+    wanted = call.parsed.text("VERB")
+    if not wanted:
+        mine = [verb for verb in verbs.VERBS if verb.name in call.access.verbs]
+        return Result({"verbs": [{"name": v.name, "help": v.help, "family": v.family} for v in mine]})
+    try:
+        name, _warning = verbs.resolve(wanted)
+    except LookupError as error:
+        raise UsageError(str(error)) from error
+    return Result(verbs.BY_NAME[name].facts())
+
+
+def ping(call: Call) -> Result:
+    """Whether the daemon serves at all: no call to libvirt is made."""
+    data: dict[str, Any] = {
+        "host_id": socket.gethostname(),
+        "xmand_version": xman.__version__,
+        "principal": call.principal,
+        "verbs": [verb.name for verb in verbs.VERBS if verb.name in call.access.verbs],
+    }
+    listed = call.access.listed
+    if listed is not None:
+        data["list"] = {
+            "sha256": listed.sha256,
+            "entries": len(listed.entries),
+            "age_seconds": max(0, int(time.time() - listed.modified)),
+        }
+    return Result(data | _keys(call))
+
+
+def _keys(call: Call) -> dict[str, Any]:
+    """Return which versions of the host's keys there are; nothing where the keytab is not a file that can be read."""
+    settings = call.host.settings
+    try:
+        found = keytab.read(settings.keytab)
+    except keytab.KeytabError:
+        return {}
+    own = [vars(key) for key in found if key.principal.startswith(f"{settings.service}/")]
+    return {"keys": own}
+
+
+def version(call: Call) -> Result:
+    """The versions of all that takes part, the list's too; what cannot be reached is left out."""
+    found: dict[str, Any] = {"xmand_version": xman.__version__, "protocol": str(HIGHEST_VERSION)}
+    if call.access.listed is not None:
+        found["list_hash"] = call.access.listed.sha256
+    found["audit_lost"] = call.host.audit_lost()
+    try:
+        found |= host.versions(call.reader)
+    except HypervisorError as error:
+        return Result(found, notes=(str(error),))
+    return Result(found)
+
+
+# More is no answer for a person, and programs can ask for a shorter time.
+MOST = 10_000
+# A change that is under way, or that nobody has settled yet.
+RUNNING = "running"
+
+
+def log(call: Call) -> Result:
+    """The changes, oldest first: all that are kept, or those of a domain, of a principal, since a time."""
+    options = call.parsed.options
+    since = 0.0
+    if "since" in options:
+        try:
+            since = times.since(str(options["since"]), time.time())
+        except ValueError as error:
+            raise UsageError(f"--since: {error}.") from error
+    principal, domain = str(options.get("principal", "")), call.parsed.text("DOMAIN")
+    try:
+        found = call.host.journal.read(since, principal, domain, MOST + 1)
+    except JournalError as error:
+        raise HypervisorError(f"The journal cannot be read: {error}.") from error
+    notes = (f"There are more; the last {MOST} are shown.",) if len(found) > MOST else ()
+    return Result({"entries": [_entry(entry) for entry in found[-MOST:]]}, notes=notes)
+
+
+def _entry(entry: Entry) -> dict[str, Any]:
+    change, how = entry.change, entry.answer
+    told: dict[str, Any] = {
+        "at": times.utc(entry.begun),
+        "principal": change.principal,
+        "peer": change.peer,
+        "verb": change.verb,
+        "domain": change.domain,
+        "rid": change.rid,
+        "class": RUNNING if how is None else outcome.class_name(how.code),
+    }
+    told |= {"uuid": entry.uuid} if entry.uuid else {}
+    told |= {"reason": change.reason} if change.reason else {}
+    if how is not None:
+        told |= {"code": how.code, "recovered": entry.recovered}
+        # Of a change that was settled after a crash nobody knows how long it took.
+        told |= {} if entry.recovered else {"ms": how.ms}
+        told |= {"message": how.detail} if how.detail else {}
+        told |= {"changed": how.done.changed} if how.done is not None else {}
+    return told

@@ -1,0 +1,73 @@
+"""What libvirt manages of a domain beyond its running: its saved memory, its definition, its start with the host."""
+
+from collections.abc import Callable
+
+from xman.errors import HypervisorError, RefusedError, UnsupportedError
+from xmand.settings import Patience
+from xmand.virt.domain import Domain
+from xmand.virt.domain_jobs import run_job
+from xmand.virt.driver import api, code_of, reading
+
+# What belongs to a definition and goes with it. Not every driver knows every one: the next set is tried then.
+_ALL = (
+    api.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE
+    | api.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
+    | api.VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA
+    | api.VIR_DOMAIN_UNDEFINE_NVRAM
+)
+_SOME = api.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE | api.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
+_DELETE_FLAGS = (_ALL, _SOME, api.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE, 0)
+_UNKNOWN_FLAGS = (api.VIR_ERR_INVALID_ARG, api.VIR_ERR_NO_SUPPORT, api.VIR_ERR_ARGUMENT_UNSUPPORTED)
+
+
+def suspended(domain: Domain) -> bool:
+    """Whether its memory was saved, so that its next start goes on where it was."""
+    with reading(domain.name):
+        try:
+            return bool(domain.raw.hasManagedSaveImage(0))
+        except api.libvirtError as error:
+            if code_of(error) == api.VIR_ERR_NO_SUPPORT:  # LXC
+                return False
+            raise
+
+
+def require_suspended(domain: Domain) -> None:
+    """Raise RefusedError where its memory was not saved, UnsupportedError where it never could be."""
+    if suspended(domain):
+        return
+    if domain.container():
+        raise UnsupportedError("This host's hypervisor cannot do that: a container cannot be suspended.")
+    raise RefusedError("Cannot resume domain that is not suspended.")
+
+
+def suspend(domain: Domain, patience: Patience, progress: Callable[[str], None]) -> None:
+    """Save its memory to disk and stop it; gives up when nothing has moved for `patience`."""
+    with domain.change():
+        run_job(domain, "suspend", lambda: domain.raw.managedSave(0), patience, progress)
+    if domain.active() or not suspended(domain):
+        raise HypervisorError(f"Domain '{domain.name}' was not saved, although libvirt said so.")
+
+
+def delete(domain: Domain) -> None:
+    """Forget it, with its saved memory, NVRAM, and libvirt's notes of snapshots and checkpoints; never its disks."""
+    with domain.change():
+        for flags in _DELETE_FLAGS:
+            try:
+                domain.raw.undefineFlags(flags)
+            except api.libvirtError as error:
+                if not flags or code_of(error) not in _UNKNOWN_FLAGS:
+                    raise
+            else:
+                return
+
+
+def autostart(domain: Domain) -> bool:
+    """Whether it is started with its host."""
+    with reading(domain.name):
+        return bool(domain.raw.autostart())
+
+
+def set_autostart(domain: Domain, wanted: bool) -> None:
+    """Let it be started with its host, or not."""
+    with domain.change():
+        domain.raw.setAutostart(int(wanted))
