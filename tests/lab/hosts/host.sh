@@ -32,7 +32,7 @@ migration_address = "$address"
 migration_host = "$address"
 CONF
 mkdir -p "$dir/etc/hooks/qemu.d"
-sed "s|^state_dir=.*|state_dir=$dir/xmand-4373/state|" "$(dirname "$0")/../../etc/libvirt/hooks/xman" \
+sed "s|^state_dir=.*|state_dir=$dir/xmand-4373/state|" "$(dirname "$0")/../../../etc/libvirt/hooks/xman" \
   >"$dir/etc/hooks/qemu.d/xman"
 chmod 755 "$dir/etc/hooks/qemu.d/xman"
 printf 'mech_list: gssapi\nkeytab: %s/libvirt.keytab\n' "$dir" >"$dir/sasl2/libvirt.conf"
