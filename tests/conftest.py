@@ -1,10 +1,14 @@
 """What tests of several folders share: the realm, and the people in it."""
 
+import contextlib
 import itertools
+import os
 import re
 import signal
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -20,7 +24,7 @@ settings.load_profile("xman")
 
 PASSWORD = "correct-horse"
 # What starts programs is tried once more, and the closing lines say so: on a loaded machine a guest or a client may
-# come late once. What needs nothing has no such excuse.
+# come late once. What needs nothing has no such excuse. XMAN_ONCE=1: nothing has, to find out what they wait for.
 _NEEDS_NOTHING = ("unit", "docs", "fuzz")
 _TESTS = Path(__file__).parent
 # What still fits a line of `list` beside all else.
@@ -43,10 +47,18 @@ def pytest_configure() -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Allow what starts programs a second try; begin with what takes longest, so that no process is last for long."""
+    tried_again = not (soak.SOAKING or os.environ.get("XMAN_ONCE"))
     for item in items:
-        if _folder(item) not in _NEEDS_NOTHING and not soak.SOAKING:
+        if tried_again and _folder(item) not in _NEEDS_NOTHING:
             item.add_marker(pytest.mark.flaky(reruns=1))
     items.sort(key=lambda item: _LONGEST_FIRST.get(_folder(item), len(_LONGEST_FIRST)))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_fixture_setup() -> Iterator[None]:
+    """Let a fixture that fails leave no daemon behind, and so no port taken, for the next try or test."""
+    with process.ending_if_it_fails():
+        return (yield)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -65,6 +77,26 @@ def what_it_starts_ends() -> Iterator[None]:
     """Nothing that a test started outlives it, also where it failed in the middle."""
     with process.ending():
         yield
+
+
+@pytest.fixture(autouse=True)
+def what_it_opens_is_closed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A database that a test opened is closed with it, as it is with the program that has it open.
+
+    Left to itself it would be closed at any time later, from Python 3.13 on with a warning, in any other test.
+    """
+    opened: list[sqlite3.Connection] = []
+    connect = sqlite3.connect
+
+    def connecting(*arguments: Any, **how: Any) -> sqlite3.Connection:
+        opened.append(connect(*arguments, **how))
+        return opened[-1]
+
+    monkeypatch.setattr(sqlite3, "connect", connecting)
+    yield
+    for connection in opened:
+        with contextlib.suppress(sqlite3.ProgrammingError):  # another thread's own, which has ended it
+            connection.close()
 
 
 @pytest.fixture

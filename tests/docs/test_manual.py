@@ -1,7 +1,6 @@
 """The manual pages, the README and the commented configurations say what the code does."""
 
 import re
-import shutil
 import subprocess
 import sys
 import tomllib
@@ -189,7 +188,6 @@ def test_hacking_names_every_module() -> None:
         assert path.name in text, path
 
 
-@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not installed")
 @pytest.mark.parametrize("drop_in", ["", "xmand-xen.conf"])
 def test_the_unit_is_hardened(tmp_path: Path, drop_in: str) -> None:
     """With a drop-in as well, which systemd-analyze does not read by itself here."""

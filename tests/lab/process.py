@@ -17,19 +17,37 @@ PATH = f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}:/usr/sbin:/s
 _FIRST_PORT, _LAST_PORT = 20_000, 32_000
 # By `start`; those of a module's or the session's fixtures are the first.
 _started: list["subprocess.Popen[bytes]"] = []
+# What holds this process's ports against others of ours, from when they are found free until they are used, and later.
+_reserved: list[socket.socket] = []
+_BLOCK = 10
 
 
 def free_ports(count: int) -> int:
-    """Return the first of `count` neighbouring TCP and UDP ports that nobody uses.
-
-    Starts at a place of its own for every process, so that runs side by side do not meet.
-    """
-    span = _LAST_PORT - _FIRST_PORT
-    for attempt in range(200):
-        first = _FIRST_PORT + (os.getpid() * 97 + attempt * 53 + time.monotonic_ns() // 1000) % (span - count)
-        if all(_free(first + n) for n in range(count)):
+    """Return the first of `count` neighbouring TCP and UDP ports that nobody uses, nor another of our runs will."""
+    blocks = (count + _BLOCK - 1) // _BLOCK
+    room = (_LAST_PORT - _FIRST_PORT) // _BLOCK - blocks
+    for attempt in range(room):
+        block = (os.getpid() * 97 + time.monotonic_ns() // 1000 + attempt) % room
+        first = _FIRST_PORT + block * _BLOCK
+        if _reserve(range(block, block + blocks)) and all(_free(first + n) for n in range(count)):
             return first
     raise RuntimeError("no free ports")
+
+
+def _reserve(blocks: range) -> bool:
+    """Say whether these blocks of ports are ours: each is a name that the kernel gives to one process at a time."""
+    mine = []
+    for block in blocks:
+        name = socket.socket(socket.AF_UNIX)
+        mine.append(name)
+        try:
+            name.bind(f"\0xman-test-ports-{block}")
+        except OSError:
+            for taken in mine:
+                taken.close()
+            return False
+    _reserved.extend(mine)
+    return True
 
 
 def _free(port: int) -> bool:
@@ -40,6 +58,16 @@ def _free(port: int) -> bool:
             except OSError:
                 return False
     return True
+
+
+def need(*files: Path) -> None:
+    """Raise RuntimeError where one of these is missing that tests/lab/setup.sh brings.
+
+    A test is skipped for what a machine does not let it do, never for what was not installed.
+    """
+    for file in files:
+        if not file.exists():
+            raise RuntimeError(f"{file} is missing: `tests/lab/setup.sh test` has not been run, or forgets it")
 
 
 def wait_for(condition: Callable[[], bool], seconds: float, what: str, interval: float = 0.02) -> None:
@@ -81,6 +109,20 @@ def ending() -> Iterator[None]:
             with process:
                 end(process)
         del _started[before:]
+
+
+@contextlib.contextmanager
+def ending_if_it_fails() -> Iterator[None]:
+    """Leave nothing of what is started in the block where that fails: its ports would stay taken."""
+    before = len(_started)
+    try:
+        yield
+    except BaseException:
+        for process in reversed(_started[before:]):
+            with process:
+                end(process)
+        del _started[before:]
+        raise
 
 
 def mount_namespace(pid: int) -> str:

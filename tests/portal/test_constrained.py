@@ -10,7 +10,6 @@ from rxmweb.web.negotiate import NegotiateAcceptor
 from tests.conftest import PASSWORD
 from tests.lab.clients.visitor import Visitor, over
 from tests.lab.hosts.daemon import Daemon
-from tests.lab.kerberos import realm_ldap
 from tests.lab.kerberos.realm import FQDN, HOSTS, PORTAL, SECOND_HOST, UNKEYED
 from tests.lab.kerberos.realm_ldap import LdapRealm
 from tests.lab.portal.portal import Portal
@@ -78,8 +77,6 @@ class Site:
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """One site for this module."""
-    if reason := realm_ldap.why_not():
-        pytest.skip(reason)
     made = Site(tmp_path_factory.mktemp("constrained"))
     visitor = made.visitor()
     wait_for(lambda: len(machines(visitor)) == 2, 20, "the first reports")

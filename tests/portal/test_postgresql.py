@@ -10,7 +10,6 @@ from tests.conftest import PASSWORD
 from tests.lab.clients.visitor import Visitor
 from tests.lab.hosts.daemon import Daemon
 from tests.lab.kerberos.realm import FQDN, Realm
-from tests.lab.portal import postgres
 from tests.lab.portal.portal import Portal
 from tests.lab.portal.postgres import Postgres
 from tests.lab.process import wait_for
@@ -22,8 +21,6 @@ _HBA = "host all xman 127.0.0.1/32 trust\nhostgssenc all portal 127.0.0.1/32 gss
 @pytest.fixture
 def server(realm: Realm, tmp_path: Path) -> Iterator[Postgres]:
     """A server with a key of its own, and a role for the portal."""
-    if reason := postgres.why_not():
-        pytest.skip(reason)
     keytab, configuration = tmp_path / "postgres.keytab", Path(realm.env["KRB5_CONFIG"])
     realm.add_service("postgres/localhost", str(keytab))
     started = Postgres(

@@ -8,7 +8,7 @@ import pytest
 
 from tests.lab.hosts.daemon import Daemon, answer
 from tests.lab.kerberos.realm import FQDN, Realm
-from tests.lab.process import ROOT
+from tests.lab.process import ROOT, need
 
 # The realm's names and configuration in the places of the machine's own, as they would be on a host of the realm.
 SCRIPT = 'mount --bind "$1" /etc/hosts && mount --bind "$2" /etc/krb5.conf && shift 2 && exec env -i "$@"'
@@ -20,7 +20,8 @@ def bare(realm: Realm, tmp_path: Path) -> tuple[str, ...]:
     hosts = tmp_path / "hosts"
     hosts.write_text("127.0.0.1 localhost\n" + (realm.directory / "hosts").read_text())
     prefix = ("unshare", "--mount", "--", "sh", "-c", SCRIPT, "sh", str(hosts), realm.env["KRB5_CONFIG"])
-    if not Path("/etc/krb5.conf").exists() or subprocess.run([*prefix, "true"], check=False).returncode:
+    need(Path("/etc/krb5.conf"))
+    if subprocess.run([*prefix, "true"], check=False).returncode:
         pytest.skip("this machine lets nobody put another /etc/krb5.conf in place of its own")
     return prefix
 

@@ -179,7 +179,6 @@ def _write_programs(realm: Realm, cluster: Cluster, directory: Path) -> None:
         "KRB5_CONFIG": realm.env["KRB5_CONFIG"],
         "XMAN_SLURM_CONFIG": str(directory / "slurm.toml"),
         "SLURM_CONF": str(cluster.config),
-        "LD_LIBRARY_PATH": cluster.env["LD_LIBRARY_PATH"],
     }
     exports = "".join(f"export {key}='{value}'\n" for key, value in settings.items())
     for name in ("resume", "suspend", "prolog", "epilog"):

@@ -11,7 +11,7 @@ from pathlib import Path
 from playwright.sync_api import BrowserContext, Playwright
 
 from tests.lab.kerberos.realm import Realm, without_wrapper
-from tests.lab.process import ROOT
+from tests.lab.process import ROOT, need
 
 CHROMIUM = Path("/usr/bin/chromium")
 _POLICY = ROOT / "etc" / "browsers" / "chromium-policy.json"
@@ -19,8 +19,7 @@ _POLICY = ROOT / "etc" / "browsers" / "chromium-policy.json"
 
 def why_not(realm: Realm) -> str:
     """Return why there can be no browser here; empty where there can."""
-    if not CHROMIUM.exists():
-        return "Chromium is not installed"
+    need(CHROMIUM)
     command = [*realm.own_hosts_file(), "true"]
     if subprocess.run(command, check=False, capture_output=True).returncode:
         return "no mount namespace can be made for the realm's names"

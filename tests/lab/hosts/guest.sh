@@ -13,10 +13,15 @@ cp "$root"/boot/vmlinuz-* "$target/vmlinuz"
 cp /bin/busybox "$work/bin/busybox"
 # In the order of their needs.
 modules="virtio_ring virtio virtio_pci_modern_dev virtio_pci_legacy_dev virtio_pci virtio_balloon evdev button"
+folders=$(find "$root/lib/modules" "$root/usr/lib/modules" -mindepth 1 -maxdepth 1 -type d 2>/dev/null || true)
+[ -n "$folders" ] || { echo "guest.sh: no folder of modules in $root" >&2; exit 1; }
 for module in $modules; do
-  file=$(find "$root/lib/modules" -name "$module.ko" -o -name "$module.ko.xz" | head -n 1)
+  file=$(find $folders -name "$module.ko" -o -name "$module.ko.xz" | head -n 1)
   case $file in
-    '') ;; # built into this kernel
+    '')
+      grep -qs "/$module\\.ko$" $(find $folders -name modules.builtin) ||
+        { echo "guest.sh: $module is no module of this kernel, and not built into it" >&2; exit 1; }
+      ;;
     *.xz) xz -dc "$file" >"$work/modules/$module.ko" ;;
     *) cp "$file" "$work/modules/" ;;
   esac

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tests.lab.hosts.daemon import Answer, Daemon, answer
 from tests.lab.kerberos.realm import Realm, without_wrapper
-from tests.lab.process import ROOT, end, wait_for
+from tests.lab.process import ROOT, end, start, wait_for
 
 GUEST = ROOT / ".build" / "guest"
 _START_SECONDS = 60.0
@@ -35,7 +35,7 @@ class Network:
 
     def __init__(self) -> None:
         script = "ip link set lo up && echo up && exec sleep infinity"
-        self._holder = subprocess.Popen(["unshare", "--net", "--", "sh", "-c", script], stdout=subprocess.PIPE)
+        self._holder = start(["unshare", "--net", "--", "sh", "-c", script], stdout=subprocess.PIPE)
         assert self._holder.stdout is not None
         if self._holder.stdout.readline() != b"up\n":
             raise RuntimeError("no network namespace could be made")
@@ -123,7 +123,7 @@ class Host:
     def _hold_namespaces(self) -> "subprocess.Popen[bytes]":
         words = [str(ROOT / "tests" / "lab" / "hosts" / "host.sh"), str(self.directory), self.name, self.address]
         with (self.directory / "stderr").open("wb") as stderr:
-            return subprocess.Popen(
+            return start(
                 [*self._prefix, "unshare", "--mount", "--uts", "--", *words],
                 env=self._env,
                 stdin=subprocess.DEVNULL,

@@ -12,13 +12,14 @@ from pathlib import Path
 
 from tests.lab.hosts.daemon import Answer, answer
 from tests.lab.hosts.hypervisor import Network
-from tests.lab.process import PATH, ROOT, end, in_namespace, mount_namespace, wait_for
+from tests.lab.process import PATH, ROOT, end, in_namespace, mount_namespace, start, wait_for
 
 SLURM = ROOT / ".build" / "slurm"
 CONTROLLER = "192.0.2.1"
 _START_SECONDS = 30.0
 _END_SECONDS = 10.0
-# A network of nothing but a loopback interface is none to Slurm.
+# A network of nothing but loopback is none to Slurm. Its libraries have to be found without LD_LIBRARY_PATH:
+# what it starts for its programs, itself among them, has hardly any environment.
 _BECOME_CONTROLLER = f"""\
 hostname ctl
 ip link add slurm0 type veth peer name slurm1
@@ -26,6 +27,9 @@ ip addr add {CONTROLLER}/24 dev slurm0
 ip link set slurm0 up
 ip link set slurm1 up
 mount --bind "$1" /etc/hosts
+printf 'include /etc/ld.so.conf\n%s\n' "$2" >"$3/ld.so.conf"
+ldconfig -X -f "$3/ld.so.conf" -C "$3/ld.so.cache"
+mount --bind "$3/ld.so.cache" /etc/ld.so.cache
 echo up
 exec sleep infinity
 """
@@ -40,13 +44,10 @@ class Cluster:
         self.config = directory / "slurm.conf"
         self.config.write_text(_configuration(directory) + lines)
         (plugins,) = SLURM.glob("usr/lib/*/slurm-wlm")
-        self.env = env | {
-            "SLURM_CONF": str(self.config),
-            "LD_LIBRARY_PATH": str(plugins),
-            "PATH": f"{SLURM}/usr/bin:{PATH}",
-        }
-        self._holder = subprocess.Popen(
-            [*network.prefix, "unshare", "--mount", "--uts", "--", "sh", "-ec", _BECOME_CONTROLLER, "sh", str(hosts)],
+        self.env = env | {"SLURM_CONF": str(self.config), "PATH": f"{SLURM}/usr/bin:{PATH}"}
+        become = ["unshare", "--mount", "--uts", "--", "sh", "-ec", _BECOME_CONTROLLER, "sh"]
+        self._holder = start(
+            [*network.prefix, *become, str(hosts), str(plugins), str(directory)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
         )

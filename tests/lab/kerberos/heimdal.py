@@ -1,11 +1,12 @@
 """Heimdal beside MIT's Kerberos: a KDC, and the environment in which our programs use its libraries."""
 
+import os
 import subprocess
 from pathlib import Path
 
 from tests.lab.kerberos.realm import FQDN, HOSTS, IPV6_NAME, SECOND_HOST, SECOND_NAME, Realm, environment
 from tests.lab.kerberos.realm_pkinit import REALM
-from tests.lab.process import ROOT, end, free_ports, wait_for
+from tests.lab.process import ROOT, end, free_ports, need, start, wait_for
 
 # Made by tests/tools/setup.sh: python-gssapi compiled against Heimdal, and its programs.
 _GSSAPI = ROOT / ".build" / "heimdal"
@@ -41,8 +42,10 @@ _CONFIGURATION = """\
 
 def why_not() -> str:
     """Return why this machine cannot run our programs on Heimdal; empty where it can."""
-    if not (_GSSAPI / "version").exists():
-        return "python-gssapi could not be compiled against Heimdal here: that takes a mount namespace"
+    who = [] if os.geteuid() == 0 else ["--map-root-user"]
+    if subprocess.run(["unshare", "--mount", *who, "true"], check=False, capture_output=True).returncode:
+        return "python-gssapi cannot be compiled against Heimdal here: that takes a mount namespace"
+    need(_GSSAPI / "version")
     return ""
 
 
@@ -80,7 +83,7 @@ class HeimdalRealm(Realm):
         limits = ("--realm-max-ticket-life=1d", "--realm-max-renewable-life=7d")
         self._kadmin("init", *limits, REALM)
         command = [str(_KDC), f"--config-file={self._conf}", f"--ports={port}", "--addresses=127.0.0.1"]
-        self._kdc = subprocess.Popen(command, env=self.env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self._kdc = start(command, env=self.env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         self.add_principal("probe", "probe")
         wait_for(self._answers, 20, "the start of Heimdal's KDC")
         for name in (FQDN, SECOND_NAME, IPV6_NAME, SECOND_HOST):

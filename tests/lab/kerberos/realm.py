@@ -37,6 +37,10 @@ CLIENTS: dict[str, Any] = {
     "libdefaults": {"rdns": "false", "dns_canonicalize_hostname": "true", "dns_lookup_realm": "false"},
     "domain_realm": {".xman.test": REALM, "xman.test": REALM},
 }
+# Where the KDC listens; k5test's is every address of the machine.
+LISTEN: dict[str, Any] = {"kdc_listen": "127.0.0.1:$port0", "kdc_tcp_listen": "127.0.0.1:$port0"}
+# k5test would say the machine's own name, which may stand for any address in /etc/hosts, or for none.
+K5Realm.hostname = "127.0.0.1"
 _NSS_WRAPPER = "libnss_wrapper.so"
 _KEYTAB_VERSION = b"\x05\x02"
 _KEYTAB_PART = 50
@@ -79,16 +83,23 @@ class Realm:
             create_user=False,
             start_kdc=not prefix,
             krb5_conf=CLIENTS | {"realms": {"$realm": {"pkinit_anchors": f"FILE:{certificate}"}}},
-            kdc_conf={"realms": {"$realm": {"pkinit_identity": f"FILE:{certificate},{key}"}}},
+            kdc_conf={"realms": {"$realm": LISTEN | {"pkinit_identity": f"FILE:{certificate},{key}"}}},
         )
-        self.add_principal("WELLKNOWN/ANONYMOUS")
         (directory / "hosts").write_text(hosts)
         self.env = environment(dict(self._realm.env), directory)
         self.keytab = str(directory / "host.keytab")
-        if prefix:
+        try:
+            self._fill(portbase)
+        except BaseException:
+            self.stop()
+            raise
+
+    def _fill(self, port: int) -> None:
+        self.add_principal("WELLKNOWN/ANONYMOUS")
+        if self.prefix:
             self.env = without_wrapper(self.env)
-            self._kdc = subprocess.Popen([*prefix, "krb5kdc", "-n"], env=self.env, stderr=subprocess.DEVNULL)
-            knock = [*prefix, "bash", "-c", f"</dev/tcp/127.0.0.1/{portbase}"]
+            self._kdc = subprocess.Popen([*self.prefix, "krb5kdc", "-n"], env=self.env, stderr=subprocess.DEVNULL)
+            knock = [*self.prefix, "bash", "-c", f"</dev/tcp/127.0.0.1/{port}"]
             wait_for(
                 lambda: subprocess.run(knock, stderr=subprocess.DEVNULL, check=False).returncode == 0,
                 20,

@@ -14,9 +14,9 @@ from urllib.parse import quote
 
 from k5test import K5Realm
 
-from tests.lab.kerberos.realm import CLIENTS, HOSTS, Realm, environment
+from tests.lab.kerberos.realm import CLIENTS, HOSTS, LISTEN, Realm, environment
 from tests.lab.kerberos.realm_pkinit import REALM
-from tests.lab.process import PATH, ROOT, end, free_ports, wait_for
+from tests.lab.process import PATH, ROOT, end, free_ports, start, wait_for
 
 _UNPACKED = ROOT / ".build" / "ldap-kdc"
 _PROGRAMS = _UNPACKED / "usr"
@@ -36,11 +36,6 @@ rootdn "{admin}"
 directory {directory}/ldap
 dbnosync
 """
-
-
-def why_not() -> str:
-    """Return why there can be no such KDC here; empty where there can."""
-    return "" if _SCHEMA.exists() else "krb5-kdc-ldap and slapd are not unpacked in .build"
 
 
 def _libraries() -> Path:
@@ -68,7 +63,7 @@ class LdapRealm(Realm):
             create_kdb=False,
             krb5_conf=CLIENTS,
             kdc_conf={
-                "realms": {"$realm": {"database_module": "ldap"}},
+                "realms": {"$realm": LISTEN | {"database_module": "ldap"}},
                 "dbmodules": {
                     "db_module_dir": str(libraries / "plugins" / "kdb"),
                     "ldap": {
@@ -118,7 +113,7 @@ class LdapRealm(Realm):
             _SLAPD.format(directory=self.directory, unpacked=_UNPACKED, uid=os.geteuid(), top=_TOP, admin=_ADMIN)
         )
         command = [str(_PROGRAMS / "sbin/slapd"), "-h", self._uri, "-f", str(configuration), "-d", "0"]
-        return subprocess.Popen(command, env=self._ldap_env, stderr=subprocess.DEVNULL)
+        return start(command, env=self._ldap_env, stderr=subprocess.DEVNULL)
 
     def _listening(self) -> bool:
         if self._slapd.poll() is not None:

@@ -28,15 +28,6 @@ UNPRIVILEGED = (
 _WITH_THEM = {"proxy", "socache_shmcb", "mpm_event", "authn_core", "authz_core", "authz_user"}
 
 
-def why_not() -> str:
-    """Return why there can be no Apache here; empty where there can."""
-    if not (_MODULES / "mod_auth_gssapi.so").exists():
-        return "Apache and its mod_auth_gssapi are not unpacked in .build"
-    if _ROOT and shutil.which("setpriv") is None:
-        return "there is no setpriv"
-    return ""
-
-
 def proxy_table(secret: Path) -> str:
     """Return the lines that the shipped file wants in rxmweb.toml, and write the secret's file as it says."""
     text = SHIPPED.read_text()

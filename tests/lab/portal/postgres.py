@@ -6,7 +6,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from tests.lab.process import ROOT, end, free_ports, wait_for
+from tests.lab.process import ROOT, end, free_ports, need, start, wait_for
 
 _UNPACKED = ROOT / ".build" / "postgresql"
 # PostgreSQL refuses to run as root.
@@ -14,19 +14,11 @@ _NOBODY = "65534"
 _START_SECONDS = 30.0
 
 
-def binaries() -> Path | None:
-    """Return the folder of the server's programs, None where there is none."""
+def binaries() -> Path:
+    """Return the folder of the server's programs."""
     found = sorted(_UNPACKED.glob("usr/lib/postgresql/*/bin"))
-    return found[-1] if found else None
-
-
-def why_not() -> str:
-    """Return why there can be no server here; empty where there can."""
-    if binaries() is None:
-        return "PostgreSQL is not unpacked in .build"
-    if os.geteuid() == 0 and shutil.which("setpriv") is None:
-        return "PostgreSQL does not run as root, and there is no setpriv"
-    return ""
+    need(found[-1] if found else _UNPACKED / "usr/lib/postgresql")
+    return found[-1]
 
 
 class Postgres:
@@ -41,9 +33,7 @@ class Postgres:
         files: tuple[Path, ...] = (),
     ) -> None:
         """`files` are copied to where the server can read them, by their names: `{home}` in `settings` and `env`."""
-        folder = binaries()
-        assert folder is not None
-        self._bin = folder
+        self._bin = binaries()
         # Not under pytest's own directory, which every run of pytest closes to others again.
         self._home = Path(tempfile.mkdtemp(prefix="xman-postgresql-"))
         given = {key: value.format(home=self._home) for key, value in (env or {}).items()}
@@ -69,7 +59,7 @@ class Postgres:
         if hba:
             (self.directory / "pg_hba.conf").write_text(hba)
         self._log = (self._home / "postgresql.log").open("wb")
-        self._process = subprocess.Popen(
+        self._process = start(
             [*self._as, str(self._bin / "postgres"), "-D", str(self.directory)],
             env=self._env,
             stdout=self._log,
