@@ -18,12 +18,14 @@ UNITS = $(PREFIX)/lib/systemd/system
 VERSION = $$(packaging/version)
 INSTALLED = $(addprefix $(DESTDIR)$(MODULES)/,xman rxm rxmweb xmand)
 
-.PHONY: help demo screenshots test test-xen test-deb soak mutants bench bench-attack deb rpm lint types install uninstall clean
+.PHONY: help demo screenshots test test-fresh test-xen test-deb soak mutants bench bench-attack deb rpm lint types install uninstall clean
 
 help:
 	@echo 'make demo                   the main job on this machine, in a throw-away realm, without a hypervisor'
 	@echo 'make demo HYPERVISOR=qemu   the same with a real guest'
 	@echo 'make test                   everything: style, types, and all tests'
+	@echo 'make test-fresh [RELEASE=bookworm|trixie] [WHAT=demo|test|deb|docs|all]'
+	@echo '                            the same commands in a fresh minimal Debian (as root)'
 	@echo 'make bench [QUICK=1]        what it costs, beside virsh, ssh, remctl and libvirtd, in one run (as root)'
 	@echo 'make bench-attack [QUICK=1] what an honest client notices of crowds and floods'
 	@echo 'make deb                    packages for Debian, in .build/deb'
@@ -48,6 +50,13 @@ test:
 	@tests/tools/setup.sh test
 	@$(MAKE) --no-print-directory lint types
 	@$(PYTHON) -m pytest $(PROCESSES) $(PYTEST_ARGS)
+
+# What CI does for both releases (.ci/run). The packages that it fetches are kept for the next one.
+RELEASE = bookworm
+WHAT = test
+test-fresh:
+	@tests/tools/setup.sh fresh
+	@tests/tools/fresh/what.sh $(RELEASE) $(WHAT) $(if $(PYTEST_ARGS),PYTEST_ARGS='$(PYTEST_ARGS)')
 
 # As root. QUICK=1: under a minute. Of the whole, a few minutes, bench/RESULTS.md is kept.
 bench:

@@ -61,13 +61,13 @@ def _free(port: int) -> bool:
 
 
 def need(*files: Path) -> None:
-    """Raise RuntimeError where one of these is missing that tests/lab/setup.sh brings.
+    """Raise RuntimeError where one of these is missing that tests/tools/setup.sh brings.
 
     A test is skipped for what a machine does not let it do, never for what was not installed.
     """
     for file in files:
         if not file.exists():
-            raise RuntimeError(f"{file} is missing: `tests/lab/setup.sh test` has not been run, or forgets it")
+            raise RuntimeError(f"{file} is missing: `tests/tools/setup.sh test` has not been run, or forgets it")
 
 
 def wait_for(condition: Callable[[], bool], seconds: float, what: str, interval: float = 0.02) -> None:

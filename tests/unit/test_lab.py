@@ -38,7 +38,7 @@ def kernel(root: Path, folder: str, modules: list[str], built_in: str = "") -> N
 
 def make_guest(tmp_path: Path) -> "subprocess.CompletedProcess[str]":
     """Run guest.sh on that kernel."""
-    command = [str(LAB / "guest.sh"), str(tmp_path / "kernel"), str(tmp_path / "guest")]
+    command = [str(LAB / "hosts" / "guest.sh"), str(tmp_path / "kernel"), str(tmp_path / "guest")]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
@@ -89,7 +89,7 @@ print("fetched")
 def fetch(tmp_path: Path, failures: int, words: str) -> tuple[int, str, str, int]:
     """Run fetch.sh; return its exit status, what it said on both streams, and how often it tried."""
     done = subprocess.run(
-        [str(LAB / "fetch.sh"), "fish", sys.executable, "-c", FETCHING, str(tmp_path / "n"), str(failures), words],
+        [str(TOOLS / "fetch.sh"), "fish", sys.executable, "-c", FETCHING, str(tmp_path / "n"), str(failures), words],
         env=os.environ | {"FETCH_PAUSE": "0"}, capture_output=True, text=True, check=False,
     )  # fmt: skip
     return done.returncode, done.stdout, done.stderr, int((tmp_path / "n").read_text())

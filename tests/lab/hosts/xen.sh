@@ -6,8 +6,6 @@ set -eu
 target=$1
 suite=bookworm
 xen=4.17
-# The mirror from which this machine's own apt gets its packages.
-mirror=$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' | head -n 1 | sed 's,/debian$,,')
 packages="systemd-sysv dbus udev kmod iproute2 openssh-server linux-image-amd64 busybox-static procps netcat-openbsd
   xen-hypervisor-$xen-amd64 xen-utils-$xen libvirt-daemon-system libvirt-daemon-driver-xen libvirt-clients
   python3 python3-gssapi python3-libvirt python3-lxml python3-clustershell"
@@ -31,14 +29,12 @@ unpacked() {
 }
 
 ssh-keygen -q -t ed25519 -N '' -C xen-lab -f "$work/id"
-mmdebstrap --quiet --variant=apt --include="$(echo $packages | tr ' ' ,)" \
+"$(dirname "$0")/../../tools/fresh/debian.sh" "$suite" "$root" --variant=apt --include="$(echo $packages | tr ' ' ,)" \
   --aptopt='Acquire::Languages "none"' \
   --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
   --dpkgopt='path-exclude=/usr/share/locale/*' \
   --essential-hook='mkdir -p "$1/etc/initramfs-tools/conf.d" &&
-    printf "MODULES=list\nCOMPRESS=gzip\nRESUME=none\n" >"$1/etc/initramfs-tools/conf.d/xen-lab"' \
-  "$suite" "$root" "deb $mirror/debian $suite main" "deb $mirror/debian $suite-updates main" \
-  "deb $mirror/debian-security $suite-security main"
+    printf "MODULES=list\nCOMPRESS=gzip\nRESUME=none\n" >"$1/etc/initramfs-tools/conf.d/xen-lab"'
 
 # --- the host's settings ----------------------------------------------------------------------------------------------
 

@@ -2,7 +2,8 @@
 # heimdal.sh VENV FOLDER - compile VENV's python-gssapi against Heimdal into FOLDER; with that first in PYTHONPATH our
 # programs use Heimdal instead of MIT's Kerberos. Nothing is done where FOLDER has it, or where namespaces cannot be made
 # (as a user without rights): what needs it is skipped then, and says why.
-set -eu
+set -eu -o pipefail
+cd "$(dirname "$0")/../../.."
 venv=$(realpath "$1")
 folder=$2
 version=$("$venv/bin/python" -c 'import importlib.metadata as m; print(m.version("gssapi"))')
@@ -24,7 +25,7 @@ GSSAPI_LINKER_ARGS=$(krb5-config --libs gssapi)
 export PATH GSSAPI_COMPILER_ARGS GSSAPI_LINKER_ARGS
 # MIT's headers are found by their usual names, wherever Heimdal's are: for this compilation they are not there.
 hide='mount --bind "$1/empty" /usr/include/gssapi && mount --bind /dev/null /usr/include/gssapi.h && shift && exec "$@"'
-$namespace -- sh -c "$hide" sh "$work" \
+tests/tools/fetch.sh "python-gssapi" $namespace -- sh -c "$hide" sh "$work" \
   "$venv/bin/python" -m pip -q --disable-pip-version-check --no-input install \
   --target "$work/site" --no-deps --no-cache-dir --no-binary gssapi "gssapi==$version" 2>&1 |
   { grep -Ev '^(WARNING|DEPRECATION): ' >&2 || true; }
