@@ -1,7 +1,5 @@
 """What `rxm.connect` returns: the Python API's connection to one host."""
 
-import json
-
 from rxm.output import envelope
 from rxm.remote.command import new_rid, wire_words
 from rxm.remote.connection import Connection
@@ -53,7 +51,7 @@ class Client(Connection):
         parsed = arguments.parse(_entry(verb), list(words))
 
         def part(line: bytes) -> None:
-            told = json.loads(line)
+            told = envelope.of_line(line, verb, Target(self.host))
             if not told["ok"]:
                 raise errors.of_outcome(told["code"], told["message"])
             each(told["result"])

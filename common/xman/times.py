@@ -1,6 +1,5 @@
 """Points in time: whole seconds since 1970 (UTC), and the text of RFC 3339 that stands for them."""
 
-import calendar
 import time
 
 _UTC = "%Y-%m-%dT%H:%M:%SZ"
@@ -19,6 +18,9 @@ def seconds(text: str) -> int:
     """Return the seconds that `utc` made `text` of. Raises ValueError for any other form."""
     if len(text) != _UTC_LENGTH or not text.isascii():
         raise ValueError(f"'{text[:_UTC_LENGTH]}' is not a time like 2026-11-21T10:00:00Z")
+    # Dear to import, and only for what is read.
+    import calendar
+
     found = calendar.timegm(time.strptime(text, _UTC))
     if utc(found) != text:  # a 61st second, a blank for a nought
         raise ValueError(f"'{text}' is not a time")

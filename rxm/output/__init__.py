@@ -75,7 +75,7 @@ class Output:
         with self._lock:
             self._ended(target)
             if not self._quiet or not envelope["ok"]:
-                _write(sys.stdout.fileno(), f"{result.dumps(envelope | {'host': target.host})}\n".encode())
+                _write(sys.stdout.fileno(), f"{result.dumps(envelope)}\n".encode())
             self._to_syslog(envelope["verb"], target, envelope.get("code", outcome.OK), envelope.get("message", ""))
 
     def done(self, envelope: "dict[str, Any]", target: Target, line: str) -> None:
@@ -104,13 +104,15 @@ class Output:
             reply.stderr = notes.encode()
             self.text(envelope["verb"], target, reply)
 
-    def part(self, line: bytes, target: Target) -> None:
+    def part(self, verb: str, line: bytes, target: Target) -> None:
         """Print a line of a reply that comes in parts. Raises ReaderGoneError where nobody reads it."""
         failed = False
         if self._json:
             from rxm.output import envelope
+            from xman import result
 
-            line, failed = envelope.renamed(line, target)
+            told = envelope.of_line(line, verb, target)
+            line, failed = result.dumps(told).encode(), not told["ok"]
         if self._quiet and not failed:
             return
         with self._lock:

@@ -8,11 +8,15 @@ from xman.verbs import DOMAIN, PAST
 class Reply:
     """A finished command: what it wrote, and how it ended (an ERROR has `error`, otherwise `status` counts)."""
 
-    __slots__ = ("error", "error_text", "older", "status", "stderr", "stdout")
+    __slots__ = ("error", "error_text", "octets", "older", "pieces", "status", "stderr", "stdout")
 
     def __init__(self) -> None:
+        # What has come on standard output; joined once, when the reply is whole.
+        self.pieces: list[bytes] = []
         self.stdout = b""
         self.stderr = b""
+        # All that the host has written, on either stream.
+        self.octets = 0
         self.status = 0
         self.error = 0
         self.error_text = ""

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
     from xman.gss.backends import Initiator
 
+# Twice what any honest answer takes (a list of 100,000 domains), and what fits the memory of one rxm.
+MOST_REPLY = 64 << 20
+
 
 def initiator(client_keytab: str = "", principal: str = "") -> "Initiator":
     """Return the identity to act as. Raises CredentialsError."""
@@ -150,6 +153,7 @@ class Connection:
                         raise
                     interrupted()
                     interrupted = None
+            reply.stdout = b"".join(reply.pieces)
         except ProtocolError as error:
             raise UsageError(f"The command cannot be sent: {error}.") from error
         except (OSError, SessionError, EOFError, GssError) as error:
@@ -182,8 +186,10 @@ class Connection:
             if message.stream == wire.STDOUT and parts is not None:
                 parts(message.data)
             elif message.stream == wire.STDOUT:
-                reply.stdout += message.data
+                _limit(reply, message.data)
+                reply.pieces.append(message.data)
             elif progress is None or not progress(message.data):
+                _limit(reply, message.data)
                 reply.stderr += message.data
         elif isinstance(message, Status):
             reply.status = message.status
@@ -191,3 +197,10 @@ class Connection:
             reply.error, reply.error_text = message.code, message.text.decode("utf-8", "replace")
         elif isinstance(message, Version):
             raise SessionError(f"The host speaks only up to version {message.highest} of the protocol.")
+
+
+def _limit(reply: Reply, data: bytes) -> None:
+    """Count what a host answers. Raises SessionError where it does not end."""
+    reply.octets += len(data)
+    if reply.octets > MOST_REPLY:
+        raise SessionError(f"The host answers more than {MOST_REPLY >> 20} MiB")

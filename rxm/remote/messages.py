@@ -107,18 +107,22 @@ def _skew(error: GssError) -> str:
 
 # What an xmand that does not know a verb is asked instead.
 VERSION = [b"version", b"--json", b"--"]
+_MOST_VERSION = 64
 # What whoever may use anything may ask: does an xmand listen there?
 PING = [b"ping", b"--json", b"--"]
 
 
 def version_of(reply: "Reply") -> str:
     """Return the version of xmand in the reply to VERSION or PING; empty where it is another server's."""
-    import json
+    from xman import received
+    from xman.received import WrongResultError
 
-    try:
-        return str(json.loads(reply.stdout)["result"]["xmand_version"])
-    except (ValueError, KeyError, TypeError):
-        return ""
+    for asked in (VERSION, PING):
+        try:
+            return str(received.read(reply.stdout, asked[0].decode())["result"]["xmand_version"])[:_MOST_VERSION]
+        except (WrongResultError, KeyError):
+            continue
+    return ""
 
 
 def message(reply: "Reply", principal: str, verb: str) -> str:

@@ -14,7 +14,7 @@ def carry_out(invocation: Invocation, tasks: list[Task], output: Output) -> list
 
     def one(connection: Connection, task: Task) -> int:
         verb = invocation.parsed.verb.name
-        lines = Lines(lambda line: output.part(line, task.target))
+        lines = Lines(lambda line: output.part(verb, line, task.target))
         followed.add(connection)
         try:
             reply = invocation.send(

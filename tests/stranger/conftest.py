@@ -8,6 +8,8 @@ import pytest
 
 from tests.lab.kerberos.realm import Realm
 from tests.lab.process import ROOT, end, free_ports, wait_for
+from xman import result
+from xman.result import Result
 
 REMCTLD = ROOT / ".build" / "remctl-server" / "usr" / "sbin" / "remctld"
 PROGRAM = """\
@@ -36,14 +38,20 @@ def remctld(realm: Realm, directory: Path) -> Iterator[int]:
     configuration = directory / "remctl.conf"
     # An xmand of another release, for all that rxm can tell.
     old = directory / "old"
-    old.write_text('#!/bin/sh\necho \'{"xman":1,"ok":true,"result":{"xmand_version":"0.0.7"}}\'\n')
+    told = result.dumps(result.succeeded("h", "version", Result({"xmand_version": "0.0.7", "protocol": "3"}), 1))
+    old.write_text(f"#!/bin/sh\necho '{told}'\n")
     old.chmod(0o755)
     counting = directory / "counting"
     counting.write_text(f"#!/bin/sh\necho once >>{directory / 'times'}\n")
     counting.chmod(0o755)
+    # Its answer is what a test puts into `hostile.json`.
+    hostile = directory / "hostile"
+    hostile.write_text(f"#!/bin/sh\ncat {directory / 'hostile.json'}\n")
+    hostile.chmod(0o755)
     configuration.write_text(
         f"try ALL {program} princ:alice@XMAN.TEST\nversion ALL {old} princ:alice@XMAN.TEST\n"
         f"destroy ALL {counting} princ:alice@XMAN.TEST\ninfo ALL {program} princ:alice@XMAN.TEST\n"
+        f"list ALL {hostile} princ:alice@XMAN.TEST\n"
     )
     port = free_ports(1)
     server = subprocess.Popen(

@@ -1,5 +1,6 @@
 """Our client drives Debian's remctld."""
 
+import json
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -123,3 +124,19 @@ def test_a_change_whose_reply_was_lost_is_not_asked_for_again_where_no_xmand_lis
 def test_the_python_api_says_that_it_is_no_xmand(connection: Client) -> None:
     with pytest.raises(XmanError, match="is it xmand"):
         connection.call("info")
+
+
+@pytest.mark.parametrize(
+    "answer", ['{"ok": true}', "[" * 200_000, '{"ok": false, "code": "x", "message": []}', "\x1b]0;x"]
+)
+def test_a_host_that_is_none_of_ours_costs_its_own_line(
+    answer: str, remctld: int, alice: dict[str, str], directory: Path
+) -> None:
+    (directory / "hostile.json").write_text(answer)
+
+    told = run_rxm(alice, "-H", FQDN, "-p", str(remctld), "--json", "list")
+
+    assert told.status == 1, told
+    assert json.loads(told.stdout)["class"] == "internal"
+    assert "Traceback" not in told.stderr
+    assert "\x1b" not in told.stdout + told.stderr

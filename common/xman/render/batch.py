@@ -81,7 +81,8 @@ def _step(step: dict[str, Any]) -> str:
         "pause": f"pause {name}",
         "restore": f"let {name} go on",
     }
-    return words[step["step"]]
+    # A later release may have steps that this one has no words for.
+    return words.get(step["step"], f"{step['step']} {name}")
 
 
 def _size(step: dict[str, Any]) -> str:

@@ -88,7 +88,7 @@ def test_notes_are_there_only_where_there_are_some() -> None:
     ids=["empty", "data", "all", "text"],
 )
 def test_every_success_validates(validator: jsonschema.Draft202012Validator, made: Result) -> None:
-    validator.validate(result.succeeded("skirit80", "info", made, 0))
+    validator.validate(result.succeeded("skirit80", "pause", made, 0))
 
 
 @pytest.mark.parametrize("code", [code for code in outcome.CLASSES if code != outcome.OK])

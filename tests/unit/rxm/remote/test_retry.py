@@ -7,8 +7,9 @@ import pytest
 from rxm.remote import retry
 from rxm.remote.command import Reply
 from rxm.remote.deadline import Deadline
-from xman import outcome
+from xman import outcome, result
 from xman.errors import UnknownOutcomeError, UnreachableError
+from xman.result import Result
 from xman.wire import constants as wire
 
 UNKNOWN = UnknownOutcomeError("it may have happened")
@@ -21,7 +22,8 @@ def reply(status: int = 0, said: bytes = b"", error: int = 0) -> Reply:
     return made
 
 
-XMAND = reply(said=b'{"result": {"xmand_version": "0.2"}}')
+FACTS = {"host_id": "h", "xmand_version": "0.2", "principal": "alice@R", "verbs": []}
+XMAND = reply(said=result.dumps(result.succeeded("h", "ping", Result(FACTS), 1)).encode())
 NO_ROOM = reply(outcome.REFUSED, b"Error: This host is busy: too many connections.\n")
 LOST = UnreachableError("the host closed the connection.")
 Step = Reply | UnreachableError
