@@ -29,7 +29,8 @@ help:
 	@echo 'make bench [QUICK=1]        what it costs, beside virsh, ssh, remctl and libvirtd, in one run (as root)'
 	@echo 'make bench-attack [QUICK=1] what an honest client notices of crowds and floods'
 	@echo 'make deb                    packages for Debian, in .build/deb'
-	@echo 'make test-deb               the packages in a fresh Debian root (as root; a few minutes)'
+	@echo 'make rpm                    packages for EL 10 and Fedora, in .build/rpm'
+	@echo 'make test-deb               the packages in fresh roots of Debian 12 and 13 (as root; a few minutes)'
 	@echo 'make install                all commands under PREFIX ($(PREFIX)), with compiled modules and man pages'
 	@echo 'make uninstall              removes them again; configuration and journal stay'
 	@echo 'make test-xen               the verbs on two real Xen hosts in QEMU (ten minutes, 4 GB of memory)'
@@ -167,19 +168,36 @@ uninstall:
 	done && \
 	rm -rf $$there
 
-# The packages are left in .build/deb. The tree is copied first: the build leaves files where it works.
+# The packages are left in .build/deb.
 deb:
 	@tests/tools/setup.sh deb
-	rm -rf .build/deb && mkdir -p .build/deb/xman
-	git ls-files -z --cached --others --exclude-standard | xargs -0 cp --parents -t .build/deb/xman
-	packaging/stamp $(VERSION) .build/deb/xman
+	rm -rf .build/deb
+	packaging/copy .build/deb/xman
 	cd .build/deb/xman && dpkg-buildpackage -b -us -uc
 	rm -rf .build/deb/xman
 	@ls .build/deb/*.deb
 
-# In a fresh Debian root, as root: installs the packages, starts xmand and runs rxm.
-test-deb: deb
+# And these in .build/rpm, with the source package from which EL builds its own. Debian's rpm knows of no package that the
+# build needs.
+rpm:
+	@tests/tools/setup.sh rpm
+	rm -rf .build/rpm
+	packaging/copy .build/rpm/xman
+	version=$$(.build/rpm/xman/packaging/version) && cd .build/rpm && mv xman xman-$$version && \
+	  tar -czf xman-$$version.tar.gz --owner=0 --group=0 xman-$$version && \
+	  rpmbuild --quiet --nodeps -ba --define "_topdir $$PWD/work" --define "_sourcedir $$PWD" --define "_rpmdir $$PWD" \
+	    --define "_srcrpmdir $$PWD" --define "_rpmfilename %%{NAME}-%%{VERSION}-%%{RELEASE}.%%{ARCH}.rpm" \
+	    --define "__os_install_post %{nil}" \
+	    xman-$$version/packaging/rpm/xman.spec && \
+	  rm -rf work xman-$$version xman-$$version.tar.gz
+	@ls .build/rpm/*.rpm
+
+# As root. RELEASE=bookworm or trixie: one of the two that they are built, installed, upgraded and purged in, each in a fresh
+# root; and what is in EL's packages, run there.
+test-deb: export XMAN_RELEASES = $(RELEASE)
+test-deb: rpm
 	@tests/tools/setup.sh test
+	@tests/tools/setup.sh roots
 	@$(PYTHON) -m pytest tests/deb $(PYTEST_ARGS)
 
 clean:

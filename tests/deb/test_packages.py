@@ -1,12 +1,12 @@
-"""Debian's packages in a fresh Debian root: they install with what Debian has, xmand starts, rxm works.
+"""Debian's packages in fresh roots: they install with what Debian has, xmand starts, rxm works, purge purges.
 
-Run by `make test-deb`, as root. The root, with the packages that ours depend on, is kept in .build.
+Run by `make test-deb`, as root.
 """
 
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,75 +14,43 @@ import pytest
 import xman
 from rxm import launcher
 from tests.conftest import PASSWORD
-from tests.lab.hosts.daemon import START_SECONDS, Answer, answer
+from tests.deb.conftest import WITHOUT_PORTAL, Debian
+from tests.lab.hosts.daemon import START_SECONDS
+from tests.lab.process import end, wait_for
 from tests.lab.kerberos.realm import FQDN, Realm, without_wrapper
-from tests.lab.process import ROOT, end, wait_for
 
-DEBS = ROOT / ".build" / "deb"
-CACHE = ROOT / ".build" / "deb-root"
-PACKAGES = ("python3-xman", "rxm", "xmand")
-NEEDED = "krb5-user,python3-clustershell,python3-gssapi,python3-libvirt,python3-lxml"
-ENTER = 'mount -t proc proc "$0/proc" && mount --rbind /dev "$0/dev" && exec chroot "$0" "$@"'
+MODULES = "/usr/lib/python3/dist-packages"
 
 
-def deb(package: str) -> Path:
+def deb(debs: list[Path], package: str) -> Path:
     """Return the file of one of our packages."""
-    (found,) = DEBS.glob(f"{package}_*.deb")
+    (found,) = [path for path in debs if path.name.startswith(f"{package}_")]
     return found
 
 
-class Debian:
-    """A fresh root with our packages."""
-
-    def __init__(self, root: Path, realm: Realm, env: dict[str, str]) -> None:
-        self.root = root
-        self._prefix = ("unshare", "--mount", "--", "sh", "-c", ENTER, str(root))
-        # What the realm needs, under the same names.
-        for path in (env["KRB5_CONFIG"], env["KRB5CCNAME"].removeprefix("FILE:"), realm.keytab):
-            inside = root / path.lstrip("/")
-            inside.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(path, inside)
-        (root / "etc" / "hosts").write_text(f"127.0.0.1 localhost\n127.0.0.2 {FQDN} skirit80\n")
-        self._env = without_wrapper(env) | {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
-
-    def run(self, *words: str) -> Answer:
-        """Run a program in it."""
-        return answer([*self._prefix, *words], self._env)
-
-    def start(self, *words: str, stderr: Path) -> "subprocess.Popen[bytes]":
-        """Start a program in it."""
-        with stderr.open("wb") as file:
-            return subprocess.Popen([*self._prefix, *words], env=self._env, stderr=file)
-
-
 @pytest.fixture(scope="module")
-def debian(realm: Realm, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Debian]:
-    """The root, with our packages installed and nothing else beside what they need."""
-    if not CACHE.exists():
-        suite = re.search(r"VERSION_CODENAME=(\w+)", Path("/etc/os-release").read_text())
-        assert suite is not None
-        subprocess.run(
-            ["mmdebstrap", "--quiet", "--variant=apt", f"--include={NEEDED}", suite[1], f"{CACHE}.new"], check=True
-        )
-        Path(f"{CACHE}.new").rename(CACHE)
-    root = tmp_path_factory.mktemp("debian") / "root"
-    subprocess.run(["cp", "-a", str(CACHE), str(root)], check=True)
-    for package in PACKAGES:
-        shutil.copy(deb(package), root / "tmp")
-    made = Debian(root, realm, realm.kinit("alice", PASSWORD, "deb"))
-    installed = made.run("sh", "-c", "dpkg -i /tmp/*.deb")
-    assert installed.status == 0, installed
-    yield made
-    shutil.rmtree(root)
+def debian(
+    fresh: Callable[[], Path], debs: list[Path], realm: Realm, tmp_path_factory: pytest.TempPathFactory
+) -> Debian:
+    """A fresh root with all our packages, and with the realm's files under the same names."""
+    env = realm.kinit("alice", PASSWORD, "deb")
+    made = Debian(fresh(), without_wrapper(env))
+    made.env["PATH"] = "/usr/sbin:/usr/bin:/sbin:/bin"
+    for path in (env["KRB5_CONFIG"], env["KRB5CCNAME"].removeprefix("FILE:"), realm.keytab):
+        made.path(path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, made.path(path))
+    made.path("/etc/hosts").write_text(f"127.0.0.1 localhost\n127.0.0.2 {FQDN} skirit80\n")
+    made.install(debs)
+    return made
 
 
 @pytest.fixture(scope="module")
 def port(debian: Debian, realm: Realm, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     """xmand in it, with libvirt's test driver and alice on its list."""
-    k5login = debian.root / "root" / ".k5login"
+    k5login = debian.path("/root/.k5login")
     k5login.write_text("alice@XMAN.TEST\n")
     k5login.chmod(0o600)
-    (debian.root / "etc" / "xman" / "xmand.toml").write_text(
+    debian.path("/etc/xman/xmand.toml").write_text(
         f'listen = ["127.0.0.2:0"]\nkeytab = "{realm.keytab}"\nlibvirt_uri = "test:///default"\nsyslog = "none"\n'
     )
     stderr = tmp_path_factory.mktemp("xmand") / "stderr"
@@ -94,10 +62,17 @@ def port(debian: Debian, realm: Realm, tmp_path_factory: pytest.TempPathFactory)
     assert end(started) == 0
 
 
-def test_rxm_needs_python3_gssapi_only() -> None:
-    fields = subprocess.run(["dpkg-deb", "-f", str(deb("rxm")), "Depends"], capture_output=True, text=True, check=True)
+def test_rxm_needs_python3_gssapi_only(debs: list[Path]) -> None:
+    command = ["dpkg-deb", "-f", str(deb(debs, "rxm")), "Depends"]
+    fields = subprocess.run(command, capture_output=True, text=True, check=True)
 
     assert {word.split()[0] for word in fields.stdout.split(",")} == {"python3-xman", "python3-gssapi", "python3:any"}
+
+
+def test_the_portal_is_built_where_debian_has_what_it_needs(debs: list[Path], release: str) -> None:
+    names = {path.name.split("_")[0] for path in debs}
+
+    assert names == {"python3-xman", "rxm", "xmand"} | (set() if release in WITHOUT_PORTAL else {"rxmweb"})
 
 
 def test_rxm_works(debian: Debian, port: int) -> None:
@@ -125,20 +100,66 @@ def test_a_change_works(debian: Debian, port: int) -> None:
     assert found.json()["changed"] is True
 
 
+def test_the_portal_starts_with_debians_libraries(debian: Debian, release: str) -> None:
+    """It finds no host yet, and says so: everything that it imports is there."""
+    if release in WITHOUT_PORTAL:
+        assert not debian.path("/usr/bin/rxmweb").exists()
+        return
+
+    found = debian.run("rxmweb", "check")
+
+    assert found.status == 2, found
+    assert "Traceback" not in found.stderr
+
+
 def test_the_modules_are_compiled_at_installation(debian: Debian) -> None:
-    modules = debian.root / "usr/lib/python3/dist-packages/rxm"
+    modules = debian.path(f"{MODULES}/rxm")
 
     assert list((modules / "__pycache__").glob("cli.*.pyc"))
     assert (modules / launcher.FILE).is_file()
 
 
-def test_it_is_this_release(debian: Debian) -> None:
-    assert debian.run("rxm", "--version").stdout == f"rxm {xman.__version__}\n"
-    assert debian.run("dpkg-query", "-W", "-f", "${Version}", "rxm").stdout == xman.__version__
+def test_a_build_tells_which_it_is(debian: Debian) -> None:
+    version = debian.must("dpkg-query", "-W", "-f", "${Version}", "rxm")
+
+    assert re.fullmatch(re.escape(xman.__version__) + r"\+\d{14}\.g[0-9a-f]{10}(\.dirty)?", version)
+    assert debian.must("rxm", "--version") == f"rxm {version}\n"
 
 
-def test_nothing_is_left_when_they_are_purged(debian: Debian) -> None:
-    purged = debian.run("dpkg", "--purge", *reversed(PACKAGES))
+def test_no_package_has_a_conffile(debian: Debian) -> None:
+    assert not debian.must("dpkg-query", "-W", "-f", "${Conffiles}", "python3-xman", "rxm", "xmand").strip()
 
-    assert purged.status == 0, purged
-    assert not (debian.root / "usr/lib/python3/dist-packages/rxm").exists()
+
+def test_a_first_installation_makes_the_configuration_from_the_example(debian: Debian) -> None:
+    assert (
+        debian.path("/etc/xman/rxm.toml").read_text() == debian.path("/usr/share/doc/rxm/examples/rxm.toml").read_text()
+    )
+
+
+def test_what_the_pages_name_is_there(debian: Debian) -> None:
+    pages = debian.path("/usr/share/man").glob("man*/*")
+    ours = [page for page in pages if page.name.startswith(("rxm", "xman"))]
+    text = "".join(debian.must("zcat", f"/{page.relative_to(debian.root)}") for page in ours)
+    named = {word.replace("\\-", "-") for word in re.findall(r"/usr/share/(?:doc|xman)[^ ,)\n]*", text)}
+
+    assert named
+    assert not [name for name in named if not debian.path(name).exists()]
+
+
+def test_units_are_neither_enabled_nor_started(debian: Debian) -> None:
+    assert not list(debian.path("/etc/systemd/system").rglob("xmand*"))
+
+
+def test_nothing_is_left_when_they_are_purged(fresh: Callable[[], Path], debs: list[Path]) -> None:
+    debian = Debian(fresh())
+    before = {path for path in debian.root.rglob("*") if not path.is_relative_to(debian.path("/var/lib/dpkg"))}
+    debian.install(debs)
+    for name in {"xmand", "rxmweb"} & {path.name.split("_")[0] for path in debs}:
+        debian.path(f"/var/lib/{name}").mkdir()
+        debian.path(f"/var/lib/{name}/what-it-wrote.db").touch()
+
+    debian.purge(debs)
+
+    after = {path for path in debian.root.rglob("*") if not path.is_relative_to(debian.path("/var/lib/dpkg"))}
+    left = {str(path.relative_to(debian.root)) for path in after - before}
+    assert not {name for name in left if re.search(r"xman|rxm", name)}

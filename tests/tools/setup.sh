@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# setup.sh demo|test|xen|deb|fresh [HYPERVISOR] - install what is missing for `make demo`, `make test`, `make test-xen`,
+# setup.sh demo|test|xen|deb|rpm|roots|fresh [HYPERVISOR] - install what is missing for `make demo`, `make test`, `make test-xen`,
 # `make deb` or `make test-fresh`; fast where nothing is. `setup.sh --list PURPOSE` only names Debian's packages.
 #
 # Debian's packages (as root, or through sudo), a virtual environment in .venv, and in .build what no package installs
@@ -57,6 +57,10 @@ elif [ "$purpose" = deb ]; then
   packages="build-essential debhelper dh-python dpkg-dev python3"
 elif [ "$purpose" = fresh ]; then
   packages="git mmdebstrap slirp4netns"
+elif [ "$purpose" = roots ]; then
+  packages="mmdebstrap"
+elif [ "$purpose" = rpm ]; then
+  packages="cpio make python3 rpm"
 elif [ "$purpose" = xen ]; then
   packages+=" busybox-static cpio e2fsprogs krb5-pkinit mmdebstrap openssh-client openssl qemu-system-x86 qemu-utils xz-utils"
 elif [ "$hypervisor" = qemu ]; then
@@ -121,7 +125,7 @@ if [ -n "$missing" ]; then
   as_root apt-get -qq install --no-install-recommends -y $missing >/dev/null
 fi
 
-case $purpose in deb | fresh) exit 0 ;; esac
+case $purpose in deb | fresh | rpm | roots) exit 0 ;; esac
 
 # Debian's interpreter: the one that Debian's bindings, and later our packages, are for.
 fingerprint=$(cat setup.cfg setup.py pyproject.toml common/xman/__init__.py | sha256sum)
