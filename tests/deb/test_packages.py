@@ -16,8 +16,8 @@ from rxm import launcher
 from tests.conftest import PASSWORD
 from tests.deb.conftest import WITHOUT_PORTAL, Debian
 from tests.lab.hosts.daemon import START_SECONDS
-from tests.lab.process import end, wait_for
 from tests.lab.kerberos.realm import FQDN, Realm, without_wrapper
+from tests.lab.process import end, wait_for
 
 MODULES = "/usr/lib/python3/dist-packages"
 

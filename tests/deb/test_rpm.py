@@ -61,7 +61,7 @@ def test_they_have_the_files_of_debians(debs: list[Path]) -> None:
 
 def test_the_version_is_that_of_the_build() -> None:
     for package in ("python3-xman", "rxm", "xmand", "rxmweb"):
-        command = ["rpm", "-qp", "--qf", "%{VERSION}", rpm(package)]
+        command = ["rpm", "-qp", "--qf", "%{VERSION}", str(rpm(package))]
         version = subprocess.run(command, check=True, capture_output=True, text=True).stdout
         assert re.fullmatch(r"\d+\.\d+\.\d+\+\d{14}\.g[0-9a-f]{10}(\.dirty)?", version)
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# setup.sh demo|test|xen|deb|rpm|roots|fresh [HYPERVISOR] - install what is missing for `make demo`, `make test`, `make test-xen`,
-# `make deb` or `make test-fresh`; fast where nothing is. `setup.sh --list PURPOSE` only names Debian's packages.
+# setup.sh demo|test|xen|deb|rpm|roots|fresh [HYPERVISOR] - install what is missing for `make demo`, `make test`,
+# `make test-xen`, `make deb`, `make rpm`, `make test-deb` or `make test-fresh`; fast where nothing is. `setup.sh --list PURPOSE` only names Debian's packages.
 #
 # Debian's packages (as root, or through sudo), a virtual environment in .venv, and in .build what no package installs
 # in the shape that a test needs. Nothing else of the machine is changed, and no service is started: daemons are run by
@@ -10,7 +10,7 @@ cd "$(dirname "$0")/../.."
 
 list=
 [ "${1:-}" != --list ] || { list=yes; shift; }
-purpose=${1:?demo, test, xen, deb or fresh}
+purpose=${1:?demo, test, xen, deb, rpm, roots or fresh}
 hypervisor=${2:-test}
 
 fetch=$PWD/tests/tools/fetch.sh
