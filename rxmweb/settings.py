@@ -1,5 +1,6 @@
 """rxmweb.toml, read and checked (man rxmweb(8))."""
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -174,6 +175,11 @@ def _secret(proxy: config.Table) -> str:
     if len(secret) < _SHORTEST_SECRET:
         raise proxy.error("secret_file", f"the last word of {path} has less than {_SHORTEST_SECRET} characters")
     return secret
+
+
+def portal_name(settings: Settings) -> str:
+    """Return the name of this portal among those that share a database: where its tickets are."""
+    return f"{os.uname().nodename}:{settings.run_dir}"
 
 
 def split_address(text: str) -> tuple[str, int]:

@@ -1,23 +1,20 @@
 """The database: SQLite, or PostgreSQL by its DSN."""
 
 import os
-import time
 from pathlib import Path
 from typing import Any
 
+from alembic.util import CommandError
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
-from rxmweb.db import schema
+from rxmweb.db import upgrade
 from xman.errors import ConfigurationError, HypervisorError
 
 # A page is read while the collector writes; SQLite lets one writer at a time in, each for some milliseconds.
 _BUSY_SECONDS = 15
-# The portal's two processes may be making the tables at the same moment; who comes second finds them made.
-_TRIES = 3
-_PAUSE_SECONDS = 0.3
 
 
 class StoreError(HypervisorError):
@@ -25,7 +22,7 @@ class StoreError(HypervisorError):
 
 
 def open_store(dsn: str) -> Engine:
-    """Open the database, making what tables it lacks. Raises ConfigurationError and StoreError."""
+    """Open the database, and bring its schema up to date. Raises ConfigurationError and StoreError."""
     try:
         url = make_url(dsn)
     except ArgumentError as error:
@@ -45,18 +42,15 @@ def open_store(dsn: str) -> Engine:
             _make_private(Path(url.database))
         engine = create_engine(url, poolclass=NullPool, connect_args={"timeout": _BUSY_SECONDS})
         event.listen(engine, "connect", _prepare_sqlite)
-    for tries_left in reversed(range(_TRIES)):
-        try:
-            schema.metadata.create_all(engine)
-            break
-        except SQLAlchemyError as error:
-            if not tries_left:
-                raise StoreError(f"the database cannot be used: {plain(error)}") from error
-            time.sleep(_PAUSE_SECONDS)
+    try:
+        upgrade.upgrade(engine)
+    except (SQLAlchemyError, CommandError) as error:
+        engine.dispose()
+        raise StoreError(f"the database cannot be used: {plain(error)}") from error
     return engine
 
 
-def plain(error: SQLAlchemyError) -> str:
+def plain(error: Exception) -> str:
     """Return the database's own words in one line, without SQLAlchemy's around them."""
     return " ".join(str(getattr(error, "orig", None) or error).split())
 

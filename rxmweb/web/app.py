@@ -1,26 +1,28 @@
-"""The WSGI application: who asks, in which language, and the headers of every answer."""
+"""The WSGI application: its templates, the headers of every answer, and what becomes of errors."""
 
 import base64
-import hmac
+import logging
 import time
 from collections.abc import Callable
 from typing import Any, cast
-from urllib.parse import quote
 
-from flask import Flask, Response, g, make_response, redirect, render_template, request
+from flask import Flask, Response, g, request
 from markupsafe import Markup
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import HTTPException
 
 import xman
-from rxmweb.db import plain, sessions
+from rxmweb.db import plain
 from rxmweb.rxm_process import Rxm
 from rxmweb.settings import Settings
 from rxmweb.tickets import Tickets
 from rxmweb.web import languages, legend, words
-from rxmweb.web.signon import SignOn
-from xman.gss import GssError
+from rxmweb.web.context import Portal, cookie_name, fail, is_secure
+from rxmweb.web.identify import identify
+from rxmweb.web.views import BLUEPRINTS
+
+logger = logging.getLogger(__name__)
 
 # Everything from here, nothing inline: what a guest's name or an error message might smuggle in cannot run.
 _POLICY = (
@@ -37,34 +39,12 @@ _HEADERS = {
 _MOST_OCTETS = 2 << 20
 # For these nobody needs to be known.
 _OPEN = frozenset({"static", "status.healthz", "status.metrics", "session.language"})
-
-
-class Portal:
-    """What views need of the world."""
-
-    def __init__(self, settings: Settings, engine: Engine, rxm: Rxm, tickets: Tickets) -> None:
-        self.settings = settings
-        self.engine = engine
-        self.rxm = rxm
-        self.tickets = tickets
-        self.signon = SignOn(settings, engine, tickets)
-
-    @property
-    def owner(self) -> str:
-        """The only owner whose domains the person at hand may see; empty where they may see all."""
-        principal: str = g.session.principal
-        return "" if self.settings.reads_all(principal) else principal
-
-
-def portal() -> Portal:
-    """Return the portal of the request at hand."""
-    return cast(Portal, g.portal)
+# Here a session is not enough: whoever comes has got another ticket.
+_SIGN_ON = "session.sign_on"
 
 
 def create_app(settings: Settings, engine: Engine) -> Flask:
     """Return the application; the directories for tickets are made here. Raises OSError."""
-    from rxmweb.web.views import BLUEPRINTS
-
     app = Flask("rxmweb")
     app.config["MAX_CONTENT_LENGTH"] = _MOST_OCTETS
     app.config["MAX_FORM_MEMORY_SIZE"] = _MOST_OCTETS
@@ -82,7 +62,9 @@ def create_app(settings: Settings, engine: Engine) -> Flask:
         g.now = time.time()
         g.session = None
         g.language = _language()
-        return None if request.endpoint in _OPEN else identify()
+        if request.endpoint in _OPEN:
+            return None
+        return identify(again=request.endpoint == _SIGN_ON)
 
     app.after_request(_finish)
     app.register_error_handler(HTTPException, _http_error)
@@ -124,83 +106,6 @@ def create_app(settings: Settings, engine: Engine) -> Flask:
     return app
 
 
-def identify(*, again: bool = False) -> Any:
-    """Find out who asks; return None, or the answer that asks for it. With `again`, a session is not enough."""
-    here = portal()
-    if not again:
-        g.session = sessions.find(here.engine, request.cookies.get(cookie_name(), ""))
-    vouched = here.signon.vouched(request.remote_addr or "", request.headers)
-    header = request.headers.get("Authorization", "")
-    try:
-        # Somebody else may sit at the browser by now, who has its cookie but no business with it.
-        if vouched and (g.session is None or g.session.principal != vouched):
-            g.new_token, g.session = here.signon.from_proxy(vouched, request.headers)
-        if g.session is None and header:
-            g.new_token, g.session, g.negotiate = here.signon.negotiate(header)
-    except GssError as error:
-        g.session = None
-        return _unknown_person(str(error))
-    if g.session is None:
-        return _unknown_person("")
-    if request.method not in ("GET", "HEAD", "OPTIONS") and not _meant():
-        return reply(
-            "error.html",
-            {
-                "code": 400,
-                "message": languages._(
-                    "This form is not from this session; it may have ended. Go back, load the page anew, and try again."
-                ),
-            },
-            400,
-        )
-    return None
-
-
-def reply(template: str, data: dict[str, Any], status: int = 200, **only_page: Any) -> Response:
-    """Answer as a page or, to who prefers that, as JSON with the same `data`."""
-    if wants_json():
-        from flask import jsonify
-
-        response = jsonify(data)
-    else:
-        response = make_response(render_template(template, **data, **only_page))
-    response.status_code = status
-    return response
-
-
-def wants_json() -> bool:
-    """Whether the client would rather have JSON."""
-    accepted = request.accept_mimetypes
-    return accepted.best_match(["text/html", "application/json"]) == "application/json"
-
-
-def fail(status: int, message: str) -> Response:
-    """Answer that it cannot be done, and why."""
-    return reply("error.html", {"code": status, "message": message}, status)
-
-
-def cookie_name() -> str:
-    """Return the session cookie's name; over HTTPS one that no other host of the domain can set."""
-    return "__Host-rxmweb" if _secure() else "rxmweb"
-
-
-def local_path(text: str) -> str:
-    """Return `text` where it is a path on this server, the table otherwise: no redirect leads elsewhere."""
-    good = text.startswith("/") and not text.startswith(("//", "/\\")) and text.isprintable()
-    return text if good else "/"
-
-
-def _secure() -> bool:
-    return request.is_secure or bool(portal().settings.certificate)
-
-
-def _meant() -> bool:
-    """Whether a form was sent from our own page: by its token, and by what the browser says of its origin."""
-    given = request.form.get("csrf", "") or request.headers.get("X-CSRF-Token", "")
-    site = request.headers.get("Sec-Fetch-Site", "same-origin")
-    return hmac.compare_digest(given.encode(), g.session.csrf.encode()) and site in ("same-origin", "none")
-
-
 def _short(principal: str) -> str:
     """Return a principal without its realm where that is the reader's own."""
     realm = str(g.session.principal).rpartition("@")[2]
@@ -226,23 +131,17 @@ def _language() -> str:
     )
 
 
-def _unknown_person(problem: str) -> Response:
-    response = reply("sign-on.html", {"code": 401, "message": problem}, 401)
-    response.headers["WWW-Authenticate"] = "Negotiate"
-    return response
-
-
 def _finish(response: Response) -> Response:
     for name, value in _HEADERS.items():
         response.headers.setdefault(name, value)
-    if _secure():
+    if is_secure():
         # Browsers hear these over HTTPS only.
         response.headers.setdefault("Strict-Transport-Security", "max-age=31536000")
         response.headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
     if g.get("new_token"):
         left = int(g.session.expires - g.now)
         response.set_cookie(
-            cookie_name(), g.new_token, max_age=left, httponly=True, secure=_secure(), samesite="Lax", path="/"
+            cookie_name(), g.new_token, max_age=left, httponly=True, secure=is_secure(), samesite="Lax", path="/"
         )
     if g.get("negotiate"):
         response.headers["WWW-Authenticate"] = f"Negotiate {base64.b64encode(g.negotiate).decode()}"
@@ -271,12 +170,5 @@ def _http_error(error: Exception) -> Any:
 
 
 def _store_error(error: Exception) -> Any:
-    import logging
-
-    logging.getLogger(__name__).error("the database cannot be used: %s", plain(cast(SQLAlchemyError, error)))
+    logger.error("the database cannot be used: %s", plain(cast(SQLAlchemyError, error)))
     return fail(503, languages._("The portal's database cannot be used just now."))
-
-
-def see_other(path: str) -> Response:
-    """Send the browser to a page of ours."""
-    return cast(Response, redirect(quote(path, safe="/?&=%:-_.~*,@"), code=303))

@@ -7,7 +7,7 @@ from flask import g
 
 from rxmweb import rxm_process
 from rxmweb.db import report
-from rxmweb.web.app import portal
+from rxmweb.web.context import portal
 from rxmweb.web.languages import _
 from xman import outcome, render, verbs
 

@@ -9,10 +9,9 @@ from werkzeug.datastructures import Headers
 
 from rxmweb.db import sessions
 from rxmweb.db.sessions import Session
-from rxmweb.settings import Settings, is_loopback
+from rxmweb.settings import Settings, is_loopback, portal_name
 from rxmweb.tickets import Tickets
 from rxmweb.web.negotiate import Identity, NegotiateAcceptor, lifetime
-from rxmweb.worker.runner import portal_name
 from xman.gss import GssError
 
 logger = logging.getLogger(__name__)

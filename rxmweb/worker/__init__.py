@@ -10,10 +10,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from rxmweb import db
 from rxmweb.db import sessions
 from rxmweb.rxm_process import Rxm
-from rxmweb.settings import Settings
+from rxmweb.settings import Settings, portal_name
 from rxmweb.tickets import Tickets
 from rxmweb.worker.collector import Collector
-from rxmweb.worker.runner import Runner, portal_name
+from rxmweb.worker.runner import Runner
 
 # How often tickets of sessions that have ended are removed.
 _SWEEP_SECONDS = 30.0

@@ -21,7 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from rxmweb import rxm_process
 from rxmweb.db import actions, plain, report
 from rxmweb.rxm_process import Rxm
-from rxmweb.settings import Settings
+from rxmweb.settings import Settings, portal_name
 from rxmweb.tickets import Tickets
 
 logger = logging.getLogger(__name__)
@@ -189,11 +189,6 @@ class Runner:
         work.close()
         self._tickets.of_action(work.id).unlink(missing_ok=True)
         self._changed(work.hosts)
-
-
-def portal_name(settings: Settings) -> str:
-    """Return the name of this portal among those that share a database: where its tickets are."""
-    return f"{os.uname().nodename}:{settings.run_dir}"
 
 
 def _feed(process: "subprocess.Popen[bytes]", text: bytes) -> None:

@@ -20,10 +20,10 @@ from rxmweb import db, rxm_process
 from rxmweb.db import actions, fleet, report, schema
 from rxmweb.db.actions import Request, Target
 from rxmweb.rxm_process import Rxm
-from rxmweb.settings import Settings
+from rxmweb.settings import Settings, portal_name
 from rxmweb.tickets import Tickets
 from rxmweb.worker.collector import Collector
-from rxmweb.worker.runner import LOST, Runner, portal_name
+from rxmweb.worker.runner import LOST, Runner
 from tests.lab.process import wait_for
 from tests.portal.reports import domain, job, line
 from xman import outcome

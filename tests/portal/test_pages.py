@@ -133,6 +133,17 @@ def test_a_page_asks_for_negotiate_and_says_how(site: Site) -> None:
     assert "password" in page.text
 
 
+@pytest.mark.parametrize("cookie", ["", "of-a-session-that-has-ended"])
+def test_trying_again_signs_on(site: Site, realm: Realm, cookie: str) -> None:
+    again = Visitor(site.portal, realm.kinit("alice", PASSWORD, "portal-again", "-f"))
+    again.cookies = {"rxmweb": cookie} if cookie else {}
+
+    page = again.get("/sign-on?next=/hosts")
+
+    assert (page.status, page.headers["Location"]) == (303, "/hosts")
+    assert again.get("/hosts").status == 200
+
+
 @pytest.mark.parametrize(
     "header", ["Negotiate", "Negotiate !", "Negotiate YQ==", "Negotiate TlRMTVNTUAA=", "Basic YTpi"]
 )

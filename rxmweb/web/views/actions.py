@@ -2,20 +2,17 @@
 
 from typing import Any
 
-from flask import Blueprint, abort, g, redirect, request, url_for
+from flask import Blueprint, abort, g, request
 
 from rxmweb.db import actions, fleet, search
 from rxmweb.db.actions import MOST_TARGETS, Request, Target
 from rxmweb.web import offers
-from rxmweb.web.app import fail, portal, reply
+from rxmweb.web.context import fail, portal, reply
 from rxmweb.web.languages import _
-from rxmweb.web.views.create import cannot_act
-from rxmweb.worker.runner import portal_name
+from rxmweb.web.submit import cannot_act, queue, reason
 from xman import progress
 
 pages = Blueprint("actions", __name__)
-
-_MOST_REASON = 300
 
 
 @pages.post("/confirm")
@@ -96,21 +93,6 @@ def _visible(identifier: str) -> dict[str, Any]:
     if found is None or not allowed:
         abort(404)
     return found
-
-
-def queue(wanted: Request) -> Any:
-    """Queue what was asked for with a copy of the person's ticket, and lead to its page."""
-    here = portal()
-    identifier = actions.new_id()
-    if not here.tickets.give(g.session.ticket, identifier):
-        return cannot_act()
-    actions.add(here.engine, wanted, portal_name(here.settings), identifier)
-    return redirect(url_for("actions.one_action", identifier=identifier), code=303)
-
-
-def reason() -> str:
-    """Return the reason that the person gave, on one line."""
-    return " ".join(request.form.get("reason", "").split())[:_MOST_REASON]
 
 
 def _ask_back(offer: offers.Offer, found: list[dict[str, Any]], wrong: str = "", status: int = 200) -> Any:

@@ -7,19 +7,14 @@ from flask import Blueprint, g, request
 from rxmweb.db import fleet
 from rxmweb.db.actions import Request, Target
 from rxmweb.web import live
-from rxmweb.web.app import fail, portal, reply
+from rxmweb.web.context import fail, portal, reply
 from rxmweb.web.languages import _
+from rxmweb.web.submit import cannot_act, queue, reason
 from xman.arguments import MOST_TEXT
 
 pages = Blueprint("create", __name__)
 
 _FLAGS = ("paused", "transient", "convert")
-
-
-def cannot_act() -> Any:
-    """Answer that this session can look and not act, and how to mend that."""
-    problem = g.session.problem if not g.session.ticket else ""
-    return reply("delegation.html", {"code": 403, "message": problem or "ticket-gone"}, 403)
 
 
 @pages.get("/create")
@@ -33,8 +28,6 @@ def form() -> Any:
 @pages.post("/create")
 def dry_run() -> Any:
     """Have the host say what it would define; with `really`, make it."""
-    from rxmweb.web.views.actions import queue, reason
-
     text, problem = _text()
     host = request.form.get("host", "")
     with portal().engine.connect() as connection:

@@ -9,9 +9,9 @@ from rxmweb.db import fleet, report
 from rxmweb.db.actions import Request, Target
 from rxmweb.db.schema import domains, hosts
 from rxmweb.web import live
-from rxmweb.web.app import fail, portal, reply
+from rxmweb.web.context import fail, portal, reply
 from rxmweb.web.languages import _
-from rxmweb.web.views.actions import queue, reason
+from rxmweb.web.submit import queue, reason
 
 pages = Blueprint("hosts", __name__, url_prefix="/hosts")
 

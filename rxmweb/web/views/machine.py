@@ -6,7 +6,7 @@ from flask import Blueprint, abort, g
 
 from rxmweb.db import actions, fleet, report
 from rxmweb.web import live, offers, plots
-from rxmweb.web.app import portal, reply
+from rxmweb.web.context import portal, reply
 
 pages = Blueprint("machine", __name__, url_prefix="/hosts/<host>/machines/<uuid>")
 

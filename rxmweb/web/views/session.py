@@ -6,7 +6,7 @@ from flask import Blueprint, g, redirect, request
 
 from rxmweb.db import sessions
 from rxmweb.web import languages
-from rxmweb.web.app import cookie_name, identify, local_path, portal, reply
+from rxmweb.web.context import cookie_name, local_path, portal, reply
 
 pages = Blueprint("session", __name__)
 
@@ -26,10 +26,8 @@ def show() -> Any:
 
 @pages.get("/sign-on")
 def sign_on() -> Any:
-    """Sign on anew, for who has got another ticket, and return to where they were."""
-    g.session = None
-    answer = identify(again=True)
-    return answer if answer is not None else redirect(local_path(request.args.get("next", "/")), code=303)
+    """Return to where they were: whoever comes here has just signed on anew (`app`)."""
+    return redirect(local_path(request.args.get("next", "/")), code=303)
 
 
 @pages.post("/sign-off")

@@ -7,7 +7,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from sqlalchemy import func, select
 
 from rxmweb.db.schema import hosts
-from rxmweb.web.app import portal
+from rxmweb.web.context import portal
 from rxmweb.web.metrics import Fleet
 
 pages = Blueprint("status", __name__)

@@ -6,7 +6,7 @@ from flask import Blueprint, g, request
 
 from rxmweb.db import actions, fleet, search
 from rxmweb.web import offers
-from rxmweb.web.app import portal, reply
+from rxmweb.web.context import portal, reply
 
 pages = Blueprint("table", __name__)
 

@@ -1,0 +1,95 @@
+"""Versions of the schema: an older database is brought up to date at start, by Alembic's steps in `versions`.
+
+A step only adds (tables, columns that may be NULL or have a default, indexes), so that the release before goes on
+working beside it; what nobody uses any more is removed a release later. Of several processes that start together one
+takes the steps, under a lock, and the others find them taken. All steps of a start are one transaction.
+"""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from alembic.config import Config
+from alembic.runtime.environment import EnvironmentContext
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.pool import NullPool
+
+logger = logging.getLogger(__name__)
+
+# Of PostgreSQL's advisory locks; a number of our own choice.
+_LOCK = 0x786D616E
+# How long a start waits for another one's steps. Adding an index to millions of rows takes a minute.
+_SECONDS = 300.0
+
+
+def steps() -> ScriptDirectory:
+    """Return the steps that this release knows."""
+    configured = Config()
+    # Read as this package's own files, also where it was installed without its sources' folder.
+    configured.set_main_option("script_location", "rxmweb.db:versions")
+    configured.set_main_option("version_locations", "rxmweb.db:versions")
+    configured.set_main_option("path_separator", "space")
+    return ScriptDirectory.from_config(configured)
+
+
+def upgrade(engine: Engine, to: str = "head") -> None:
+    """Take the steps that the database lacks. Raises SQLAlchemyError; then nothing has changed."""
+    script = steps()
+    with engine.connect() as connection:
+        if _revision(connection) == script.get_current_head() and to == "head":
+            return
+    with _alone(engine) as connection:
+        found = _revision(connection)
+        known = {step.revision for step in script.walk_revisions()}
+        if found is not None and found not in known:
+            # A later release has been here. It has only added, and this one goes on with what it knows.
+            logger.warning("the database has a later release's schema (%s); it is used as it is", found)
+            return
+        with EnvironmentContext(
+            Config(), script, fn=lambda revision, _context: _taken(script, to, revision), destination_rev=to
+        ) as environment:
+            environment.configure(connection=connection, transactional_ddl=True)
+            environment.run_migrations()
+        logger.info("the database's schema is %s", _revision(connection))
+
+
+def _taken(script: ScriptDirectory, to: str, revision: Any) -> Any:
+    return script._upgrade_revs(to, revision)
+
+
+def _revision(connection: Connection) -> str | None:
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+@contextmanager
+def _alone(engine: Engine) -> Iterator[Connection]:
+    """Yield a connection in a transaction while no other start has one."""
+    if engine.dialect.name == "postgresql":
+        with engine.begin() as connection:
+            connection.execute(text(f"SET LOCAL lock_timeout = '{_SECONDS:.0f}s'"))
+            connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+            yield connection
+        return
+    own = create_engine(engine.url, poolclass=NullPool, connect_args={"timeout": _SECONDS})
+    event.listen(own, "connect", _manual)
+    event.listen(own, "begin", _begin)
+    try:
+        with own.begin() as connection:
+            yield connection
+    finally:
+        own.dispose()
+
+
+def _manual(connection: Any, _record: object) -> None:
+    # Python's module would begin no transaction before a CREATE. Without foreign keys, since Alembic changes a table by
+    # copying it, and dropping the old one would delete all that refers to it.
+    connection.isolation_level = None
+    for pragma in ("journal_mode=WAL", "foreign_keys=OFF"):
+        connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _begin(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE")

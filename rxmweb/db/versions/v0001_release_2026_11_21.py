@@ -1,0 +1,175 @@
+"""The schema of the release of 2026-11-21, which kept no version of it: what is there already stays as it is."""
+
+from alembic import op
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Double,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    MetaData,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    Text,
+)
+
+revision = "0001"
+down_revision = None
+
+metadata = MetaData()
+
+# One row for each configured host, from the start. `received` is when a good report last came, by our clock, and
+# `reported` what the host's own clock said; `code` is the outcome of the latest try (0: good), `tried` when that was.
+hosts = Table(
+    "hosts",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("position", Integer, nullable=False),
+    Column("received", Double),
+    Column("reported", Double),
+    Column("tried", Double),
+    Column("code", Integer),
+    Column("problem", Text),
+    Column("maintenance_reason", Text),
+    Column("maintenance_by", Text),
+    Column("maintenance_since", Double),
+    Column("host_id", Text),
+    Column("list_hash", Text),
+    Column("audit_lost", BigInteger),
+)
+
+groups = Table(
+    "groups",
+    metadata,
+    Column("name", String, nullable=False),
+    Column("host", String, nullable=False),
+    Column("position", Integer, nullable=False),
+    PrimaryKeyConstraint("name", "host"),
+)
+
+# What the latest good report of a host said. `owners` is a list in JSON; `owners` as a table is for finding.
+domains = Table(
+    "domains",
+    metadata,
+    Column("host", String, nullable=False),
+    Column("uuid", String, nullable=False),
+    Column("name", String, nullable=False),
+    Column("state", String, nullable=False),
+    Column("reason", Text),
+    Column("priority", String),
+    Column("since", Double),
+    Column("started", Double),
+    Column("memory", BigInteger),
+    Column("max_memory", BigInteger),
+    Column("vcpus", Integer),
+    Column("max_vcpus", Integer),
+    Column("jobs", Text, nullable=False),
+    PrimaryKeyConstraint("host", "uuid"),
+    ForeignKeyConstraint(["host"], ["hosts.name"], ondelete="CASCADE"),
+    Index("domains_by_name", "name"),
+    Index("domains_by_state", "state"),
+    Index("domains_by_uuid", "uuid"),
+)
+
+owners = Table(
+    "owners",
+    metadata,
+    Column("host", String, nullable=False),
+    Column("uuid", String, nullable=False),
+    Column("owner", String, nullable=False),
+    PrimaryKeyConstraint("owner", "host", "uuid"),
+    ForeignKeyConstraint(["host", "uuid"], ["domains.host", "domains.uuid"], ondelete="CASCADE"),
+    Index("owners_by_domain", "host", "uuid"),
+)
+
+# What domains used, for the plots. Counters are those of the guest's devices together, since its start.
+samples = Table(
+    "samples",
+    metadata,
+    Column("at", Double, nullable=False),
+    Column("host", String, nullable=False),
+    Column("uuid", String, nullable=False),
+    Column("cpu_seconds", Double),
+    Column("memory", BigInteger),
+    Column("received", BigInteger),
+    Column("sent", BigInteger),
+    Column("read", BigInteger),
+    Column("written", BigInteger),
+    Index("samples_by_domain", "uuid", "host", "at"),
+    Index("samples_by_age", "at"),
+)
+
+# One row for each thing a person asked for. `portal` is the machine that has the ticket and runs it; `targets` a list
+# of {host, uuid, name}; `pid` and `begun` (its start, in the kernel's ticks) know the child again after a restart.
+actions = Table(
+    "actions",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("principal", String, nullable=False),
+    Column("portal", String, nullable=False),
+    Column("verb", String, nullable=False),
+    Column("words", Text, nullable=False),
+    Column("targets", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("input", Text),
+    Column("state", String, nullable=False),
+    Column("created", Double, nullable=False),
+    Column("started", Double),
+    Column("ended", Double),
+    Column("pid", Integer),
+    Column("begun", BigInteger),
+    Column("progress", Text, nullable=False, server_default=""),
+    Index("actions_by_state", "state"),
+    Index("actions_by_age", "created"),
+)
+
+# One row for each target of an action: `ok` is NULL until its result is there. The name is kept so that one domain's
+# actions can be found when it has moved to another host.
+results = Table(
+    "results",
+    metadata,
+    Column("action", String, nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("host", String, nullable=False),
+    Column("uuid", String, nullable=False),
+    Column("name", String, nullable=False),
+    Column("ok", Boolean),
+    Column("changed", Boolean),
+    Column("code", Integer),
+    Column("message", Text),
+    PrimaryKeyConstraint("action", "position"),
+    ForeignKeyConstraint(["action"], ["actions.id"], ondelete="CASCADE"),
+    Index("results_by_domain", "uuid"),
+)
+
+# `token` is the digest of what the browser holds, so that reading this table gives nobody a session.
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("token", String, primary_key=True),
+    Column("principal", String, nullable=False),
+    Column("csrf", String, nullable=False),
+    Column("portal", String, nullable=False),
+    # The name of its ticket cache within run_dir; empty where nothing was delegated, and then `problem` says why.
+    Column("ticket", String, nullable=False),
+    Column("problem", String, nullable=False),
+    Column("created", Double, nullable=False),
+    Column("expires", Double, nullable=False),
+)
+
+# Who does what only one may do at a time, of all portals that share the database.
+leases = Table(
+    "leases",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("holder", String, nullable=False),
+    Column("until", Double, nullable=False),
+)
+
+
+def upgrade() -> None:
+    """Make what tables there are not."""
+    metadata.create_all(op.get_bind(), checkfirst=True)

@@ -1,0 +1,56 @@
+"""Who asks: a session's cookie, what a proxy vouches for, or Negotiate; and whether a form is from our own page."""
+
+import hmac
+from typing import Any
+
+from flask import Response, g, request
+
+from rxmweb.db import sessions
+from rxmweb.web import languages
+from rxmweb.web.context import cookie_name, portal, reply
+from xman.gss import GssError
+
+
+def identify(*, again: bool = False) -> Any:
+    """Find out who asks; return None, or the answer that asks for it. With `again`, a session is not enough."""
+    here = portal()
+    if not again:
+        g.session = sessions.find(here.engine, request.cookies.get(cookie_name(), ""))
+    vouched = here.signon.vouched(request.remote_addr or "", request.headers)
+    header = request.headers.get("Authorization", "")
+    try:
+        # Somebody else may sit at the browser by now, who has its cookie but no business with it.
+        if vouched and (g.session is None or g.session.principal != vouched):
+            g.new_token, g.session = here.signon.from_proxy(vouched, request.headers)
+        if g.session is None and header:
+            g.new_token, g.session, g.negotiate = here.signon.negotiate(header)
+    except GssError as error:
+        g.session = None
+        return _unknown_person(str(error))
+    if g.session is None:
+        return _unknown_person("")
+    if request.method not in ("GET", "HEAD", "OPTIONS") and not _meant():
+        return reply(
+            "error.html",
+            {
+                "code": 400,
+                "message": languages._(
+                    "This form is not from this session; it may have ended. Go back, load the page anew, and try again."
+                ),
+            },
+            400,
+        )
+    return None
+
+
+def _meant() -> bool:
+    """Whether a form was sent from our own page: by its token, and by what the browser says of its origin."""
+    given = request.form.get("csrf", "") or request.headers.get("X-CSRF-Token", "")
+    site = request.headers.get("Sec-Fetch-Site", "same-origin")
+    return hmac.compare_digest(given.encode(), g.session.csrf.encode()) and site in ("same-origin", "none")
+
+
+def _unknown_person(problem: str) -> Response:
+    response = reply("sign-on.html", {"code": 401, "message": problem}, 401)
+    response.headers["WWW-Authenticate"] = "Negotiate"
+    return response
