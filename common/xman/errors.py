@@ -10,6 +10,7 @@
       UnreachableError          unreachable    6
       NoSuchDomainError         no-such-domain 7
       HypervisorError           hypervisor     8
+        ColdBootError           hypervisor     8
       UnknownOutcomeError       unknown       10
       WaitTimeoutError          timeout       11
       UnsupportedError          unsupported   12
@@ -78,6 +79,10 @@ class HypervisorError(XmanError):
     """libvirt or the hypervisor failed; the message holds its own words."""
 
     outcome = outcome.HYPERVISOR
+
+
+class ColdBootError(HypervisorError):
+    """A domain was booted afresh in place of being restored: it runs, and what its saved memory held is lost."""
 
 
 class UnknownOutcomeError(XmanError):

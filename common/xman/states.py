@@ -85,7 +85,9 @@ class Facts:
     """What is observed of one domain.
 
     `suspended`: paused, asleep, or saved to disk. `booting`: started so recently that its guest is not up yet.
-    `granted`: it has memory and CPUs above what a parked domain keeps. `priority`: it may preempt others.
+    `granted`: it has memory and CPUs above what a parked domain keeps. `priority`: it may preempt others. `dead`: the
+    hypervisor has it still, and no guest in it could run a job: it crashed, or shuts down. `in_the_way`: it keeps more
+    memory than a parked domain does, and cannot be asked for it. `put_away`: it was suspended for another's job.
     """
 
     name: str
@@ -95,6 +97,9 @@ class Facts:
     granted: bool = False
     priority: bool = False
     jobs: tuple[Job, ...] = ()
+    dead: bool = False
+    in_the_way: bool = False
+    put_away: bool = False
 
     @property
     def soft(self) -> bool:
@@ -104,7 +109,17 @@ class Facts:
     @property
     def holds(self) -> bool:
         """Whether it owns the host: jobs run in it, with the resources."""
-        return self.active and not self.suspended and self.granted and bool(self.jobs)
+        return self.active and not self.suspended and not self.dead and self.granted and bool(self.jobs)
+
+    @property
+    def frozen(self) -> bool:
+        """Whether jobs are suspended in it, so that only preemptible ones may start, in domains without priority."""
+        return self.suspended and bool(self.jobs) and not self.put_away
+
+    @property
+    def boots(self) -> bool:
+        """Whether it goes on booting; one that is paused does not, and may stay so for good."""
+        return self.active and self.booting and not self.suspended and not self.dead
 
 
 def state(domain: Facts, others: Iterable[Facts]) -> str:
@@ -114,12 +129,14 @@ def state(domain: Facts, others: Iterable[Facts]) -> str:
     """
     others = tuple(others)
     holders = [other for other in others if other.holds]
-    # One that is paused does not go on booting, and may stay so for good.
-    boots = any(other.active and other.booting and not other.suspended for other in others)
+    boots = any(other.boots for other in others)
+    blocked = any(other.in_the_way for other in others)
     if domain.suspended:
         return FROZEN
+    if domain.dead:
+        return DOWN
     if not domain.active:
-        return DOWN if boots or any(not holder.soft for holder in holders) else DOWN_BOOTABLE
+        return DOWN if boots or blocked or any(not holder.soft for holder in holders) else DOWN_BOOTABLE
     if domain.booting:
         return BOOTING
     if boots:
@@ -128,6 +145,9 @@ def state(domain: Facts, others: Iterable[Facts]) -> str:
         if not domain.granted:
             return PREEMPTED
         return RUNNING_PREEMPTIBLE if domain.soft else RUNNING
+    # What no job can use is not free: a memory that nobody gives back; beside frozen jobs, a domain with priority.
+    if blocked or (domain.priority and any(other.frozen for other in others)):
+        return OCCUPIED
     if not holders:
         return FREE
     if domain.priority and all(holder.soft for holder in holders):

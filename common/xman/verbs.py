@@ -260,7 +260,17 @@ VERBS = (
         changes=True,
     ),
     Verb("new", "define a domain from a description", "life", _DESCRIPTION, _FORMATS, changes=True),
-    Verb("start", "start a defined domain", "life", _DOMAIN, (_PAUSED,), changes=True),
+    Verb(
+        "start",
+        "start a defined domain",
+        "life",
+        _DOMAIN,
+        (
+            _PAUSED,
+            Option(("--discard-saved",), "drop its saved memory, and boot it: for an image that is broken"),
+        ),
+        changes=True,
+    ),
     Verb("delete", "forget a domain that is off", "life", _DOMAIN, changes=True, loses_data=True),
     Verb("suspend", "save a domain's memory to disk, and stop it", "life", _DOMAIN, changes=True, deadline=NONE),
     Verb("resume", "go on with a suspended domain", "life", _DOMAIN, (_PAUSED,), changes=True),

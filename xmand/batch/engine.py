@@ -11,7 +11,7 @@ from typing import Any
 
 from xman import states
 from xman.errors import MetadataError, RefusedError
-from xmand.batch import hooks
+from xmand.batch import hooks, plan
 from xmand.batch.guests import Guest
 from xmand.batch.hooks import Hooks
 from xmand.batch.maintenance import Maintenance
@@ -20,6 +20,7 @@ from xmand.batch.plan import Guests, Plan
 from xmand.batch.switch import Means, Switch, no_line, told
 from xmand.settings import Settings
 from xmand.system.locks import DomainLocks
+from xmand.virt.domain import Domain
 from xmand.virt.driver import CHANGE, READ, Connection, Driver
 
 logger = logging.getLogger(__name__)
@@ -85,6 +86,14 @@ class Engine:
     def look(self, purpose: str = READ) -> View:
         """Return what there is to see now. Raises HypervisorError."""
         return self._view(observe(self._driver.connection(purpose), self.settings))
+
+    def refuse_start(self, domain: Domain) -> None:
+        """Raise RefusedError where the host is taken for a domain that is off: its state is `down`."""
+        if not self.has_jobs:
+            return
+        seen = self.look(CHANGE).seen
+        if any(guest.name == domain.name for guest in seen.guests):
+            plan.refuse_start(seen.guests, domain.name)
 
     def decide(
         self,

@@ -22,9 +22,10 @@ class Parked:
 class Guest(Facts):
     """One domain: the facts its state follows from, and what else a decision needs.
 
-    `parked`: it keeps no more memory than a parked domain does. `saved`: suspended to disk. `held`, `put_away` and
+    `parked`: it keeps no more memory than a parked domain does. `saved`: suspended to disk. `held` and
     `preempted_since` are those of its metadata. `stale` are jobs of an earlier start. Memory is in octets; `max_vcpus`
-    is 0 where the hypervisor counts no CPUs (LXC). `started` is in seconds since 1970.
+    is 0 where the hypervisor counts no CPUs (LXC). `started` is in seconds since 1970. `plight` says what is the matter
+    with one that neither runs nor is paused, and the way out.
     """
 
     jobs: tuple[Job, ...] = ()
@@ -33,7 +34,6 @@ class Guest(Facts):
     persistent: bool = True
     saved: bool = False
     held: bool = False
-    put_away: bool = False
     preempted_since: int | None = None
     stale: tuple[Job, ...] = ()
     memory: int = 0
@@ -41,6 +41,7 @@ class Guest(Facts):
     vcpus: int = 0
     max_vcpus: int = 0
     started: int | None = None
+    plight: str = ""
 
     def job(self, number: str) -> Job | None:
         """Return the job with this id."""

@@ -3,10 +3,12 @@
 import time
 from dataclasses import replace
 
+from xman.errors import ColdBootError
 from xman.metadata import NORMAL, PRIORITY, Job, Metadata
 from xmand.batch.observe import current, has_priority
 from xmand.settings import Batch
-from xmand.virt import metadata
+from xmand.system.clocks import PREEMPTIONS
+from xmand.virt import lifecycle, metadata
 from xmand.virt.domain import Domain
 
 
@@ -48,17 +50,25 @@ def preempted(domain: Domain, *, put_away: bool = False) -> None:
     """Start the clock of a preemption."""
 
     def change(found: Metadata) -> Metadata:
-        since = int(time.time()) if found.preempted_since is None else found.preempted_since
+        since = found.preempted_since
+        if since is None:
+            since = int(time.time())
+            PREEMPTIONS.begin(domain.uuid, since)
         return replace(found, preempted_since=since if found.jobs else None, put_away=put_away)
 
     metadata.update(domain, change)
+
+
+def waited_seconds(uuid: str, since: int | None) -> int:
+    """Return for how long the domain `uuid` has been preempted, whatever became of the clock; 0 where it is not."""
+    return 0 if since is None else int(PREEMPTIONS.elapsed(uuid, since) or 0.0)
 
 
 def returned(domain: Domain) -> None:
     """Stop the clock, and count for each job what it showed."""
 
     def change(found: Metadata) -> Metadata:
-        waited = 0 if found.preempted_since is None else max(0, int(time.time()) - found.preempted_since)
+        waited = waited_seconds(domain.uuid, found.preempted_since)
         jobs = tuple(replace(job, preempted=job.preempted + waited) for job in found.jobs)
         return replace(found, jobs=jobs, preempted_since=None, held=False, put_away=False)
 
@@ -73,10 +83,12 @@ def hold(domain: Domain) -> None:
 def restore(domain: Domain, *, paused: bool = False) -> None:
     """Start a domain that was saved to disk, with the jobs that it has by now.
 
-    Its image remembers those of the time at which it was saved.
+    Its image remembers those of the time at which it was saved. Raises ColdBootError where libvirt dropped the image:
+    the domain runs, and its jobs are of an earlier start.
     """
     kept = metadata.read(domain)
-    domain.start(paused=paused)
+    if not lifecycle.start_saved(domain, paused=paused):
+        raise cold_boot(domain, kept)
 
     def change(found: Metadata) -> Metadata:
         started = found.started
@@ -93,3 +105,22 @@ def restore(domain: Domain, *, paused: bool = False) -> None:
         )
 
     metadata.update(domain, change)
+
+
+def cold_boot(domain: Domain, kept: Metadata) -> ColdBootError:
+    """Return what is to be said of a saved domain that was booted afresh; `kept` is what it was saved with.
+
+    Its jobs are over. They go, with a line of the audit, as those of any earlier start do.
+    """
+    lost = f", and with it {lost_jobs(kept)}" if kept.jobs else ""
+    metadata.update(domain, lambda found: replace(found, preempted_since=None, held=False, put_away=False))
+    return ColdBootError(
+        f"The saved memory of '{domain.name}' could not be used: libvirt dropped it and booted the domain afresh."
+        f" What it held is lost{lost}."
+    )
+
+
+def lost_jobs(kept: Metadata) -> str:
+    """Return the jobs of a domain that end with its memory, in words."""
+    names = ", ".join(f"{job.id} of {job.owner}" if job.owner else job.id for job in kept.jobs)
+    return f"{'job' if len(kept.jobs) == 1 else 'jobs'} {names}"

@@ -1,19 +1,18 @@
 """What libvirt shows of a host's domains, as the values that decisions are made from."""
 
-import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
-from xman.errors import MetadataError, NoSuchDomainError, UnsupportedError
+from xman.errors import MetadataError, NoSuchDomainError
 from xman.metadata import NORMAL, Job, Metadata
 from xman.values import MIB
 from xmand.batch.guests import Guest, Parked, is_granted, is_parked
 from xmand.batch.patterns import matches
 from xmand.settings import Batch
-from xmand.virt import listing, metadata
-from xmand.virt.domain import PAUSED, Domain
-from xmand.virt.driver import Connection, reading
-
-_ASLEEP = (PAUSED, "pmsuspended")
+from xmand.system.clocks import RUNS
+from xmand.virt import condition, listing, metadata
+from xmand.virt.domain import KIB, Domain
+from xmand.virt.driver import LXC, XEN, Connection, api, reading
 
 
 @dataclass(frozen=True)
@@ -30,23 +29,33 @@ class Seen:
 
 
 def observe(connection: Connection, settings: Batch) -> Seen:
-    """Return the domains that take part in batch work. Raises HypervisorError and ConfigurationError."""
-    saved = listing.suspended(connection)
+    """Return the domains that take part in batch work. Raises HypervisorError and ConfigurationError.
+
+    Whatever their number, four calls for all of them, and three for each: none of these asks a guest, or its monitor.
+    """
+    saved, persistent = listing.suspended(connection), listing.persistent(connection)
     with reading():
-        raws = connection.listAllDomains(0)
+        hypervisor = str(connection.getType())
     guests: list[Guest] = []
     domains: dict[str, Domain] = {}
     problems: list[str] = []
     others: list[Domain] = []
-    for raw in raws:
+    for raw, stats in listing.bulk(connection, api.VIR_DOMAIN_STATS_STATE):
         domain = Domain(raw)
         try:
-            if domain.privileged():
+            if hypervisor == XEN and raw.ID() == 0:
                 continue
             if settings.domains and not matches(domain.name, settings.domains):
                 others.append(domain)
                 continue
-            guests.append(_guest(domain, settings, domain.uuid in saved))
+            bare = Guest(
+                domain.name,
+                active=raw.ID() >= 0,
+                uuid=domain.uuid,
+                persistent=domain.uuid in persistent,
+                saved=domain.uuid in saved,
+            )
+            guests.append(_guest(domain, bare, stats, settings, hypervisor))
             domains[domain.name] = domain
         except NoSuchDomainError:  # gone since it was listed
             continue
@@ -89,27 +98,30 @@ def _is_of(job: Job, started: int | None) -> bool:
     return job.start == started
 
 
-def _guest(domain: Domain, settings: Batch, saved: bool) -> Guest:
-    active, found = domain.active(), metadata.read(domain)
-    memory, max_memory = domain.memory()
-    try:
-        vcpus, max_vcpus = domain.vcpus()
-    except UnsupportedError:
-        vcpus, max_vcpus = 0, 0
-    jobs, stale = current(found, active=active, saved=saved and not active)
-    parked = keeps(settings)
-    return Guest(
-        domain.name,
-        active=active,
-        suspended=domain.state()[0] in _ASLEEP if active else saved,
-        booting=active and found.started is not None and time.time() - found.started < settings.boot_seconds,
+def _guest(domain: Domain, bare: Guest, stats: dict[str, Any], settings: Batch, hypervisor: str) -> Guest:
+    """Return what is to be known of a domain, of which `bare` has what the listing tells."""
+    found = metadata.read(domain)
+    state, reason = (
+        (int(stats["state.state"]), int(stats.get("state.reason", 0))) if "state.state" in stats else domain.numbers()
+    )
+    now = condition.of(state, reason, active=bare.active)
+    (memory, max_memory), (vcpus, max_vcpus) = _size(domain, hypervisor)
+    active, saved, parked = bare.active, bare.saved and not bare.active, keeps(settings)
+    jobs, stale = current(found, active=active, saved=saved)
+    suspended = now in (condition.PAUSED, condition.ASLEEP) if active else saved
+    dead, small = now in (condition.CRASHED, condition.SHUTTING_DOWN), active and is_parked(memory, parked)
+    return replace(
+        bare,
+        suspended=suspended,
+        dead=dead,
+        in_the_way=active and (suspended or dead) and not small,
+        plight=condition.way_out(domain.name, now) if dead or now == condition.ASLEEP else "",
+        booting=active and not dead and _boots(domain.uuid, found.started, settings.boot_seconds),
         granted=active and is_granted(memory, max_memory, vcpus, max_vcpus, parked),
         priority=has_priority(domain.name, found, settings),
         jobs=jobs,
-        uuid=domain.uuid,
-        parked=active and is_parked(memory, parked),
-        persistent=domain.persistent(),
-        saved=saved and not active,
+        parked=small,
+        saved=saved,
         held=found.held,
         put_away=found.put_away,
         preempted_since=found.preempted_since,
@@ -120,3 +132,18 @@ def _guest(domain: Domain, settings: Batch, saved: bool) -> Guest:
         max_vcpus=max_vcpus,
         started=found.started,
     )
+
+
+def _boots(uuid: str, started: int | None, seconds: float) -> bool:
+    """Whether a run that began at `started` is younger than that; one that begins in the future is no boot."""
+    elapsed = None if started is None else RUNS.elapsed(uuid, started)
+    return elapsed is not None and elapsed < seconds
+
+
+def _size(domain: Domain, hypervisor: str) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Return the memory that it has and the most it may have (octets), and its CPUs likewise: 0 where none count."""
+    if hypervisor == LXC:
+        return domain.memory(), (0, 0)
+    with reading(domain.name):
+        _state, most, memory, vcpus, _time = domain.raw.info()
+    return (int(memory) * KIB, int(most) * KIB), (int(vcpus), domain.max_vcpus())

@@ -61,8 +61,18 @@ def job_start(guests: Guests, name: str, job: Job) -> Plan:
     known = guest.job(job.id)
     if known is not None:
         return _again(guests, guest, known)
-    _require_up(guests, guest, f"Job {job.id} cannot start")
-    return Plan((*_claim(guests, guest, job), Step(ADD, name, job), *_grown(guest)))
+    what = f"Job {job.id} cannot start"
+    _require_up(guests, guest, what)
+    if 0 < guest.max_vcpus < job.cpus:
+        asked = f"it asks for {job.cpus} CPUs, and the domain may have {guest.max_vcpus}"
+        raise RefusedError(f"{what} in '{name}': {asked} (cpus).")
+    claim = _claim(guests, guest, job)
+    for step in claim:
+        if step.action == PREEMPT and find(guests, step.domain).job(job.id) is not None:
+            raise RefusedError(
+                f"{what} in '{name}': it has the host in '{step.domain}' already, and would preempt itself (occupied)."
+            )
+    return Plan((*claim, Step(ADD, name, job), *_grown(guest)))
 
 
 def job_stop(guests: Guests, name: str, number: str) -> Plan:
@@ -81,6 +91,7 @@ def job_stop(guests: Guests, name: str, number: str) -> Plan:
 def preempt(guests: Guests, name: str) -> Plan:
     """Take the resources from `name` by hand, until `unpreempt`. Raises RefusedError."""
     guest = find(guests, name)
+    _require_alive(guest, f"'{name}' cannot be preempted")
     if guest.jobs and not guest.granted and not guest.suspended:
         note = f"Domain '{name}' is already preempted."
         return Plan((), (note,)) if guest.held else Plan((Step(HOLD, name),), (f"{note} It stays so until unpreempt.",))
@@ -95,8 +106,11 @@ def preempt(guests: Guests, name: str) -> Plan:
 def unpreempt(guests: Guests, name: str) -> Plan:
     """Give a preempted domain its resources back by hand. Raises RefusedError."""
     guest = find(guests, name)
+    _require_alive(guest, f"'{name}' cannot go on")
     if guest.holds:
         return Plan(notes=(f"Domain '{name}' has its resources.",))
+    if guest.active and not guest.suspended and not guest.jobs:
+        return Plan(notes=(f"Domain '{name}' has no jobs, so that it is not preempted.",))
     if not guest.jobs or not (guest.put_away or (guest.active and not guest.suspended)):
         raise RefusedError(f"Domain '{name}' is not preempted ({_state(guests, guest)}).")
     what = f"'{name}' cannot go on"
@@ -109,6 +123,7 @@ def unpreempt(guests: Guests, name: str) -> Plan:
 def freeze(guests: Guests, name: str, *, pause: bool) -> Plan:
     """Suspend a running domain with its jobs: to disk or, with `pause`, parked in memory. Raises RefusedError."""
     guest = find(guests, name)
+    _require_alive(guest, f"'{name}' cannot be frozen")
     if guest.suspended:
         return Plan(notes=(f"Domain '{name}' is already frozen.",))
     what = f"'{name}' cannot be frozen"
@@ -117,7 +132,7 @@ def freeze(guests: Guests, name: str, *, pause: bool) -> Plan:
         raise RefusedError(f"{what}: it runs no job ({_state(guests, guest)}); use suspend or pause.")
     if not pause and not guest.persistent:
         raise RefusedError(
-            f"{what}: it is transient, so that nobody would know it afterwards; --pause does not save it."
+            f"{what}: it is transient, so that nobody would know it afterwards; --pause does not save it (transient)."
         )
     steps = [Step(PARK, name), Step(PAUSE, name)] if pause else [Step(SAVE, name)]
     return Plan(_then_optimise(guests, steps))
@@ -126,10 +141,11 @@ def freeze(guests: Guests, name: str, *, pause: bool) -> Plan:
 def defrost(guests: Guests, name: str) -> Plan:
     """Let a frozen domain go on; it preempts what it needs. Raises RefusedError."""
     guest = find(guests, name)
+    _require_alive(guest, f"'{name}' cannot go on")
     if not guest.suspended:
         if guest.active:
             return Plan(notes=(f"Domain '{name}' is not frozen.",))
-        raise RefusedError(f"Domain '{name}' is off, not frozen; use start.")
+        raise RefusedError(f"Domain '{name}' is off, not frozen; use start (down).")
     what = f"'{name}' cannot go on"
     _require_no_boot(guests, what)
     holders = _holders(guests, name)
@@ -144,6 +160,16 @@ def defrost(guests: Guests, name: str) -> Plan:
     else:
         steps.append(Step(PARK, name, optional=True))
     return Plan(tuple(steps))
+
+
+def refuse_start(guests: Guests, name: str) -> None:
+    """Raise RefusedError where `name`, which is off, would boot beside jobs that may not be preempted.
+
+    While it boots no further job of theirs could start, and there is nothing for it to have.
+    """
+    for holder in _holders(guests, name):
+        if not holder.soft:
+            raise _occupied(f"'{name}' cannot be started", holder)
 
 
 def settle(guests: Guests) -> Plan:
@@ -182,7 +208,7 @@ def apply(guests: Guests, steps: Iterable[Step]) -> Guests:
 def _done(guest: Guest, step: Step) -> Guest:
     if step.action in (PARK, PREEMPT):
         since = 0 if step.action == PREEMPT else guest.preempted_since
-        return replace(guest, granted=False, parked=True, preempted_since=since)
+        return replace(guest, granted=False, parked=True, in_the_way=False, preempted_since=since)
     if step.action in (GRANT, RETURN):
         return replace(guest, granted=True, parked=False, preempted_since=None, held=False, put_away=False)
     if step.action == ADD and step.job is not None:
@@ -196,11 +222,12 @@ def _done(guest: Guest, step: Step) -> Guest:
     if step.action == HOLD:
         return replace(guest, held=True)
     if step.action == SAVE:
-        return replace(guest, active=False, suspended=True, saved=True)
+        return replace(guest, active=False, suspended=True, saved=True, in_the_way=False)
     if step.action == PAUSE:
-        return replace(guest, suspended=True)
+        return replace(guest, suspended=True, in_the_way=not guest.parked)
     # Restored from disk it has again what it had.
-    return replace(guest, active=True, suspended=False, saved=False, granted=guest.granted or guest.saved, parked=False)
+    granted = guest.granted or guest.saved
+    return replace(guest, active=True, suspended=False, saved=False, granted=granted, parked=False, in_the_way=False)
 
 
 # --- the rules --------------------------------------------------------------------------------------------------------
@@ -214,7 +241,7 @@ def _claim(guests: Guests, guest: Guest, job: Job) -> list[Step]:
         raise RefusedError(f"{what}: it is preempted{owner} (preempted).")
     if guest.priority or not job.preemptible:
         for frozen in guests:
-            if frozen.suspended and frozen.jobs and not frozen.put_away:
+            if frozen.frozen:
                 raise RefusedError(
                     f"{what}: '{frozen.name}' is frozen with {_jobs(frozen)}, so that only preemptible jobs may start"
                     " in domains without priority (frozen)."
@@ -245,6 +272,9 @@ def _shrink(guests: Guests, winner: str, what: str) -> list[Step]:
     for other in guests:
         if other.name == winner or not other.active or other.parked:
             continue
+        if other.plight:
+            rule = "asleep" if other.suspended else "down"
+            raise RefusedError(f"{what}, since another domain holds its memory: {other.plight.rstrip('.')} ({rule}).")
         if other.suspended:
             raise RefusedError(
                 f"{what}: '{other.name}' is paused and holds its memory; unpause or freeze it first (paused)."
@@ -276,7 +306,7 @@ def _then_optimise(guests: Guests, steps: list[Step]) -> tuple[Step, ...]:
 def _waits(guest: Guest) -> bool:
     if guest.suspended:
         return guest.put_away
-    return guest.active and bool(guest.jobs) and not guest.granted
+    return guest.active and not guest.dead and bool(guest.jobs) and not guest.granted
 
 
 def _return(guests: Guests, guest: Guest, what: str) -> list[Step]:
@@ -300,10 +330,17 @@ def _grown(guest: Guest) -> tuple[Step, ...]:
 
 
 def _may_shrink(guest: Guest) -> bool:
-    return guest.active and not guest.suspended and not guest.booting and not guest.parked
+    return guest.active and not guest.suspended and not guest.dead and not guest.booting and not guest.parked
+
+
+def _require_alive(guest: Guest, what: str) -> None:
+    """Raise RefusedError for a domain that neither runs nor is paused."""
+    if guest.plight:
+        raise RefusedError(f"{what}: {guest.plight.rstrip('.')} ({'asleep' if guest.suspended else 'down'}).")
 
 
 def _require_up(guests: Guests, guest: Guest, what: str) -> None:
+    _require_alive(guest, f"{what} in '{guest.name}'")
     if guest.suspended:
         raise RefusedError(f"{what} in '{guest.name}': it is frozen (frozen).")
     if not guest.active:
@@ -317,7 +354,7 @@ def _require_no_boot(guests: Guests, what: str) -> None:
 
 
 def _booting(guests: Guests) -> list[Guest]:
-    return [guest for guest in guests if guest.active and guest.booting and not guest.suspended]
+    return [guest for guest in guests if guest.boots]
 
 
 def _holders(guests: Guests, name: str) -> list[Guest]:

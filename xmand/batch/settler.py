@@ -21,7 +21,8 @@ _CALM_SECONDS = 0.5
 _AGAIN_SECONDS = 30.0
 # For the locks of a host that is busy.
 _PATIENCE_SECONDS = 60.0
-_TELLING = (STARTED, STOPPED, "crashed", "undefined")
+# One that was frozen in memory and goes on by another's hand waits for the host.
+_TELLING = (STARTED, STOPPED, "crashed", "undefined", "resumed")
 _ARRIVED = "migrated"
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from xman.errors import RefusedError, UnsupportedError, XmanError
+from xman.errors import ColdBootError, RefusedError, UnsupportedError, XmanError
 from xman.values import MIB
 from xmand.batch import hooks, marks, plan
 from xmand.batch.guests import Guest, is_parked
@@ -184,6 +184,8 @@ class Switch:
             return type(error)(
                 f"{_sentence(error)} Not all of it could be undone ({'; '.join(failed)}); look with rxm state."
             )
+        if isinstance(error, ColdBootError):
+            return type(error)(f"{_sentence(error)} All else was undone.")
         return type(error)(f"{_sentence(error)} Nothing was changed.")
 
     def _tell(self, name: str, guest: Guest) -> None:

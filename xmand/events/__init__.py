@@ -54,6 +54,15 @@ class Subscription:
             taken.insert(0, Event("lost", f"{lost} event{plural} lost: nobody read them in time", at=time.time()))
         return taken
 
+    def until(self, wanted: Callable[[Event], bool], seconds: float) -> Event | None:
+        """Return the first event that is `wanted`, waiting at most `seconds`; those before it are read and gone."""
+        deadline = time.monotonic() + seconds
+        while (left := deadline - time.monotonic()) > 0:
+            for event in self.take(left):
+                if wanted(event):
+                    return event
+        return None
+
 
 class Events:
     """The host's events. `start` begins to listen to libvirt; all else works without."""

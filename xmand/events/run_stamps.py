@@ -13,6 +13,7 @@ from dataclasses import replace
 from xman.errors import NoSuchDomainError, XmanError
 from xman.metadata import Metadata
 from xmand.events import Events
+from xmand.system.clocks import RUNS
 from xmand.system.locks import DomainLocks
 from xmand.virt import metadata, runs
 from xmand.virt.domain import PAUSED, Domain, find
@@ -62,6 +63,7 @@ class Stamper:
         if event.name == BACK:
             self.catch_up()
         elif event.name == STARTED and event.detail in _BEGINNINGS:
+            RUNS.begin(event.uuid, int(event.at))
             self._mark(event.uuid, lambda domain, found: _begun(domain, found, int(event.at)))
         elif event.name == "resumed":
             self._mark(event.uuid, _not_paused)

@@ -13,6 +13,7 @@ from xmand.batch import plan
 from xmand.batch.engine import View
 from xmand.batch.guests import Guest
 from xmand.batch.maintenance import Maintenance
+from xmand.batch.marks import waited_seconds
 from xmand.batch.observe import keeps
 from xmand.batch.plan import Guests, Plan, Step
 from xmand.verbs.call import Call
@@ -223,7 +224,7 @@ def _guest(view: View, guest: Guest) -> dict[str, Any]:
 
 
 def _job(job: Job, guest: Guest) -> dict[str, Any]:
-    waiting = 0 if guest.preempted_since is None else max(0, int(time.time()) - guest.preempted_since)
+    waiting = waited_seconds(guest.uuid, guest.preempted_since)
     found: dict[str, Any] = {
         "id": job.id,
         "owner": job.owner,

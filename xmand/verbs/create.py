@@ -9,7 +9,7 @@ from xman.errors import NoSuchDomainError, RefusedError, UsageError, XmanError
 from xman.result import Result
 from xmand import formats
 from xmand.verbs.call import Call
-from xmand.verbs.life import remember_who
+from xmand.verbs.starting import remember_who
 from xmand.virt import definition, description, kvm
 from xmand.virt.definition import Former
 from xmand.virt.description import Description

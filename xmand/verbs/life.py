@@ -1,4 +1,8 @@
-"""Verbs of a domain's life: destroy, shutdown, reboot, pause, unpause. What already holds is a success, and said."""
+"""Verbs of a domain's life: destroy, shutdown, reboot, pause, unpause, start, suspend, resume, delete.
+
+What already holds is a success, and said; whether it does is decided by the condition that was wanted. Any other one in
+which the verb can do nothing is a refusal that names the way out.
+"""
 
 import contextlib
 import time
@@ -6,11 +10,12 @@ from dataclasses import replace
 
 from xman.errors import RefusedError, UsageError, WaitTimeoutError, XmanError
 from xman.result import Result
-from xmand.batch.marks import restore
 from xmand.events import waiting
 from xmand.verbs.call import Call
-from xmand.virt import lifecycle, metadata
-from xmand.virt.domain import PAUSED, Domain
+from xmand.verbs.starting import remember_who, started
+from xmand.virt import condition, lifecycle, metadata
+from xmand.virt.condition import OFF, PAUSED, RUNNING, SHUTTING_DOWN
+from xmand.virt.domain import Domain
 from xmand.virt.driver import LONG
 
 
@@ -28,11 +33,14 @@ def shutdown(call: Call) -> Result:
     # Subscribed before it is asked: the answer may be quick.
     with call.host.events.subscribe() as subscription:
         with call.changing() as domain:
-            if not domain.active():
+            found = condition.condition(domain)
+            if found == OFF:
                 return already(domain, "off")
-            _require_not_paused(domain)
             before = domain.identifier()
-            domain.ask_shutdown()
+            asked = found != SHUTTING_DOWN
+            if asked:
+                _require_awake(domain, found)
+                domain.ask_shutdown()
         # Not under the lock: whoever loses patience with the guest may destroy it meanwhile.
         began = time.monotonic()
         force_after = call.parsed.seconds("force-after")
@@ -45,8 +53,9 @@ def shutdown(call: Call) -> Result:
         if force_after is None or time.monotonic() < patience:
             raise WaitTimeoutError(f"Domain '{domain.name}' was asked to shut down and is still running.")
         return _forced(call)
-    notes = (f"Domain {domain.name} terminated",) if waits else ()
-    return Result({"off": off, "forced": False}, changed=True, domain=domain.name, notes=notes)
+    notes: tuple[str, ...] = () if asked else (f"Domain '{domain.name}' was already shutting down.",)
+    notes += (f"Domain {domain.name} terminated",) if waits else ()
+    return Result({"off": off, "forced": False}, changed=asked, domain=domain.name, notes=notes)
 
 
 def _forced(call: Call) -> Result:
@@ -62,8 +71,7 @@ def reboot(call: Call) -> Result:
     """Ask the guest to restart; libvirt can only say that it was asked. With `--wait`, until it has."""
     with call.host.events.subscribe() as subscription:
         with call.changing() as domain:
-            domain.require_active()
-            _require_not_paused(domain)
+            _require_awake(domain, condition.condition(domain))
             before = domain.identifier()
             domain.ask_reboot()
         if not call.parsed.flag("wait"):
@@ -77,8 +85,11 @@ def reboot(call: Call) -> Result:
 def pause(call: Call) -> Result:
     """Stop the CPUs."""
     with call.changing() as domain:
-        if domain.require_active() == PAUSED:
+        found = condition.condition(domain)
+        if found == PAUSED:
             return already(domain, "paused")
+        if found != RUNNING:
+            raise condition.refusal(domain, found)
         domain.pause()
         return Result(changed=True, domain=domain.name, notes=remember_who(call, domain))
 
@@ -86,20 +97,16 @@ def pause(call: Call) -> Result:
 def unpause(call: Call) -> Result:
     """Let the CPUs go on."""
     with call.changing() as domain:
-        if domain.require_active() != PAUSED:
+        found = condition.condition(domain)
+        if found == RUNNING:
             return already(domain, "running")
+        if found == OFF and lifecycle.suspended(domain):
+            raise RefusedError(f"Domain '{domain.name}' is suspended to disk, not paused; use resume.")
+        if found != PAUSED:
+            raise condition.refusal(domain, found)
         domain.unpause()
         _remember_nobody(domain)
         return Result(changed=True, domain=domain.name)
-
-
-def remember_who(call: Call, domain: Domain) -> tuple[str, ...]:
-    """Write down, under its lock, who paused it, for `list --long`; return what is to be said where that cannot be."""
-    try:
-        metadata.update(domain, lambda found: replace(found, paused_by=call.principal))
-    except XmanError as error:
-        return (f"It is paused; by whom could not be written down: {error}",)
-    return ()
 
 
 def _remember_nobody(domain: Domain) -> None:
@@ -114,37 +121,47 @@ def already(domain: Domain, what: str) -> Result:
     return Result(domain=domain.name, notes=(f"Domain '{domain.name}' is already {what}.",))
 
 
-def _require_not_paused(domain: Domain) -> None:
-    if domain.state()[0] == PAUSED:
+def _require_awake(domain: Domain, found: str) -> None:
+    """Raise RefusedError for a guest that would not hear what it is asked."""
+    if found == PAUSED:
         raise RefusedError(f"Domain '{domain.name}' is paused, so its guest would not hear; unpause it first.")
+    if found != RUNNING:
+        raise condition.refusal(domain, found)
 
 
 def start(call: Call) -> Result:
     """Start what is defined; a suspended domain goes on where it was, as with resume."""
     with call.changing() as domain:
-        if domain.active():
-            return already(domain, domain.state()[0])
-        return _started(call, domain)
+        found = condition.condition(domain)
+        if found == RUNNING:
+            return already(domain, "running")
+        if found != OFF:
+            raise condition.refusal(domain, found)
+        return started(call, domain)
 
 
 def resume(call: Call) -> Result:
     """Go on with what was suspended. A paused domain is in memory, and has its own verb."""
     with call.changing() as domain:
-        if domain.active():
-            if domain.state()[0] == PAUSED:
-                raise RefusedError(f"Domain '{domain.name}' is paused, not suspended; use unpause.")
+        found = condition.condition(domain)
+        if found == RUNNING:
             return already(domain, "running")
+        if found == PAUSED:
+            raise RefusedError(f"Domain '{domain.name}' is paused, not suspended; use unpause.")
+        if found != OFF:
+            raise condition.refusal(domain, found)
         lifecycle.require_suspended(domain)
-        return _started(call, domain)
+        return started(call, domain)
 
 
 def suspend(call: Call) -> Result:
     """Save the memory to disk and stop."""
     with call.changing(LONG) as domain:
-        if not domain.active():
-            if lifecycle.suspended(domain):
-                return already(domain, "suspended")
-            raise RefusedError(f"Domain '{domain.name}' is not started.")
+        found = condition.condition(domain)
+        if found == OFF and lifecycle.suspended(domain):
+            return already(domain, "suspended")
+        if found not in (RUNNING, PAUSED):
+            raise condition.refusal(domain, found)
         if not domain.persistent():
             raise RefusedError(f"Domain '{domain.name}' is transient: nobody would know it when it is to go on.")
         lifecycle.suspend(domain, call.host.settings.limits.patience, call.progress)
@@ -154,8 +171,11 @@ def suspend(call: Call) -> Result:
 def delete(call: Call) -> Result:
     """Forget one that is off: libvirt itself would turn a running one into a transient one."""
     with call.changing() as domain:
-        if domain.active():
+        found = condition.condition(domain)
+        if found in (RUNNING, PAUSED):
             raise RefusedError(f"Domain '{domain.name}' is not halted; shut it down first.")
+        if found != OFF:
+            raise RefusedError(f"Domain '{domain.name}' is not halted; destroy it first.")
         lifecycle.delete(domain)
         return Result(changed=True, domain=domain.name)
 
@@ -171,18 +191,3 @@ def autostart(call: Call) -> Result:
             return already(domain, "started with its host" if wanted else "not started with its host")
         lifecycle.set_autostart(domain, wanted)
         return Result({"autostart": wanted}, changed=True, domain=domain.name)
-
-
-def _started(call: Call, domain: Domain) -> Result:
-    call.host.batch.maintenance.refuse()
-    was_suspended = lifecycle.suspended(domain)
-    start_it = restore if was_suspended else Domain.start
-    paused = call.parsed.flag("paused")
-    start_it(domain, paused=paused)
-    data = {"id": domain.identifier(), "restored": was_suspended}
-    notes: tuple[str, ...] = ()
-    if paused:
-        notes = remember_who(call, domain)
-    elif was_suspended:
-        notes = (f"Domain '{domain.name}' goes on where it was suspended.",)
-    return Result(data, changed=True, domain=domain.name, notes=notes)

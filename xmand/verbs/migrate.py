@@ -9,7 +9,7 @@ from xman.result import Result
 from xmand.batch.observe import current
 from xmand.system import xl
 from xmand.verbs.call import Call
-from xmand.virt import metadata, migration
+from xmand.virt import condition, metadata, migration
 from xmand.virt.domain import Domain, find
 from xmand.virt.domain_jobs import abort_job
 from xmand.virt.driver import LONG
@@ -37,7 +37,9 @@ def migrate(call: Call) -> Result:
             f"This host's configuration does not allow migration to '{destination}' ([migrate] allow in xmand.toml)."
         )
     with call.changing(LONG) as domain:
-        domain.require_active()
+        found = condition.condition(domain)
+        if found not in (condition.RUNNING, condition.PAUSED):
+            raise condition.refusal(domain, found)
         if call.parsed.flag("live"):
             _require_dirty_pages(domain)
         if not call.parsed.flag("force"):

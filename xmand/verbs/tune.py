@@ -7,11 +7,18 @@ from xmand.verbs.call import Call
 from xmand.virt import lifecycle, size
 from xmand.virt.domain import Domain
 
-# A Linux guest of 192 MiB was seen to panic at 65. libvirt would take a single KiB.
-LEAST_OCTETS = 64 * MIB
-LEAST_SHARE = 4
+# What a Linux guest needs to go on: a fixed part, and a part that grows with what it was booted with (its own tables of
+# all pages). Small ones have less; libvirt would take a single KiB.
+LEAST_OCTETS = 160 * MIB
+SMALL_SHARE = 2
+LEAST_SHARE = 16
 # Xen adds 64 KiB of its own to the memory of a PVH guest, whatever was asked for.
 XENS_OWN_OCTETS = 64 * 1024
+
+
+def least(most: int) -> int:
+    """Return the memory below which a guest that may have `most` is likely not to survive; both in octets."""
+    return max(min(LEAST_OCTETS, most // SMALL_SHARE), most // LEAST_SHARE)
 
 
 def mem_set(call: Call) -> Result:
@@ -21,7 +28,7 @@ def mem_set(call: Call) -> Result:
         current, most = domain.memory()
         if wanted > most:
             raise RefusedError(f"Domain '{domain.name}' may have at most {most // MIB} MiB.")
-        floor = max(LEAST_OCTETS, most // LEAST_SHARE)
+        floor = least(most)
         if wanted < min(floor, current) and not call.parsed.flag("force"):
             raise RefusedError(
                 f"Below {_mib(floor)} a guest of this size may not survive; --force does it all the same."
@@ -29,9 +36,13 @@ def mem_set(call: Call) -> Result:
         data = {"requested": wanted, "before": current, "reached": current}
         if 0 <= current - wanted <= XENS_OWN_OCTETS and size.keeps(domain, memory=wanted):
             return Result(data, domain=domain.name, notes=(f"Domain '{domain.name}' already has {_mib(current)}.",))
-        data["reached"] = reached = size.set_memory(domain, wanted)
-        short = abs(reached - wanted) > MIB
-        note = f"Requested {_mib(wanted)}; the guest is at {_mib(reached)}."
+        done = size.set_memory(domain, wanted)
+        data["reached"] = done.size
+        note = f"Requested {_mib(wanted)}; the guest is at {_mib(done.size)}."
+        if done.later:
+            data["kept"] = True
+            note = f"{note} {_later(done.later, _mib(wanted))}"
+        short = bool(done.later) or abs(done.size - wanted) > MIB
         return Result(data, changed=True, domain=domain.name, notes=(note,) if short else _not_yet(domain))
 
 
@@ -45,14 +56,28 @@ def vcpu_set(call: Call) -> Result:
         data: dict[str, object] = {"requested": wanted, "before": current, "reached": current}
         if wanted == current and size.keeps(domain, vcpus=wanted):
             return Result(data, domain=domain.name, notes=(f"Domain '{domain.name}' already has {current} CPUs.",))
-        reached, pending = size.set_vcpus(domain, wanted)
-        data["reached"] = reached
-        note = f"Requested {wanted} CPUs; the guest is at {reached}."
-        if pending:
+        done = size.set_vcpus(domain, wanted)
+        data["reached"] = done.size
+        note = f"Requested {_cpus(wanted)}; the guest is at {done.size}."
+        if done.pending:
             data["pending"] = True
             note += " It has not answered in time, and may still give them back."
-        notes = _not_yet(domain) if reached == wanted else (note,)
+        if done.later:
+            data["kept"] = True
+            note += f" {_later(done.later, _cpus(wanted))}"
+            if wanted < most:
+                # QEMU: those that a guest is booted with cannot be unplugged.
+                note += f" CPUs that can be taken from it are those beyond <vcpu current='{wanted}'>{most}</vcpu>."
+        notes = _not_yet(domain) if done.size == wanted and not done.later else (note,)
         return Result(data, changed=True, domain=domain.name, notes=notes)
+
+
+def _later(why: str, what: str) -> str:
+    return f"It cannot change now ({why.rstrip('.')}); from its next start on it has {what}."
+
+
+def _cpus(count: int) -> str:
+    return f"{count} CPU{'s' * (count != 1)}"
 
 
 def _not_yet(domain: Domain) -> tuple[str, ...]:

@@ -10,7 +10,6 @@ from xman import values
 from xman.errors import (
     HypervisorError,
     NoSuchDomainError,
-    RefusedError,
     UnknownOutcomeError,
     UnsupportedError,
     UsageError,
@@ -23,6 +22,8 @@ KIB = 1024
 # virDomainState, in its order, in the words of the results.
 STATES = ("nostate", "running", "blocked", "paused", "shutdown", "shutoff", "crashed", "pmsuspended")
 PAUSED = "paused"
+# Xen's guests that have nothing to do are blocked, those that wait for a CPU in no state.
+RUNNING_STATES = ("running", "blocked", "nostate")
 
 
 class Domain:
@@ -39,9 +40,14 @@ class Domain:
 
     def state(self) -> tuple[str, int]:
         """Return the state's name and libvirt's number for its reason."""
+        state, reason = self.numbers()
+        return STATES[state] if state < len(STATES) else "nostate", reason
+
+    def numbers(self) -> tuple[int, int]:
+        """Return libvirt's numbers for its state and the reason of that."""
         with reading(self.name):
             state, reason = self.raw.state()
-        return STATES[state] if state < len(STATES) else "nostate", int(reason)
+        return int(state), int(reason)
 
     def active(self) -> bool:
         """Whether it runs, or would if it were not paused."""
@@ -104,6 +110,12 @@ class Domain:
         with reading(self.name):
             return int(self.raw.vcpusFlags(scope)), int(self.raw.vcpusFlags(scope | api.VIR_DOMAIN_VCPU_MAXIMUM))
 
+    def max_vcpus(self) -> int:
+        """Return the most virtual CPUs it may have now, or when it is started where it is off; one call."""
+        scope = api.VIR_DOMAIN_AFFECT_CONFIG if self.raw.ID() < 0 else api.VIR_DOMAIN_AFFECT_LIVE
+        with reading(self.name):
+            return int(self.raw.vcpusFlags(scope | api.VIR_DOMAIN_VCPU_MAXIMUM))
+
     # --- changing it ------------------------------------------------------------------------------------------------
 
     @contextlib.contextmanager
@@ -125,12 +137,6 @@ class Domain:
 
     # --- its life --------------------------------------------------------------------------------------------------
 
-    def require_active(self) -> str:
-        """Return the state. Raises RefusedError where it is off."""
-        if not self.active():
-            raise RefusedError(f"Domain '{self.name}' is not started.")
-        return self.state()[0]
-
     def start(self, *, paused: bool = False) -> None:
         """Start what is defined, or restore what was suspended. Raises UnsupportedError where `paused` cannot be."""
         with self.change(), unsupported_flags(paused):
@@ -151,8 +157,8 @@ class Domain:
         """Let its CPUs go on."""
         with self.change():
             self.raw.resume()
-        if self.state()[0] == PAUSED:
-            raise HypervisorError(f"Domain '{self.name}' is still paused, although libvirt said otherwise.")
+        if self.state()[0] not in RUNNING_STATES:
+            raise HypervisorError(f"Domain '{self.name}' is {self.state()[0]}, not running, although libvirt said so.")
 
     def destroy(self) -> None:
         """Stop it at once."""

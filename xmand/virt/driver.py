@@ -41,8 +41,9 @@ MORE_READERS = ("read 2", "read 3", "read 4")
 # Where libvirt's events come from, beside all that may block.
 EVENTS = "events"
 
-# What getType() calls a host of Xen's.
+# What getType() calls a host of Xen's, and one of containers.
 XEN = "Xen"
+LXC = "LXC"
 
 _UNSUPPORTED = {
     libvirt.VIR_ERR_NO_SUPPORT,

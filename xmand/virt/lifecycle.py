@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from xman.errors import HypervisorError, RefusedError, UnsupportedError
+from xman.errors import HypervisorError, RefusedError, UnknownOutcomeError, UnsupportedError, XmanError, of_outcome
 from xmand.settings import Patience
 from xmand.virt.domain import Domain
 from xmand.virt.domain_jobs import run_job
@@ -46,6 +46,41 @@ def suspend(domain: Domain, patience: Patience, progress: Callable[[str], None])
         run_job(domain, "suspend", lambda: domain.raw.managedSave(0), patience, progress)
     if domain.active() or not suspended(domain):
         raise HypervisorError(f"Domain '{domain.name}' was not saved, although libvirt said so.")
+
+
+def start_saved(domain: Domain, *, paused: bool) -> bool:
+    """Start a domain whose memory was saved; return whether it goes on where it was, as far as its state tells.
+
+    libvirt's QEMU driver drops an image that is cut short, and boots without it, as if nothing were amiss; the others
+    fail then. Raises what a start does, saying the way out where it is the image that cannot be read.
+    """
+    try:
+        domain.start(paused=paused)
+    except UnknownOutcomeError:
+        raise
+    except XmanError as error:
+        if not suspended(domain):
+            raise
+        text = str(error).rstrip(".")
+        raise of_outcome(
+            error.outcome,
+            f"{text}. Its saved memory is still there; where that is broken,"
+            f" rxm start --discard-saved {domain.name} drops it, and boots without it.",
+        ) from error
+    booted = (api.VIR_DOMAIN_RUNNING, api.VIR_DOMAIN_RUNNING_BOOTED)
+    return not drops_broken_images(domain) or domain.numbers() != booted
+
+
+def drops_broken_images(domain: Domain) -> bool:
+    """Whether its driver boots what it cannot restore. Only QEMU's does, and only it tells the two apart."""
+    with reading(domain.name):
+        return bool(domain.raw.connect().getType() == "QEMU")
+
+
+def discard_saved(domain: Domain) -> None:
+    """Drop its saved memory."""
+    with domain.change():
+        domain.raw.managedSaveRemove(0)
 
 
 def delete(domain: Domain) -> None:

@@ -58,6 +58,12 @@ def suspended(connection: Connection) -> set[str]:
     return {str(raw.UUIDString()) for raw in found}
 
 
+def persistent(connection: Connection) -> set[str]:
+    """Return the UUIDs of the domains whose description libvirt keeps, in one call."""
+    with reading():
+        return {str(raw.UUIDString()) for raw in connection.listAllDomains(api.VIR_CONNECT_LIST_DOMAINS_PERSISTENT)}
+
+
 def power_state(domain: dict[str, Any], saved: set[str]) -> str:
     """Return xm's word (`verbs.POWER_STATES`) for a domain as listed; `saved` has the UUIDs of those with an image."""
     if domain["state"] == "shutoff":

@@ -1,6 +1,7 @@
 """Moving a domain to another host, peer to peer: this host's libvirtd speaks to the other one's."""
 
 import contextlib
+import re
 import time
 from collections.abc import Callable
 from typing import Any
@@ -18,6 +19,9 @@ _URIS = {"QEMU": "qemu+tcp://{host}/system", "Xen": "xen+tcp://{host}/system"}
 # With which the other host's libvirt says, among other things, that it has a domain of that name or UUID already; an
 # earlier migration may have left it there.
 _TAKEN = (api.VIR_ERR_OPERATION_FAILED, api.VIR_ERR_OPERATION_INVALID, api.VIR_ERR_DOM_EXIST)
+# libvirt's words where the other host has the name or the UUID already (libvirt 9.0, virdomainobjlist.c), and where it is
+# this one (qemu_migration_cookie.c).
+_EXISTS = re.compile(r"already (exists|defined|active|being started)|to the same host")
 
 
 def default_uri(connection: Connection) -> str:
@@ -125,6 +129,9 @@ def _explain(domain: Domain, host: str, error: api.libvirtError) -> XmanError:
         return RefusedError(f"The migration was aborted; {where}")
     if isinstance(translated, NoSuchDomainError):  # the other host's libvirt means its own
         translated = HypervisorError(words)
+    # The codes are those of much else; only libvirt's words tell.
+    if _EXISTS.search(words):
+        translated = RefusedError(words)
     if driver.code_of(error) in _TAKEN:
         where += f" If something of that name is there: {_look_there(domain, host)}"
     return type(translated)(f"{translated}; {where}")

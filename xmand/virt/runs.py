@@ -1,12 +1,12 @@
 """The present run of a domain: since when, who stopped its CPUs, and which disks did."""
 
 import contextlib
-import time
 from pathlib import Path
 from typing import Any
 
 from xman import times
 from xman.errors import MetadataError
+from xmand.system.clocks import RUNS
 from xmand.virt import metadata
 from xmand.virt.driver import RawDomain, api, constants, reading
 
@@ -31,7 +31,9 @@ def facts(raw: RawDomain) -> dict[str, Any]:
         stamped = metadata.read_raw(raw, name)
         if stamped.started is not None:
             found["started"] = times.utc(stamped.started)
-            found["uptime_seconds"] = max(0, int(time.time()) - stamped.started)
+            elapsed = RUNS.elapsed(str(raw.UUIDString()), stamped.started)
+            if elapsed is not None:  # not begun in the future, by a clock that was ahead
+                found["uptime_seconds"] = int(elapsed)
         # A pause of another kind says itself what it is.
         if stamped.paused_by and (state, reason) == (api.VIR_DOMAIN_PAUSED, api.VIR_DOMAIN_PAUSED_USER):
             found["paused_by"] = stamped.paused_by

@@ -223,7 +223,9 @@ def test_unpreempting_by_hand() -> None:
     assert steps(plan.unpreempt((held,), "vm1")) == ["return vm1"]
     assert plan.unpreempt((guest("vm1", SOFT),), "vm1").steps == ()
     assert "(occupied)" in refusal(lambda: plan.unpreempt((held, guest("vm2", HARD)), "vm1"))
-    assert "is not preempted (free)" in refusal(lambda: plan.unpreempt((IDLE,), "vm1"))
+    assert plan.unpreempt((IDLE,), "vm1") == Plan(notes=("Domain 'vm1' has no jobs, so that it is not preempted.",))
+    frozen = guest("vm1", SOFT, suspended=True)
+    assert "is not preempted (frozen)" in refusal(lambda: plan.unpreempt((frozen,), "vm1"))
 
 
 def test_freezing() -> None:
@@ -302,3 +304,70 @@ def test_two_owners_that_may_not_be_preempted_are_told() -> None:
 @pytest.mark.parametrize("other", [IDLE, guest("vm2", SOFT), guest("vm2", HARD, granted=False)])
 def test_one_owner_is_nothing_to_tell(other: Guest) -> None:
     assert plan.rivals((guest("vm1", HARD), other)) == ()
+
+
+# --- guests that are not well -----------------------------------------------------------------------------------------
+
+CRASHED = "Domain 'vm1' has crashed, and was kept to be looked at; destroy it, and start it again."
+ASLEEP = "Domain 'vm1' is asleep: its guest suspended itself to memory."
+SOFT_NEW = Job("3", "carol@R", preemptible=True)
+DEAD = guest("vm1", SOFT, dead=True, in_the_way=True, plight=CRASHED)
+SLEEPS = guest("vm1", SOFT, suspended=True, in_the_way=True, plight=ASLEEP)
+
+
+@pytest.mark.parametrize(("domain", "rule"), [(DEAD, "(down)"), (SLEEPS, "(asleep)")], ids=["crashed", "asleep"])
+@pytest.mark.parametrize(
+    "decide",
+    [
+        lambda guests: plan.job_start(guests, "vm1", NEW),
+        lambda guests: plan.preempt(guests, "vm1"),
+        lambda guests: plan.unpreempt(guests, "vm1"),
+        lambda guests: plan.freeze(guests, "vm1", pause=True),
+        lambda guests: plan.defrost(guests, "vm1"),
+    ],
+    ids=["job-start", "preempt", "unpreempt", "freeze", "defrost"],
+)
+def test_what_neither_runs_nor_is_paused_is_refused_with_the_way_out(
+    domain: Guest, rule: str, decide: Callable[[Guests], Plan]
+) -> None:
+    said = refusal(lambda: decide((domain,)))
+
+    assert domain.plight.rstrip(".") in said
+    assert said.endswith(f"{rule}.")
+
+
+@pytest.mark.parametrize("domain", [DEAD, SLEEPS], ids=["crashed", "asleep"])
+def test_what_holds_memory_and_cannot_be_asked_for_it_is_named_to_the_others(domain: Guest) -> None:
+    assert domain.plight.rstrip(".") in refusal(lambda: plan.job_start((domain, guest("vm3")), "vm3", SOFT_NEW))
+
+
+def test_the_jobs_of_a_crashed_domain_can_be_stopped_and_it_is_left_alone() -> None:
+    assert steps(plan.job_stop((DEAD,), "vm1", SOFT.id)) == ["remove-job vm1"]
+
+
+def test_a_job_does_not_preempt_itself() -> None:
+    said = refusal(lambda: plan.job_start((guest("vm1", SOFT), URGENT), "vm2", SOFT))
+
+    assert "it has the host in 'vm1' already, and would preempt itself (occupied)" in said
+
+
+def test_a_job_does_not_have_more_cpus_than_its_domain() -> None:
+    greedy = Job("3", "carol@R", cpus=99)
+
+    said = refusal(lambda: plan.job_start((guest("vm1", max_vcpus=4),), "vm1", greedy))
+
+    assert "it asks for 99 CPUs, and the domain may have 4 (cpus)" in said
+    assert steps(plan.job_start((guest("vm1", max_vcpus=0),), "vm1", greedy)) == ["add-job vm1", "grant vm1"]
+
+
+def test_nothing_boots_beside_jobs_that_may_not_be_preempted() -> None:
+    off = guest("vm2", active=False)
+
+    assert "has the host" in refusal(lambda: plan.refuse_start((guest("vm1", HARD), off), "vm2"))  # type: ignore[arg-type, return-value]
+    plan.refuse_start((guest("vm1", SOFT), off), "vm2")
+    plan.refuse_start((guest("vm1"), off), "vm2")
+
+
+def test_one_that_was_frozen_in_memory_and_goes_on_by_itself_has_the_host_again() -> None:
+    """`freeze --pause`, then `unpause`: jobs, parked, and nobody has the host."""
+    assert steps(plan.settle((guest("vm1", HARD, granted=False, parked=True),))) == ["[return vm1]"]

@@ -14,7 +14,7 @@ from xmand.virt.driver import Driver
 
 HERE = "'mover' is still here, paused."
 LOOK = "rxm -H h2 list -l mover\n"
-Migrate = Callable[[Callable[[libvirt.virDomain], object], int], Replies]
+Migrate = Callable[..., Replies]
 
 
 @pytest.fixture
@@ -22,11 +22,11 @@ def migrate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Migrate
     """Migrate a domain of libvirt's test driver; `before` happens to it, then libvirt says a code of its own."""
     driver = Driver(a_host_of_its_own(tmp_path), lambda _line: None)
 
-    def run(before: Callable[[libvirt.virDomain], object], code: int) -> Replies:
+    def run(before: Callable[[libvirt.virDomain], object], code: int, words: str = "it came to nothing") -> Replies:
         def fail(domain: libvirt.virDomain, *_words: object) -> None:
             before(domain)
             error = libvirt.libvirtError("")
-            error.err = (code, 0, "it came to nothing", 0, "", None, None, 0, 0)
+            error.err = (code, 0, words, 0, "", None, None, 0, 0)
             raise error
 
         monkeypatch.setattr(libvirt.virDomain, "migrateToURI3", fail)
@@ -75,3 +75,26 @@ def test_it_is_not_here_any_more(migrate: Migrate, before: Callable[[libvirt.vir
     reply = migrate(before, libvirt.VIR_ERR_INTERNAL_ERROR)
 
     assert (reply.status, reply.outputs[2].decode()) == (outcome.UNKNOWN, f"Error: {said} Look there: {LOOK}")
+
+
+@pytest.mark.parametrize(
+    ("code", "words", "where"),
+    [
+        (
+            libvirt.VIR_ERR_OPERATION_FAILED,
+            "domain 'mover' already exists with uuid 1",
+            f"{HERE} If something of that name is there: {LOOK}",
+        ),
+        (
+            libvirt.VIR_ERR_OPERATION_INVALID,
+            "domain is already active as 'mover'",
+            f"{HERE} If something of that name is there: {LOOK}",
+        ),
+        (libvirt.VIR_ERR_INTERNAL_ERROR, "Attempt to migrate guest to the same host 1", f"{HERE}\n"),
+    ],
+    ids=["defined", "running", "itself"],
+)
+def test_where_it_exists_already_that_is_a_refusal(migrate: Migrate, code: int, words: str, where: str) -> None:
+    reply = migrate(libvirt.virDomain.suspend, code, words)
+
+    assert (reply.status, reply.outputs[2].decode()) == (outcome.REFUSED, f"Error: {words}; {where}")

@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any
 
+import libvirt
 import pytest
 
 from xman.values import MIB
@@ -34,6 +35,9 @@ class Call:
     def active(self) -> bool:
         return True
 
+    def numbers(self) -> tuple[int, int]:
+        return libvirt.VIR_DOMAIN_RUNNING, libvirt.VIR_DOMAIN_RUNNING_BOOTED
+
     def persistent(self) -> bool:
         return False
 
@@ -63,3 +67,11 @@ def test_everything_else_is_set(current: int) -> None:
     result = tune.mem_set(call)
 
     assert (result.changed, call.set_to) == (True, [128 * MIB])
+
+
+@pytest.mark.parametrize(
+    ("most", "floor"),
+    [(128, 64), (192, 96), (320, 160), (512, 160), (2048, 160), (4096, 256), (65536, 4096)],
+)
+def test_the_floor_is_a_fixed_part_and_one_that_grows(most: int, floor: int) -> None:
+    assert tune.least(most * MIB) == floor * MIB

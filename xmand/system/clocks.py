@@ -1,0 +1,47 @@
+"""How long something has lasted that began at a time of the wall clock, whatever that clock does meanwhile.
+
+What is first asked about soon after it began is measured by the monotonic clock from then on. What began before this
+process, or in the future, can only be compared with the wall clock, once.
+"""
+
+import threading
+import time
+
+# More than a host has domains; what was asked about longest ago goes first.
+_MOST = 4096
+
+
+class Clocks:
+    """The clocks of what lasts, by a key of the caller's; safe to use from several threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        # key -> (since, the time.monotonic() at which that was, None where it cannot have been)
+        self._running: dict[str, tuple[int, float | None]] = {}
+
+    def begin(self, key: str, since: int) -> None:
+        """Take note that `key` begins now, which is written down as `since` (seconds since 1970)."""
+        with self._lock:
+            self._keep(key, since, time.monotonic())
+
+    def elapsed(self, key: str, since: int) -> float | None:
+        """Return the seconds since `key` began, at `since`; None where that is in the future of a clock set back."""
+        with self._lock:
+            known = self._running.get(key)
+            if known is None or known[0] != since:
+                wall = time.time() - since
+                # In whole seconds, so that what begins just now may seem to begin in a moment.
+                known = self._keep(key, since, time.monotonic() - max(0.0, wall) if wall >= -1.0 else None)
+            return None if known[1] is None else time.monotonic() - known[1]
+
+    def _keep(self, key: str, since: int, at: float | None) -> tuple[int, float | None]:
+        self._running.pop(key, None)
+        self._running[key] = (since, at)
+        while len(self._running) > _MOST:
+            del self._running[next(iter(self._running))]
+        return since, at
+
+
+# One process, one clock: since when domains run, by their UUIDs, and since when they are preempted.
+RUNS = Clocks()
+PREEMPTIONS = Clocks()

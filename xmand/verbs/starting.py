@@ -1,0 +1,82 @@
+"""Starting what is off: booted, or restored from its saved memory; and what is said where that could not be used."""
+
+from dataclasses import replace
+
+from xman.errors import ColdBootError, RefusedError, XmanError
+from xman.result import Result
+from xmand.batch import marks
+from xmand.events import Subscription
+from xmand.verbs.call import Call
+from xmand.virt import condition, lifecycle, metadata
+from xmand.virt.condition import PAUSED
+from xmand.virt.domain import Domain
+from xmand.virt.events import STARTED
+
+# How late libvirt's word on a start may be.
+_EVENT_SECONDS = 2.0
+_BOOTED = "booted"
+
+
+def started(call: Call, domain: Domain) -> Result:
+    """Start `domain`, which is off, and say what came of it. Raises RefusedError (maintenance, a taken host)."""
+    call.host.batch.maintenance.refuse()
+    call.host.batch.refuse_start(domain)
+    paused, discard = call.parsed.flag("paused"), call.parsed.flag("discard-saved")
+    if not lifecycle.suspended(domain):
+        if discard:
+            raise RefusedError(f"Domain '{domain.name}' has no saved memory to discard.")
+        domain.start(paused=paused)
+        return _result(call, domain, restored=False, notes=())
+    if discard:
+        return _without_saved(call, domain)
+    notes: tuple[str, ...] = ()
+    kept = metadata.read(domain)
+    with call.host.events.subscribe() as subscription:
+        try:
+            marks.restore(domain, paused=paused)
+            if paused and _booted(domain, subscription):
+                raise marks.cold_boot(domain, kept)
+        except ColdBootError as error:
+            if call.verb.name == "resume":
+                raise
+            return _result(call, domain, restored=False, notes=(str(error),))
+    if not paused:
+        goes_on = condition.condition(domain) != PAUSED
+        notes = (
+            f"Domain '{domain.name}' goes on where it was suspended."
+            if goes_on
+            else f"Domain '{domain.name}' is back, paused as it was when it was suspended; unpause lets it go on.",
+        )
+    return _result(call, domain, restored=True, notes=notes)
+
+
+def _without_saved(call: Call, domain: Domain) -> Result:
+    kept = metadata.read(domain)
+    lifecycle.discard_saved(domain)
+    domain.start(paused=call.parsed.flag("paused"))
+    lost = f", and with it {marks.lost_jobs(kept)}" if kept.jobs else ""
+    return _result(call, domain, restored=False, notes=(f"The saved memory of '{domain.name}' was dropped{lost}.",))
+
+
+def _booted(domain: Domain, subscription: Subscription) -> bool:
+    """Whether libvirt says that a domain whose CPUs stand still was booted: its state does not tell that."""
+    if not lifecycle.drops_broken_images(domain):
+        return False
+    event = subscription.until(lambda event: event.uuid == domain.uuid and event.name == STARTED, _EVENT_SECONDS)
+    return event is not None and event.detail == _BOOTED
+
+
+def remember_who(call: Call, domain: Domain) -> tuple[str, ...]:
+    """Write down, under its lock, who paused it, for `list --long`; return what is to be said where that cannot be."""
+    try:
+        metadata.update(domain, lambda found: replace(found, paused_by=call.principal))
+    except XmanError as error:
+        return (f"It is paused; by whom could not be written down: {error}",)
+    return ()
+
+
+def _result(call: Call, domain: Domain, *, restored: bool, notes: tuple[str, ...]) -> Result:
+    if call.parsed.flag("paused"):
+        notes += remember_who(call, domain)
+    data = {"id": domain.identifier(), "restored": restored}
+    return Result(data, changed=True, domain=domain.name, notes=notes)
