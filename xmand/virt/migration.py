@@ -19,7 +19,7 @@ _URIS = {"QEMU": "qemu+tcp://{host}/system", "Xen": "xen+tcp://{host}/system"}
 # With which the other host's libvirt says, among other things, that it has a domain of that name or UUID already; an
 # earlier migration may have left it there.
 _TAKEN = (api.VIR_ERR_OPERATION_FAILED, api.VIR_ERR_OPERATION_INVALID, api.VIR_ERR_DOM_EXIST)
-# libvirt's words where the other host has the name or the UUID already (libvirt 9.0, virdomainobjlist.c), and where it is
+# libvirt's words where the other host has the name or the UUID (libvirt 9.0, virdomainobjlist.c), and where it is
 # this one (qemu_migration_cookie.c).
 _EXISTS = re.compile(r"already (exists|defined|active|being started)|to the same host")
 
