@@ -94,6 +94,9 @@ def _authorize(settings: Settings) -> Iterator[_Finding]:
     chosen = settings.authorize
     if "principals" in chosen.methods:
         yield OK, f"authorize: {len(chosen.principals)} principals have verbs of their own"
+        for principal, words in chosen.principals.items():
+            if {"create", "new", "life"} & set(words) and principal not in settings.create.unrestricted:
+                yield NOTE, f"create: what {principal} creates is held to [create]"
     if "external" not in chosen.methods:
         return
     program = chosen.external[0]

@@ -107,6 +107,21 @@ class Batch:
     hook_seconds: float = 30.0
 
 
+@dataclass(frozen=True)
+class Create:
+    """What the descriptions of those may have who are not on the list (`xmand.virt.policy`)."""
+
+    # Storage pools, by name, whose volumes may be disks.
+    pools: tuple[str, ...] = ()
+    # Networks and bridges of the host, by name, that cards may be on.
+    networks: tuple[str, ...] = ()
+    bridges: tuple[str, ...] = ()
+    # Folders below which disks, install media, kernels and containers' trees may be.
+    paths: tuple[str, ...] = ()
+    # Full principals whose descriptions are not looked at; each is as good as root.
+    unrestricted: tuple[str, ...] = ()
+
+
 METHODS = ("k5login", "principals", "owner", "external")
 # Verbs that show a part of what they would otherwise: the domains that are the caller's own.
 FILTERED = ("list", "stats", "state")
@@ -194,6 +209,7 @@ class Settings:
     migrate: Migration = field(default_factory=Migration)
     batch: Batch = field(default_factory=Batch)
     authorize: Authorize = field(default_factory=Authorize)
+    create: Create = field(default_factory=Create)
     # `file: key` of keys that mean nothing to this release.
     unknown: tuple[str, ...] = ()
 
@@ -248,8 +264,20 @@ def load(path: str | None) -> Settings:
         ),
         batch=_batch(table.table("batch")),
         authorize=read_authorize(table.table("authorize")),
+        create=_create(table.table("create")),
         unknown=tuple(table.unknown()),
     )
+
+
+def _create(table: config.Table) -> Create:
+    found = Create(**{name: tuple(table.texts(name, [])) for name in Create.__dataclass_fields__})
+    for path in found.paths:
+        if not path.startswith("/") or not path.strip("/"):
+            raise table.error("paths", f"expected a whole path of a folder, found {path!r}")
+    for principal in found.unrestricted:
+        if "@" not in principal.strip("@"):
+            raise table.error("unrestricted", f"expected a full principal (ctl@EXAMPLE.ORG), found {principal!r}")
+    return found
 
 
 def _batch(table: config.Table) -> Batch:

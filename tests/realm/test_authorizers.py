@@ -35,7 +35,8 @@ def site(realm: Realm, alice: dict[str, str], tmp_path_factory: pytest.TempPathF
         admins=("alice@XMAN.TEST",),
         tables=f'[authorize]\nmethods = ["k5login", "principals", "owner", "external"]\nexternal = ["{program}"]\n'
         '[batch]\nboot_seconds = 0.01\ndomains = ["hers"]\n'
-        '[authorize.principals]\n"slurm/ctl@XMAN.TEST" = ["batch", "show"]\n',
+        '[authorize.principals]\n"slurm/ctl@XMAN.TEST" = ["batch", "show"]\n'
+        '"teacher@XMAN.TEST" = ["create"]\n',
     )
     assert daemon.rxm(alice, "create", "-", stdin=for_test_driver("hers")).status == 0
     answer = daemon.rxm(alice, "job-start", "--id", "1", "--owner", MALLORY, "hers")
@@ -70,6 +71,28 @@ def test_a_scheduler_has_its_verbs_on_every_domain(site: Daemon, slurm: dict[str
     for words in (("destroy", "test"), ("info",), ("create", "-")):
         assert site.rxm(slurm, *words, stdin=for_test_driver("new")).status == 5
     assert site.syslog.wait(ev="deny", verb="destroy")["princ"] == "slurm/ctl@XMAN.TEST"
+
+
+@pytest.fixture(scope="module")
+def teacher(realm: Realm) -> dict[str, str]:
+    """The ticket of somebody who is on no list and may create domains."""
+    realm.add_principal("teacher", PASSWORD)
+    return realm.kinit("teacher", PASSWORD, "teacher")
+
+
+def test_what_others_than_administrators_create_is_held_to_the_policy(
+    site: Daemon, teacher: dict[str, str], alice: dict[str, str]
+) -> None:
+    plain = for_test_driver("theirs")
+    evil = plain.replace("</domain>", "<devices><emulator>/tmp/evil.sh</emulator></devices></domain>")
+
+    refused = site.rxm(teacher, "create", "-", stdin=evil)
+    dry = site.rxm(teacher, "create", "--dry-run", "-", stdin=evil)
+    taken = site.rxm(teacher, "create", "-", stdin=plain)
+
+    assert (refused.status, dry.status, taken.status) == (5, 5, 0), (refused, dry, taken)
+    assert "domain/devices/emulator" in refused.stderr
+    assert site.rxm(alice, "create", "--dry-run", "-", stdin=evil.replace("theirs", "hers2")).status == 0
 
 
 def test_help_shows_what_one_may(site: Daemon, slurm: dict[str, str], mallory: dict[str, str]) -> None:

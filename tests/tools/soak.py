@@ -34,6 +34,7 @@ PARTS = {
     "F1 lists": Part(10_000_000, "mutants"),
     "F1 descriptions": Part(10_000_000, "mutants"),
     "F1 configurations": Part(10_000_000, "mutants"),
+    "X11": Part(1_000_000, "descriptions"),
     "H1": Part(1_000_000, "mutants"),
     "H1 octets": Part(1_000_000, "mutants"),
     "F1 handshakes": Part(1_000_000, "mutants"),

@@ -4,6 +4,7 @@ Those that need only principal and verb come first. Only where others are enable
 never a FILE, and the domains looked up; a missing domain is answered like any other that one may not touch.
 """
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -36,6 +37,10 @@ class Access:
     listed: AccessList | None = None
     restricted: bool = False
     shows: Callable[[Domain], bool] = lambda _domain: True
+    # On the list: as good as root, so that no description of theirs is held to `[create]`.
+    listed_caller: bool = False
+    # Whether who allowed the verb also allows what a description asks for; it may block.
+    describes: Callable[[dict[str, object]], bool] = lambda _facts: True
 
 
 class Authority:
@@ -66,11 +71,12 @@ class Authority:
 
     def by_name(self, principal: str, verb: str) -> Access | None:
         """Return what the caller may, by principal and verb alone; None where that is not enough for the verb."""
-        grants = [grant for authorizer in self._first if (grant := authorizer.grant(principal)) is not None]
-        if not any(verb in grant.verbs for grant in grants):
+        found = [(each, grant) for each in self._first if (grant := each.grant(principal)) is not None]
+        if not any(verb in grant.verbs for _, grant in found):
             return None
-        allowed = frozenset[str]().union(*(grant.verbs for grant in grants))
-        return Access(allowed, self._list_for(verb))
+        allowed = frozenset[str]().union(*(grant.verbs for _, grant in found))
+        listed = any(authorizer is self._listed for authorizer, _ in found)
+        return Access(allowed, self._list_for(verb), listed_caller=listed)
 
     def by_words(self, request: Request) -> Access | None:
         """Return what the caller may, by the domains that the command names; to be called in a worker.
@@ -85,7 +91,13 @@ class Authority:
             grant = authorizer.grant(request.principal)
             if grant is not None and request.verb.name in grant.verbs and _all(grant, request.verb.name, domains):
                 request.pin(domains)
-                return Access(grant.verbs, self._list_for(request.verb.name), restricted=True, shows=grant.shows)
+                return Access(
+                    grant.verbs,
+                    self._list_for(request.verb.name),
+                    restricted=True,
+                    shows=grant.shows,
+                    describes=functools.partial(grant.describes, request.verb.name),
+                )
         return None
 
     def why_not(self) -> str:

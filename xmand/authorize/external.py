@@ -1,7 +1,9 @@
 """The authorizer `external`: a program of the site's own decides.
 
 It gets one JSON object on its standard input: principal, verb, domain (its name; empty where the command names none)
-and host. Exit status 0 is a yes; everything else, and no answer in time, is a no. Its answers are not kept.
+and host. Exit status 0 is a yes; everything else, and no answer in time, is a no. Its answers are not kept. About a
+command with a FILE it is asked twice: as such, before the FILE is read, and then with `description`: what that asks for
+(type, name, memory, vcpus, disks, networks, devices).
 """
 
 import json
@@ -30,15 +32,23 @@ class External:
 
     def grant(self, principal: str) -> Grant | None:
         """Anything; the program is asked about each command. A list that it allows is shown as a whole."""
-        return Grant(EVERY_VERB, lambda verb, domain: self._allows(principal, verb, domain))
+        return Grant(
+            EVERY_VERB,
+            lambda verb, domain: self._allows(principal, verb, domain),
+            describes=lambda verb, facts: self._allows(principal, verb, None, facts),
+        )
 
-    def _allows(self, principal: str, verb: str, domain: Domain | None) -> bool:
-        question = {
+    def _allows(
+        self, principal: str, verb: str, domain: Domain | None, description: dict[str, object] | None = None
+    ) -> bool:
+        question: dict[str, object] = {
             "principal": principal,
             "verb": verb,
             "domain": "" if domain is None else domain.name,
             "host": socket.gethostname(),
         }
+        if description is not None:
+            question["description"] = description
         try:
             done = self._run(
                 self._argv, stdin=json.dumps(question).encode(), seconds=self._seconds, most_octets=_MOST_OCTETS

@@ -23,6 +23,8 @@ class Grant:
     verbs: frozenset[str]
     about: Callable[[str, Domain | None], bool] | None = None
     shows: Callable[[Domain], bool] = lambda _domain: True
+    # Asked with the verb and what a description asks for (`xmand.virt.policy.facts`), before a domain is defined.
+    describes: Callable[[str, dict[str, object]], bool] = lambda _verb, _facts: True
 
 
 class Authorizer(Protocol):

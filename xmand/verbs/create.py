@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from uuid import uuid4
 
-from xman.errors import NoSuchDomainError, RefusedError, UsageError, XmanError
+from xman.errors import DeniedError, NoSuchDomainError, RefusedError, UsageError, XmanError
 from xman.result import Result
 from xmand import formats
 from xmand.verbs.call import Call
 from xmand.verbs.starting import remember_who
-from xmand.virt import definition, description, kvm
+from xmand.virt import definition, description, kvm, policy
 from xmand.virt.definition import Former
 from xmand.virt.description import Description
 from xmand.virt.domain import Domain, create_transient, find
@@ -84,7 +84,7 @@ def _wanted(call: Call) -> Iterator[_Wanted]:
     where it runs, or where its UUID is not FILE's.
     """
     converted = _converted(call)
-    asked = description.parse(converted.xml)
+    asked = _permitted(call, description.parse(converted.xml))
     with contextlib.ExitStack() as locks:
         locks.enter_context(call.host.locks.hold(asked.name, call.verb.name, call.deadline))
         existing = _find(call.writer, asked.name)
@@ -105,6 +105,20 @@ def _wanted(call: Call) -> Iterator[_Wanted]:
         if new.uuid:
             locks.enter_context(call.host.locks.hold(new.uuid, call.verb.name, call.deadline))
         yield _Wanted(new, converted.warnings, converted.autostart, None)
+
+
+def _permitted(call: Call, asked: Description) -> Description:
+    """Return the description to define: as it is for who is as good as root, held to `[create]` for everybody else.
+
+    Raises DeniedError and HypervisorError.
+    """
+    allowed = call.host.settings.create
+    if call.access.listed_caller or call.principal in allowed.unrestricted:
+        return asked
+    held = policy.held_to(asked, allowed, call.reader)
+    if not call.access.describes(policy.facts(held)):
+        raise DeniedError("You may not create what this description asks for.")
+    return held
 
 
 def _converted(call: Call) -> formats.Converted:
