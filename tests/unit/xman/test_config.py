@@ -61,6 +61,7 @@ XMAND_DEFAULTS = {
     },
     "journal": {"keep_days": 365, "size_mib": 64},
     "migrate": {"allow": (), "uri": "", "clear": False},
+    "create": {"pools": (), "networks": (), "bridges": (), "paths": (), "unrestricted": ()},
     "batch": {
         "domains": (),
         "priority": (),
@@ -291,6 +292,12 @@ def test_every_key_of_xmand_toml_is_read(file: Path) -> None:
         allow = ["skirit[80-84]"]
         uri = "qemu+tls://{host}/system"
         clear = true
+        [create]
+        pools = ["images"]
+        networks = ["lab"]
+        bridges = ["br0"]
+        paths = ["/srv/iso"]
+        unrestricted = ["ctl@R"]
         [batch]
         domains = ["vm*"]
         priority = ["vm[2-9]"]
@@ -345,6 +352,13 @@ def test_every_key_of_xmand_toml_is_read(file: Path) -> None:
         },
         "journal": {"keep_days": 11, "size_mib": 12},
         "migrate": {"allow": ("skirit[80-84]",), "uri": "qemu+tls://{host}/system", "clear": True},
+        "create": {
+            "pools": ("images",),
+            "networks": ("lab",),
+            "bridges": ("br0",),
+            "paths": ("/srv/iso",),
+            "unrestricted": ("ctl@R",),
+        },
         "batch": {
             "domains": ("vm*",),
             "priority": ("vm[2-9]",),
@@ -373,6 +387,9 @@ def test_xmand_goes_on_with_keys_of_a_later_release_and_names_them(file: Path) -
         ("keytab = 1", "keytab"),
         ("limits = 1", "limits"),
         ('[batch]\nstuck = "pray"', "batch.stuck"),
+        ('[create]\npaths = ["srv"]', "create.paths"),
+        ('[create]\npaths = ["/"]', "create.paths"),
+        ('[create]\nunrestricted = ["ctl"]', "create.unrestricted"),
         ("[batch]\nparked_memory = 31", "batch.parked_memory"),
         ("[limits]\nconnections = 0", "limits.connections"),
         ("[limits]\nworkers = 1025", "limits.workers"),
