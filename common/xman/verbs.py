@@ -177,6 +177,7 @@ _DESCRIPTION = (Argument("FILE", TEXT), Argument("KEY=VALUE", WORD, optional=Tru
 _FORMATS = (
     Option(("--convert",), "make a Xen guest one that this hypervisor can run"),
     Option(("--strict",), "refuse keys that nothing stands for here"),
+    Option(("--format",), "whose defaults hold where FILE does not show whose it is: xm or xl", WORD, "xm|xl"),
 )
 _ALL = (
     Option(("-a", "--all"), "every domain that runs on the host, in place of DOMAIN", without=("DOMAIN",), local=True),

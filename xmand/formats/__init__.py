@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 from xman.arguments import MOST_TEXT
 from xman.errors import UsageError
+from xmand.formats import dialect, sxp, xl, xm
 from xmand.formats import domain_xml as conversion
-from xmand.formats import sxp, xl, xm
-from xmand.formats.context import Context
+from xmand.formats.context import Context, ThisHost
 from xmand.formats.keyvalues import Settings, Value, vetted, whole
 
 _BLANK = "\ufeff \t\r\n"
@@ -34,14 +34,22 @@ def is_xml(text: str) -> bool:
 
 
 def to_xml(
-    text: str, driver: str, overrides: dict[str, str], *, convert: bool, strict: bool, kvm: bool = False
+    text: str,
+    driver: str,
+    overrides: dict[str, str],
+    *,
+    convert: bool,
+    strict: bool,
+    kvm: bool = False,
+    theirs: str = "",
+    host: ThisHost | None = None,
 ) -> Converted:
     """Return `text` as libvirt's XML for a driver (libvirt's own name of it: QEMU, Xen, TEST).
 
     `overrides` win over the keys of the text; with `convert` a Xen guest may become another kind of guest; with
-    `strict` a key that nothing stands for is an error; with `kvm` QEMU's guests have the processor's own
-    virtualization. Raises UsageError, with the line where there is one, and UnsupportedError for what the driver
-    cannot do.
+    `strict` what nothing stands for is an error; with `kvm` QEMU's guests have the processor's own virtualization;
+    `theirs` is whose defaults hold, xm's or xl's, where the text does not show whose it is. Raises UsageError, with
+    the line where there is one, and UnsupportedError for what the driver cannot do: all of it at once.
     """
     if is_xml(text):
         if overrides:
@@ -53,13 +61,16 @@ def to_xml(
     settings = _read(text.lstrip("\ufeff"), given)
     for key, value in given.items():
         settings.put(key, value, 0)
-    context = Context(settings, driver, convert, kvm)
+    whose = dialect.XM if _begins(text) == "(" else theirs or dialect.of(settings)
+    context = Context(settings, driver, convert, kvm, whose, host or ThisHost())
     xml = conversion.to_xml(context)
-    left = settings.left_over()
-    if left and strict:
-        raise UsageError(f"Nothing stands for these keys here: {', '.join(map(settings.named, left))}.")
+    left = list(map(settings.named, settings.left_over()))
+    if strict and (left or context.left_out):
+        nothing = ", ".join([*left, *context.left_out])
+        context.refusals.append(UsageError(f"Nothing stands for these keys here: {nothing}."))
+    context.require_nothing_refused()
     if left:
-        context.warn(f"Left out, nothing stands for it here: {', '.join(map(settings.named, left))}.")
+        context.warn(f"Left out, nothing stands for it here: {', '.join(left)}.")
     return Converted(xml, tuple(context.warnings), context.autostart)
 
 

@@ -4,10 +4,12 @@ import re
 from dataclasses import dataclass
 
 from xman.errors import UnsupportedError, UsageError
+from xmand.formats.keyvalues import whole
 
-_PREFIX = re.compile(r"^(phy|file|tap2?|drbd|raw|nbd|iscsi|vmdk|blktap2?|npiv|e?nbd):")
+_PREFIX = re.compile(r"^(phy|file|tap2?|tapdisk|aio|ioemu|drbd|raw|qcow2?|vhd|qed|e?nbd|iscsi|vmdk|blktap2?|npiv):")
 _VDEV = re.compile(r"^(?:ioemu:)?(?:/dev/)?(xvd|sd|hd|vd|fd)([a-z]{1,2})([0-9]{0,3})$")
 _NUMBERED = re.compile(r"^d([0-9]{1,2})(?:p([0-9]{1,3}))?$")
+_NUMBER = re.compile(r"^(?:0x[0-9a-fA-F]{1,8}|[0-9]{1,10})$")
 # The names of xm and xl, and libvirt's.
 _FORMATS = {
     "": "raw",
@@ -15,17 +17,41 @@ _FORMATS = {
     "aio": "raw",
     "qcow": "qcow",
     "qcow2": "qcow2",
-    "vhd": "vpc",
+    "vhd": "vhd",
     "qed": "qed",
     "vmdk": "vmdk",
     "tapdisk": "raw",
 }
 _XL_FORMATS = frozenset(("", "raw", "qcow", "qcow2", "vhd", "qed", "empty"))
 _ACCESS = {"": "w", "r": "r", "ro": "r", "w": "w", "rw": "w", "w!": "w!"}
-# Said by xl of how it opens the file; nothing depends on it here.
-_FLAGS = frozenset(("discard", "no-discard", "direct-io-safe"))
+# Said by xl of how it opens the file, and of COLO; nothing depends on it here.
+_FLAGS = frozenset(
+    (
+        "discard",
+        "no-discard",
+        "direct-io-safe",
+        "trusted",
+        "untrusted",
+        "colo",
+        "no-colo",
+        "grant_usage=0",
+        "grant_usage=1",
+    )
+)
+_KEYS = frozenset(
+    ("target", "format", "vdev", "access", "devtype", "backend", "backendtype", "specification", "script")
+)
+_LEFT_OUT = frozenset(("colo-host", "colo-port", "colo-export", "active-disk", "hidden-disk"))
+_BACKENDS = {"": "", "phy": "phy", "tap": "tap", "qdisk": "qemu", "standalone": ""}
 # How virtual devices are attached.
 _BUSES = {"xvd": "xen", "sd": "scsi", "hd": "ide", "vd": "virtio", "fd": "fdc"}
+# Linux's device numbers, which xl and xm take in place of a name: first, devices, partitions of each.
+_MAJORS = (
+    (202 << 8, "xvd", 16, 16, 0),
+    (3 << 8, "hd", 2, 64, 0),
+    (22 << 8, "hd", 2, 64, 2),
+    (8 << 8, "sd", 16, 16, 0),
+)
 
 
 @dataclass
@@ -41,6 +67,11 @@ class Disk:
     access: str
     cdrom: bool
     backend: str = ""
+    # libvirt's name of the backend that was chosen, where one was.
+    driver: str = ""
+    # What nothing stands for, and what a device number was taken for.
+    left_out: tuple[str, ...] = ()
+    number: str = ""
 
     @property
     def vdev(self) -> str:
@@ -52,58 +83,106 @@ def parse(text: str, where: str) -> Disk:
     """Return what a word of `disk = [...]` means, in either syntax. Raises UsageError and UnsupportedError."""
     fields = [field.strip() for field in text.strip().split(",")]
     second = fields[1] if len(fields) > 1 else ""
-    device = second.removesuffix(":cdrom").removesuffix(":disk")
-    if _VDEV.match(device) or _NUMBERED.match(device):
-        return _xm(fields, device, second.endswith(":cdrom"), where)
+    if _is_device(second.removesuffix(":cdrom").removesuffix(":disk")):
+        return _xm(fields, second, where)
     return _xl(text.strip(), where)
 
 
-def target(disk: Disk, xen: bool, hvm: bool, where: str) -> tuple[str, str]:
+def absolute(path: str, what: str, where: str) -> str:
+    """Return a path that begins with `/`, as libvirt's schema has it. Raises UsageError."""
+    if path and not path.startswith("/"):
+        raise UsageError(f"{what} '{path[:64]}' does not begin with '/'; write the whole path on the host {where}.")
+    return path
+
+
+def target(disk: Disk, xen: bool, hvm: bool, where: str, pv: bool = False) -> tuple[str, str]:
     """Return the names of device and bus under which the guest has the disk: Xen's own disks are virtio elsewhere.
 
-    On Xen a guest that is not HVM has no other bus than Xen's, whatever its disks are called.
+    On Xen a guest that is not HVM has no other bus than Xen's, whatever its disks are called; elsewhere a guest that
+    was one (`pv`) has virtio disks.
     """
     prefix = disk.prefix
     if not xen:
         if disk.partition:
-            raise UnsupportedError(f"'{disk.vdev}' is a partition; this hypervisor has whole disks only {where}.")
-        if prefix == "xvd":
-            prefix = "hd" if disk.cdrom else "vd"  # virtio has no CD-ROM drives
+            raise UnsupportedError(
+                f"'{disk.vdev}' is a partition; this hypervisor has whole disks only: copy the guest's partitions to"
+                f" one disk with a partition table, and name that one only {where}."
+            )
+        if disk.cdrom and prefix in ("xvd", "vd"):
+            prefix = "hd"  # virtio has no CD-ROM drives
+        elif prefix == "xvd" or (pv and prefix in ("hd", "sd") and not disk.cdrom):
+            prefix = "vd"
     elif prefix == "vd":
         prefix = "xvd"
     bus = _BUSES["xvd"] if xen and not hvm else _BUSES[prefix]
     return f"{prefix}{disk.letters}{disk.partition}", bus
 
 
-def _xm(fields: list[str], device: str, cdrom: bool, where: str) -> Disk:
-    """uname,dev[:cdrom],mode[,backend]"""
-    if len(fields) not in (3, 4, 5):
+def _is_device(word: str) -> bool:
+    return bool(_VDEV.match(word) or _NUMBERED.match(word) or _NUMBER.match(word))
+
+
+def _xm(fields: list[str], second: str, where: str) -> Disk:
+    """uname,dev[:cdrom],mode[,backend[,protocol]]; xl takes its own words behind them as well."""
+    device, cdrom = second.removesuffix(":cdrom").removesuffix(":disk"), second.endswith(":cdrom")
+    path, block, format, driver = _uname(fields[0], where)
+    access, backend, left_out = "", "", []
+    positional = 0
+    if len(fields) < 3:
         raise UsageError(f"A disk of xm's has three or four fields: uname,dev,mode[,backend] {where}.")
-    path, block, format = _uname(fields[0], where)
+    for field in fields[2:]:
+        key, equals, value = field.partition("=")
+        if field == "cdrom" or field == "devtype=cdrom":
+            cdrom = True
+        elif field in _FLAGS or field == "devtype=disk":
+            continue
+        elif equals and key in _KEYS:
+            access = value if key == "access" else access
+            backend = value if key == "backend" else backend
+            driver = _backend_type(value, where) if key == "backendtype" else driver
+            if key == "script":
+                raise _script(where)
+        else:
+            positional += 1
+            if positional == 1:
+                access = field
+            elif positional == 2:
+                backend = field
+            elif positional == 3:
+                left_out.append("protocol")
+            else:
+                raise UsageError(f"A disk of xm's has three or four fields: uname,dev,mode[,backend] {where}.")
     if not path and not cdrom:
         raise UsageError(f"Only a CD-ROM drive can be empty {where}.")
-    backend = fields[3] if len(fields) > 3 else ""
-    return Disk(path, block, format, *_device(device, where), _access(fields[2], where), cdrom, _backend(backend))
+    made = _device(device, where)
+    disk = Disk(absolute(path, "A disk's", where), block, format, *made, _access(access, where), cdrom)
+    disk.backend, disk.driver, disk.left_out = _backend(backend), driver, tuple(filter(None, left_out))
+    disk.number = device if _NUMBER.match(device) else ""
+    return disk
 
 
-def _uname(uname: str, where: str) -> tuple[str, bool, str]:
-    """Return path, whether it is a block device, and format of a `uname` of xm's."""
-    scheme, colon, rest = uname.partition(":")
-    if not uname:
-        return "", False, "raw"
-    if not colon or uname.startswith("/"):
-        return uname, uname.startswith("/dev/"), "raw"
-    if scheme == "phy":
-        return rest if rest.startswith("/") else f"/dev/{rest}", True, "raw"
-    if scheme == "drbd":
-        return f"/dev/drbd/by-res/{rest}", True, "raw"
-    if scheme in ("file", "raw"):
-        return rest, False, "raw"
-    if scheme in ("tap", "tap2", "blktap", "blktap2"):
-        kind, _, path = rest.removeprefix("tapdisk:").partition(":")
-        if kind in _FORMATS and path:
-            return path, path.startswith("/dev/"), _FORMATS[kind]
-    raise UnsupportedError(f"A disk's source of this kind is not supported: '{scheme[:32]}:' {where}.")
+def _uname(uname: str, where: str) -> tuple[str, bool, str, str]:
+    """Return path, whether it is a block device, format, and backend of a `uname` of xm's."""
+    rest, format, block, driver = uname, "raw", False, ""
+    while match := _PREFIX.match(rest):
+        scheme, rest = match[1], rest[match.end() :]
+        if scheme in ("iscsi", "nbd", "enbd", "npiv"):
+            raise UnsupportedError(
+                f"A disk's source of this kind is not supported: '{scheme}:'; attach it on the host, and write"
+                f" phy:/dev/... for what it is there {where}."
+            )
+        if scheme == "drbd":
+            return f"/dev/drbd/by-res/{rest}", True, "raw", ""
+        if scheme == "phy":
+            return (rest if rest.startswith("/") or not rest else f"/dev/{rest}"), True, "raw", ""
+        if scheme in _FORMATS:
+            format = _FORMATS[scheme]
+    if ":" in rest and not rest.startswith("/"):
+        raise UnsupportedError(
+            f"A disk's source of this kind is not supported: '{rest.split(':')[0][:32]}:';"
+            f" write phy:/dev/... or file:/... {where}."
+        )
+    return rest, block or rest.startswith("/dev/"), format, driver
 
 
 def _xl(text: str, where: str) -> Disk:
@@ -111,50 +190,83 @@ def _xl(text: str, where: str) -> Disk:
     values: dict[str, str] = {}
     positional = ["target", "format", "vdev", "access"]
     cdrom = False
+    left_out: list[str] = []
     rest = text
     while rest:
         if re.match(r"\s*target=", rest):
-            values["target"] = rest.split("=", 1)[1]
+            values["target"] = rest.split("=", 1)[1].rstrip(",")
             break
         field, _, rest = (part.strip() for part in rest.partition(","))
         key, equals, value = field.partition("=")
-        if equals and re.fullmatch(r"[a-z-]+", key):
-            cdrom = cdrom or (key, value) == ("devtype", "cdrom")
-            _known(key, where)
+        if field in _FLAGS or key in _LEFT_OUT:
+            if key in _LEFT_OUT:
+                left_out.append(key)
+        elif field in ("cdrom", "devtype=cdrom"):
+            cdrom = True
+        elif equals and re.fullmatch(r"[a-z-]+", key):
+            _known(key, value, where)
             values[key] = value
-        elif field == "cdrom" or field in _FLAGS:
-            cdrom = cdrom or field == "cdrom"
         elif positional:
-            values[positional.pop(0)] = field
+            name = positional.pop(0)
+            values[name] = field
+            if name == "vdev" and field.endswith(":cdrom"):
+                cdrom = True
         else:
             raise UsageError(f"A disk has at most four positional values {where}.")
-    return _of_xl(values, cdrom, where)
+    disk = _of_xl(values, cdrom, where)
+    disk.left_out += tuple(left_out)
+    return disk
 
 
-def _known(key: str, where: str) -> None:
+def _script(where: str) -> UsageError:
+    return UsageError(
+        "'script' is not taken: it names a program that the host would run; run it there, and write the block device"
+        f" that it makes {where}."
+    )
+
+
+def _known(key: str, value: str, where: str) -> None:
     if key == "script":
-        raise UsageError(f"'script' is not taken: it names a program that the host would run {where}.")
-    if key not in ("target", "format", "vdev", "access", "devtype", "backend", "backendtype"):
+        raise _script(where)
+    if key not in _KEYS:
         raise UsageError(f"'{key[:32]}' is no key of a disk {where}.")
+    if key == "devtype" and value not in ("disk", "cdrom"):
+        raise UsageError(f"'{value[:32]}' is neither disk nor cdrom {where}.")
+
+
+def _backend_type(word: str, where: str) -> str:
+    if word not in _BACKENDS:
+        raise UsageError(f"'{word[:32]}' is none of phy, tap, qdisk {where}.")
+    return _BACKENDS[word]
 
 
 def _of_xl(values: dict[str, str], cdrom: bool, where: str) -> Disk:
-    path, block, format = values.get("target", ""), False, values.get("format", "")
+    path, block, format, driver = values.get("target", ""), False, values.get("format", ""), ""
     if _PREFIX.match(path):  # deprecated, and still taken by xl
-        path, block, prefix_format = _uname(path, where)
+        path, block, prefix_format, driver = _uname(path, where)
         format = format or prefix_format
     if format not in _XL_FORMATS and format not in _FORMATS:
-        raise UsageError(f"'{format[:32]}' is no format of a disk {where}.")
+        raise UsageError(
+            f"'{format[:32]}' is no format of a disk; an xl disk is target,format,vdev,access, such as"
+            f" /dev/vg/x,raw,xvda,rw {where}."
+        )
     if format == "empty":
         path, format = "", "raw"
     if not path and not cdrom:
         raise UsageError(f"A disk needs a target; only a CD-ROM drive can be empty {where}.")
     if "vdev" not in values:
         raise UsageError(f"A disk needs a vdev {where}.")
+    driver = _backend_type(values.get("backendtype", ""), where) or driver
     block = block or path.startswith("/dev/") or values.get("backendtype") == "phy"
     access = _access("r" if cdrom else values.get("access", ""), where)
-    device = _device(values["vdev"], where)
-    return Disk(path, block, _FORMATS[format], *device, access, cdrom, _backend(values.get("backend", "")))
+    vdev = values["vdev"].removesuffix(":cdrom").removesuffix(":disk")
+    made = _device(vdev, where)
+    disk = Disk(absolute(path, "A disk's", where), block, _FORMATS[format], *made, access, cdrom)
+    if values.get("specification") == "virtio":
+        disk.prefix = "vd"
+    disk.backend, disk.driver = _backend(values.get("backend", "")), driver
+    disk.number = vdev if _NUMBER.match(vdev) else ""
+    return disk
 
 
 def _device(word: str, where: str) -> tuple[str, str, str]:
@@ -166,7 +278,21 @@ def _device(word: str, where: str) -> tuple[str, str, str]:
     if numbered and int(numbered[1]) < 26:
         partition = int(numbered[2] or 0)
         return "xvd", chr(ord("a") + int(numbered[1])), str(partition) if partition else ""
-    raise UsageError(f"'{word[:32]}' is no virtual device {where}.")
+    number = whole(word) if _NUMBER.match(word) else None
+    if number is not None:
+        return _by_number(number, word, where)
+    raise UsageError(f"'{word[:32]}' is no virtual device; write xvda, hda, sda or the like {where}.")
+
+
+def _by_number(number: int, word: str, where: str) -> tuple[str, str, str]:
+    """Return the device that Linux's number stands for; small ones are NetBSD's, which counts its disks."""
+    for first, prefix, devices, minors, offset in _MAJORS:
+        if first <= number < first + devices * minors:
+            index, partition = divmod(number - first, minors)
+            return prefix, chr(ord("a") + index + offset), str(partition) if partition else ""
+    if number <= 26:
+        return "xvd", chr(ord("a") + max(number - 1, 0)), ""
+    raise UsageError(f"'{word[:32]}' is a device number that no name stands for; write xvda or the like {where}.")
 
 
 def _access(word: str, where: str) -> str:

@@ -1,10 +1,11 @@
-"""Screen, keyboard, sound and console: vnc, sdl, vfb, usbdevice, soundhw, serial (xm.cfg(5), xl.cfg(5))."""
+"""Screen, keyboard and sound: vnc, spice, sdl, vfb, usbdevice, soundhw (xm.cfg(5), xl.cfg(5))."""
 
 from xml.etree.ElementTree import Element
 
 from xman.errors import UnsupportedError, UsageError
 from xmand.formats.boot import HVM
 from xmand.formats.context import Context, add
+from xmand.formats.dialect import XL
 from xmand.formats.keyvalues import Settings
 
 _FIRST_PORT = 5900
@@ -23,36 +24,39 @@ _KEYS = (
     "xauthority",
     "keymap",
 )
-_MODELS = {"cirrus": "cirrus", "stdvga": "vga", "qxl": "qxl", "none": "none"}
+_PASSWORDS = ("vncpasswd", "vncpassword")
+# Of frame buffers, and of nothing here; the last three `xm list --long` says of one that is there.
+_PASSED_OVER = ("opengl", "vncviewer", "backend", "videoram", "serial", "monitor", "uuid", "location", "other_config")
+_MODELS = {"": "", "cirrus": "cirrus", "stdvga": "vga", "qxl": "qxl", "none": "none"}
 _INPUTS = ("tablet", "mouse", "keyboard")
+# What QEMU's `all` comes to in libvirt's own converter.
+_ALL_CARDS = ("sb16", "es1370")
 _SOUND = {"ac97": "ac97", "es1370": "es1370", "sb16": "sb16", "hda": "ich6", "ich6": "ich6", "pcspk": "pcspk"}
 
 
 def write(context: Context, devices: Element, made: str, asked: str) -> None:
-    """Write consoles, input, screens and sound. Raises UsageError and UnsupportedError."""
-    _console(context, devices, made, asked)
-    _inputs(context, devices)
-    screens = _screens(context)
-    for screen, line in screens:
-        _graphics(context, devices, screen, line)
-    _video(context, devices, made, bool(screens))
-    for word in context.settings.text("soundhw").split(","):
-        if word.strip() in _SOUND:
-            add(devices, "sound", model=_SOUND[word.strip()])
-        elif word.strip() not in ("", "0"):
-            context.warn(f"Left out: the sound card {context.settings.where('soundhw')}.")
+    """Write input, the screen and sound. Raises UsageError and UnsupportedError."""
+    with context.going_on():
+        _inputs(context, devices)
+    screen, line = None, ""
+    with context.going_on():
+        screen, line = _screen(context, asked)
+        if screen is not None:
+            _graphics(context, devices, screen, line)
+    with context.going_on():
+        spice = _spice(context, devices)
+        _video(context, devices, made, screen is not None or spice)
+    with context.going_on():
+        _sound(context, devices)
 
 
-def _console(context: Context, devices: Element, made: str, asked: str) -> None:
-    words = context.settings.words("serial")
-    if made != HVM:
-        add(add(devices, "console", type="pty"), "target", type="xen", port="0")
-        return
-    if [word for word in words if word not in ("pty", "none")]:
-        context.warn(f"Left out: a serial port that is no pty {context.settings.where('serial')}.")
-    if "pty" in words or asked != HVM:
-        add(add(devices, "serial", type="pty"), "target", port="0")
-        add(add(devices, "console", type="pty"), "target", type="serial", port="0")
+def _sound(context: Context, devices: Element) -> None:
+    word = context.settings.text("soundhw").strip()
+    for card in _ALL_CARDS if word in ("all", "1") else [name.strip() for name in word.split(",")]:
+        if card in _SOUND:
+            add(devices, "sound", model=_SOUND[card])
+        elif card not in ("", "0"):
+            context.leave_out(f"the sound card {context.settings.where('soundhw')}")
 
 
 def _inputs(context: Context, devices: Element) -> None:
@@ -60,29 +64,60 @@ def _inputs(context: Context, devices: Element) -> None:
     settings.flag("usb")  # libvirt adds the controller by itself
     for word in settings.words("usbdevice"):
         if word.startswith("host:"):
-            raise UsageError(f"'usbdevice' is not taken: it names hardware of the host {settings.where('usbdevice')}.")
+            raise UsageError(
+                "'usbdevice' is not taken: it names hardware of the host; instead: <hostdev type='usb'> in libvirt's"
+                f" XML {settings.where('usbdevice')}."
+            )
         if word in _INPUTS:
             add(devices, "input", type=word, bus="usb")
         elif word:
-            context.warn(f"Left out: a USB device that is none of {', '.join(_INPUTS)} {settings.where('usbdevice')}.")
+            context.leave_out(f"a USB device that is none of {', '.join(_INPUTS)} {settings.where('usbdevice')}")
 
 
-def _screens(context: Context) -> list[tuple[Settings, str]]:
-    """Return the settings of each screen and where they stand: the domain's own, and those of `vfb = [...]`."""
+def _screen(context: Context, asked: str) -> tuple[Settings | None, str]:
+    """Return the settings of the one screen and where they stand, None where there is none.
+
+    The guest has one VNC server: for xl an HVM guest's is what its own keys say, and others' is the first of
+    `vfb = [...]`. What only the other place says, such as the password, holds as well. xl's HVM guests have one also
+    where nothing is said.
+    """
     own = context.settings
-    found = []
-    enabled = [key for key in ("vnc", "sdl") if own.flag(key)]
-    if enabled:
-        found.append((own, own.where(enabled[0])))
     for key in _KEYS:
         own.get(key)
     where = own.where("vfb")
-    for text in own.words("vfb"):
-        found.append((_framebuffer(text, where), where))
-    return found
+    words = own.words("vfb")
+    buffers = [_framebuffer(context, text, where) for text in words]
+    for _ in buffers[1:]:
+        context.leave_out(f"a second screen {where}")
+    enabled = [key for key in ("vnc", "sdl") if own.flag(key)]
+    spoken = own.has("vnc") or own.has("sdl") or own.flag("nographic") or own.flag("spice")
+    usual = context.theirs == XL and asked == HVM and not spoken
+    if buffers and (asked != HVM or not enabled):
+        buffer = buffers[0]
+        if asked == HVM:
+            _fill(buffer, own)
+        return (buffer if buffer.flag("vnc") or buffer.flag("sdl") else None), where
+    if not enabled and not usual:
+        return None, ""
+    merged = Settings()
+    _fill(merged, own)
+    for buffer in buffers[:1]:
+        _fill(merged, buffer)
+    if usual:
+        merged.put("vnc", "1", 0)
+    return merged, own.where(enabled[0]) if enabled else own.where("vnc")
 
 
-def _framebuffer(text: str, where: str) -> Settings:
+def _fill(screen: Settings, other: Settings) -> None:
+    """Take from another place what a screen does not say itself."""
+    password = _has_password(screen)
+    for key in _KEYS:
+        value = other.peek(key)
+        if value not in (None, "") and not screen.has(key) and not (password and key in _PASSWORDS):
+            screen.put(key, value, 0)
+
+
+def _framebuffer(context: Context, text: str, where: str) -> Settings:
     """Return the settings of a word of `vfb = [...]`; nothing of it is quoted, since a password may be in it."""
     settings = Settings()
     for field in filter(None, (field.strip() for field in text.split(","))):
@@ -93,10 +128,12 @@ def _framebuffer(text: str, where: str) -> Settings:
             settings.put(value, "1", 0)
         elif key in _KEYS:
             settings.put(key, value, 0)
-        elif key not in ("opengl", "vncviewer", "backend", "videoram"):
+        elif key not in _PASSED_OVER:
             # Behind a password it may be the rest of one that has a comma in it.
             named = "What follows a password" if _has_password(settings) else f"'{key[:32]}'"
             raise UsageError(f"{named} is no key of a frame buffer {where}.")
+    if not settings.has("vnc") and not settings.has("sdl"):
+        settings.put("vnc", "1", 0)
     return settings
 
 
@@ -130,9 +167,48 @@ def _graphics(context: Context, devices: Element, screen: Settings, where: str) 
         add(graphics, "listen", type="address", address=listen)
 
 
+def _spice(context: Context, devices: Element) -> bool:
+    """Write xl's spice screen; return whether there is one."""
+    settings = context.settings
+    names = [name for name in settings.names() if name.startswith("spice")]
+    if not settings.flag("spice"):
+        for name in names:
+            settings.get(name)
+        return False
+    port, tls = settings.number("spiceport", 0), settings.number("spicetls_port", 0)
+    listen = settings.text("spicehost", "127.0.0.1")
+    open_to_all = settings.flag("spicedisable_ticketing")
+    password = "" if open_to_all else settings.text("spicepasswd")
+    graphics = add(
+        devices,
+        "graphics",
+        type="spice",
+        port=str(port or -1),
+        tlsPort=str(tls) if tls else "",
+        autoport="no" if port or tls else "yes",
+        passwd=password,
+        listen=listen,
+    )
+    if listen:
+        add(graphics, "listen", type="address", address=listen)
+    if settings.flag("spice_clipboard_sharing"):
+        add(graphics, "clipboard", copypaste="yes")
+    if settings.has("spiceagent_mouse"):
+        add(graphics, "mouse", mode="client" if settings.flag("spiceagent_mouse") else "server")
+    if settings.flag("spicevdagent") and not context.xen:
+        add(add(devices, "channel", type="spicevmc"), "target", type="virtio", name="com.redhat.spice.0")
+    for name in ("spiceusbredirection", "spice_image_compression", "spice_streaming_video"):
+        if settings.text(name) not in ("", "0"):
+            context.leave_out(f"{name} {settings.where(name)}")
+    return True
+
+
 def _video(context: Context, devices: Element, made: str, screens: bool) -> None:
     settings = context.settings
-    model = "vga" if settings.flag("stdvga") else settings.choice("vga", "cirrus", _MODELS)
+    model = settings.choice("vga", "", _MODELS) or ("vga" if settings.flag("stdvga") else "cirrus")
+    settings.flag("stdvga")
+    if settings.flag("nographic") and not settings.has("vga"):
+        return
     memory = settings.number("videoram", 0)
     if made == HVM and (screens or settings.has("vga") or settings.flag("stdvga")):
         video = add(add(devices, "video"), "model", type=model)

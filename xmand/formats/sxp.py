@@ -40,11 +40,24 @@ _RUN_TIME = frozenset(
         "other_config",
         "notes",
         "guest_os_type",
+        "features",
+        "target",
+        "vtpm_refs",
+        "pool_name",
+        "is_a_template",
+        "is_control_domain",
+        "cpuid",
+        "cpuid_check",
+        "devices",
     )
 )
 _RENAMED = {"bootloader_args": "bootargs"}
 _IMAGE_RENAMED = {"args": "extra", "ip": "cmdline_ip", "loader": "kernel"}
-_IMAGE_RUN_TIME = frozenset(("notes", "device_id", "console", "store"))
+_IMAGE_RUN_TIME = frozenset(
+    ("notes", "device_model", "device_id", "console", "store", "xauthority", "display", "vncconsole")
+)
+# What `xm list --long` says of a device that is there already.
+_DEVICE_RUN_TIME = frozenset(("uuid", "location", "other_config", "devid", "bootable", "VDI", "protocol"))
 # Devices that every domain has, or that stand for none of ours.
 _PLAIN_DEVICES = frozenset(("console", "vkbd"))
 
@@ -179,10 +192,20 @@ def _top(settings: Settings, form: Form) -> None:
     elif key == "device":
         _device(settings, form)
     elif key == "cpus" and form.forms():
-        # One list of CPUs for each of the domain's.
-        settings.put(key, [",".join(_atoms(per_cpu)) for per_cpu in form.forms()[0].forms()], form.line)
-    else:
+        # One list of CPUs for each of the domain's; an empty one is any.
+        words = [",".join(_atoms(per_cpu)) for per_cpu in form.forms()[0].forms()]
+        settings.put(key, [*words] if any(words) else [], form.line)
+    elif not _is_empty(form):
         settings.put(_RENAMED.get(key, key), form.text(), form.line)
+
+
+def _is_empty(form: Form) -> bool:
+    """Whether nothing stands behind the head: `(pci ())`, `(features )`."""
+    return all(isinstance(item, Form) and _is_void(item) for item in form.items[1:])
+
+
+def _is_void(form: Form) -> bool:
+    return all(isinstance(item, Form) and _is_void(item) for item in form.items)
 
 
 def _image(settings: Settings, form: Form) -> None:
@@ -191,25 +214,53 @@ def _image(settings: Settings, form: Form) -> None:
             raise UsageError(f"The image is neither linux nor hvm nor pvh (line {image.line}).")
         settings.put("builder", image.head, image.line)
         for item in image.forms():
-            if item.head not in _IMAGE_RUN_TIME:
+            if item.head in _IMAGE_RUN_TIME or _is_empty(item):
+                continue
+            if item.head == "pci" and item.forms():
+                _pci(settings, item)
+            else:
                 settings.put(_IMAGE_RENAMED.get(item.head, item.head), item.text(), item.line)
 
 
 def _device(settings: Settings, form: Form) -> None:
     for device in form.forms():
         kind = device.head
-        values = {item.head: item.text() if not item.forms() else "" for item in device.forms()}
+        values = {
+            item.head: item.text()
+            for item in device.forms()
+            if not item.forms() and item.head not in _DEVICE_RUN_TIME and not _is_empty(item)
+        }
         if kind in ("vbd", "tap", "tap2"):
             words = [values.get("uname", ""), values.get("dev", ""), values.get("mode", "r"), values.get("backend", "")]
             settings.append("disk", _joined(words, device.line), device.line)
         elif kind in ("vif", "vfb"):
-            known = {key: value for key, value in values.items() if key not in ("uuid", "location", "other_config")}
-            if known.get("backend") == "0":
-                del known["backend"]
-            words = [f"{key}={value}" for key, value in known.items()]
+            if values.get("backend") == "0":
+                del values["backend"]
+            words = [f"{key}={value}" for key, value in values.items()]
             settings.append(kind, _joined(words, device.line), device.line)
+        elif kind == "pci":
+            _pci(settings, device)
         elif kind not in _PLAIN_DEVICES:
             settings.put(kind, "1", device.line)
+
+
+def _pci(settings: Settings, form: Form) -> None:
+    """Take the host's PCI devices: `(dev (domain 0x0) (bus 0x0) (slot 0x1) (func 0x0))`, or `(0x0 0x0 0x1 0x0)`."""
+    for device in form.forms():
+        inner = {item.head: item.text() for item in device.forms() if item.head and not item.forms()}
+        numbers = [inner.get(name, "") for name in ("domain", "bus", "slot", "func")]
+        if not device.forms():
+            numbers = _atoms(device)[:4]
+        try:
+            domain, bus, slot, function = (int(number or "0", 16) for number in numbers)
+        except ValueError:
+            if device.head == "dev" or not device.head:
+                raise UsageError(
+                    f"A PCI device is described by domain, bus, slot and func (line {form.line})."
+                ) from None
+            continue
+        if device.head == "dev" or not device.forms():
+            settings.append("pci", f"{domain:04x}:{bus:02x}:{slot:02x}.{function:x}", form.line)
 
 
 def _joined(words: list[str], line: int) -> str:

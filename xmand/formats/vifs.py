@@ -1,20 +1,25 @@
 """Network interfaces: `mac=00:16:3e:00:00:01,bridge=xenbr0` (xm.cfg(5), xl-network-configuration(5))."""
 
+import posixpath
 import re
 from dataclasses import dataclass
 
 from xman.errors import UsageError
 
 DEFAULT_BRIDGE = "xenbr0"
-_MAC = re.compile(r"^[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){5}$")
+# The script that both programs run where none is named.
+DEFAULT_SCRIPT = "vif-bridge"
+OPENVSWITCH_SCRIPT = "vif-openvswitch"
+NETFRONT = "netfront"
+_MAC = re.compile(r"^[0-9A-Fa-f]{1,2}(?:[:-][0-9A-Fa-f]{1,2}){5}$")
 _NAME = re.compile(r"^[A-Za-z0-9_.:-]{1,15}$")
 _MODEL = re.compile(r"^[a-z0-9_-]{1,32}$")
 _RATE = re.compile(r"^([0-9]{1,9})([GMK]?)(b|B)/s(?:@[0-9]+[mu]?s)?$")
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9}
 # libvirt's names where they are others.
 _MODELS = {"virtio-net": "virtio", "virtio-net-pci": "virtio"}
-# Understood, and nothing stands for them in libvirt's description.
-_LEFT_OUT = ("netdev", "gatewaydev", "devid", "trusted", "hotplug", "accel", "policy", "label")
+# Said in `xm list --long` of an interface that is there already.
+_RUN_TIME = ("uuid", "location", "other_config", "handle", "protocol")
 
 
 @dataclass
@@ -25,10 +30,15 @@ class Vif:
     bridge: str = ""
     name: str = ""
     model: str = ""
+    # Whether only Xen's own card is there, and no emulated one, whatever `model` says.
+    paravirtual: bool = False
+    # The host's script, where it is not the one that runs anyway.
+    script: str = ""
     addresses: tuple[str, ...] = ()
     # KiB a second, 0 for no limit.
     rate: int = 0
     mtu: int = 0
+    vlan: str = ""
     backend: str = ""
     left_out: tuple[str, ...] = ()
 
@@ -38,6 +48,9 @@ def parse(text: str, where: str) -> Vif:
     vif = Vif()
     for field in filter(None, (field.strip() for field in text.split(","))):
         key, equals, value = (part.strip() for part in field.partition("="))
+        if field in ("trusted", "untrusted"):
+            vif.left_out += (field,)
+            continue
         if not equals:
             raise UsageError(f"An interface is described by key=value {where}.")
         _set(vif, key, value, where)
@@ -46,9 +59,10 @@ def parse(text: str, where: str) -> Vif:
 
 def _set(vif: Vif, key: str, value: str, where: str) -> None:
     if key == "script":
-        raise UsageError(f"'script' is not taken: it names a program that the host would run {where}.")
-    if key == "mac":
-        vif.mac = _matching(_MAC, key, value, where).lower()
+        name = posixpath.basename(value)
+        vif.script = "" if name in ("", DEFAULT_SCRIPT) else value
+    elif key == "mac":
+        vif.mac = _mac(value, where)
     elif key == "bridge":
         vif.bridge = _matching(_NAME, key, value, where)
     elif key == "vifname":
@@ -56,22 +70,28 @@ def _set(vif: Vif, key: str, value: str, where: str) -> None:
     elif key == "model":
         vif.model = _MODELS.get(value, _matching(_MODEL, key, value, where))
     elif key == "type":
-        if value in ("netfront", "vif"):
-            vif.model = "netfront"
-        elif value != "ioemu":
+        if value not in (NETFRONT, "vif", "ioemu", ""):
             raise UsageError(f"'{value[:32]}' is neither ioemu nor vif {where}.")
+        vif.paravirtual = value in (NETFRONT, "vif")
     elif key == "ip":
         vif.addresses = tuple(value.split())
     elif key == "rate":
         vif.rate = _rate(value, where)
     elif key == "mtu":
         vif.mtu = int(_matching(re.compile(r"^[0-9]{1,5}$"), key, value, where))
+    elif key == "vlan":
+        vif.vlan = value
     elif key == "backend":
         vif.backend = "" if value in ("0", "Domain-0") else value
-    elif key in _LEFT_OUT:
-        vif.left_out += (key,)
-    else:
-        raise UsageError(f"'{key[:32]}' is no key of an interface {where}.")
+    elif key not in _RUN_TIME:
+        # xl ignores what it does not know, with a word.
+        vif.left_out += (key[:32],)
+
+
+def _mac(value: str, where: str) -> str:
+    """Return an address as libvirt writes it; xl takes 0:16:3e:1:2:3 and dashes as well."""
+    octets = re.split("[:-]", _matching(_MAC, "mac", value, where).lower())
+    return ":".join(octet.rjust(2, "0") for octet in octets)
 
 
 def _matching(pattern: re.Pattern[str], key: str, value: str, where: str) -> str:

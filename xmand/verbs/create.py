@@ -1,6 +1,7 @@
 """create and new: a domain from its description, a new one or one that is off."""
 
 import contextlib
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from uuid import uuid4
@@ -8,9 +9,11 @@ from uuid import uuid4
 from xman.errors import DeniedError, NoSuchDomainError, RefusedError, UsageError, XmanError
 from xman.result import Result
 from xmand import formats
+from xmand.formats.context import ThisHost
+from xmand.formats.dialect import DIALECTS
 from xmand.verbs.call import Call
 from xmand.verbs.starting import remember_who
-from xmand.virt import definition, description, kvm, policy
+from xmand.virt import definition, description, host, kvm, policy, schema
 from xmand.virt.definition import Former
 from xmand.virt.description import Description
 from xmand.virt.domain import Domain, create_transient, find
@@ -36,6 +39,9 @@ def create(call: Call) -> Result:
     paused = call.parsed.flag("paused")
     with _wanted(call) as wanted:
         if call.parsed.flag("dry-run"):
+            against = schema.why_not(wanted.description.xml)
+            if against:
+                raise UsageError(f"libvirt would not take the description by its schema: {against}.")
             shown, left_out = description.left_out(wanted.description.xml)
             with_host = ("It is to be started with its host.",) if wanted.autostart else ()
             notes = (*wanted.notes, *with_host, *left_out)
@@ -138,8 +144,27 @@ def _converted(call: Call) -> formats.Converted:
         driver = str(call.writer.getType())
     emulated = kvm.why_not(call.writer) if driver == "QEMU" else ""
     convert, strict = parsed.flag("convert"), parsed.flag("strict")
-    found = formats.to_xml(text, driver, overrides, convert=convert, strict=strict, kvm=not emulated)
+    theirs = parsed.text("format")
+    if theirs not in ("", *DIALECTS):
+        raise UsageError(f"'{theirs[:32]}' is neither xm nor xl.")
+    found = formats.to_xml(
+        text,
+        driver,
+        overrides,
+        convert=convert,
+        strict=strict,
+        kvm=not emulated,
+        theirs=theirs,
+        host=_this_host(call.writer),
+    )
     return replace(found, warnings=(*found.warnings, emulated)) if emulated else found
+
+
+def _this_host(connection: Connection) -> ThisHost:
+    """Return what a conversion may ask of the host."""
+    with reading():
+        cpus = int(connection.getInfo()[2])
+    return ThisHost(cpus, lambda: host.node_cpus(connection), os.path.exists)
 
 
 def _find(connection: Connection, word: str) -> Domain | None:

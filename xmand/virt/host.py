@@ -90,6 +90,16 @@ def _capabilities(connection: Connection) -> dict[str, Any]:
     return found
 
 
+def node_cpus(connection: Connection) -> dict[int, frozenset[int]]:
+    """Return the CPUs of each NUMA node, as far as the driver tells."""
+    with reading():
+        root = etree.fromstring(connection.getCapabilities().encode())
+    return {
+        int(cell.get("id", "0")): frozenset(int(cpu.get("id", "0")) for cpu in cell.findall("cpus/cpu"))
+        for cell in root.findall("host/topology/cells/cell")
+    }
+
+
 def _ranges(numbers: list[int]) -> str:
     """Return numbers as xm did, `0-3,7`."""
     spans: list[list[int]] = []

@@ -17,11 +17,10 @@ from xmand.virt import description
 
 CONFIGS = ROOT / "tests" / "data" / "configs"
 FILES = sorted(path for path in CONFIGS.iterdir() if path.suffix in (".cfg", ".sxp"))
-# What only Xen has: boot loaders, partitions as disks, driver domains, renaming.
+# What only Xen has: partitions as disks, driver domains, renaming.
 XEN_ONLY = {
     "bootloader.sxp",
     "pv-backend.cfg",
-    "pv-bootloader.cfg",
     "pv-partitions.cfg",
     "pv-rename-restart.cfg",
 }

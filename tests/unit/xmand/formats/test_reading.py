@@ -5,6 +5,7 @@ import pytest
 from xman.errors import UnsupportedError, UsageError
 from xmand import formats
 from xmand.formats import sxp, xl, xm
+from xmand.formats.context import ThisHost
 from xmand.formats.keyvalues import Settings, Value
 
 HVM = 'name = "vm1"\nbuilder = "hvm"\n'
@@ -252,10 +253,12 @@ def test_what_is_no_sxp(text: str, why: str) -> None:
     assert refused(text) == why
 
 
-def test_a_pci_device_in_sxp_is_refused() -> None:
-    why = refused("(vm (name x) (device (pci (dev (domain 0x0) (bus 0x0) (slot 0x1) (func 0x0)))))")
+def test_a_pci_device_in_sxp_is_handed_through() -> None:
+    xml = to_xml(
+        "(vm (name x) (image (hvm)) (device (pci (dev (domain 0x0) (bus 0x0) (slot 0x1) (func 0x0)))))", driver="Xen"
+    )
 
-    assert why == "'pci' is not taken: it names a program or hardware of the host (line 1: pci)."
+    assert '<address domain="0x0000" bus="0x00" slot="0x01" function="0x0" />' in xml
 
 
 # --- overrides --------------------------------------------------------------------------------------------------------
@@ -295,29 +298,55 @@ def test_xml_goes_through_as_it_is() -> None:
 
 
 @pytest.mark.parametrize(
-    "line",
+    ("line", "instead"),
     [
-        "device_model = '/usr/lib/xen/bin/qemu-dm'",
-        "device_model_args = ['-x']",
-        "bios_override = '/x'",
-        "ioports = ['1']",
-        "irq = [5]",
-        "irqs = [5]",
-        "pci = ['0000:00:01.0']",
-        "iomem = ['1']",
+        ("device_model_override = '/usr/lib/xen/bin/qemu-dm'", "<emulator>"),
+        ("device_model_args = ['-x']", "<xen:commandline>"),
+        ("bios_override = '/x'", "bios = 'ovmf'"),
+        ("firmware_override = '/x'", "bios = 'ovmf'"),
+        ("ioports = ['1']", "pci = [...]"),
+        ("irq = [5]", "pci = [...]"),
+        ("irqs = [5]", "pci = [...]"),
+        ("iomem = ['1']", "pci = [...]"),
+        ("usbdev = ['hostbus=1,hostaddr=2']", "<hostdev>"),
     ],
 )
-def test_programs_and_hardware_of_the_host_are_refused_by_name(line: str) -> None:
+def test_programs_and_hardware_of_the_host_are_refused_by_name(line: str, instead: str) -> None:
     key = line.split(" ")[0]
 
-    assert refused(HVM + line, driver="Xen") == (
-        f"'{key}' is not taken: it names a program or hardware of the host (line 3: {key})."
-    )
+    why = refused(HVM + line, driver="Xen")
+
+    assert why.startswith(f"'{key}' is not taken: it names a program or hardware of the host; instead: ")
+    assert instead in why
+    assert why.endswith(f"(line 3: {key}).")
 
 
-@pytest.mark.parametrize("line", ["vif = ['script=vif-route']", "disk = ['script=x,vdev=xvda,target=y']"])
-def test_scripts_are_refused(line: str) -> None:
-    assert refused(HVM + line, driver="Xen").startswith("'script' is not taken: ")
+def test_a_pci_device_is_handed_through() -> None:
+    xml = to_xml(HVM + "pci = ['0000:03:00.1']", driver="Xen")
+
+    assert '<hostdev mode="subsystem" type="pci" managed="no">' in xml
+    assert '<address domain="0x0000" bus="0x03" slot="0x00" function="0x1" />' in xml
+
+
+def test_a_disks_script_is_refused() -> None:
+    why = refused(HVM + "disk = ['script=x,vdev=xvda,target=y']", driver="Xen")
+
+    assert why.startswith("'script' is not taken: ")
+
+
+@pytest.mark.parametrize("word", ["vif-bridge", "/etc/xen/scripts/vif-bridge"])
+@pytest.mark.parametrize("driver", ["Xen", "QEMU"])
+def test_the_script_that_runs_anyway_says_nothing(word: str, driver: str) -> None:
+    given = formats.to_xml(HVM + f"vif = ['bridge=br0,script={word}']", driver, {}, convert=False, strict=True)
+
+    assert "script" not in given.xml
+
+
+def test_another_script_is_xens() -> None:
+    text = HVM + "vif = ['ip=192.0.2.1,script=vif-route']"
+
+    assert '<script path="vif-route" />' in to_xml(text, driver="Xen")
+    assert "write bridge=NAME" in unsupported(text, driver="QEMU")
 
 
 def test_a_usb_device_of_the_host_is_refused() -> None:
@@ -341,8 +370,28 @@ def test_a_pv_kernel_is_refused_by_name(driver: str) -> None:
     )
 
 
-def test_a_boot_loader_is_refused_even_with_convert() -> None:
-    assert unsupported("name = 'x'\nbootloader = 'pygrub'", convert=True).startswith("'bootloader': TEST has no boot")
+def test_a_boot_loader_needs_a_disk_to_convert() -> None:
+    why = unsupported("name = 'x'\nbootloader = 'pygrub'", convert=True)
+
+    assert why.startswith("'bootloader': TEST has no PV guests, and there is neither a kernel nor a disk to boot")
+
+
+def test_a_guest_with_a_boot_loader_boots_its_disk_when_converted() -> None:
+    xml = to_xml("name = 'x'\nbootloader = 'pygrub'\ndisk = ['phy:/dev/vg/x,xvda,w']", convert=True)
+
+    assert '<boot dev="hd" />' in xml
+    assert '<target dev="vda" bus="virtio" />' in xml
+
+
+def test_a_kernel_that_is_not_here_is_on_the_disk_when_converted() -> None:
+    text = "name = 'x'\nkernel = '/boot/vmlinuz'\ndisk = ['phy:/dev/vg/x,xvda,w']"
+
+    here = [
+        formats.to_xml(text, "QEMU", {}, convert=True, strict=False, host=ThisHost(has=has.__contains__)).xml
+        for has in ({"/boot/vmlinuz"}, set())
+    ]
+
+    assert ["<kernel>" in xml for xml in here] == [True, False]
 
 
 def test_a_hypervisor_without_machines() -> None:
@@ -364,8 +413,14 @@ def test_a_hypervisor_without_machines() -> None:
         ("disk = ['x']", "A disk needs a vdev (line 3: disk)."),
         ("disk = ['file:/x,hda']", "A disk of xm's has three or four fields: uname,dev,mode[,backend] (line 3: disk)."),
         ("disk = ['file:/x,hda,q']", "'q' is none of r, ro, w, rw, w! (line 3: disk)."),
-        ("disk = ['/x,cow,hda,w']", "'cow' is no format of a disk (line 3: disk)."),
-        ("disk = ['/x,raw,zda,w']", "'zda' is no virtual device (line 3: disk)."),
+        (
+            "disk = ['/x,cow,hda,w']",
+            (
+                "'cow' is no format of a disk; an xl disk is target,format,vdev,access, such as /dev/vg/x,raw,xvda,rw"
+                " (line 3: disk)."
+            ),
+        ),
+        ("disk = ['/x,raw,zda,w']", "'zda' is no virtual device; write xvda, hda, sda or the like (line 3: disk)."),
         ("disk = [',hda,w']", "Only a CD-ROM drive can be empty (line 3: disk)."),
         ("disk = ['file:/x,hda,w', 'file:/y,hda,w']", "Two disks are hda (line 3: disk)."),
         ("vif = ['mac=1']", "'1' is no mac of an interface (line 3: vif)."),

@@ -1,0 +1,164 @@
+"""Disks, interfaces and the host's PCI devices as libvirt describes them."""
+
+import re
+from xml.etree.ElementTree import Element
+
+from xman.errors import UnsupportedError, UsageError
+from xmand.formats import boot, disks, vifs
+from xmand.formats.context import Context, add
+
+_PCI = re.compile(
+    r"^(?:([0-9a-fA-F]{1,4}):)?([0-9a-fA-F]{1,2}):([0-9a-fA-F]{1,2})\.([0-7*])(?:@[0-9a-fA-F]+)?(?:=.*)?$"
+)
+_QEMUS = "qemu"
+
+
+def write_disks(context: Context, devices: Element, asked: str, made: str) -> None:
+    """Write <disk> for each of `disk`, and xm's floppies. Raises nothing: what is refused is remembered."""
+    settings = context.settings
+    where = settings.where("disk")
+    taken: set[str] = set()
+    for text in settings.words("disk"):
+        with context.going_on():
+            _disk(context, devices, disks.parse(text, where), asked, made, taken, where)
+    for key in ("fda", "fdb"):
+        path = settings.text(key)
+        if path:
+            with context.going_on():
+                disks.absolute(path, "A floppy's", settings.where(key))
+                element = add(devices, "disk", type="block" if path.startswith("/dev/") else "file", device="floppy")
+                add(element, "source", **{"dev" if path.startswith("/dev/") else "file": path})
+                add(element, "target", dev=key, bus="fdc")
+
+
+def _disk(
+    context: Context, devices: Element, disk: disks.Disk, asked: str, made: str, taken: set[str], where: str
+) -> None:
+    target, bus = disks.target(disk, context.xen, made == boot.HVM, where, asked != boot.HVM)
+    if target in taken:
+        raise UsageError(f"Two disks are {target} {where}.")
+    taken.add(target)
+    if disk.backend and not context.xen:
+        raise context.unsupported("disk", f"{context.driver} has no backend domains; the disk is to be this host's")
+    if disk.number:
+        context.warn(f"The disk {disk.number} is {target} here: libvirt knows disks by names only.")
+    elif target != disk.vdev and not disk.cdrom:
+        context.warn(f"The disk {disk.vdev} is {target} here.")
+    for name in disk.left_out:
+        context.leave_out(f"a disk's {name} {where}")
+    device = "cdrom" if disk.cdrom else "floppy" if disk.prefix == "fd" else "disk"
+    element = add(devices, "disk", type="block" if disk.block else "file", device=device)
+    # Without a name libxl takes every image for a raw one, and its guest writes over what it holds.
+    format = "vpc" if disk.format == "vhd" and not context.xen else disk.format
+    driver = disk.driver or (_QEMUS if disk.format != "raw" else "")
+    add(element, "driver", name=driver if context.xen else "", type=format)
+    if disk.backend:
+        add(element, "backenddomain", name=disk.backend)
+    if disk.path:
+        add(element, "source", **{"dev" if disk.block else "file": disk.path})
+    add(element, "target", dev=target, bus=bus)
+    if disk.cdrom or disk.access == "r":
+        add(element, "readonly")
+    elif disk.access == "w!":
+        add(element, "shareable")
+
+
+def write_interfaces(context: Context, devices: Element, asked: str, made: str) -> None:
+    """Write <interface> for each of `vif`."""
+    where = context.settings.where("vif")
+    for text in _vif_words(context):
+        with context.going_on():
+            _interface(context, devices, vifs.parse(text, where), asked, made, where)
+
+
+def _interface(context: Context, devices: Element, vif: vifs.Vif, asked: str, made: str, where: str) -> None:
+    switched = vif.script.rsplit("/", 1)[-1] == vifs.OPENVSWITCH_SCRIPT
+    routed = bool(vif.script) and not vif.bridge and not switched
+    if vif.script and not context.xen and not switched:
+        raise UnsupportedError(
+            f"'script': {context.driver} does not run Xen's scripts; write bridge=NAME for a bridge of this host's, or"
+            f" describe the interface in libvirt's XML {where}."
+        )
+    if not vif.bridge and not routed:
+        context.warn(f"An interface names no bridge; it is on {vifs.DEFAULT_BRIDGE}, xl's default.")
+    if vif.backend and not context.xen:
+        raise context.unsupported("vif", f"{context.driver} has no backend domains; the bridge is to be this host's")
+    model = vifs.NETFRONT if vif.paravirtual else vif.model
+    if not context.xen:
+        converted = not model and asked != made
+        model = "virtio" if model == vifs.NETFRONT or converted else model or "rtl8139"
+        if vif.addresses:
+            context.leave_out(f"an interface's ip {where}")
+    for name in vif.left_out:
+        context.leave_out(f"an interface's {name} {where}")
+    element = add(devices, "interface", type="ethernet" if routed else "bridge")
+    if vif.mac:
+        add(element, "mac", address=vif.mac)
+    if not routed:
+        add(element, "source", bridge=vif.bridge or vifs.DEFAULT_BRIDGE)
+    if switched:
+        add(element, "virtualport", type="openvswitch")
+    elif vif.script:
+        add(element, "script", path=vif.script)
+    if vif.backend:
+        add(element, "backenddomain", name=vif.backend)
+    for address in vif.addresses if context.xen else ():
+        plain, _, prefix = address.partition("/")
+        add(element, "ip", address=plain, family="ipv6" if ":" in plain else "ipv4", prefix=prefix)
+    if vif.name:
+        add(element, "target", dev=vif.name)
+    if model:
+        add(element, "model", type=model)
+    if vif.vlan:
+        _vlan(context, element, vif.vlan, where)
+    if vif.mtu:
+        add(element, "mtu", size=str(vif.mtu))
+    if vif.rate:
+        add(add(element, "bandwidth"), "outbound", average=str(vif.rate))
+
+
+def _vlan(context: Context, element: Element, word: str, where: str) -> None:
+    """Write xl's `5/1/2` (an untagged one, then trunks), of which libvirt has the single tag."""
+    if word.isdecimal() and word.isascii() and int(word) < 4096:
+        add(add(element, "vlan"), "tag", id=word)
+    else:
+        context.leave_out(f"an interface's vlan of several tags {where}")
+
+
+def _vif_words(context: Context) -> list[str]:
+    """Return the interfaces; an empty word in the list is one with all defaults, an empty value none."""
+    words = context.settings.words("vif")
+    missing = context.settings.number("nics", 0) - len(words)
+    return words + [""] * min(max(missing, 0), 16)
+
+
+def write_pci(context: Context, devices: Element) -> None:
+    """Write <hostdev> for each of `pci`: `[DDDD:]BB:DD.F`, options behind it."""
+    settings = context.settings
+    where = settings.where("pci")
+    words = settings.words("pci")
+    for key in ("pci_permissive", "pci_power_mgmt", "pci_msitranslate", "rdm", "rdm_mem_boundary"):
+        if words and settings.text(key) not in ("", "0"):
+            context.leave_out(f"{key} {settings.where(key)}")
+    # libvirt takes the device away from the host where it may; xl does where it is told to seize it.
+    managed = "yes" if settings.flag("pci_seize") or not context.xen else "no"
+    for word in words:
+        with context.going_on():
+            address, *options = (part.strip() for part in word.split(","))
+            match = _PCI.match(address)
+            if not match or match[4] == "*":
+                raise UsageError(f"'{address[:32]}' is no PCI device, such as 0000:03:00.0 {where}.")
+            for option in options:
+                if option == "seize=1":
+                    managed = "yes"
+                elif not option.endswith("=0"):
+                    context.leave_out(f"a PCI device's {option[:32]} {where}")
+            hostdev = add(devices, "hostdev", mode="subsystem", type="pci", managed=managed)
+            parts = {
+                "domain": (match[1] or "0", 4),
+                "bus": (match[2], 2),
+                "slot": (match[3], 2),
+                "function": (match[4], 1),
+            }
+            numbers = {name: f"0x{int(digits, 16):0{width}x}" for name, (digits, width) in parts.items()}
+            add(add(hostdev, "source"), "address", **numbers)

@@ -1,0 +1,114 @@
+"""The machine itself: features, clock, and what becomes of it when it ends (xm.cfg(5), xl.cfg(5))."""
+
+import re
+from xml.etree.ElementTree import Element
+
+from xman.errors import UsageError
+from xmand.formats.boot import HVM, PV
+from xmand.formats.context import Context, add
+from xmand.formats.dialect import XL
+
+_DESTROY, _RESTART = "destroy", "restart"
+_EVENTS = {"on_poweroff": _DESTROY, "on_reboot": _RESTART, "on_crash": _RESTART}
+_XL_EVENTS = _EVENTS | {"on_crash": _DESTROY}
+_ACTIONS = {word: word for word in (_DESTROY, _RESTART, "preserve", "rename-restart")}
+_CRASH_ACTIONS = _ACTIONS | {word: word for word in ("coredump-destroy", "coredump-restart")}
+# xm's old `restart=`: what it means for each of the events.
+_RESTARTS = {
+    "always": (_RESTART, _RESTART, _RESTART),
+    "onreboot": (_DESTROY, _RESTART, _DESTROY),
+    "never": (_DESTROY, _DESTROY, _DESTROY),
+}
+# libvirt's modes of the timestamp counter; xm's and xl's numbers are deprecated, and still taken.
+_TSC_MODES = {
+    "default": "",
+    "0": "",
+    "always_emulate": "emulate",
+    "1": "emulate",
+    "native": "native",
+    "2": "native",
+    "native_paravirt": "paravirt",
+    "3": "paravirt",
+}
+_VIRIDIAN_BASE = frozenset(("defaults", "base", "all"))
+
+
+def features(context: Context, root: Element, made: str) -> None:
+    """Write <features> and the CPU's. Raises UsageError."""
+    settings = context.settings
+    wanted = [name for name in ("acpi", "apic", "pae") if settings.flag(name, default=True)]
+    if _viridian(context):
+        if context.xen:
+            wanted.append("viridian")
+        else:
+            context.leave_out(f"Xen's viridian interface {settings.where('viridian')}")
+    if not settings.flag("nx", default=True):
+        context.leave_out(f"hiding NX from the guest {settings.where('nx')}")
+    hap = settings.flag("hap", default=True)
+    if not hap and not context.xen:
+        context.leave_out(f"doing without the processor's paging for guests {settings.where('hap')}")
+    nested = settings.flag("nestedhvm")
+    if nested and not context.xen:
+        context.leave_out(f"virtualization within the guest {settings.where('nestedhvm')}")
+    host_map = settings.flag("e820_host")
+    element = Element("features")
+    if made == HVM:
+        for name in wanted:
+            add(element, name)
+    if not hap and context.xen:
+        add(element, "hap", state="off")
+    if host_map and made == PV:
+        add(add(element, "xen"), "e820_host", state="on")
+    elif host_map:
+        context.leave_out(f"the host's memory map, which is a PV guest's {settings.where('e820_host')}")
+    if len(element):
+        root.append(element)
+    if nested and context.xen:
+        add(root, "cpu", mode="host-passthrough")
+
+
+def _viridian(context: Context) -> bool:
+    """Return whether Windows is to see Hyper-V's interfaces; libvirt has no choice among Xen's groups of them."""
+    settings = context.settings
+    if not isinstance(settings.get("viridian"), list):
+        return settings.flag("viridian")
+    groups = [word for word in settings.words("viridian") if word]
+    if set(groups) - {"defaults"}:
+        context.leave_out(f"the choice among viridian's groups {settings.where('viridian')}")
+    return any(not group.startswith("!") for group in groups)
+
+
+def clock(context: Context, root: Element) -> None:
+    """Write <clock>. Raises UsageError."""
+    settings = context.settings
+    basis = "localtime" if settings.flag("localtime") else "utc"
+    offset = settings.text("rtc_timeoffset").strip()
+    if offset in ("", "0"):
+        made = add(root, "clock", offset=basis)
+    elif re.fullmatch(r"-?[0-9]{1,9}", offset, re.ASCII):
+        made = add(root, "clock", offset="variable", adjustment=offset, basis=basis)
+    else:
+        raise UsageError(f"'{offset[:32]}' is not a number of seconds {settings.where('rtc_timeoffset')}.")
+    if settings.has("hpet"):
+        add(made, "timer", name="hpet", present="yes" if settings.flag("hpet") else "no")
+    mode = settings.choice("tsc_mode", "default", _TSC_MODES)
+    if mode and context.xen:
+        add(made, "timer", name="tsc", mode=mode)
+    elif mode:
+        context.leave_out(f"Xen's way with the timestamp counter {settings.where('tsc_mode')}")
+
+
+def events(context: Context, root: Element) -> None:
+    """Write what follows on the guest's end. Raises UsageError and UnsupportedError."""
+    settings = context.settings
+    names = _XL_EVENTS if context.theirs == XL else _EVENTS
+    defaults = tuple(names.values())
+    if settings.has("restart"):
+        word = settings.choice("restart", "onreboot", {word: word for word in _RESTARTS})
+        defaults = _RESTARTS[word]
+    for key, default in zip(names, defaults, strict=True):
+        action = settings.choice(key, default, _CRASH_ACTIONS if key == "on_crash" else _ACTIONS)
+        refused = action == "rename-restart" or (action == "preserve" and key != "on_crash")
+        if refused and not context.xen:
+            raise context.unsupported(key, f"{context.driver} has no {action}; destroy and restart it has")
+        add(root, key, action)
