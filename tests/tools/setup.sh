@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # setup.sh demo|test|xen|deb|rpm|roots|fresh [HYPERVISOR] - install what is missing for `make demo`, `make test`,
-# `make test-xen`, `make deb`, `make rpm`, `make test-deb` or `make test-fresh`; fast where nothing is. `setup.sh --list PURPOSE` only names Debian's packages.
+# `make test-xen`, `make deb`, `make rpm`, `make test-deb` or `make test-fresh`; fast where nothing is.
+# `setup.sh --list PURPOSE` only names Debian's packages.
 #
 # Debian's packages (as root, or through sudo), a virtual environment in .venv, and in .build what no package installs
 # in the shape that a test needs. Nothing else of the machine is changed, and no service is started: daemons are run by
