@@ -5,74 +5,66 @@ Nothing outside a temporary directory is changed. On a terminal it ends in a she
 
 import argparse
 import contextlib
-import os
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tests.lab.hosts.daemon import Daemon
 from tests.lab.hosts.descriptions import for_test_driver
 from tests.lab.hosts.hypervisor import Guest, Host, Network, why_not
-from tests.lab.kerberos.realm import FQDN, Realm
-from tests.tools import demo_portal
+from tests.lab.kerberos.realm import FQDN, SECOND_HOST, Realm
+from tests.lab.process import PATH, ROOT, free_ports
+from tests.tools import demo_portal, demo_story
+from tests.tools.demo_stage import Stage, say
 
-PASSWORD = "correct-horse"
 _HOSTS = f"127.0.0.1 localhost\n127.0.0.11 {FQDN} skirit80\n"
-
-
-class Stage:
-    """The realm, the host and the domain of the demonstration."""
-
-    def __init__(self, realm: Realm, daemon: Daemon, domain: str, description: str, memory: str) -> None:
-        self.realm = realm
-        self.daemon = daemon
-        self.domain = domain
-        self.memory = memory
-        self.home = realm.directory / "home"
-        configuration = self.home / ".config" / "xman" / "rxm.toml"
-        configuration.parent.mkdir(parents=True)
-        configuration.write_text(f'hosts = ["{FQDN}"]\nport = {daemon.port}\n')
-        (self.home / f"{domain}.xml").write_text(description)
-        self.env = realm.cache("demo") | {"HOME": str(self.home), "TERM": os.environ.get("TERM", "dumb")}
-
-    def show(self, command: str, *, expect: int = 0, stdin: str = "", shown: str = "") -> None:
-        """Run a command as a user would have typed it, show it and its output, and judge its exit status."""
-        print(f"\n\033[1m$ {shown or command}\033[0m" if sys.stdout.isatty() else f"\n$ {shown or command}", flush=True)
-        done = subprocess.run(
-            # Entering a mount namespace leads to its root.
-            [*self.daemon.prefix, "bash", "-o", "pipefail", "-c", f'cd "$HOME" && {command}'],
-            env=self.env,
-            input=stdin.encode(),
-            check=False,
-        )
-        if expect:
-            print(f"[exit status {done.returncode}]", flush=True)
-        if done.returncode != expect:
-            sys.exit(f"demo: expected exit status {expect}, not {done.returncode}")
-
-    def kinit(self, who: str, *options: str) -> None:
-        """Show the user getting a ticket."""
-        words = " ".join(["kinit", *options, who])
-        self.show(f"{words} >/dev/null", stdin=f"{PASSWORD}\n", shown=f"{words}        # password: {PASSWORD}")
-
-
-def say(text: str) -> None:
-    """Tell the audience what comes next."""
-    print(f"\n--- {text}", flush=True)
+_TABLES = """\
+[migrate]
+allow = ["skirit[80-81].xman.test"]
+[batch]
+domains = ["work*", "prio*"]
+priority = ["prio*"]
+boot_seconds = 0.001
+park_seconds = 0.5
+"""
 
 
 @contextlib.contextmanager
 def without_hypervisor(directory: Path) -> Iterator[Stage]:
-    """libvirt's test driver inside xmand."""
+    """Two hosts with libvirt's test driver inside xmand, each with machines for ordinary and for urgent jobs."""
     with contextlib.ExitStack() as ends:
         realm = Realm(directory)
         ends.callback(realm.stop)
-        daemon = Daemon(realm, directory / "xmand", admins=("alice@XMAN.TEST",))
-        ends.callback(daemon.stop)
-        yield Stage(realm, daemon, "vm1", for_test_driver("vm1"), "256")
+        program = directory / "bin" / "xmand"
+        program.parent.mkdir()
+        program.write_text(f'#!/bin/sh\nPYTHONPATH="{ROOT}" exec "{sys.executable}" -m tests.tools.demo_xmand "$@"\n')
+        program.chmod(0o755)
+        port = free_ports(1)
+
+        def start(number: int, host: str) -> Daemon:
+            daemon = Daemon(
+                realm,
+                directory / host,
+                admins=("alice@XMAN.TEST",),
+                tables=_TABLES,
+                listen=f"127.0.0.{number}:{port}",
+                env={"PATH": f"{program.parent}:{PATH}", "XMAN_DEMO": f"work{79 + number} prio{79 + number}"},
+                host=host,
+            )
+            ends.callback(daemon.stop)
+            return daemon
+
+        with ThreadPoolExecutor() as side_by_side:
+            daemons = list(side_by_side.map(start, (1, 2), (FQDN, SECOND_HOST)))
+        # Where such a namespace cannot be made, libnss_wrapper tells the names, and has to be lucky with threads.
+        own = realm.own_hosts_file()
+        prefix = () if subprocess.run([*own, "true"], check=False, capture_output=True).returncode else own
+        stage = Stage(realm, daemons, prefix, port)
+        (stage.home / "vm1.xml").write_text(for_test_driver("vm1"))
+        yield stage
 
 
 @contextlib.contextmanager
@@ -90,57 +82,19 @@ def with_qemu(directory: Path) -> Iterator[Stage]:
         host.start()
         daemon = host.xmand(realm, admins=("alice@XMAN.TEST",))
         ends.callback(daemon.stop)
-        guest = Guest("vm1", directory)
-        yield Stage(realm, daemon, guest.name, guest.description(), "128")
-
-
-def perform(stage: Stage, hypervisor: str) -> None:
-    """The main job, step by step."""
-    vm = stage.domain
-    for name in ("alice", "mallory"):
-        stage.realm.add_principal(name, PASSWORD)
-    say(f"A realm (XMAN.TEST), a host ({FQDN}, port {stage.daemon.port}) with xmand; alice is on its .k5login.")
-    stage.kinit("alice")
-    stage.show("rxm list")
-    stage.show("rxm info")
-    say("A domain is made from libvirt's XML, paused, resized, looked at.")
-    guest = Guest(vm, stage.realm.directory)
-    stage.show(f"rxm create {vm}.xml")
-    if hypervisor == "qemu":
-        say("It is a real Linux guest; this is its console.")
-        guest.wait_until_up()
-        stage.show(f"tail -n 1 {stage.realm.directory / f'{vm}.console'}", shown="tail -n 1 console")
-    stage.show(f"rxm pause {vm}")
-    stage.show("rxm list")
-    stage.show(f"rxm pause {vm}")
-    stage.show(f"rxm unpause {vm}")
-    stage.show(f"rxm mem-set {vm} {stage.memory}")
-    stage.show(f"rxm -j mem-set {vm} {stage.memory}")
-    stage.show(f"rxm describe {vm} | head -n 6")
-    say("What cannot be done is said in one line, with an exit status for scripts.")
-    stage.show("rxm pause vm9", expect=7)
-    stage.show(f"rxm mem-set {vm} plenty", expect=2)
-    say("mallory has a ticket too, and is on no list.")
-    stage.kinit("mallory")
-    stage.show(f"rxm destroy {vm}", expect=5)
-    say("A ticket that has expired.")
-    stage.kinit("alice", "-l", "1s")
-    time.sleep(2)
-    stage.show("rxm list", expect=4)
-    say("And syslog has it all.")
-    for line in stage.daemon.syslog.raw()[-16:]:
-        print(line)
-    stage.kinit("alice")
+        stage = Stage(realm, [daemon], daemon.prefix, daemon.port)
+        (stage.home / "vm1.xml").write_text(Guest("vm1", directory).description())
+        yield stage
 
 
 def shell(stage: Stage) -> None:
-    """Leave the user in a shell where rxm works."""
+    """Leave the user in a shell where rxm works, completion too."""
     rcfile = stage.home / "rc"
-    rcfile.write_text("PS1='demo$ '\ncd\n")
-    say(f"This shell is alice's, where rxm works: try `rxm list`, `rxm help`, `rxm destroy {stage.domain}`.")
+    rcfile.write_text(f"PS1='demo$ '\ncd\n. '{ROOT}/etc/completion/rxm.bash'\n")
+    say("This shell is alice's, where rxm works: try `rxm list`, `rxm help`, `rxm pa<Tab> <Tab>`, `rxm destroy vm1`.")
     print("    `exit` ends it and removes everything.", flush=True)
     subprocess.run(
-        [*stage.daemon.prefix, "bash", "--noprofile", "--rcfile", str(rcfile), "-i"],
+        [*stage.prefix, "bash", "--noprofile", "--rcfile", str(rcfile), "-i"],
         env=stage.env,
         check=False,
     )
@@ -151,18 +105,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="make demo")
     parser.add_argument("--hypervisor", choices=("test", "qemu"), default="test")
     hypervisor = parser.parse_args().hypervisor
+    demo_story.introduce()
     stages = {"test": without_hypervisor, "qemu": with_qemu}
     with tempfile.TemporaryDirectory(prefix="xman-demo-") as directory, stages[hypervisor](Path(directory)) as stage:
-        perform(stage, hypervisor)
-        with contextlib.ExitStack() as ends:
-            if hypervisor == "test":  # with a real guest everything is in a network of its own, where no browser is
-                stage.kinit("alice", "-f")
-                portal = ends.enter_context(demo_portal.portal(stage.realm, stage.daemon, stage.env))
-                demo_portal.show(portal, stage.env, stage.domain, say)
-            if sys.stdin.isatty() and sys.stdout.isatty():
-                if hypervisor == "test":
-                    say(demo_portal.how_to_open(portal, stage.env))
+        on_a_terminal = sys.stdin.isatty() and sys.stdout.isatty()
+        if hypervisor == "qemu":  # everything is in a network of its own, where no browser is
+            demo_story.one_guest(stage)
+            if on_a_terminal:
                 shell(stage)
+        else:
+            with demo_portal.starting(stage) as portal:
+                demo_story.two_hosts(stage)
+                demo_portal.show(portal(), stage, "vm1")
+                if on_a_terminal:
+                    say(demo_portal.how_to_open(portal(), stage.env))
+                    shell(stage)
     say("That was the main job. README.md says how to do it on a real host.")
 
 

@@ -3,12 +3,12 @@
 import contextlib
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 from tests.lab.clients.visitor import Visitor
-from tests.lab.hosts.daemon import Daemon
-from tests.lab.kerberos.realm import FQDN, Realm
 from tests.lab.portal.portal import Portal
 from tests.lab.process import wait_for
+from tests.tools.demo_stage import Stage, say
 
 # The name that every browser on this machine can resolve.
 _NAME = "localhost"
@@ -16,26 +16,30 @@ _SECONDS = 30.0
 
 
 @contextlib.contextmanager
-def portal(realm: Realm, daemon: Daemon, env: dict[str, str]) -> Iterator[Portal]:
-    """Yield a portal that collects with the tickets of `env`."""
-    started = Portal(
-        realm,
-        realm.directory / "portal",
-        hosts=(FQDN,),
-        port=daemon.port,
-        name=_NAME,
-        env={"KRB5CCNAME": env["KRB5CCNAME"]},
-    )
-    try:
-        yield started
-    finally:
-        started.stop()
+def starting(stage: Stage) -> Iterator[Callable[[], Portal]]:
+    """Start a portal, which collects with alice's tickets, while other things are shown; yield how to wait for it."""
+    stage.ticket("alice", "alice", "-f")
+    with ThreadPoolExecutor(1) as aside:
+        started = aside.submit(
+            Portal,
+            stage.realm,
+            stage.realm.directory / "portal",
+            hosts=tuple(stage.hosts),
+            port=stage.port,
+            name=_NAME,
+            prefix=stage.prefix,
+            env={"KRB5CCNAME": stage.env["KRB5CCNAME"]} | ({"LD_PRELOAD": ""} if stage.prefix else {}),
+        )
+        try:
+            yield started.result
+        finally:
+            started.result().stop()
 
 
-def show(started: Portal, env: dict[str, str], domain: str, say: Callable[[str], None]) -> None:
-    """Show the table, pause `domain` by the form that its page has, and say how to open it in a browser."""
-    visitor = Visitor(started, env)
-    wait_for(lambda: domain in _rows(visitor), _SECONDS, "the portal's first report")
+def show(started: Portal, stage: Stage, domain: str) -> None:
+    """Show the table, and pause `domain` by the form that its page has."""
+    visitor = Visitor(started, stage.realm.env | {"KRB5CCNAME": stage.env["KRB5CCNAME"]})
+    wait_for(lambda: domain in _rows(visitor), _SECONDS, "the portal's report")
     say(f"The portal is at {started.url}/ and shows what the hosts reported:")
     for name, row in _rows(visitor).items():
         print(f"    {name:<12} {row['state']:<22} {row['host']}")

@@ -14,10 +14,14 @@ SECONDS = 60.0
 class Terminal:
     """A program whose standard input, output and error are one terminal."""
 
-    def __init__(self, command: list[str], env: dict[str, str], *, columns: int = 80) -> None:
+    def __init__(
+        self, command: list[str], env: dict[str, str], *, columns: int = 80, directory: str | None = None
+    ) -> None:
         self._master, slave = pty.openpty()
         termios.tcsetwinsize(slave, (24, columns))
-        self.program = start(command, env=env, stdin=slave, stdout=slave, stderr=slave, start_new_session=True)
+        self.program = start(
+            command, env=env, stdin=slave, stdout=slave, stderr=slave, start_new_session=True, cwd=directory
+        )
         os.close(slave)
         self._octets = b""
         self._reader = threading.Thread(target=self._read, daemon=True)
