@@ -87,7 +87,8 @@ class Facts:
     `suspended`: paused, asleep, or saved to disk. `booting`: started so recently that its guest is not up yet.
     `granted`: it has memory and CPUs above what a parked domain keeps. `priority`: it may preempt others. `dead`: the
     hypervisor has it still, and no guest in it could run a job: it crashed, or shuts down. `in_the_way`: it keeps more
-    memory than a parked domain does, and cannot be asked for it. `put_away`: it was suspended for another's job.
+    memory than a parked domain does, and cannot be asked for it. `beside`: it was started while another domain had the
+    host for good, and has nothing of it: its boot is in nobody's way.
     """
 
     name: str
@@ -99,7 +100,7 @@ class Facts:
     jobs: tuple[Job, ...] = ()
     dead: bool = False
     in_the_way: bool = False
-    put_away: bool = False
+    beside: bool = False
 
     @property
     def soft(self) -> bool:
@@ -112,14 +113,9 @@ class Facts:
         return self.active and not self.suspended and not self.dead and self.granted and bool(self.jobs)
 
     @property
-    def frozen(self) -> bool:
-        """Whether jobs are suspended in it, so that only preemptible ones may start, in domains without priority."""
-        return self.suspended and bool(self.jobs) and not self.put_away
-
-    @property
     def boots(self) -> bool:
-        """Whether it goes on booting; one that is paused does not, and may stay so for good."""
-        return self.active and self.booting and not self.suspended and not self.dead
+        """Whether the host waits for its boot; one that is paused does not go on with it, and may stay so for good."""
+        return self.active and self.booting and not self.beside and not self.suspended and not self.dead
 
 
 def state(domain: Facts, others: Iterable[Facts]) -> str:
@@ -145,8 +141,7 @@ def state(domain: Facts, others: Iterable[Facts]) -> str:
         if not domain.granted:
             return PREEMPTED
         return RUNNING_PREEMPTIBLE if domain.soft else RUNNING
-    # What no job can use is not free: a memory that nobody gives back; beside frozen jobs, a domain with priority.
-    if blocked or (domain.priority and any(other.frozen for other in others)):
+    if blocked:  # what no job can use is not free
         return OCCUPIED
     if not holders:
         return FREE

@@ -10,7 +10,8 @@ from functools import partial
 from typing import Any
 
 from xman import states
-from xman.errors import MetadataError, RefusedError
+from xman.errors import MetadataError, RefusedError, XmanError
+from xman.values import MIB
 from xmand.batch import hooks, plan
 from xmand.batch.guests import Guest
 from xmand.batch.hooks import Hooks
@@ -20,6 +21,7 @@ from xmand.batch.plan import Guests, Plan
 from xmand.batch.switch import Means, Switch, no_line, told
 from xmand.settings import Settings
 from xmand.system.locks import DomainLocks
+from xmand.virt import size, turns
 from xmand.virt.domain import Domain
 from xmand.virt.driver import CHANGE, READ, Connection, Driver
 
@@ -87,13 +89,22 @@ class Engine:
         """Return what there is to see now. Raises HypervisorError."""
         return self._view(observe(self._driver.connection(purpose), self.settings))
 
-    def refuse_start(self, domain: Domain) -> None:
-        """Raise RefusedError where the host is taken for a domain that is off: its state is `down`."""
+    def park_at_once(self, domain: Domain) -> tuple[str, ...]:
+        """Ask a domain that was just started for what it may not have; return what is to be said of that.
+
+        Where another domain has the host for good it gets nothing, and nobody waits for its boot. Its guest gives back
+        what it has as soon as it can; the settler looks after it.
+        """
         if not self.has_jobs:
-            return
-        seen = self.look(CHANGE).seen
-        if any(guest.name == domain.name for guest in seen.guests):
-            plan.refuse_start(seen.guests, domain.name)
+            return ()
+        guests = self.look(CHANGE).seen.guests
+        owner = plan.owner_beside(guests, domain.name)
+        own = next((guest for guest in guests if guest.name == domain.name), None)
+        if owner is None or own is None or own.jobs:
+            return ()
+        with contextlib.suppress(XmanError):  # no balloon, or not yet
+            size.ask_memory(domain, min(own.memory, self.settings.parked_memory * MIB))
+        return (f"'{owner.name}' has the host, so that '{domain.name}' is parked at once.",)
 
     def decide(
         self,
@@ -110,8 +121,8 @@ class Engine:
         The host's lock comes before those of its domains, and those in the order of their UUIDs; all other verbs hold
         one domain's lock only, so that nobody waits in a circle.
         """
-        connection = self._driver.connection(purpose)
-        with self._locks.hold(_HOST, verb, deadline, "host"):
+        with turns.session(progress), self._locks.hold(_HOST, verb, deadline, "host"):
+            connection = self._driver.connection(purpose)
             for _try in range(_TRIES):
                 before = self._looked(connection)
                 wanted = planner(before.seen.guests)

@@ -22,7 +22,7 @@ class Parked:
 class Guest(Facts):
     """One domain: the facts its state follows from, and what else a decision needs.
 
-    `parked`: it keeps no more memory than a parked domain does. `saved`: suspended to disk. `held` and
+    `parked`: it keeps no more memory than a parked domain does. `saved`: suspended to disk. `held`, `put_away` and
     `preempted_since` are those of its metadata. `stale` are jobs of an earlier start. Memory is in octets; `max_vcpus`
     is 0 where the hypervisor counts no CPUs (LXC). `started` is in seconds since 1970. `plight` says what is the matter
     with one that neither runs nor is paused, and the way out.
@@ -34,6 +34,7 @@ class Guest(Facts):
     persistent: bool = True
     saved: bool = False
     held: bool = False
+    put_away: bool = False
     preempted_since: int | None = None
     stale: tuple[Job, ...] = ()
     memory: int = 0

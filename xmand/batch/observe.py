@@ -62,9 +62,22 @@ def observe(connection: Connection, settings: Batch) -> Seen:
         except MetadataError as error:
             problems.append(str(error))
             others.append(domain)
-    guests.sort(key=lambda guest: guest.name)
+    guests = sorted(_beside_owners(guests), key=lambda guest: guest.name)
     others.sort(key=lambda domain: domain.name)
     return Seen(tuple(guests), domains, tuple(problems), tuple(others))
+
+
+def _beside_owners(guests: list[Guest]) -> list[Guest]:
+    """Mark those that were started while another domain had the host with jobs that may not be preempted."""
+    owners = [guest for guest in guests if guest.holds and not guest.soft]
+
+    def beside(guest: Guest) -> bool:
+        return any(
+            owner.name != guest.name and min(job.began or 0 for job in owner.jobs) <= (guest.started or 0)
+            for owner in owners
+        )
+
+    return [replace(guest, beside=True) if guest.booting and beside(guest) else guest for guest in guests]
 
 
 def keeps(settings: Batch) -> Parked:

@@ -162,14 +162,9 @@ def defrost(guests: Guests, name: str) -> Plan:
     return Plan(tuple(steps))
 
 
-def refuse_start(guests: Guests, name: str) -> None:
-    """Raise RefusedError where `name`, which is off, would boot beside jobs that may not be preempted.
-
-    While it boots no further job of theirs could start, and there is nothing for it to have.
-    """
-    for holder in _holders(guests, name):
-        if not holder.soft:
-            raise _occupied(f"'{name}' cannot be started", holder)
+def owner_beside(guests: Guests, name: str) -> Guest | None:
+    """Return who has the host for good while `name` runs, or starts, without anything of it."""
+    return next((holder for holder in _holders(guests, name) if not holder.soft), None)
 
 
 def settle(guests: Guests) -> Plan:
@@ -241,7 +236,7 @@ def _claim(guests: Guests, guest: Guest, job: Job) -> list[Step]:
         raise RefusedError(f"{what}: it is preempted{owner} (preempted).")
     if guest.priority or not job.preemptible:
         for frozen in guests:
-            if frozen.frozen:
+            if frozen.suspended and frozen.jobs and not frozen.put_away:
                 raise RefusedError(
                     f"{what}: '{frozen.name}' is frozen with {_jobs(frozen)}, so that only preemptible jobs may start"
                     " in domains without priority (frozen)."

@@ -17,6 +17,7 @@ from xmand.settings import Limits
 from xmand.system.workers import NotFinishedError, NotStartedError, Workers
 from xmand.verbs import HANDLERS
 from xmand.verbs.call import Call, Handler
+from xmand.virt import turns
 from xmand.virt.driver import READ
 
 logger = logging.getLogger(__name__)
@@ -61,7 +62,7 @@ class Executor:
         workers = self._workers if not long else self._stream_workers if request.parsed.follows else self._long_workers
         later: Later | None = None
         try:
-            done = await workers.run(lambda: carry_out(handler, call), seconds)
+            done = await workers.run(lambda: in_session(handler, call), seconds)
             return Answer(outcome.OK, request.ms(), done=done), None
         except StreamOverError as over:
             return Answer(outcome.OK, request.ms(), done=Result(notes=(str(over),))), None
@@ -87,6 +88,12 @@ class Executor:
         if isinstance(asked, float) and (seconds is None or asked < seconds or waiting):
             seconds = max(asked - _HEADROOM_SECONDS, asked / 2)
         return seconds, waiting is not None or kind == verbs.NONE
+
+
+def in_session(handler: Handler, call: Call) -> Result:
+    """Run a verb over connections that it shares with few others, and with none that stands still."""
+    with turns.session(call.progress):
+        return carry_out(handler, call)
 
 
 def carry_out(handler: Handler, call: Call) -> Result:

@@ -15,7 +15,7 @@ from xman.metadata import Metadata
 from xmand.events import Events
 from xmand.system.clocks import RUNS
 from xmand.system.locks import DomainLocks
-from xmand.virt import metadata, runs
+from xmand.virt import metadata, runs, turns
 from xmand.virt.domain import PAUSED, Domain, find
 from xmand.virt.driver import CHANGE, Driver, api
 from xmand.virt.events import BACK, STARTED, Event
@@ -42,9 +42,12 @@ class Stamper:
         threading.Thread(target=self._work, name="stamps", daemon=True).start()
 
     def _work(self) -> None:
-        self.catch_up()
+        with turns.session():
+            self.catch_up()
         while True:
-            self.handle(self._events.get())
+            event = self._events.get()
+            with turns.session():
+                self.handle(event)
 
     def catch_up(self) -> None:
         """Stamp what runs without a stamp, where the hypervisor can tell since when."""

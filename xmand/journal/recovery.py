@@ -18,6 +18,7 @@ from xmand.journal import Entry, Journal, JournalError
 from xmand.journal.verdicts import Verdict, judge
 from xmand.system.locks import DomainLocks
 from xmand.system.workers import NotFinishedError, NotStartedError, Workers
+from xmand.virt import turns
 from xmand.virt.domain import Domain, find
 from xmand.virt.domain_jobs import busy
 from xmand.virt.driver import CHANGE, Driver
@@ -85,6 +86,10 @@ class Recovery:
 
     def _lock_domains(self) -> list[_Group]:
         """Find and lock the domains of all open changes."""
+        with turns.session():
+            return self._found_and_locked()
+
+    def _found_and_locked(self) -> list[_Group]:
         groups: dict[str, _Group] = {}
         entries = self._journal.pending()
         try:
@@ -116,7 +121,7 @@ class Recovery:
             await self._workers.run(lambda: self._judge(group), None)
 
     def _judge(self, group: _Group) -> None:
-        with group.lock:
+        with turns.session(), group.lock:
             for entry in group.entries:
                 verdict = self._verdict(entry, group.domain)
                 self._journal.end(entry.id, verdict.answer, recovered=True, again=verdict.again)

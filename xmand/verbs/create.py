@@ -61,7 +61,13 @@ def create(call: Call) -> Result:
             except XmanError as error:
                 raise definition.undone(domain, wanted.before, error) from error
         data = _data(domain, wanted) | {"id": domain.identifier()}
-        notes = (*wanted.notes, f"Started domain {domain.name}", *(remember_who(call, domain) if paused else ()))
+        beside = call.host.batch.park_at_once(domain)
+        notes = (
+            *wanted.notes,
+            f"Started domain {domain.name}",
+            *beside,
+            *(remember_who(call, domain) if paused else ()),
+        )
         return Result(data, changed=True, domain=domain.name, notes=notes)
 
 

@@ -12,7 +12,7 @@ from xman.errors import DeniedError, NoSuchDomainError, RefusedError, UsageError
 from xman.result import Result
 from xmand.system import xl
 from xmand.verbs.call import Call
-from xmand.virt import host, runs
+from xmand.virt import host, runs, turns
 from xmand.virt.domain import find
 from xmand.virt.driver import XEN, Connection
 from xmand.virt.events import Event
@@ -151,6 +151,7 @@ def wait(call: Call) -> Result:
             if now >= call.deadline:
                 raise WaitTimeoutError(f"Domain '{name}' is still {state} after {now - began:.1f} s, not {wanted}.")
             # Any event is a reason to look again.
+            turns.rest()
             subscription.take(min(_POLL_SECONDS, call.deadline - now))
     result = {"name": name, "state": state, "seconds": round(time.monotonic() - began, 1)}
     return Result(result, domain=name)
@@ -183,6 +184,7 @@ def events(call: Call) -> Result:
     with call.host.events.subscribe() as subscription:
         while (left := call.deadline - time.monotonic()) > 0:
             call.emit(None)
+            turns.rest()
             for event in subscription.take(min(_LOOK_SECONDS, left)):
                 if wanted.has(event):
                     call.emit(Result({"events": [_facts(event)]}, domain=event.domain or None))

@@ -18,9 +18,8 @@ _BOOTED = "booted"
 
 
 def started(call: Call, domain: Domain) -> Result:
-    """Start `domain`, which is off, and say what came of it. Raises RefusedError (maintenance, a taken host)."""
+    """Start `domain`, which is off, and say what came of it. Raises RefusedError (maintenance)."""
     call.host.batch.maintenance.refuse()
-    call.host.batch.refuse_start(domain)
     paused, discard = call.parsed.flag("paused"), call.parsed.flag("discard-saved")
     if not lifecycle.suspended(domain):
         if discard:
@@ -78,5 +77,6 @@ def remember_who(call: Call, domain: Domain) -> tuple[str, ...]:
 def _result(call: Call, domain: Domain, *, restored: bool, notes: tuple[str, ...]) -> Result:
     if call.parsed.flag("paused"):
         notes += remember_who(call, domain)
+    notes += call.host.batch.park_at_once(domain)
     data = {"id": domain.identifier(), "restored": restored}
     return Result(data, changed=True, domain=domain.name, notes=notes)

@@ -9,7 +9,7 @@ from typing import Any
 from xman.errors import UnknownOutcomeError
 from xman.progress import Progress
 from xmand.settings import Patience
-from xmand.virt import driver
+from xmand.virt import driver, turns
 from xmand.virt.domain import Domain
 from xmand.virt.driver import api
 
@@ -79,8 +79,13 @@ def run_job(
         silent = patience.stalled if aborted else patience.silent
         if job.is_alive() and (now - seen_at > patience.stalled or now - moved_at > silent):
             if aborted:
+                turns.leave_behind(job)
                 raise UnknownOutcomeError(f"The {what} of '{domain.name}' stands still and does not end when aborted.")
-            _abort(domain, what)
+            try:
+                _abort(domain, what)
+            except UnknownOutcomeError:
+                turns.leave_behind(job)
+                raise
             aborted = True
             seen_at = moved_at = now
     if job.error is not None:

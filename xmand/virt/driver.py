@@ -4,6 +4,7 @@ import contextlib
 import logging
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -18,6 +19,7 @@ from xman.errors import (
     UsageError,
     XmanError,
 )
+from xmand.virt.turns import Turns
 
 logger = logging.getLogger(__name__)
 
@@ -31,13 +33,17 @@ KEEPALIVE_SECONDS = 3
 KEEPALIVE_TRIES = 3
 
 # What a connection is for. Reading uses libvirt's read-only access, so that no reading verb can change anything by a
-# fault of ours; what takes minutes (a migration) has a connection of its own, since libvirtd serves five calls at a
-# time on each.
+# fault of ours. Of each there are as many as are needed (`turns`).
 READ = "read"
 CHANGE = "change"
 LONG = "long"
 # More for reading, where one call for each of many domains is to be made: four together halve the time; more do not.
 MORE_READERS = ("read 2", "read 3", "read 4")
+# For what only a guest's own process knows, which may not answer.
+MONITOR = "monitor"
+# What takes minutes makes two calls at a time: it blocks in one, and asks in another how far that is. libvirtd has some
+# twenty threads for all that block.
+_MOST = {LONG: (2, 12)}
 # Where libvirt's events come from, beside all that may block.
 EVENTS = "events"
 
@@ -97,32 +103,34 @@ class Driver:
         self._uri = uri or None
         self._on_event = on_event
         self._connections: dict[str, Connection] = {}
-        self._locks = {purpose: threading.Lock() for purpose in (READ, CHANGE, LONG, EVENTS, *MORE_READERS)}
+        self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+        self._turns = Turns(_MOST)
         self._last_error, self._last_error_at = "", 0.0
         _start_event_loop()
         # Process-wide; without it libvirt prints every error on our stderr.
         libvirt.registerErrorHandler(self._log_error, None)
 
     def connection(self, purpose: str, patience: float = 30.0) -> Connection:
-        """Return the open connection for `purpose`, opening it again where it was lost.
+        """Return an open connection for `purpose`, in a session this thread's, opening it again where it was lost.
 
         Raises HypervisorError, also where another thread has been opening it for `patience` seconds in vain.
         """
-        lock = self._locks[purpose]
+        key = self._turns.key(purpose)
+        lock = self._locks[key]
         if not lock.acquire(timeout=patience):
             raise HypervisorError("libvirt does not respond.")
         try:
-            connection = self._connections.get(purpose)
+            connection = self._connections.get(key)
             if connection is None or not _alive(connection):
-                lost = self._connections.pop(purpose, None)
-                connection = self._connections[purpose] = self._open(purpose, lost)
+                lost = self._connections.pop(key, None)
+                connection = self._connections[key] = self._open(purpose, lost, key != purpose)
             return connection
         finally:
             lock.release()
 
     def was_lost(self, purpose: str) -> bool:
         """Whether the connection for `purpose` was there and is not any more; it has not been made anew yet."""
-        connection = self._connections.get(purpose)
+        connection = self._connections.get(self._turns.key(purpose))
         return connection is not None and not _alive(connection)
 
     def ticked(self) -> float:
@@ -131,14 +139,15 @@ class Driver:
 
     def close(self) -> None:
         """Close what is open."""
-        for connection in self._connections.values():
+        for connection in list(self._connections.values()):
             _close(connection)
         self._connections.clear()
 
-    def _open(self, purpose: str, lost: Connection | None) -> Connection:
+    def _open(self, purpose: str, lost: Connection | None, more: bool) -> Connection:
         if lost is not None:
             _close(lost)
-            self._on_event(f"libvirt: the connection for {purpose} was lost")
+            if not more:
+                self._on_event(f"libvirt: the connection for {purpose} was lost")
         try:
             connection = libvirt.open(self._uri) if purpose in (CHANGE, LONG) else libvirt.openReadOnly(self._uri)
         except libvirt.libvirtError as error:
@@ -146,7 +155,8 @@ class Driver:
         # The drivers inside our own process (test:///) neither know keepalive nor need it.
         with contextlib.suppress(libvirt.libvirtError):
             connection.setKeepAlive(KEEPALIVE_SECONDS, KEEPALIVE_TRIES)
-        self._on_event(f"libvirt: connected to {connection.getURI()} for {purpose}")
+        if not more:  # of the others there are as many as are needed just now
+            self._on_event(f"libvirt: connected to {connection.getURI()} for {purpose}")
         return connection
 
     def _log_error(self, _context: object, error: tuple[Any, ...]) -> None:

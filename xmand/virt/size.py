@@ -47,6 +47,11 @@ def set_memory(domain: Domain, octets: int) -> Reached:
     return Reached(domain.memory()[0] if later else _settled(domain, octets, SETTLE_SECONDS), later)
 
 
+def ask_memory(domain: Domain, octets: int) -> None:
+    """Ask a running domain's guest to keep so much, and wait for nothing."""
+    _ask_memory(domain, octets, _LIVE)
+
+
 def set_vcpus(domain: Domain, count: int) -> Reached:
     """Set the number of virtual CPUs, live and kept; return how many it has."""
     later, pending = _set(domain, lambda scope: _ask_vcpus(domain, count, scope))

@@ -1,6 +1,7 @@
 """What is decided, one rule at a time. tests/fuzz/test_plan.py has the histories."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -360,12 +361,19 @@ def test_a_job_does_not_have_more_cpus_than_its_domain() -> None:
     assert steps(plan.job_start((guest("vm1", max_vcpus=0),), "vm1", greedy)) == ["add-job vm1", "grant vm1"]
 
 
-def test_nothing_boots_beside_jobs_that_may_not_be_preempted() -> None:
+def test_a_domain_that_starts_beside_an_owner_keeps_no_job_of_the_owners_out() -> None:
+    owner, comes = guest("vm1", HARD, memory=1, max_memory=1), guest("vm2", booting=True, parked=False)
+
+    assert "(booting)" in refusal(lambda: plan.job_start((owner, comes), "vm1", NEW))
+    assert steps(plan.job_start((owner, replace(comes, beside=True)), "vm1", NEW)) == ["add-job vm1"]
+
+
+def test_who_has_the_host_for_good() -> None:
     off = guest("vm2", active=False)
 
-    assert "has the host" in refusal(lambda: plan.refuse_start((guest("vm1", HARD), off), "vm2"))  # type: ignore[arg-type, return-value]
-    plan.refuse_start((guest("vm1", SOFT), off), "vm2")
-    plan.refuse_start((guest("vm1"), off), "vm2")
+    assert plan.owner_beside((guest("vm1", HARD), off), "vm2") == guest("vm1", HARD)
+    assert plan.owner_beside((guest("vm1", SOFT), off), "vm2") is None
+    assert plan.owner_beside((guest("vm1"), off), "vm2") is None
 
 
 def test_one_that_was_frozen_in_memory_and_goes_on_by_itself_has_the_host_again() -> None:
