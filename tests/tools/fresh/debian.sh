@@ -22,7 +22,8 @@ case $target in *.tar) format=tar ;; *) format=directory ;; esac
 rm -rf "$target.new"
 "$here/../fetch.sh" "Debian's $release" mmdebstrap --quiet --format="$format" --aptopt='Acquire::Retries "5"' "${settings[@]}" \
   --aptopt='APT::Keep-Downloaded-Packages "true"' --skip=download/empty --skip=essential/unlink \
-  --setup-hook="mkdir -p \"\$1/$kept/partial\" && find '$archive' -name '*.deb' -exec cp -a -t \"\$1/$kept\" {} +" \
+  --setup-hook="mkdir -p \"\$1/$kept/partial\"" \
+  --setup-hook="cp -al '$archive/.' \"\$1/$kept\" 2>/dev/null || cp -a '$archive/.' \"\$1/$kept\"" \
   "$@" --customize-hook="cp -an \"\$1/$kept/\"*.deb '$archive'" \
   "$release" "$target.new" "deb $mirror/debian $release main" "deb $mirror/debian $release-updates main" \
   "deb $mirror/debian-security $release-security main"
