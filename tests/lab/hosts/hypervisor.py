@@ -148,6 +148,16 @@ class Host:
         )
 
 
+# Linux lets a guest have CPUs that are not there at its start where it finds a hypervisor that it knows; since 2026
+# nowhere else. QEMU's emulation it does not know, but VMware, whose port QEMU has: by that, and by the serial number.
+_IN_A_HYPERVISOR = """\
+<sysinfo type='smbios'><system><entry name='serial'>VMware-guest</entry></system></sysinfo>
+  <features><acpi/><vmport state='on'/></features>
+  <cpu mode='custom' match='exact' check='none'>
+    <model>qemu64</model><feature policy='disable' name='hypervisor'/>
+  </cpu>"""
+
+
 class Guest:
     """A guest that tells on its console how many CPUs and how much memory it sees."""
 
@@ -171,8 +181,9 @@ class Guest:
     <kernel>{kernel or GUEST / "vmlinuz"}</kernel>
     <initrd>{GUEST / "initramfs"}</initrd>
     <cmdline>console=ttyS0 quiet panic=1</cmdline>
+    <smbios mode='sysinfo'/>
   </os>
-  <features><acpi/></features>
+  {_IN_A_HYPERVISOR}
   <on_reboot>restart</on_reboot>
   <devices>
     <memballoon model='{self._balloon}'/>
