@@ -1,51 +1,150 @@
-"""The web server: gunicorn, with threads, since a page may wait for a host that a person asked."""
+"""The web server: uvicorn, one event loop in each process, and the pages in threads behind it."""
 
+import logging
+import multiprocessing
+import os
+import re
+import signal
+import socket
+import time
+from multiprocessing import connection
+from multiprocessing.context import ForkProcess
 from typing import Any
 
-from flask import Flask
-from gunicorn.app.base import BaseApplication
+import uvicorn
 
 from rxmweb import db
-from rxmweb.settings import Settings
+from rxmweb.settings import Settings, split_address
 from rxmweb.web.app import create_app
+from rxmweb.web.bounded import BoundedProtocol, new_loop
+from rxmweb.web.bridge import Bridge
 
-# A worker that says nothing for so long is replaced; asking a host takes up to fifteen seconds.
-_WORKER_SECONDS = 60
+logger = logging.getLogger(__name__)
+
+# Longer than the shortest time between two polls of a page.
+KEEP_ALIVE_SECONDS = 15
+_SHUTDOWN_SECONDS = 20
+# A process that ended by itself is replaced, not faster than this.
+_RESPAWN_SECONDS = 1.0
+# What a browser sends for Kerberos is longer than usual headers: tickets with many groups in them.
+_MOST_HEAD = 80_000
+_MOST_CONNECTIONS = 4000
+# Pages that wait for a host: what it is asked for, and a description that it is to try.
+_ASKING = re.compile(r"/(?:hosts/([^/]+)/(?:ask/|machines/[^/]+/\w)|machines/([^/]+)/ask/)")
 
 
-class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        super().__init__()
-
-    def load_config(self) -> None:
-        settings = self._settings
-        values: dict[str, Any] = {
-            "bind": settings.listen,
-            "workers": settings.workers,
-            "threads": settings.threads,
-            "worker_class": "gthread",
-            "timeout": _WORKER_SECONDS,
-            "graceful_timeout": 20,
-            "proc_name": "rxmweb",
-            "loglevel": "warning",
-            "accesslog": None,
-            # What a browser sends for Kerberos is longer than usual headers: tickets with many groups in them.
-            "limit_request_field_size": 65536,
-            # Its files are of no use to anybody else.
-            "umask": 0o077,
-        }
-        if settings.certificate:
-            values |= {"certfile": settings.certificate, "keyfile": settings.key}
-        for key, value in values.items():
-            self.cfg.set(key, value)
-
-    def load(self) -> Flask:
-        # In each worker: neither a database connection nor a GSSAPI credential may cross a fork.
-        return create_app(self._settings, db.open_store(self._settings.database))
+def asked_host(method: str, path: str) -> str:
+    """Return which host, or which machine on it, a request asks; empty where it asks none."""
+    if method == "POST" and path == "/create":
+        return "create"
+    found = _ASKING.match(path)
+    return (found[1] or found[2]) if found else ""
 
 
 def serve(settings: Settings) -> None:
-    """Serve until told to end. Raises XmanError where the database cannot be used."""
+    """Serve until told to end. Raises XmanError where the database cannot be used, OSError where the address cannot."""
+    # Its files are of no use to anybody else.
+    os.umask(0o077)
     db.open_store(settings.database).dispose()
-    _Server(settings).run()
+    listening = _listen(settings)
+    if settings.workers == 1:
+        _serve(settings, listening)
+        return
+    _Parent(settings, listening).run()
+
+
+class _Parent:
+    """Starts the processes that serve, replaces one that ends by itself, and ends them all."""
+
+    def __init__(self, settings: Settings, listening: socket.socket) -> None:
+        self._settings = settings
+        self._listening = listening
+        self._ending = False
+
+    def run(self) -> None:
+        """Watch over them until told to end."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._end)
+        children = [self._start() for _ in range(self._settings.workers)]
+        while not self._ending:
+            connection.wait([child.sentinel for child in children], timeout=_RESPAWN_SECONDS)
+            for place, child in enumerate(children):
+                if not child.is_alive() and not self._ending:
+                    logger.error("a process that served ended with %s; another one is started", child.exitcode)
+                    time.sleep(_RESPAWN_SECONDS)
+                    children[place] = self._start()
+        for child in children:
+            child.terminate()
+        for child in children:
+            child.join(_SHUTDOWN_SECONDS + 5)
+            child.kill()
+
+    def _start(self) -> ForkProcess:
+        # Neither a database connection nor a GSSAPI credential may cross a fork: the application is made in the child.
+        child = multiprocessing.get_context("fork").Process(target=_serve, args=(self._settings, self._listening))
+        child.start()
+        return child
+
+    def _end(self, _number: int, _frame: object) -> None:
+        self._ending = True
+
+
+def _listen(settings: Settings) -> socket.socket:
+    host, port = split_address(settings.listen)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    made = socket.socket(family, socket.SOCK_STREAM)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        made.bind((host, port))
+    except OSError as error:
+        made.close()
+        error.filename = f"listen {settings.listen}"
+        raise
+    made.set_inheritable(True)
+    return made
+
+
+def _serve(settings: Settings, listening: socket.socket) -> None:
+    """Serve in this process until SIGTERM."""
+    # uvicorn raises a signal that it has taken once more when it is done; then there is nothing left to do.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda _number, _frame: None)
+    app = create_app(settings, db.open_store(settings.database))
+    bridge = Bridge(app, settings.threads, asked_host)
+
+    async def main(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "websocket":
+            # There are none yet: refused before the handshake, with 403.
+            await send({"type": "websocket.close", "code": 1008})
+            return
+        await bridge(scope, receive, send)
+
+    server = uvicorn.Server(
+        uvicorn.Config(
+            main,
+            http=BoundedProtocol,
+            ws="wsproto",
+            ws_per_message_deflate=False,
+            ws_max_size=1 << 20,
+            ssl_certfile=settings.certificate or None,
+            ssl_keyfile=settings.key or None,
+            lifespan="off",
+            # What a proxy says of who asks is believed by `signon` and `bridge`, and not by uvicorn for everybody.
+            proxy_headers=False,
+            server_header=False,
+            access_log=False,
+            log_config=None,
+            log_level="warning",
+            limit_concurrency=_MOST_CONNECTIONS,
+            backlog=1024,
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
+            timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
+            h11_max_incomplete_event_size=_MOST_HEAD,
+        )
+    )
+    loop = new_loop(encrypted=bool(settings.certificate))
+    try:
+        loop.run_until_complete(server.serve(sockets=[listening]))
+    finally:
+        bridge.close()
+        loop.close()

@@ -19,7 +19,10 @@ RELEASES = os.environ.get("XMAN_RELEASES", "").split() or ["bookworm", "trixie"]
 BUILD = "build-essential,debhelper,dh-python,python3"
 # What our packages depend on; the portal's is in neither list of Debian 12, which is too old for it.
 NEEDED = "krb5-user,python3-clustershell,python3-gssapi,python3-libvirt,python3-lxml"
-PORTAL = ",gunicorn,passwd,python3-babel,python3-flask,python3-prometheus-client,python3-sqlalchemy"
+PORTAL = (
+    ",passwd,python3-alembic,python3-babel,python3-flask,python3-h11,python3-prometheus-client,python3-sqlalchemy"
+    ",python3-uvicorn,python3-wsproto"
+)
 WITHOUT_PORTAL = ("bookworm",)
 # What was released on 2026-11-21.
 BEFORE = "dc6c395"

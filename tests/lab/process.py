@@ -125,6 +125,11 @@ def ending_if_it_fails() -> Iterator[None]:
         raise
 
 
+def children_of(pid: int) -> list[int]:
+    """Return the processes that a process of one thread has started and that live."""
+    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
 def mount_namespace(pid: int) -> str:
     """Return which mount namespace a process lives in. Raises OSError where it lives no more."""
     return str(Path(f"/proc/{pid}/ns/mnt").readlink())

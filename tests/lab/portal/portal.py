@@ -61,6 +61,8 @@ class Portal:
         listen: str = "127.0.0.1",
         name: str = PORTAL,
         https: bool = False,
+        processes: int = 1,
+        program: tuple[str, ...] = ("rxmweb",),
     ) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self.directory = directory
@@ -74,6 +76,7 @@ class Portal:
         self.run_dir = directory / "run"
         self._env = realm.env | (env or {})
         self._prefix = prefix
+        self._program = program
         keytab = realm.directory / f"http-{name}.keytab"
         if not keytab.exists():
             realm.add_service(f"HTTP/{name}", str(keytab))
@@ -84,7 +87,7 @@ class Portal:
             settings += f'\ncertificate = "{self.certificate}"\nkey = "{directory / "key.pem"}"'
         collector = f'[collector]\nclient_keytab = "{collector_keytab}"\n' if collector_keytab else ""
         self.config.write_text(
-            f'listen = "{listen}:{self.port}"\nworkers = 1\nkeytab = "{keytab}"\nrun_dir = "{self.run_dir}"\n'
+            f'listen = "{listen}:{self.port}"\nworkers = {processes}\nkeytab = "{keytab}"\nrun_dir = "{self.run_dir}"\n'
             f'database = "{self.database}"\nhosts = [{names}]\nport = {port}\nreaders = [{who}]\n'
             f"interval_seconds = {interval}\n{settings}\n{collector}{tables}\n"
         )
@@ -118,7 +121,7 @@ class Portal:
     def _start(self, part: str) -> "subprocess.Popen[bytes]":
         with (self.directory / f"{part}.stderr").open("ab") as stderr:
             return subprocess.Popen(
-                [*self._prefix, "rxmweb", "--config", str(self.config), part],
+                [*self._prefix, *self._program, "--config", str(self.config), part],
                 env=self._env,
                 stdin=subprocess.DEVNULL,
                 stdout=stderr,

@@ -1,0 +1,289 @@
+"""The portal's server under clients that are slow, silent or many: they cost nobody else anything."""
+
+import contextlib
+import os
+import signal
+import socket
+import ssl
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from rxmweb.web import bridge, serve
+from rxmweb.web.bridge import environ
+from tests.conftest import PASSWORD
+from tests.lab.clients.visitor import Visitor
+from tests.lab.kerberos.realm import Realm
+from tests.lab.portal.portal import Portal
+from tests.lab.process import children_of, end, wait_for
+
+_HALF_HEAD = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX-A: "
+_HALF_BODY = b"POST /actions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\nabc"
+# The server as it is, but with deadlines for which a test can wait.
+_HURRY = """\
+import sys
+from rxmweb import cli
+from rxmweb.web import bounded, bridge, serve
+bounded.HEAD_SECONDS = bounded.HANDSHAKE_SECONDS = serve.KEEP_ALIVE_SECONDS = 1.0
+bridge.BODY_SECONDS = 2.0
+del sys.argv[0]
+cli.main()
+"""
+_HASTY = (sys.executable, "-c", _HURRY, "rxmweb")
+_PATIENCE_SECONDS = 20.0
+
+
+@pytest.fixture(scope="module")
+def portal(realm: Realm, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Portal]:
+    """A portal without hosts that answer, with two threads for its pages."""
+    directory = tmp_path_factory.mktemp("server")
+    made = Portal(realm, directory, hosts=("nowhere.xman.test",), port=1, settings="threads = 2", interval=60.0)
+    yield made
+    made.stop()
+    assert "Traceback" not in made.said()
+
+
+@pytest.fixture(scope="module")
+def alice(portal: Portal, realm: Realm) -> Visitor:
+    """A reader with a session."""
+    visitor = Visitor(portal, realm.kinit("alice", PASSWORD, "server-alice", "-f"))
+    visitor.json("/session")
+    return visitor
+
+
+def connect(portal: Portal, octets: bytes = b"") -> socket.socket:
+    """Open a socket and send so much."""
+    made = socket.create_connection(("127.0.0.1", portal.port), timeout=_PATIENCE_SECONDS)
+    made.sendall(octets)
+    return made
+
+
+def closes(opened: socket.socket) -> bool:
+    """Wait for the server's end of a connection, whatever it says before; whether it came in time."""
+    try:
+        while opened.recv(65536):
+            pass
+    except TimeoutError:
+        return False
+    except ConnectionResetError:
+        pass
+    return True
+
+
+@pytest.mark.parametrize("octets", [_HALF_HEAD, _HALF_BODY, b""], ids=["half a head", "half a body", "nothing"])
+def test_forty_sockets_that_say_no_more_cost_nobody(portal: Portal, alice: Visitor, octets: bytes) -> None:
+    silent = [connect(portal, octets) for _ in range(40)]
+    try:
+        began = time.monotonic()
+        for _ in range(10):
+            assert alice.get("/hosts").status == 200
+        assert time.monotonic() - began < 5.0
+    finally:
+        for one in silent:
+            one.close()
+
+
+@pytest.fixture(scope="module")
+def hasty(realm: Realm, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Portal]:
+    """A portal that gives clients a second for what they otherwise have fifteen for."""
+    directory = tmp_path_factory.mktemp("hasty")
+    made = Portal(realm, directory, hosts=("nowhere.xman.test",), port=1, interval=60.0, program=_HASTY)
+    yield made
+    made.stop()
+    assert "Traceback" not in made.said()
+
+
+@pytest.mark.parametrize("octets", [_HALF_HEAD, _HALF_BODY], ids=["half a head", "half a body"])
+def test_half_a_request_is_ended(hasty: Portal, octets: bytes) -> None:
+    with connect(hasty, octets) as half:
+        # An octet now and then is no whole request either.
+        ending = threading.Event()
+
+        def trickle() -> None:
+            while not ending.wait(0.1):
+                try:
+                    half.sendall(b"a")
+                except OSError:
+                    return
+
+        thread = threading.Thread(target=trickle)
+        thread.start()
+        try:
+            assert closes(half)
+        finally:
+            ending.set()
+            thread.join()
+
+
+@pytest.mark.parametrize("before", [b"", b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"], ids=["at all", "any more"])
+def test_a_connection_on_which_nothing_comes_is_ended(hasty: Portal, before: bytes) -> None:
+    with connect(hasty, before) as idle:
+        assert closes(idle)
+
+
+def test_a_head_beyond_all_tickets_is_refused_and_one_with_many_groups_is_not(portal: Portal) -> None:
+    assert Visitor(portal).get("/", headers={"Authorization": "Negotiate " + "A" * 65536}).status == 401
+    with connect(portal, b"GET / HTTP/1.1\r\nHost: x\r\nX-A: " + b"A" * 200_000) as endless:
+        assert b" 400 " in endless.recv(100) or closes(endless)
+
+
+def test_more_than_two_mebibytes_are_too_much(alice: Visitor) -> None:
+    page = alice.post("/confirm", {"verb": "pause", "target": "x" * (3 << 20)})
+
+    assert page.status == 413
+    assert "too much at once" in page.text
+
+
+def test_what_is_asked_of_a_hung_host_does_not_keep_pages_waiting(realm: Realm, tmp_path: Path) -> None:
+    """Nobody accepts there: the backlog takes the connections, and nothing is ever answered."""
+    with socket.create_server(("127.0.0.1", 0)) as hung:
+        made = Portal(
+            realm,
+            tmp_path / "portal",
+            hosts=("localhost",),
+            port=hung.getsockname()[1],
+            settings="threads = 2",
+            interval=60.0,
+        )
+        try:
+            visitor = Visitor(made, realm.kinit("alice", PASSWORD, "server-hung", "-f"))
+            visitor.json("/session")
+            found: list[int] = []
+            asking = [
+                threading.Thread(target=lambda: found.append(visitor.get("/hosts/localhost/ask/info").status))
+                for _ in range(16)
+            ]
+            for thread in asking:
+                thread.start()
+            began = time.monotonic()
+            for _ in range(5):
+                assert visitor.get("/").status == 200
+            assert time.monotonic() - began < 5.0
+            for thread in asking:
+                thread.join()
+            # Four of one host's at a time; who comes when those are taken is asked to come again.
+            assert set(found) == {200, 503}
+            assert found.count(200) <= 8
+        finally:
+            made.stop()
+
+
+def test_half_a_handshake_costs_nobody_and_is_ended(realm: Realm, tmp_path: Path) -> None:
+    alice_env = realm.kinit("alice", PASSWORD, "server-tls", "-f")
+    made = Portal(
+        realm,
+        tmp_path / "portal",
+        hosts=("nowhere.xman.test",),
+        port=1,
+        https=True,
+        interval=60.0,
+        program=_HASTY,
+    )
+    hello, out = ssl.MemoryBIO(), ssl.MemoryBIO()
+    client = ssl.create_default_context().wrap_bio(hello, out, server_hostname="localhost")
+    with pytest.raises(ssl.SSLWantReadError):
+        client.do_handshake()
+    begun = out.read()[:100]
+    with contextlib.ExitStack() as opened:
+        opened.callback(made.stop)
+        half = [opened.enter_context(connect(made, begun)) for _ in range(40)]
+
+        assert Visitor(made, alice_env).json("/session")["principal"] == "alice@XMAN.TEST"
+        assert all(closes(one) for one in half)
+
+
+def test_a_websocket_is_refused(portal: Portal) -> None:
+    asked = (
+        b"GET /live HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+    )
+    with connect(portal, asked) as socket_:
+        assert b" 403 " in socket_.recv(1000)
+
+
+def test_pages_are_sent_compressed_to_who_takes_that(portal: Portal, alice: Visitor) -> None:
+    with connect(portal, b"GET /static/portal.css HTTP/1.1\r\nHost: x\r\nAccept-Encoding: gzip\r\n\r\n") as asked:
+        head = asked.recv(65536).partition(b"\r\n\r\n")[0].lower()
+
+    assert b"content-encoding: gzip" in head
+    assert b"accept-encoding" in head.partition(b"vary:")[2]
+    assert "Content-Encoding" not in alice.get("/hosts").headers
+
+
+def test_it_ends_in_order_and_promptly(realm: Realm, tmp_path: Path) -> None:
+    made = Portal(realm, tmp_path / "portal", hosts=("nowhere.xman.test",), port=1, interval=60.0, processes=2)
+    try:
+        with connect(made) as idle:
+            assert end(made.server, 15.0) == 0
+            assert closes(idle)
+    finally:
+        made.stop()
+
+
+def test_a_process_that_dies_is_replaced(realm: Realm, tmp_path: Path) -> None:
+    made = Portal(realm, tmp_path / "portal", hosts=("nowhere.xman.test",), port=1, interval=60.0, processes=2)
+    try:
+        wait_for(lambda: len(children_of(made.server.pid)) == 2, 20, "both processes")
+        before = children_of(made.server.pid)
+        for pid in before:
+            os.kill(pid, signal.SIGKILL)
+        wait_for(
+            lambda: len(children_of(made.server.pid)) == 2 and not set(before) & set(children_of(made.server.pid)),
+            20,
+            "others in their places",
+        )
+        wait_for(lambda: Visitor(made).get("/healthz").status in (200, 503), 20, "an answer")
+    finally:
+        made.stop()
+
+
+def scope(*headers: tuple[bytes, bytes], client: str = "127.0.0.1") -> dict[str, object]:
+    """Return what uvicorn says of a request."""
+    return {
+        "method": "GET",
+        "path": "/",
+        "query_string": b"",
+        "http_version": "1.1",
+        "scheme": "http",
+        "server": ("127.0.0.1", 80),
+        "client": (client, 4711),
+        "headers": list(headers),
+    }
+
+
+def test_a_header_with_an_underscore_is_nobodys() -> None:
+    env = environ(scope((b"x_rxmweb_user", b"alice@R"), (b"x-rxmweb-user", b"bob@R")), b"")
+
+    assert env["HTTP_X_RXMWEB_USER"] == "bob@R"
+
+
+@pytest.mark.parametrize(("client", "scheme"), [("127.0.0.1", "https"), ("10.0.0.1", "http")])
+def test_only_a_proxy_on_this_machine_says_that_the_browser_has_https(client: str, scheme: str) -> None:
+    assert environ(scope((b"x-forwarded-proto", b"https"), client=client), b"")["wsgi.url_scheme"] == scheme
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "asked"),
+    [
+        ("GET", "/hosts/h1/ask/info", "h1"),
+        ("GET", "/hosts/h1/machines/u/description", "h1"),
+        ("GET", "/hosts/h1/machines/u", ""),
+        ("GET", "/hosts/h1", ""),
+        ("POST", "/create", "create"),
+        ("GET", "/create", ""),
+    ],
+)
+def test_what_asks_a_host_is_told_by_its_path(method: str, path: str, asked: str) -> None:
+    assert serve.asked_host(method, path) == asked
+
+
+def test_a_full_house_says_when_to_come_again() -> None:
+    status, headers, text = bridge._busy()
+
+    assert status == 503
+    assert dict(headers)[b"retry-after"] == b"5"
+    assert b"busy" in text
