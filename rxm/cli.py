@@ -8,7 +8,11 @@ from rxm.options import Options
 from xman import arguments, lowlevel, outcome, verbs
 from xman.arguments import MOST_TEXT, Parsed
 from xman.errors import UsageError, XmanError
-from xman.verbs import TEXT, Verb
+from xman.verbs import TEXT
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 # 128 plus SIGINT, as shells report it; only where nothing was being changed.
 _INTERRUPTED = 130
@@ -16,12 +20,8 @@ _INTERRUPTED = 130
 
 def main() -> None:
     """Run rxm; exits with a status of `xman.outcome`."""
-    status = run(sys.argv[1:])
-    try:
-        sys.stdout.flush()
-        sys.stderr.flush()
-    except OSError:  # a reader that left
-        pass
+    lowlevel.open_streams()
+    status = run(lowlevel.words())
     # At once: tearing the interpreter down takes a fifth as long as starting it, and nothing is left to be done.
     lowlevel.leave(status)
 
@@ -36,6 +36,7 @@ def run(words: list[str]) -> int:
     parsed: Parsed | None = None
     try:
         options, rest = own_options.parse(words)
+        rest = _gathered(options, rest)
         done = _answer_here(options, rest)
         if done is not None:
             return done
@@ -54,16 +55,25 @@ def run(words: list[str]) -> int:
         return outcome.UNKNOWN if changes else _INTERRUPTED
 
 
+def _gathered(options: Options, rest: list[str]) -> list[str]:
+    """Take rxm's own options out of the words behind the verb; return what is left."""
+    try:
+        verb = verbs.BY_NAME[verbs.resolve(rest[0])[0]] if rest else None
+    except LookupError:  # which is told where it is resolved in earnest
+        return rest
+    return rest if verb is None else [rest[0], *own_options.behind(options, verb, rest[1:])]
+
+
 def _answer_here(options: Options, rest: list[str]) -> int | None:
     """Answer what needs no host; return the exit status, or None."""
     if options.version:
-        sys.stdout.write(f"rxm {xman.__version__}\n")
+        lowlevel.out(f"rxm {xman.__version__}\n")
     elif options.help and not rest:
-        sys.stdout.write(own_options.help_text())
+        lowlevel.out(own_options.help_text())
     elif not rest:
         raise UsageError("No verb given; 'rxm --help' lists them.")
-    elif options.help or {"-h", "--help"} & set(rest[1:]):
-        sys.stdout.write(own_options.verb_help_text(_resolve(rest[0])))
+    elif options.help:
+        lowlevel.out(own_options.verb_help_text(_resolve(rest[0])))
     else:
         return None
     return outcome.OK
@@ -72,28 +82,26 @@ def _answer_here(options: Options, rest: list[str]) -> int | None:
 def _read(options: Options, rest: list[str]) -> Parsed:
     """Read the verb and its words; what the wire's common options say is taken over into rxm's own."""
     verb = verbs.BY_NAME[_resolve(rest[0])]
-    try:
-        parsed = arguments.parse(verb, rest[1:], several=True)
-    except UsageError:
-        _require_in_place(verb, rest[1:])
-        raise
+    parsed = arguments.parse(verb, rest[1:], several=True)
     options.json = options.json or parsed.options.pop("json", False) is True
     options.reason = str(parsed.options.pop("reason", options.reason))
     timeout = parsed.options.pop("timeout", options.timeout)
     options.timeout = timeout if isinstance(timeout, float) else None
+    _require_text([options.reason, options.service])
+    _require_text([each for each in parsed.options.values() if isinstance(each, str)])
     for argument in parsed.verb.arguments:
-        if argument.kind == TEXT:
+        if argument.kind != TEXT:
+            _require_text(parsed.given.get(argument.name, ()))
+        else:
             parsed.given[argument.name] = [_file_text(name) for name in parsed.given[argument.name]]
     return parsed
 
 
-def _require_in_place(verb: Verb, words: list[str]) -> None:
-    """Raise UsageError for an option of rxm's own that stands behind the verb."""
-    own = {name for option in own_options.OPTIONS for name in option.names}
+def _require_text(words: "Iterable[str]") -> None:
+    """Raise UsageError for a word that is no UTF-8; only FILE may be named by any octets."""
     for word in words:
-        name = word.partition("=")[0]
-        if name in own and not any(name in option.names for option in (*verb.options, *verbs.COMMON_OPTIONS)):
-            raise UsageError(f"'{name}' stands before the verb: rxm {name} ... {verb.name} ...")
+        if not word.isascii() and any("\ud800" <= character <= "\udfff" for character in word):
+            raise UsageError(f"'{word}' is not UTF-8.")
 
 
 def _resolve(word: str) -> str:
@@ -114,9 +122,11 @@ def _file_text(name: str) -> str:
         raise UsageError("The first word is FILE, or - for standard input; KEY=VALUE words stand behind it.")
     try:
         if name == "-":
+            if sys.stdin is None:
+                raise UsageError(f"{where}: is closed.")
             octets = sys.stdin.buffer.read(MOST_TEXT + 1)
         else:
-            with open(name, "rb") as file:  # noqa: PTH123  # pathlib reads whole files only
+            with open(lowlevel.octets(name), "rb") as file:  # noqa: PTH123  # pathlib reads whole files only
                 octets = file.read(MOST_TEXT + 1)
         # Before it is decoded: what was read may end in the middle of a character.
         if len(octets) > MOST_TEXT:
@@ -138,7 +148,7 @@ def _report(options: Options | None, parsed: Parsed | None, error: XmanError, wo
         from xman import result
 
         host = options.host if options is not None else ""
-        sys.stdout.write(result.dumps(result.failed(host, verb, None, error.outcome, str(error))) + "\n")
+        lowlevel.out(result.dumps(result.failed(host, verb, None, error.outcome, str(error))) + "\n")
     else:
         _say(f"Error: {error}")
     if options is not None and options.syslog:
@@ -159,4 +169,8 @@ def _named(options: Options | None, words: list[str]) -> str:
 
 
 def _say(text: str) -> None:
-    sys.stderr.write(f"{text}\n")
+    if not text.isprintable():
+        from xman import escape
+
+        text = escape.line(text)
+    lowlevel.err(f"{text}\n")

@@ -4,13 +4,12 @@ They call `rxm __complete WORD...` with the words so far, the last one unfinishe
 means that the shell may offer files. All of it comes from the tables that the command itself is read by.
 """
 
-import sys
 import threading
 from collections.abc import Callable
 
 from rxm import options as own_options
 from rxm import settings, targets
-from xman import verbs
+from xman import lowlevel, verbs
 from xman.errors import XmanError
 from xman.verbs import DOMAIN, PAST, TEXT, Option, Verb
 
@@ -27,7 +26,7 @@ _WORDS = {
 
 def main(words: list[str]) -> int:
     """Print the candidates for the last of `words`; return the exit status, which is always 0."""
-    sys.stdout.write("".join(f"{word}\n" for word in candidates(words or [""], _hosts, _domains)))
+    lowlevel.out("".join(f"{word}\n" for word in candidates(words or [""], _hosts, _domains)))
     return 0
 
 

@@ -10,6 +10,8 @@ from ClusterShell.NodeUtils import GroupResolver, GroupResolverError, GroupSourc
 
 from xman.errors import UsageError
 
+# A name directly before an @ is a person's.
+_USER = re.compile(r"[^,!&^\[\]@*\s]+@[^,!&^\[\]\s]*")
 _GROUP = re.compile(r"@[^,\[\]&!^\s]+")
 
 
@@ -32,14 +34,44 @@ class _Groups(GroupResolver):  # type: ignore[misc]  # ClusterShell has no types
 def names(text: str, groups: dict[str, str]) -> list[str]:
     """Return the names that a node set stands for. Raises UsageError."""
     resolver = _Groups(groups)
+    if user := _USER.search(text):
+        from rxm import slips
+
+        slips.host(user[0])
     try:
         # ClusterShell takes a group that nobody knows for an empty one; a slip must not make a command smaller.
         for group in _GROUP.findall(text):
             if not NodeSet(group, resolver=resolver):
-                raise UsageError(f"'{group}' is not a group that rxm.toml or ClusterShell knows.")
+                raise _no_such_group(group, groups)
         return [str(name) for name in NodeSet(text, resolver=resolver)]
     except (NodeSetException, GroupResolverError, GroupSourceError) as error:
-        raise UsageError(f"'{text}' is not a list of names: {error}.") from error
+        from rxm import slips
+
+        group = next((group for group in _GROUP.findall(text) if _absent(group, groups)), "")
+        if group:
+            raise _no_such_group(group, groups) from error
+        raise slips.names(text, str(error)) from error
+
+
+def _absent(group: str, groups: dict[str, str]) -> bool:
+    try:
+        return group.removeprefix("@") not in known(groups) and ":" not in group
+    except OSError:
+        return True
+
+
+def _no_such_group(group: str, groups: dict[str, str]) -> UsageError:
+    name = group.removeprefix("@")
+    if name in groups:
+        return UsageError(f"'{group}' is not a group of any hosts: rxm.toml gives it none.")
+    from rxm import slips
+
+    there = known(groups)
+    meant = slips.meant(name, there)
+    hint = f" Did you mean @{meant}?" if meant else ""
+    if not hint and there:
+        hint = f" There are: {', '.join(f'@{each}' for each in there)}."
+    return UsageError(f"'{group}' is not a group that rxm.toml or ClusterShell knows.{hint}")
 
 
 def known(groups: dict[str, str]) -> list[str]:

@@ -1,8 +1,11 @@
-"""rxm's own options, which stand before the verb. The table is what `--help` and the manual page are tested against."""
+"""rxm's own options, which may stand anywhere; behind a verb, its own of the same name win.
+
+The table is what `--help` and the manual page are tested against.
+"""
 
 from xman import values
 from xman.errors import UsageError
-from xman.verbs import COUNT, SECONDS, WORD, Option
+from xman.verbs import COMMON_OPTIONS, COUNT, SECONDS, WORD, Option, Verb
 
 OPTIONS = (
     Option(("-H", "--host"), "hosts: a name, a comma list, a range (skirit[80-84]), a group (@cluster)", WORD, "HOSTS"),
@@ -14,6 +17,7 @@ OPTIONS = (
     Option(("--fail-fast",), "begin no other target after one has failed"),
     Option(("--reason",), "why, for the audit", WORD, "TEXT"),
     Option(("-q", "--quiet"), "print nothing on success"),
+    Option(("-y", "--yes"), "do not ask back"),
     Option(("--syslog",), "log the outcome to syslog as well"),
     Option(("-c", "--config"), "a configuration file instead of the usual ones", WORD, "FILE"),
     Option(("-h", "--help"), "show this, or a verb's help behind it, and end"),
@@ -34,10 +38,22 @@ class Options:
         self.fail_fast = "fail-fast" in given
         self.reason = given.get("reason", "")
         self.quiet = "quiet" in given
+        self.yes = "yes" in given
         self.syslog = "syslog" in given
         self.config = given.get("config", "")
         self.help = "help" in given
         self.version = "version" in given
+
+    def add(self, given: dict[str, str]) -> None:
+        """Take over what was given behind the verb."""
+        more = Options(given)
+        for key in given:
+            name = key.replace("-", "_")
+            setattr(self, name, getattr(more, name))
+
+
+# What has a default that is more than nothing: who gives one of these, and nothing in it, meant something else.
+_NEVER_EMPTY = ("host", "service", "config")
 
 
 def parse(words: list[str]) -> tuple[Options, list[str]]:
@@ -48,20 +64,78 @@ def parse(words: list[str]) -> tuple[Options, list[str]]:
         word = rest.pop(0)
         if word == "--":
             break
-        name, equals, value = word.partition("=")
-        if not word.startswith("--") and len(word) > 2:  # -p4373, as getopt(3) has it
-            name, equals, value = word[:2], "=", word[2:]
-        option = next((option for option in OPTIONS if name in option.names), None)
+        option, name, value = _split(word)
         if option is None:
             raise UsageError(f"'{name}' is not an option; 'rxm --help' lists them.")
-        if option.kind is None and equals:
-            raise UsageError(f"'{name}' takes no value.")
-        if option.kind is not None and not equals:
-            if not rest:
-                raise UsageError(f"'{name}' needs a value: {option.usage()}")
-            value = rest.pop(0)
-        given[option.key] = value
+        _take(option, name, value, rest, given)
     return Options(given), rest
+
+
+def behind(options: Options, verb: Verb, words: list[str]) -> list[str]:
+    """Take over the options of rxm's own that stand behind a verb; return what is the verb's. Raises UsageError."""
+    given: dict[str, str] = {}
+    rest = list(words)
+    left: list[str] = []
+    while rest and rest[0] != "--":
+        word = rest.pop(0)
+        if _mixed(verb, word):
+            rest[:0] = [f"-{letter}" for letter in word[1:]]
+            continue
+        theirs = _of_verb(verb, word)
+        option, name, value = _split(word) if theirs is None and len(word) > 1 and word[0] == "-" else (None, "", None)
+        if option is None:
+            left.append(word)
+            if theirs is not None and theirs.kind is not None and "=" not in word:
+                left += rest[:1]
+                del rest[:1]
+        else:
+            _take(option, name, value, rest, given)
+    options.add(given)
+    return left + rest
+
+
+def _mixed(verb: Verb, word: str) -> bool:
+    """Whether a word holds flags side by side, the verb's and ours."""
+    if word[:1] != "-" or word[1:2] == "-" or len(word) < 3:
+        return False
+    theirs = {name for option in verb.options if option.kind is None for name in option.names}
+    ours = {name for option in OPTIONS if option.kind is None for name in option.names}
+    letters = {f"-{letter}" for letter in word[1:]}
+    return letters <= theirs | ours and not letters <= theirs
+
+
+def _of_verb(verb: Verb, word: str) -> Option | None:
+    name = word.partition("=")[0]
+    return next((option for option in (*verb.options, *COMMON_OPTIONS) if name in option.names), None)
+
+
+def _split(word: str) -> tuple[Option | None, str, str | None]:
+    """Return the option that a word gives, its name, and its value where that is in the same word."""
+    name, equals, value = word.partition("=")
+    if not word.startswith("--") and len(word) > 2:  # -p4373, as getopt(3) has it
+        name, equals, value = word[:2], "=", word[2:]
+    option = next((option for option in OPTIONS if name in option.names), None)
+    return option, name, value if equals else None
+
+
+def _take(option: Option, name: str, value: str | None, rest: list[str], given: dict[str, str]) -> None:
+    if option.kind is None:
+        if value is not None and not name.startswith("--"):  # -qj
+            rest.insert(0, f"-{value}")
+        elif value is not None:
+            raise UsageError(f"'{name}' takes no value.")
+        given[option.key] = ""
+        return
+    if value is None:
+        if not rest:
+            raise UsageError(f"'{name}' needs a value: {option.usage()}")
+        value = rest.pop(0)
+    if not value and option.key in _NEVER_EMPTY:
+        raise UsageError(f"'{name}' has an empty value{_EMPTY.get(option.key, '.')}")
+    given[option.key] = value
+
+
+_EMPTY = {"host": ", which names no host; leave it out for the configured hosts."}
 
 
 def _count(given: dict[str, str], key: str) -> int:

@@ -14,10 +14,17 @@ from xman.errors import UsageError
 # What `xman.render.merged` makes one text of.
 _MERGED = ("list", "stats", "state", "job-list", "ping")
 
+# Of a DOMAIN that may stand for several.
+_SEVERAL = frozenset("[*?")
+
 
 def run(options: Options, settings: Settings, parsed: Parsed) -> int:
     """Carry out one invocation; return its exit status. Raises XmanError where nothing could be begun."""
     hosts = targets.hosts(options, settings)
+    if len(hosts) > 1 and targets.alters_unnamed(parsed):
+        from rxm.strategies import confirm
+
+        confirm.hosts(options, parsed, hosts)
     invocation = Invocation(options, settings, parsed, hosts)
     # The plain case, one command for one host, loads nothing of what follows.
     if parsed.flag("all"):
@@ -53,7 +60,13 @@ def run(options: Options, settings: Settings, parsed: Parsed) -> int:
 
 def _jobs(invocation: Invocation, settings: Settings) -> list[Task]:
     """Return the commands to send, every domain with its host."""
-    addressed = targets.address(targets.domain_words(invocation.parsed), invocation.hosts, settings.domains)
+    words = targets.domain_words(invocation.parsed)
+    if any(not _SEVERAL.isdisjoint(word) for word in words):
+        from rxm.strategies import patterns
+
+        addressed = patterns.addressed(invocation, words, settings.domains)
+    else:
+        addressed = targets.address(words, invocation.hosts, settings.domains)
     if any(not target.host for target in addressed):
         from rxm.strategies import locate
 

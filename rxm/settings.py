@@ -1,7 +1,5 @@
 """rxm.toml, read and checked (man rxm.toml(5))."""
 
-import sys
-
 from xman import config, lowlevel
 from xman.wire.constants import PORT
 
@@ -72,7 +70,7 @@ def load(path: str) -> Settings:
         connect_seconds=table.seconds("connect_seconds", base.connect_seconds),
     )
     for key in table.unknown():
-        sys.stderr.write(f"rxm: {key}: not known to this release\n")
+        lowlevel.err(f"rxm: {key}: not known to this release\n")
     return found
 
 

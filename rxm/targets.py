@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 _SET_SIGNS = frozenset("[]@*!&^")
+# Of a name, of an address of either family, and of the interface behind one (fe80::1%eth0).
+_HOST_SIGNS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-_:%")
 
 
 class Target:
@@ -38,7 +40,7 @@ def expand(text: str, groups: dict[str, str] | None = None) -> list[str]:
 
     Groups are those of the configuration (`groups`) and of ClusterShell's own files. Raises UsageError.
     """
-    if not _SET_SIGNS & set(text):
+    if _SET_SIGNS.isdisjoint(text):
         return list(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
     lowlevel.installed_packages()
     try:
@@ -58,7 +60,9 @@ def split(word: str, hosts: list[str]) -> list[Target]:
     host, colon, names = word.partition(":")
     if not colon:
         host, names = hosts[0] if len(hosts) == 1 else "", word
-    hosts = expand(host) if "[" in host else [host]
+    elif not host:
+        raise UsageError(f"'{word}' names no host in front of the colon.")
+    hosts = (expand(host) if "[" in host else [checked(host)]) if colon else [host]
     expanded = expand(names) if "[" in names else [names]
     return [Target(host, values.domain(name)) for host in hosts for name in expanded]
 
@@ -102,11 +106,40 @@ class Task:
 
 def hosts(options: Options, settings: Settings) -> list[str]:
     """Return the hosts meant: by option, environment, configuration, or this machine. Raises UsageError."""
-    text = options.host or lowlevel.environment("RXM_HOSTS") or settings.hosts
+    text = options.host or lowlevel.environment("RXM_HOSTS")
+    if not text and lowlevel.is_set("RXM_HOSTS"):
+        raise UsageError("RXM_HOSTS is set and empty, which names no host; unset it for the configured hosts.")
+    text = text or settings.hosts
     found = expand(text, settings.groups) if text else [_this_machine()]
     if not found:
         raise UsageError(f"'{text}' names no host.")
-    return found
+    different: dict[str, str] = {}
+    for host in found:
+        different.setdefault(same(host), checked(host))
+    return list(different.values())
+
+
+def same(host: str) -> str:
+    """Return a host's name as names are compared: without case, and without the dot at its end."""
+    return host.removesuffix(".").lower()
+
+
+def checked(host: str) -> str:
+    """Return what can be the name or address of a host. Raises UsageError, with what to write instead."""
+    if _HOST_SIGNS.issuperset(host) and host[:1] != "-" and (host.count(":") != 1):
+        return host
+    from rxm import slips
+
+    return slips.host(host)
+
+
+def alters_unnamed(parsed: Parsed) -> bool:
+    """Whether the command changes something and names no domain, so that each host would do it."""
+    if parsed.flag("all"):
+        return True
+    if parsed.flag("dry-run") or domain_words(parsed):
+        return False
+    return parsed.verb.changes or parsed.flag("clear")
 
 
 def domain_words(parsed: Parsed) -> list[str]:
@@ -122,8 +155,10 @@ def domain_words(parsed: Parsed) -> list[str]:
 def address(words: list[str], hosts: list[str], domains: dict[str, str]) -> list[Target]:
     """Return a target for each domain named; those with an empty host have yet to be located."""
     targets = [target for word in words for target in split(word, hosts)]
+    spelled = {same(host): host for host in hosts}
     for target in targets:
         target.host = target.host or mapped(target.domain, domains)
+        target.host = spelled.setdefault(same(target.host), target.host)
     return targets
 
 

@@ -7,21 +7,22 @@ import sys
 import xman
 from rxmweb import settings
 from rxmweb.settings import Settings
-from xman import outcome
+from xman import escape, lowlevel, outcome
 from xman.errors import XmanError
 
 
 def main() -> None:
     """Run rxmweb; exits with a status of `xman.outcome`."""
-    options = _parser().parse_args()
+    lowlevel.open_streams()
+    options = _parser().parse_args(lowlevel.words())
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     try:
         sys.exit(_run(options))
     except XmanError as error:
-        print(f"rxmweb: {error}", file=sys.stderr)  # noqa: T201
+        lowlevel.err(f"rxmweb: {escape.line(str(error))}\n")
         sys.exit(error.outcome)
     except OSError as error:
-        print(f"rxmweb: {error.filename or ''}: {error.strerror}", file=sys.stderr)  # noqa: T201
+        lowlevel.err(escape.line(f"rxmweb: {error.filename or ''}: {error.strerror}") + "\n")
         sys.exit(outcome.USAGE)
 
 
@@ -66,6 +67,6 @@ def _check(configured: Settings) -> int:
 
     status = outcome.OK
     for good, line in check(configured):
-        print(f"{'ok  ' if good else 'BAD '} {line}")  # noqa: T201  # this is what was asked for
+        lowlevel.out(f"{'ok  ' if good else 'BAD '} {escape.line(line)}\n")
         status = status if good else outcome.USAGE
     return status

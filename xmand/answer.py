@@ -5,7 +5,7 @@ import socket
 from dataclasses import dataclass
 from typing import Any
 
-from xman import outcome, render, result
+from xman import escape, outcome, render, result
 from xman.result import Result
 from xman.wire import constants as wire
 
@@ -36,12 +36,12 @@ class Answer:
         """Return what its caller is told, by stream."""
         if self.done is not None:
             stdout = (wire.STDOUT, part(verb, self.done, self.ms, as_json=as_json))
-            notes = "" if as_json else "".join(f"{note}\n" for note in self.done.notes)
+            notes = "" if as_json else "".join(f"{escape.line(note)}\n" for note in self.done.notes)
             return [stdout, (wire.STDERR, notes.encode())]
         if as_json:
             failed = result.failed(socket.gethostname(), verb, domain or None, self.code, self.message)
             return [(wire.STDOUT, f"{result.dumps(failed)}\n".encode())]
-        return [(wire.STDERR, f"Error: {self.message}\n".encode())]
+        return [(wire.STDERR, f"Error: {escape.line(self.message)}\n".encode())]
 
     def dumps(self) -> str:
         """Return it as JSON, for `loads`."""

@@ -4,10 +4,9 @@ import argparse
 import asyncio
 import logging
 import os
-import sys
 
 import xman
-from xman import outcome
+from xman import escape, lowlevel, outcome
 from xman.errors import XmanError
 from xmand import settings
 from xmand.audit.syslog import Syslog, SyslogHandler
@@ -18,14 +17,13 @@ from xmand.settings import Settings
 
 def main() -> None:
     """Run xmand; exits with a status of `xman.outcome`."""
-    options = _parser().parse_args()
+    lowlevel.open_streams()
+    options = _parser().parse_args(lowlevel.words())
     try:
         status = _run(options)
     except XmanError as error:
-        print(f"xmand: {error}", file=sys.stderr)  # noqa: T201  # before or without syslog
+        lowlevel.err(f"xmand: {escape.line(str(error))}\n")  # before or without syslog
         status = error.outcome
-    sys.stdout.flush()
-    sys.stderr.flush()
     # Not sys.exit: a thread that hangs in libvirt must not keep the process.
     os._exit(status)
 
@@ -61,7 +59,7 @@ def _run(options: argparse.Namespace) -> int:
 def _check(configured: Settings) -> int:
     status = outcome.OK
     for kind, line in check(configured):
-        print(f"{kind:4} {line}")  # noqa: T201  # this is what was asked for
+        lowlevel.out(f"{kind:4} {escape.line(line)}\n")
         status = outcome.USAGE if kind == BAD else status
     return status
 

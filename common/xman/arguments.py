@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 # The largest description of a domain, in octets; a hundred times what people write.
 MOST_TEXT = 256 * 1024
 _RID_DIGITS = 32
+# Without them a verb is about everything: who gives one, and nothing in it, meant something else.
+_NEVER_EMPTY = ("principal", "since", "state")
 # What a destroy takes once patience has run out.
 _FORCE_SECONDS = 30.0
 
@@ -116,6 +118,8 @@ def _read_option(verb: Verb, word: str, rest: "Iterator[str]", options: dict[str
         if following is None:
             raise UsageError(f"'{name}' needs a value: {option.usage()}")
         value = following
+    if not value and option.key in _NEVER_EMPTY:
+        raise UsageError(f"'{name}' has an empty value.")
     options[option.key] = _option_value(option, value)
 
 
@@ -159,6 +163,8 @@ def _read(arguments: tuple[Argument, ...], given: dict[str, list[str]], several:
 def _value(argument: Argument, word: str) -> object:
     if argument.kind == verbs.DOMAIN:
         return values.domain(word)
+    if argument.kind == verbs.PAST and not word:
+        raise UsageError(f"{argument.name} is empty.")
     if argument.kind == verbs.MEMORY:
         return values.memory(word)
     if argument.kind == verbs.COUNT:

@@ -1,6 +1,6 @@
 """Reading a TOML configuration with typed getters that name file and key when a value is wrong."""
 
-from xman import toml_subset
+from xman import lowlevel, toml_subset
 from xman.errors import ConfigurationError
 
 TYPE_CHECKING = False
@@ -107,19 +107,21 @@ def load(path: str, required: bool, drop_ins: bool = False) -> Table:
     if not drop_ins:
         return Table(path, values)
     # Only the daemon has them; rxm reads a file at each start.
+    import os
     from pathlib import Path
 
     origins: dict[str, str] = {}
-    for name in sorted(Path(f"{path}.d").glob("*.toml")):
+    for file in sorted(Path(os.fsdecode(lowlevel.octets(f"{path}.d"))).glob("*.toml")):
+        name = os.fsencode(file).decode("utf-8", "surrogateescape")
         try:
-            _merge(values, _read(str(name)), str(name), "", origins)
+            _merge(values, _read(name), name, "", origins)
         except OSError as error:
             raise ConfigurationError(f"{name}: {error.strerror}") from error
     return Table(path, values, "", origins)
 
 
 def _read(path: str) -> "dict[str, Any]":
-    with open(path, "rb") as file:  # noqa: PTH123  # pathlib is dear to import
+    with open(lowlevel.octets(path), "rb") as file:  # noqa: PTH123  # pathlib is dear to import
         octets = file.read()
     try:
         text = octets.decode("utf-8")

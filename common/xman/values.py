@@ -11,8 +11,11 @@ _MOST_COUNT = 1 << 16
 # More digits than any number here has; `int` raises an error of its own for thousands of them.
 _MOST_DIGITS = 20
 
-# libvirt takes longer names, but file names are made of them, and the journal and the log show them whole.
-MOST_NAME_OCTETS = 128
+# Far beyond what a driver that makes file names of them takes; libvirt's own test driver takes any.
+MOST_NAME_OCTETS = 1024
+_MOST_SHOWN = 128
+# XML has none of these, and libvirt no name of several lines.
+_UNNAMEABLE = frozenset(map(chr, range(32))) - {"\t", "\r"}
 _NEW_NAME_LENGTH = 64
 _LETTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
 _DIGITS = frozenset("0123456789")
@@ -53,13 +56,16 @@ def seconds(word: str) -> float:
 def domain(word: str) -> str:
     """Return `word` if it can be a domain's name, UUID or id at all. Raises UsageError.
 
-    Names that others made are accepted as they are; only what no driver of libvirt takes is refused.
+    Names that others made are accepted as they are, as is the way in which they are shown (`xman.escape`); only what no
+    driver of libvirt takes is refused.
     """
-    # First, since these include what is not UTF-8 on rxm's command line, which could not be encoded below.
-    if any(not character.isprintable() for character in word):
+    # First, since what is not UTF-8 on rxm's command line could not be encoded below.
+    if not word.isprintable() and not _UNNAMEABLE.isdisjoint(word):
         raise UsageError("A domain's name cannot hold control characters.")
+    if not word.isascii() and any("\ud800" <= character <= "\udfff" for character in word):
+        raise UsageError("A domain's name is UTF-8.")
     if not word or len(word.encode()) > MOST_NAME_OCTETS or "/" in word or word in (".", ".."):
-        raise UsageError(f"'{word[:MOST_NAME_OCTETS]}' cannot be the name of a domain.")
+        raise UsageError(f"'{word[:_MOST_SHOWN]}' cannot be the name of a domain.")
     return word
 
 

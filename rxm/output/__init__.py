@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 
 # Set and not empty: programs that read results (`--json`) get the lines about progress as well, on standard error.
+OUT, ERR = 1, 2
 PROGRESS_VARIABLE = "RXM_PROGRESS"
 # How `xman.progress` ends its lines.
 _FIGURES_END = b" MiB/s\n"
@@ -39,7 +40,7 @@ class Output:
 
     def expect(self, hosts: list[str]) -> None:
         """Count on a terminal which hosts have ended; one that is named several times has ended so many times."""
-        if len(hosts) < 2 or self._quiet or self._json or not sys.stderr.isatty():
+        if len(hosts) < 2 or self._quiet or self._json or not lowlevel.terminal(sys.stderr):
             return
         with self._lock:
             if not self._closed:
@@ -57,8 +58,8 @@ class Output:
         with self._lock:
             self._ended(target)
             if not self._quiet or reply.outcome != outcome.OK:
-                _write(sys.stdout.fileno(), _painted(verb, self._labelled(target, reply.stdout)))
-                _write(sys.stderr.fileno(), self._labelled_message(target, reply.stderr))
+                lowlevel.write(OUT, _painted(verb, self._labelled(target, _shown(reply.stdout))))
+                lowlevel.write(ERR, self._labelled_message(target, _shown(reply.stderr)))
             self._to_syslog(verb, target, reply.outcome, reply.stderr.decode("utf-8", "replace"))
 
     def reply(self, verb: str, target: Target, reply: Reply, principal: str) -> None:
@@ -75,7 +76,7 @@ class Output:
         with self._lock:
             self._ended(target)
             if not self._quiet or not envelope["ok"]:
-                _write(sys.stdout.fileno(), f"{result.dumps(envelope)}\n".encode())
+                lowlevel.write(OUT, f"{result.dumps(envelope)}\n".encode())
             self._to_syslog(envelope["verb"], target, envelope.get("code", outcome.OK), envelope.get("message", ""))
 
     def done(self, envelope: "dict[str, Any]", target: Target, line: str) -> None:
@@ -86,7 +87,7 @@ class Output:
         with self._lock:
             self._ended(target)
             if not self._quiet:
-                _write(sys.stdout.fileno(), self._labelled(target, f"{line}\n".encode()))
+                lowlevel.write(OUT, self._labelled(target, _line(line)))
             self._to_syslog(envelope["verb"], target, outcome.OK, line)
 
     def said(self, envelope: "dict[str, Any]", target: Target) -> None:
@@ -98,10 +99,10 @@ class Output:
         elif not envelope["ok"]:
             self.failure(envelope["verb"], target, envelope["code"], envelope["message"])
         else:
-            notes = "".join([f"{note}\n" for note in envelope.get("notes", ())])
+            notes = b"".join([_line(str(note)) for note in envelope.get("notes", ())])
             reply = Reply()
             reply.stdout = render.text(envelope["verb"], envelope["result"]).encode()
-            reply.stderr = notes.encode()
+            reply.stderr = notes
             self.text(envelope["verb"], target, reply)
 
     def part(self, verb: str, line: bytes, target: Target) -> None:
@@ -116,8 +117,8 @@ class Output:
         if self._quiet and not failed:
             return
         with self._lock:
-            data = line + b"\n"
-            if not _write(sys.stdout.fileno(), data if self._json else self._labelled(target, data)):
+            data = _shown(line) + b"\n"
+            if not lowlevel.write(OUT, data if self._json else self._labelled(target, data)):
                 from rxm.remote.lines import ReaderGoneError
 
                 raise ReaderGoneError
@@ -132,7 +133,7 @@ class Output:
         with self._lock:
             self._ended(target)
             where = f"{target.host}: " if self._several or not message[:1].isupper() else ""
-            _write(sys.stderr.fileno(), f"Error: {where}{message}\n".encode())
+            lowlevel.write(ERR, _line(f"Error: {where}{message}"))
             self._to_syslog(verb, target, code, message)
 
     def merged(self, verb: str, answers: "dict[str, dict[str, Any]]", milliseconds: dict[str, int]) -> None:
@@ -140,7 +141,7 @@ class Output:
         from xman.render import merged
 
         if not self._quiet:
-            _write(sys.stdout.fileno(), _painted(verb, merged.text(verb, answers, milliseconds).encode()))
+            lowlevel.write(OUT, _painted(verb, merged.text(verb, answers, milliseconds).encode()))
 
     def progress(self, target: Target, data: bytes) -> bool:
         """Show a person how far a command is, where `data` says that; return whether it does."""
@@ -157,15 +158,15 @@ class Output:
         with self._lock:
             if self._quiet or self._closed or (self._json and not os.environ.get(PROGRESS_VARIABLE)):
                 return True
-            if not self._json and sys.stderr.isatty():
+            if not self._json and lowlevel.terminal(sys.stderr):
                 self._shown().show(target, figures)
             else:
-                _write(sys.stderr.fileno(), self._labelled(target, data))
+                lowlevel.write(ERR, self._labelled(target, _shown(data)))
             return True
 
     def warn(self, text: str) -> None:
         """Say something to a person."""
-        _write(sys.stderr.fileno(), f"{text}\n".encode())
+        lowlevel.write(ERR, _line(text))
 
     def close(self) -> None:
         """Clear the bar for good, whatever the commands under way may still say."""
@@ -204,8 +205,26 @@ class Output:
             summary.outcome_of(f"{verb} {target.host}{':' if target.domain else ''}{target.domain}", code, message)
 
 
+def _shown(data: bytes) -> bytes:
+    """Return what a host wrote, so that a terminal takes it for nothing but text."""
+    if data.decode("utf-8", "surrogateescape").replace("\n", "").isprintable():
+        return data
+    # Loaded for hosts only that have something unusual to say.
+    from xman import escape
+
+    return escape.octets(data)
+
+
+def _line(text: str) -> bytes:
+    if not text.isprintable():
+        from xman import escape
+
+        text = escape.line(text)
+    return f"{text}\n".encode()
+
+
 def _painted(verb: str, data: bytes) -> bytes:
-    if not sys.stdout.isatty():
+    if not lowlevel.terminal(sys.stdout):
         return data
     # Loaded for people only.
     from rxm.output import colour
@@ -213,17 +232,3 @@ def _painted(verb: str, data: bytes) -> bytes:
     if verb not in colour.VERBS or not colour.wanted():
         return data
     return colour.paint(data.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
-
-
-def _write(descriptor: int, data: bytes) -> bool:
-    """Write it all at once, unbuffered: lines of several hosts must not mix.
-
-    A reader that left is no error; return whether it is still there.
-    """
-    view = memoryview(data)
-    while view:
-        try:
-            view = view[lowlevel.write(descriptor, view) :]
-        except BrokenPipeError:
-            return False
-    return True

@@ -6,6 +6,7 @@ Of many hosts it counts those that have ended; of long commands (migrations) it 
 import os
 from collections.abc import Hashable
 
+from xman import escape, lowlevel
 from xman.progress import Progress
 from xman.values import MIB
 
@@ -66,14 +67,14 @@ class Bar:
         self._drawn = len(line)
 
     def _write(self, line: str) -> None:
-        os.write(self._descriptor, line.encode("utf-8", "replace"))
+        lowlevel.write(self._descriptor, line.encode("utf-8", "replace"))
 
 
 def text(under_way: list[Progress], width: int) -> str:
     """Return the line for a terminal of `width` columns: a share done, what is left, and how fast it goes."""
     done, left, rate = (sum(getattr(one, key) for one in under_way) for key in ("done", "left", "rate"))
     share = done / (done + left) if done + left else 0.0
-    name = under_way[0].name if len(under_way) == 1 else f"{len(under_way)} domains"
+    name = escape.line(under_way[0].name) if len(under_way) == 1 else f"{len(under_way)} domains"
     figures = f"{share:4.0%}  {_size(left)} left  {_size(rate)}/s"
     name = name if len(name) <= _MOST_NAME else f"{name[: _MOST_NAME - 3]}..."
     return _line(f"{name} ", share, figures, width)

@@ -26,7 +26,9 @@ def why(error: Exception, port: int) -> str:
     if isinstance(error, ConnectionRefusedError):
         return f"nothing listens on port {port}: is xmand running?"
     if isinstance(error, OSError):
-        return f"{error.strerror or error}."
+        # Behind the host's name, as the others.
+        words = str(error.strerror or error)
+        return f"{words[:1].lower()}{words[1:]}."
     return f"{error}."
 
 

@@ -5,7 +5,7 @@ import sys
 
 from rxm.slurm import settings
 from rxm.slurm.programs import NO, PROGRAMS, Tools
-from xman import outcome
+from xman import lowlevel, outcome
 from xman.errors import XmanError
 
 _HOSTLIST = ("resume", "suspend")
@@ -20,7 +20,7 @@ def run(words: list[str]) -> int:
     """Run the program `words[0]`; return the exit status."""
     if not words or words[0] not in PROGRAMS or len(words) != 1 + (words[0] in _HOSTLIST):
         names = " | ".join(f"{name} NODES" if name in _HOSTLIST else name for name in PROGRAMS)
-        sys.stderr.write(f"Usage: xman-slurm {names}\n")
+        lowlevel.err(f"Usage: xman-slurm {names}\n")
         return outcome.USAGE
     tools = Tools(settings.Settings())
     try:

@@ -12,7 +12,7 @@ from typing import Any
 from rxm.slurm import policy
 from rxm.slurm.settings import Settings
 from rxm.targets import expand
-from xman import outcome
+from xman import lowlevel, outcome
 
 # Any other than 0 makes Slurm requeue the job (slurm.conf(5), PrologSlurmctld).
 GO, NO = 0, 1
@@ -65,7 +65,7 @@ class Tools:
         """Tell whoever reads the log: Slurm throws away what its programs print."""
         syslog.openlog("xman-slurm", syslog.LOG_PID, syslog.LOG_DAEMON)
         syslog.syslog(severity, " ".join(text.split()).encode("ascii", "backslashreplace").decode("ascii"))
-        sys.stderr.write(f"xman-slurm: {text}\n")
+        lowlevel.err(f"xman-slurm: {text}\n")
 
     def drain(self, node: str, reason: str, state: str = "DRAIN") -> None:
         """Leave a node out until somebody looks."""

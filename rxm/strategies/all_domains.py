@@ -1,21 +1,20 @@
-"""`--all`: which domains that is, whether it is really meant, and what is said of each. Pure but for `confirm`."""
+"""`--all`: which domains that is, whether it is really meant, and what is said of each."""
 
-import sys
 from typing import Any
 
 from rxm.invocation import Invocation
+from rxm.options import Options
 from rxm.output import Output, summary
 from rxm.remote.connection import Connection
-from rxm.strategies import locate
+from rxm.strategies import confirm, locate
 from rxm.targets import Target, Task
-from xman import outcome, result
+from xman import escape, outcome, result
 from xman.arguments import Parsed
-from xman.errors import RefusedError, UsageError
+from xman.errors import UsageError
 from xman.result import Result
 
 # Xen gives this id to Domain-0, the host itself, and to no other.
 _HOST_ITSELF = 0
-_MOST_NAMED = 20
 NOTHING = "No domain runs there."
 _QUESTIONS = {"migrate": "Move {} to {HOST}", "shutdown": "Shut down {}", "reboot": "Restart {}"}
 
@@ -25,24 +24,13 @@ def running(domains: list[dict[str, Any]]) -> list[str]:
     return [domain["name"] for domain in domains if domain["id"] not in (None, _HOST_ITSELF)]
 
 
-def check(parsed: Parsed) -> None:
+def check(options: Options, parsed: Parsed) -> None:
     """Raise UsageError where `--all` cannot be meant, or nobody is there to be asked."""
     if parsed.flag("abort"):
         raise UsageError("--abort stops the migration of one DOMAIN; it does not go with --all.")
     if "rid" in parsed.options:
         raise UsageError("--rid is the id of one request; it does not go with --all.")
-    if not parsed.flag("yes") and not (sys.stdin.isatty() and sys.stderr.isatty()):
-        raise UsageError("--all asks back on a terminal; elsewhere it needs --yes.")
-
-
-def confirm(parsed: Parsed, found: dict[str, list[str]]) -> None:
-    """Ask back, unless `--yes` says that it is meant. Raises RefusedError where it is not."""
-    if parsed.flag("yes") or not any(found.values()):
-        return
-    sys.stderr.write(question(parsed, found))
-    sys.stderr.flush()
-    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
-        raise RefusedError("Nothing was done.")
+    confirm.require(options, parsed, "--all")
 
 
 def question(parsed: Parsed, found: dict[str, list[str]]) -> str:
@@ -51,7 +39,7 @@ def question(parsed: Parsed, found: dict[str, list[str]]) -> str:
     count = sum(len(names) for names in hosts.values())
     which = f"{count} domain{'s' * (count != 1)} on {len(hosts)} host{'s' * (len(hosts) != 1)}"
     asked = _QUESTIONS[parsed.verb.name].format(which, HOST=parsed.text("HOST"))
-    lines = [f"  {host}: {_names(names)}\n" for host, names in hosts.items()]
+    lines = [f"  {host}: {escape.line(confirm.names(names))}\n" for host, names in hosts.items()]
     return f"{''.join(lines)}{asked}? [y/N] "
 
 
@@ -75,18 +63,13 @@ def nothing(host: str, verb: str) -> dict[str, Any]:
     return result.succeeded(host, verb, Result(notes=(NOTHING,)), 0)
 
 
-def _names(names: list[str]) -> str:
-    more = len(names) - _MOST_NAMED
-    return ", ".join(names[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
-
-
 def carry_out(invocation: Invocation, output: Output) -> int:
     """Do it; return the exit status. A host that does not answer costs its own line only.
 
     Raises UsageError and RefusedError where it is not meant.
     """
     verb = invocation.parsed.verb.name
-    check(invocation.parsed)
+    check(invocation.options, invocation.parsed)
     known, problems = locate.ask_all(invocation)
     for host, error in problems.items():
         output.failure(verb, Target(host), error.outcome, str(error))
@@ -94,7 +77,8 @@ def carry_out(invocation: Invocation, output: Output) -> int:
     if codes and invocation.options.fail_fast:
         return outcome.combine(codes)
     found = {host: running(domains) for host, domains in known.items()}
-    confirm(invocation.parsed, found)
+    if any(found.values()):
+        confirm.ask(invocation.options, invocation.parsed, question(invocation.parsed, found))
     for host in [host for host, names in found.items() if not names]:
         output.done(nothing(host, verb), Target(host), NOTHING)
     tasks = [Task(Target(host, name), [name]) for host, names in found.items() for name in names]

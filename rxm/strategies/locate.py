@@ -24,8 +24,11 @@ def known(invocation: Invocation) -> dict[str, list[dict[str, Any]]]:
     return found
 
 
-def ask_all(invocation: Invocation) -> tuple[dict[str, list[dict[str, Any]]], dict[str, XmanError]]:
-    """Return what each host said that it has, and why the others did not."""
+def ask_all(
+    invocation: Invocation, hosts: list[str] | None = None
+) -> tuple[dict[str, list[dict[str, Any]]], dict[str, XmanError]]:
+    """Return what each of `hosts` (all, where they are not given) said that it has, and why the others did not."""
+    asked = invocation.hosts if hosts is None else hosts
     parsed = arguments.parse(verbs.BY_NAME["list"], [])
     # Reading has a deadline of its own, even for a verb that has none.
     deadline = Deadline(invocation.deadline.remaining(parsed.verb.default_seconds))
@@ -45,10 +48,10 @@ def ask_all(invocation: Invocation) -> tuple[dict[str, list[dict[str, Any]]], di
         output.ended(host)
 
     output = invocation.output(several=True)
-    output.expect(invocation.hosts)
+    output.expect(asked)
     try:
-        invocation.side_by_side(invocation.hosts, ask)
+        invocation.side_by_side(asked, ask)
     finally:
         output.close()
-    in_order = {host: found[host] for host in invocation.hosts if host in found}
-    return in_order, {host: problems[host] for host in invocation.hosts if host in problems}
+    in_order = {host: found[host] for host in asked if host in found}
+    return in_order, {host: problems[host] for host in asked if host in problems}

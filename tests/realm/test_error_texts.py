@@ -46,7 +46,7 @@ COMMANDS = (
     "autostart on1 maybe",
     "wait on1",
     "wait on1 --for asleep",
-    "wait --for off on1 -t 1",
+    "wait --for off on1 -t 0",
     "create /nonexistent",
     "create -",
     "new -",

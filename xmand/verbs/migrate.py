@@ -25,7 +25,8 @@ def migrate(call: Call) -> Result:
     """Move a domain; it runs in exactly one place afterwards, whatever happens."""
     if call.parsed.flag("abort"):
         return _abort(call)
-    destination = call.parsed.text("HOST")
+    # A trailing dot says the same, and libvirt's URIs know none.
+    destination = call.parsed.text("HOST").removesuffix(".")
     suspend_after = call.parsed.seconds("suspend-after")
     if suspend_after is not None and not call.parsed.flag("live"):
         raise UsageError("--suspend-after goes with --live; without it the domain is paused from the start.")
@@ -102,8 +103,13 @@ def _abort(call: Call) -> Result:
 def _allowed(destination: str, allow: tuple[str, ...]) -> bool:
     for pattern in allow:
         try:
-            if destination in NodeSet(pattern, autostep=None):
+            if destination.lower() in NodeSet(_canonical(pattern), autostep=None):
                 return True
         except NodeSetParseError as error:
             raise RefusedError(f"[migrate] allow in xmand.toml: {error}") from error
     return False
+
+
+def _canonical(pattern: str) -> str:
+    """Return a node set of host names as they are compared: without case, and without dots at their ends."""
+    return ",".join(part.strip().removesuffix(".") for part in pattern.lower().split(","))

@@ -6,7 +6,7 @@ from typing import Any
 
 from lxml import etree
 
-from xman import values
+from xman import escape, values
 from xman.errors import (
     HypervisorError,
     NoSuchDomainError,
@@ -189,7 +189,7 @@ def memory_kib(description: str) -> int:
 
 
 def find(connection: Connection, word: str, allow_id: bool = True) -> Domain:
-    """Return the domain that `word` names: by name, by UUID, by id, in that order.
+    """Return the domain that `word` names: by name, by UUID, by id, in that order; or by its name as it is shown.
 
     Raises NoSuchDomainError; UsageError for an id where `allow_id` is false (ids are used again).
     """
@@ -200,6 +200,10 @@ def find(connection: Connection, word: str, allow_id: bool = True) -> Domain:
         domain = _lookup(connection.lookupByID, int(word), word)
         if domain is not None and not allow_id:
             raise UsageError(f"'{word}' is an id, which may soon be another domain's; name it: '{domain.name}'.")
+    if domain is None and "\\" in word:
+        # As a name that is not printable was shown.
+        shown = [each for each in find_all(connection) if escape.line(each.name) == word]
+        domain = shown[0] if len(shown) == 1 else None
     if domain is None:
         raise NoSuchDomainError(word)
     return domain

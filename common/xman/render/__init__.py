@@ -6,6 +6,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from xman import escape
 from xman.render import batch, domains, events, hosts, log, stats
 
 _Renderer = Callable[[dict[str, Any]], str]
@@ -36,6 +37,9 @@ _RENDERERS: dict[str, _Renderer] = {
 
 
 def text(verb: str, data: dict[str, Any]) -> str:
-    """Return what goes to standard output for `data`, the `result` of a success; empty for verbs that only act."""
+    """Return what goes to standard output for `data`, the `result` of a success; empty for verbs that only act.
+
+    What others made is escaped here, whatever the verb: a name or a reason is no line of its own.
+    """
     renderer = _RENDERERS.get(verb)
-    return renderer(data) if renderer else ""
+    return renderer(escape.data(data)) if renderer else ""

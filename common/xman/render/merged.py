@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from xman import escape
 from xman.render import batch, domains, stats
 from xman.render.domains import FIELD
 
@@ -15,8 +16,9 @@ Answers = dict[str, dict[str, Any]]
 def text(verb: str, answers: Answers, milliseconds: dict[str, int]) -> str:
     """Return what `answers`, the `result` of each host by its name as asked, are together.
 
-    `milliseconds` is how long each took, for `ping`.
+    `milliseconds` is how long each took, for `ping`. What others made is escaped.
     """
+    answers = {host: escape.data(data) for host, data in answers.items()}
     if verb == "ping":
         return _ping(answers, milliseconds)
     if verb == "stats":

@@ -89,20 +89,44 @@ def test_seconds_refuse_what_is_no_time_to_wait(word: str) -> None:
         values.seconds(word)
 
 
-@pytest.mark.parametrize("word", ["vm1", "a b", "Domäne", "12", UUID, "-vm", "x" * 128, "ä" * 64, "vm:1", "..."])
+@pytest.mark.parametrize(
+    "word",
+    [
+        "vm1",
+        "a b",
+        "Domäne",
+        "12",
+        UUID,
+        "-vm",
+        "x" * 1024,
+        "ä" * 512,
+        "vm:1",
+        "...",
+        "a\tb",
+        "a\x7f",
+        "a\u202eb",
+        "\x9b",
+    ],
+)
 def test_domain_takes_names_that_others_made(word: str) -> None:
     assert values.domain(word) == word
 
 
-@pytest.mark.parametrize("word", ["", "a/b", "/", ".", "..", "x" * 129, "ä" * 65])
+@pytest.mark.parametrize("word", ["", "a/b", "/", ".", "..", "x" * 1025, "ä" * 513])
 def test_domain_refuses_what_no_domain_can_be_called(word: str) -> None:
     with pytest.raises(UsageError, match="cannot be the name of a domain"):
         values.domain(word)
 
 
-@pytest.mark.parametrize("word", ["a\nb", "a\0", "\x1b[31mred", "a\x7f", "a\u202eb", "a\u2028b", "a\udcffb"])
+@pytest.mark.parametrize("word", ["a\nb", "a\0", "\x1b[31mred"])
 def test_domain_refuses_control_characters(word: str) -> None:
     with pytest.raises(UsageError, match="cannot hold control characters"):
+        values.domain(word)
+
+
+@pytest.mark.parametrize("word", ["a\udcffb", "\ud800"])
+def test_domain_refuses_what_is_no_utf_8(word: str) -> None:
+    with pytest.raises(UsageError, match="is UTF-8"):
         values.domain(word)
 
 

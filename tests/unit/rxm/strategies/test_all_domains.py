@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from rxm.options import Options
 from rxm.strategies import all_domains
 from xman import arguments
 from xman.arguments import Parsed
@@ -87,4 +88,4 @@ def test_a_host_takes_one_domain_at_a_time(word: str) -> None:
 @pytest.mark.parametrize("words", [["--abort"], ["--rid", "0123456789abcdef" * 2, "h2"]], ids=["abort", "rid"])
 def test_what_is_about_one_domain_does_not_go_with_all(words: list[str]) -> None:
     with pytest.raises(UsageError, match="does not go with --all"):
-        all_domains.check(parsed("migrate", "--all", "--yes", *words))
+        all_domains.check(Options({}), parsed("migrate", "--all", "--yes", *words))

@@ -2,7 +2,6 @@
 
 import json
 import os
-import sys
 
 import pytest
 
@@ -88,11 +87,11 @@ def test_quiet_shows_failures_only(capfd: pytest.CaptureFixture[str]) -> None:
 def test_a_reader_that_left_is_told_to_who_writes(monkeypatch: pytest.MonkeyPatch) -> None:
     reading, writing = os.pipe()
     os.close(reading)
-    with os.fdopen(writing, "w") as closed:
-        monkeypatch.setattr(sys, "stdout", closed)
+    monkeypatch.setattr("rxm.output.OUT", writing)
 
-        with pytest.raises(ReaderGoneError):
-            output().part("events", b"vm1 started", HOST)
+    with pytest.raises(ReaderGoneError):
+        output().part("events", b"vm1 started", HOST)
+    os.close(writing)
 
 
 FIGURES = b"vm1: 40.0 MiB done, 152.0 MiB left, 1.0 MiB/s\n"

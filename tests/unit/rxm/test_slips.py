@@ -1,0 +1,155 @@
+"""What was meant, where a word is not what it should be; and where rxm's own options may stand."""
+
+import sys
+
+import pytest
+
+from rxm import options, targets
+from rxm.options import Options
+from rxm.settings import Settings
+from rxm.targets import Target
+from xman import arguments, lowlevel
+from xman.errors import UsageError
+from xman.verbs import BY_NAME
+
+
+def hosts(text: str, **groups: str) -> list[str]:
+    return targets.hosts(Options({"host": text}), Settings(groups=groups))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[::1]", "without brackets: ::1."),
+        ("[2001:db8::1]", "without brackets: 2001:db8::1."),
+        ("alice@host", "write the host alone, host; who you are, your ticket says (kinit alice)."),
+        ("a,alice@host", "write the host alone, host;"),
+        ("@nogroup", "'@nogroup' is not a group that rxm.toml or ClusterShell knows."),
+        ("@lba", "Did you mean @lab?"),
+        ("@lab,@typo", "'@typo' is not a group"),
+        ("@empty", "'@empty' is not a group of any hosts"),
+        ("@lab,-n1", "hosts are left out by '!': @all!n1."),
+        ("-n1", "hosts are left out by '!'"),
+        ("host:4373", "-H host -p 4373."),
+        ("ssh://host/x", "write the host alone (host)."),
+        ("a b", "'a b' cannot be the name of a host."),
+        ("h\udcffost", "'h\\xffost' cannot be the name of a host."),
+        ("h\x1b2Jost,b", "cannot be the name of a host."),
+        ("h/x", "cannot be the name of a host."),
+        ("@lab!@lab", "names no host"),
+        (" ", "names no host"),
+    ],
+)
+def test_what_is_no_host_is_named_with_what_to_write(text: str, said: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        hosts(text, lab="n[1-2]", empty="")
+
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["::1", "fe80::1%eth0", "hv1", "hv1.x.", "192.0.2.1", "háček.example.org", "a_b"])
+def test_what_may_be_a_host(text: str) -> None:
+    assert hosts(text) == [text]
+
+
+@pytest.mark.parametrize("words", [["-H", ""], ["--host="], ["-c", ""], ["--service="]])
+def test_an_empty_value_is_a_slip(words: list[str]) -> None:
+    with pytest.raises(UsageError, match="has an empty value"):
+        options.parse([*words, "list"])
+    with pytest.raises(UsageError, match="has an empty value"):
+        options.behind(Options({}), BY_NAME["list"], words)
+
+
+def test_an_empty_variable_names_no_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RXM_HOSTS", "")
+
+    with pytest.raises(UsageError, match="RXM_HOSTS is set and empty"):
+        targets.hosts(Options({}), Settings(hosts="a,b"))
+
+
+@pytest.mark.parametrize(
+    ("verb", "words"),
+    [
+        ("log", ["--principal", ""]),
+        ("log", ["--since="]),
+        ("log", [""]),
+        ("list", ["--state", ""]),
+        ("list", [""]),
+        ("stats", [""]),
+        ("events", [""]),
+        ("job-list", [""]),
+        ("state", [""]),
+        ("pause", [""]),
+    ],
+)
+def test_nor_does_an_empty_word_behind_a_verb_mean_everything(verb: str, words: list[str]) -> None:
+    with pytest.raises(UsageError):
+        arguments.parse(BY_NAME[verb], words, several=True)
+
+
+# --- host names are compared without case and without the last dot ----------------------------------------------------
+
+
+def test_a_host_in_two_spellings_is_one_host() -> None:
+    assert hosts("HV1.x,hv2.x,hv1.X.,hv2.x.") == ["HV1.x", "hv2.x"]
+
+
+def test_a_host_in_front_of_a_domain_is_the_one_that_was_named() -> None:
+    assert targets.address(["HV1:a", "hv1.:a", "hv9:a", "HV9:a"], ["hv1", "hv2"], {}) == [
+        Target("hv1", "a"),
+        Target("hv1", "a"),
+        Target("hv9", "a"),
+        Target("hv9", "a"),
+    ]
+
+
+def test_the_map_of_domains_too() -> None:
+    assert targets.address(["vm1"], ["hv1", "hv2"], {"vm1": "HV2."}) == [Target("hv2", "vm1")]
+
+
+# --- options behind the verb ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("verb", "words", "left", "own"),
+    [
+        ("list", ["-j"], [], {"json": True}),
+        ("list", ["-l", "-q", "vm1", "-H", "a,b"], ["-l", "vm1"], {"quiet": True, "host": "a,b"}),
+        ("list", ["--host=a", "--state", "-j"], ["--state", "-j"], {"host": "a", "json": False}),
+        ("list", ["-lq"], ["-l"], {"quiet": True}),
+        ("create", ["-p", "f"], ["-p", "f"], {"port": 0}),
+        ("create", ["f", "--port", "4374"], ["f"], {"port": 4374}),
+        ("pause", ["vm1", "-p4374"], ["vm1"], {"port": 4374}),
+        ("shutdown", ["-aw", "-y"], ["-aw", "-y"], {"yes": False}),
+        ("pause", ["--", "-q"], ["--", "-q"], {"quiet": False}),
+        ("pause", ["vm1", "-t", "5", "--reason", "-x"], ["vm1"], {"timeout": 5.0, "reason": ""}),
+        ("pause", ["-h"], [], {"help": True}),
+        ("pause", ["--nosuch", "-"], ["--nosuch", "-"], {}),
+    ],
+)
+def test_our_own_options_behind_a_verb(verb: str, words: list[str], left: list[str], own: dict[str, object]) -> None:
+    found = Options({})
+
+    rest = options.behind(found, BY_NAME[verb], words)
+    if "--reason" in rest:  # a word of every command on the wire
+        rest = rest[: rest.index("--reason")]
+
+    assert rest == left
+    assert {key: getattr(found, key) for key in own} == own
+
+
+def test_flags_stand_side_by_side() -> None:
+    found, rest = options.parse(["-qj", "list"])
+
+    assert (found.quiet, found.json, rest) == (True, True, ["list"])
+
+
+# --- octets -----------------------------------------------------------------------------------------------------------
+
+
+def test_words_are_utf_8_whatever_the_locale(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "getfilesystemencoding", lambda: "iso8859-2")
+    monkeypatch.setattr(sys, "argv", ["rxm", "pause", "Žluť".encode().decode("iso8859-2")])
+
+    assert lowlevel.words() == ["pause", "Žluť"]
