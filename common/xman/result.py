@@ -5,7 +5,7 @@ Numbers are octets, seconds and UTC timestamps (RFC 3339). Fields are added in l
 
 import time
 
-from xman import escape, lean_json, outcome, times
+from xman import lean_json, outcome, times
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,7 +51,12 @@ def failed(host: str, verb: str, domain: str | None, code: int, message: str) ->
 
 def dumps(envelope: "dict[str, Any]") -> str:
     """Return the object as one line, without a newline; what is not printable is in JSON's own escapes."""
-    return escape.json(lean_json.dumps(envelope))
+    line = lean_json.dumps(envelope)
+    if line.isprintable():
+        return line
+    from xman import escape
+
+    return escape.json(line)
 
 
 def schema() -> "dict[str, Any]":

@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from rxm.output.progress_bar import Bar
 
 
-# Set and not empty: programs that read results (`--json`) get the lines about progress as well, on standard error.
+# Not by way of `sys`, where there is nothing in place of a stream that is closed.
 OUT, ERR = 1, 2
+# Set and not empty: programs that read results (`--json`) get the lines about progress as well, on standard error.
 PROGRESS_VARIABLE = "RXM_PROGRESS"
 # How `xman.progress` ends its lines.
 _FIGURES_END = b" MiB/s\n"
