@@ -33,6 +33,7 @@ from xmand.system.systemd import notify
 from xmand.system.workers import Workers
 from xmand.verbs.call import Host
 from xmand.virt.driver import CHANGE, READ, Driver
+from xmand.virt.monitor import Monitors
 
 logger = logging.getLogger(__name__)
 
@@ -94,6 +95,7 @@ class Daemon:
             self._events,
             self._journal,
             audit_lost=lambda: syslog.lost,
+            monitors=Monitors(self._driver.connection),
         )
         self._commands = Dispatcher(host, audit)
         self._server = Server(self._session, self._commands, audit, settings.limits)

@@ -329,10 +329,11 @@ def test_a_domain_without_a_balloon(lab: Lab) -> None:
     guest = lab.guest("stiff", balloon="none")
     lab.rxm("create", "-", stdin=guest.empty_description())
 
-    answer = lab.rxm("mem-set", guest.name, "96")
+    answer = lab.rxm("-j", "mem-set", guest.name, "96")
 
-    assert answer.status == 3
-    assert "balloon" in answer.stderr
+    assert (answer.status, answer.json()["result"]["kept"]) == (0, True)
+    assert "balloon" in answer.json()["notes"][0]
+    assert "<currentMemory unit='KiB'>98304<" in lab.rxm("describe", "--inactive", guest.name).stdout
     lab.rxm("destroy", guest.name)
 
 

@@ -18,6 +18,7 @@ from xmand.system.locks import DomainLocks
 from xmand.virt.domain import Domain, find
 from xmand.virt.domain_jobs import leaving
 from xmand.virt.driver import CHANGE, MORE_READERS, READ, Connection, Driver
+from xmand.virt.monitor import Monitors
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,8 @@ class Host:
     journal: Journal
     # How many lines syslog did not take, since xmand was started.
     audit_lost: Callable[[], int] = lambda: 0
+    # Without them guests are not asked each for itself.
+    monitors: Monitors | None = None
 
 
 class Record:

@@ -1,6 +1,7 @@
 """Verbs that look: list, describe, info, dmesg. They use libvirt's read-only access, on Xen its own tool
 as well."""
 
+import builtins
 import contextlib
 import socket
 import time
@@ -14,11 +15,11 @@ from xmand.system import xl
 from xmand.verbs.call import Call
 from xmand.virt import host, runs, turns
 from xmand.virt.domain import find
-from xmand.virt.driver import XEN, Connection
+from xmand.virt.driver import XEN, Connection, reading
 from xmand.virt.events import Event
 from xmand.virt.host import host_stats
 from xmand.virt.listing import details, list_domains, list_one, power_state, suspended
-from xmand.virt.stats import domain_stats
+from xmand.virt.stats import Ask, domain_stats
 
 
 def list(call: Call) -> Result:
@@ -102,22 +103,36 @@ def stats(call: Call) -> Result:
         return Result({"host": host_stats(call.reader)})
     connection = call.reader
     if not words:
-        shown = [domain for domain in domain_stats(connection) if call.shown(domain["uuid"])]
-        return Result({"domains": [domain | _run(connection, domain) for domain in shown]})
+        shown = [domain for domain in domain_stats(connection, ask=_ask(call)) if call.shown(domain["uuid"])]
+        return _measured([domain | _run(connection, domain) for domain in shown])
     asked = {domain.uuid: domain for domain in (find(connection, word) for word in words)}
-    found = {figures["uuid"]: figures for figures in domain_stats(connection, [d.raw for d in asked.values()])}
+    raws = [domain.raw for domain in asked.values()]
+    found = {figures["uuid"]: figures for figures in domain_stats(connection, raws, _ask(call))}
     for uuid, domain in asked.items():
         if uuid not in found:  # gone while it was measured
             raise NoSuchDomainError(domain.name)
-    return Result({"domains": [found[uuid] | _run(connection, found[uuid]) for uuid in asked]})
+    return _measured([found[uuid] | _run(connection, found[uuid]) for uuid in asked])
+
+
+def _ask(call: Call) -> Ask | None:
+    monitors = call.host.monitors
+    return None if monitors is None else monitors.ask
+
+
+def _measured(domains: builtins.list[dict[str, Any]]) -> Result:
+    silent = [domain["name"] for domain in domains if domain.get("unanswered")]
+    notes = [f"The guest of '{name}' does not answer; what only it knows is left out." for name in silent]
+    return Result({"domains": domains}, notes=tuple(notes))
 
 
 def _run(connection: Connection, domain: dict[str, Any]) -> dict[str, Any]:
     """Return since when it runs, where that is known."""
     run: dict[str, Any] = {}
     if domain["id"] is not None:
-        with contextlib.suppress(NoSuchDomainError):
-            run = runs.facts(find(connection, domain["uuid"]).raw)
+        with contextlib.suppress(XmanError):
+            with reading():
+                raw = connection.lookupByUUIDString(domain["uuid"])
+            run = runs.since(raw)
     return {key: run[key] for key in ("started", "uptime_seconds") if key in run}
 
 

@@ -10,13 +10,9 @@ from xmand.virt.domain import KIB, REASON, STATES, is_arriving
 from xmand.virt.driver import Connection, RawDomain, api, code_of, constants, reading, translate
 
 NANOSECOND = 1e-9
-# What `list` takes from the bulk call.
-LISTED = (
-    api.VIR_DOMAIN_STATS_STATE
-    | api.VIR_DOMAIN_STATS_CPU_TOTAL
-    | api.VIR_DOMAIN_STATS_BALLOON
-    | api.VIR_DOMAIN_STATS_VCPU
-)
+# What `list` takes from the bulk call. QEMU's has memory, CPUs and time as well, and enters each guest's monitor for
+# them, which costs more than a call for each of them that does not, and stands still with the first guest that does.
+LISTED = api.VIR_DOMAIN_STATS_STATE
 # xm's words for states other than off; as in the six letters, Xen's "runnable, not on a CPU" runs, and a guest that
 # sleeps in its memory is paused.
 _POWER_STATES = {
@@ -32,9 +28,8 @@ _POWER_STATES = {
 def list_domains(connection: Connection, others: Callable[[], list[Connection]] = list) -> list[dict[str, Any]]:
     """Return every domain, running or not, sorted by name, as `result.domains[]` has them.
 
-    One bulk call gives names, UUIDs, ids and states, whatever their number. QEMU's also gives memory, CPUs and time;
-    for drivers whose bulk call does not (test, LXC, libxl) these cost one call per domain, which `others`, more
-    connections to the same host, share where there are many.
+    One bulk call gives names, UUIDs, ids and states, whatever their number; the rest costs one call per domain, which
+    `others`, more connections to the same host, share where there are many. None of them asks a guest or its monitor.
     """
     found = [(raw, _from_stats(stats)) for raw, stats in bulk(connection, LISTED)]
     left = [raw for raw, facts in found if facts is None]

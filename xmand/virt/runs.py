@@ -6,6 +6,7 @@ from typing import Any
 
 from xman import times
 from xman.errors import MetadataError
+from xman.metadata import Metadata
 from xmand.system.clocks import RUNS
 from xmand.virt import metadata
 from xmand.virt.driver import RawDomain, api, constants, reading
@@ -29,16 +30,27 @@ def facts(raw: RawDomain) -> dict[str, Any]:
     found: dict[str, Any] = {}
     with contextlib.suppress(MetadataError):  # who changes something is told
         stamped = metadata.read_raw(raw, name)
-        if stamped.started is not None:
-            found["started"] = times.utc(stamped.started)
-            elapsed = RUNS.elapsed(str(raw.UUIDString()), stamped.started)
-            if elapsed is not None:  # not begun in the future, by a clock that was ahead
-                found["uptime_seconds"] = int(elapsed)
+        found |= _since(raw, stamped)
         # A pause of another kind says itself what it is.
         if stamped.paused_by and (state, reason) == (api.VIR_DOMAIN_PAUSED, api.VIR_DOMAIN_PAUSED_USER):
             found["paused_by"] = stamped.paused_by
     if (state, reason) == (api.VIR_DOMAIN_PAUSED, api.VIR_DOMAIN_PAUSED_IOERROR):
         found["disk_errors"] = _disk_errors(raw)
+    return found
+
+
+def since(raw: RawDomain) -> dict[str, Any]:
+    """Return since when an active domain runs, in one call; nothing where that is not known."""
+    return _since(raw, metadata.read_raw(raw, str(raw.name())))
+
+
+def _since(raw: RawDomain, stamped: Metadata) -> dict[str, Any]:
+    if stamped.started is None:
+        return {}
+    found: dict[str, Any] = {"started": times.utc(stamped.started)}
+    elapsed = RUNS.elapsed(str(raw.UUIDString()), stamped.started)
+    if elapsed is not None:  # not begun in the future, by a clock that was ahead
+        found["uptime_seconds"] = int(elapsed)
     return found
 
 

@@ -6,6 +6,7 @@ connections, and it may take as long as the guest likes.
 
 import contextlib
 import time
+from collections.abc import Callable
 from typing import Any
 
 from lxml import etree
@@ -13,8 +14,12 @@ from lxml import etree
 from xmand.virt.domain import KIB
 from xmand.virt.driver import Connection, RawDomain, api, reading
 from xmand.virt.listing import LISTED, NANOSECOND, bulk, facts_of, identity
+from xmand.virt.monitor import Question
 
 SAMPLE_SECONDS = 0.5
+# Whose guests have a monitor, which may not answer; and what only that tells.
+_WITH_MONITORS = "QEMU"
+_OF_MONITOR = api.VIR_DOMAIN_STATS_BALLOON | api.VIR_DOMAIN_STATS_BLOCK
 # libvirt's test driver gives the time of day for the CPU time.
 _WITHOUT_CPU_TIME = "TEST"
 
@@ -35,14 +40,28 @@ _SOURCES = (
 )
 
 
-def domain_stats(connection: Connection, raws: list[RawDomain] | None = None) -> list[_Facts]:
+Ask = Callable[[list[str], Question], dict[str, _Facts]]
+
+
+def domain_stats(connection: Connection, raws: list[RawDomain] | None = None, ask: Ask | None = None) -> list[_Facts]:
     """Return what each domain, or each of `raws`, uses, as `result.domains[]` of `stats` has it, sorted by name.
 
-    Takes half a second where any of them runs. Those that have vanished are left out. Raises HypervisorError.
+    Takes half a second where any of them runs. Those that have vanished are left out. `ask` (`Monitors.ask`) asks
+    guests of QEMU's each for itself; one that does not answer is `unanswered`, and has no more than others know of it.
+    Raises HypervisorError.
     """
+    with reading():
+        monitored = ask is not None and connection.getType() == _WITH_MONITORS
     shares = _cpu_shares(connection, raws)
+    wanted = LISTED | api.VIR_DOMAIN_STATS_INTERFACE | (0 if monitored else api.VIR_DOMAIN_STATS_BLOCK)
+    listed = bulk(connection, wanted, raws)
+    told: dict[str, _Facts] | None = None
+    if monitored and ask is not None:
+        off = [raw for raw, _stats in listed if raw.ID() < 0]
+        told = ask([str(raw.UUIDString()) for raw, _stats in listed if raw.ID() >= 0], _of_monitor)
+        told |= {str(raw.UUIDString()): stats for raw, stats in bulk(connection, _OF_MONITOR, off)} if off else {}
     found = []
-    for raw, stats in bulk(connection, LISTED | api.VIR_DOMAIN_STATS_INTERFACE | api.VIR_DOMAIN_STATS_BLOCK, raws):
+    for raw, stats in listed:
         facts = facts_of(raw, stats)
         if facts is None:
             continue
@@ -51,8 +70,35 @@ def domain_stats(connection: Connection, raws: list[RawDomain] | None = None) ->
         if active and domain["uuid"] in shares:
             # libvirt counts the hypervisor's own threads as well, which can be more than the guest's CPUs can do.
             domain["cpu_percent"] = min(shares[domain["uuid"]], 100.0 * domain["vcpus"])
-        found.append(domain | _usage(raw, stats, active=active))
+        if told is not None and domain["uuid"] not in told:
+            found.append(domain | _unanswered(raw, stats))
+        else:
+            if told is not None:
+                stats = _complete(raw, stats | told[domain["uuid"]])
+            found.append(domain | _usage(raw, stats, active=active))
     return sorted(found, key=lambda domain: str(domain["name"]))
+
+
+def _of_monitor(connection: Connection, raw: RawDomain) -> _Facts:
+    """Return what a guest's monitor tells of it; less where a job of libvirt's has it just now."""
+    answer = connection.domainListGetStats([raw], _OF_MONITOR, api.VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT)
+    return dict(answer[0][1]) if answer else {}
+
+
+def _complete(raw: RawDomain, stats: _Facts) -> _Facts:
+    """Return the figures of a guest whose monitor may have told a part of them only: it is not asked once more."""
+    if "balloon.maximum" not in stats:
+        with contextlib.suppress(api.libvirtError):
+            stats["balloon.maximum"] = raw.info()[1]
+    return {"block.count": 0, "net.count": 0} | stats
+
+
+def _unanswered(raw: RawDomain, stats: _Facts) -> _Facts:
+    """Return what is known of a guest that does not answer."""
+    usage: _Facts = {"unanswered": True, "interfaces": [], "disks": [], "addresses": _addresses(raw)}
+    if "net.count" in stats:
+        usage["interfaces"] = [_counters(stats, prefix, _NET) for prefix in _prefixes(stats, "net")]
+    return usage
 
 
 def _usage(raw: RawDomain, stats: _Facts, *, active: bool) -> _Facts:
@@ -97,7 +143,8 @@ def _cpu_shares(connection: Connection, raws: list[RawDomain] | None) -> dict[st
 def _cpu_times(connection: Connection, raws: list[RawDomain] | None) -> dict[str, tuple[int, float]]:
     """Return (nanoseconds of CPU time, time.monotonic() when that was read) of each running domain, by UUID."""
     times = {}
-    answers = bulk(connection, api.VIR_DOMAIN_STATS_STATE | api.VIR_DOMAIN_STATS_CPU_TOTAL, raws)
+    # Not CPU_TOTAL, for which QEMU's guests are asked; drivers without any of it say how much time went by.
+    answers = bulk(connection, api.VIR_DOMAIN_STATS_STATE, raws)
     at = time.monotonic()
     for raw, stats in answers:
         if raw.ID() < 0:
