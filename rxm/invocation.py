@@ -180,7 +180,7 @@ class Invocation:
                     if failed is not None:
                         failed(task, error)
                     else:
-                        output.failure(self.parsed.verb.name, task.target, code, str(error))
+                        output.failure(self.parsed.verb.name, task.target, code, str(error), error.reason)
                 finally:
                     self.under_way.discard(task)
                 codes.append(code)

@@ -26,6 +26,8 @@ class XmanError(Exception):
     """An expected failure; its text is the message for the user, without `Error: ` before it."""
 
     outcome = outcome.INTERNAL
+    # A word for programs that act on more than the class: of a CredentialsError, one of `xman.gss`.
+    reason = ""
 
 
 class UsageError(XmanError):
@@ -52,6 +54,10 @@ class CredentialsError(XmanError):
     """Authentication could not be done; `reason` is a word from `xman.gss` for programs and tests."""
 
     outcome = outcome.CREDENTIALS
+
+    def __init__(self, message: str, reason: str = "") -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 class DeniedError(XmanError):

@@ -42,11 +42,11 @@ def succeeded(host: str, verb: str, result: Result, ms: int) -> "dict[str, Any]"
     return envelope
 
 
-def failed(host: str, verb: str, domain: str | None, code: int, message: str) -> "dict[str, Any]":
-    """Return the object of a failure, a local one as well as a host's."""
+def failed(host: str, verb: str, domain: str | None, code: int, message: str, reason: str = "") -> "dict[str, Any]":
+    """Return the object of a failure, a local one as well as a host's; `reason` is a word for programs."""
     envelope = _begin(host, verb, domain)
     envelope |= {"ok": False, "class": outcome.class_name(code), "code": code, "message": message}
-    return envelope
+    return envelope | {"reason": reason} if reason else envelope
 
 
 def dumps(envelope: "dict[str, Any]") -> str:

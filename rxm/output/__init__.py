@@ -124,12 +124,12 @@ class Output:
 
                 raise ReaderGoneError
 
-    def failure(self, verb: str, target: Target, code: int, message: str) -> None:
+    def failure(self, verb: str, target: Target, code: int, message: str, reason: str = "") -> None:
         """Print a failure that is our own, or that the protocol reported."""
         if self._json:
             from xman import result
 
-            self.envelope(result.failed(target.host, verb, target.domain or None, code, message), target)
+            self.envelope(result.failed(target.host, verb, target.domain or None, code, message, reason), target)
             return
         with self._lock:
             self._ended(target)

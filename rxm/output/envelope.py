@@ -30,4 +30,4 @@ def of_line(line: bytes, verb: str, target: Target) -> "dict[str, Any]":
 
 def of_error(error: XmanError, verb: str, target: Target) -> "dict[str, Any]":
     """Return the object of a target from which no reply came."""
-    return result.failed(target.host, verb, target.domain or None, error.outcome, str(error))
+    return result.failed(target.host, verb, target.domain or None, error.outcome, str(error), error.reason)

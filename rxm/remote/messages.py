@@ -55,10 +55,10 @@ def gss_error(error: GssError) -> CredentialsError:
     exact = {gss.EXPIRED: _expired, gss.CLOCK_SKEW: _skew}.get(error.reason)
     try:
         if exact is not None:
-            return CredentialsError(exact(error))
+            return CredentialsError(exact(error), error.reason)
     except (ImportError, AttributeError, OSError, LookupError):
         pass  # not known here: MIT's library is not there, or the peer did not say
-    return CredentialsError(_WORDS.get(error.reason, _WORDS[gss.OTHER]).format(detail=_detail(error)))
+    return CredentialsError(_WORDS.get(error.reason, _WORDS[gss.OTHER]).format(detail=_detail(error)), error.reason)
 
 
 def no_identity(error: GssError, client_keytab: str, principal: str) -> CredentialsError:
@@ -67,10 +67,11 @@ def no_identity(error: GssError, client_keytab: str, principal: str) -> Credenti
         whose = f" for {principal}" if principal else ""
         return CredentialsError(
             f"the client keytab {client_keytab} gives no ticket{whose}; it must be there, readable by you, and hold the"
-            f" key that the realm has. ({_detail(error)})"
+            f" key that the realm has. ({_detail(error)})",
+            error.reason,
         )
     if principal and error.reason == gss.NO_TICKET:
-        return CredentialsError(f"you have no Kerberos ticket of {principal}; run kinit {principal}.")
+        return CredentialsError(f"you have no Kerberos ticket of {principal}; run kinit {principal}.", error.reason)
     return gss_error(error)
 
 

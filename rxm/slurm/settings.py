@@ -12,16 +12,26 @@ PATH_VARIABLE = "XMAN_SLURM_CONFIG"
 
 @dataclass(frozen=True)
 class Settings:
-    """Everything that can be configured."""
+    """Everything that can be configured; seconds throughout."""
 
     # The partitions whose jobs are noted in domains; none: all.
     partitions: tuple[str, ...] = ()
     # Those of them whose jobs may be preempted by a domain with priority.
     preemptible: tuple[str, ...] = ()
-    # rxm's configuration, where it is not the usual one.
+    # rxm's configuration for these programs: where the domains are, and the scheduler's keytab.
     rxm_config: str = ""
     # How long a domain may take to shut down before it is destroyed; below Slurm's SuspendTimeout.
     force_after: float = 60.0
+    # For how long what passes is tried again: a restart of xmand, a KDC or a network that is away.
+    patience: float = 30.0
+    # For how long a node that refused a job is left out for it.
+    exclude: float = 10.0
+    # After how long a job is tried again that could not be asked for.
+    later: float = 15.0
+    # One reconciler at a time: of several controllers, in a folder that they share.
+    lock: str = "/run/lock/xman-slurm.lock"
+    # A file for Prometheus' node_exporter (its textfile collector); empty for none.
+    metrics: str = ""
 
     def notes(self, partition: str) -> bool:
         """Whether the jobs of a partition are noted."""
@@ -38,4 +48,9 @@ def load() -> Settings:
         preemptible=tuple(table.texts("preemptible", [])),
         rxm_config=table.text("rxm_config", base.rxm_config),
         force_after=table.seconds("force_after", base.force_after),
+        patience=table.seconds("patience", base.patience),
+        exclude=table.seconds("exclude", base.exclude),
+        later=table.seconds("later", base.later),
+        lock=table.text("lock", base.lock),
+        metrics=table.text("metrics", base.metrics),
     )

@@ -108,7 +108,7 @@ def test_what_every_rxm_loads_first_is_light() -> None:
 def test_one_module_starts_programs() -> None:
     # Slurm's programs, and the portal, are no part of what answers or asks on the wire.
     outside = {path for path in importers("subprocess") if not path.startswith("rxmweb/")}
-    assert outside == {"xmand/system/children.py", "rxm/slurm/programs.py"}
+    assert outside == {"xmand/system/children.py", "rxm/slurm/tools.py"}
     assert not importers("pty")
 
 

@@ -48,8 +48,8 @@ def test_the_hosts_configuration_is_one(tmp_path: Path) -> None:
 
 
 def test_the_controllers_configurations_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "rxm.toml").write_text(configuration("rxm.toml"))
-    (tmp_path / "slurm.toml").write_text(next(block for block in blocks() if block.startswith("partitions = ")))
+    (tmp_path / "rxm.toml").write_text(configuration("slurm-rxm.toml"))
+    (tmp_path / "slurm.toml").write_text(next(block for block in blocks() if block.startswith("rxm_config = ")))
     monkeypatch.setenv(slurm_settings.PATH_VARIABLE, str(tmp_path / "slurm.toml"))
 
     assert rxm.settings.load(str(tmp_path / "rxm.toml")).client_keytab == "/etc/xman/slurm.keytab"
@@ -68,6 +68,7 @@ def test_what_is_installed_is_there() -> None:
         "slurm.toml",
         "hooks/preempted",
         "hooks/resumed",
+        "xman-slurm.service",
     }
     for path in re.findall(r"/usr/lib/xman/slurm/(\w+)", (FOLDER / "slurm.conf.example").read_text()):
         assert path in files

@@ -91,6 +91,10 @@ class Site:
         """Run rxm as an administrator; return its exit status."""
         return self.daemon.rxm(self._alice, *words).status
 
+    def create(self, name: str) -> None:
+        """Define and start a domain as an administrator would."""
+        assert self.daemon.rxm(self._alice, "create", "-", stdin=for_test_driver(name)).status == 0
+
     def let_the_scheduler(self, verbs: str) -> None:
         """Change what the scheduler's principal may, as an administrator would."""
         config = self.daemon.config
@@ -172,7 +176,7 @@ def _write_programs(realm: Realm, cluster: Cluster, directory: Path) -> None:
     )
     (directory / "slurm.toml").write_text(
         f'partitions = ["low", "high"]\npreemptible = ["low"]\nrxm_config = "{directory / "rxm.toml"}"\n'
-        "force_after = 1\n"
+        f'force_after = 1\npatience = 1\nexclude = 2\nlater = 2\nlock = "{directory / "lock"}"\n'
     )
     settings = {
         "PATH": f"{cluster.env['PATH']}:{os.defpath}",

@@ -65,19 +65,81 @@ def test_a_job_with_priority_gets_the_host_and_gives_it_back(site: Site) -> None
     wait_for_states(site, "free", "free")
 
 
-def test_a_refused_prolog_requeues_the_job_and_drains_nothing(site: Site) -> None:
+def test_a_refused_job_is_tried_again_at_once_and_drains_nothing(site: Site) -> None:
     high = site.cluster.submit("high", SLEEP)
     wait_for_states(site, "occupied", "running")
 
     low = site.cluster.submit("low", SLEEP)
 
-    wait_for(lambda: f"{low} 1" in calls(site, "prolog"), SECONDS, "the refusal")
-    wait_for(lambda: site.cluster.job(low).get("Reason") == "BeginTime", SECONDS, "the requeue")
-    assert site.cluster.job(low)["JobState"] == "PENDING"
+    # Slurm's own second try comes after two minutes.
+    wait_for(lambda: calls(site, "prolog").count(f"{low} 1") >= 2, SECONDS, "two refusals")
     assert "DRAIN" not in site.cluster.node("node1")["State"]
     assert site.jobs() == {("node2", high)}
-    site.cluster.run("scancel", low, high)
+
+    site.cluster.run("scancel", high)
+    wait_for(lambda: site.jobs() == {("node1", low)}, SECONDS, "the job's start once there is room")
+    site.cluster.run("scancel", low)
     wait_for(lambda: site.jobs() == set(), SECONDS, "the end of the jobs")
+
+
+def test_an_array_stands_still_and_goes_on_task_by_task(site: Site) -> None:
+    """Its last task has the array's own number, by which scontrol would act on all of them."""
+    array = site.cluster.submit("low", SLEEP, "--array=1-3")
+    wait_for(lambda: len(site.jobs()) == 3, SECONDS, "three tasks")
+
+    high = site.cluster.submit("high", SLEEP)
+    for task in (1, 2, 3):
+        wait_for_job(site, f"{array}_{task}", "SUSPENDED")
+
+    site.cluster.run("scancel", high)
+    for task in (1, 2, 3):
+        wait_for_job(site, f"{array}_{task}", "RUNNING")
+    site.cluster.run("scancel", array)
+    wait_for(lambda: site.jobs() == set(), SECONDS, "the end of the tasks")
+
+
+def test_a_task_is_held_without_its_siblings(site: Site) -> None:
+    array = site.cluster.submit("low", SLEEP, "--array=1-2")
+    for task in (1, 2):
+        wait_for_job(site, f"{array}_{task}", "RUNNING")
+    site.let_the_scheduler('["show", "start", "shutdown"]')
+    try:
+        # It comes back to the prolog, which is denied.
+        site.cluster.run("scontrol", "requeue", f"{array}_2")
+        wait_for_job(site, f"{array}_2", "PENDING")
+        site.cluster.run("scontrol", "update", f"JobId={array}_2", "StartTime=now")
+        wait_for(lambda: site.cluster.job(f"{array}_2").get("Priority") == "0", TICK_SECONDS, "the hold")
+    finally:
+        site.let_the_scheduler(SCHEDULERS_VERBS)
+    assert site.cluster.job(f"{array}_1")["JobState"] == "RUNNING"
+    site.cluster.run("scancel", array)
+    wait_for(lambda: site.program("reconcile") == 0 and site.jobs() == set(), SECONDS, "the end of the tasks")
+
+
+def test_the_reconciler_notes_a_job_again_that_somebody_ended_in_its_domain(site: Site) -> None:
+    low = site.cluster.submit("low", SLEEP)
+    wait_for(lambda: site.jobs() == {("node1", low)}, SECONDS, "the job's start")
+    wait_for_job(site, low, "RUNNING")
+    assert site.rxm("job-stop", "--id", low, "node1") == 0
+
+    assert site.program("reconcile") == 0
+
+    assert site.jobs() == {("node1", low)}
+    site.cluster.run("scancel", low)
+    wait_for(lambda: site.jobs() == set(), SECONDS, "the end of the job")
+
+
+def test_the_reconciler_keeps_jobs_from_a_node_that_would_refuse_them(site: Site) -> None:
+    high = site.cluster.submit("high", SLEEP)
+    wait_for_states(site, "occupied", "running")
+
+    assert site.program("reconcile") == 0
+    assert "DRAIN" in site.cluster.node("node1")["State"]
+
+    site.cluster.run("scancel", high)
+    wait_for_states(site, "free", "free")
+    assert site.program("reconcile") == 0
+    assert "DRAIN" not in site.cluster.node("node1")["State"]
 
 
 def test_a_scheduler_that_may_not_holds_the_job(site: Site) -> None:
@@ -103,6 +165,9 @@ def test_a_missing_domain_drains_its_node(site: Site) -> None:
 
     assert "does not exist" in site.cluster.run("scontrol", "show", "node", "node1").stdout
     site.cluster.run("scancel", low)
+    site.create("node1")
+    assert site.program("reconcile") == 0
+    assert "DRAIN" not in site.cluster.node("node1")["State"], "what we drained we bring back"
 
 
 def test_a_node_that_cannot_be_started_is_down_at_once(site: Site) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from rxm.slurm import cli, policy, programs
+from rxm.slurm import cli, policy, programs, tools
 from rxm.slurm.settings import Settings
 from tests.lab.process import ROOT
 from xman import outcome, result
@@ -34,22 +34,25 @@ def failed(code: int, domain: str = "vm1") -> dict[str, Any]:
     return result.failed("skirit80", "job-start", domain, code, f"what happened to {domain}")
 
 
-class Tools(programs.Tools):
+class Tools(tools.Tools):
     """Answers as told, and remembers what was asked for."""
 
     def __init__(self, answers: dict[str, list[dict[str, Any]]], squeue: str | None = "", **settings: Any) -> None:
         object.__setattr__(self, "settings", Settings(**settings))
         self.__dict__ |= {"answers": answers, "squeue": squeue, "asked": [], "said": []}
 
-    def rxm(self, *words: str) -> list[dict[str, Any]]:
+    def rxm(self, *words: str, patient: bool = False) -> list[dict[str, Any]]:
         self.__dict__["asked"].append(" ".join(words))
-        found: list[dict[str, Any]] = self.__dict__["answers"].get(words[0], [])
-        return found
+        known: dict[str, list[dict[str, Any]]] = self.__dict__["answers"]
+        return next((known[word] for word in words if word in known), [])
 
     def slurm(self, *words: str) -> str | None:
         self.__dict__["asked"].append(" ".join(words))
         squeue: str | None = self.__dict__["squeue"]
         return squeue
+
+    def detached(self, *words: str) -> None:
+        self.__dict__["asked"].append(" ".join(("xman-slurm", *words)))
 
     def say(self, text: str, severity: int = 0) -> None:
         self.__dict__["said"].append(text)
@@ -71,7 +74,7 @@ def test_the_guide_has_the_same_table() -> None:
 
 
 def test_an_outcome_of_a_later_release_holds_the_job() -> None:
-    assert policy.advice(42) == policy.HOLD
+    assert policy.advice(failed(42)) == policy.HOLD
 
 
 @pytest.mark.parametrize(
@@ -79,7 +82,7 @@ def test_an_outcome_of_a_later_release_holds_the_job() -> None:
     [
         ([], policy.HOLD),
         ([0, 0], policy.GO),
-        ([0, 3], policy.REQUEUE),
+        ([0, 3], policy.ELSEWHERE),
         ([3, 10], policy.ASK),
         ([10, 6], policy.DRAIN),
         ([6, 5, 0], policy.HOLD),
@@ -102,18 +105,21 @@ def test_prolog_leaves_other_partitions_alone() -> None:
     assert (programs.prolog(tools, [], ENV), programs.epilog(tools, [], ENV), tools.asked) == (0, 0, [])
 
 
-def test_prolog_refused_is_a_requeue_and_no_more() -> None:
+def test_prolog_refused_starts_the_job_anew_without_the_node_that_refused() -> None:
     tools = Tools({"job-start": [ok(), failed(outcome.REFUSED, "vm2")]})
 
     assert programs.prolog(tools, [], ENV) == 1
-    assert tools.asked == ["job-start --id 4711 --owner alice -- vm1 vm2"]
+    assert tools.asked == ["job-start --id 4711 --owner alice -- vm1 vm2", "xman-slurm again 4711 vm2"]
 
 
 def test_prolog_drains_the_node_that_is_to_blame() -> None:
     tools = Tools({"job-start": [failed(outcome.REFUSED), failed(outcome.UNREACHABLE, "vm2")]})
 
     assert programs.prolog(tools, [], ENV) == 1
-    assert tools.asked[1:] == ["scontrol update NodeName=vm2 State=DRAIN Reason=xman: what happened to vm2"]
+    assert tools.asked[1:] == [
+        "scontrol update NodeName=vm2 State=DRAIN Reason=xman: what happened to vm2",
+        "xman-slurm again 4711 vm1,vm2",
+    ]
 
 
 @pytest.mark.parametrize("code", [outcome.CREDENTIALS, outcome.DENIED, outcome.INTERNAL])
@@ -137,7 +143,7 @@ def test_prolog_ends_a_job_that_is_not_everywhere(found: list[dict[str, Any]]) -
     tools = Tools({"job-start": [ok(), failed(outcome.UNKNOWN, "vm2")], "job-list": found})
 
     assert programs.prolog(tools, [], ENV) == 1
-    assert tools.asked[1:] == ["job-list -- vm1 vm2", "job-stop --id 4711 -- vm1 vm2"]
+    assert tools.asked[1:] == ["job-list -- vm1 vm2", "job-stop --id 4711 -- vm1 vm2", "xman-slurm again 4711 -"]
 
 
 @pytest.mark.parametrize(
@@ -162,6 +168,7 @@ def test_resume_says_at_once_which_node_cannot_come() -> None:
     assert tools.asked == [
         "start -- vm1 vm2 vm3",
         "scontrol update NodeName=vm2 State=DOWN Reason=xman: what happened to vm2",
+        "scontrol update NodeName=vm3 State=DOWN Reason=xman: what happened to vm3",
     ]
 
 
@@ -172,31 +179,156 @@ def test_suspend_forces_in_the_end() -> None:
     assert tools.asked == ["shutdown --force-after 5 -- vm1"]
 
 
-def test_reconcile_ends_what_slurm_does_not_know() -> None:
-    jobs = [{"domain": "vm1", "id": "1"}, {"domain": "vm2", "id": "2"}]
-    tools = Tools({"job-list": [ok("job-list", None, jobs=jobs)], "job-stop": [ok("job-stop")]}, squeue="1\n3\n")
-
-    assert programs.reconcile(tools, [], {}) == 0
-    squeue = "squeue --all --noheader --states R,S,CF,CG,SI,ST,SO,RS --format %A"
-    assert tools.asked == ["job-list", squeue, squeue, "job-stop --id 2 -- skirit80:vm2"]
+ARRAY = ENV | {"SLURM_ARRAY_JOB_ID": "4711", "SLURM_ARRAY_TASK_ID": "3"}
 
 
-def test_reconcile_leaves_what_has_begun_since(monkeypatch: pytest.MonkeyPatch) -> None:
-    jobs = [{"domain": "vm1", "id": "1"}]
-    tools = Tools({"job-list": [ok("job-list", None, jobs=jobs)]})
-    looks = iter(["", "1\n"])
-    monkeypatch.setattr(Tools, "slurm", lambda _tools, *_words: next(looks))
+def test_the_last_task_of_an_array_is_held_alone() -> None:
+    """It has the array's own number, by which scontrol would hold all its siblings."""
+    tools = Tools({"job-start": [failed(outcome.DENIED)]})
 
-    assert programs.reconcile(tools, [], {}) == 0
-    assert tools.asked == ["job-list"]
+    assert programs.prolog(tools, [], ARRAY) == 1
+    assert tools.asked == ["job-start --id 4711 --owner alice -- vm1 vm2", "scontrol requeuehold 4711_3"]
 
 
-def test_reconcile_ends_nothing_where_slurm_does_not_answer() -> None:
-    jobs = [{"domain": "vm1", "id": "1"}]
-    tools = Tools({"job-list": [ok("job-list", None, jobs=jobs)]}, squeue=None)
+@pytest.mark.parametrize("reason", ["kdc-unreachable", "clock-skew", "replay", "expired"])
+def test_a_kdc_that_is_away_holds_no_job(reason: str) -> None:
+    tools = Tools({"job-start": [failed(outcome.CREDENTIALS) | {"reason": reason}]})
 
-    assert programs.reconcile(tools, [], {}) == 1
-    assert len(tools.asked) == 2
+    assert programs.prolog(tools, [], ENV) == 1
+    assert tools.asked[1:] == ["xman-slurm again 4711 -"]
+
+
+def test_a_key_of_one_hosts_drains_its_node_alone() -> None:
+    tools = Tools({"job-start": [failed(outcome.CREDENTIALS) | {"reason": "wrong-key"}]})
+
+    assert programs.prolog(tools, [], ENV) == 1
+    assert tools.asked[1].startswith("scontrol update NodeName=vm1 State=DRAIN")
+
+
+class Clock:
+    """Stands for `time`: sleeping is what makes it go on."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+def scripted(monkeypatch: pytest.MonkeyPatch, *answers: str) -> list[str]:
+    """Let rxm print these one after the other, the last for ever; return how each was called."""
+    calls: list[str] = []
+    told = list(answers)
+
+    def run(words: list[str], **_more: Any) -> Any:
+        calls.append(" ".join(words[-1:]))
+        out = told.pop(0) if len(told) > 1 else told[0]
+        return type("Done", (), {"stdout": out, "stderr": "", "returncode": 0})
+
+    monkeypatch.setattr("rxm.slurm.tools.subprocess.run", run)
+    monkeypatch.setattr(tools, "time", Clock())
+    return calls
+
+
+@pytest.mark.parametrize("code", [outcome.UNREACHABLE, outcome.CREDENTIALS])
+def test_what_passes_is_tried_for_as_long_as_a_restart_takes(code: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    trouble = json.dumps(failed(code) | {"reason": "kdc-unreachable"})
+    calls = scripted(monkeypatch, trouble, trouble, json.dumps(ok()))
+
+    answers = tools.Tools(Settings()).rxm("job-start", patient=True)
+
+    assert answers[0]["ok"]
+    assert len(calls) == 3
+
+
+def test_what_does_not_pass_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = scripted(monkeypatch, json.dumps(failed(outcome.UNREACHABLE)))
+
+    assert not tools.Tools(Settings(patience=5.0)).rxm("job-start", patient=True)[0]["ok"]
+    assert 5 <= len(calls) <= 7
+
+
+@pytest.mark.parametrize("code", [outcome.REFUSED, outcome.DENIED, outcome.UNKNOWN])
+def test_a_refusal_is_not_tried_again(code: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = scripted(monkeypatch, json.dumps(failed(code)))
+
+    tools.Tools(Settings()).rxm("job-start", patient=True)
+
+    assert len(calls) == 1
+
+
+class Scontrol(Tools):
+    """A Slurm that says of its one job what a test tells, one look after the other."""
+
+    def __init__(self, *looks: str, **settings: Any) -> None:
+        super().__init__({}, **settings)
+        self.__dict__["looks"] = list(looks)
+
+    def slurm(self, *words: str) -> str | None:
+        self.__dict__["asked"].append(" ".join(words))
+        if words[1] != "--oneliner":
+            return ""
+        looks = self.__dict__["looks"]
+        return str(looks.pop(0) if len(looks) > 1 else looks[0])
+
+
+RUNNING = "JobId=4711 JobName=a b JobState=CONFIGURING ExcNodeList=(null)\n"
+PENDING = "JobId=4711 JobName=a b JobState=PENDING Reason=BeginTime ExcNodeList=vm9\n"
+
+
+def updates(tools: Tools) -> list[str]:
+    """Return what was changed of the job."""
+    return [asked.removeprefix("scontrol update JobId=") for asked in tools.asked if " update " in asked]
+
+
+def test_a_refused_job_is_started_anew_elsewhere_at_once_and_later_anywhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(programs, "time", Clock())
+    tools = Scontrol(RUNNING, RUNNING, PENDING)
+
+    assert programs.again(tools, ["4711_3", "vm1,vm2"], {}) == 0
+    assert updates(tools) == ["4711_3 ExcNodeList=vm9,vm1,vm2 StartTime=now", "4711_3 ExcNodeList=vm9 StartTime=now"]
+
+
+def test_a_job_that_has_started_elsewhere_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(programs, "time", Clock())
+    tools = Scontrol(PENDING, RUNNING)
+
+    assert programs.again(tools, ["4711", "vm1"], {}) == 0
+    assert updates(tools) == ["4711 ExcNodeList=vm9,vm1 StartTime=now"]
+
+
+def test_a_job_that_waits_for_the_kdc_is_started_a_little_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock()
+    monkeypatch.setattr(programs, "time", clock)
+    tools = Scontrol(PENDING, later=15.0)
+
+    assert programs.again(tools, ["4711", "-"], {}) == 0
+    assert (updates(tools), clock.now) == (["4711 StartTime=now"], 15.0)
+
+
+def test_a_job_that_is_never_requeued_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(programs, "time", Clock())
+
+    assert programs.again(Scontrol(RUNNING), ["4711", "vm1"], {}) == 1
+
+
+def test_a_line_of_squeues_names_a_task_by_its_array() -> None:
+    last = tools.job_of("4711|4711|3|RUNNING|low|alice|vm[1-2]")
+    alone = tools.job_of("4712|4712|N/A|SUSPENDED|low|bob|vm3")
+
+    assert (last.number, last.name, last.nodes) == ("4711", "4711_3", ("vm1", "vm2"))
+    assert (alone.name, alone.state) == ("4712", "SUSPENDED")
+
+
+def test_the_fields_of_a_node_whose_reason_has_blanks() -> None:
+    line = "NodeName=vm1 Arch=x86_64 State=IDLE+DRAIN Reason=xman: its domain is down [root@2026-11-28T10:00:00]"
+
+    found = tools.fields(line)
+
+    assert (found["State"], found["Reason"]) == ("IDLE+DRAIN", "xman: its domain is down [root@2026-11-28T10:00:00]")
 
 
 @pytest.mark.parametrize("said", ["", "Traceback\n"])
@@ -209,21 +341,57 @@ def test_an_rxm_that_prints_no_objects_holds_the_job_and_says_why(
     rxm.chmod(0o755)
     monkeypatch.setattr(sys, "argv", [str(tmp_path / "xman-slurm")])
 
-    assert policy.of_all(programs.Tools(Settings()).rxm("job-list")) == policy.HOLD
+    assert policy.of_all(tools.Tools(Settings()).rxm("job-list")) == policy.HOLD
     assert capsys.readouterr().err == ("xman-slurm: rxm job-list printed no JSON (exit status 1): no such module\n")
 
 
-def test_the_hooks_suspend_and_resume_each_job(monkeypatch: pytest.MonkeyPatch) -> None:
-    told = {"hook": "preempted", "domain": "vm1", "jobs": [{"id": "1"}, {"id": "2"}]}
-    tools = Tools({})
-    for program in (programs.preempted, programs.resumed):
-        monkeypatch.setattr(sys, "stdin", io.StringIO(json.dumps(told)))
-        assert program(tools, [], {}) == 0
-
-    assert tools.asked == ["scontrol suspend 1", "scontrol suspend 2", "scontrol resume 1", "scontrol resume 2"]
+SQUEUE = "1|1|N/A|{state}|low|alice|vm1\n2|2|5|{state}|low|alice|vm[1-2]\n3|2|4|{state}|low|alice|vm9\n"
 
 
-@pytest.mark.parametrize("words", [[], ["fly"], ["resume"], ["prolog", "vm1"]])
+def told(monkeypatch: pytest.MonkeyPatch, domain: str = "vm1") -> None:
+    """Let a hook be told of two jobs."""
+    facts = {"hook": "preempted", "domain": domain, "jobs": [{"id": "1"}, {"id": "2"}]}
+    monkeypatch.setattr(sys, "stdin", io.StringIO(json.dumps(facts)))
+
+
+def test_the_hook_suspends_each_job_and_no_sibling(monkeypatch: pytest.MonkeyPatch) -> None:
+    told(monkeypatch)
+    tools = Tools({}, squeue=SQUEUE.format(state="RUNNING"))
+
+    assert programs.preempted(tools, [], {}) == 0
+    assert [asked for asked in tools.asked if "suspend " in asked] == ["scontrol suspend 1", "scontrol suspend 2_5"]
+
+
+def state(**states: str) -> dict[str, Any]:
+    """Return what a host says of its domains' states."""
+    guests = [{"name": name, "state": found, "jobs": []} for name, found in states.items()]
+    return ok("state", None, domains=guests)
+
+
+@pytest.mark.parametrize(("other", "expected"), [("running", ["1", "2_5"]), ("preempted", ["1"]), ("frozen", ["1"])])
+def test_a_job_goes_on_when_all_of_its_domains_do(
+    other: str, expected: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told(monkeypatch)
+    tools = Tools({"state": [state(vm2=other)]}, squeue=SQUEUE.format(state="SUSPENDED"))
+
+    assert programs.resumed(tools, [], {}) == 0
+    gone_on = [asked.removeprefix("scontrol resume ") for asked in tools.asked if "scontrol resume" in asked]
+    assert gone_on == expected
+
+
+def test_a_host_that_cannot_be_asked_lets_no_job_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    told(monkeypatch)
+    tools = Tools({"state": [failed(outcome.UNREACHABLE)]}, squeue=SQUEUE.format(state="SUSPENDED"))
+
+    programs.resumed(tools, [], {})
+
+    assert "scontrol resume 2_5" not in tools.asked
+
+
+@pytest.mark.parametrize(
+    "words", [[], ["fly"], ["resume"], ["prolog", "vm1"], ["again", "1"], ["reconcile", "a", "b", "c", "d"]]
+)
 def test_wrong_words(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(words) == 2
     assert capsys.readouterr().err.startswith("Usage: xman-slurm prolog | epilog | resume NODES")
@@ -256,4 +424,4 @@ def test_the_shipped_programs_are_programs_of_ours(name: str) -> None:
     path = ROOT / "etc" / "slurm" / name
 
     assert path.stat().st_mode & 0o111
-    assert re.search(r"^exec xman-slurm (\w+)", path.read_text(), re.M)[1] in programs.PROGRAMS  # type: ignore[index]
+    assert re.search(r"^exec xman-slurm (\w+)", path.read_text(), re.M)[1] in cli.PROGRAMS  # type: ignore[index]

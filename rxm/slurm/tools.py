@@ -1,0 +1,156 @@
+"""How Slurm's programs reach rxm, Slurm, and whoever reads the log; the only module of theirs that starts programs."""
+
+import json
+import subprocess
+import sys
+import syslog
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rxm.slurm import policy
+from rxm.slurm.settings import Settings
+from xman import lowlevel
+
+# A command of Slurm's answers within its MessageTimeout; this is for one whose controller is gone.
+_SLURM_SECONDS = 30.0
+# Between two tries of what passes.
+_PAUSE_SECONDS = 1.0
+# States of jobs that have nodes: running, suspended, being configured, completing, and on their way between these.
+_STATES = "R,S,CF,CG,SI,ST,SO,RS"
+_FORMAT = "%A|%F|%K|%T|%P|%u|%N"
+_MOST_REASON = 200
+# In front of the reason of a node, and in the comment of a job: it is ours, and we undo it.
+MARK = "xman: "
+SUSPENDED = "xman: suspended"
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job that has nodes, as squeue tells it. `number` is unique; `name` is what scontrol takes for it alone."""
+
+    number: str
+    name: str
+    state: str
+    partition: str
+    owner: str
+    nodes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Tools:
+    """What the programs are given."""
+
+    settings: Settings
+
+    def rxm(self, *words: str, patient: bool = False) -> list[dict[str, Any]]:
+        """Run rxm; return the objects that it printed. Where `patient`, try again for a while what passes."""
+        give_up = time.monotonic() + self.settings.patience
+        while True:
+            answers = self._rxm(words)
+            if not patient or not policy.passes(answers) or time.monotonic() >= give_up:
+                return answers
+            time.sleep(_PAUSE_SECONDS)
+
+    def _rxm(self, words: tuple[str, ...]) -> list[dict[str, Any]]:
+        own = ["-c", self.settings.rxm_config] if self.settings.rxm_config else []
+        done = subprocess.run(  # noqa: S603  # no shell
+            [*_command("rxm"), *own, "--json", "--syslog", "--reason", "Slurm", *words],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        try:
+            answers = [json.loads(line) for line in done.stdout.splitlines()]
+        except ValueError:
+            answers = []
+        if not answers:
+            self.say(f"rxm {words[0]} printed no JSON (exit status {done.returncode}): {done.stderr.strip()}")
+        return answers
+
+    def slurm(self, *words: str) -> str | None:
+        """Run a command of Slurm's; return what it printed, None where it failed."""
+        try:
+            done = subprocess.run(  # noqa: S603  # no shell
+                words, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_SLURM_SECONDS, check=False
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            self.say(f"{words[0]}: {error}")
+            return None
+        if done.returncode:
+            self.say(f"{' '.join(words)}: {done.stderr.strip()}")
+            return None
+        return done.stdout
+
+    def detached(self, *words: str) -> None:
+        """Start xman-slurm for what can only be done once the program that Slurm waits for has ended."""
+        subprocess.Popen(  # noqa: S603  # no shell
+            [*_command("xman-slurm"), *words],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
+    def jobs(self) -> list[Job] | None:
+        """Return Slurm's jobs that have nodes, None where it does not answer.
+
+        Of all partitions: those that are hidden would otherwise have none.
+        """
+        told = self.slurm("squeue", "--all", "--noheader", "--states", _STATES, "--format", _FORMAT)
+        return None if told is None else [job_of(line) for line in told.splitlines() if line.count("|") == 6]
+
+    def update_job(self, name: str, *changes: str) -> bool:
+        """Change a job; return whether Slurm took that."""
+        return self.slurm("scontrol", "update", f"JobId={name}", *changes) is not None
+
+    def update_node(self, node: str, state: str, reason: str = "") -> bool:
+        """Change a node's state; return whether Slurm took that."""
+        why = [f"Reason={MARK}{reason[:_MOST_REASON]}"] if reason else []
+        return self.slurm("scontrol", "update", f"NodeName={node}", f"State={state}", *why) is not None
+
+    def drain(self, node: str, reason: str, state: str = "DRAIN") -> None:
+        """Leave a node out; the reconciler brings it back when its domain can be used."""
+        self.update_node(node, state, reason)
+
+    def say(self, text: str, severity: int = syslog.LOG_ERR) -> None:
+        """Tell whoever reads the log: Slurm throws away what its programs print."""
+        syslog.openlog("xman-slurm", syslog.LOG_PID, syslog.LOG_DAEMON)
+        syslog.syslog(severity, " ".join(text.split()).encode("ascii", "backslashreplace").decode("ascii"))
+        lowlevel.err(f"xman-slurm: {text}\n")
+
+
+def job_of(line: str) -> Job:
+    """Return the job that a line of squeue's is about (`_FORMAT`).
+
+    The last task of an array has the array's own number: by that scontrol would act on all its siblings.
+    """
+    from rxm.targets import expand
+
+    number, array, task, state, partition, owner, nodes = line.split("|")
+    name = f"{array}_{task}" if task.isdigit() else number
+    return Job(number, name, state, partition, owner, tuple(expand(nodes)) if nodes.strip() else ())
+
+
+def fields(line: str) -> dict[str, str]:
+    """Return the `Key=value` words of one line of `scontrol --oneliner show`; a reason may have blanks."""
+    found: dict[str, str] = {}
+    key = ""
+    for word in line.split(" "):
+        name, equals, value = word.partition("=")
+        if equals and name[:1].isupper() and name.replace(":", "").replace("_", "").isalnum():
+            key = name
+            found[key] = value
+        elif key:
+            found[key] += f" {word}"
+    return {name: value.strip() for name, value in found.items()}
+
+
+def _command(name: str) -> list[str]:
+    """Return how a program is run: as it was installed beside ours, which knows where its modules are."""
+    beside = Path(sys.argv[0]).with_name(name)
+    if beside.is_file():
+        return [str(beside)]
+    return [sys.executable, "-m", "rxm" if name == "rxm" else "rxm.slurm.cli"]
