@@ -148,11 +148,8 @@ def _report(options: Options | None, parsed: Parsed | None, error: XmanError, wo
         from xman import result
 
         host = options.host if options is not None else ""
-<<<<<<< HEAD
-        lowlevel.out(result.dumps(result.failed(host, verb, None, error.outcome, str(error))) + "\n")
-=======
-        sys.stdout.write(result.dumps(result.failed(host, verb, None, error.outcome, str(error), error.reason)) + "\n")
->>>>>>> 614f955 (Mend what Slurm's programs did to arrays, to passing trouble and to refused jobs)
+        failed = result.failed(host, verb, None, error.outcome, str(error), error.reason)
+        lowlevel.out(f"{result.dumps(failed)}\n")
     else:
         _say(f"Error: {error}")
     if options is not None and options.syslog:
