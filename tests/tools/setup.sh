@@ -32,8 +32,12 @@ as_root() {
 
 updated=
 update() {
-  [ -n "$updated" ] || as_root tests/tools/fetch.sh "the list of Debian's packages" apt-get -qq -o APT::Update::Error-Mode=any update
+  [ -z "$updated" ] || return 0
   updated=yes
+  as_root tests/tools/fetch.sh "the list of Debian's packages" apt-get -qq -o APT::Update::Error-Mode=any update && return
+  # It may be another archive's that this machine has as well.
+  apt-cache show krb5-user >/dev/null 2>&1 || exit 75
+  say "going on with the lists that there are"
 }
 
 packages="gcc libkrb5-dev libvirt-dev pkg-config python3-dev python3-venv" # what pip compiles gssapi and libvirt with
