@@ -128,7 +128,7 @@ install:
 	find $(INSTALLED) -name __pycache__ -prune -exec rm -rf {} +
 	version=$(VERSION) && \
 	  sed -i 's/^__version__ = .*/__version__ = "'$$version'"/' $(DESTDIR)$(MODULES)/xman/__init__.py
-	$(INTERPRETER) -I -m compileall -q -f --invalidation-mode unchecked-hash -s "$(DESTDIR)/" -p / $(INSTALLED)
+	$(INTERPRETER) -I -m compileall -q -f --invalidation-mode unchecked-hash $(if $(DESTDIR),-s "$(DESTDIR)" -p /) $(INSTALLED)
 	PYTHONPATH=$(DESTDIR)$(MODULES) $(INTERPRETER) -SP -m rxm.bundle $(DESTDIR)
 	$(OPEN) $(INSTALLED)
 	printf '%s\n' "$$RXM" >$(DESTDIR)$(PREFIX)/bin/rxm

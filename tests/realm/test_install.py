@@ -1,5 +1,6 @@
 """`make install`: both commands work from where it puts them, and a configuration that is there stays as it is."""
 
+import marshal
 import re
 import subprocess
 import sys
@@ -59,6 +60,18 @@ def test_in_a_package_it_names_the_modules_as_they_will_be_found(tmp_path: Path)
     bundled = read(str(tmp_path / "usr" / "lib" / "xman" / "rxm"))
 
     assert bundled["rxm.cli"].co_filename == "/usr/lib/xman/rxm/cli.py"
+
+
+@pytest.mark.parametrize("destination", [True, False], ids=["package", "host"])
+def test_compiled_modules_name_their_sources_where_those_will_be(tmp_path: Path, destination: bool) -> None:
+    prefix = "/usr" if destination else f"{tmp_path}/usr"
+    where = [f"PREFIX={prefix}", f"DESTDIR={tmp_path if destination else ''}", f"INTERPRETER={sys.executable}"]
+
+    done = subprocess.run(["make", "-s", "-C", str(ROOT), "install", *where], capture_output=True, check=True)
+
+    assert (done.stdout, done.stderr) == (b"", b"")
+    (compiled,) = (tmp_path / "usr/lib/xman/xmand/__pycache__").glob("cli.*.pyc")
+    assert marshal.loads(compiled.read_bytes()[16:]).co_filename == f"{prefix}/lib/xman/xmand/cli.py"
 
 
 def test_without_that_file_or_with_another_pythons_rxm_works_as_well(

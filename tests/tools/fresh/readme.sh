@@ -16,6 +16,7 @@ tests/tools/fetch.sh "what pip installs" bash -ec "$commands"
 rxm --version
 xmand --version
 rm /usr/bin/rxm /usr/bin/xmand
+hash -r
 
 # Debian's own interpreter and bindings, as `make install` has them by default.
 apt-get -qq install -y --no-install-recommends python3-gssapi python3-libvirt python3-lxml python3-clustershell >/dev/null
