@@ -123,7 +123,7 @@ OPEN = chmod -R u=rwX,go=rX
 install:
 	umask 022 && mkdir -p $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(MODULES)
 	for package in common/xman rxm rxmweb xmand; do \
-	  rm -rf $(DESTDIR)$(MODULES)/$${package##*/} && cp -r $$package $(DESTDIR)$(MODULES) || exit 1; \
+	  rm -rf $(DESTDIR)$(MODULES)/$${package##*/} && cp -rL $$package $(DESTDIR)$(MODULES) || exit 1; \
 	done
 	find $(INSTALLED) -name __pycache__ -prune -exec rm -rf {} +
 	version=$(VERSION) && \

@@ -8,7 +8,7 @@ from rxm.options import Options
 from xman import arguments, lowlevel, outcome, verbs
 from xman.arguments import MOST_TEXT, Parsed
 from xman.errors import UsageError, XmanError
-from xman.verbs import TEXT
+from xman.verbs import TEXT, Verb
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,6 +32,10 @@ def run(words: list[str]) -> int:
         from rxm import completion
 
         return completion.main(words[1:])
+    if words[:1] == ["__complete_line"]:
+        from rxm import completion
+
+        return completion.for_bash(*words[1:3])
     options: Options | None = None
     parsed: Parsed | None = None
     try:
@@ -41,6 +45,11 @@ def run(words: list[str]) -> int:
         if done is not None:
             return done
         parsed = _read(options, rest)
+        if parsed.verb.name == "help" or parsed.verb.name in verbs.OWN:
+            from rxm import own
+
+            if own.answers(parsed):
+                return own.run(options, parsed)
 
         from rxm import run as carry_out
         from rxm import settings
@@ -58,7 +67,7 @@ def run(words: list[str]) -> int:
 def _gathered(options: Options, rest: list[str]) -> list[str]:
     """Take rxm's own options out of the words behind the verb; return what is left."""
     try:
-        verb = verbs.BY_NAME[verbs.resolve(rest[0])[0]] if rest else None
+        verb = _entry(verbs.resolve(rest[0])[0]) if rest else None
     except LookupError:  # which is told where it is resolved in earnest
         return rest
     return rest if verb is None else [rest[0], *own_options.behind(options, verb, rest[1:])]
@@ -69,11 +78,15 @@ def _answer_here(options: Options, rest: list[str]) -> int | None:
     if options.version:
         lowlevel.out(f"rxm {xman.__version__}\n")
     elif options.help and not rest:
-        lowlevel.out(own_options.help_text())
+        from rxm import help as helping
+
+        lowlevel.out(helping.overview())
     elif not rest:
         raise UsageError("No verb given; 'rxm --help' lists them.")
     elif options.help:
-        lowlevel.out(own_options.verb_help_text(_resolve(rest[0])))
+        from rxm import help as helping
+
+        lowlevel.out(helping.of_verb(_resolve(rest[0])))
     else:
         return None
     return outcome.OK
@@ -81,12 +94,23 @@ def _answer_here(options: Options, rest: list[str]) -> int | None:
 
 def _read(options: Options, rest: list[str]) -> Parsed:
     """Read the verb and its words; what the wire's common options say is taken over into rxm's own."""
-    verb = verbs.BY_NAME[_resolve(rest[0])]
-    parsed = arguments.parse(verb, rest[1:], several=True)
+    verb = _entry(_resolve(rest[0]))
+    try:
+        parsed = arguments.parse(verb, rest[1:], several=True)
+    except UsageError as error:
+        from rxm import slips
+
+        raise UsageError(f"{error}{slips.option(verb, rest[1:])}") from error
     options.json = options.json or parsed.options.pop("json", False) is True
     options.reason = str(parsed.options.pop("reason", options.reason))
     timeout = parsed.options.pop("timeout", options.timeout)
     options.timeout = timeout if isinstance(timeout, float) else None
+    if options.format or options.columns or options.sort or options.no_headers:
+        from rxm.strategies import shaped
+
+        shaped.check(options, parsed)
+        if options.format == "json":
+            options.json, options.format = True, ""
     _require_text([options.reason, options.service])
     _require_text([each for each in parsed.options.values() if isinstance(each, str)])
     for argument in parsed.verb.arguments:
@@ -104,11 +128,17 @@ def _require_text(words: "Iterable[str]") -> None:
             raise UsageError(f"'{word}' is not UTF-8.")
 
 
+def _entry(name: str) -> Verb:
+    return verbs.BY_NAME.get(name) or verbs.OWN[name]
+
+
 def _resolve(word: str) -> str:
     try:
         name, warning = verbs.resolve(word)
-    except LookupError as error:
-        raise UsageError(str(error)) from error
+    except LookupError:
+        from rxm import slips
+
+        name, warning = slips.resolve(word)
     if warning:
         _say(warning)
     return name

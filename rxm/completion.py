@@ -15,12 +15,15 @@ from xman.verbs import DOMAIN, PAST, TEXT, Option, Verb
 
 # A person who has pressed the key waits: a host that does not tell its domains in this time is not waited for.
 ASK_SECONDS = 0.1
+# What no shell takes for anything but itself.
+_PLAIN = "_./:=@%+,-"
 # What stands for the words of an argument or an option's value, by its name in a usage line.
 _WORDS = {
     "--for": verbs.WAIT_STATES,
     "--state": verbs.POWER_STATES,
     "on|off": ("on", "off"),
-    "VERB": tuple(verbs.BY_NAME),
+    "VERB": (*verbs.BY_NAME, *verbs.OWN),
+    "bash|zsh|fish": ("bash", "zsh", "fish"),
 }
 
 
@@ -28,6 +31,69 @@ def main(words: list[str]) -> int:
     """Print the candidates for the last of `words`; return the exit status, which is always 0."""
     lowlevel.out("".join(f"{word}\n" for word in candidates(words or [""], _hosts, _domains)))
     return 0
+
+
+def for_bash(breaks: str, line: str) -> int:
+    """Print the candidates for the end of a line of bash's, quoted as bash would; return the exit status, always 0."""
+    lowlevel.out("".join(f"{word}\n" for word in quoted(breaks, line, _hosts, _domains)))
+    return 0
+
+
+def quoted(
+    breaks: str, line: str, hosts: Callable[[], list[str]], domains: Callable[[list[str]], list[str]]
+) -> list[str]:
+    """Return what may stand at the end of `line`: only what bash replaces, which is behind the last of its `breaks`."""
+    words, raw, inside = split(line)
+    found = candidates(words[1:] or [""], hosts, domains)
+    if inside:
+        # Between quotes a backslash would be a part of the name.
+        found = [word for word in found if _escaped(word) == word]
+        return [word[len(words[-1]) - len(raw) :] if raw else word for word in found]
+    kept = max(
+        (at + 1 for at, character in enumerate(raw) if character in breaks and raw[at - 1 : at] != "\\"), default=0
+    )
+    start = _escaped(words[-1])[: len(_escaped(split("x " + raw[:kept])[0][-1]))] if kept else ""
+    return [_escaped(word).removeprefix(start) for word in found]
+
+
+def split(line: str) -> tuple[list[str], str, bool]:
+    """Return the words of a line as a shell has them, the last one as it is typed, and whether a quote is open."""
+    words: list[str] = []
+    word, raw, quote, begun = "", "", "", False
+    letters = iter(line)
+    for letter in letters:
+        raw += letter
+        if quote:
+            if letter == quote:
+                quote = ""
+            elif letter == "\\" and quote == '"':
+                following = next(letters, "")
+                raw += following
+                word += following if following in '"\\$`' else letter + following
+            else:
+                word += letter
+        elif letter in "'\"":
+            quote, begun = letter, True
+        elif letter == "\\":
+            following = next(letters, "")
+            raw, word, begun = raw + following, word + following, True
+        elif letter in " \t\n":
+            if begun:
+                words.append(word)
+            word, raw, begun = "", "", False
+        else:
+            word, begun = word + letter, True
+    return [*words, word], raw, bool(quote)
+
+
+def _escaped(word: str) -> str:
+    """Return a word as bash's printf %q quotes it."""
+    return "".join(letter if letter.isalnum() or letter in _PLAIN else f"\\{letter}" for letter in word)
+
+
+def _offered(names: list[str]) -> list[str]:
+    """Return those of others' names that a terminal and a command line take for names."""
+    return [name for name in names if name.isprintable() and not name.startswith("-")]
 
 
 def candidates(
@@ -47,9 +113,10 @@ def candidates(
                 return _matching(hosts(), word) if option.key == "host" else []
         position += 1
     if position >= len(before):
-        return _matching(_names(own_options.OPTIONS) if word.startswith("-") else list(verbs.BY_NAME), word)
+        return _matching(_names(own_options.OPTIONS) if word.startswith("-") else [*verbs.BY_NAME, *verbs.OWN], word)
     try:
-        verb = verbs.BY_NAME[verbs.resolve(before[position])[0]]
+        name = verbs.resolve(before[position])[0]
+        verb = verbs.BY_NAME.get(name) or verbs.OWN[name]
     except LookupError:
         return []
     return _matching(_behind(verb, before[position + 1 :], word, lambda: domains(before[:position])), word)
@@ -102,7 +169,7 @@ def _domains(words: list[str]) -> list[str]:
     invocation = threading.Thread(target=_ask, args=(words, found), daemon=True)
     invocation.start()
     invocation.join(ASK_SECONDS)
-    return sorted(set(found))
+    return sorted(set(_offered(found)))
 
 
 def _ask(words: list[str], found: list[str]) -> None:

@@ -65,7 +65,19 @@ class Invocation:
         deadline = deadline or self.deadline
         # A host that is alone may take as long as the command does.
         connecting = deadline.within(self._settings.connect_seconds) if len(self.hosts) > 1 else deadline
-        return Connection(host, port, service, self._identity(host), connecting)
+        kind: type[Connection] = Connection
+        if self.options.verbose:
+            from rxm.verbose import Told
+
+            kind = Told
+        try:
+            return kind(host, port, service, self._identity(host), connecting)
+        except UnreachableError as error:
+            if not isinstance(error.__cause__, OSError) or isinstance(error.__cause__, TimeoutError | ConnectionError):
+                raise
+            from rxm import slips
+
+            raise slips.unreachable(error, host, self._settings) from error.__cause__
 
     def send(
         self,

@@ -19,6 +19,11 @@ OPTIONS = (
     Option(("-q", "--quiet"), "print nothing on success"),
     Option(("-y", "--yes"), "do not ask back"),
     Option(("--syslog",), "log the outcome to syslog as well"),
+    Option(("-o", "--output"), "how a table is shown: name, wide, csv or json (as -j)", WORD, "FORMAT"),
+    Option(("--columns",), "which columns, by the names that -j gives them", WORD, "NAME,..."),
+    Option(("--sort",), "by which column; -NAME for the largest first", WORD, "COLUMN"),
+    Option(("--no-headers",), "leave the names of the columns out"),
+    Option(("-v", "--verbose"), "say on standard error what is asked of whom, and how long it took"),
     Option(("-c", "--config"), "a configuration file instead of the usual ones", WORD, "FILE"),
     Option(("-h", "--help"), "show this, or a verb's help behind it, and end"),
     Option(("-V", "--version"), "show the version and end"),
@@ -41,6 +46,11 @@ class Options:
         self.yes = "yes" in given
         self.syslog = "syslog" in given
         self.config = given.get("config", "")
+        self.format = given.get("output", "")
+        self.columns = given.get("columns", "")
+        self.sort = given.get("sort", "")
+        self.no_headers = "no-headers" in given
+        self.verbose = "verbose" in given
         self.help = "help" in given
         self.version = "version" in given
 
@@ -48,12 +58,12 @@ class Options:
         """Take over what was given behind the verb."""
         more = Options(given)
         for key in given:
-            name = key.replace("-", "_")
+            name = "format" if key == "output" else key.replace("-", "_")
             setattr(self, name, getattr(more, name))
 
 
 # What has a default that is more than nothing: who gives one of these, and nothing in it, meant something else.
-_NEVER_EMPTY = ("host", "service", "config")
+_NEVER_EMPTY = ("host", "service", "config", "output", "columns", "sort")
 
 
 def parse(words: list[str]) -> tuple[Options, list[str]]:
@@ -66,7 +76,10 @@ def parse(words: list[str]) -> tuple[Options, list[str]]:
             break
         option, name, value = _split(word)
         if option is None:
-            raise UsageError(f"'{name}' is not an option; 'rxm --help' lists them.")
+            from rxm import slips
+
+            near = slips.did_you_mean(name, (each for option in OPTIONS for each in option.names))
+            raise UsageError(f"'{name}' is not an option; 'rxm --help' lists them.{near}")
         _take(option, name, value, rest, given)
     return Options(given), rest
 
@@ -145,24 +158,3 @@ def _count(given: dict[str, str], key: str) -> int:
     if not 0 < number < 65536:
         raise UsageError(f"--{key}: '{given[key]}' is not a number from 1 to 65535.")
     return number
-
-
-def help_text() -> str:
-    """Return what `rxm --help` prints."""
-    from xman.verbs import VERBS
-
-    lines = ["Usage: rxm [OPTIONS] VERB [ARGUMENT...]", "", "Options:"]
-    for option in OPTIONS:
-        names = ", ".join(option.names) + (f" {option.metavar}" if option.metavar else "")
-        lines.append(f"  {names:<22} {option.help}")
-    lines += ["", "Verbs:"] + [f"  {verb.name:<22} {verb.help}" for verb in VERBS]
-    lines += ["", "'rxm VERB --help' says more of one verb; 'rxm help' asks the host which you may use."]
-    return "".join(f"{line}\n" for line in lines)
-
-
-def verb_help_text(name: str) -> str:
-    """Return what `rxm VERB --help` prints; the same text as `rxm help VERB`."""
-    from xman import render
-    from xman.verbs import BY_NAME
-
-    return render.text("help", BY_NAME[name].facts())

@@ -36,7 +36,11 @@ def run(options: Options, settings: Settings, parsed: Parsed) -> int:
         raise UsageError("--rid is the id of one request; give one target with it.")
     several = len({task.target.host for task in tasks}) > 1
     output = invocation.output(several)
-    if several and not options.json and parsed.verb.name in _MERGED:
+    if not options.json and (options.format or options.columns or options.sort or options.no_headers):
+        from rxm.strategies import shaped
+
+        codes = shaped.carry_out(invocation, tasks, output)
+    elif several and not options.json and parsed.verb.name in _MERGED:
         from rxm.strategies import merged
 
         codes = merged.carry_out(invocation, tasks, output)
@@ -81,5 +85,9 @@ def _one(invocation: Invocation, connection: Connection, task: Task, output: Out
         output.envelope(envelope, task.target)
         return int(envelope.get("code", outcome.OK))
     reply = invocation.send(connection, task, as_json=False, progress=lambda data: output.progress(task.target, data))
+    if reply.status == outcome.NO_SUCH_DOMAIN and task.target.domain:
+        from rxm import slips
+
+        slips.domain(invocation, task, reply)
     output.reply(invocation.parsed.verb.name, task.target, reply, connection.principal)
     return reply.outcome

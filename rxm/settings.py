@@ -49,14 +49,16 @@ class Settings:
         self.connect_seconds = connect_seconds
 
 
-def load(path: str) -> Settings:
+def path_of(path: str) -> str:
+    """Return which file is read: `path`, or else the user's, or else the system's."""
+    user = _user_path()
+    # A program's HOME may be one that it cannot look into.
+    return path or (user if lowlevel.readable(user) else SYSTEM_PATH)
+
+
+def load(path: str, warn: bool = True) -> Settings:
     """Read `path`, or else the user's file, or else the system's. Raises ConfigurationError."""
-    if path:
-        table = config.load(path, required=True)
-    else:
-        user = _user_path()
-        # A program's HOME may be one that it cannot look into.
-        table = config.load(user if lowlevel.readable(user) else SYSTEM_PATH, required=False)
+    table = config.load(path_of(path), required=bool(path))
     base = Settings()
     found = Settings(
         hosts=",".join(table.texts("hosts", [])),
@@ -69,7 +71,7 @@ def load(path: str) -> Settings:
         principal=table.text("principal", base.principal),
         connect_seconds=table.seconds("connect_seconds", base.connect_seconds),
     )
-    for key in table.unknown():
+    for key in table.unknown() if warn else ():
         lowlevel.err(f"rxm: {key}: not known to this release\n")
     return found
 

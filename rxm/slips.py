@@ -1,11 +1,17 @@
 """What was meant, where a word is not what it should be: loaded only to say so."""
 
-from xman import escape
-from xman.errors import UsageError
+from xman import escape, verbs
+from xman.errors import UnreachableError, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from rxm.invocation import Invocation
+    from rxm.remote.command import Reply
+    from rxm.settings import Settings
+    from rxm.targets import Task
+    from xman.verbs import Verb
 
 # From so many letters on two may be wrong.
 _LONG = 6
@@ -54,3 +60,120 @@ def _distance(one: str, other: str) -> int:
             exchanged = at > 1 and there > 1 and letter == other[there - 2] and one[at - 2] == theirs
             row.append(min(cost, earlier[there - 2] + 1) if exchanged else cost)
     return row[-1]
+
+
+def did_you_mean(word: str, known: "Iterable[str]") -> str:
+    """Return a question that stands behind an error; empty where nothing is near."""
+    near = meant(word, known) if len(word) > len("-x") else ""
+    return f" Did you mean {near}?" if near else ""
+
+
+# Words of others for what ours does: virsh, qm, incus, and xm's and xl's that we have not.
+_FOREIGN = {
+    "dumpxml": "describe",
+    "config": "describe",
+    "show": "describe",
+    "define": "new",
+    "add": "new",
+    "undefine": "delete",
+    "remove": "delete",
+    "rm": "delete",
+    "stop": "shutdown, or destroy to stop it at once",
+    "kill": "destroy",
+    "poweroff": "destroy",
+    "reset": "destroy, then start",
+    "restart": "reboot",
+    "managedsave": "suspend",
+    "hibernate": "suspend",
+    "save": "suspend, which saves to the host's disk",
+    "restore": "resume",
+    "setmem": "mem-set",
+    "setvcpus": "vcpu-set",
+    "mem-max": "describe and new: the maximum is in the description",
+    "ls": "list",
+    "ps": "list",
+    "dominfo": "list --long",
+    "domstate": "list",
+    "domstats": "stats",
+    "domifaddr": "stats",
+    "domblkinfo": "stats",
+    "dommemstat": "stats",
+    "monitor": "events --follow",
+    "event": "events --follow",
+    "nodeinfo": "info",
+    "hostinfo": "info",
+    "sysinfo": "info",
+    "status": "list, or state for batch jobs",
+    "domid": "-o csv --columns name,id list",
+    "domname": "-o csv --columns id,name list",
+    "uptime": "stats",
+    "vcpu-list": "stats",
+    "block-list": "stats",
+    "network-list": "stats",
+    "console": "describe, which says where its console is; a console through rxm comes later",
+    "vnc": "describe, which says where its screen is",
+    "vncviewer": "describe, which says where its screen is",
+    "vncdisplay": "describe, which says where its screen is",
+    "dump-core": "virsh dump on the host",
+    "dump": "virsh dump on the host",
+    "sched-credit": "virsh schedinfo on the host",
+    "hosts": "ping",
+    "whoami": "ping",
+    "access": "help --mine",
+    "doctor": "check",
+    "history": "log",
+    "audit": "log",
+    "exec": "ssh to the guest",
+    "edit": "describe --inactive, then new",
+}
+
+
+def resolve(word: str) -> tuple[str, str]:
+    """Return (verb, warning) as `verbs.resolve` does. Raises UsageError, with what was probably meant."""
+    try:
+        return verbs.resolve(word)
+    except LookupError as error:
+        foreign = _FOREIGN.get(word, "")
+        if foreign:
+            raise UsageError(f"'{escape.line(word)}' is not a verb; here it is 'rxm {foreign}'.") from error
+        near = did_you_mean(word, [*verbs.BY_NAME, *verbs.OWN]) if "is not a verb" in str(error) else ""
+        raise UsageError(f"{error}{near}") from error
+
+
+def unreachable(error: UnreachableError, host: str, settings: "Settings") -> UnreachableError:
+    """Return what to say of a host that cannot be found; with the one of the configuration that was probably meant."""
+    if "cannot be resolved" not in str(error):
+        return error
+    from rxm import targets
+
+    try:
+        texts = [settings.hosts, *settings.groups.values()]
+        known = [name for text in texts if text for name in targets.expand(text, settings.groups)]
+    except UsageError:
+        return error
+    return UnreachableError(f"{error}{did_you_mean(host, [name for name in known if name != host])}")
+
+
+def domain(invocation: "Invocation", task: "Task", reply: "Reply") -> None:
+    """Let a host's answer that there is no such domain end with the one that was probably meant."""
+    from rxm.strategies import locate
+
+    found, _problems = locate.ask_all(invocation, [task.target.host])
+    names = [str(each["name"]) for domains in found.values() for each in domains]
+    near = meant(task.target.domain, names)
+    if near and reply.stderr.endswith(b"does not exist.\n") and reply.stderr.count(b"\n") == 1:
+        reply.stderr = reply.stderr[:-1] + f" Did you mean '{escape.line(near)}'?\n".encode()
+
+
+def option(verb: "Verb", words: list[str]) -> str:
+    """Return which option of a verb, or of rxm, was probably meant by the first of `words` that is none."""
+    known = [name for each in (*verb.options, *verbs.COMMON_OPTIONS) for name in each.names]
+    for word in words:
+        name = word.partition("=")[0]
+        if name == "--":
+            break
+        if name.startswith("--") and name not in known:
+            from rxm.options import OPTIONS
+
+            return did_you_mean(name, [*known, *(each for own in OPTIONS for each in own.names)])
+    return ""

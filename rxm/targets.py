@@ -11,6 +11,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+# More hosts than these are folded.
+_MOST_CHOICES = 4
 _SET_SIGNS = frozenset("[]@*!&^")
 # Of a name, of an address of either family, and of the interface behind one (fe80::1%eth0).
 _HOST_SIGNS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-_:%")
@@ -89,9 +91,17 @@ def locate(name: str, known: "dict[str, list[dict[str, Any]]]") -> Target:
         if len(hosts) == 1:
             return Target(hosts[0], name)
         if hosts:
+            from rxm.output import folding
+
             choice = ", ".join(f"{host}:{name}" for host in hosts)
+            if len(hosts) > _MOST_CHOICES:
+                choice = f"HOST:{name}, where HOST is one of {folding.fold(hosts)}"
             raise UsageError(f"'{name}' is on several hosts; say which: {choice}.")
-    raise NoSuchDomainError(name)
+    from rxm import slips
+
+    near = slips.meant(name, {str(domain["name"]) for domains in known.values() for domain in domains})
+    hint = f" Did you mean '{near}'?" if near else ""
+    raise NoSuchDomainError(message=f"Domain '{name}' does not exist.{hint}")
 
 
 class Task:

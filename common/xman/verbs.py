@@ -23,6 +23,16 @@ NONE = "none"
 WAIT_SECONDS = 300.0
 DEADLINES: dict[str, float | None] = {READ: 30.0, CHANGE: 120.0, WAIT: WAIT_SECONDS, NONE: None}
 
+# What a family is about, for people.
+TITLES = {
+    "": "About rxm and hosts",
+    "show": "Looking at domains",
+    "life": "Their life",
+    "tune": "Their size",
+    "migrate": "Moving them",
+    "batch": "Batch jobs",
+    "host": "The host",
+}
 FAMILIES = ("show", "host", "life", "tune", "migrate", "batch")
 
 
@@ -187,7 +197,13 @@ _DRY_RUN = Option(("-n", "--dry-run"), "only say what would be done")
 _JOB = (Required(("--id",), "the job's id", WORD, "JOB"),)
 
 VERBS = (
-    Verb("help", "the verbs I may use, or one of them", "", (Argument("VERB", WORD, optional=True),)),
+    Verb(
+        "help",
+        "all verbs, or one of them",
+        "",
+        (Argument("VERB", WORD, optional=True),),
+        (Option(("--mine",), "only the verbs that the host lets you use; this asks it", local=True),),
+    ),
     Verb(
         "list",
         "every domain, shut off ones too",
@@ -375,6 +391,29 @@ VERBS = (
 
 BY_NAME = {verb.name: verb for verb in VERBS}
 
+# What rxm answers by itself, or by asking hosts for the verbs above.
+OWN = {
+    verb.name: verb
+    for verb in (
+        Verb(
+            "check",
+            "find out what is between you and a working command",
+            "",
+            (Argument("HOST", WORD, optional=True, many=True),),
+            since="0.2",
+        ),
+        Verb("completion", "print the completion of a shell", "", (Argument("bash|zsh|fish", WORD),), since="0.2"),
+        Verb(
+            "top",
+            "what domains use, again and again, busiest first; q ends it",
+            "",
+            (Argument("DOMAIN", DOMAIN, optional=True, many=True),),
+            (Option(("--every",), "show it anew after so many seconds (2)", SECONDS, "S"),),
+            since="0.2",
+        ),
+    )
+}
+
 # Options that every command may carry on the wire, behind the verb (DESIGN, "The wire").
 COMMON_OPTIONS = (
     Option(("--json",), "answer with one JSON object"),
@@ -419,7 +458,7 @@ def resolve(word: str) -> tuple[str, str]:
 
     `warning` is empty, or a sentence about a deprecated alias. Raises LookupError with the message for the user.
     """
-    if word in BY_NAME:
+    if word in BY_NAME or word in OWN:
         return word, ""
     if word in ALIASES:
         name = ALIASES[word]

@@ -11,6 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from rxm.output.folding import Failures
     from rxm.output.progress_bar import Bar
 
 
@@ -38,6 +39,9 @@ class Output:
         self._lock = allocate_lock()
         self._bar: Bar | None = None
         self._closed = False
+        # Whether failures wait for those that are the same; not where what is asked never ends.
+        self.fold = several and not json
+        self._failures: Failures | None = None
 
     def expect(self, hosts: list[str]) -> None:
         """Count on a terminal which hosts have ended; one that is named several times has ended so many times."""
@@ -58,7 +62,9 @@ class Output:
         """Pass on what a host wrote."""
         with self._lock:
             self._ended(target)
-            if not self._quiet or reply.outcome != outcome.OK:
+            if reply.outcome != outcome.OK and not reply.stdout and self._kept(target, reply.stderr):
+                pass
+            elif not self._quiet or reply.outcome != outcome.OK:
                 lowlevel.write(OUT, _painted(verb, self._labelled(target, _shown(reply.stdout))))
                 lowlevel.write(ERR, self._labelled_message(target, _shown(reply.stderr)))
             self._to_syslog(verb, target, reply.outcome, reply.stderr.decode("utf-8", "replace"))
@@ -133,8 +139,9 @@ class Output:
             return
         with self._lock:
             self._ended(target)
-            where = f"{target.host}: " if self._several or not message[:1].isupper() else ""
-            lowlevel.write(ERR, _line(f"Error: {where}{message}"))
+            if not self._kept(target, f"Error: {message}\n".encode("utf-8", "surrogateescape")):
+                where = f"{target.host}: " if self._several or not message[:1].isupper() else ""
+                lowlevel.write(ERR, _line(f"Error: {where}{message}"))
             self._to_syslog(verb, target, code, message)
 
     def merged(self, verb: str, answers: "dict[str, dict[str, Any]]", milliseconds: dict[str, int]) -> None:
@@ -174,6 +181,30 @@ class Output:
         with self._lock:
             self._clear()
             self._closed = True
+            self._tell()
+
+    def tell(self) -> None:
+        """Print the failures so far, those that are the same once, with their hosts folded."""
+        with self._lock:
+            self._clear()
+            self._tell()
+
+    def _tell(self) -> None:
+        if self._failures is not None:
+            for line in self._failures.lines():
+                lowlevel.write(ERR, _line(f"Error: {line}"))
+
+    def _kept(self, target: Target, message: bytes) -> bool:
+        """Whether a failure, one line, is kept until all are known."""
+        line = message.decode("utf-8", "backslashreplace")
+        if not self.fold or self._closed or line.count("\n") != 1 or not line.startswith("Error: "):
+            return False
+        if self._failures is None:
+            from rxm.output.folding import Failures
+
+            self._failures = Failures()
+        self._failures.add(target.host, line.removeprefix("Error: ").rstrip("\n"))
+        return True
 
     def _shown(self) -> "Bar":
         from rxm.output.progress_bar import Bar

@@ -73,6 +73,7 @@ def carry_out(invocation: Invocation, output: Output) -> int:
     known, problems = locate.ask_all(invocation)
     for host, error in problems.items():
         output.failure(verb, Target(host), error.outcome, str(error))
+    output.tell()
     codes = [error.outcome for error in problems.values()]
     if codes and invocation.options.fail_fast:
         return outcome.combine(codes)

@@ -3,6 +3,7 @@
 import sys
 
 from rxm.options import Options
+from rxm.output import folding
 from xman import escape, lowlevel
 from xman.arguments import Parsed
 from xman.errors import RefusedError, UsageError
@@ -18,11 +19,13 @@ def hosts(options: Options, parsed: Parsed, hosts: list[str]) -> None:
     """
     verb = parsed.verb.name
     if not options.host:
-        raise UsageError(f"'{verb}' would change something on {len(hosts)} hosts ({names(hosts)}); say which with -H.")
+        raise UsageError(
+            f"'{verb}' would change something on {len(hosts)} hosts ({folding.fold(hosts)}); say which with -H."
+        )
     if parsed.flag("all"):  # which asks back once it knows the domains
         return
     require(options, parsed, f"'{verb}' on {len(hosts)} hosts")
-    ask(options, parsed, f"  {names(hosts)}\nrxm {verb} on {len(hosts)} hosts? [y/N] ")
+    ask(options, parsed, f"  {folding.fold(hosts)}\nrxm {verb} on {len(hosts)} hosts? [y/N] ")
 
 
 def require(options: Options, parsed: Parsed, what: str) -> None:

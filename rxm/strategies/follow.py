@@ -11,6 +11,7 @@ from xman import outcome
 def carry_out(invocation: Invocation, tasks: list[Task], output: Output) -> list[int]:
     """Follow every host; return the codes. Where nobody reads any more, all that is followed ends."""
     followed: set[Connection] = set()
+    output.fold = False
 
     def one(connection: Connection, task: Task) -> int:
         verb = invocation.parsed.verb.name

@@ -3,7 +3,7 @@
 from typing import Any
 
 from rxm.invocation import Invocation
-from rxm.output import envelope
+from rxm.output import envelope, folding
 from rxm.remote.command import wire_words
 from rxm.remote.deadline import Deadline
 from rxm.targets import Target
@@ -19,7 +19,10 @@ def known(invocation: Invocation) -> dict[str, list[dict[str, Any]]]:
     """
     found, problems = ask_all(invocation)
     if problems and invocation.parsed.verb.changes:
-        words = " ".join([f"{host}: {error}" for host, error in problems.items()])
+        failures = folding.Failures()
+        for host, error in problems.items():
+            failures.add(host, str(error))
+        words = " ".join(failures.lines())
         raise UnreachableError(f"not every host could be asked where the domain is, so nothing was changed: {words}")
     return found
 

@@ -7,6 +7,7 @@ import fnmatch
 
 from rxm import targets
 from rxm.invocation import Invocation
+from rxm.output import folding
 from rxm.strategies import confirm, locate
 from rxm.targets import Target
 from xman.errors import NoSuchDomainError, UnreachableError, UsageError, XmanError
@@ -64,7 +65,7 @@ def _literal(word: str, hosts: list[str], names: _Known) -> list[Target]:
     if any(other in names[host] for host in there for other in others if other != name):
         raise UsageError(f"'{name}' is a domain as well as a range of domains; give its UUID, or name the others.")
     if ":" not in word and len(there) > 1:
-        raise UsageError(f"'{name}' is on several hosts; say which: {', '.join(f'{host}:{name}' for host in there)}.")
+        raise UsageError(f"'{name}' is on several hosts; say which (HOST:{name}): {folding.fold(there)}.")
     return [Target(host, name) for host in there]
 
 
@@ -91,7 +92,10 @@ def _require_meant(invocation: Invocation, wild: list[Target], problems: dict[st
     if verb.loses_data:
         raise UsageError(f"'{verb.name}' loses data and takes no patterns; name each domain.")
     if problems:
-        words = " ".join(f"{host}: {error}" for host, error in problems.items())
+        failures = folding.Failures()
+        for host, error in problems.items():
+            failures.add(host, str(error))
+        words = " ".join(failures.lines())
         raise UnreachableError(
             f"not every host could be asked what the pattern matches, so nothing was changed: {words}"
         )

@@ -46,7 +46,7 @@ def test_a_page_is_of_this_release(path: Path) -> None:
     assert f'"xman {".".join(xman.__version__.split(".")[:2])}"' in path.read_text().splitlines()[0]
 
 
-@pytest.mark.parametrize("verb", verbs.VERBS, ids=lambda verb: verb.name)
+@pytest.mark.parametrize("verb", [*verbs.VERBS, *verbs.OWN.values()], ids=lambda verb: verb.name)
 def test_every_verb_stands_in_rxm_1_as_it_is_used(verb: verbs.Verb) -> None:
     assert f"\n{verb.usage()}\n" in page("rxm.1")
 
@@ -55,7 +55,7 @@ def test_rxm_1_describes_no_verb_that_is_not_there() -> None:
     section = (ROOT / "man" / "rxm.1").read_text().split(".SH VERBS")[1].split(".SH ")[0]
     described = re.findall(r"^\.TP\n\.B ([a-z\\-]+)", section, re.MULTILINE)
 
-    assert {word.replace("\\-", "-") for word in described} == set(verbs.BY_NAME)
+    assert {word.replace("\\-", "-") for word in described} == set(verbs.BY_NAME) | set(verbs.OWN)
 
 
 def test_rxm_1_has_exactly_the_options() -> None:

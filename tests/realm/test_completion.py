@@ -3,11 +3,15 @@
 import select
 import socket
 import subprocess
+from pathlib import Path
 
 import pytest
 
 from tests.lab.hosts.daemon import Daemon, run_rxm
+from tests.lab.hosts.descriptions import for_test_driver
+from tests.lab.kerberos.realm import Realm
 from tests.lab.process import ROOT, wait_for
+from tests.realm.test_hostile_names import NODE
 
 FOLDER = ROOT / "etc" / "completion"
 BASH = """
@@ -27,13 +31,18 @@ FISH = 'source "$argv[1]"; complete --do-complete "$argv[2]"'
 
 
 def complete(shell: str, env: dict[str, str], line: str) -> list[str]:
+    """Return what a shell would offer behind a line, word by word."""
+    return " ".join(lines(shell, env, line)).split()
+
+
+def lines(shell: str, env: dict[str, str], line: str) -> list[str]:
     """Return what a shell would offer behind a line."""
     end = {"bash": "bash", "zsh": "zsh", "fish": "fish"}[shell]
     program = {"bash": [BASH, "bash"], "zsh": [ZSH, "zsh"], "fish": [FISH]}[shell]
     words = [shell, *(["--no-config"] if shell == "fish" else []), "-c", *program, str(FOLDER / f"rxm.{end}"), line]
     done = subprocess.run(words, env=env, capture_output=True, text=True, check=False)
     assert done.stderr == "", done
-    return done.stdout.split()
+    return done.stdout.splitlines()
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
@@ -63,3 +72,19 @@ def test_a_host_that_hangs_is_not_waited_for(daemon: Daemon, alice: dict[str, st
 
         # It ends although nobody has said a word to it, closed its connection or refused it.
         wait_for(asked_in_vain, 20, "rxm's connection")
+
+
+HOSTILE = "debian 12"
+
+
+@pytest.mark.parametrize(("shell", "offered"), [("bash", "debian\\ 12"), ("zsh", HOSTILE), ("fish", HOSTILE)])
+def test_a_name_with_a_blank(realm: Realm, alice: dict[str, str], tmp_path: Path, shell: str, offered: str) -> None:
+    """zsh and fish quote what they insert themselves."""
+    node = tmp_path / "node.xml"
+    node.write_text(NODE.format(for_test_driver("NAME").replace("NAME", HOSTILE) + for_test_driver("c1\x9b2J")))
+    daemon = Daemon(realm, tmp_path, uri=f"test://{node}", admins=("alice@XMAN.TEST",))
+    line = f"rxm -H {daemon.host} -p {daemon.port} pause "
+
+    wait_for(lambda: lines(shell, alice, line) == [offered], 20, "the domains")
+
+    daemon.stop()

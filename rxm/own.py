@@ -1,0 +1,56 @@
+"""The verbs that are rxm's own: what it answers by itself, or finds out by asking hosts for other verbs."""
+
+from pathlib import Path
+
+from rxm import help as helping
+from rxm import slips
+from rxm.options import Options
+from xman import lowlevel, outcome, result, verbs
+from xman.arguments import Parsed
+from xman.errors import UsageError
+from xman.result import Result
+
+
+def answers(parsed: Parsed) -> bool:
+    """Whether a command is rxm's own."""
+    return parsed.verb.name in verbs.OWN or (parsed.verb.name == "help" and not parsed.flag("mine"))
+
+
+def run(options: Options, parsed: Parsed) -> int:
+    """Carry it out; return the exit status. Raises XmanError."""
+    name = parsed.verb.name
+    if name == "help":
+        return _help(options, parsed.text("VERB"))
+    if name == "completion":
+        return _completion(parsed.text("bash|zsh|fish"))
+    if name == "check":
+        from rxm import check
+
+        return check.run(options, parsed.words("HOST"))
+    from rxm import top
+
+    return top.run(options, parsed)
+
+
+def _help(options: Options, word: str) -> int:
+    if not word:
+        text = helping.overview()
+        facts: dict[str, object] = {
+            "verbs": [{"name": each.name, "help": each.help, "family": each.family} for each in verbs.VERBS]
+        }
+    else:
+        name = slips.resolve(word)[0]
+        text = helping.of_verb(name)
+        facts = (verbs.BY_NAME.get(name) or verbs.OWN[name]).facts()
+    if options.json:
+        lowlevel.out(f"{result.dumps(result.succeeded(options.host, 'help', Result(facts), 0))}\n")
+    else:
+        lowlevel.out(text)
+    return outcome.OK
+
+
+def _completion(shell: str) -> int:
+    if shell not in ("bash", "zsh", "fish"):
+        raise UsageError(f"'{shell}' is none of bash, zsh, fish.")
+    lowlevel.out(Path(__file__).with_name(f"rxm.{shell}").read_text("utf-8"))
+    return outcome.OK

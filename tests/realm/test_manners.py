@@ -1,0 +1,259 @@
+"""The manners of the command line: help, tables in every form, failures told once, what is asked of whom."""
+
+import csv
+import io
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.lab.hosts.daemon import Daemon, assert_one_line, run_rxm
+from tests.lab.kerberos.realm import FQDN, SECOND_HOST
+from tests.realm.conftest import Pair
+
+
+def test_help_needs_neither_host_nor_ticket(alice: dict[str, str]) -> None:
+    answer = run_rxm(alice | {"KRB5CCNAME": "FILE:/nonexistent/cache"}, "-H", "a[1-23]", "help")
+
+    assert answer.status == 0
+    assert answer.stdout.count("\n") < 120
+    for heading in ("Options:", "Looking at domains:", "Batch jobs:", "Examples:", "Exit status:"):
+        assert f"\n{heading}\n" in answer.stdout
+
+
+def test_help_of_one_verb_is_as_json_as_well(alice: dict[str, str]) -> None:
+    assert run_rxm(alice, "-j", "help", "pause").json()["result"]["verb"] == "pause"
+
+
+def test_what_i_may_is_asked_of_the_host(daemon: Daemon, alice: dict[str, str]) -> None:
+    assert " pause " in daemon.rxm(alice, "help", "--mine").stdout
+
+
+# --- tables -----------------------------------------------------------------------------------------------------------
+
+
+def test_names_alone(daemon: Daemon, alice: dict[str, str], pair: Pair) -> None:
+    assert daemon.rxm(alice, "list", "-o", "name", "test").stdout == "test\n"
+    assert f"{FQDN}:left\n" in pair.rxm("-o", "name", "list").stdout
+    assert f"{SECOND_HOST}:right\n" in pair.rxm("list", "--output=name").stdout
+
+
+def test_csv(daemon: Daemon, alice: dict[str, str]) -> None:
+    rows = list(csv.DictReader(io.StringIO(daemon.rxm(alice, "-o", "csv", "list", "test").stdout)))
+
+    assert [(row["name"], row["state"]) for row in rows] == [("test", "running")]
+
+
+def test_wide_shows_more(daemon: Daemon, alice: dict[str, str]) -> None:
+    headings = daemon.rxm(alice, "-o", "wide", "list").stdout.splitlines()[0].split()
+
+    assert {"name", "uuid", "max_memory", "host"} <= set(headings)
+
+
+@pytest.mark.parametrize("verb", ["list", "state", "job-list", "log", "ping", "stats", "events", "info", "version"])
+@pytest.mark.parametrize("shape", [["-o", "csv"], ["-o", "wide"], ["-o", "name"], ["--no-headers"]], ids=" ".join)
+def test_every_verb_that_looks_takes_every_form(pair: Pair, verb: str, shape: list[str]) -> None:
+    answer = pair.rxm(verb, *shape)
+
+    assert (answer.status, answer.stderr) == (0, ""), answer
+
+
+def test_columns_in_order_and_without_headings(daemon: Daemon, alice: dict[str, str]) -> None:
+    answer = daemon.rxm(alice, "list", "--columns", "state,name", "--no-headers", "test")
+
+    assert answer.stdout.split() == ["running", "test"]
+
+
+def test_xms_table_without_its_headings(daemon: Daemon, alice: dict[str, str]) -> None:
+    whole = daemon.rxm(alice, "list", "test").stdout.splitlines()
+
+    assert [line[:40] for line in daemon.rxm(alice, "list", "--no-headers", "test").stdout.splitlines()] == [
+        line[:40] for line in whole[1:]
+    ]
+
+
+def test_sorted(pair: Pair) -> None:
+    names = pair.rxm("list", "-o", "name", "--sort", "-name").stdout.split()
+
+    assert [name.partition(":")[2] for name in names] == ["test", "test", "right", "left", "both", "both"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["list", "--sort", "nmae"], "Did you mean name?"),
+        (["list", "--columns", "x"], "there are "),
+        (["list", "-o", "cvs"], "Did you mean csv?"),
+        (["pause", "-o", "csv", "test"], "no table"),
+        (["list", "-o", ""], "empty"),
+    ],
+)
+def test_what_cannot_be_shown(daemon: Daemon, alice: dict[str, str], words: list[str], said: str) -> None:
+    assert_one_line(daemon.rxm(alice, *words), 2, said)
+
+
+def test_json_is_a_form_as_well(daemon: Daemon, alice: dict[str, str]) -> None:
+    assert daemon.rxm(alice, "-o", "json", "list").json()["ok"]
+
+
+# --- what was meant ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["lisst"], "Did you mean list?"),
+        (["dumpxml", "test"], "'rxm describe'"),
+        (["undefine", "test"], "'rxm delete'"),
+        (["pause", "--qiet", "test"], "Did you mean --quiet?"),
+        (["migrate", "--lvie", "test", "x"], "Did you mean --live?"),
+        (["help", "lisst"], "Did you mean list?"),
+    ],
+)
+def test_slips_are_understood(daemon: Daemon, alice: dict[str, str], words: list[str], said: str) -> None:
+    assert_one_line(daemon.rxm(alice, *words), 2, said)
+
+
+def test_a_misspelt_domain(daemon: Daemon, alice: dict[str, str], pair: Pair) -> None:
+    assert daemon.rxm(alice, "pause", "tset").stderr == "Error: Domain 'tset' does not exist. Did you mean 'test'?\n"
+    assert_one_line(pair.rxm("pause", "lfet"), 7, "Did you mean 'left'?")
+
+
+def test_a_misspelt_host(alice: dict[str, str], tmp_path: Path) -> None:
+    config = tmp_path / "rxm.toml"
+    config.write_text('[groups]\nlab = "skirit80.invalid"\n')
+
+    answer = run_rxm(alice, "-c", str(config), "-H", "skirt80.invalid", "list")
+
+    assert_one_line(answer, 6, "Did you mean skirit80.invalid?")
+
+
+# --- failures ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_same_failure_is_told_once(alice: dict[str, str]) -> None:
+    answer = run_rxm(alice, "-H", "node[01-20].invalid", "ping")
+
+    first, second = answer.stderr.splitlines()
+    assert first.startswith("Error: node[01-20].invalid: ")
+    assert second == "Of 20: 20 unreachable."
+
+
+def test_what_hosts_refuse_is_told_once(pair: Pair) -> None:
+    answer = pair.rxm("list", "--state", "nosuch")
+
+    assert answer.status == 2
+    assert len(answer.stderr.splitlines()) == 2, answer
+
+
+def test_with_json_each_has_its_object(alice: dict[str, str]) -> None:
+    assert len(run_rxm(alice, "-j", "-H", "node[01-20].invalid", "ping").objects()) == 20
+
+
+# --- what is asked ----------------------------------------------------------------------------------------------------
+
+
+def test_what_is_asked_of_whom(daemon: Daemon, alice: dict[str, str]) -> None:
+    answer = daemon.rxm(alice, "list", "-v")
+
+    connected, asked = answer.stderr.splitlines()
+    assert f"connected as alice@XMAN.TEST to host@{daemon.host}" in connected
+    assert f"{daemon.host}: list --: ok, " in asked
+
+
+def test_no_password_is_told(daemon: Daemon, alice: dict[str, str]) -> None:
+    answer = daemon.rxm(alice, "-v", "create", "-n", "-", "vncpasswd=secret", stdin='name="x"\nmemory=64\n')
+
+    assert "secret" not in answer.stderr
+
+
+# --- completion, top --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_the_completion_is_printed(shell: str) -> None:
+    done = subprocess.run(["rxm", "completion", shell], capture_output=True, text=True, check=True)
+
+    assert "__complete" in done.stdout
+
+
+def test_top_is_one_screen_that_q_ends(pair: Pair) -> None:
+    terminal = pair.on_a_terminal("top", "--every", "0.2")
+
+    terminal.wait_for("CPU%")
+    terminal.wait_for("left")
+    terminal.type("q")
+
+    assert terminal.end() == 0
+
+
+def test_top_needs_a_terminal(daemon: Daemon, alice: dict[str, str]) -> None:
+    assert_one_line(daemon.rxm(alice, "top"), 2, "terminal")
+
+
+# --- check ------------------------------------------------------------------------------------------------------------
+
+
+def test_all_is_well(daemon: Daemon, alice: dict[str, str]) -> None:
+    answer = run_rxm(alice, "-p", str(daemon.port), "check", daemon.host)
+
+    assert (answer.status, answer.stderr) == (0, "")
+    for step in ("realm", "ticket", "name", "port", "service key", "clock", "list", "rights"):
+        assert f"{step}: " in answer.stdout, step
+    assert "BAD" not in answer.stdout
+
+
+def bad(answer_stdout: str) -> list[str]:
+    """Return the lines of what is bad."""
+    return [line for line in answer_stdout.splitlines() if line.startswith("BAD")]
+
+
+def test_without_a_ticket(daemon: Daemon, alice: dict[str, str]) -> None:
+    answer = run_rxm(alice | {"KRB5CCNAME": "FILE:/nonexistent"}, "-p", str(daemon.port), "check", daemon.host)
+
+    assert answer.status == 4
+    assert "kinit" in bad(answer.stdout)[0]
+    assert f"ok   {daemon.host}: port: " in answer.stdout
+
+
+def test_nothing_listens(alice: dict[str, str]) -> None:
+    answer = run_rxm(alice, "-p", "1", "check", FQDN)
+
+    assert answer.status == 6
+    assert "Start xmand" in bad(answer.stdout)[0]
+
+
+def test_no_such_name(alice: dict[str, str]) -> None:
+    assert "it has no address" in bad(run_rxm(alice, "check", "nosuch.invalid").stdout)[0]
+
+
+def test_no_key_for_that_name(daemon: Daemon, alice: dict[str, str]) -> None:
+    answer = run_rxm(alice, "-p", str(daemon.port), "check", "localhost")
+
+    assert answer.status == 4
+    assert "service key" in bad(answer.stdout)[0]
+
+
+def test_not_on_the_list(daemon: Daemon, mallory: dict[str, str]) -> None:
+    answer = run_rxm(mallory, "-p", str(daemon.port), "check", daemon.host)
+
+    assert answer.status == 5
+    assert ".k5login" in bad(answer.stdout)[0]
+
+
+def test_a_configuration_that_is_wrong_hides_nothing(daemon: Daemon, alice: dict[str, str], tmp_path: Path) -> None:
+    config = tmp_path / "rxm.toml"
+    config.write_text("fanout = 0\n")
+
+    answer = run_rxm(alice, "-c", str(config), "-p", str(daemon.port), "check", daemon.host)
+
+    assert answer.status == 2
+    assert "fanout" in bad(answer.stdout)[0]
+    assert "rights: " in answer.stdout
+
+
+def test_a_key_that_is_none_is_named(daemon: Daemon, alice: dict[str, str], tmp_path: Path) -> None:
+    config = tmp_path / "rxm.toml"
+    config.write_text("fanuot = 1\n")
+
+    assert "note configuration" in run_rxm(alice, "-c", str(config), "-p", str(daemon.port), "check", FQDN).stdout
