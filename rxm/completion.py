@@ -47,8 +47,7 @@ def quoted(
     found = candidates(words[1:] or [""], hosts, domains)
     if inside:
         # Between quotes a backslash would be a part of the name.
-        found = [word for word in found if _escaped(word) == word]
-        return [word[len(words[-1]) - len(raw) :] if raw else word for word in found]
+        return [word for word in found if _escaped(word) == word]
     kept = max(
         (at + 1 for at, character in enumerate(raw) if character in breaks and raw[at - 1 : at] != "\\"), default=0
     )

@@ -88,7 +88,7 @@ def test_what_has_not_come_by_then_is_not_waited_for(monkeypatch: pytest.MonkeyP
     hanging.set()
 
 
-# --- names that others made ---------------------------------------------------------------------------------------------
+# --- names that others made -------------------------------------------------------------------------------------------
 
 HOSTILE = [
     "debian 12",
