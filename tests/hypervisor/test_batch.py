@@ -127,16 +127,17 @@ def test_where_the_host_wants_it_so_one_that_keeps_its_memory_is_saved_and_comes
     def states() -> dict[str, str]:
         return {found["name"]: found["state"] for found in rxm("-j", "state").json()["result"]["domains"]}
 
-    words = ("--id", "1", "--owner", "alice")
-    wait_for(lambda: rxm("job-start", "save1", "--preemptible", *words).status == 0, PATIENCE, "the first job")
+    owner = ("--owner", "alice")
+    first = ("job-start", "save1", "--preemptible", "--id", "1", *owner)
+    wait_for(lambda: rxm(*first).status == 0, PATIENCE, "the first job")
 
-    answer = rxm("job-start", "save2", *words)
+    answer = rxm("job-start", "save2", "--id", "2", *owner)
 
     assert answer.status == 0, answer
     assert "'save1' did not give its memory back and was saved to disk." in answer.stderr
     assert states() == {"save1": "frozen", "save2": "running"}
     assert saving.syslog.wait(ev="switch", verb="job-start", dom="save1", detail="preempt")
-    assert rxm("job-stop", "save2", "--id", "1").status == 0
+    assert rxm("job-stop", "save2", "--id", "2").status == 0
     wait_for(lambda: states()["save1"] == "running-preemptible", PATIENCE, "the return of what was saved")
 
 

@@ -38,7 +38,9 @@ class Chaos:
         self._chance = chance(_SEED)
         self.daemon = self._start()
         made = self.daemon.rxm(lab.alice, "create", "-", stdin=lab.guest(_NAME).empty_description())
-        assert made.status == 0, made
+        # The deadlines of this xmand are short for a machine with much to do, and then it may still happen.
+        assert made.status in (0, 10), made
+        wait_for(lambda: lab.first.virsh("domstate", _NAME).stdout.strip() == "running", _PATIENCE, "the guest's start")
         self.possible = {"running"}
         self.lifetimes = 1
 
@@ -67,7 +69,8 @@ class Chaos:
 
     def end(self) -> None:
         """Take the guest away, and see that nothing is left of all this."""
-        assert self.daemon.rxm(self._lab.alice, "destroy", _NAME).status == 0
+        assert self.daemon.rxm(self._lab.alice, "destroy", _NAME).status in (0, 10)
+        wait_for(lambda: self._lab.first.virsh("domstate", _NAME).stdout.strip() != "running", _PATIENCE, "its end")
         assert self.daemon.rxm(self._lab.alice, "delete", _NAME).status in (0, 7)
         assert self.daemon.stop() == 0
         assert "Traceback" not in self.daemon.stderr()

@@ -58,6 +58,8 @@ class SyslogFile:
 
     def _listen(self) -> None:
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        # One may be left by a test that did not come to its end, and is tried once more in the same folder.
+        self.path.unlink(missing_ok=True)
         self._socket.bind(str(self.path))
         # A thread, since the kernel's queue takes some ten datagrams only.
         threading.Thread(target=self._read, args=[self._socket], daemon=True).start()
