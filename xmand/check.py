@@ -9,9 +9,10 @@ from pathlib import Path
 from xman import keytab
 from xman.errors import XmanError
 from xman.keytab import KeytabError
-from xmand import daemon
+from xmand import daemon, journal
 from xmand.audit.syslog import Syslog
 from xmand.authorize import k5login
+from xmand.journal import health
 from xmand.server import listen
 from xmand.settings import Settings
 from xmand.system import replay_cache
@@ -140,6 +141,8 @@ def _state(settings: Settings) -> Iterator[_Finding]:
         yield NOTE, f"state_dir: {settings.state_dir} {daemon.PROMISE_LOST.format(kind=kind)}"
     else:
         yield OK, f"state_dir: {settings.state_dir}"
+    good, words = health.examine(settings.state_dir, journal.FILE)
+    yield OK if good else BAD, f"journal: {settings.state_dir}/{journal.FILE}: {words}"
 
 
 def _descriptors(settings: Settings) -> Iterator[_Finding]:

@@ -33,8 +33,8 @@ def why(error: Exception, port: int) -> str:
 
 
 _WORDS = {
-    gss.NO_TICKET: "you have no Kerberos ticket; run kinit.",
-    gss.EXPIRED: "your ticket expired; run kinit.",
+    gss.NO_TICKET: "you have no Kerberos ticket ({detail}); run kinit.",
+    gss.EXPIRED: "your ticket expired ({detail}); run kinit.",
     gss.NO_SERVICE: "the realm has no key for this host's service; is the name right? If so, the host needs a key and a"
     " keytab. ({detail})",
     gss.WRONG_KEY: "the host's key is not the one that your ticket is for; its keytab must be renewed, or your"
@@ -71,7 +71,9 @@ def no_identity(error: GssError, client_keytab: str, principal: str) -> Credenti
             error.reason,
         )
     if principal and error.reason == gss.NO_TICKET:
-        return CredentialsError(f"you have no Kerberos ticket of {principal}; run kinit {principal}.", error.reason)
+        return CredentialsError(
+            f"you have no Kerberos ticket of {principal} ({_detail(error)}); run kinit {principal}.", error.reason
+        )
     return gss_error(error)
 
 

@@ -3,7 +3,12 @@
 Looking a ticket up takes as long as there are tickets in the cache, and a cache in a file is read anew each time: with
 a thousand tickets in one file that alone takes minutes. So for many hosts the ticket for tickets is copied into caches
 in memory, and each of those gets the tickets for a few hosts only. They go with the process.
+
+Where libkrb5 has a choice it is left to it, however many hosts there are: among the caches of a collection (DIR,
+KEYRING, KCM), by host and realm, as ~/.k5identity says.
 """
+
+import os
 
 from xman.gss import GssError, backends
 
@@ -13,6 +18,9 @@ if TYPE_CHECKING:
 
 # Where the looking up begins to be felt beside the handshake (measured: 100 to 250).
 _HOSTS_PER_CACHE = 128
+# Types of caches beside which there are no others; and the user's own rules of who he is where (k5identity(5)).
+_SINGLE = ("FILE", "MEMORY")
+_CHOICES = "~/.k5identity"
 
 
 class Identities:
@@ -47,6 +55,11 @@ class Identities:
             from xman.gss import tickets
         except (ImportError, AttributeError, OSError):
             return  # not MIT's library: slower, no worse
+        try:
+            if tickets.kind() not in _SINGLE or os.path.exists(os.path.expanduser(_CHOICES)):  # noqa: PTH110, PTH111
+                return
+        except LookupError:
+            return
         everything = "MEMORY:xman-all"
         self._own.copy_to(everything)
         caches = {host: f"MEMORY:xman-{number // _HOSTS_PER_CACHE}" for number, host in enumerate(hosts)}

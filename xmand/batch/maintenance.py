@@ -2,6 +2,7 @@
 
 import json
 import os
+import threading
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -26,6 +27,8 @@ class Maintenance:
 
     def __init__(self, directory: str) -> None:
         self._path = Path(directory) / FILE
+        # One after the other: they write the same file.
+        self._writing = threading.Lock()
 
     def notice(self) -> Notice | None:
         """Return the notice, None where the host takes everything. A damaged one counts."""
@@ -48,6 +51,11 @@ class Maintenance:
     def begin(self, reason: str, by: str) -> Notice:
         """Put up the notice; it is on the disk when this returns. Raises HypervisorError."""
         notice = Notice(reason, by, times.utc(time.time()))
+        with self._writing:
+            self._write(notice)
+        return notice
+
+    def _write(self, notice: Notice) -> None:
         new = self._path.with_suffix(".new")
         try:
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -58,12 +66,12 @@ class Maintenance:
             new.replace(self._path)
         except OSError as error:
             raise HypervisorError(f"{self._path}: {error.strerror}; nothing was changed.") from error
-        return notice
 
     def end(self) -> bool:
         """Take the notice down; return whether there was one. Raises HypervisorError."""
         try:
-            self._path.unlink()
+            with self._writing:
+                self._path.unlink()
         except FileNotFoundError:
             return False
         except OSError as error:

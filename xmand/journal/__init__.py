@@ -20,6 +20,8 @@ from typing import Any
 from xman import outcome
 from xmand import answer
 from xmand.answer import Answer
+from xmand.journal import health
+from xmand.journal.calendar import Calendar
 
 logger = logging.getLogger(__name__)
 
@@ -53,6 +55,7 @@ CREATE TABLE IF NOT EXISTS change (
     again INTEGER NOT NULL DEFAULT 0,      -- nothing came of it: a retry may act
     UNIQUE (principal, rid)
 )"""
+_CLOCK = "CREATE TABLE IF NOT EXISTS clock (seen REAL NOT NULL)"
 _COLUMNS = (
     "id, principal, rid, digest, peer, verb, domain, uuid, reason, asked, begun, ended, code, answer, recovered, again"
 )
@@ -122,6 +125,8 @@ class Journal:
         # Answers that could not be written down yet.
         self._owed: dict[int, tuple[Answer, str, bool, bool, float]] = {}
         self._begun = 0
+        self._clock = Calendar()
+        self._news = ""
 
     def begin(self, change: Change) -> Begun:
         """Write down that `change` is about to act, durably. Raises ConflictError."""
@@ -216,8 +221,7 @@ class Journal:
                     self._connection.execute("COMMIT")
             except (sqlite3.Error, OSError, ValueError) as error:
                 self._close()
-                why = error.strerror if isinstance(error, OSError) else error
-                raise JournalError(f"{self._directory / FILE}: {why}") from error
+                raise JournalError(f"{self._directory / FILE}: {health.explain(error)}") from error
             finally:
                 if self._connection is not None and self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
@@ -231,7 +235,11 @@ class Journal:
             # A second xmand on the same file would settle what the first one still does: it must not get in.
             for pragma in ("locking_mode = EXCLUSIVE", "journal_mode = WAL", "synchronous = FULL"):
                 connection.execute(f"PRAGMA {pragma}")
+            if not health.require_ours(connection):
+                self._begin_anew()
             connection.execute(_TABLE)
+            connection.execute(_CLOCK)
+            self._clock.opened(connection)
             connection.execute("CREATE INDEX IF NOT EXISTS change_ended ON change (ended)")
             (version,) = connection.execute("PRAGMA user_version").fetchone()
             if version < SCHEMA_VERSION:
@@ -240,6 +248,18 @@ class Journal:
             connection.close()
             raise
         return connection
+
+    def _begin_anew(self) -> None:
+        said = health.begun_anew(self._directory)
+        if said:
+            logger.error("%s", said)
+            self._news = said
+
+    def news(self) -> str:
+        """Return, once, what is to be told of the file itself; else nothing."""
+        with self._lock:
+            said, self._news = self._news, ""
+            return said
 
     def _close(self) -> None:
         if self._connection is not None:
@@ -282,7 +302,7 @@ class Journal:
 
     def _tidy(self, db: sqlite3.Connection) -> None:
         """Keep to the caps. What has not ended stays."""
-        db.execute("DELETE FROM change WHERE ended < ?", (time.time() - self._keep_seconds,))
+        db.execute("DELETE FROM change WHERE ended < ?", (self._clock.today(db) - self._keep_seconds,))
         pages, free, size = (
             db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "freelist_count", "page_size")
         )

@@ -75,6 +75,9 @@ class Recovery:
             groups = await self._workers.run(self._lock_domains, _LOCK_SECONDS)
         except HypervisorError as error:
             raise _unsettled(str(error).rstrip(".")) from error
+        except RefusedError as error:
+            # Ours alone: what was asked for before was not refused.
+            raise _unsettled(str(error).rstrip(".")) from error
         except JournalError as error:
             raise RefusedError(f"{outcome.NOT_LOOKED_UP}, so nothing is changed: {error}.") from error
         except (NotStartedError, NotFinishedError) as error:
@@ -91,6 +94,8 @@ class Recovery:
 
     def _found_and_locked(self) -> list[_Group]:
         groups: dict[str, _Group] = {}
+        # xmand itself may be at work on one, to write down when it was started.
+        until = time.monotonic() + _LOCK_SECONDS / 2
         entries = self._journal.pending()
         try:
             for entry in entries:
@@ -99,7 +104,7 @@ class Recovery:
                 key = domain.uuid if domain is not None else entry.change.domain
                 if key not in groups:
                     groups[key] = _Group(domain)
-                    groups[key].lock.enter_context(self._locks.hold(key, "recovery", time.monotonic()))
+                    groups[key].lock.enter_context(self._locks.hold(key, "recovery", until))
                 groups[key].entries.append(entry)
         except BaseException:
             _release(list(groups.values()))

@@ -89,7 +89,8 @@ def log(call: Call) -> Result:
         found = call.host.journal.read(since, principal, domain, MOST + 1)
     except JournalError as error:
         raise HypervisorError(f"The journal cannot be read: {error}.") from error
-    notes = (f"There are more; the last {MOST} are shown.",) if len(found) > MOST else ()
+    notes: tuple[str, ...] = (f"There are more; the last {MOST} are shown.",) if len(found) > MOST else ()
+    notes += tuple(filter(None, [call.host.journal.news()]))
     return Result({"entries": [_entry(entry) for entry in found[-MOST:]]}, notes=notes)
 
 

@@ -8,7 +8,7 @@ import contextlib
 import time
 from dataclasses import replace
 
-from xman.errors import RefusedError, UsageError, WaitTimeoutError, XmanError
+from xman.errors import NoSuchDomainError, RefusedError, UsageError, WaitTimeoutError, XmanError
 from xman.result import Result
 from xmand.events import waiting
 from xmand.verbs.call import Call
@@ -16,15 +16,20 @@ from xmand.verbs.starting import remember_who, started
 from xmand.virt import condition, lifecycle, metadata
 from xmand.virt.condition import OFF, PAUSED, RUNNING, SHUTTING_DOWN
 from xmand.virt.domain import Domain
-from xmand.virt.driver import LONG
+from xmand.virt.driver import LONG, api, code_of
 
 
 def destroy(call: Call) -> Result:
     """Stop at once, as if the plug were pulled."""
     with call.changing() as domain:
-        if not domain.active():
+        if condition.condition(domain) == OFF:
             return already(domain, "off")
-        domain.destroy()
+        try:
+            domain.destroy()
+        except RefusedError as error:
+            if not _came_meanwhile(domain, error, OFF):
+                raise
+            return already(domain, "off")
         return Result(changed=True, domain=domain.name)
 
 
@@ -116,6 +121,15 @@ def _remember_nobody(domain: Domain) -> None:
             metadata.update(domain, lambda found: replace(found, paused_by=""))
 
 
+def _came_meanwhile(domain: Domain, error: RefusedError, wanted: str) -> bool:
+    """Whether libvirt refused since somebody else has just done what was wanted."""
+    if code_of(error.__cause__) != api.VIR_ERR_OPERATION_INVALID:
+        return False
+    with contextlib.suppress(NoSuchDomainError):
+        return condition.condition(domain) == wanted
+    return wanted == OFF  # a transient one is forgotten
+
+
 def already(domain: Domain, what: str) -> Result:
     """Return the success of a verb whose wish already holds."""
     return Result(domain=domain.name, notes=(f"Domain '{domain.name}' is already {what}.",))
@@ -137,7 +151,13 @@ def start(call: Call) -> Result:
             return already(domain, "running")
         if found != OFF:
             raise condition.refusal(domain, found)
-        return started(call, domain)
+        try:
+            return started(call, domain)
+        except RefusedError as error:
+            # A start that was sent before, and whose xmand died, or another client's.
+            if not _came_meanwhile(domain, error, RUNNING):
+                raise
+            return already(domain, "running")
 
 
 def resume(call: Call) -> Result:

@@ -45,6 +45,16 @@ def spread(source: str, targets: list[str]) -> None:
             _library.krb5_free_principal(context.handle, principal)
 
 
+def kind() -> str:
+    """Return the type of the default cache: FILE, MEMORY, DIR, KEYRING, KCM ..."""
+    with _Context() as context, _Cache(context, "") as cache:
+        text = c.Text()
+        _check(_library.krb5_cc_get_full_name(context.handle, cache.handle, byref(text)))
+        name: bytes = text.value or b""
+        _library.krb5_free_string(context.handle, text)
+    return name.partition(b":")[0].decode("ascii", "replace")
+
+
 def end() -> int:
     """Return when the ticket for tickets in the default cache ends or has ended, in seconds since 1970."""
     with _Context() as context, _Cache(context, "") as cache:

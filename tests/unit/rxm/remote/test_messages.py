@@ -50,7 +50,14 @@ def test_a_keytab_is_not_blamed_for_a_kdc_that_is_away() -> None:
 def test_whose_ticket_is_missing() -> None:
     said = str(messages.no_identity(GssError(gss.NO_TICKET, "K says."), "", "bob@R"))
 
-    assert said == "you have no Kerberos ticket of bob@R; run kinit bob@R."
+    assert said == "you have no Kerberos ticket of bob@R (K says); run kinit bob@R."
+
+
+@pytest.mark.parametrize(
+    "reason", [gss.NO_TICKET, gss.EXPIRED, gss.NO_SERVICE, gss.WRONG_KEY, gss.KDC_UNREACHABLE, gss.OTHER]
+)
+def test_each_message_has_kerberos_own_reason(reason: str) -> None:
+    assert "KCM is not there" in str(messages.gss_error(GssError(reason, "KCM is not there.")))
 
 
 @pytest.mark.parametrize(

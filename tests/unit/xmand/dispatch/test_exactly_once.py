@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.unit.xmand.dispatch.test_dispatcher import ALICE, SOON, Bench, Replies, handle
-from xman import verbs
+from xman import outcome, verbs
 from xman.errors import HypervisorError, NoSuchDomainError, RefusedError
 from xman.result import Result
 from xmand.answer import Answer
@@ -270,6 +270,41 @@ def test_what_was_left_open_is_judged_before_the_retry_is_answered(
 
     assert (reply.status, reply.outputs[2], calls) == (0, b"found done\n", [])
     assert any('recovered="1"' in line and 'ev="end"' in line for line in bench.audit)
+
+
+def test_what_xmand_itself_is_at_work_on_is_waited_for(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At its start it writes down since when domains run."""
+    counting(monkeypatch)
+    left_open(bench, monkeypatch, lambda _self, _entry: None)
+    monkeypatch.setattr(
+        recovery, "judge", lambda *_arguments: Verdict(Answer(0, done=Result(changed=True, notes=("found done",))))
+    )
+    held, ended = threading.Event(), threading.Event()
+
+    def stamp() -> None:
+        with bench.host.locks.hold("vm1", "stamp", time.monotonic() + SOON):
+            held.set()
+            time.sleep(0.3)
+        ended.set()
+
+    threading.Thread(target=stamp, daemon=True).start()
+    assert held.wait(SOON)
+
+    reply = bench.run(b"pause", RID, b"vm1")
+
+    assert (reply.status, reply.outputs[2], ended.is_set()) == (0, b"found done\n", True)
+
+
+def test_what_somebody_else_is_at_work_on_for_long_is_no_refusal_of_what_was_asked(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left_open(bench, monkeypatch, lambda _self, _entry: None)
+    monkeypatch.setattr(recovery, "_LOCK_SECONDS", 0.2)
+
+    with bench.host.locks.hold("vm1", "stamp", time.monotonic() + SOON):
+        reply = bench.run(b"pause", RID, b"vm1")
+
+    assert (reply.status, outcome.NOT_LOOKED_UP in reply.outputs[2].decode()) == (outcome.HYPERVISOR, True)
 
 
 def test_what_nothing_came_of_is_done_by_the_retry(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
