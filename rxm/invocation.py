@@ -58,6 +58,11 @@ class Invocation:
         options = self.options
         return Output(json=options.json, quiet=options.quiet, log=options.syslog, several=several)
 
+    @property
+    def groups(self) -> dict[str, str]:
+        """The groups of hosts that the configuration names."""
+        return self._settings.groups
+
     def connect(self, host: str, deadline: Deadline | None = None) -> Connection:
         """Connect within `deadline`, the command's own where none is given. Raises XmanError."""
         port = self.options.port or self._settings.port

@@ -105,13 +105,17 @@ def locate(name: str, known: "dict[str, list[dict[str, Any]]]") -> Target:
 
 
 class Task:
-    """What one host is to do: one command, on one domain, on several (verbs that take many), or on none."""
+    """What one host is to do: one command, on one domain, on several (verbs that take many), or on none.
 
-    __slots__ = ("domains", "target")
+    `to` is the HOST of a migration where that is not the same for all.
+    """
 
-    def __init__(self, target: Target, domains: list[str] | None) -> None:
+    __slots__ = ("domains", "target", "to")
+
+    def __init__(self, target: Target, domains: list[str] | None, to: str = "") -> None:
         self.target = target
         self.domains = domains
+        self.to = to
 
 
 def hosts(options: Options, settings: Settings) -> list[str]:

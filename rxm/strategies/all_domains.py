@@ -6,7 +6,7 @@ from rxm.invocation import Invocation
 from rxm.options import Options
 from rxm.output import Output, summary
 from rxm.remote.connection import Connection
-from rxm.strategies import confirm, locate
+from rxm.strategies import confirm, evacuation, locate
 from rxm.targets import Target, Task
 from xman import escape, outcome, result
 from xman.arguments import Parsed
@@ -22,6 +22,13 @@ _QUESTIONS = {"migrate": "Move {} to {HOST}", "shutdown": "Shut down {}", "reboo
 def running(domains: list[dict[str, Any]]) -> list[str]:
     """Return the names of all that run or are paused, from the `result.domains[]` of a host's `list`."""
     return [domain["name"] for domain in domains if domain["id"] not in (None, _HOST_ITSELF)]
+
+
+def meant(verb: str, domains: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return those that a verb is about: what runs; a migration takes along what is off, as its definition, at last."""
+    active = [domain for domain in domains if domain["id"] not in (None, _HOST_ITSELF)]
+    off = [domain for domain in domains if domain["id"] is None]
+    return active + off if verb == "migrate" else active
 
 
 def check(options: Options, parsed: Parsed) -> None:
@@ -50,7 +57,8 @@ def line(verb: str, domain: str, envelope: dict[str, Any]) -> str:
         said = " ".join(envelope.get("notes", ()))
         return said or f"Domain {domain}: nothing had to be done"
     if verb == "migrate":
-        return f"Domain {domain} migrated to {found['to']} in {found['seconds']:.1f} s"
+        moved = "is defined on" if found.get("offline") else "migrated to"
+        return f"Domain {domain} {moved} {found['to']} in {found['seconds']:.1f} s"
     if found.get("forced"):
         return f"Domain {domain} destroyed: it did not shut down in time"
     if verb == "shutdown":
@@ -77,12 +85,22 @@ def carry_out(invocation: Invocation, output: Output) -> int:
     codes = [error.outcome for error in problems.values()]
     if codes and invocation.options.fail_fast:
         return outcome.combine(codes)
-    found = {host: running(domains) for host, domains in known.items()}
+    to = evacuation.hosts(invocation) if verb == "migrate" else []
+    about = {host: meant(verb, domains) for host, domains in known.items()}
+    found = {host: [str(domain["name"]) for domain in domains] for host, domains in about.items()}
     if any(found.values()):
         confirm.ask(invocation.options, invocation.parsed, question(invocation.parsed, found))
     for host in [host for host, names in found.items() if not names]:
         output.done(nothing(host, verb), Target(host), NOTHING)
     tasks = [Task(Target(host, name), [name]) for host, names in found.items() for name in names]
+    total = len(tasks) + len(problems)
+    if verb == "migrate":
+        tasks, left = evacuation.plan(invocation, about, to)
+        for target, why in left:
+            output.failure(verb, target, outcome.REFUSED, evacuation.no_place(target.domain, why))
+        codes += [outcome.REFUSED] * len(left)
+        if left and invocation.options.fail_fast:
+            return outcome.combine(codes)
 
     def one(connection: Connection, task: Task) -> int:
         envelope = invocation.structured(connection, task, lambda data: output.progress(task.target, data))
@@ -95,4 +113,4 @@ def carry_out(invocation: Invocation, output: Output) -> int:
         return int(envelope["code"])
 
     codes += invocation.each_host(tasks, output, one)
-    return summary.status(codes, len(tasks) + len(problems), output.warn)
+    return summary.status(codes, total, output.warn)

@@ -26,12 +26,20 @@ _FORCE = "--force moves it all the same."
 
 def to_send(invocation: Invocation, connection: Connection, task: Task) -> Parsed:
     """Ask both hosts, `link`'s and the new one, and return the migration to send. Raises XmanError."""
+    parsed = _to(invocation.parsed, task.to)
 
     def ask_there() -> _Envelope:
-        with invocation.connect(invocation.parsed.text("HOST"), _deadline(invocation)) as there:
+        with invocation.connect(parsed.text("HOST"), _deadline(invocation)) as there:
             return _state(invocation, there)
 
-    return cleared(invocation.parsed, lambda: _state(invocation, connection, task.target.domain), ask_there)
+    return cleared(parsed, lambda: _state(invocation, connection, task.target.domain), ask_there)
+
+
+def _to(parsed: Parsed, host: str) -> Parsed:
+    """Return the migration with a HOST of its own, where it has one."""
+    if not host:
+        return parsed
+    return Parsed(parsed.verb, parsed.values | {"HOST": host}, parsed.given | {"HOST": [host]}, parsed.options)
 
 
 def cleared(parsed: Parsed, ask_here: Callable[[], _Envelope], ask_there: Callable[[], _Envelope]) -> Parsed:

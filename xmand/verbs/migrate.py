@@ -9,7 +9,7 @@ from xman.result import Result
 from xmand.batch.observe import current
 from xmand.system import xl
 from xmand.verbs.call import Call
-from xmand.virt import condition, metadata, migration
+from xmand.virt import condition, lifecycle, metadata, migration
 from xmand.virt.domain import Domain, find
 from xmand.virt.domain_jobs import abort_job
 from xmand.virt.driver import LONG
@@ -38,7 +38,11 @@ def migrate(call: Call) -> Result:
             f"This host's configuration does not allow migration to '{destination}' ([migrate] allow in xmand.toml)."
         )
     with call.changing(LONG) as domain:
+        template = settings.uri or migration.default_uri(call.writer)
+        uri = template.replace("{host}", f"[{destination}]" if ":" in destination else destination)
         found = condition.condition(domain)
+        if found == condition.OFF:
+            return _definition(call, domain, destination, uri)
         if found not in (condition.RUNNING, condition.PAUSED):
             raise condition.refusal(domain, found)
         if call.parsed.flag("live"):
@@ -49,12 +53,10 @@ def migrate(call: Call) -> Result:
         if suspend_after is not None and domain.on_xen():
             # Nor could it be paused: libvirt lets nothing at a domain that it migrates, and keeps who asks waiting.
             suspend_after, notes = None, (_XEN_ENDS,)
-        template = settings.uri or migration.default_uri(call.writer)
-        host = f"[{destination}]" if ":" in destination else destination
         data = migration.migrate(
             domain,
             destination,
-            template.replace("{host}", host),
+            uri,
             live=call.parsed.flag("live"),
             clear=settings.clear,
             suspend_after=suspend_after,
@@ -65,6 +67,19 @@ def migrate(call: Call) -> Result:
         if paused is not None:
             notes = (f"It was paused after {paused} s, so that the migration ended.",)
         return Result({"to": destination} | data, changed=True, domain=domain.name, notes=notes)
+
+
+def _definition(call: Call, domain: Domain, destination: str, uri: str) -> Result:
+    """Move a domain that is off; what belongs to it beyond its definition must not be left behind."""
+    if lifecycle.suspended(domain):
+        raise RefusedError(
+            f"The memory of '{domain.name}' is saved on this host and would stay here; resume it, and move it while it"
+            f" runs, or drop that memory (rxm start --discard-saved {domain.name})."
+        )
+    starts = lifecycle.autostart(domain)
+    data = migration.move_definition(domain, destination, uri, call.host.settings.limits.patience)
+    notes = (f"'{domain.name}' was started with this host; there it is not (autostart).",) if starts else ()
+    return Result({"to": destination} | data, changed=True, domain=domain.name, notes=notes)
 
 
 def _require_no_second_owner(domain: Domain) -> None:

@@ -69,6 +69,31 @@ def migrate(
     return data if pausing.after is None else data | {"suspended_after": pausing.after}
 
 
+def move_definition(domain: Domain, host: str, uri: str, patience: Patience) -> dict[str, Any]:
+    """Move `domain`, which is off, to `host`: its definition, and nothing of its disks. Raises as `migrate` does."""
+    flags = api.VIR_MIGRATE_PEER2PEER | api.VIR_MIGRATE_OFFLINE
+    flags |= api.VIR_MIGRATE_PERSIST_DEST | api.VIR_MIGRATE_UNDEFINE_SOURCE
+    started = time.monotonic()
+    try:
+        run_job(domain, "migrate", lambda: domain.raw.migrateToURI3(uri, {}, flags), patience, lambda _text: None)
+    except api.libvirtError as error:
+        raise _explain_off(domain, host, error) from error
+    return {"seconds": round(time.monotonic() - started, 1), "transferred": 0, "offline": True}
+
+
+def _explain_off(domain: Domain, host: str, error: api.libvirtError) -> XmanError:
+    words = driver.words(error)
+    try:
+        domain.state()
+    except NoSuchDomainError:
+        gone = f"'{domain.name}' is gone from here, and libvirt reported: {words}"
+        return UnknownOutcomeError(f"{gone}. Look there: {_look_there(domain, host)}")
+    except HypervisorError:
+        return UnknownOutcomeError(f"libvirt was lost: {words}. Look there: {_look_there(domain, host)}")
+    translated = RefusedError(words) if _EXISTS.search(words) else driver.translate(error)
+    return type(translated)(f"{translated}; '{domain.name}' is still defined here.")
+
+
 class _Pausing:
     """Pauses a domain whose live migration takes longer than `limit` seconds, as `virsh migrate --timeout` does."""
 

@@ -1,0 +1,134 @@
+"""Where the domains of a host may go that is to be emptied: spread over a set of hosts, by room and batch rules.
+
+`spread` is pure; what the hosts know is asked by `plan`. Each xmand knows its own host only, rxm's ticket is good for
+all.
+"""
+
+from typing import Any
+
+from rxm.invocation import Invocation
+from rxm.output import envelope
+from rxm.remote.command import wire_words
+from rxm.remote.deadline import Deadline
+from rxm.strategies import migrate
+from rxm.targets import Target, Task, expand
+from xman import arguments, escape, verbs
+from xman.errors import UsageError, XmanError
+
+_Facts = dict[str, Any]
+# What a guest costs its host beside its memory, as a share of that: page tables, and the process around it.
+_MORE = 1 / 32
+_ASKED = ("info", "list", "state")
+_MIB = 1 << 20
+
+
+class Room:
+    """A host that may take domains: the octets it has left, the names it has, and what `state` says of it."""
+
+    def __init__(self, name: str, free: int, names: set[str], state: _Facts, addressed: str = "") -> None:
+        self.name = name
+        self.free = free
+        self._names = names
+        self._state = state
+        # As its caller named it: hosts that are to be emptied take nothing.
+        self.addressed = addressed or name
+
+    def refuses(self, domain: _Facts, jobs: _Facts | None) -> str:
+        """Return why it cannot take a domain, of a `list`; `jobs` is what `state` has of it where jobs are in it."""
+        if domain["name"] in self._names:
+            return "it has one of that name"
+        if jobs is not None and (why := migrate.in_the_way(jobs, self._state)):
+            return why
+        if "maintenance" in self._state["result"]:
+            return "it is in maintenance"
+        if needs(domain) > self.free:
+            return f"it has {self.free // _MIB} MiB left, and {needs(domain) // _MIB} are needed"
+        return ""
+
+    def takes(self, domain: _Facts, jobs: _Facts | None) -> None:
+        """Reckon with a domain that is to come."""
+        self._names.add(domain["name"])
+        self.free -= needs(domain)
+        if jobs is not None:
+            found = self._state["result"]
+            self._state = self._state | {"result": found | {"domains": [*found["domains"], jobs]}}
+
+
+def needs(domain: _Facts) -> int:
+    """Return the octets that a domain needs on its new host: nothing where it is off."""
+    return 0 if domain["id"] is None else int(domain["memory"] * (1 + _MORE))
+
+
+def spread(domains: list[_Facts], jobs: dict[str, _Facts], rooms: list[Room]) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the new host of each domain, and why the others have none, both by name.
+
+    The largest first, each to the host that has most room left; `jobs` has what `state` says of those with jobs.
+    """
+    to: dict[str, str] = {}
+    left: dict[str, str] = {}
+    for domain in sorted(domains, key=lambda found: (-needs(found), str(found["name"]))):
+        name, with_jobs = domain["name"], jobs.get(domain["name"])
+        refusals = {room.addressed: room.refuses(domain, with_jobs) for room in rooms}
+        able = [room for room in rooms if not refusals[room.addressed]]
+        if not able:
+            left[name] = "; ".join(f"{host}: {why}" for host, why in refusals.items()) or "no host answers"
+            continue
+        room = max(able, key=lambda found: found.free)
+        room.takes(domain, with_jobs)
+        to[name] = room.addressed
+    return to, left
+
+
+def hosts(invocation: Invocation) -> list[str]:
+    """Return the hosts that HOST stands for. Raises UsageError where it stands for none."""
+    text = invocation.parsed.text("HOST")
+    found = expand(text, invocation.groups)
+    if not found:
+        raise UsageError(f"'{text}' names no host.")
+    return found
+
+
+def plan(
+    invocation: Invocation, found: dict[str, list[_Facts]], to: list[str]
+) -> tuple[list[Task], list[tuple[Target, str]]]:
+    """Return what is to be moved where, `found` having the domains of each host, and what cannot be and why."""
+    if len(to) == 1:
+        return [Task(Target(host, d["name"]), [d["name"]], to[0]) for host, them in found.items() for d in them], []
+    rooms, silent = [], []
+    for host in to:
+        if host in invocation.hosts:  # it is to be emptied itself
+            continue
+        try:
+            answers = {verb: _ask(invocation, host, verb) for verb in _ASKED}
+            names = {domain["name"] for domain in answers["list"]["result"]["domains"]}
+            rooms.append(Room(host, int(answers["info"]["result"].get("free_memory", 0)), names, answers["state"]))
+        except XmanError as error:
+            silent.append(f"{host}: {str(error).rstrip('.')}")
+    tasks: list[Task] = []
+    left: list[tuple[Target, str]] = []
+    for host, domains in found.items():
+        try:
+            jobs = {d["name"]: d for d in _ask(invocation, host, "state")["result"]["domains"] if d["jobs"]}
+        except XmanError as error:
+            left += [(Target(host, d["name"]), f"its jobs are not known: {error}") for d in domains]
+            continue
+        chosen, not_placed = spread(domains, jobs, rooms)
+        tasks += [Task(Target(host, name), [name], there) for name, there in chosen.items()]
+        left += [(Target(host, name), "; ".join([why, *silent])) for name, why in not_placed.items()]
+    return tasks, left
+
+
+def no_place(domain: str, why: str) -> str:
+    """Return what is said of a domain that has nowhere to go."""
+    return f"'{domain}' cannot move: {escape.line(why).rstrip('.')}."
+
+
+def _ask(invocation: Invocation, host: str, verb: str) -> _Facts:
+    parsed = arguments.parse(verbs.BY_NAME[verb], [])
+    deadline = Deadline(invocation.deadline.remaining(parsed.verb.default_seconds))
+    with invocation.connect(host, deadline) as connection:
+        reply = connection.run(wire_words(parsed, json=True), deadline, changes=False)
+        told = envelope.of_reply(reply, verb, Target(host), connection.principal)
+    if not told["ok"]:
+        raise UsageError(str(told["message"]))
+    return told
