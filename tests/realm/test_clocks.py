@@ -1,0 +1,89 @@
+"""A clock that is set while xmand runs: neither a boot that lasts, nor time that was not preempted, nor an id anew."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.lab.hosts.daemon import Daemon
+from tests.lab.hosts.descriptions import for_test_driver
+from tests.lab.kerberos.realm import Realm
+from tests.lab.process import wait_for
+
+BOOT_SECONDS = 2.0
+# Kerberos takes five minutes.
+JUMP = 240
+
+Set = Callable[[int], None]
+
+
+@pytest.fixture
+def clock(tmp_path: Path) -> Set:
+    """Sets the daemon's clock so many seconds ahead of the machine's."""
+    file = tmp_path / "clock"
+
+    def put(seconds: int) -> None:
+        new = file.with_suffix(".new")
+        new.write_text(f"{seconds:+d}\n")
+        new.replace(file)
+
+    put(0)
+    return put
+
+
+@pytest.fixture
+def subject(realm: Realm, clock: Set, tmp_path: Path) -> Daemon:
+    """An xmand whose clock the test sets."""
+    (library,) = sorted(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))
+    env = {
+        "LD_PRELOAD": f"{realm.env['LD_PRELOAD']} {library}",
+        "FAKETIME_TIMESTAMP_FILE": str(tmp_path / "clock"),
+        "FAKETIME_NO_CACHE": "1",
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+    }
+    tables = f"[batch]\nboot_seconds = {BOOT_SECONDS}\n"
+    return Daemon(realm, tmp_path / "host", admins=("alice@XMAN.TEST",), tables=tables, env=env)
+
+
+def state(subject: Daemon, alice: dict[str, str], name: str) -> str:
+    """Return what `state` says of a domain."""
+    (found,) = subject.rxm(alice, "-j", "state", name).json()["result"]["domains"]
+    return str(found["state"])
+
+
+@pytest.mark.parametrize("jump", [JUMP, -JUMP], ids=["ahead", "behind"])
+def test_a_clock_that_was_wrong_when_a_domain_was_started_makes_no_boot_that_lasts(
+    subject: Daemon, alice: dict[str, str], clock: Set, jump: int, own_name: str
+) -> None:
+    clock(jump)
+    assert subject.rxm(alice, "create", "-", stdin=for_test_driver(own_name)).status == 0
+    clock(0)
+
+    wait_for(lambda: state(subject, alice, own_name) == "free", BOOT_SECONDS + 20, "the end of the boot")
+
+    assert subject.rxm(alice, "job-start", own_name, "--id", "1", "--owner", "alice").status == 0
+    long = subject.rxm(alice, "-j", "list", "-l", own_name).json()["result"]["domains"][0]
+    assert 0 <= long.get("uptime_seconds", 0) < JUMP
+    assert subject.stop() == 0
+
+
+def test_a_restart_after_it_was_set_right_takes_nothing_from_the_future_for_a_boot(
+    realm: Realm, alice: dict[str, str], tmp_path: Path, own_name: str
+) -> None:
+    """What libvirt's test driver keeps goes with its process, so that the mark of the start is put there by hand."""
+    description = for_test_driver(own_name).replace(
+        "<memory",
+        '<metadata><xman:domain xmlns:xman="urn:xman:1" started="2199-01-01T00:00:00Z"/></metadata><memory',
+    )
+    test = "http://libvirt.org/schemas/domain/test/1.0"
+    running = description.replace("</domain>", "<test:runstate>1</test:runstate></domain>").replace(
+        "<domain type='test'>", f"<domain type='test' xmlns:test='{test}'>"
+    )
+    (tmp_path / "node.xml").write_text(f"<node xmlns:test='{test}'>{running}</node>")
+    subject = Daemon(realm, tmp_path / "host", uri=f"test://{tmp_path}/node.xml", admins=("alice@XMAN.TEST",))
+
+    found = state(subject, alice, own_name)
+    long = subject.rxm(alice, "-j", "list", "-l", own_name).json()["result"]["domains"][0]
+
+    assert (found, "uptime_seconds" in long) == ("free", False)
+    assert subject.stop() == 0
