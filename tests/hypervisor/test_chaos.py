@@ -1,6 +1,7 @@
 """Faults in random order while somebody works: no wrong answer, nothing lost, nothing twice, nothing left behind."""
 
 import contextlib
+import os
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
@@ -60,6 +61,9 @@ class Chaos:
                 self._list_away,
                 self._syslog_away,
                 self._crowd,
+                self._guest_stops,
+                self._image_breaks,
+                self._journal_breaks,
             ]
         )
         answer = fault(verb)
@@ -164,6 +168,45 @@ class Chaos:
             answer = self._nothing(verb)
             process.kill()
         return answer
+
+    def _guest_stops(self, verb: str) -> Answer:
+        """Nobody needs the guest's own process for a list."""
+        late = len(self.daemon.syslog.audit(ev="late", verb=verb))
+        pid = int((self._lab.first.directory / "run" / "qemu" / f"{_NAME}.pid").read_text())
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            answer = self._run(verb)
+            assert verb != "list" or answer.status == 0, answer
+            assert self._seen() in self.possible
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        if answer.status == 10:
+            wait_for(lambda: len(self.daemon.syslog.audit(ev="late", verb=verb)) > late, _PATIENCE, "its end")
+        return answer
+
+    def _image_breaks(self, verb: str) -> Answer:
+        """What cannot be restored is booted, and told."""
+        assert self.daemon.rxm(self._lab.alice, "suspend", _NAME).status == 0
+        (self._lab.first.directory / "lib" / "qemu" / "save" / f"{_NAME}.save").write_bytes(b"")
+        resumed = self.daemon.rxm(self._lab.alice, "resume", _NAME)
+        assert (resumed.status, "booted the domain afresh" in resumed.stderr) == (8, True), resumed
+        self.possible = {"running"}
+        return self._nothing(verb)
+
+    def _journal_breaks(self, verb: str) -> Answer:
+        """Nothing is changed until somebody has moved it away, as the message says."""
+        assert self.daemon.stop() == 0
+        file = self.daemon.directory / "state" / "journal.db"
+        with file.open("r+b") as opened:
+            opened.truncate(file.stat().st_size // 2)
+        self.daemon = self._start()
+        self.lifetimes += 1
+        refused = self._run(verb)
+        expected = (0, False) if verb == "list" else (3, True)
+        assert (refused.status, "Move it away" in refused.stderr) == expected, refused
+        for part in file.parent.glob("journal.db*"):
+            part.unlink()
+        return self._nothing(verb)
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from tests.lab.hosts.daemon import Answer
 from tests.lab.hosts.hypervisor import BOOT_SECONDS, Guest
 from tests.lab.process import wait_for
 
-# A boot sector that writes to the port at which QEMU listens for a guest's panic: mov dx,0x505; mov al,1; out dx,al; hlt.
+# A boot sector that writes to the port of QEMU's for a guest's panic: mov dx,0x505; mov al,1; out dx,al; hlt.
 _PANICS = b"\xba\x05\x05\xb0\x01\xee\xf4\xeb\xfd".ljust(510, b"\0") + b"\x55\xaa"
 _SLEEPS = "/bin/busybox mount -t sysfs s /sys; echo mem >/sys/power/state; sleep 9999"
 
