@@ -197,8 +197,8 @@ class Chaos:
         """Nothing is changed until somebody has moved it away, as the message says."""
         assert self.daemon.stop() == 0
         file = self.daemon.directory / "state" / "journal.db"
-        with file.open("r+b") as opened:
-            opened.truncate(file.stat().st_size // 2)
+        # Cut short; after a list nobody has begun a new one yet.
+        file.write_bytes(file.read_bytes()[: file.stat().st_size // 2] if file.exists() else b"no journal " * 1000)
         self.daemon = self._start()
         self.lifetimes += 1
         refused = self._run(verb)
