@@ -18,7 +18,7 @@ UNITS = $(PREFIX)/lib/systemd/system
 VERSION = $$(packaging/version)
 INSTALLED = $(addprefix $(DESTDIR)$(MODULES)/,xman rxm rxmweb xmand)
 
-.PHONY: help demo screenshots test test-fresh test-xen test-deb soak mutants bench bench-attack deb rpm lint types install uninstall clean
+.PHONY: help demo screenshots test test-fresh test-xen test-deb test-boot soak mutants bench bench-attack deb rpm lint types install uninstall clean
 
 help:
 	@echo 'make demo                   the main job on this machine, in a throw-away realm, without a hypervisor'
@@ -29,6 +29,7 @@ help:
 	@echo 'make bench [QUICK=1]        what it costs, beside virsh, ssh, remctl and libvirtd, in one run (as root)'
 	@echo 'make bench-attack [QUICK=1] what an honest client notices of crowds and floods'
 	@echo 'make deb                    packages for Debian, in .build/deb'
+	@echo 'make test-boot              the packages on an emulated Debian with systemd (as root; half an hour)'
 	@echo 'make rpm                    packages for EL 10 and Fedora, in .build/rpm'
 	@echo 'make test-deb               the packages in fresh roots of Debian 12 and 13 (as root; a few minutes)'
 	@echo 'make install                all commands under PREFIX ($(PREFIX)), with compiled modules and man pages'
@@ -199,6 +200,13 @@ test-deb: rpm
 	@tests/tools/setup.sh test
 	@tests/tools/setup.sh roots
 	@$(PYTHON) -m pytest tests/deb $(PYTEST_ARGS)
+
+# As root. The packages on a Debian that boots with systemd, in QEMU: the units as they are, a guest and a container under them,
+# and the end. RELEASE=bookworm or trixie: one of the two.
+test-boot: export XMAN_RELEASES = $(RELEASE)
+test-boot:
+	@tests/tools/setup.sh boot
+	@$(PYTHON) -m pytest tests/boot $(PYTEST_ARGS)
 
 clean:
 	rm -rf .venv .build .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info

@@ -17,12 +17,7 @@ from tests.lab.process import ROOT, start
 
 RELEASES = os.environ.get("XMAN_RELEASES", "").split() or ["bookworm", "trixie"]
 BUILD = "build-essential,debhelper,dh-python,python3"
-# What our packages depend on; the portal's is in neither list of Debian 12, which is too old for it.
-NEEDED = "krb5-user,python3-clustershell,python3-gssapi,python3-libvirt,python3-lxml"
-PORTAL = (
-    ",passwd,python3-alembic,python3-babel,python3-flask,python3-h11,python3-prometheus-client,python3-sqlalchemy"
-    ",python3-uvicorn,python3-wsproto"
-)
+# Debian 12 is too old for the portal.
 WITHOUT_PORTAL = ("bookworm",)
 # What was released on 2026-11-21.
 BEFORE = "dc6c395"
@@ -84,6 +79,14 @@ def base(release: str, packages: str) -> Path:
     return made
 
 
+def needed(release: str) -> str:
+    """Return what our packages for a release depend on, and what a person needs to try them."""
+    ours = ["rxm", "xmand", *([] if release in WITHOUT_PORTAL else ["rxmweb"])]
+    command = [str(ROOT / "packaging" / "depends"), *ours]
+    names = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.split()
+    return ",".join(["krb5-user", *names])
+
+
 def built(release: str, sources: Path, where: Path) -> list[Path]:
     """Return the packages that a release makes of sources."""
     root = where / "root"
@@ -139,8 +142,7 @@ def fresh(release: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ca
 
     def make() -> Path:
         root = tmp_path_factory.mktemp("debian") / "root"
-        packages = NEEDED if release in WITHOUT_PORTAL else NEEDED + PORTAL
-        subprocess.run(["cp", "-a", base(release, packages), root], check=True)
+        subprocess.run(["cp", "-a", base(release, needed(release)), root], check=True)
         roots.append(root)
         return root
 

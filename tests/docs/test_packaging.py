@@ -142,5 +142,26 @@ def test_a_build_can_be_told_from_another(tmp_path: Path) -> None:
             assert subprocess.run(["dpkg", "--compare-versions", older, "lt", newer], check=False).returncode == 0
 
 
+def required(where: str, package: str) -> set[str]:
+    """Return what a package of Debian's or EL's needs, without versions and our own packages."""
+    if where == "debian":
+        command = [str(ROOT / "packaging" / "depends"), package]
+        return set(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.split())
+    spec = (ROOT / "packaging" / "rpm" / "xman.spec").read_text()
+    section = spec.split(f"%package -n {package}\n")[1].split("%description")[0]
+    names = set(re.findall(r"^Requires: ([\w-]+)", section, re.MULTILINE))
+    return {name.replace("prometheus_client", "prometheus-client") for name in names} - {"python3-xman", "rxm"}
+
+
+@pytest.mark.parametrize("where", ["debian", "el"])
+def test_a_package_needs_what_pip_installs_with_it(where: str) -> None:
+    pips = listed()["options"]["install_requires"] + listed()["options.extras_require"]["portal"]
+    names = {re.split("[>=]", line)[0].lower() for line in pips.split("\n") if line}
+
+    packaged = {name for package in ("rxm", "xmand", "rxmweb") for name in required(where, package)}
+
+    assert packaged - {"passwd"} == {f"python3-{name.removesuffix('-python')}" for name in names}
+
+
 def test_debians_changelog_is_of_this_release() -> None:
     assert (ROOT / "debian" / "changelog").read_text().startswith(f"xman ({xman.__version__}) ")

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# setup.sh demo|test|xen|deb|rpm|roots|fresh [HYPERVISOR] - install what is missing for `make demo`, `make test`,
-# `make test-xen`, `make deb`, `make rpm`, `make test-deb` or `make test-fresh`; fast where nothing is.
+# setup.sh demo|test|xen|deb|rpm|roots|boot|fresh [HYPERVISOR] - install what is missing for `make demo`, `make test`,
+# `make test-xen`, `make deb`, `make rpm`, `make test-deb`, `make test-boot` or `make test-fresh`; fast where nothing is.
 # `setup.sh --list PURPOSE` only names Debian's packages.
 #
 # Debian's packages (as root, or through sudo), a virtual environment in .venv, and in .build what no package installs
@@ -11,7 +11,7 @@ cd "$(dirname "$0")/../.."
 
 list=
 [ "${1:-}" != --list ] || { list=yes; shift; }
-purpose=${1:?demo, test, xen, deb, rpm, roots or fresh}
+purpose=${1:?demo, test, xen, deb, rpm, roots, boot or fresh}
 hypervisor=${2:-test}
 
 fetch=$PWD/tests/tools/fetch.sh
@@ -66,7 +66,7 @@ elif [ "$purpose" = roots ]; then
   packages="mmdebstrap"
 elif [ "$purpose" = rpm ]; then
   packages="cpio make python3 rpm"
-elif [ "$purpose" = xen ]; then
+elif [ "$purpose" = xen ] || [ "$purpose" = boot ]; then
   packages+=" busybox-static cpio e2fsprogs krb5-pkinit mmdebstrap openssh-client openssl qemu-system-x86 qemu-utils xz-utils"
 elif [ "$hypervisor" = qemu ]; then
   packages+=" $hypervisor_packages"
@@ -168,7 +168,7 @@ if [ "$purpose" = test ]; then
   tests/lab/kerberos/heimdal.sh .venv .build/heimdal
 fi
 case $purpose$hypervisor in
-  test* | demoqemu)
+  test* | demoqemu | boot*)
     if [ ! -e .build/guest/initramfs ]; then
       kernel=$(apt-cache depends linux-image-cloud-amd64 2>/dev/null | sed -n 's/^ *Depends: \(linux-image.*\)/\1/p')
       [ -n "$kernel" ] || { update; kernel=$(apt-cache depends linux-image-cloud-amd64 | sed -n 's/^ *Depends: \(linux-image.*\)/\1/p'); }
@@ -178,6 +178,16 @@ case $purpose$hypervisor in
     fi
     ;;
 esac
+if [ "$purpose" = boot ]; then
+  for release in ${XMAN_RELEASES:-bookworm trixie}; do
+    recipe=$(sha256sum <tests/lab/hosts/image.sh)
+    if [ "$(cat ".build/boot-$release/recipe" 2>/dev/null)" != "$recipe" ]; then
+      say "making the image of a Debian $release"
+      as_root tests/lab/hosts/image.sh "$release" ".build/boot-$release"
+      echo "$recipe" >".build/boot-$release/recipe"
+    fi
+  done
+fi
 if [ "$purpose" = xen ]; then
   recipe=$(sha256sum <tests/lab/hosts/xen.sh)
   if [ "$(cat .build/xen/recipe 2>/dev/null)" != "$recipe" ]; then

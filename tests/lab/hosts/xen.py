@@ -7,17 +7,16 @@ PV. A host takes 2 GB of memory and half a minute to boot on a quiet machine, mi
 import subprocess
 from pathlib import Path
 
-from tests.lab.hosts.daemon import Answer, answer
+from tests.lab.hosts.daemon import Answer
+from tests.lab.hosts.emulated import Emulated
 from tests.lab.kerberos.realm import Realm
 from tests.lab.kerberos.realm_pkinit import REALM
-from tests.lab.process import PATH, ROOT, end, free_ports, wait_for
+from tests.lab.process import ROOT, free_ports
 
 IMAGE = ROOT / ".build" / "xen"
 _MEMORY_MIB = 1280
 # Of them for Domain-0.
 _DOM0_MIB = 512
-_BOOT_SECONDS = 900.0
-_INTERVAL = 1.0
 # Without these Domain-0 would spend its emulated time on what protects from nothing here.
 _XEN = f"console=com1 com1=115200 loglvl=info dom0_mem={_DOM0_MIB}M,max:{_DOM0_MIB}M dom0_max_vcpus=2 noreboot"
 _XEN += " spec-ctrl=no xpti=no"
@@ -41,68 +40,25 @@ def why_not() -> str:
     return ""
 
 
-class XenHost:
+class XenHost(Emulated):
     """One host. `number` is 1 or 2; hosts with the same `link` (two free ports) see each other as xen1 and xen2."""
 
     def __init__(self, directory: Path, number: int, link: int) -> None:
-        self.directory = directory
-        self.name = f"xen{number}"
-        directory.mkdir(parents=True)
+        self._number = number
+        self._link = link
         self._ssh_port = free_ports(2)
         # Where rxm finds its xmand.
         self.port = self._ssh_port + 1
-        self._key = directory / "id"
-        self._key.write_bytes((IMAGE / "id").read_bytes())
-        self._key.chmod(0o600)
-        options = (
-            "StrictHostKeyChecking=no",
-            "UserKnownHostsFile=/dev/null",
-            "LogLevel=ERROR",
-            "BatchMode=yes",
-            "ConnectTimeout=10",
-        )
-        self._ssh = [
-            "ssh",
-            "-i",
-            str(self._key),
-            "-p",
-            str(self._ssh_port),
-            *(f"-o{option}" for option in options),
-            "-S",
-            str(directory / "ssh"),
-            "root@127.0.0.1",
-        ]
-        # One connection for all that is run there: Domain-0 takes a second to agree on its keys.
-        self._connection: subprocess.Popen[bytes] | None = None
-        subprocess.run(
-            ["qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", str(IMAGE / "disk.img"), self._disk()],
-            check=True,
-        )
-        with (directory / "qemu.log").open("wb") as log:
-            self._qemu = subprocess.Popen(self._command(number, link), stdin=subprocess.DEVNULL, stderr=log)
+        super().__init__(directory, f"xen{number}", IMAGE, self._ssh_port)
+        self.start()
 
-    def wait_until_up(self) -> None:
-        """Wait until libvirt in Domain-0 answers."""
-        wait_for(self._answers, _BOOT_SECONDS, f"{self.name}'s boot (see {self.directory}/serial.log)", _INTERVAL)
-        self._connection = subprocess.Popen([*self._ssh, "-MN"], stdin=subprocess.DEVNULL)
-
-    def run(self, *words: str, stdin: str = "") -> Answer:
-        """Run a command line in Domain-0, as root."""
-        return answer([*self._ssh, *words], {"PATH": PATH}, stdin)
-
-    def must(self, *words: str, stdin: str = "") -> str:
-        """Run a command line in Domain-0 that has to succeed; return what it printed."""
-        done = self.run(*words, stdin=stdin)
-        assert done.status == 0, (words, done)
-        return done.stdout
+    def answers(self) -> bool:
+        """Return whether libvirt in Domain-0 answers."""
+        return self.virsh("list").status == 0
 
     def virsh(self, *words: str) -> Answer:
         """Run virsh in Domain-0, beside xmand."""
         return self.run("virsh", "-q", "-c", "xen:///system", *words)
-
-    def put(self, path: str, text: str, mode: int = 0o644) -> None:
-        """Write a file in Domain-0."""
-        self.must(f"mkdir -p $(dirname {path}) && cat >{path} && chmod {mode:o} {path}", stdin=text)
 
     def start_xmand(self, realm: Realm, *admins: str, settings: str) -> None:
         """Run this tree's xmand as the shipped unit does, with the realm's keytab and a list of `admins`."""
@@ -111,8 +67,8 @@ class XenHost:
             check=True,
             stdout=subprocess.PIPE,
         ).stdout
-        self._put_octets("tar -xz -C /opt/xman", tree)
-        self._put_octets("cat >/etc/krb5.keytab && chmod 600 /etc/krb5.keytab", Path(realm.keytab).read_bytes())
+        self.put_octets("mkdir -p /opt/xman && tar -xz -C /opt/xman", tree)
+        self.put_octets("cat >/etc/krb5.keytab && chmod 600 /etc/krb5.keytab", Path(realm.keytab).read_bytes())
         self.put("/etc/krb5.conf", f"[libdefaults]\ndefault_realm = {REALM}\n")
         self.put("/root/.k5login", "".join(f"{admin}\n" for admin in admins), 0o600)
         self.put("/etc/xman/xmand.toml", settings)
@@ -122,28 +78,9 @@ class XenHost:
         self.put(f"{units}/xmand.service.d/xen.conf", (shipped / "xmand-xen.conf").read_text())
         self.must("systemctl daemon-reload && systemctl restart xmand")
 
-    def journal(self) -> str:
-        """Return what xmand and systemd said of the unit."""
-        return self.run("journalctl", "-u", "xmand", "--no-pager").stdout
-
-    def stop(self) -> None:
-        """Pull the plug: its disk is thrown away with it."""
-        if self._connection is not None:
-            end(self._connection)
-        end(self._qemu)
-
-    def _put_octets(self, command: str, data: bytes) -> None:
-        subprocess.run([*self._ssh, f"mkdir -p /opt/xman && {command}"], input=data, check=True)
-
-    def _answers(self) -> bool:
-        if self._qemu.poll() is not None:
-            raise RuntimeError(f"{self.name} is gone: {(self.directory / 'qemu.log').read_text()}")
-        return self.virsh("list").status == 0
-
-    def _disk(self) -> str:
-        return str(self.directory / "disk.qcow2")
-
-    def _command(self, number: int, link: int) -> list[str]:
+    def command(self) -> list[str]:
+        """Return QEMU's command line."""
+        number, link = self._number, self._link
         outside = f"user,id=outside,restrict=on,hostfwd=tcp:127.0.0.1:{self._ssh_port}-:22"
         outside += f",hostfwd=tcp:127.0.0.1:{self.port}-:4373"
         udp = f"socket,id=link,udp=127.0.0.1:{link + 2 - number},localaddr=127.0.0.1:{link + number - 1}"
@@ -176,7 +113,7 @@ class XenHost:
             "-initrd",
             f"{IMAGE / 'vmlinux'} {linux},{IMAGE / 'initrd'}",
             "-drive",
-            f"file={self._disk()},if=virtio,format=qcow2,cache=unsafe",
+            f"file={self.disk},if=virtio,format=qcow2,cache=unsafe",
             "-device",
             "virtio-rng-pci",
             "-netdev",
