@@ -146,6 +146,7 @@ install:
 	  sed -i 's|/usr/bin/|$(PREFIX)/bin/|' $(DESTDIR)$(UNITS)/$$unit || exit 1; \
 	done
 	$(PLAIN) etc/systemd/xmand-xen.conf $(DESTDIR)$(PREFIX)/share/xman/xmand-xen.conf
+	$(PLAIN) etc/tmpfiles.d/rxm.conf $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/rxm.conf
 	$(PLAIN) etc/completion/rxm.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/rxm
 	$(PLAIN) etc/completion/rxm.zsh $(DESTDIR)$(PREFIX)/share/zsh/vendor-completions/_rxm
 	$(PLAIN) etc/completion/rxm.fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/rxm.fish

@@ -5,7 +5,7 @@ import time
 
 from rxm.remote.deadline import Deadline
 from xman.errors import UnreachableError
-from xman.gss import GssError
+from xman.gss import WRONG_KEY, GssError
 from xman.session import ClientSession, SessionError
 
 TYPE_CHECKING = False
@@ -46,6 +46,10 @@ class Transport:
             from rxm.remote import messages
 
             self.close()
+            if error.reason == WRONG_KEY:
+                from xman.gss import kept
+
+                kept.forget()
             raise messages.gss_error(error) from error
         except (OSError, SessionError, EOFError) as error:
             from rxm.remote import messages

@@ -51,9 +51,14 @@ def of_all(envelopes: list[dict[str, Any]]) -> str:
 
 
 def passes(envelopes: list[dict[str, Any]]) -> bool:
-    """Whether the same command may do better in a moment: xmand restarts, the network or the KDC is away."""
+    """Whether the same command may do better in a moment.
+
+    xmand restarts, the network or the KDC is away, or a host has a new key: rxm fetches a new ticket the next time.
+    """
     return any(
-        int(envelope.get("code", outcome.OK)) == outcome.UNREACHABLE or advice(envelope) == LATER
+        int(envelope.get("code", outcome.OK)) == outcome.UNREACHABLE
+        or advice(envelope) == LATER
+        or envelope.get("reason") == gss.WRONG_KEY
         for envelope in envelopes
     )
 

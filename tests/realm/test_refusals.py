@@ -143,6 +143,47 @@ def test_a_client_keytab_stands_in_for_a_ticket(daemon: Daemon, realm: Realm, tm
 
 
 @pytest.mark.parametrize("backend", [DIRECT, PYTHON_GSSAPI])
+def test_a_keytabs_tickets_are_kept_while_the_kdc_is_away(
+    daemon: Daemon, realm: Realm, tmp_path: Path, backend: str
+) -> None:
+    realm.add_service(f"kept-{backend}", str(tmp_path / "own.keytab"))
+    daemon.allow("alice@XMAN.TEST", f"kept-{backend}@XMAN.TEST")
+    (tmp_path / "rxm.toml").write_text(
+        f'client_keytab = "{tmp_path / "own.keytab"}"\nprincipal = "kept-{backend}@XMAN.TEST"\n'
+    )
+    (tmp_path / "run").mkdir(mode=0o700)
+    env = realm.cache("none") | {"XDG_RUNTIME_DIR": str(tmp_path / "run"), VARIABLE: backend}
+    away = tmp_path / "krb5.conf"
+    away.write_text(re.sub(r"(?m)^(\s*kdc = ).*$", r"\g<1>127.0.0.1:1", Path(realm.env["KRB5_CONFIG"]).read_text()))
+
+    first = daemon.rxm(env, "-c", str(tmp_path / "rxm.toml"), "ping")
+    second = daemon.rxm(env | {"KRB5_CONFIG": str(away)}, "-c", str(tmp_path / "rxm.toml"), "ping")
+
+    assert (first.status, second.status) == (0, 0), (first, second)
+    (kept,) = (tmp_path / "run" / "rxm").iterdir()
+    assert kept.stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize("mode", [0o755, 0o777])
+def test_tickets_are_not_kept_where_others_may_look(daemon: Daemon, realm: Realm, tmp_path: Path, mode: int) -> None:
+    realm.add_service("careful", str(tmp_path / "own.keytab"))
+    daemon.allow("alice@XMAN.TEST", "careful@XMAN.TEST")
+    (tmp_path / "rxm.toml").write_text(
+        f'client_keytab = "{tmp_path / "own.keytab"}"\nprincipal = "careful@XMAN.TEST"\n'
+    )
+    place = tmp_path / "rxm"
+    place.mkdir()
+    place.chmod(mode)
+
+    answer = daemon.rxm(
+        realm.cache("none") | {"XDG_RUNTIME_DIR": str(tmp_path)}, "-c", str(tmp_path / "rxm.toml"), "ping"
+    )
+
+    assert answer.status == 0, answer
+    assert list(place.iterdir()) == []
+
+
+@pytest.mark.parametrize("backend", [DIRECT, PYTHON_GSSAPI])
 def test_a_client_keytab_that_is_not_there(daemon: Daemon, alice: dict[str, str], tmp_path: Path, backend: str) -> None:
     config = tmp_path / "rxm.toml"
     config.write_text(f'client_keytab = "{tmp_path / "none"}"\n')

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 # For the tests, and for whoever wants to rule one of them out.
 VARIABLE = "RXM_GSS"
 DIRECT, PYTHON_GSSAPI = "direct", "python-gssapi"
-# Where the tickets go that a client keytab gives: they are of use to this process only.
+# Where the tickets go that a client keytab gives and that cannot be kept.
 _OWN_CACHE = "MEMORY:xman"
 
 
@@ -30,10 +30,20 @@ def initiator(client_keytab: str = "", principal: str = "", cache: str = "") -> 
     """Return the identity to act as.
 
     Without arguments it is the default one of the environment (the ticket cache, then `KRB5_CLIENT_KTNAME`).
-    `client_keytab` is a file for programs, whose tickets stay in memory; `principal` chooses among identities; `cache`
-    is a ticket cache instead of the default one. Raises GssError where there is no such identity, or no backend.
+    `client_keytab` is a file for programs, whose tickets are kept for the next call where there is a place for them;
+    `principal` chooses among identities; `cache` is a ticket cache instead of the default one. Raises GssError where
+    there is no such identity, or no backend.
     """
-    cache = cache or (_OWN_CACHE if client_keytab else "")
+    if client_keytab and not cache:
+        from xman.gss import kept
+
+        if kept_cache := kept.cache(client_keytab, principal):
+            try:
+                return initiator(client_keytab, principal, kept_cache)
+            except GssError:
+                # What is kept is broken, or just being written by another process.
+                kept.forget()
+        cache = _OWN_CACHE
     chosen = lowlevel.environment(VARIABLE)
     if chosen in ("", DIRECT):
         try:

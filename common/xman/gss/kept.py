@@ -1,0 +1,61 @@
+"""The tickets that a client keytab gives, kept between calls.
+
+A scheduler calls rxm each time anew, and a KDC that is away for a minute would otherwise fail every call. They are kept
+in a file in a directory that is the user's own and nobody else's: `rxm` below $XDG_RUNTIME_DIR, or /run/rxm/UID, where the
+package has made /run/rxm. Where there is none, they go with the process. Another keytab in its place, or another
+principal, has another file.
+"""
+
+import posix
+
+from xman import lowlevel
+
+_RUN = "/run/rxm"
+_TYPE, _DIRECTORY = 0o170000, 0o040000
+_OTHERS = 0o077
+# A file's name has at most 255 octets.
+_MOST_NAME = 250
+# The file of this process, for `forget`.
+_used: list[str] = []
+
+
+def cache(client_keytab: str, principal: str) -> str:
+    """Return the name of the cache for a keytab's tickets, empty where they cannot be kept."""
+    own = _own_directory()
+    if not own:
+        return ""
+    try:
+        found = posix.stat(client_keytab)
+    except OSError:
+        return ""
+    words = f"{client_keytab}\n{principal}".encode("utf-8", "surrogateescape").hex()
+    name = f"krb5cc_{found.st_ino:x}_{found.st_mtime_ns:x}_{words}"
+    if len(name) > _MOST_NAME:
+        return ""
+    _used[:] = [f"{own}/{name}"]
+    return f"FILE:{own}/{name}"
+
+
+def forget() -> None:
+    """Drop what is kept: a host has a new key, for which a ticket has to be fetched anew."""
+    while _used:
+        try:  # noqa: SIM105  # contextlib is dear
+            posix.unlink(_used.pop())
+        except OSError:
+            pass  # another process did it
+
+
+def _own_directory() -> str:
+    """Return a directory that only this user can look into, made where that is possible; empty where there is none."""
+    runtime = lowlevel.environment("XDG_RUNTIME_DIR")
+    place = f"{runtime}/rxm" if runtime.startswith("/") else f"{_RUN}/{posix.geteuid()}"
+    try:  # noqa: SIM105  # contextlib is dear
+        posix.mkdir(place, 0o700)
+    except OSError:
+        pass  # it is there, or what it would be in is not
+    try:
+        found = posix.lstat(place)
+    except OSError:
+        return ""
+    ours = found.st_mode & _TYPE == _DIRECTORY and found.st_uid == posix.geteuid() and not found.st_mode & _OTHERS
+    return place if ours else ""
