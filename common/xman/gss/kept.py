@@ -1,7 +1,7 @@
 """The tickets that a client keytab gives, kept between calls.
 
 A scheduler calls rxm each time anew, and a KDC that is away for a minute would otherwise fail every call. They are kept
-in a file in a directory of the user's own that nobody else can read: `rxm` below $XDG_RUNTIME_DIR, or /run/rxm/UID, if the
+in a file in a directory of the user's own: `rxm` below $XDG_RUNTIME_DIR, or /run/rxm/UID, if the
 package has made /run/rxm. Where there is none, they go with the process. Another keytab in its place, or another
 principal, has another file.
 """
