@@ -111,7 +111,7 @@ esac >"$root/etc/hosts"
 sed 's/^nameserver.*/nameserver 10.0.2.3/' /etc/resolv.conf | uniq >"$root/etc/resolv.conf.new" # slirp4netns' own
 mv "$root/etc/resolv.conf.new" "$root/etc/resolv.conf"
 # What has not been committed is taken along where git knows the file.
-commit=$(git -C "$tree" stash create)
+commit=$(git -C "$tree" -c user.name=fresh -c user.email=fresh@localhost stash create)
 commit=${commit:-$(git -C "$tree" rev-parse HEAD)}
 clone=$root/home/dev/xman
 [ -d "$clone" ] || { mkdir -p "$root/home/dev"; git clone -q --no-hardlinks --no-checkout "$tree" "$clone"; }
