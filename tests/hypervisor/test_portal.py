@@ -10,6 +10,9 @@ from tests.hypervisor.conftest import Lab
 from tests.lab.clients.browser import browser, why_not
 from tests.lab.portal.portal import Portal
 
+# A page on a machine with much to do is late, and no less right.
+expect.set_options(timeout=30_000)
+
 SECOND = "hv2.xman.test"
 _TRIES = 5
 

@@ -15,6 +15,9 @@ from tests.lab.hosts.descriptions import for_test_driver
 from tests.lab.kerberos.realm import FQDN, SECOND_HOST, UNKEYED, Realm
 from tests.lab.portal.portal import Portal
 
+# A page on a machine with much to do is late, and no less right.
+expect.set_options(timeout=30_000)
+
 # What a page says to its console while it works as it should: a browser without a session is asked to sign on.
 _USUAL = "401 (UNAUTHORIZED)"
 _TRIES = 5

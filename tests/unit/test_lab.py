@@ -4,6 +4,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -173,3 +174,16 @@ def test_a_fixture_that_fails_leaves_no_daemon_behind(tmp_path: Path) -> None:
 def test_what_setup_brings_is_never_a_reason_to_skip(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match=r"promtool is missing: .*setup\.sh"):
         process.need(tmp_path / "promtool")
+
+
+@pytest.mark.parametrize(("load", "least"), [(0.0, 0.1), (4.0 * (os.cpu_count() or 1), 0.4)])
+def test_a_machine_with_much_to_do_is_waited_for_longer(
+    monkeypatch: pytest.MonkeyPatch, load: float, least: float
+) -> None:
+    monkeypatch.setattr(os, "getloadavg", lambda: (load, 0.0, 0.0))
+    began = time.monotonic()
+
+    with pytest.raises(TimeoutError, match="rain did not happen"):
+        process.wait_for(lambda: False, 0.1, "rain")
+
+    assert time.monotonic() - began >= least
