@@ -72,7 +72,7 @@ def no_identity(error: GssError, client_keytab: str, principal: str) -> Credenti
         )
     if principal and error.reason == gss.NO_TICKET:
         return CredentialsError(
-            f"you have no Kerberos ticket of {principal} ({_detail(error)}); run kinit {principal}.", error.reason
+            f"you have no Kerberos ticket of {principal}; run kinit {principal}. ({_detail(error)})", error.reason
         )
     return gss_error(error)
 

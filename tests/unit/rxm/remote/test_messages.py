@@ -50,7 +50,7 @@ def test_a_keytab_is_not_blamed_for_a_kdc_that_is_away() -> None:
 def test_whose_ticket_is_missing() -> None:
     said = str(messages.no_identity(GssError(gss.NO_TICKET, "K says."), "", "bob@R"))
 
-    assert said == "you have no Kerberos ticket of bob@R (K says); run kinit bob@R."
+    assert said == "you have no Kerberos ticket of bob@R; run kinit bob@R. (K says)"
 
 
 @pytest.mark.parametrize(
