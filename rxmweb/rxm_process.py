@@ -15,7 +15,7 @@ from rxmweb.settings import Settings
 
 # Of the portal's own environment, what a child needs; above all nothing that would give it another identity.
 _KEPT = ("PATH", "KRB5_CONFIG", "KRB5RCACHENAME", "LD_PRELOAD", "NSS_WRAPPER_HOSTS", "TZ")
-_PERSON, _COLLECTOR = "rxm.toml", "collector.toml"
+_PERSON, _EVERYWHERE, _COLLECTOR = "rxm.toml", "everywhere.toml", "collector.toml"
 # How long a child that was asked to end may take.
 _END_SECONDS = 5.0
 # Of a pipe at once: what Linux lets one hold.
@@ -27,6 +27,7 @@ class Rxm:
 
     def __init__(self, settings: Settings) -> None:
         self._collector = settings.collector
+        self._hosts = settings.host_names
         self._directory = Path(settings.run_dir)
         self._common = f"port = {settings.port}\nservice = {json.dumps(settings.host_service)}\n"
 
@@ -34,10 +35,15 @@ class Rxm:
         """Make the private directory, and in it the configuration with which people are served. Raises OSError."""
         private_directory(self._directory)
         self._write(_PERSON, self._common)
+        self._write(_EVERYWHERE, self._common + _named(self._hosts()))
 
     def command(self, words: Sequence[str]) -> list[str]:
         """Return the command line for a person's words."""
         return self._command(_PERSON, words)
+
+    def everywhere_command(self, words: Sequence[str]) -> list[str]:
+        """Return the command line for a person's words to all configured hosts."""
+        return self._command(_EVERYWHERE, words)
 
     def collector_command(self, hosts: Sequence[str], words: Sequence[str]) -> list[str]:
         """Return the command line for the collector's words to `hosts`. Raises OSError.
@@ -46,8 +52,7 @@ class Rxm:
         """
         keytab, principal = self._collector.client_keytab, self._collector.principal
         own = f"client_keytab = {json.dumps(keytab)}\nprincipal = {json.dumps(principal)}\n"
-        named = "".join(f"  {json.dumps(host)},\n" for host in hosts)
-        self._write(_COLLECTOR, f"{self._common}{own}hosts = [\n{named}]\n")
+        self._write(_COLLECTOR, f"{self._common}{own}{_named(hosts)}")
         return self._command(_COLLECTOR, words)
 
     def _write(self, name: str, text: str) -> None:
@@ -69,6 +74,11 @@ class Rxm:
         """Return the environment of the person whose tickets are in the file `cache`, and nobody else's."""
         own = {"KRB5CCNAME": f"FILE:{cache}", "KRB5_CLIENT_KTNAME": "FILE:/nonexistent/keytab", "RXM_PROGRESS": "yes"}
         return _environment() | own
+
+
+def _named(hosts: Sequence[str]) -> str:
+    named = "".join(f"  {json.dumps(host)},\n" for host in hosts)
+    return f"hosts = [\n{named}]\n"
 
 
 def start(

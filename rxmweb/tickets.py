@@ -1,5 +1,6 @@
 """Ticket caches: one file for each session, and a copy for each action, so that an action outlives its session."""
 
+import contextlib
 import os
 import secrets
 import shutil
@@ -18,6 +19,20 @@ class Tickets:
     def prepare(self) -> None:
         """Make the directory. Raises OSError."""
         rxm_process.private_directory(self._directory)
+
+    def key(self) -> bytes:
+        """Return the portal's own secret, which outlives its processes and not the machine's start. Raises OSError."""
+        path = self._directory.parent / "session.key"
+        new = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+        if not path.exists():
+            descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with open(descriptor, "wb") as file:  # noqa: PTH123  # a descriptor
+                file.write(secrets.token_bytes(32))
+            # Of several that begin together the first one's stays.
+            with contextlib.suppress(FileExistsError):
+                os.link(new, path)
+            new.unlink()
+        return path.read_bytes()
 
     def new(self) -> tuple[str, Path]:
         """Return the name and the path of a cache that does not exist yet."""

@@ -8,7 +8,7 @@ from alembic.util import CommandError
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
-from sqlalchemy.pool import NullPool
+from sqlalchemy.pool import NullPool, QueuePool
 
 from rxmweb.db import upgrade
 from xman.errors import ConfigurationError, HypervisorError
@@ -21,8 +21,11 @@ class StoreError(HypervisorError):
     """The database cannot be used; the message holds its own words."""
 
 
-def open_store(dsn: str) -> Engine:
-    """Open the database, and bring its schema up to date. Raises ConfigurationError and StoreError."""
+def open_store(dsn: str, *, kept_open: bool = False) -> Engine:
+    """Open the database, and bring its schema up to date. With `kept_open`, connections are used again.
+
+    Raises ConfigurationError and StoreError.
+    """
     try:
         url = make_url(dsn)
     except ArgumentError as error:
@@ -40,7 +43,8 @@ def open_store(dsn: str) -> Engine:
     else:
         if url.database and url.database != ":memory:":
             _make_private(Path(url.database))
-        engine = create_engine(url, poolclass=NullPool, connect_args={"timeout": _BUSY_SECONDS})
+        kind_of_pool = QueuePool if kept_open and url.database else NullPool
+        engine = create_engine(url, poolclass=kind_of_pool, connect_args={"timeout": _BUSY_SECONDS})
         event.listen(engine, "connect", _prepare_sqlite)
     try:
         upgrade.upgrade(engine)

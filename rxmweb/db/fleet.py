@@ -5,16 +5,14 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import Connection, Engine, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, Engine, bindparam, case, delete, insert, select, update
 
-from rxmweb.db import report
+from rxmweb.db import changes, report
+from rxmweb.db.changes import DEAD_INTERVALS, STALE_INTERVALS
 from rxmweb.db.report import Report, Version
 from rxmweb.db.schema import domains, groups, hosts, owners, samples
 from xman import outcome
 
-# Intervals without a good report after which a host's rows are grey, and after which it counts as dead.
-STALE_INTERVALS = 3
-DEAD_INTERVALS = 10
 FRESH, STALE, DEAD = "fresh", "stale", "dead"
 
 
@@ -45,6 +43,7 @@ def configure(engine: Engine, names: list[str], members: dict[str, list[str]]) -
         ]
         if rows:
             connection.execute(insert(groups), rows)
+        changes.note(connection, changes.FLEET)
 
 
 def take(engine: Engine, reports: Iterable[Report], now: float | None = None) -> None:
@@ -57,6 +56,7 @@ def take(engine: Engine, reports: Iterable[Report], now: float | None = None) ->
                 _replace(connection, one, now)
             else:
                 _failed(connection, one.host, one.code, one.problem, now)
+        changes.note(connection, changes.FLEET)
 
 
 def add_samples(engine: Engine, found: Iterable[dict[str, Any]], now: float) -> None:
@@ -65,6 +65,7 @@ def add_samples(engine: Engine, found: Iterable[dict[str, Any]], now: float) -> 
     if rows:
         with engine.begin() as connection:
             connection.execute(insert(samples), rows)
+            changes.note(connection, changes.SAMPLES)
 
 
 def note_versions(engine: Engine, found: Iterable[Version]) -> None:
@@ -99,14 +100,45 @@ def all_groups(connection: Connection) -> list[str]:
     return [row.name for row in found]
 
 
+def note_rooms(engine: Engine, found: Iterable[dict[str, Any]], now: float) -> None:
+    """Keep what hosts said of their memory, CPUs and load (`report.read_room`), in one transaction."""
+    rows = sorted(({"at": now} | one for one in found), key=lambda row: str(row["on"]))
+    changed = update(hosts).where(hosts.c.name == bindparam("on"))
+    values: dict[str, Any] = {key: bindparam(f"new_{key}") for key in ("memory", "memory_free", "cpus", "load")}
+    if rows:
+        with engine.begin() as connection:
+            connection.execute(changed.values(measured=bindparam("at"), **values), rows)
+            changes.note(connection, changes.FLEET)
+
+
+def rooms(connection: Connection, interval: float, now: float) -> list[dict[str, Any]]:
+    """Return the hosts that answer and take something new, with their room: most free memory first."""
+    fresh = hosts.c.received >= now - STALE_INTERVALS * interval
+    wanted = select(hosts.c.name, hosts.c.memory_free, hosts.c.memory, hosts.c.cpus, hosts.c.load)
+    taking = wanted.where(fresh, hosts.c.maintenance_reason.is_(None))
+    known = case((hosts.c.memory_free.is_(None), 1), else_=0)
+    return [
+        dict(row)
+        for row in connection.execute(taking.order_by(known, hosts.c.memory_free.desc(), hosts.c.position)).mappings()
+    ]
+
+
 def host_names(connection: Connection) -> list[str]:
     """Return the configured hosts in the configuration's order."""
     return list(connection.execute(select(hosts.c.name).order_by(hosts.c.position)).scalars())
 
 
+def places(connection: Connection, uuid: str) -> list[str]:
+    """Return the hosts that say they have a domain, the one that has said so last at the head."""
+    joined = select(domains.c.host).join(hosts, hosts.c.name == domains.c.host).where(domains.c.uuid == uuid)
+    return list(connection.execute(joined.order_by(hosts.c.received.desc(), hosts.c.position)).scalars())
+
+
 def past(connection: Connection, host_name: str, uuid: str, since: float) -> list[dict[str, Any]]:
-    """Return a domain's samples from `since` on, in order."""
-    wanted = select(samples).where(samples.c.uuid == uuid, samples.c.host == host_name, samples.c.at >= since)
+    """Return a domain's samples from `since` on, in order: of `host_name` alone where others have that UUID as well."""
+    wanted = select(samples).where(samples.c.uuid == uuid, samples.c.at >= since)
+    if len(places(connection, uuid)) > 1:
+        wanted = wanted.where(samples.c.host == host_name)
     return [dict(row) for row in connection.execute(wanted.order_by(samples.c.at)).mappings()]
 
 
@@ -125,9 +157,12 @@ def _replace(connection: Connection, one: Report, now: float) -> None:
     )
     if not changed.rowcount:
         return  # no longer configured
-    connection.execute(delete(domains).where(domains.c.host == one.host))
     # libvirt's UUIDs are unique on a host; a report that says otherwise must not cost the others' their rows.
     rows = list({row["uuid"]: row for row in one.domains}.values())
+    known = connection.execute(select(domains).where(domains.c.host == one.host)).mappings()
+    if {row["uuid"]: dict(row) for row in known} == {row["uuid"]: row for row in rows}:
+        return  # as most often: what has not changed is not written
+    connection.execute(delete(domains).where(domains.c.host == one.host))
     if rows:
         connection.execute(insert(domains), rows)
     owned = [{"host": one.host, "uuid": row["uuid"], "owner": owner} for row in rows for owner in report.owners(row)]

@@ -1,14 +1,18 @@
 """What a host's line of `rxm --json` says, as rows for the tables. Pure."""
 
 import json
+import re
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from xman import outcome
+from xman import outcome, states
 
 # The state of a domain that takes no part in batch work; its `reason` is libvirt's word for how it is.
 OUTSIDE = "outside"
+# Of a frozen one in batch work: it is on disk, or its CPUs are stopped.
+SAVED, PAUSED = "saved", "paused"
+_FIGURES = re.compile("[0-9]+")
 # What a guest or a host may name at most; a name beyond what libvirt takes is cut rather than believed.
 _MOST_TEXT = 4096
 
@@ -88,6 +92,23 @@ def read_version(line: str | bytes) -> Version | None:
     return Version(envelope["host"], digest, lost if isinstance(lost, int) else None)
 
 
+def read_room(line: str | bytes) -> dict[str, Any] | None:
+    """Read one line of `rxm --json stats --host`; None where the host did not answer. Raises as `read_samples`."""
+    envelope = envelope_of(line)
+    if not envelope["ok"]:
+        return None
+    found = envelope["result"]["host"]
+    load = found.get("load") or [None]
+    cpus = _number(found.get("nr_cpus"))
+    return {
+        "on": envelope["host"],
+        "new_memory": _number(found.get("total_memory")),
+        "new_memory_free": _number(found.get("free_memory")),
+        "new_cpus": cpus,
+        "new_load": _number(load[0]),
+    }
+
+
 def sample(domain: dict[str, Any]) -> dict[str, Any]:
     """Return what is kept of one domain of `stats`, for the plots."""
     interfaces, disks = domain.get("interfaces", []), domain.get("disks", [])
@@ -132,7 +153,7 @@ def _domain(host: str, found: dict[str, Any]) -> dict[str, Any]:
         "uuid": text(found["uuid"]),
         "name": text(found["name"]),
         "state": text(found["state"]),
-        "reason": text(found.get("reason")) or None,
+        "reason": text(found.get("reason")) or _frozen(found),
         "priority": text(found.get("priority")) or None,
         "since": when(found.get("since")),
         "started": when(found.get("started")),
@@ -141,7 +162,25 @@ def _domain(host: str, found: dict[str, Any]) -> dict[str, Any]:
         "vcpus": _number(found.get("vcpus")),
         "max_vcpus": _number(found.get("max_vcpus")),
         "jobs": json.dumps(jobs),
+        "sort_name": natural(text(found["name"])),
     }
+
+
+def natural(name: str) -> str:
+    """Return a name so that its figures sort as numbers, and its letters without case: vm2 before vm10."""
+    return _FIGURES.sub(_figure, name.casefold())[:_MOST_TEXT]
+
+
+def _figure(found: re.Match[str]) -> str:
+    value = found[0].lstrip("0")
+    return f"{len(value):03d}{value}"
+
+
+def _frozen(found: dict[str, Any]) -> str | None:
+    """Return how a frozen domain is, where its host says so: saved to disk, or with its CPUs stopped."""
+    if found["state"] != states.FROZEN or not isinstance(found.get("saved"), bool):
+        return None
+    return SAVED if found["saved"] else PAUSED
 
 
 def _outside(other: dict[str, Any]) -> dict[str, Any]:

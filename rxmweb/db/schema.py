@@ -35,6 +35,12 @@ hosts = Table(
     Column("host_id", Text),
     Column("list_hash", Text),
     Column("audit_lost", BigInteger),
+    # What the latest `stats --host` said: octets, CPUs, and how many are busy on the average of a minute.
+    Column("memory", BigInteger),
+    Column("memory_free", BigInteger),
+    Column("cpus", Integer),
+    Column("load", Double),
+    Column("measured", Double),
 )
 
 groups = Table(
@@ -63,11 +69,14 @@ domains = Table(
     Column("vcpus", Integer),
     Column("max_vcpus", Integer),
     Column("jobs", Text, nullable=False),
+    # The name so that its figures sort as numbers: vm2 before vm10.
+    Column("sort_name", Text),
     PrimaryKeyConstraint("host", "uuid"),
     ForeignKeyConstraint(["host"], ["hosts.name"], ondelete="CASCADE"),
     Index("domains_by_name", "name"),
     Index("domains_by_state", "state"),
     Index("domains_by_uuid", "uuid"),
+    Index("domains_by_sort_name", "sort_name"),
 )
 
 owners = Table(
@@ -154,6 +163,40 @@ sessions = Table(
     Column("problem", String, nullable=False),
     Column("created", Double, nullable=False),
     Column("expires", Double, nullable=False),
+    # When the ticket ends that it began with (NULL: nobody says), and of what the browser's token is made again for
+    # whoever shows the same ticket once more; the other half of that is in run_dir.
+    Column("ends", Double),
+    Column("nonce", String),
+)
+
+# What each host said that a session's person may do there: verbs as a list in JSON. Without a row nobody has asked yet.
+rights = Table(
+    "rights",
+    metadata,
+    Column("session", String, nullable=False),
+    Column("host", String, nullable=False),
+    Column("verbs", Text, nullable=False),
+    PrimaryKeyConstraint("session", "host"),
+    ForeignKeyConstraint(["session"], ["sessions.token"], ondelete="CASCADE"),
+)
+
+# Filters that people have saved. `usual` is of one of a person's at most: what the bare address shows.
+filters = Table(
+    "filters",
+    metadata,
+    Column("principal", String, nullable=False),
+    Column("name", String, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("usual", Boolean, nullable=False),
+    PrimaryKeyConstraint("principal", "name"),
+)
+
+# How often each kind of what pages show has changed; a page whose kinds have not changed need not be made anew.
+versions = Table(
+    "versions",
+    metadata,
+    Column("kind", String, primary_key=True),
+    Column("number", BigInteger, nullable=False),
 )
 
 # Who does what only one may do at a time, of all portals that share the database.

@@ -5,21 +5,20 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlencode
 
-from sqlalchemy import Connection, Select, and_, case, func, or_, select, true
+from sqlalchemy import Connection, Select, case, func, select
 from sqlalchemy.sql import ColumnElement
 
-from rxmweb.db.fleet import DEAD_INTERVALS, STALE_INTERVALS, with_jobs
+from rxmweb.db import filters
+from rxmweb.db.changes import DEAD_INTERVALS, STALE_INTERVALS
+from rxmweb.db.filters import STALE, is_stale, owned_by
+from rxmweb.db.fleet import with_jobs
 from rxmweb.db.schema import domains, groups, hosts, owners
 
-ROWS = 200
-# Of what a person types; more is no filter.
-_MOST_WORDS = 20
+ROWS = 100
 _MOST_LETTERS = 500
-KEYS = ("state", "host", "owner", "name", "uuid", "job", "priority")
-STALE = "stale"
 
 _SORTS: dict[str, tuple[ColumnElement[Any], ...]] = {
-    "name": (domains.c.name,),
+    "name": (domains.c.sort_name,),
     "state": (domains.c.state,),
     "host": (hosts.c.position,),
     "memory": (domains.c.memory,),
@@ -59,8 +58,10 @@ class Listing:
     rows: list[dict[str, Any]]
     total: int
     pages: int
-    # Domains by state, whatever state was asked for, and hosts whose report is old under `STALE`.
+    # Domains by state, whatever state was asked for, of hosts whose report is fresh; rows of the others under `STALE`.
     counts: dict[str, int]
+    # What is wrong with which word of the filter.
+    problems: list[tuple[str, str, str]]
 
 
 def read(arguments: Mapping[str, str], owner: str = "") -> Query:
@@ -82,15 +83,19 @@ def read(arguments: Mapping[str, str], owner: str = "") -> Query:
 def listing(connection: Connection, query: Query, interval: float, now: float) -> Listing:
     """Return the page that `query` asks for; a page behind the last one is the last one."""
     stale_before, dead_before = now - STALE_INTERVALS * interval, now - DEAD_INTERVALS * interval
-    filters = _filters(query, stale_before)
-    everything = _joined(select(domains.c.state, func.count(domains.c.uuid))).where(*filters).group_by(domains.c.state)
-    counts = {row[0]: row[1] for row in connection.execute(everything) if row[0] is not None}
-    old = hosts.c.received.is_(None) | (hosts.c.received < stale_before)
-    stale = connection.execute(_joined(select(func.count()).select_from(hosts)).where(*filters, old)).scalar_one()
+    in_words = filters.read(query.words, stale_before, now)
+    conditions = [in_words.condition, *_scope(query)]
+    old = is_stale(stale_before)
+    # One pass over the fleet for all counts.
+    aged = case((old, 1), else_=0)
+    everything = _joined(select(domains.c.state, aged, func.count(), func.count(domains.c.uuid)))
+    grouped = connection.execute(everything.where(*conditions).group_by(domains.c.state, aged)).all()
+    counts = {row[0]: row[3] for row in grouped if row[0] is not None and not row[1]}
+    stale = sum(row[2] for row in grouped if row[1])
     if stale:
         counts[STALE] = stale
-    wanted = [*filters, *_state_filter(query.state, old)]
-    total = connection.execute(_joined(select(func.count()).select_from(hosts)).where(*wanted)).scalar_one()
+    wanted = [*conditions, *_state_filter(query.state, old)]
+    total = sum(row[2] for row in grouped if _counted(query.state, row[0], old=bool(row[1])))
     pages = max(1, -(-total // ROWS))
     offset = (min(query.page, pages) - 1) * ROWS
     age = case((hosts.c.received.is_(None) | (hosts.c.received < dead_before), "dead"), (old, "stale"), else_="fresh")
@@ -107,14 +112,14 @@ def listing(connection: Connection, query: Query, interval: float, now: float) -
     ]
     chosen = _joined(select(*columns)).where(*wanted).order_by(*_order(query)).limit(ROWS).offset(offset)
     rows = [with_jobs(row) for row in connection.execute(chosen).mappings()]
-    return Listing(rows, total, pages, counts)
+    return Listing(rows, total, pages, counts, in_words.problems)
 
 
 def matching(connection: Connection, query: Query, interval: float, now: float, most: int) -> list[dict[str, Any]]:
     """Return host, UUID and name of the domains on all pages of `query`, at most `most` and one more."""
     stale_before = now - STALE_INTERVALS * interval
-    old = hosts.c.received.is_(None) | (hosts.c.received < stale_before)
-    wanted = [*_filters(query, stale_before), *_state_filter(query.state, old), domains.c.uuid.is_not(None)]
+    conditions = [filters.read(query.words, stale_before, now).condition, *_scope(query)]
+    wanted = [*conditions, *_state_filter(query.state, is_stale(stale_before)), domains.c.uuid.is_not(None)]
     chosen = _joined(select(domains.c.host, domains.c.uuid, domains.c.name)).where(*wanted)
     return [dict(row) for row in connection.execute(chosen.order_by(*_order(query)).limit(most + 1)).mappings()]
 
@@ -132,52 +137,21 @@ def _order(query: Query) -> list[ColumnElement[Any]]:
 
 
 def _state_filter(state: str, old: ColumnElement[bool]) -> list[ColumnElement[bool]]:
+    """A state's chip shows what it counts: what is known to be so now."""
     if not state:
         return []
-    return [old] if state == STALE else [domains.c.state == state]
+    return [old] if state == STALE else [domains.c.state == state, ~old]
 
 
-def _filters(query: Query, stale_before: float) -> list[ColumnElement[bool]]:
+def _counted(wanted: str, state: str | None, *, old: bool) -> bool:
+    return not wanted or (old if wanted == STALE else state == wanted and not old)
+
+
+def _scope(query: Query) -> list[ColumnElement[bool]]:
+    """Return the conditions of who asks, and of the tab."""
     found: list[ColumnElement[bool]] = []
     if query.owner:
-        found.append(_owned_by(owners.c.owner == query.owner))
+        found.append(owned_by(owners.c.owner == query.owner))
     if query.group:
-        members = select(groups.c.host).where(groups.c.name == query.group)
-        found.append(hosts.c.name.in_(members))
-    for word in query.words.split()[:_MOST_WORDS]:
-        key, colon, value = word.partition(":")
-        found.append(_word(key, value, stale_before) if colon and key in KEYS and value else _anywhere(word))
+        found.append(hosts.c.name.in_(select(groups.c.host).where(groups.c.name == query.group)))
     return found
-
-
-def _word(key: str, value: str, stale_before: float) -> ColumnElement[bool]:
-    if key == "owner":
-        # A name without a realm is that name in any realm.
-        like = _like(owners.c.owner, value if "@" in value or value.endswith("*") else f"{value}@*")
-        return _owned_by(like | (owners.c.owner == value))
-    if key == "state":
-        if value == STALE:
-            return hosts.c.received.is_(None) | (hosts.c.received < stale_before)
-        return or_(*(domains.c.state == one for one in value.split(",")))
-    if key == "job":
-        # The list is JSON with blanks after its colons, as Python writes it; an id in it stands in quotes.
-        escaped = value.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_").replace('"', "")
-        return domains.c.jobs.like(f'%"id": "{escaped}"%', escape="\\")
-    column = {"host": hosts.c.name, "name": domains.c.name, "uuid": domains.c.uuid, "priority": domains.c.priority}[key]
-    return _like(column, value)
-
-
-def _anywhere(word: str) -> ColumnElement[bool]:
-    pattern = word if "*" in word else f"*{word}*"
-    return or_(_like(domains.c.name, pattern), _like(hosts.c.name, pattern), _owned_by(_like(owners.c.owner, pattern)))
-
-
-def _owned_by(condition: ColumnElement[bool]) -> ColumnElement[bool]:
-    same = and_(owners.c.host == domains.c.host, owners.c.uuid == domains.c.uuid)
-    return select(true()).select_from(owners).where(same, condition).exists()
-
-
-def _like(column: ColumnElement[Any], pattern: str) -> ColumnElement[bool]:
-    """Compare with `*` for anything, whatever else SQL takes for a pattern; letters of either case."""
-    escaped = pattern.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_").replace("*", "%")
-    return func.lower(column).like(escaped.lower(), escape="\\")

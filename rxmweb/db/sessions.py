@@ -1,22 +1,35 @@
-"""Sessions: rows that a cookie's random token names. They can be ended, and end with the ticket at the latest."""
+"""Sessions: rows that a cookie's random token names. They can be ended, and end with the ticket at the latest.
+
+Whoever shows the same ticket once more, without the cookie, gets the same session: its token is made again of a random
+number in its row and of a key that is not in the database, so that reading this table gives nobody a session.
+"""
 
 import hashlib
+import hmac
 import secrets
 import time
 from dataclasses import dataclass
 
-from sqlalchemy import Engine, delete, insert, select
+from sqlalchemy import Connection, Engine, delete, insert, select
 
 from rxmweb.db.schema import sessions
 
 # With constrained delegation, and behind a proxy, nobody says how long a ticket holds.
 _SHORTEST_SECONDS = 60.0
+# Two ends of tickets that are closer are one ticket's: its life is told in whole seconds.
+_SAME_SECONDS = 2.0
+# Of one person on one portal: as many browsers and tickets as somebody may have. The oldest ends for another one.
+MOST_OF_ONE = 32
 
 
 @dataclass(frozen=True)
 class Session:
-    """One person's session. `ticket` names the cache to act with; where it is empty, `problem` says why."""
+    """One person's session. `ticket` names the cache to act with; where it is empty, `problem` says why.
 
+    `id` is the digest of its token.
+    """
+
+    id: str
     principal: str
     csrf: str
     portal: str
@@ -26,17 +39,62 @@ class Session:
     expires: float
 
 
+_COLUMNS = (sessions.c.token.label("id"), *(sessions.c[name] for name in Session.__dataclass_fields__ if name != "id"))
+
+
+def same(
+    engine: Engine, key: bytes, principal: str, portal: str, *, delegated: bool, ends: float | None
+) -> tuple[str, Session] | None:
+    """Return (token, session) of what was begun with the same ticket, None where that has ended or never was."""
+    chosen = select(*_COLUMNS, sessions.c.nonce).where(
+        sessions.c.principal == principal,
+        sessions.c.portal == portal,
+        sessions.c.expires > time.time(),
+        sessions.c.nonce.is_not(None),
+        (sessions.c.ticket != "") if delegated else (sessions.c.ticket == ""),
+        sessions.c.ends.is_(None)
+        if ends is None
+        else sessions.c.ends.between(ends - _SAME_SECONDS, ends + _SAME_SECONDS),
+    )
+    with engine.connect() as connection:
+        found = connection.execute(chosen.order_by(sessions.c.created.desc()).limit(1)).mappings().first()
+    if found is None:
+        return None
+    row = dict(found)
+    token = _token(key, row.pop("nonce"))
+    # Another key is another portal's, or one of before the machine was started.
+    return (token, Session(**row)) if _digest(token) == row["id"] else None
+
+
 def begin(
-    engine: Engine, principal: str, portal: str, ticket: str, problem: str, seconds: float
+    engine: Engine,
+    principal: str,
+    portal: str,
+    ticket: str,
+    problem: str,
+    seconds: float,
+    *,
+    key: bytes = b"",
+    ends: float | None = None,
 ) -> tuple[str, Session]:
     """Begin a session of at most `seconds`; return (the browser's token, the session)."""
-    token = secrets.token_urlsafe(32)
+    nonce = secrets.token_urlsafe(32)
+    token = _token(key, nonce) if key else secrets.token_urlsafe(32)
     now = time.time()
     session = Session(
-        principal, secrets.token_urlsafe(24), portal, ticket, problem, now, now + max(seconds, _SHORTEST_SECONDS)
+        _digest(token),
+        principal,
+        secrets.token_urlsafe(24),
+        portal,
+        ticket,
+        problem,
+        now,
+        now + max(seconds, _SHORTEST_SECONDS),
     )
+    values = {name: value for name, value in vars(session).items() if name != "id"}
     with engine.begin() as connection:
-        connection.execute(insert(sessions).values(token=_digest(token), **vars(session)))
+        _make_room(connection, principal, portal)
+        connection.execute(insert(sessions).values(token=session.id, nonce=nonce if key else None, ends=ends, **values))
     return token, session
 
 
@@ -44,9 +102,8 @@ def find(engine: Engine, token: str) -> Session | None:
     """Return the session of a token, None where it has ended or never was."""
     if not token:
         return None
-    columns = [column for column in sessions.c if column.name != "token"]
     with engine.connect() as connection:
-        wanted = select(*columns).where(sessions.c.token == _digest(token), sessions.c.expires > time.time())
+        wanted = select(*_COLUMNS).where(sessions.c.token == _digest(token), sessions.c.expires > time.time())
         row = connection.execute(wanted).mappings().first()
     return Session(**row) if row is not None else None
 
@@ -62,6 +119,19 @@ def tickets(engine: Engine, portal: str) -> set[str]:
     with engine.connect() as connection:
         wanted = select(sessions.c.ticket).where(sessions.c.portal == portal, sessions.c.expires > time.time())
         return set(connection.execute(wanted).scalars())
+
+
+def _make_room(connection: Connection, principal: str, portal: str) -> None:
+    """End a person's oldest sessions beyond the cap; their caches go with the next sweep."""
+    here = (sessions.c.principal == principal) & (sessions.c.portal == portal)
+    newest_first = select(sessions.c.token).where(here).order_by(sessions.c.created.desc())
+    old = connection.execute(newest_first.offset(MOST_OF_ONE - 1)).scalars().all()
+    if old:
+        connection.execute(delete(sessions).where(sessions.c.token.in_(old)))
+
+
+def _token(key: bytes, nonce: str) -> str:
+    return hmac.new(key, nonce.encode(), hashlib.sha256).hexdigest()
 
 
 def _digest(token: str) -> str:

@@ -5,6 +5,7 @@ import logging
 import time
 from collections.abc import Callable
 from typing import Any, cast
+from urllib.parse import parse_qsl, urlencode
 
 from flask import Flask, Response, g, request
 from markupsafe import Markup
@@ -13,13 +14,13 @@ from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import HTTPException
 
 import xman
-from rxmweb.db import plain
+from rxmweb.db import actions, plain
 from rxmweb.rxm_process import Rxm
 from rxmweb.settings import Settings
 from rxmweb.tickets import Tickets
 from rxmweb.web import languages, legend, words
-from rxmweb.web.context import Portal, cookie_name, fail, is_secure
-from rxmweb.web.identify import identify
+from rxmweb.web.context import Portal, cookie_name, fail, is_secure, may, portal
+from rxmweb.web.identify import identify, masked
 from rxmweb.web.views import BLUEPRINTS
 
 logger = logging.getLogger(__name__)
@@ -73,18 +74,27 @@ def create_app(settings: Settings, engine: Engine) -> Flask:
     app.jinja_env.install_gettext_callables(languages._, languages.ngettext, newstyle=True)  # type: ignore[attr-defined]
     app.jinja_env.filters["short"] = _short
     app.jinja_env.filters["brief"] = _brief
+    app.jinja_env.filters["whole"] = _whole
+    app.jinja_env.filters["page"] = _page
     app.jinja_env.globals["csrf"] = _csrf_field
+    app.jinja_env.globals["may"] = may
+    app.jinja_env.globals["header_counts"] = _header_counts
+    app.jinja_env.globals["reads_all"] = lambda: not shared.owner
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     for function in (
         languages.ago,
         languages.moment,
         languages.number,
         languages.octets,
+        languages.iso,
         legend.sign,
         words.verb,
         words.effect,
         words.label,
         words.asked,
+        words.asked_words,
+        words.room,
+        words.filter_problem,
         words.problem,
         words.report_age,
         words.action_state,
@@ -98,9 +108,11 @@ def create_app(settings: Settings, engine: Engine) -> Flask:
             "language": g.language,
             "languages": languages.LANGUAGES,
             "now": g.now,
+            "interval": settings.interval_seconds,
             "legend": legend.legend,
             "version": xman.__version__,
-            "address": request.full_path.rstrip("?"),
+            # A form's page cannot be come back to by its address.
+            "address": request.full_path.rstrip("?") if request.method == "GET" else "/",
         }
     )
     return app
@@ -118,11 +130,34 @@ def _brief(principal: str) -> str:
     return f"{name}@…" if at else name
 
 
+def _whole(address: str) -> str:
+    """Return the address of the table without a filter: the bare one shows a person's usual filter, if there is one."""
+    return g.get("whole", "/") if address == "/" else address
+
+
+def _page(address: str, number: int) -> str:
+    """Return the address of another page of the same."""
+    path, _mark, arguments = address.partition("?")
+    kept = [pair for pair in parse_qsl(arguments) if pair[0] != "page"]
+    return f"{path}?{urlencode([*kept, ('page', number)])}"
+
+
+def _header_counts() -> dict[str, int]:
+    here = portal()
+    with here.engine.connect() as connection:
+        return actions.counts(connection, here.owner)
+
+
 def _csrf_field() -> Markup:
-    return Markup('<input type="hidden" name="csrf" value="{}">').format(g.session.csrf)
+    return Markup('<input type="hidden" name="csrf" value="{}">').format(masked(g.session.csrf, request.full_path))
 
 
 def _language() -> str:
+    # A form that is shown again in another language is sent with it.
+    chosen = request.args.get("language", "") if request.method == "POST" else ""
+    if chosen in languages.LANGUAGES:
+        g.new_language = chosen
+        return chosen
     chosen = request.cookies.get("language", "")
     return (
         chosen
@@ -143,13 +178,17 @@ def _finish(response: Response) -> Response:
         response.set_cookie(
             cookie_name(), g.new_token, max_age=left, httponly=True, secure=is_secure(), samesite="Lax", path="/"
         )
+    if g.get("new_language"):
+        response.set_cookie("language", g.new_language, max_age=366 * 86400, httponly=True, samesite="Lax")
     if g.get("negotiate"):
         response.headers["WWW-Authenticate"] = f"Negotiate {base64.b64encode(g.negotiate).decode()}"
     if request.endpoint == "static":
         return response
     response.headers["Cache-Control"] = "private, no-cache"
     response.headers["Vary"] = "Accept, Accept-Language, Cookie, HX-Request"
-    if request.method == "GET" and response.status_code == 200 and not response.is_streamed:
+    if g.get("etag") and response.status_code in (200, 304):
+        response.set_etag(g.etag, weak=True)
+    elif request.method == "GET" and response.status_code == 200 and not response.is_streamed:
         response.add_etag(weak=True)
         response.make_conditional(request)
     return response

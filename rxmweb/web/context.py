@@ -1,13 +1,18 @@
 """What views need of the application: the portal that serves the request at hand, and how an answer is made."""
 
+import hashlib
 from typing import Any, cast
 
 from flask import Response, g, jsonify, make_response, render_template, request
 from sqlalchemy import Engine
 
+import xman
+from rxmweb.db import changes
 from rxmweb.rxm_process import Rxm
 from rxmweb.settings import Settings
 from rxmweb.tickets import Tickets
+from rxmweb.web.rendered import Rendered
+from rxmweb.web.rights import Asker, May
 from rxmweb.web.signon import SignOn
 
 
@@ -20,6 +25,8 @@ class Portal:
         self.rxm = rxm
         self.tickets = tickets
         self.signon = SignOn(settings, engine, tickets)
+        self.asker = Asker(engine, rxm, tickets)
+        self.rendered = Rendered()
 
     @property
     def owner(self) -> str:
@@ -31,6 +38,47 @@ class Portal:
 def portal() -> Portal:
     """Return the portal of the request at hand."""
     return cast(Portal, g.portal)
+
+
+def may() -> May:
+    """Return what the person at hand may do where, as far as the hosts have said."""
+    if "may" not in g:
+        g.may = portal().asker.of(g.session)
+    return cast(May, g.may)
+
+
+def versions() -> dict[str, str]:
+    """Return the present version of each kind of what pages show."""
+    if "versions" not in g:
+        here = portal()
+        with here.engine.connect() as connection:
+            g.versions = changes.numbers(connection, here.settings.interval_seconds, g.now)
+    return cast(dict[str, str], g.versions)
+
+
+def unchanged(*kinds: str) -> Response | None:
+    """Return the answer 304 where the client has what this address shows, before anything is looked up or made.
+
+    `kinds` are those of `changes` that the page shows. A whole page names ages, which grow without a change.
+    """
+    found = versions()
+    alive = request.headers.get("HX-Request") or wants_json()
+    parts = [
+        *(found[kind] for kind in kinds),
+        request.full_path,
+        str(alive),
+        str(request.accept_mimetypes),
+        g.language,
+        g.session.id,
+        may().version,
+        xman.__version__,
+        "" if alive else str(int(g.now / 60)),
+    ]
+    digest = hashlib.blake2b("\n".join(parts).encode("utf-8", "replace"), digest_size=12).hexdigest()
+    g.etag = digest
+    if not request.if_none_match.contains_weak(digest) or request.method not in ("GET", "HEAD"):
+        return None
+    return Response(status=304)
 
 
 def reply(template: str, data: dict[str, Any], status: int = 200, **only_page: Any) -> Response:

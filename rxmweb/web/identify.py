@@ -1,5 +1,7 @@
 """Who asks: a session's cookie, what a proxy vouches for, or Negotiate; and whether a form is from our own page."""
 
+import base64
+import hashlib
 import hmac
 from typing import Any
 
@@ -47,7 +49,31 @@ def _meant() -> bool:
     """Whether a form was sent from our own page: by its token, and by what the browser says of its origin."""
     given = request.form.get("csrf", "") or request.headers.get("X-CSRF-Token", "")
     site = request.headers.get("Sec-Fetch-Site", "same-origin")
-    return hmac.compare_digest(given.encode(), g.session.csrf.encode()) and site in ("same-origin", "none")
+    return hmac.compare_digest(_unmasked(given).encode(), g.session.csrf.encode()) and site in ("same-origin", "none")
+
+
+def masked(token: str, address: str) -> str:
+    """Return the token as the page at an address has it: another one at each.
+
+    Pages are compressed together with what an address says: who can have a browser ask and sees the lengths of the
+    answers would otherwise find the token out, letter by letter.
+    """
+    secret = token.encode("ascii")
+    pad = hashlib.blake2b(address.encode("utf-8", "replace"), key=secret, digest_size=len(secret)).digest()
+    mixed = bytes(one ^ other for one, other in zip(pad, secret, strict=True))
+    return f"m.{base64.urlsafe_b64encode(pad + mixed).decode()}"
+
+
+def _unmasked(given: str) -> str:
+    """Return the token; programs send it as it is (`/session`)."""
+    if not given.startswith("m."):
+        return given
+    try:
+        octets = base64.urlsafe_b64decode(given[2:].encode("ascii"))
+    except ValueError:
+        return ""
+    half = len(octets) // 2
+    return bytes(one ^ other for one, other in zip(octets[:half], octets[half:], strict=False)).decode("latin-1")
 
 
 def _unknown_person(problem: str) -> Response:

@@ -2,6 +2,7 @@
 
 import gettext
 import io
+from datetime import UTC, datetime
 from functools import cache
 from importlib import resources
 
@@ -9,7 +10,6 @@ from babel import Locale
 from babel.dates import format_datetime, format_timedelta
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
-from babel.numbers import format_decimal
 from flask import g
 
 LANGUAGES = {"en": "English", "cs": "Čeština"}
@@ -57,8 +57,6 @@ def moment(at: float | None) -> str:
     """Return a point in time with its offset, so that nobody has to guess whose clock it is."""
     if at is None:
         return ""
-    from datetime import datetime
-
     return (
         format_datetime(datetime.fromtimestamp(at).astimezone(), "d. M. y HH:mm:ss ZZZZ", locale=_locale())
         if (current() == "cs")
@@ -67,8 +65,11 @@ def moment(at: float | None) -> str:
 
 
 def number(value: float, digits: int = 0) -> str:
-    """Return a number as the language writes it."""
-    return format_decimal(round(value, digits), locale=_locale(), decimal_quantization=False)
+    """Return a number as the language writes it: without Babel, which parses its locale anew for each."""
+    text = f"{round(value, digits):,.{digits}f}"
+    if digits:
+        text = text.rstrip("0").rstrip(".")
+    return text.translate(_CZECH) if current() == "cs" else text
 
 
 def octets(value: float | None) -> str:
@@ -83,6 +84,15 @@ def octets(value: float | None) -> str:
     return f"{number(size, 0 if size >= 100 or size == int(size) else 1)}\N{NO-BREAK SPACE}{unit}"
 
 
+def iso(at: float) -> str:
+    """Return a point in time for programs."""
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
 def _locale() -> Locale:
-    # English with a 24-hour clock, and day before month.
-    return Locale.parse("en_GB" if current() == DEFAULT else current())
+    return _LOCALES[current()]
+
+
+# English with a 24-hour clock, and day before month.
+_LOCALES = {language: Locale.parse("en_GB" if language == DEFAULT else language) for language in LANGUAGES}
+_CZECH = {ord(","): "\N{NO-BREAK SPACE}", ord("."): ","}

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from rxmweb.db.report import OUTSIDE
+from rxmweb.db.report import OUTSIDE, PAUSED, SAVED
 from xman import states, verbs
 
 # What a field of the confirmation asks for: its name, the label's key, and the HTML type.
@@ -72,26 +72,36 @@ BY_VERB = {offer.verb: offer for offer in OFFERS}
 _OFF = frozenset({states.DOWN, states.DOWN_BOOTABLE})
 _WHEN_OFF = ("start", "autostart", "delete")
 _WHEN_FROZEN = ("unpause", "resume", "defrost", "autostart", "destroy")
+# Where its host says how it is frozen: each of the three lets go on what the others do not.
+_FROZEN = {
+    PAUSED: ("unpause", "autostart", "destroy"),
+    SAVED: ("resume", "defrost", "autostart", "delete"),
+}
 _WHEN_ON = ("pause", "shutdown", "reboot", "suspend", "mem-set", "vcpu-set", "migrate", "autostart", "destroy")
 
 
 # Of one that takes no part in batch work, by libvirt's word.
-_OUTSIDE = dict.fromkeys(("shutoff", "crashed"), (*_WHEN_OFF, "resume")) | dict.fromkeys(
-    ("paused", "pmsuspended"), tuple(verb for verb in _WHEN_FROZEN if verb != "defrost")
-)
+_OUTSIDE = {
+    "shutoff": (*_WHEN_OFF, "resume"),
+    "paused": _FROZEN[PAUSED],
+    # What wakes it is its guest's own; one that crashed is kept to be looked at.
+    "pmsuspended": ("autostart", "destroy"),
+    "crashed": ("autostart", "destroy"),
+    "shutdown": ("autostart", "destroy"),
+}
 
 
 def for_state(state: str, reason: str | None = None) -> list[Offer]:
     """Return what can sensibly be asked of a domain in `state`; of one in a state not known here, everything.
 
-    `reason` is libvirt's word where it takes no part in batch work.
+    `reason` is libvirt's word where it takes no part in batch work, and of a frozen one how it is so.
     """
     if state == OUTSIDE:
         allowed: tuple[str, ...] = _OUTSIDE.get(reason or "", _WHEN_ON)
     elif state in _OFF:
         allowed = _WHEN_OFF
     elif state == states.FROZEN:
-        allowed = _WHEN_FROZEN
+        allowed = _FROZEN.get(reason or "", _WHEN_FROZEN)
     elif state not in states.STATES:
         return list(OFFERS)
     else:
@@ -101,6 +111,11 @@ def for_state(state: str, reason: str | None = None) -> list[Offer]:
             states.PREEMPTED: ("unpreempt",),
         }.get(state, ())
     return [offer for offer in OFFERS if offer.verb in allowed]
+
+
+def moves(state: str, reason: str | None) -> bool:
+    """Return whether a domain in `state` can be moved to another host."""
+    return any(offer.verb == "migrate" for offer in for_state(state, reason))
 
 
 def bulk() -> list[Offer]:

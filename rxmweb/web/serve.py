@@ -15,9 +15,11 @@ import uvicorn
 
 from rxmweb import db
 from rxmweb.settings import Settings, split_address
+from rxmweb.web import stream
 from rxmweb.web.app import create_app
 from rxmweb.web.bounded import BoundedProtocol, new_loop
 from rxmweb.web.bridge import Bridge
+from rxmweb.web.stream import Streams
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +32,7 @@ _RESPAWN_SECONDS = 1.0
 _MOST_HEAD = 80_000
 _MOST_CONNECTIONS = 4000
 # Pages that wait for a host: what it is asked for, and a description that it is to try.
-_ASKING = re.compile(r"/(?:hosts/([^/]+)/(?:ask/|machines/[^/]+/\w)|machines/([^/]+)/ask/)")
+_ASKING = re.compile(r"/hosts/([^/]+)/(?:ask/|machines/[^/]+/\w)")
 
 
 def asked_host(method: str, path: str) -> str:
@@ -38,7 +40,7 @@ def asked_host(method: str, path: str) -> str:
     if method == "POST" and path == "/create":
         return "create"
     found = _ASKING.match(path)
-    return (found[1] or found[2]) if found else ""
+    return found[1] if found else ""
 
 
 def serve(settings: Settings) -> None:
@@ -109,15 +111,17 @@ def _serve(settings: Settings, listening: socket.socket) -> None:
     # uvicorn raises a signal that it has taken once more when it is done; then there is nothing left to do.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: None)
-    app = create_app(settings, db.open_store(settings.database))
-    bridge = Bridge(app, settings.threads, asked_host)
+    engine = db.open_store(settings.database, kept_open=True)
+    bridge = Bridge(create_app(settings, engine), settings.threads, asked_host)
 
     async def main(scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "websocket":
             # There are none yet: refused before the handshake, with 403.
             await send({"type": "websocket.close", "code": 1008})
-            return
-        await bridge(scope, receive, send)
+        elif scope["path"] == stream.PATH and scope["method"] == "GET":
+            await streams(scope, receive, send)
+        else:
+            await bridge(scope, receive, send)
 
     server = uvicorn.Server(
         uvicorn.Config(
@@ -142,6 +146,7 @@ def _serve(settings: Settings, listening: socket.socket) -> None:
             h11_max_incomplete_event_size=_MOST_HEAD,
         )
     )
+    streams = Streams(engine, settings.interval_seconds, bridge.in_thread, lambda: server.should_exit)
     loop = new_loop(encrypted=bool(settings.certificate))
     try:
         loop.run_until_complete(server.serve(sockets=[listening]))

@@ -1,8 +1,11 @@
 """From a request to a person: Negotiate, or what a proxy in front has found out."""
 
+import contextlib
 import hmac
 import logging
 import shutil
+import threading
+import time
 
 from sqlalchemy import Engine
 from werkzeug.datastructures import Headers
@@ -32,6 +35,9 @@ class SignOn:
         self._engine = engine
         self._tickets = tickets
         self._acceptor: NegotiateAcceptor | None = None
+        # What shows the same ticket several times at once is one session.
+        self._one_at_a_time = threading.Lock()
+        self._own_key = b""
 
     def negotiate(self, header: str) -> tuple[str, Session, bytes | None]:
         """Return (token, session, the answer for the browser). Raises GssError."""
@@ -40,9 +46,13 @@ class SignOn:
                 self._settings.service, self._settings.keytab, constrained=self._settings.constrained
             )
         identity = self._acceptor.accept(header)
-        ticket, problem, seconds = self._keep(identity)
-        token, session = self._begin(_text(identity.principal), ticket, problem, min(seconds, identity.lifetime))
-        return token, session, identity.answer
+        principal, ends = _text(identity.principal), time.time() + identity.lifetime
+        with self._one_at_a_time:
+            known = self._known(principal, delegated=identity.delegated, ends=ends)
+            if known is not None:
+                return *known, identity.answer
+            ticket, problem, seconds = self._keep(identity)
+            return *self._begin(principal, ticket, problem, min(seconds, identity.lifetime), ends), identity.answer
 
     def vouched(self, peer: str, headers: Headers) -> str:
         """Return for whom the proxy on this machine vouches, empty where there is none, or it names nobody."""
@@ -58,25 +68,50 @@ class SignOn:
         header = self._settings.proxy.cache_header
         principal = _text(named.encode())
         cache = headers.get(header, "").removeprefix("FILE:") if header else ""
-        ticket, problem, seconds = "", NOT_DELEGATED, float("inf")
+        ends = None
         if cache:
-            name, path = self._tickets.new()
-            try:
-                # The proxy's copy ends with its request.
-                shutil.copyfile(cache, path)
-                path.chmod(0o600)
-                seconds = float(lifetime(str(path)))
-                ticket, problem = name, ""
-            except (OSError, GssError) as error:
-                logger.warning("the proxy's ticket cache cannot be used: %s", error)
-                path.unlink(missing_ok=True)
-                problem = NO_CACHE
-        return self._begin(principal, ticket, problem, seconds)
+            with contextlib.suppress(GssError):
+                ends = time.time() + lifetime(cache)
+        with self._one_at_a_time:
+            known = self._known(principal, delegated=ends is not None, ends=ends)
+            if known is not None:
+                return known
+            return self._begin(principal, *self._copied(cache), ends)
 
-    def _begin(self, principal: str, ticket: str, problem: str, seconds: float) -> tuple[str, Session]:
+    def _known(self, principal: str, *, delegated: bool, ends: float | None) -> tuple[str, Session] | None:
+        """Return the session that was begun with this ticket, where it is whole: its cache may be gone."""
+        name = portal_name(self._settings)
+        found = sessions.same(self._engine, self._key(), principal, name, delegated=delegated, ends=ends)
+        whole = found is not None and (not delegated or self._tickets.of_session(found[1].ticket) is not None)
+        return found if whole else None
+
+    def _copied(self, cache: str) -> tuple[str, str, float]:
+        """Copy a proxy's ticket cache; return as `_keep` does."""
+        if not cache:
+            return "", NOT_DELEGATED, float("inf")
+        name, path = self._tickets.new()
+        try:
+            # The proxy's copy ends with its request.
+            shutil.copyfile(cache, path)
+            path.chmod(0o600)
+            return name, "", float(lifetime(str(path)))
+        except (OSError, GssError) as error:
+            logger.warning("the proxy's ticket cache cannot be used: %s", error)
+            path.unlink(missing_ok=True)
+            return "", NO_CACHE, float("inf")
+
+    def _key(self) -> bytes:
+        if not self._own_key:
+            self._own_key = self._tickets.key()
+        return self._own_key
+
+    def _begin(
+        self, principal: str, ticket: str, problem: str, seconds: float, ends: float | None
+    ) -> tuple[str, Session]:
         seconds = min(seconds, self._settings.session_hours * 3600)
         logger.info("%s signed on%s", principal, "" if ticket else f", and cannot act: {problem}")
-        return sessions.begin(self._engine, principal, portal_name(self._settings), ticket, problem, seconds)
+        name = portal_name(self._settings)
+        return sessions.begin(self._engine, principal, name, ticket, problem, seconds, key=self._key(), ends=ends)
 
     def _keep(self, identity: Identity) -> tuple[str, str, float]:
         """Keep what was delegated; return (its name, why there is none, for how many seconds)."""

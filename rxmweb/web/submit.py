@@ -1,25 +1,51 @@
 """Queueing what a person asks for: what the views share about actions."""
 
+import re
 from typing import Any
 
 from flask import g, redirect, request, url_for
+from sqlalchemy.exc import IntegrityError
 
 from rxmweb.db import actions
 from rxmweb.db.actions import Request
 from rxmweb.settings import portal_name
-from rxmweb.web.context import portal, reply
+from rxmweb.web.context import fail, portal, reply
+from rxmweb.web.languages import _
 
 _MOST_REASON = 300
+_ID = re.compile("[0-9a-f]{16}")
 
 
 def queue(wanted: Request) -> Any:
-    """Queue what was asked for with a copy of the person's ticket, and lead to its page."""
+    """Queue what was asked for with a copy of the person's ticket, and lead to its page.
+
+    A form has the id of its action, so that sending it twice is asking once.
+    """
     here = portal()
-    identifier = actions.new_id()
-    if not here.tickets.give(g.session.ticket, identifier):
-        return cannot_act()
-    actions.add(here.engine, wanted, portal_name(here.settings), identifier)
-    return redirect(url_for("actions.one_action", identifier=identifier), code=303)
+    given = request.form.get("id", "")
+    identifier = given if _ID.fullmatch(given) else actions.new_id()
+    page = redirect(url_for("actions.one_action", identifier=identifier), code=303)
+    if _asked_already(identifier):
+        return page
+    try:
+        if not here.tickets.give(g.session.ticket, identifier):
+            return cannot_act()
+    except FileExistsError:
+        return page  # by the same form, just now
+    try:
+        actions.add(here.engine, wanted, portal_name(here.settings), identifier)
+    except IntegrityError:
+        return page
+    except actions.TooManyError:
+        here.tickets.of_action(identifier).unlink(missing_ok=True)
+        most = actions.MOST_QUEUED
+        return fail(429, _("%(most)s actions of yours wait already; nobody may have more.") % {"most": most})
+    return page
+
+
+def _asked_already(identifier: str) -> bool:
+    with portal().engine.connect() as connection:
+        return actions.get(connection, identifier) is not None
 
 
 def reason() -> str:

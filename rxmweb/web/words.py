@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from rxmweb.db import actions, fleet
+from rxmweb.db import actions, filters, fleet
 from rxmweb.web import offers, signon
-from rxmweb.web.languages import _, ago
+from rxmweb.web.languages import _, ago, octets
 from xman import outcome
 
 
@@ -61,6 +61,52 @@ def label(field: offers.Field) -> str:
     }.get(field.name, field.name)
 
 
+def asked_words(action: dict[str, Any]) -> str:
+    """Return what was asked for besides the verb, in words: the amount, where to, by force."""
+    said = []
+    verb_, arguments = action["verb"], action.get("arguments") or []
+    if verb_ == "mem-set" and arguments:
+        said.append(f"{arguments[0]}{'' if arguments[0][-1:].isalpha() else ' MiB'}")
+    elif verb_ == actions.MIGRATE and arguments:
+        said.append(_("to %(host)s") % {"host": arguments[0]})
+    elif verb_ == "autostart" and arguments:
+        said.append(_("yes") if arguments[0] == "on" else _("no"))
+    elif verb_ == "maintenance" and arguments:
+        said.append(_("on") if arguments[0] == "on" else _("off"))
+    elif arguments:
+        said.append(" ".join(arguments))
+    for option in action.get("options") or []:
+        name, _equals, value = option.partition("=")
+        words = {
+            "--live": _("live"),
+            "--force": _("by force"),
+            "--force-after": _("destroyed after %(seconds)s s") % {"seconds": value},
+            "--paused": _("paused"),
+            "--transient": _("transient"),
+            "--convert": _("converted"),
+        }
+        said.append(words.get(name, option))
+    return ", ".join(said)
+
+
+def room(row: dict[str, Any]) -> str:
+    """Return how much room a host has, for a choice of hosts."""
+    if row.get("memory_free") is None:
+        return ""
+    return _("%(free)s free") % {"free": octets(row["memory_free"])}
+
+
+def filter_problem(kind: str, word: str, meant: str) -> str:
+    """Return what is wrong with a word of a filter."""
+    if kind == filters.NO_KEY and meant:
+        return _("There is no %(key)s: to filter by; did you mean %(meant)s:?") % {"key": word, "meant": meant}
+    return {
+        filters.NO_KEY: _("There is no %(key)s: to filter by; it is looked for as it stands."),
+        filters.NO_FIGURE: _("%(key)s is no figure to compare with; it is left out."),
+        filters.NO_SET: _("%(key)s is no set of hosts that can be looked for; it is left out."),
+    }[kind] % {"key": word}
+
+
 def asked(question: str) -> str:
     """Return the heading of what a host can be asked just now."""
     return {
@@ -106,6 +152,7 @@ def action_state(state: str) -> str:
         actions.DONE: _("done"),
         actions.FAILED: _("failed"),
         actions.UNKNOWN: _("unknown"),
+        actions.CANCELLED: _("taken back"),
     }.get(state, state)
 
 

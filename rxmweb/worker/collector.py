@@ -90,6 +90,7 @@ class Collector:
         if now - self._sampled >= self._settings.history.sample_seconds and not self._stop.is_set():
             self._sampled = now
             self._ask("stats", self._hosts, report.read_samples, lambda found: self._sample(found, now))
+            self._ask("stats --host", self._hosts, report.read_room, lambda found: self._note_rooms(found, now))
             retention.prune(self._engine, self._settings.history)
         if now - self._versions >= _VERSION_SECONDS and not self._stop.is_set():
             self._versions = now
@@ -129,6 +130,9 @@ class Collector:
     def _sample(self, found: Iterable[list[dict[str, object]]], now: float) -> None:
         fleet.add_samples(self._engine, [sample for one in found for sample in one], now)
 
+    def _note_rooms(self, found: Iterable[dict[str, object] | None], now: float) -> None:
+        fleet.note_rooms(self._engine, [one for one in found if one is not None], now)
+
     def _note_versions(self, found: Iterable[report.Version | None]) -> None:
         fleet.note_versions(self._engine, [one for one in found if one is not None])
 
@@ -148,7 +152,7 @@ class Collector:
             return ""
         seconds = seconds or max(5.0, self._settings.interval_seconds * _SHARE)
         try:
-            command = self._rxm.collector_command(hosts, ["-t", f"{seconds:.0f}", verb])
+            command = self._rxm.collector_command(hosts, ["-t", f"{seconds:.0f}", *verb.split()])
             process = rxm_process.start(command, self._rxm.as_collector(), stderr=subprocess.PIPE)
         except OSError as error:
             return f"rxm cannot be started: {error.strerror}"

@@ -122,6 +122,14 @@ def ending() -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def kept() -> Iterator[None]:
+    """Leave what is started in the block to whoever starts it: a session's server may be asked for first by a test."""
+    before = len(_started)
+    yield
+    del _started[before:]
+
+
+@contextlib.contextmanager
 def ending_if_it_fails() -> Iterator[None]:
     """Leave nothing of what is started in the block where that fails: its ports would stay taken."""
     before = len(_started)

@@ -9,12 +9,14 @@ from sqlalchemy import Engine
 from rxmweb import db
 from rxmweb.db import schema
 from tests.lab.portal import postgres
+from tests.lab.process import kept
 
 
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[postgres.Postgres]:
     """A PostgreSQL server of our own."""
-    server = postgres.Postgres()
+    with kept():
+        server = postgres.Postgres()
     yield server
     server.stop()
 

@@ -269,7 +269,12 @@ def test_a_round_of_the_collector_tells_answers_from_silence(stage: Stage) -> No
     assert second is not None
     assert (first["code"], second["code"], second["problem"]) == (0, outcome.UNREACHABLE, "rxm: odd.")
     words = (stage.directory / "words").read_text().splitlines()
-    assert [line.partition("--json ")[2] for line in words] == ["-t 5 state", "-t 5 stats", "-t 5 version"]
+    assert [line.partition("--json ")[2] for line in words] == [
+        "-t 5 state",
+        "-t 5 stats",
+        "-t 5 stats --host",
+        "-t 5 version",
+    ]
 
 
 @contextlib.contextmanager
@@ -350,11 +355,11 @@ def test_who_has_done_something_sees_what_came_of_it_before_the_next_round(stage
     thread = threading.Thread(target=collector.run)
     thread.start()
     try:
-        wait_for(lambda: (stage.directory / "asked").read_text().count("h2") == 3, 20, "the first round")
+        wait_for(lambda: (stage.directory / "asked").read_text().count("h2") == 4, 20, "the first round")
 
         collector.look_at(["h2", "elsewhere"])
 
-        wait_for(lambda: (stage.directory / "asked").read_text().count("h2") == 4, 20, "the news")
+        wait_for(lambda: (stage.directory / "asked").read_text().count("h2") == 5, 20, "the news")
     finally:
         collector.stop()
         thread.join(20)

@@ -211,7 +211,7 @@ def test_an_action_that_ends_unknown_has_grown_from_none(tmp_path: Path) -> None
     families = {family.name: family for family in metrics.Fleet(engine, 60.0, 0.0).collect()}
 
     kept = {sample.labels["state"]: sample.value for sample in families["xman_portal_actions"].samples}
-    assert kept == {"queued": 0, "running": 0, "done": 0, "failed": 0, "unknown": 0}
+    assert kept == {"queued": 0, "running": 0, "done": 0, "failed": 0, "unknown": 0, "cancelled": 0}
 
 
 def load(tmp_path: Path, text: str) -> settings.Settings:

@@ -214,6 +214,8 @@ def _guest(view: View, guest: Guest) -> dict[str, Any]:
         "max_memory": guest.max_memory,
         "priority": PRIORITY if guest.priority else NORMAL,
     }
+    if guest.suspended:
+        found["saved"] = guest.saved
     if guest.max_vcpus:
         found |= {"vcpus": guest.vcpus, "max_vcpus": guest.max_vcpus}
     if guest.name in view.since:

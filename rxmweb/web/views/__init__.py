@@ -1,6 +1,6 @@
 """The pages, one module for each subject. The list is explicit."""
 
-from rxmweb.web.views import actions, create, hosts, machine, session, status, table
+from rxmweb.web.views import actions, create, guide, hosts, machine, session, status, table
 
 BLUEPRINTS = (
     table.pages,
@@ -9,5 +9,6 @@ BLUEPRINTS = (
     actions.pages,
     create.pages,
     session.pages,
+    guide.pages,
     status.pages,
 )

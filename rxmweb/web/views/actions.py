@@ -1,18 +1,23 @@
 """Asking for a change: the page that asks back, the queue, and what has become of it."""
 
+import re
 from typing import Any
 
-from flask import Blueprint, abort, g, request
+from flask import Blueprint, abort, g, redirect, request, url_for
 
-from rxmweb.db import actions, fleet, search
+from rxmweb.db import actions, changes, fleet, search
 from rxmweb.db.actions import MOST_TARGETS, Request, Target
 from rxmweb.web import offers
-from rxmweb.web.context import fail, portal, reply
+from rxmweb.web.context import fail, local_path, portal, reply, unchanged
 from rxmweb.web.languages import _
 from rxmweb.web.submit import cannot_act, queue, reason
 from xman import progress
 
 pages = Blueprint("actions", __name__)
+
+_ROWS = 50
+_ID = re.compile("[0-9a-f]{16}")
+_SHOWN = ("id", "principal", "verb", "options", "arguments", "reason", "state", "created", "ended", "targets")
 
 
 @pages.post("/confirm")
@@ -46,20 +51,41 @@ def add() -> Any:
 
 @pages.get("/actions")
 def all_actions() -> Any:
-    """Show the latest actions, whoever asked for them."""
+    """Show the actions, whoever asked for them: latest first, in pages, by state, person, verb, machine or host."""
+    same = unchanged(changes.ACTIONS)
+    if same is not None:
+        return same
     here = portal()
+    given = {key: request.args.get(key, "").strip()[:200] for key in ("state", "who", "verb", "uuid", "host")}
+    number = request.args.get("page", "1")
+    page = int(number) if number.isascii() and number.isdigit() and int(number[:6]) > 0 else 1
     with here.engine.connect() as connection:
-        found = actions.latest(connection, owner=here.owner)
-    shown = [
-        {key: action[key] for key in ("id", "principal", "verb", "reason", "state", "created", "ended", "targets")}
-        for action in found
-    ]
-    return reply("actions.html", {"actions": shown})
+        found = actions.latest(connection, actions.Wanted(**given, page=page), owner=here.owner, most=_ROWS)
+    shown = [{key: action[key] for key in _SHOWN} for action in found[:_ROWS]]
+    data = {"actions": shown, "page": page, "more": len(found) > _ROWS}
+    template = "actions-part.html" if request.headers.get("HX-Request") else "actions.html"
+    verbs = [offer.verb for offer in offers.OFFERS] + ["create", "maintenance"]
+    return reply(template, data, wanted=given, states=actions.STATES, verbs=verbs, wide=True)
+
+
+@pages.post("/actions/<identifier>/cancel")
+def cancel(identifier: str) -> Any:
+    """Take an action of one's own back while it waits."""
+    found = _visible(identifier)
+    if found["principal"] != g.session.principal:
+        return fail(403, _("Only who asked for it can take it back."))
+    if not actions.cancel(portal().engine, identifier):
+        return fail(409, _("It does not wait any more."))
+    portal().tickets.of_action(identifier).unlink(missing_ok=True)
+    return redirect(url_for("actions.one_action", identifier=identifier), code=303)
 
 
 @pages.get("/actions/<identifier>")
 def one_action(identifier: str) -> Any:
     """Show an action with the result for each target."""
+    same = unchanged(changes.ACTIONS, changes.PROGRESS)
+    if same is not None:
+        return same
     found = _visible(identifier)
     shown = {key: value for key, value in found.items() if key not in ("pid", "begun", "input", "words")}
     over, live = found["state"] in actions.ENDED, bool(request.headers.get("HX-Request"))
@@ -82,17 +108,17 @@ def abort_migration(identifier: str) -> Any:
 
 
 def _visible(identifier: str) -> dict[str, Any]:
+    """Return an action that the person may see, and of it their own part."""
     here = portal()
     with here.engine.connect() as connection:
         found = actions.get(connection, identifier)
-        allowed = found is not None and (
-            not here.owner
-            or found["principal"] == here.owner
-            or any(action["id"] == identifier for action in actions.latest(connection, owner=here.owner))
-        )
-    if found is None or not allowed:
+        mine = actions.machines_of(connection, here.owner) if here.owner else set()
+    if found is None:
         abort(404)
-    return found
+    part = actions.own_part(found, here.owner, mine)
+    if here.owner and found["principal"] != here.owner and not part["results"]:
+        abort(404)
+    return part
 
 
 def _ask_back(offer: offers.Offer, found: list[dict[str, Any]], wrong: str = "", status: int = 200) -> Any:
@@ -101,8 +127,6 @@ def _ask_back(offer: offers.Offer, found: list[dict[str, Any]], wrong: str = "",
         return cannot_act()
     for row in found:
         row["freshness"] = fleet.freshness(row["received"], here.settings.interval_seconds, g.now)
-    with here.engine.connect() as connection:
-        known_hosts = fleet.host_names(connection)
     data = {
         "verb": offer.verb,
         "targets": found,
@@ -112,8 +136,32 @@ def _ask_back(offer: offers.Offer, found: list[dict[str, Any]], wrong: str = "",
     }
     # What the form has says what the person chose only where it was shown before.
     return reply(
-        "confirm.html", data, status, offer=offer, host_names=known_hosts, given=request.form, again=bool(wrong)
+        "confirm.html",
+        data,
+        status,
+        offer=offer,
+        host_names=_destinations(found) if offer.verb == actions.MIGRATE else [],
+        given=request.form,
+        again=bool(wrong) or "reason" in request.form,
+        back=local_path(request.form.get("back", "/")),
+        identifier=_identifier(request.form.get("id", "")),
     )
+
+
+def _destinations(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the hosts that something can move to, with their room: of those that the person may be shown."""
+    here = portal()
+    if here.owner:
+        return []
+    with here.engine.connect() as connection:
+        rows = fleet.rooms(connection, here.settings.interval_seconds, g.now)
+    left = {row["host"] for row in found}
+    return [row for row in rows if row["name"] not in left or len(left) > 1]
+
+
+def _identifier(given: str) -> str:
+    """Return the id that a form's action is to have: the one that it was given, where the form is shown again."""
+    return given if _ID.fullmatch(given) else actions.new_id()
 
 
 def _chosen() -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ from flask import Blueprint, g, request
 from rxmweb.db import fleet
 from rxmweb.db.actions import Request, Target
 from rxmweb.web import live
-from rxmweb.web.context import fail, portal, reply
+from rxmweb.web.context import fail, may, portal, reply
 from rxmweb.web.languages import _
 from rxmweb.web.submit import cannot_act, queue, reason
 from xman.arguments import MOST_TEXT
@@ -43,8 +43,12 @@ def dry_run() -> Any:
 
 
 def _page(data: dict[str, Any], status: int = 200) -> Any:
-    with portal().engine.connect() as connection:
-        names = fleet.host_names(connection)
+    here = portal()
+    with here.engine.connect() as connection:
+        rooms = fleet.rooms(connection, here.settings.interval_seconds, g.now)
+    # Who sees some machines only is shown no hosts but those that have said that they would take one.
+    said = [row for row in rooms if may().use("create", row["name"]) and (not here.owner or row["name"] in may().hosts)]
+    names = sorted(said, key=lambda row: str(row["name"]))
     shown = live.as_text("create", data["answer"]) if data["answer"] else ""
     return reply("create.html", data, status, host_names=names, given=request.form, flags=_FLAGS, shown=shown)
 

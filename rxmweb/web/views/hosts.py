@@ -3,15 +3,15 @@
 from typing import Any
 
 from flask import Blueprint, abort, g, request
-from sqlalchemy import func, select
+from sqlalchemy import select
 
-from rxmweb.db import fleet, report
+from rxmweb.db import actions, changes, fleet, host_search, report
 from rxmweb.db.actions import Request, Target
-from rxmweb.db.schema import domains, hosts
-from rxmweb.web import live
-from rxmweb.web.context import fail, portal, reply
+from rxmweb.db.schema import domains
+from rxmweb.web import live, offers
+from rxmweb.web.context import fail, may, portal, reply, unchanged
 from rxmweb.web.languages import _
-from rxmweb.web.submit import queue, reason
+from rxmweb.web.submit import cannot_act, queue, reason
 
 pages = Blueprint("hosts", __name__, url_prefix="/hosts")
 
@@ -26,29 +26,51 @@ _QUESTIONS = {
 
 @pages.get("")
 def all_hosts() -> Any:
-    """Show every configured host with the age of its report."""
+    """Show one page of the configured hosts, with the age of their reports and the room they have."""
     _readers_only()
+    same = unchanged(changes.FLEET)
+    if same is not None:
+        return same
     here = portal()
-    count = select(func.count()).where(domains.c.host == hosts.c.name).scalar_subquery()
+    asked = host_search.read(request.args)
+    paired = request.args.get("view") == "pairs"
     with here.engine.connect() as connection:
-        rows = connection.execute(select(hosts, count.label("domains")).order_by(hosts.c.position)).mappings()
-        found = [dict(row) for row in rows]
-    for row in found:
+        found = host_search.listing(connection, asked, here.settings.interval_seconds, g.now)
+        groups = fleet.all_groups(connection)
+        machines = host_search.pairs(connection, [row["name"] for row in found.rows]) if paired else {}
+    for row in found.rows:
         row["freshness"] = fleet.freshness(row["received"], here.settings.interval_seconds, g.now)
-    return reply("hosts.html", {"hosts": found})
+    data = {
+        "hosts": found.rows,
+        "total": found.total,
+        "page": min(asked.page, found.pages),
+        "pages": found.pages,
+        "counts": found.counts,
+    }
+    template = "hosts-part.html" if request.headers.get("HX-Request") else "hosts.html"
+    return reply(template, data, query=asked, groups=groups, machines=machines, paired=paired)
 
 
 @pages.get("/<host>")
 def one_host(host: str) -> Any:
     """Show a host."""
+    same = unchanged(changes.FLEET, changes.ACTIONS)
+    if same is not None:
+        return same
     found = _visible(host)
     with portal().engine.connect() as connection:
-        rows = connection.execute(select(domains).where(domains.c.host == host).order_by(domains.c.name)).mappings()
-        machines = [fleet.with_jobs(row) for row in rows]
+        wanted = select(domains).where(domains.c.host == host).order_by(domains.c.sort_name, domains.c.name)
+        machines = [fleet.with_jobs(row) for row in connection.execute(wanted).mappings()]
+        done = actions.latest(connection, actions.Wanted(host=host), most=10)[:10]
+    for row in machines:
+        row.pop("sort_name", None)
+    keys = ("id", "principal", "verb", "options", "arguments", "reason", "state", "created", "targets")
+    template = "host-part.html" if request.headers.get("HX-Request") else "host.html"
     return reply(
-        "host.html",
-        {"host": found, "domains": machines},
-        questions=live.known(_QUESTIONS),
+        template,
+        {"host": found, "domains": machines, "actions": [{key: one[key] for key in keys} for one in done]},
+        questions=[name for name in live.known(_QUESTIONS) if may().use(_QUESTIONS[name][0], host)],
+        wide=True,
     )
 
 
@@ -61,6 +83,48 @@ def ask(host: str, question: str) -> Any:
     answer = live.ask(["-H", host, *_QUESTIONS[question]])
     text = report.text(live.as_text(_QUESTIONS[question][0], answer))
     return reply("answer.html", {"question": question, "host": host, "answer": answer}, text=text)
+
+
+@pages.get("/<host>/evacuation")
+def evacuation(host: str) -> Any:
+    """Ask back before a host is emptied: what is on it, and which hosts have room for that. Changes nothing."""
+    found = _visible(host)
+    here = portal()
+    if here.tickets.of_session(g.session.ticket) is None:
+        return cannot_act()
+    with here.engine.connect() as connection:
+        wanted = select(domains).where(domains.c.host == host).order_by(domains.c.sort_name, domains.c.name)
+        machines = [fleet.with_jobs(row) for row in connection.execute(wanted).mappings()]
+        rooms = [row for row in fleet.rooms(connection, here.settings.interval_seconds, g.now) if row["name"] != host]
+    for row in machines:
+        row.pop("sort_name", None)
+    # What is off stays where its disks are.
+    moving = [row for row in machines if offers.moves(row["state"], row["reason"])]
+    return reply(
+        "evacuation.html",
+        {"host": found, "moving": moving, "staying": len(machines) - len(moving), "rooms": rooms},
+        needed=sum(row["memory"] or 0 for row in moving),
+        identifier=actions.new_id(),
+    )
+
+
+@pages.post("/<host>/evacuation")
+def evacuate(host: str) -> Any:
+    """Move everything that runs on a host to another one, as the person."""
+    _visible(host)
+    to = request.form.get("destination", "").strip()
+    with portal().engine.connect() as connection:
+        known = fleet.host(connection, to) is not None
+        wanted = select(domains).where(domains.c.host == host)
+        rows = [dict(row) for row in connection.execute(wanted).mappings()]
+    moving = [row for row in rows if offers.moves(row["state"], row["reason"])]
+    if not known or to == host:
+        return fail(400, _("Choose a host."))
+    if not moving:
+        return fail(409, _("Nothing runs there that could be moved."))
+    options = [f"--{flag}" for flag in ("live", "force") if request.form.get(flag)]
+    targets = [Target(row["host"], row["uuid"], row["name"]) for row in moving]
+    return queue(Request(g.session.principal, actions.MIGRATE, targets, options, (to,), reason()))
 
 
 @pages.post("/<host>/maintenance")

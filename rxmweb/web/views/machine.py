@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from flask import Blueprint, abort, g
+from flask import Blueprint, abort, g, redirect, request, url_for
 
-from rxmweb.db import actions, fleet, report
+from rxmweb.db import actions, changes, fleet, report
 from rxmweb.web import live, offers, plots
-from rxmweb.web.context import portal, reply
+from rxmweb.web.context import may, portal, reply, unchanged
 
-pages = Blueprint("machine", __name__, url_prefix="/hosts/<host>/machines/<uuid>")
+pages = Blueprint("machine", __name__)
 
 # What can be asked of the host about one domain: the words before it.
 _QUESTIONS = {"description": ("describe",), "statistics": ("stats",), "log": ("log",)}
@@ -22,33 +22,62 @@ def visible(host: str, uuid: str) -> dict[str, Any]:
     if found is None or (here.owner and here.owner not in [job["owner"] for job in found["jobs"]]):
         abort(404)
     found["freshness"] = fleet.freshness(found["received"], here.settings.interval_seconds, g.now)
+    found.pop("sort_name", None)
     return found
 
 
-@pages.get("")
-def machine(host: str, uuid: str) -> Any:
-    """Show a machine."""
+@pages.get("/machines/<uuid>")
+def machine(uuid: str) -> Any:
+    """Show a machine, wherever it is; `host` says which one is meant where several hosts have its UUID."""
+    with portal().engine.connect() as connection:
+        places = fleet.places(connection, uuid)
+    if not places:
+        abort(404)
+    asked = request.args.get("host", "")
+    return _page(asked if asked in places else places[0], uuid, places)
+
+
+@pages.get("/hosts/<host>/machines/<uuid>")
+def machine_on_host(host: str, uuid: str) -> Any:
+    """Show a machine by where it is; where it has moved, lead to it."""
+    with portal().engine.connect() as connection:
+        places = fleet.places(connection, uuid)
+    if host in places:
+        return _page(host, uuid, places)
+    if not places:
+        abort(404)
+    visible(places[0], uuid)
+    return redirect(url_for("machine.machine", uuid=uuid), code=302)
+
+
+def _page(host: str, uuid: str, places: list[str]) -> Any:
+    same = unchanged(changes.FLEET, changes.ACTIONS, changes.SAMPLES)
+    if same is not None:
+        return same
     here = portal()
     found = visible(host, uuid)
-    since = g.now - here.settings.history.hours * 3600
+    span = plots.span(request.args.get("range", ""), here.settings.history.hours)
+    since = g.now - span.seconds
     with here.engine.connect() as connection:
         past = fleet.past(connection, host, uuid, since)
-        done = actions.latest(connection, uuid=uuid, most=10)
+        done = actions.latest(connection, uuid=uuid, owner=here.owner, most=10)
         busy = actions.running(connection).get((host, uuid), "")
-    shown = [{key: action[key] for key in ("id", "principal", "verb", "reason", "state", "created")} for action in done]
-    # A machine of this morning has its plots from then on.
-    since = max(since, past[0]["at"]) if past else since
+    keys = ("id", "principal", "verb", "reason", "state", "created", "options", "arguments", "targets")
+    shown = [{key: action[key] for key in keys} for action in done]
+    offered = [offer for offer in offers.for_state(found["state"], found["reason"]) if may().use(offer.verb, host)]
+    template = "machine-part.html" if request.headers.get("HX-Request") else "machine.html"
     return reply(
-        "machine.html",
-        {"domain": found | {"busy": busy}, "actions": shown},
-        offers=offers.for_state(found["state"], found["reason"]),
-        questions=live.known(_QUESTIONS),
+        template,
+        {"domain": found | {"busy": busy}, "actions": shown, "places": places},
+        offers=offered,
+        questions=[name for name in live.known(_QUESTIONS) if may().use(_QUESTIONS[name][0], host)],
         plots=plots.of_domain(past, since, g.now),
-        since=since,
+        spans=plots.spans(here.settings.history.hours),
+        span=span,
     )
 
 
-@pages.get("/<question>")
+@pages.get("/hosts/<host>/machines/<uuid>/<question>")
 def ask(host: str, uuid: str, question: str) -> Any:
     """Ask the host, as the person, and show its answer."""
     found = visible(host, uuid)

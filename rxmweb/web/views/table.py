@@ -2,36 +2,83 @@
 
 from typing import Any
 
-from flask import Blueprint, g, request
+from flask import Blueprint, g, redirect, render_template, request
 
-from rxmweb.db import actions, fleet, search
+from rxmweb.db import actions, changes, fleet, saved, search
+from rxmweb.db.filters import KEYS, STALE
 from rxmweb.web import offers
-from rxmweb.web.context import portal, reply
+from rxmweb.web.context import fail, local_path, may, portal, reply, unchanged, versions, wants_json
+from rxmweb.web.languages import _
 
 pages = Blueprint("table", __name__)
+
+_MOST_NAME = 60
 
 
 @pages.get("/")
 def table() -> Any:
     """Show one page of the table; as a fragment where it is only brought up to date."""
+    same = unchanged(changes.FLEET, changes.ACTIONS)
+    if same is not None:
+        return same
     here = portal()
-    asked = search.read(request.args, here.owner)
-    interval = here.settings.interval_seconds
     with here.engine.connect() as connection:
-        found = search.listing(connection, asked, interval, g.now)
+        own = saved.of(connection, g.session.principal)
+    usual = next((one.address for one in own if one.usual), "")
+    if not request.args and usual and not wants_json():
+        return redirect(usual, code=303)
+    g.whole = "/?all=1" if usual else "/"
+    asked = search.read(request.args, here.owner)
+    if wants_json():
+        return reply("table.html", _data(asked))
+    realm = g.session.principal.rpartition("@")[2]
+    known = (versions()[changes.FLEET], versions()[changes.ACTIONS], asked, g.language, g.whole, realm, int(g.now / 60))
+    part = here.rendered.get(known, lambda: _part(asked))
+    if request.headers.get("HX-Request"):
+        return part
+    with here.engine.connect() as connection:
+        groups, names = fleet.all_groups(connection), fleet.host_names(connection)
+    offered = [offer for offer in offers.bulk() if may().anywhere(offer.verb, names)] if may().acts else []
+    return reply(
+        "table.html", {"groups": groups}, query=asked, part=part, bulk=offered, keys=KEYS, saved=own, page=asked.page
+    )
+
+
+@pages.post("/filters")
+def keep_filter() -> Any:
+    """Save the filter of an address under a name, or forget one."""
+    name = " ".join(request.form.get("name", "").split())[:_MOST_NAME]
+    address = local_path(request.form.get("address", "/"))
+    if not name or not name.isprintable() or not address.startswith("/?"):
+        return fail(400, _("Give the filter a name."))
+    here = portal()
+    if request.form.get("forget"):
+        saved.forget(here.engine, g.session.principal, name)
+    elif not saved.keep(here.engine, g.session.principal, name, address, usual=bool(request.form.get("usual"))):
+        return fail(409, _("These are as many filters as anybody may save."))
+    return redirect(address, code=303)
+
+
+def _part(asked: search.Query) -> str:
+    data = _data(asked)
+    return render_template("table-part.html", **data, query=asked, sorts=search.SORTS, rows=search.ROWS, stale=STALE)
+
+
+def _data(asked: search.Query) -> dict[str, Any]:
+    here = portal()
+    with here.engine.connect() as connection:
+        found = search.listing(connection, asked, here.settings.interval_seconds, g.now)
         groups = fleet.all_groups(connection)
         busy = actions.running(connection)
     for row in found.rows:
         row["busy"] = busy.get((row["host"], row["uuid"]), "")
-    data = {
+        row.pop("sort_name", None)
+    return {
         "domains": found.rows,
         "total": found.total,
         "page": min(asked.page, found.pages),
         "pages": found.pages,
         "counts": found.counts,
         "groups": groups,
+        "problems": [list(problem) for problem in found.problems],
     }
-    template = "table-part.html" if request.headers.get("HX-Request") else "table.html"
-    return reply(
-        template, data, query=asked, sorts=search.SORTS, rows=search.ROWS, bulk=offers.bulk(), stale=search.STALE
-    )

@@ -1,0 +1,127 @@
+"""The hosts in pages: a filter in words, a sort, and for each what is on it and how much room it has."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+from urllib.parse import urlencode
+
+from sqlalchemy import Connection, and_, case, false, func, not_, or_, select
+from sqlalchemy.sql import ColumnElement
+
+from rxmweb.db.changes import STALE_INTERVALS
+from rxmweb.db.filters import STALE, is_stale, like
+from rxmweb.db.schema import domains, groups, hosts
+
+ROWS = 100
+MAINTENANCE, FREE = "maintenance", "free"
+SHOWN = (STALE, MAINTENANCE, FREE)
+_MOST_WORDS = 20
+_MOST_LETTERS = 500
+# A domain that has the host's resources in batch work.
+_OWNING = ("running", "running-preemptible")
+
+_count = select(func.count()).where(domains.c.host == hosts.c.name).scalar_subquery()
+_owner = (
+    select(func.min(domains.c.name)).where(domains.c.host == hosts.c.name, domains.c.state.in_(_OWNING))
+).scalar_subquery()
+_busy = func.coalesce(hosts.c.load / func.nullif(hosts.c.cpus, 0), 0.0)
+_SORTS: dict[str, tuple[ColumnElement[Any], ...]] = {
+    "host": (hosts.c.position,),
+    "machines": (_count,),
+    "free": (hosts.c.memory_free,),
+    "load": (hosts.c.load,),
+    "report": (hosts.c.received,),
+}
+
+
+@dataclass(frozen=True)
+class HostQuery:
+    """What is asked for."""
+
+    words: str = ""
+    show: str = ""
+    group: str = ""
+    sort: str = "host"
+    descending: bool = False
+    page: int = 1
+
+    def url(self, **changes: Any) -> str:
+        """Return the address of this query with `changes`; what is the default is left out."""
+        changed = replace(self, **({"page": 1} | changes))
+        sort = ("-" if changed.descending else "") + changed.sort
+        pairs = {"q": changed.words, "show": changed.show, "group": changed.group}
+        pairs |= {"sort": sort if sort != "host" else "", "page": str(changed.page) if changed.page > 1 else ""}
+        given = {key: value for key, value in pairs.items() if value}
+        return f"/hosts?{urlencode(given)}" if given else "/hosts"
+
+
+@dataclass(frozen=True)
+class HostListing:
+    """One page of hosts, and what there is besides."""
+
+    rows: list[dict[str, Any]]
+    total: int
+    pages: int
+    counts: dict[str, int]
+
+
+def read(arguments: Mapping[str, str]) -> HostQuery:
+    """Read an address's arguments; what makes no sense is as if it were not there."""
+    sort, page = arguments.get("sort", ""), arguments.get("page", "")
+    name, show = sort.removeprefix("-"), arguments.get("show", "")
+    return HostQuery(
+        words=" ".join(arguments.get("q", "")[:_MOST_LETTERS].split()),
+        show=show if show in SHOWN else "",
+        group=arguments.get("group", "")[:200],
+        sort=name if name in _SORTS else "host",
+        descending=sort.startswith("-") and name in _SORTS,
+        page=int(page) if page.isascii() and page.isdigit() and int(page[:9]) > 0 else 1,
+    )
+
+
+def listing(connection: Connection, query: HostQuery, interval: float, now: float) -> HostListing:
+    """Return the page that `query` asks for; a page behind the last one is the last one."""
+    stale = is_stale(now - STALE_INTERVALS * interval)
+    conditions = _conditions(query)
+    shown = {
+        STALE: stale,
+        MAINTENANCE: hosts.c.maintenance_reason.is_not(None),
+        FREE: and_(not_(stale), hosts.c.maintenance_reason.is_(None), _owner.is_(None)),
+    }
+    sums = [func.sum(case((condition, 1), else_=0)) for condition in shown.values()]
+    counted = connection.execute(select(func.count(), *sums).select_from(hosts).where(*conditions)).one()
+    counts = {"": counted[0]} | {name: int(counted[place] or 0) for place, name in enumerate(shown, 1)}
+    wanted = [*conditions, *([shown[query.show]] if query.show else [])]
+    total = counts[query.show]
+    pages = max(1, -(-total // ROWS))
+    order = [column.desc() if query.descending else column.asc() for column in _SORTS[query.sort]]
+    absent = [case((column.is_(None), 1), else_=0) for column in _SORTS[query.sort]]
+    chosen = select(hosts, _count.label("domains"), _owner.label("owner")).where(*wanted)
+    page = chosen.order_by(*absent, *order, hosts.c.position).limit(ROWS)
+    rows = connection.execute(page.offset((min(query.page, pages) - 1) * ROWS)).mappings()
+    return HostListing([dict(row) for row in rows], total, pages, counts)
+
+
+def pairs(connection: Connection, names: list[str]) -> dict[str, list[dict[str, Any]]]:
+    """Return the machines of each host by name, for the table in pairs as of 2007."""
+    columns = (domains.c.host, domains.c.uuid, domains.c.name, domains.c.state, domains.c.reason, domains.c.jobs)
+    found: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
+    for row in connection.execute(
+        select(*columns).where(domains.c.host.in_(names)).order_by(domains.c.sort_name, domains.c.name)
+    ).mappings():
+        found[row["host"]].append(dict(row))
+    return found
+
+
+def _conditions(query: HostQuery) -> list[ColumnElement[bool]]:
+    found: list[ColumnElement[bool]] = []
+    if query.group:
+        found.append(hosts.c.name.in_(select(groups.c.host).where(groups.c.name == query.group)))
+    for word in query.words.split()[:_MOST_WORDS]:
+        value = word.removeprefix("host:")
+        pattern = value if "*" in value else f"*{value}*"
+        said = [
+            func.coalesce(like(column, pattern), false()) for column in (hosts.c.maintenance_reason, hosts.c.problem)
+        ]
+        found.append(or_(like(hosts.c.name, pattern), *said))
+    return found

@@ -1,0 +1,219 @@
+"""The interface for programs, described as OpenAPI 3.1: the pages' own addresses, asked for as JSON.
+
+tests/portal/test_openapi.py holds it against what the pages answer.
+"""
+
+from typing import Any
+
+import xman
+from rxmweb.db import actions
+from rxmweb.db.host_search import SHOWN
+from rxmweb.db.search import SORTS
+
+_Schema = dict[str, Any]
+
+_TEXT: _Schema = {"type": "string"}
+_MAYBE_TEXT: _Schema = {"type": ["string", "null"]}
+_COUNT: _Schema = {"type": "integer", "minimum": 0}
+_TIME: _Schema = {"type": ["number", "null"], "description": "seconds since 1970 (UTC)"}
+_OCTETS: _Schema = {"type": ["integer", "null"], "description": "octets"}
+_FRESH: _Schema = {
+    "enum": ["fresh", "stale", "dead"],
+    "description": "whether the host's last report is to be believed",
+}
+_COUNTS: _Schema = {"type": "object", "additionalProperties": _COUNT}
+
+
+def _object(required: str = "", **properties: _Schema) -> _Schema:
+    """Return an object's schema; without `required` all that is named has to be there."""
+    return {"type": "object", "required": required.split() or list(properties), "properties": properties}
+
+
+def _list(of: _Schema) -> _Schema:
+    return {"type": "array", "items": of}
+
+
+_JOB = _object("id owner preemptible", id=_TEXT, owner=_TEXT, preemptible={"type": "boolean"}, start=_TIME)
+_DOMAIN = _object(
+    uuid=_MAYBE_TEXT,
+    name=_MAYBE_TEXT,
+    state=_MAYBE_TEXT,
+    reason=_MAYBE_TEXT,
+    jobs=_list(_JOB),
+    memory=_OCTETS,
+    max_memory=_OCTETS,
+    vcpus={"type": ["integer", "null"]},
+    max_vcpus={"type": ["integer", "null"]},
+    since=_TIME,
+    started=_TIME,
+)
+_ROW = _DOMAIN | {
+    "required": [*_DOMAIN["required"], "host", "freshness"],
+    "properties": _DOMAIN["properties"]
+    | {"host": _TEXT, "freshness": _FRESH, "received": _TIME, "problem": _MAYBE_TEXT},
+}
+_HOST = _object(
+    name=_TEXT,
+    received=_TIME,
+    code={"type": ["integer", "null"], "description": "the exit status of rxm when it last asked"},
+    problem=_MAYBE_TEXT,
+    maintenance_reason=_MAYBE_TEXT,
+    memory=_OCTETS,
+    memory_free=_OCTETS,
+    cpus={"type": ["integer", "null"]},
+    load={"type": ["number", "null"]},
+    freshness=_FRESH,
+)
+_TARGET = _object(host=_TEXT, uuid=_TEXT, name=_TEXT)
+_ACTION = _object(
+    "id principal verb options arguments reason state created",
+    id=_TEXT,
+    principal=_TEXT,
+    verb=_TEXT,
+    options=_list(_TEXT),
+    arguments=_list(_TEXT),
+    reason=_TEXT,
+    state={"enum": list(actions.STATES)},
+    created=_TIME,
+    ended=_TIME,
+    targets=_list(_TARGET),
+)
+_RESULT = _object(
+    host=_TEXT,
+    uuid=_TEXT,
+    name=_TEXT,
+    ok={"type": ["boolean", "null"]},
+    changed={"type": ["boolean", "null"]},
+    code={"type": ["integer", "null"]},
+    message=_MAYBE_TEXT,
+)
+_WHOLE_ACTION = _ACTION | {"properties": _ACTION["properties"] | {"results": _list(_RESULT)}}
+_ANSWER = _object("ok", ok={"type": "boolean"}, code=_COUNT, message=_TEXT, result={"type": "object"})
+_TOKEN = {"name": "X-CSRF-Token", "in": "header", "required": True, "schema": _TEXT}
+_PROBLEM = _object(code=_COUNT, message=_TEXT)
+
+# Address -> (what it is, arguments, what it answers).
+_READ: dict[str, tuple[str, dict[str, _Schema], _Schema]] = {
+    "/": (
+        "the table of machines",
+        {"q": _TEXT, "state": _TEXT, "group": _TEXT, "page": _COUNT}
+        | {"sort": {"enum": [sign + name for name in SORTS for sign in ("", "-")]}},
+        _object(
+            domains=_list(_ROW),
+            counts=_COUNTS,
+            groups=_list(_TEXT),
+            problems=_list(_list(_TEXT)),
+            total=_COUNT,
+            page=_COUNT,
+            pages=_COUNT,
+        ),
+    ),
+    "/hosts": (
+        "the hosts",
+        {"q": _TEXT, "group": _TEXT, "page": _COUNT, "show": {"enum": list(SHOWN)}, "sort": _TEXT},
+        _object(hosts=_list(_HOST), counts=_COUNTS, total=_COUNT, page=_COUNT, pages=_COUNT),
+    ),
+    "/hosts/{host}": ("one host", {}, _object(host=_HOST, domains=_list(_DOMAIN), actions=_list(_ACTION))),
+    "/hosts/{host}/ask/{question}": (
+        "what the host answers just now: info, usage, messages, log, version",
+        {},
+        _object(question=_TEXT, host=_TEXT, answer=_ANSWER),
+    ),
+    "/machines/{uuid}": (
+        "one machine, wherever it is",
+        {"host": _TEXT, "range": {"enum": ["hour", "day", "week", "month"]}},
+        _object(domain=_ROW, actions=_list(_ACTION), places=_list(_TEXT)),
+    ),
+    "/hosts/{host}/machines/{uuid}/{question}": (
+        "what its host answers of it just now: description, statistics, log",
+        {},
+        _object(question=_TEXT, domain=_TARGET, answer=_ANSWER),
+    ),
+    "/actions": (
+        "what was asked for, latest first",
+        dict.fromkeys(("state", "who", "verb", "uuid", "host"), _TEXT) | {"page": _COUNT},
+        _object(actions=_list(_ACTION), page=_COUNT, more={"type": "boolean"}),
+    ),
+    "/actions/{id}": ("an action, with the result for each target", {}, _object(action=_WHOLE_ACTION)),
+    "/session": (
+        "who I am, until when, and the token that changes need",
+        {},
+        _object(
+            principal=_TEXT,
+            expires=_TIME,
+            csrf_token=_TEXT,
+            can_act={"type": "boolean"},
+            reads_all={"type": "boolean"},
+        ),
+    ),
+}
+# Address -> (what it does, fields of the form).
+_CHANGE: dict[str, tuple[str, dict[str, _Schema]]] = {
+    "/actions": (
+        "ask for a verb; `target` is HOST/UUID, as often as needed; `id` (16 hexadecimal figures) makes it happen once",
+        {"verb": _TEXT, "target": _list(_TEXT), "reason": _TEXT, "id": _TEXT},
+    ),
+    "/actions/{id}/cancel": ("take back what still waits", {}),
+    "/actions/{id}/abort": ("abort a migration that is under way", {}),
+    "/hosts/{host}/maintenance": ("out of service, or into it again", {"to": {"enum": ["on", "off"]}, "reason": _TEXT}),
+    "/hosts/{host}/evacuation": ("move what runs there", {"destination": _TEXT, "live": _TEXT, "force": _TEXT}),
+    "/create": ("what a description would become; with `really`, make it", {"host": _TEXT, "text": _TEXT}),
+}
+
+
+def addresses() -> list[tuple[str, str, str]]:
+    """Return (method, address, what it is) of all."""
+    read = [("GET", path, about) for path, (about, _arguments, _answer) in _READ.items()]
+    return read + [("POST", path, about) for path, (about, _fields) in _CHANGE.items()]
+
+
+def answer(path: str) -> _Schema:
+    """Return the schema of what an address answers."""
+    return _READ[path][2]
+
+
+def document() -> _Schema:
+    """Return the whole description."""
+    paths: dict[str, _Schema] = {}
+    for path, (about, arguments, answered) in _READ.items():
+        paths[path] = {
+            "get": {
+                "summary": about,
+                "parameters": _in_path(path)
+                + [{"name": name, "in": "query", "schema": schema} for name, schema in arguments.items()],
+                "responses": _responses(200, about, answered),
+            }
+        }
+    for path, (about, fields) in _CHANGE.items():
+        form = {"schema": {"type": "object", "properties": fields}}
+        paths.setdefault(path, {})["post"] = {
+            "summary": about,
+            "parameters": [
+                *_in_path(path),
+                {"name": "X-CSRF-Token", "in": "header", "required": True, "schema": _TEXT},
+            ],
+            "requestBody": {"content": {"application/x-www-form-urlencoded": form}},
+            "responses": _responses(303, "the action is at Location", None),
+        }
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "xman's portal",
+            "version": xman.__version__,
+            "description": "Sign on by HTTP Negotiate, keep the cookie, and ask with Accept: application/json.",
+        },
+        "paths": paths,
+    }
+
+
+def _in_path(path: str) -> list[_Schema]:
+    names = [piece[1:-1] for piece in path.split("/") if piece.startswith("{")]
+    return [{"name": name, "in": "path", "required": True, "schema": _TEXT} for name in names]
+
+
+def _responses(status: int, about: str, answered: _Schema | None) -> _Schema:
+    good: _Schema = {"description": about}
+    if answered is not None:
+        good["content"] = {"application/json": {"schema": answered}}
+    wrong = {"description": "why not", "content": {"application/json": {"schema": _PROBLEM}}}
+    return {str(status): good, "default": wrong}
