@@ -12,6 +12,11 @@ from xman import outcome, states
 OUTSIDE = "outside"
 # Of a frozen one in batch work: it is on disk, or its CPUs are stopped.
 SAVED, PAUSED = "saved", "paused"
+# 1 January 3000, which leaves every time zone its day.
+_LAST_TIME = 32_503_680_000.0
+# Of one host: more than any has, less than a database or a page would suffer from.
+_MOST_DOMAINS = 100_000
+_MOST_JOBS = 1000
 _FIGURES = re.compile("[0-9]+")
 # What a guest or a host may name at most; a name beyond what libvirt takes is cut rather than believed.
 _MOST_TEXT = 4096
@@ -57,9 +62,12 @@ def read(line: str | bytes) -> Report:
             "maintenance_by": text(maintenance.get("by")) if maintenance else None,
             "maintenance_since": when(maintenance.get("since")),
         }
+        others = found.get("others", ())
+        if len(found["domains"]) + len(others) > _MOST_DOMAINS:
+            raise ValueError(f"more than {_MOST_DOMAINS} domains")
         domains = [_domain(host, domain) for domain in found["domains"]]
-        domains += [_domain(host, other | _outside(other)) for other in found.get("others", ())]
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        domains += [_domain(host, other | _outside(other)) for other in others]
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
         return Report(host, outcome.INTERNAL, f"its report cannot be read ({type(error).__name__}: {error})")
     return Report(host, outcome.OK, "", when(envelope.get("at")), facts, domains)
 
@@ -129,9 +137,13 @@ def when(value: object) -> float | None:
         return None
     try:
         moment = datetime.fromisoformat(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
-    return moment.timestamp() if moment.tzinfo is not None else None
+    if moment.tzinfo is None:
+        return None
+    seconds = moment.timestamp()
+    # What no calendar of a page can show is no time.
+    return seconds if 0 <= seconds < _LAST_TIME else None
 
 
 def text(value: object) -> str:
@@ -147,7 +159,7 @@ def owners(row: dict[str, Any]) -> list[str]:
 
 
 def _domain(host: str, found: dict[str, Any]) -> dict[str, Any]:
-    jobs = [_job(job) for job in found.get("jobs", [])]
+    jobs = [_job(job) for job in found.get("jobs", [])[:_MOST_JOBS]]
     return {
         "host": host,
         "uuid": text(found["uuid"]),

@@ -94,6 +94,7 @@ def create_app(settings: Settings, engine: Engine) -> Flask:
         words.asked,
         words.asked_words,
         words.room,
+        words.described,
         words.filter_problem,
         words.problem,
         words.report_age,

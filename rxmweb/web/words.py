@@ -89,6 +89,18 @@ def asked_words(action: dict[str, Any]) -> str:
     return ", ".join(said)
 
 
+def described(field: str) -> str:
+    """Return the label of a field of the form that describes a machine."""
+    return {
+        "name": _("Name"),
+        "memory": _("Memory (MiB, or with a unit: 4G)"),
+        "vcpus": _("Number of CPUs"),
+        "disk": _("Disk: a file on the host (.qcow2, or raw)"),
+        "network": _("Network, as libvirt calls it (empty: none)"),
+        "medium": _("Install medium: an ISO file on the host"),
+    }[field]
+
+
 def room(row: dict[str, Any]) -> str:
     """Return how much room a host has, for a choice of hosts."""
     if row.get("memory_free") is None:

@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from babel.messages.extract import extract_python
@@ -11,7 +12,7 @@ from jinja2.ext import babel_extract
 
 from rxmweb import db, settings
 from rxmweb.db import report
-from rxmweb.web import languages, legend, metrics, offers, plots
+from rxmweb.web import description, languages, legend, metrics, offers, plots
 from rxmweb.web.offers import BY_VERB
 from tests.lab.process import ROOT
 from xman import states
@@ -261,3 +262,27 @@ def test_readers(tmp_path: Path) -> None:
     assert not found.reads_all("alice@S")
     assert load(tmp_path, 'readers = ["*"]\n').reads_all("anybody@R")
     assert not load(tmp_path, "").reads_all("")
+
+
+def test_a_form_becomes_a_description() -> None:
+    given = {"name": "a&b", "memory": "2G", "vcpus": "2", "disk": "/d/a'.qcow2", "medium": "/i.iso", "kvm": "yes"}
+
+    text, wrong = description.write(given)
+
+    parsed = ElementTree.fromstring(text)
+    assert wrong == ""
+    assert parsed.attrib == {"type": "kvm"}
+    assert parsed.findtext("name") == "a&b"
+    assert parsed.findtext("memory") == str(2 << 20)
+    assert [one.attrib["file"] for one in parsed.iter("source")] == ["/d/a'.qcow2", "/i.iso"]
+    assert [one.attrib["type"] for one in parsed.iter("driver")] == ["qcow2", "raw"]
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("name", ""), ("memory", "much"), ("vcpus", "0"), ("disk", "relative.img"), ("network", "a\nb"), ("medium", "x")],
+)
+def test_a_form_that_cannot_be_read_says_which_field(field: str, value: str) -> None:
+    good = {"name": "vm", "memory": "512", "vcpus": "1"}
+
+    assert description.write(good | {field: value}) == ("", field)

@@ -105,3 +105,19 @@ def test_a_sample_adds_up_the_devices() -> None:
     )
 
     assert (found["received"], found["sent"], found["read"], found["memory"]) == (3, None, None, 7)
+
+
+@pytest.mark.parametrize("since", ["9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00+14:00", "1969-12-31T00:00:00Z"])
+def test_a_time_that_no_page_can_show_is_none(since: str) -> None:
+    (found,) = report.read(line("h1", domain("vm1", 1, since=since))).domains
+
+    assert found["since"] is None
+
+
+def test_a_report_of_more_domains_than_there_can_be_is_that_hosts_error() -> None:
+    crowd = [domain("vm", 1)] * 100_001
+
+    found = report.read(line("h1", *crowd))
+
+    assert (found.code, found.domains) == (outcome.INTERNAL, [])
+    assert "more than 100000" in found.problem

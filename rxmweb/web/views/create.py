@@ -6,7 +6,7 @@ from flask import Blueprint, g, request
 
 from rxmweb.db import fleet
 from rxmweb.db.actions import Request, Target
-from rxmweb.web import live
+from rxmweb.web import description, live, words
 from rxmweb.web.context import fail, may, portal, reply
 from rxmweb.web.languages import _
 from rxmweb.web.submit import cannot_act, queue, reason
@@ -28,7 +28,7 @@ def form() -> Any:
 @pages.post("/create")
 def dry_run() -> Any:
     """Have the host say what it would define; with `really`, make it."""
-    text, problem = _text()
+    text, problem = _described() if request.form.get("described") else _text()
     host = request.form.get("host", "")
     with portal().engine.connect() as connection:
         known = fleet.host(connection, host) is not None
@@ -50,7 +50,25 @@ def _page(data: dict[str, Any], status: int = 200) -> Any:
     said = [row for row in rooms if may().use("create", row["name"]) and (not here.owner or row["name"] in may().hosts)]
     names = sorted(said, key=lambda row: str(row["name"]))
     shown = live.as_text("create", data["answer"]) if data["answer"] else ""
-    return reply("create.html", data, status, host_names=names, given=request.form, flags=_FLAGS, shown=shown)
+    return reply(
+        "create.html",
+        data,
+        status,
+        host_names=names,
+        given=request.form,
+        flags=_FLAGS,
+        shown=shown,
+        fields=description.FIELDS,
+        needed=description.NEEDED,
+    )
+
+
+def _described() -> tuple[str, str]:
+    """Return what the form without XML describes, and what is wrong with it."""
+    text, wrong = description.write(request.form)
+    if not wrong:
+        return text, ""
+    return "", _("%(field)s: this cannot be read.") % {"field": words.described(wrong)}
 
 
 def _text() -> tuple[str, str]:

@@ -15,6 +15,8 @@ from rxmweb.web.submit import cannot_act, queue, reason
 
 pages = Blueprint("hosts", __name__, url_prefix="/hosts")
 
+# Of a host's machines; the table has the others, in pages.
+_MOST_SHOWN = 200
 _QUESTIONS = {
     "info": ("info",),
     "usage": ("stats", "--host"),
@@ -60,7 +62,7 @@ def one_host(host: str) -> Any:
     found = _visible(host)
     with portal().engine.connect() as connection:
         wanted = select(domains).where(domains.c.host == host).order_by(domains.c.sort_name, domains.c.name)
-        machines = [fleet.with_jobs(row) for row in connection.execute(wanted).mappings()]
+        machines = [fleet.with_jobs(row) for row in connection.execute(wanted.limit(_MOST_SHOWN + 1)).mappings()]
         done = actions.latest(connection, actions.Wanted(host=host), most=10)[:10]
     for row in machines:
         row.pop("sort_name", None)
@@ -68,9 +70,14 @@ def one_host(host: str) -> Any:
     template = "host-part.html" if request.headers.get("HX-Request") else "host.html"
     return reply(
         template,
-        {"host": found, "domains": machines, "actions": [{key: one[key] for key in keys} for one in done]},
+        {
+            "host": found,
+            "domains": machines[:_MOST_SHOWN],
+            "actions": [{key: one[key] for key in keys} for one in done],
+        },
         questions=[name for name in live.known(_QUESTIONS) if may().use(_QUESTIONS[name][0], host)],
         wide=True,
+        more=len(machines) > _MOST_SHOWN,
     )
 
 
