@@ -64,7 +64,6 @@ class Streams:
         key = object()
         self._open[key] = session.id
         if self._watching is None or self._watching.done():
-            self._numbers = {}
             self._watching = asyncio.create_task(self._watch())
         gone = asyncio.create_task(_gone(receive))
         try:
@@ -77,20 +76,20 @@ class Streams:
             gone.cancel()
 
     async def _tell(self, session: Session, gone: "asyncio.Task[None]", send: Any) -> None:
-        told: dict[str, str] | None = None
+        told: dict[str, str] = {}
         await _event(send, "beat", _clock())
         while not gone.done() and not self._ending():
             if time.time() >= session.expires:
                 await _event(send, "ended", "{}")
                 return
-            if self._numbers != told and self._numbers:
+            if self._numbers != told:
                 told = self._numbers
                 await _event(send, "news", json.dumps(told))
             else:
                 await _event(send, "beat", _clock())
             await self._changed(told, gone)
 
-    async def _changed(self, told: dict[str, str] | None, gone: "asyncio.Task[None]") -> None:
+    async def _changed(self, told: dict[str, str], gone: "asyncio.Task[None]") -> None:
         """Wait until there is news, or it is time for a beat."""
         try:
             async with asyncio.timeout(_BEAT_SECONDS), self._news:
