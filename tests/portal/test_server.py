@@ -205,6 +205,32 @@ def test_a_websocket_is_refused(portal: Portal) -> None:
         assert b" 403 " in socket_.recv(1000)
 
 
+def test_an_open_page_hears_of_changes_and_nobody_else_does(portal: Portal, alice: Visitor) -> None:
+    cookie = "; ".join(f"{name}={value}" for name, value in alice.cookies.items()).encode()
+    with connect(portal, b"GET /live HTTP/1.1\r\nHost: x\r\nCookie: " + cookie + b"\r\n\r\n") as page:
+        heard = b""
+        while b"event: news" not in heard:
+            heard += page.recv(65536)
+    with connect(portal, b"GET /live HTTP/1.1\r\nHost: x\r\nCookie: rxmweb=guess\r\n\r\n") as stranger:
+        refused = stranger.recv(1000)
+
+    assert b"text/event-stream" in heard
+    assert b'"fleet"' in heard
+    assert b" 401 " in refused.partition(b"\r\n")[0]
+
+
+def test_one_ticket_is_one_session_however_often_it_is_shown(portal: Portal, realm: Realm) -> None:
+    env = realm.kinit("mallory", PASSWORD, "server-mallory", "-f")
+    tickets = portal.run_dir / "tickets"
+    Visitor(portal, env).json("/session")
+    before = len(list(tickets.iterdir()))
+
+    tokens = {Visitor(portal, env).json("/session")["csrf_token"] for _ in range(10)}
+
+    assert len(tokens) == 1
+    assert len(list(tickets.iterdir())) == before
+
+
 def test_pages_are_sent_compressed_to_who_takes_that(portal: Portal, alice: Visitor) -> None:
     with connect(portal, b"GET /static/portal.css HTTP/1.1\r\nHost: x\r\nAccept-Encoding: gzip\r\n\r\n") as asked:
         head = asked.recv(65536).partition(b"\r\n\r\n")[0].lower()

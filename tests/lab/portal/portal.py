@@ -7,7 +7,7 @@ from pathlib import Path
 from tests.lab.kerberos.realm import PORTAL, Realm
 from tests.lab.process import end, free_ports, wait_for
 
-_START_SECONDS = 20.0
+_START_SECONDS = 60.0
 
 
 def make_certificate(directory: Path, name: str) -> str:
