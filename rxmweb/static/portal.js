@@ -16,7 +16,7 @@
   let told = {};
   let heard = Date.now();
   let ended = false;
-  // The portal's clock is what counts; this one may be wrong.
+  // The portal's clock is what counts, which each beat tells; this one may be wrong.
   let ahead = 0;
 
   function part() { return document.querySelector("[data-live]"); }
@@ -232,7 +232,6 @@
 
   document.addEventListener("DOMContentLoaded", function () {
     document.documentElement.classList.add("script");
-    ahead = Date.now() - 1000 * Number(document.body.dataset.now);
     if (!comesFromTheTable()) { window.sessionStorage.removeItem(CHOSEN); }
     try { chosen = new Set(JSON.parse(window.sessionStorage.getItem(CHOSEN) || "[]")); } catch (error) { chosen = new Set(); }
     for (const box of boxes()) { if (box.checked) { chosen.add(box.value); } }
