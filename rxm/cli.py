@@ -100,7 +100,8 @@ def _read(options: Options, rest: list[str]) -> Parsed:
     except UsageError as error:
         from rxm import slips
 
-        raise UsageError(f"{error}{slips.option(verb, rest[1:])}") from error
+        own = [name for option in own_options.OPTIONS for name in option.names]
+        raise UsageError(f"{error}{slips.option(verb, rest[1:], own)}") from error
     options.json = options.json or parsed.options.pop("json", False) is True
     options.reason = str(parsed.options.pop("reason", options.reason))
     timeout = parsed.options.pop("timeout", options.timeout)

@@ -1,6 +1,7 @@
 """What `rxm.connect` returns: the Python API's connection to one host."""
 
 from rxm.output import envelope
+from rxm.remote import messages
 from rxm.remote.command import new_rid, wire_words
 from rxm.remote.connection import Connection
 from rxm.remote.deadline import Deadline
@@ -64,7 +65,7 @@ class Client(Connection):
             parts=Lines(part).feed,
         )
         if reply.error:
-            raise errors.of_outcome(reply.outcome, reply.message(self.principal, verb))
+            raise errors.of_outcome(reply.outcome, messages.message(reply, self.principal, verb))
 
 
 def _entry(verb: str) -> Verb:

@@ -1,5 +1,6 @@
 """Asking hosts: one connection each (several where commands wait for guests), deadlines, hosts side by side."""
 
+from rxm import targets
 from rxm.options import Options
 from rxm.output import Output
 from rxm.remote.command import Reply, new_rid, wire_words
@@ -50,7 +51,9 @@ class Invocation:
         self.stopped = False
         # Called at the first Ctrl-C, instead of giving up.
         self.interrupted: Callable[[], None] | None = None
-        # What Ctrl-C aborts where the verb is one that goes on without us.
+        # Of a verb that goes on without us: what is really to be sent, and what Ctrl-C does to what is under way.
+        self.prepare: Callable[[Connection, Task], Parsed] | None = None
+        self.abort: Callable[[list[Task]], None] | None = None
         self.under_way: set[Task] = set()
 
     def output(self, several: bool) -> Output:
@@ -80,9 +83,7 @@ class Invocation:
         except UnreachableError as error:
             if not isinstance(error.__cause__, OSError) or isinstance(error.__cause__, TimeoutError | ConnectionError):
                 raise
-            from rxm import slips
-
-            raise slips.unreachable(error, host, self._settings) from error.__cause__
+            raise targets.unreachable(error, host, self._settings) from error.__cause__
 
     def send(
         self,
@@ -95,11 +96,9 @@ class Invocation:
     ) -> Reply:
         """Send the user's command for one target; return the whole reply. Raises XmanError."""
         parsed, verb = self.parsed, self.parsed.verb
-        if verb.name == "migrate":
-            from rxm.strategies import migrate
-
-            parsed = migrate.to_send(self, connection, task)
-        endless = self.deadline.seconds is None
+        if self.prepare is not None:
+            parsed = self.prepare(connection, task)
+        endless, abort = self.deadline.seconds is None, self.abort
         words = wire_words(
             parsed,
             json=as_json,
@@ -114,7 +113,7 @@ class Invocation:
             changes=verb.changes,
             patience=_SILENCE_SECONDS if endless else None,
             progress=progress,
-            interrupted=(lambda: self._abort(task)) if verb.name == "migrate" else self.interrupted,
+            interrupted=self.interrupted if abort is None else lambda: abort([task]),
             parts=parts,
         )
 
@@ -161,7 +160,8 @@ class Invocation:
         """Return what `do` makes of each item, so many at a time as the user wants hosts to be."""
         from rxm import fanout
 
-        interrupted = self._abort_all if self.parsed.verb.name == "migrate" else self.interrupted
+        abort = self.abort
+        interrupted = self.interrupted if abort is None else lambda: abort(list(self.under_way))
         # A host that is followed takes its turn for good.
         most = len(self.hosts) if self.parsed.follows else self.options.fanout or self._settings.fanout
         return fanout.each(items, most, do, interrupted)
@@ -208,16 +208,6 @@ class Invocation:
                 connection.close()
             output.ended(host)
         return codes
-
-    def _abort(self, task: Task) -> None:
-        from rxm.strategies import migrate
-
-        migrate.one(self, task)
-
-    def _abort_all(self) -> None:
-        from rxm.strategies import migrate
-
-        migrate.everything(self)
 
     def _remaining(self) -> float | None:
         try:

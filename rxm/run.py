@@ -11,9 +11,6 @@ from xman import outcome
 from xman.arguments import Parsed
 from xman.errors import UsageError
 
-# What `xman.render.merged` makes one text of.
-_MERGED = ("list", "stats", "state", "job-list", "ping")
-
 # Of a DOMAIN that may stand for several.
 _SEVERAL = frozenset("[*?")
 
@@ -26,6 +23,10 @@ def run(options: Options, settings: Settings, parsed: Parsed) -> int:
 
         confirm.hosts(options, parsed, hosts)
     invocation = Invocation(options, settings, parsed, hosts)
+    if parsed.verb.outlives_us:
+        from rxm.strategies import migrate
+
+        migrate.hook(invocation)
     # The plain case, one command for one host, loads nothing of what follows.
     if parsed.flag("all"):
         from rxm.strategies import all_domains
@@ -40,7 +41,7 @@ def run(options: Options, settings: Settings, parsed: Parsed) -> int:
         from rxm.strategies import shaped
 
         codes = shaped.carry_out(invocation, tasks, output)
-    elif several and not options.json and parsed.verb.name in _MERGED:
+    elif several and not options.json and parsed.verb.merges:
         from rxm.strategies import merged
 
         codes = merged.carry_out(invocation, tasks, output)
@@ -49,7 +50,7 @@ def run(options: Options, settings: Settings, parsed: Parsed) -> int:
 
         codes = follow.carry_out(invocation, tasks, output)
     else:
-        if len(tasks) > 1 and parsed.verb.family == "batch":
+        if len(tasks) > 1 and parsed.verb.undone_by:
             from rxm.strategies import all_or_nothing
 
             if all_or_nothing.applies(parsed, tasks):
@@ -86,8 +87,8 @@ def _one(invocation: Invocation, connection: Connection, task: Task, output: Out
         return int(envelope.get("code", outcome.OK))
     reply = invocation.send(connection, task, as_json=False, progress=lambda data: output.progress(task.target, data))
     if reply.status == outcome.NO_SUCH_DOMAIN and task.target.domain:
-        from rxm import slips
+        from rxm.strategies import locate
 
-        slips.domain(invocation, task, reply)
+        locate.suggest(invocation, task, reply)
     output.reply(invocation.parsed.verb.name, task.target, reply, connection.principal)
     return reply.outcome

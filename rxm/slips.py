@@ -1,16 +1,12 @@
 """What was meant, where a word is not what it should be: loaded only to say so."""
 
 from xman import escape, verbs
-from xman.errors import UnreachableError, UsageError
+from xman.errors import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from rxm.invocation import Invocation
-    from rxm.remote.command import Reply
-    from rxm.settings import Settings
-    from rxm.targets import Task
     from xman.verbs import Verb
 
 # From so many letters on two may be wrong.
@@ -140,40 +136,13 @@ def resolve(word: str) -> tuple[str, str]:
         raise UsageError(f"{error}{near}") from error
 
 
-def unreachable(error: UnreachableError, host: str, settings: "Settings") -> UnreachableError:
-    """Return what to say of a host that cannot be found; with the one of the configuration that was probably meant."""
-    if "cannot be resolved" not in str(error):
-        return error
-    from rxm import targets
-
-    try:
-        texts = [settings.hosts, *settings.groups.values()]
-        known = [name for text in texts if text for name in targets.expand(text, settings.groups)]
-    except UsageError:
-        return error
-    return UnreachableError(f"{error}{did_you_mean(host, [name for name in known if name != host])}")
-
-
-def domain(invocation: "Invocation", task: "Task", reply: "Reply") -> None:
-    """Let a host's answer that there is no such domain end with the one that was probably meant."""
-    from rxm.strategies import locate
-
-    found, _problems = locate.ask_all(invocation, [task.target.host])
-    names = [str(each["name"]) for domains in found.values() for each in domains]
-    near = meant(task.target.domain, names)
-    if near and reply.stderr.endswith(b"does not exist.\n") and reply.stderr.count(b"\n") == 1:
-        reply.stderr = reply.stderr[:-1] + f" Did you mean '{escape.line(near)}'?\n".encode()
-
-
-def option(verb: "Verb", words: list[str]) -> str:
-    """Return which option of a verb, or of rxm, was probably meant by the first of `words` that is none."""
+def option(verb: "Verb", words: list[str], own: "Iterable[str]") -> str:
+    """Return which option of a verb, or of rxm's `own`, was probably meant by the first of `words` that is none."""
     known = [name for each in (*verb.options, *verbs.COMMON_OPTIONS) for name in each.names]
     for word in words:
         name = word.partition("=")[0]
         if name == "--":
             break
         if name.startswith("--") and name not in known:
-            from rxm.options import OPTIONS
-
-            return did_you_mean(name, [*known, *(each for own in OPTIONS for each in own.names)])
+            return did_you_mean(name, [*known, *own])
     return ""

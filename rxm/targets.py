@@ -4,7 +4,7 @@ from rxm.options import Options
 from rxm.settings import Settings
 from xman import lowlevel, values
 from xman.arguments import Parsed
-from xman.errors import NoSuchDomainError, UsageError
+from xman.errors import NoSuchDomainError, UnreachableError, UsageError
 from xman.verbs import DOMAIN, PAST
 
 TYPE_CHECKING = False
@@ -197,3 +197,17 @@ def _this_machine() -> str:
     import socket
 
     return socket.getfqdn()
+
+
+def unreachable(error: UnreachableError, host: str, settings: Settings) -> UnreachableError:
+    """Return what to say of a host that cannot be found; with the one of the configuration that was probably meant."""
+    if "cannot be resolved" not in str(error):
+        return error
+    from rxm import slips
+
+    try:
+        texts = [settings.hosts, *settings.groups.values()]
+        known = [name for text in texts if text for name in expand(text, settings.groups)]
+    except UsageError:
+        return error
+    return UnreachableError(f"{error}{slips.did_you_mean(host, [name for name in known if name != host])}")

@@ -104,6 +104,9 @@ class Verb:
     `changes`: it changes something, so it is audited before it acts and is never repeated blindly.
     `loses_data`: what it does cannot be undone; numeric ids and short prefixes are refused.
     `since`: the release that introduced it.
+    `merges`: what several hosts say is one table, or one row of blocks (`xman.render.merged`).
+    `outlives_us`: it goes on when rxm is gone, so that Ctrl-C has to abort it (`rxm.strategies.migrate`).
+    `undone_by`: the verb that undoes it with the same `--id`; on several domains it is all or nothing.
     """
 
     __slots__ = (
@@ -113,9 +116,12 @@ class Verb:
         "family",
         "help",
         "loses_data",
+        "merges",
         "name",
         "options",
+        "outlives_us",
         "since",
+        "undone_by",
     )
 
     def __init__(
@@ -129,10 +135,16 @@ class Verb:
         loses_data: bool = False,
         deadline: str = "",
         since: str = "0.1",
+        merges: bool = False,
+        outlives_us: bool = False,
+        undone_by: str = "",
     ) -> None:
         self.name = name
         self.help = help
         self.family = family
+        self.merges = merges
+        self.outlives_us = outlives_us
+        self.undone_by = undone_by
         self.arguments = arguments
         self.options = options
         self.changes = changes
@@ -213,6 +225,7 @@ VERBS = (
             Option(("-l", "--long"), "UUID, maximum memory and CPUs, and the reason of the state as well"),
             Option(("--state",), f"only those in this state: {', '.join(POWER_STATES)}", WORD, "S"),
         ),
+        merges=True,
     ),
     Verb(
         "describe",
@@ -227,6 +240,7 @@ VERBS = (
         "show",
         (Argument("DOMAIN", DOMAIN, optional=True, many=True),),
         (Option(("--host",), "what the host uses instead: CPU, load, memory, storage pools"),),
+        merges=True,
     ),
     Verb(
         "wait",
@@ -261,7 +275,7 @@ VERBS = (
             Option(("--principal",), "only what this one changed", WORD, "P"),
         ),
     ),
-    Verb("ping", "is the host there, as whom am I known, what may I do", "host"),
+    Verb("ping", "is the host there, as whom am I known, what may I do", "host", merges=True),
     Verb("version", "the versions of xmand, libvirt and the hypervisor", "host"),
     Verb(
         "create",
@@ -344,14 +358,18 @@ VERBS = (
         ),
         changes=True,
         deadline=NONE,
+        outlives_us=True,
     ),
     Verb(
         "state",
         "whether a job could go into a domain, and which are there",
         "batch",
         (Argument("DOMAIN", DOMAIN, optional=True, many=True),),
+        merges=True,
     ),
-    Verb("job-list", "the jobs in domains", "batch", (Argument("DOMAIN", DOMAIN, optional=True, many=True),)),
+    Verb(
+        "job-list", "the jobs in domains", "batch", (Argument("DOMAIN", DOMAIN, optional=True, many=True),), merges=True
+    ),
     Verb(
         "job-start",
         "a job begins in a domain, which gets the host's memory and CPUs",
@@ -365,6 +383,7 @@ VERBS = (
             _DRY_RUN,
         ),
         changes=True,
+        undone_by="job-stop",
     ),
     Verb("job-stop", "a job in a domain has ended", "batch", _DOMAIN, (*_JOB, _DRY_RUN), changes=True),
     Verb("preempt", "take the host from a domain, until unpreempt", "batch", _DOMAIN, (_DRY_RUN,), changes=True),

@@ -72,7 +72,9 @@ class Output:
     def reply(self, verb: str, target: Target, reply: Reply, principal: str) -> None:
         """Print a reply, or the protocol's ERROR in its place."""
         if reply.error:
-            self.failure(verb, target, reply.outcome, reply.message(principal, verb))
+            from rxm.remote import messages
+
+            self.failure(verb, target, reply.outcome, messages.message(reply, principal, verb))
         else:
             self.text(verb, target, reply)
 

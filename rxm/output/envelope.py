@@ -1,5 +1,6 @@
 """The JSON object that tells of one target: the host's own, or one that says what came instead."""
 
+from rxm.remote import messages
 from rxm.remote.command import Reply
 from rxm.targets import Target
 from xman import outcome, received, result
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 def of_reply(reply: Reply, verb: str, target: Target, principal: str) -> "dict[str, Any]":
     """Return the object of a reply."""
     if reply.error:
-        message = reply.message(principal, verb)
+        message = messages.message(reply, principal, verb)
         return result.failed(target.host, verb, target.domain or None, reply.outcome, message)
     return of_line(reply.stdout, verb, target)
 

@@ -30,12 +30,6 @@ class Reply:
             return outcome.UNSUPPORTED
         return outcome.of_wire_error(self.error) if self.error else self.status
 
-    def message(self, principal: str, verb: str) -> str:
-        """Return what a protocol ERROR says to the user."""
-        from rxm.remote import messages
-
-        return messages.message(self, principal, verb)
-
 
 def new_rid() -> str:
     """Return an id for one request: 128 bits, in hexadecimal."""

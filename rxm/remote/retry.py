@@ -4,7 +4,6 @@ import time
 
 from rxm.remote import messages
 from rxm.remote.command import Reply
-from rxm.remote.connection import Connection
 from rxm.remote.deadline import Deadline
 from rxm.remote.transport import ADDRESS_SECONDS
 from xman import outcome
@@ -14,6 +13,17 @@ from xman.wire import constants as wire
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Protocol
+
+    class Reopenable(Protocol):
+        """A connection that can be made anew, and asked who listens there."""
+
+        def reopen(self, deadline: Deadline, /) -> None:
+            """Connect anew. Raises UnreachableError and CredentialsError."""
+
+        def ping(self, deadline: Deadline) -> Reply:
+            """Ask who listens there. Raises UnreachableError."""
+
 
 # A host whose connection broke in the middle of a change is asked again for so long: an xmand that was restarted is
 # back by then.
@@ -24,7 +34,9 @@ _LONGEST_PAUSE_SECONDS = 1.0
 _PING_SECONDS = 5.0
 
 
-def ask(connection: Connection, once: "Callable[[], Reply]", unknown: UnknownOutcomeError, deadline: Deadline) -> Reply:
+def ask(
+    connection: "Reopenable", once: "Callable[[], Reply]", unknown: UnknownOutcomeError, deadline: Deadline
+) -> Reply:
     """Ask `once` more on new connections, for a while; raises `unknown` where none gives the answer."""
     give_up, pause = time.monotonic() + _AGAIN_SECONDS, _FIRST_PAUSE_SECONDS
     while time.monotonic() < give_up:

@@ -78,15 +78,13 @@ def _undo(invocation: Invocation, task: Task) -> str:
     return "" if told["ok"] else str(told["message"])
 
 
-# Which verb undoes which, with the same of its options.
-_UNDO = {"job-start": ("job-stop", ("id",))}
 # For what is undone; the command's own deadline may have passed by then.
 UNDO_SECONDS = 60.0
 
 
 def applies(parsed: Parsed, tasks: list[Task]) -> bool:
     """Whether these commands are to succeed together or not at all."""
-    return parsed.verb.name in _UNDO and len(tasks) > 1 and not parsed.flag("dry-run")
+    return bool(parsed.verb.undone_by) and len(tasks) > 1 and not parsed.flag("dry-run")
 
 
 def must_undo(envelope: dict[str, Any]) -> bool:
@@ -98,9 +96,8 @@ def must_undo(envelope: dict[str, Any]) -> bool:
 
 def undoing(parsed: Parsed, domain: str) -> Parsed:
     """Return the command that undoes `parsed` for `domain`."""
-    name, keys = _UNDO[parsed.verb.name]
-    words = [word for key in keys for word in (f"--{key}", str(parsed.options.get(key, "")))]
-    return arguments.parse(verbs.BY_NAME[name], [*words, "--", domain])
+    words = ["--id", str(parsed.options.get("id", "")), "--", domain]
+    return arguments.parse(verbs.BY_NAME[parsed.verb.undone_by], words)
 
 
 def not_done(envelope: dict[str, Any] | None, task: Task, verb: str, problem: str, why: str) -> dict[str, Any]:

@@ -2,12 +2,13 @@
 
 from typing import Any
 
+from rxm import slips
 from rxm.invocation import Invocation
 from rxm.output import envelope, folding
-from rxm.remote.command import wire_words
+from rxm.remote.command import Reply, wire_words
 from rxm.remote.deadline import Deadline
-from rxm.targets import Target
-from xman import arguments, errors, verbs
+from rxm.targets import Target, Task
+from xman import arguments, errors, escape, verbs
 from xman.errors import UnreachableError, XmanError
 
 
@@ -58,3 +59,12 @@ def ask_all(
         output.close()
     in_order = {host: found[host] for host in asked if host in found}
     return in_order, {host: problems[host] for host in asked if host in problems}
+
+
+def suggest(invocation: Invocation, task: Task, reply: Reply) -> None:
+    """Let a host's answer that there is no such domain end with the one that was probably meant."""
+    found, _problems = ask_all(invocation, [task.target.host])
+    names = [str(each["name"]) for domains in found.values() for each in domains]
+    near = slips.meant(task.target.domain, names)
+    if near and reply.stderr.endswith(b"does not exist.\n") and reply.stderr.count(b"\n") == 1:
+        reply.stderr = reply.stderr[:-1] + f" Did you mean '{escape.line(near)}'?\n".encode()

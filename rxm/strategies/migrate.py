@@ -3,6 +3,7 @@
 Each xmand knows the domains of its own host only; rxm's ticket is good for both hosts.
 """
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -25,7 +26,7 @@ _FORCE = "--force moves it all the same."
 
 
 def to_send(invocation: Invocation, connection: Connection, task: Task) -> Parsed:
-    """Ask both hosts, `link`'s and the new one, and return the migration to send. Raises XmanError."""
+    """Ask both hosts, the connection's and the new one, and return the migration to send. Raises XmanError."""
     parsed = _to(invocation.parsed, task.to)
 
     def ask_there() -> _Envelope:
@@ -116,23 +117,23 @@ def _with(jobs: list[dict[str, Any]]) -> str:
     return f", with job{'s' * (len(said) != 1)} {', '.join(said)}" if said else ""
 
 
-def one(invocation: Invocation, task: Task) -> None:
-    """Begin no other migration, and ask the host to abort this one; its answer still comes on its own connection.
+def hook(invocation: Invocation) -> None:
+    """Let an invocation ask before each migration, and abort those under way at Ctrl-C."""
+    invocation.prepare = functools.partial(to_send, invocation)
+    invocation.abort = functools.partial(_abort, invocation)
+
+
+def _abort(invocation: Invocation, tasks: list[Task]) -> None:
+    """Begin no other migration, and ask the hosts to abort these; their answers still come on their own connections.
 
     Where that cannot be asked the migration is waited for as before; another Ctrl-C ends the waiting.
     """
     invocation.stopped = True
-    parsed = arguments.parse(verbs.BY_NAME["migrate"], ["--abort", "--", task.target.domain])
-    deadline = Deadline(verbs.DEADLINES[verbs.CHANGE])
-    try:
-        with invocation.connect(task.target.host, deadline) as connection:
-            connection.run(wire_words(parsed, json=False), deadline, changes=True)
-    except XmanError:
-        pass
-
-
-def everything(invocation: Invocation) -> None:
-    """Do so with all that are under way."""
-    invocation.stopped = True
-    for task in list(invocation.under_way):
-        one(invocation, task)
+    for task in tasks:
+        parsed = arguments.parse(invocation.parsed.verb, ["--abort", "--", task.target.domain])
+        deadline = Deadline(verbs.DEADLINES[verbs.CHANGE])
+        try:
+            with invocation.connect(task.target.host, deadline) as connection:
+                connection.run(wire_words(parsed, json=False), deadline, changes=True)
+        except XmanError:
+            pass

@@ -4,10 +4,10 @@ from xmand.verbs import batch, create, host, life, migrate, show, tune
 from xmand.verbs.call import Handler
 
 HANDLERS: dict[str, Handler] = {
-    "help": host.help,
+    "help": host.help_,
     "ping": host.ping,
     "version": host.version,
-    "list": show.list,
+    "list": show.list_,
     "describe": show.describe,
     "stats": show.stats,
     "wait": show.wait,

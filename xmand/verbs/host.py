@@ -14,7 +14,7 @@ from xmand.verbs.call import Call
 from xmand.virt import host
 
 
-def help(call: Call) -> Result:
+def help_(call: Call) -> Result:
     """The verbs that the caller may use, or one of them in full."""
     wanted = call.parsed.text("VERB")
     if not wanted:

@@ -22,7 +22,7 @@ from xmand.virt.listing import details, list_domains, list_one, power_state, sus
 from xmand.virt.stats import Ask, domain_stats
 
 
-def list(call: Call) -> Result:
+def list_(call: Call) -> Result:
     """All domains sorted by name, those in one state, or those named, in the order given."""
     words = call.parsed.words("DOMAIN")
     long = call.parsed.flag("long")

@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from xman import escape
+from xman import escape, verbs
 from xman.render import batch, domains, stats
 from xman.render.domains import FIELD
 
 # Those that make one table, or one row of blocks; what other verbs say stands for itself, behind the host's name.
-VERBS = ("list", "stats", "state", "job-list", "ping")
+VERBS = tuple(verb.name for verb in verbs.VERBS if verb.merges)
 
 _PING = "%-12s %7s  %-40s"
 Answers = dict[str, dict[str, Any]]

@@ -63,7 +63,7 @@ def ask(monkeypatch: pytest.MonkeyPatch) -> Callable[[Host], Reply]:
     clock = [0.0]
     monkeypatch.setattr("time.monotonic", lambda: clock[0])
     monkeypatch.setattr("time.sleep", lambda seconds: clock.__setitem__(0, clock[0] + seconds))
-    return lambda host: retry.ask(host, host.once, UNKNOWN, Deadline(None))  # type: ignore[arg-type]
+    return lambda host: retry.ask(host, host.once, UNKNOWN, Deadline(None))
 
 
 def test_an_xmand_is_asked_until_it_answers(ask: Callable[[Host], Reply]) -> None:
