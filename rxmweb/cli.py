@@ -45,6 +45,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(options: argparse.Namespace) -> int:
+    if options.part == "check":
+        return _check(*settings.load_all(options.config))
     configured = settings.load(options.config)
     for key in configured.unknown:
         logging.getLogger(__name__).warning("%s: not known to this release", key)
@@ -53,19 +55,19 @@ def _run(options: argparse.Namespace) -> int:
         from rxmweb.web.serve import serve
 
         serve(configured)
-    elif options.part == "work":
+    else:
         from rxmweb.worker import work
 
         work(configured)
-    else:
-        return _check(configured)
     return outcome.OK
 
 
-def _check(configured: Settings) -> int:
+def _check(configured: Settings, wrong: list[str]) -> int:
     from rxmweb.check import check
 
-    status = outcome.OK
+    status = outcome.USAGE if wrong else outcome.OK
+    for line in wrong:
+        lowlevel.out(f"BAD  {escape.line(line)}\n")
     for good, line in check(configured):
         lowlevel.out(f"{'ok  ' if good else 'BAD '} {escape.line(line)}\n")
         status = status if good else outcome.USAGE

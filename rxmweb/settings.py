@@ -93,10 +93,15 @@ class Settings:
         return principal in self.readers or EVERYBODY in self.readers
 
 
-def load(path: str | None) -> Settings:
+def load_all(path: str | None) -> tuple[Settings, list[str]]:
+    """Return the settings with the default in place of each wrong value, and what is wrong with each."""
+    return config.tolerant(lambda without: load(path, without), Settings())
+
+
+def load(path: str | None, without: tuple[tuple[str, ...], ...] = ()) -> Settings:
     """Read `path`, or the default file where there is one. Raises ConfigurationError."""
     name = path or DEFAULT_PATH
-    table = config.load(name, required=path is not None)
+    table = config.load(name, required=path is not None, without=without)
     base = Settings()
     collector, history, proxy = table.table("collector"), table.table("history"), table.table("proxy")
     found = Settings(
@@ -147,6 +152,7 @@ def _check(found: Settings, table: config.Table) -> None:
             read()
         except UsageError as error:
             raise table.error(key, str(error)) from error
+    proxy = table.table("proxy")
     if bool(found.certificate) != bool(found.key):
         raise table.error("certificate", "certificate and key belong together")
     host, port = split_address(found.listen)
@@ -157,9 +163,9 @@ def _check(found: Settings, table: config.Table) -> None:
             "listen", f"{host} is no loopback address, where only HTTPS is served: give certificate and key"
         )
     if found.proxy.user_header and not is_loopback(host):
-        raise table.error("proxy.user_header", "believed from this machine only: listen must be a loopback address")
+        raise proxy.error("user_header", "believed from this machine only: listen must be a loopback address")
     if found.proxy.user_header and not found.proxy.secret:
-        raise table.error("proxy.user_header", "believed from who knows a secret only: set proxy.secret_file")
+        raise proxy.error("user_header", "believed from who knows a secret only: set proxy.secret_file")
 
 
 def _secret(proxy: config.Table) -> str:

@@ -42,9 +42,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(options: argparse.Namespace) -> int:
-    configured = settings.load(options.config)
     if options.check:
-        return _check(configured)
+        return _check(*settings.load_all(options.config))
+    configured = settings.load(options.config)
     syslog = Syslog(configured.syslog)
     _start_log(syslog, foreground=options.foreground)
     for key in configured.unknown:
@@ -56,8 +56,11 @@ def _run(options: argparse.Namespace) -> int:
     return outcome.OK
 
 
-def _check(configured: Settings) -> int:
+def _check(configured: Settings, wrong: list[str]) -> int:
     status = outcome.OK
+    for line in wrong:
+        lowlevel.out(f"{BAD:4} {escape.line(line)}\n")
+        status = outcome.USAGE
     for kind, line in check(configured):
         lowlevel.out(f"{kind:4} {escape.line(line)}\n")
         status = outcome.USAGE if kind == BAD else status

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from xman import config, verbs
-from xman.errors import ConfigurationError
 from xman.verbs import TEXT
 from xman.wire.constants import PORT
 
@@ -167,15 +166,19 @@ def read_authorize(table: config.Table) -> Authorize:
     for method in found.methods:
         if method not in METHODS:
             raise table.error("methods", f"'{method}' is none of {', '.join(METHODS)}")
+    for method in ("principals", "external"):
+        if getattr(found, method) and method not in found.methods:
+            raise table.error(
+                method, f'it has no effect without "{method}" in methods = {list(found.methods)}; add it there'
+            )
     for name in found.owner_verbs:
         verb = verbs.BY_NAME.get(name)
         if verb is None or not (verb.takes_domain or name in FILTERED) or any(a.kind == TEXT for a in verb.arguments):
             raise table.error("owner_verbs", f"'{name}' is not a verb on a domain")
     if "external" in found.methods and not (found.external and found.external[0].startswith("/")):
         raise table.error("external", "expected a program with its whole path, and its arguments")
-    for line in table.unknown():
-        place, _, key = line.rpartition(": ")
-        raise ConfigurationError(f"{place}: {key}: there is no such key; a slip here could let somebody in")
+    for name in table.unasked():
+        raise table.error(name, "there is no such key; a slip here could let somebody in")
     return found
 
 
@@ -214,9 +217,14 @@ class Settings:
     unknown: tuple[str, ...] = ()
 
 
-def load(path: str | None) -> Settings:
+def load_all(path: str | None) -> tuple[Settings, list[str]]:
+    """Return the settings with the default in place of each wrong value, and what is wrong with each."""
+    return config.tolerant(lambda without: load(path, without), Settings())
+
+
+def load(path: str | None, without: tuple[tuple[str, ...], ...] = ()) -> Settings:
     """Read `path`, or the default file where there is one, with its drop-ins. Raises ConfigurationError."""
-    table = config.load(path or DEFAULT_PATH, required=path is not None, drop_ins=True)
+    table = config.load(path or DEFAULT_PATH, required=path is not None, drop_ins=True, without=without)
     base = Settings()
     limits, journal, migrate = table.table("limits"), table.table("journal"), table.table("migrate")
     lim = base.limits

@@ -5,6 +5,7 @@ from xman.errors import ConfigurationError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any, TypeVar
 
     _T = TypeVar("_T")
@@ -23,6 +24,8 @@ class Table:
         self._origins = origins or {}
         self._asked: set[str] = set()
         self._tables: list[Table] = []
+        # The keys of the tables that this one is in.
+        self._within: tuple[str, ...] = ()
 
     def text(self, key: str, default: str) -> str:
         """Return a string. Raises ConfigurationError."""
@@ -57,6 +60,7 @@ class Table:
     def table(self, key: str) -> "Table":
         """Return a table within this one, empty where it is absent. Raises ConfigurationError."""
         inner = Table(self._path, self._get(key, {}, dict, "a table"), f"{self._prefix}{key}.", self._origins)
+        inner._within = (*self._within, key)
         self._tables.append(inner)
         return inner
 
@@ -74,9 +78,13 @@ class Table:
         here = [self._place(key) for key in self._values if key not in self._asked]
         return here + [line for inner in self._tables for line in inner.unknown()]
 
+    def unasked(self) -> list[str]:
+        """Return the keys of this table that nobody asked for."""
+        return [key for key in self._values if key not in self._asked]
+
     def error(self, key: str, problem: str) -> ConfigurationError:
         """Return the error that says what is wrong with `key`."""
-        return ConfigurationError(f"{self._place(key)}: {problem}")
+        return ConfigurationError(f"{self._place(key)}: {problem}", (*self._within, key))
 
     def _place(self, key: str) -> str:
         name = f"{self._prefix}{key}"
@@ -90,11 +98,11 @@ class Table:
         return value
 
 
-def load(path: str, required: bool, drop_ins: bool = False) -> Table:
+def load(path: str, required: bool, drop_ins: bool = False, without: "tuple[tuple[str, ...], ...]" = ()) -> Table:
     """Read a TOML file; an absent one is empty unless `required`. Raises ConfigurationError.
 
     With `drop_ins` the files `PATH.d/*.toml` are read after it, in the order of their names: what a later one says of
-    a key replaces what was said before, a list as a whole; tables are merged.
+    a key replaces what was said before, a list as a whole; tables are merged. The keys `without` are left out.
     """
     values: dict[str, Any] = {}
     try:
@@ -105,6 +113,8 @@ def load(path: str, required: bool, drop_ins: bool = False) -> Table:
     except OSError as error:
         raise ConfigurationError(f"{path}: {error.strerror}") from error
     if not drop_ins:
+        for key in without:
+            _leave_out(values, key)
         return Table(path, values)
     # Only the daemon has them; rxm reads a file at each start.
     import os
@@ -117,7 +127,33 @@ def load(path: str, required: bool, drop_ins: bool = False) -> Table:
             _merge(values, _read(name), name, "", origins)
         except OSError as error:
             raise ConfigurationError(f"{name}: {error.strerror}") from error
+    for key in without:
+        _leave_out(values, key)
     return Table(path, values, "", origins)
+
+
+def tolerant(load: "Callable[[tuple[tuple[str, ...], ...]], _T]", default: "_T") -> "tuple[_T, list[str]]":
+    """Return what `load` makes of a file without the keys that it takes offence at, and each offence.
+
+    `default` stands for a file that cannot be read at all.
+    """
+    wrong: list[ConfigurationError] = []
+    while True:
+        try:
+            return load(tuple(error.key for error in wrong)), [str(error) for error in wrong]
+        except ConfigurationError as error:
+            if not error.key or any(error.key == other.key for other in wrong):
+                return default, [str(each) for each in (*wrong, error)]
+            wrong.append(error)
+
+
+def _leave_out(values: "dict[str, Any]", key: tuple[str, ...]) -> None:
+    for name in key[:-1]:
+        inner = values.get(name)
+        if not isinstance(inner, dict):
+            return
+        values = inner
+    values.pop(key[-1], None)
 
 
 def _read(path: str) -> "dict[str, Any]":

@@ -37,7 +37,14 @@ class UsageError(XmanError):
 
 
 class ConfigurationError(UsageError):
-    """A configuration file that cannot be used; the message names file and key."""
+    """A configuration file that cannot be used; the message names file and key.
+
+    `key` is where the value stands, table by table; empty where it is the file that cannot be read.
+    """
+
+    def __init__(self, message: str, key: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.key = key
 
 
 class RefusedError(XmanError):

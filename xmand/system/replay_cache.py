@@ -17,8 +17,8 @@ _DEFAULT = "/etc/krb5.conf"
 _MOST_FILES = 100
 
 
-def use(run_dir: str) -> None:
-    """Keep the replay cache where only we write and a restart does not empty it. Raises ConfigurationError."""
+def require_on() -> None:
+    """Raise ConfigurationError where the replay cache is switched off."""
     if os.environ.get("KRB5RCACHENAME", "").startswith("none") or os.environ.get("KRB5RCACHETYPE") == "none":
         raise ConfigurationError("the environment switches the replay cache off (KRB5RCACHENAME); xmand needs it")
     for path in _files(os.environ.get("KRB5_CONFIG", _DEFAULT).split(":")):
@@ -26,6 +26,11 @@ def use(run_dir: str) -> None:
             raise ConfigurationError(
                 f"{path}: default_rcache_name switches the replay cache off; xmand needs it, remove the line"
             )
+
+
+def use(run_dir: str) -> None:
+    """Keep the replay cache where only we write and a restart does not empty it. Raises ConfigurationError."""
+    require_on()
     try:
         Path(run_dir).mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
