@@ -18,7 +18,7 @@ UNITS = $(PREFIX)/lib/systemd/system
 VERSION = $$(packaging/version)
 INSTALLED = $(addprefix $(DESTDIR)$(MODULES)/,xman rxm rxmweb xmand)
 
-.PHONY: help demo screenshots test test-fresh test-xen test-deb test-boot soak mutants bench bench-attack deb rpm lint types install uninstall clean
+.PHONY: help html demo screenshots test test-fresh test-xen test-deb test-boot soak mutants bench bench-attack deb rpm lint types install uninstall clean
 
 help:
 	@echo 'make demo                   the main job on this machine, in a throw-away realm, without a hypervisor'
@@ -33,6 +33,7 @@ help:
 	@echo 'make rpm                    packages for EL 10 and Fedora, in .build/rpm'
 	@echo 'make test-deb               the packages in fresh roots of Debian 12 and 13 (as root; a few minutes)'
 	@echo 'make install                all commands under PREFIX ($(PREFIX)), with compiled modules and man pages'
+	@echo 'make html                   the manual pages as HTML, with a quick reference, in .build/html'
 	@echo 'make uninstall              removes them again; configuration and journal stay'
 	@echo 'make test-xen               the verbs on two real Xen hosts in QEMU (ten minutes, 4 GB of memory)'
 	@echo 'make soak [MINUTES=60]      the full size of what make test runs a little of: leaks, fuzzing, faults'
@@ -90,6 +91,11 @@ mutants:
 	@$(PYTHON) -m pip -q --disable-pip-version-check --no-input install -e '.[mutants]'
 	@$(PYTHON) -m tests.tools.mutants
 
+# Needs nothing but Python.
+html:
+	@python3 packaging/pages.py .build/html
+	@ls .build/html/index.html
+
 lint:
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check .
@@ -115,7 +121,7 @@ export SLURM = $(call LAUNCHER,-I,rxm.slurm.cli)
 export XMAND = $(call LAUNCHER,-I,xmand.cli)
 
 # What a site may copy and change, by the command whose manual page names it.
-EXAMPLES = rxm:xman/rxm.toml rxm:slurm xmand:xman/xmand.toml xmand:libvirt xmand:logrotate.d xmand:rsyslog.d \
+EXAMPLES = rxm:guests rxm:xman/rxm.toml rxm:slurm xmand:xman/xmand.toml xmand:libvirt xmand:logrotate.d xmand:rsyslog.d \
   rxmweb:xman/rxmweb.toml rxmweb:apache rxmweb:browsers rxmweb:prometheus
 # Its modes are its own, whatever the umask is and whatever the checkout's was.
 PLAIN = umask 022 && install -D -m 644

@@ -237,7 +237,9 @@ def _raise_descriptor_limit(settings: Settings) -> None:
     wanted = descriptors(settings)
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard != resource.RLIM_INFINITY and hard < wanted:
-        logger.warning("%d files may be open, %d would be needed: lower [limits] or raise LimitNOFILE", hard, wanted)
+        logger.warning(
+            "xmand may need %d open files; the limit is %d. Lower [limits], or raise LimitNOFILE.", wanted, hard
+        )
         wanted = hard
     if soft != resource.RLIM_INFINITY and soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

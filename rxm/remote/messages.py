@@ -35,12 +35,13 @@ def why(error: Exception, port: int) -> str:
 _WORDS = {
     gss.NO_TICKET: "you have no Kerberos ticket ({detail}); run kinit.",
     gss.EXPIRED: "your ticket expired ({detail}); run kinit.",
-    gss.NO_SERVICE: "the realm has no key for this host's service; is the name right? If so, the host needs a key and a"
+    gss.NO_SERVICE: "the KDC has no principal for this host. Check the name, or create host/FQDN and install its"
     " keytab. ({detail})",
-    gss.WRONG_KEY: "the host's key is not the one that your ticket is for; its keytab must be renewed, or your"
-    " ticket is older than the key: run kinit. ({detail})",
-    gss.CLOCK_SKEW: "this machine's clock and the host's differ too much for Kerberos; set them by NTP. ({detail})",
-    gss.KDC_UNREACHABLE: "no KDC of the realm answers; try later, or look at krb5.conf. ({detail})",
+    gss.WRONG_KEY: "the host does not have the key that your ticket is for. Run kinit if its key is new; otherwise"
+    " renew its keytab. ({detail})",
+    gss.CLOCK_SKEW: "this machine's clock and the host's differ too much for Kerberos; synchronize them by NTP."
+    " ({detail})",
+    gss.KDC_UNREACHABLE: "no KDC of the realm answers. Try again later, or check krb5.conf. ({detail})",
     gss.REPLAY: "the host has seen this authentication before; try again. ({detail})",
     gss.OTHER: "Kerberos failed: {detail}",
 }

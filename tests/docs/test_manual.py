@@ -8,10 +8,13 @@ from dataclasses import fields
 from pathlib import Path
 
 import pytest
+from lxml import etree
 
 import rxm.settings
 import rxmweb.settings
 import xman
+from rxm import help as helping
+from rxm import manual
 from rxm.options import OPTIONS
 from tests.lab.process import ROOT
 from xman import outcome, states, verbs
@@ -51,6 +54,37 @@ def test_every_verb_stands_in_rxm_1_as_it_is_used(verb: verbs.Verb) -> None:
     assert f"\n{verb.usage()}\n" in page("rxm.1")
 
 
+@pytest.mark.parametrize("verb", [*verbs.VERBS, *verbs.OWN.values()], ids=lambda verb: verb.name)
+def test_every_verb_has_a_paragraph_and_an_example(verb: verbs.Verb) -> None:
+    """What `rxm help VERB` shows is read from the page."""
+    entry = manual.verb(verb.name)
+
+    assert entry is not None
+    assert entry.paragraphs
+    assert any(f" {verb.name}" in example for example in entry.examples)
+    assert entry.paragraphs[0] in " ".join(helping.of_verb(verb.name).split())
+
+
+def test_the_pages_are_made_of_all_that_is_in_them(tmp_path: Path) -> None:
+    """A macro that is not known there is an error."""
+    subprocess.run([sys.executable, "packaging/pages.py", str(tmp_path)], cwd=ROOT, check=True)
+
+    made = {path.name for path in tmp_path.iterdir()}
+    assert made == {f"{path.name}.html" for path in PAGES} | {"index.html", "quick-reference.html"}
+    reference = (tmp_path / "quick-reference.html").read_text()
+    for verb in (*verbs.VERBS, *verbs.OWN.values()):
+        assert f"<code>{verb.name}" in reference
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "etc" / "guests").glob("*.xml")), ids=lambda path: path.name)
+def test_the_first_guests_are_what_libvirt_takes(path: Path) -> None:
+    schema = Path("/usr/share/libvirt/schemas/domain.rng")
+    if not schema.exists():
+        pytest.skip("libvirt's schemas are not installed")
+
+    etree.RelaxNG(etree.parse(schema)).assertValid(etree.parse(path))
+
+
 def test_rxm_1_describes_no_verb_that_is_not_there() -> None:
     section = (ROOT / "man" / "rxm.1").read_text().split(".SH VERBS")[1].split(".SH ")[0]
     described = re.findall(r"^\.TP\n\.B ([a-z\\-]+)", section, re.MULTILINE)
@@ -59,7 +93,7 @@ def test_rxm_1_describes_no_verb_that_is_not_there() -> None:
 
 
 def test_rxm_1_has_exactly_the_options() -> None:
-    section = page("rxm.1").split("\nOPTIONS\n")[1].split("\nDOMAINS\n")[0]
+    section = page("rxm.1").split("\nOPTIONS\n")[1].split("\nHOSTS\n")[0]
     described = set(re.findall(r"(?:^|\s)(--?[a-zA-Z][a-z-]*)", section))
 
     assert described == {name for option in OPTIONS for name in option.names}
@@ -83,7 +117,7 @@ def test_rxm_1_explains_each_batch_state_as_the_legend_does() -> None:
 def test_xmand_8_has_the_programs_options() -> None:
     usage = subprocess.run([sys.executable, "-m", "xmand", "--help"], capture_output=True, text=True, check=True).stdout
 
-    section = page("xmand.8").split("OPTIONS")[1].split("WHO MAY")[0]
+    section = page("xmand.8").split("OPTIONS")[1].split("AUTHORIZATION")[0]
     assert set(re.findall(r"--[a-z]+", section)) == set(re.findall(r"--[a-z]+", usage))
 
 

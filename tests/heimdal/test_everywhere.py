@@ -49,7 +49,10 @@ def test_no_ticket(place: Place) -> None:
 
 def test_a_host_of_which_the_realm_knows_nothing(place: Place) -> None:
     assert_one_line(
-        place.daemon.rxm(place.kinit("alice", "alice"), "list", host=UNKEYED), 4, UNKEYED, "is the name right?"
+        place.daemon.rxm(place.kinit("alice", "alice"), "list", host=UNKEYED),
+        4,
+        UNKEYED,
+        "Check the name, or create host/FQDN",
     )
 
 

@@ -34,7 +34,7 @@ def test_localhost_is_explained(daemon: Daemon, alice: dict[str, str]) -> None:
     answer = daemon.rxm(alice, "list", host="localhost")
 
     assert answer.status == 4
-    assert "is the name right?" in answer.stderr
+    assert "Check the name, or create host/FQDN" in answer.stderr
 
 
 def test_the_default_host_comes_from_the_environment(daemon: Daemon, alice: dict[str, str]) -> None:

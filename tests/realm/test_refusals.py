@@ -249,7 +249,7 @@ def test_a_wrong_service_key(realm: Realm, alice: dict[str, str], tmp_path: Path
 
 
 def test_a_host_of_which_the_realm_knows_nothing(daemon: Daemon, alice: dict[str, str]) -> None:
-    assert_one_line(daemon.rxm(alice, "list", host=UNKEYED), 4, UNKEYED, "is the name right?")
+    assert_one_line(daemon.rxm(alice, "list", host=UNKEYED), 4, UNKEYED, "Check the name, or create host/FQDN")
 
 
 def test_a_ticket_for_another_service_of_the_host(daemon: Daemon, realm: Realm, alice: dict[str, str]) -> None:

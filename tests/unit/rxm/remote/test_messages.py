@@ -12,10 +12,10 @@ REASONS = {value for key, value in vars(gss).items() if key.isupper() and isinst
 REMEDIES = {
     gss.NO_TICKET: r"run kinit\.$",
     gss.EXPIRED: r"run kinit\.$",
-    gss.NO_SERVICE: r"is the name right\? If so, the host needs a key and a keytab\. \(K says\)$",
-    gss.WRONG_KEY: r"its keytab must be renewed, or .* run kinit\. \(K says\)$",
-    gss.CLOCK_SKEW: r"set them by NTP\. \(K says\)$",
-    gss.KDC_UNREACHABLE: r"try later, or look at krb5\.conf\. \(K says\)$",
+    gss.NO_SERVICE: r"Check the name, or create host/FQDN and install its keytab\. \(K says\)$",
+    gss.WRONG_KEY: r"Run kinit if its key is new; otherwise renew its keytab\. \(K says\)$",
+    gss.CLOCK_SKEW: r"synchronize them by NTP\. \(K says\)$",
+    gss.KDC_UNREACHABLE: r"Try again later, or check krb5\.conf\. \(K says\)$",
     gss.REPLAY: r"try again\. \(K says\)$",
 }
 
