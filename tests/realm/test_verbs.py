@@ -254,7 +254,7 @@ def test_help_of_a_verb_is_the_same_as_rxms_own(daemon: Daemon, alice: dict[str,
 def test_prefixes_and_aliases(daemon: Daemon, alice: dict[str, str], vm: str) -> None:
     assert daemon.rxm(alice, "pa", vm).status == 0
     assert daemon.rxm(alice, "unp", vm).status == 0
-    answer = daemon.rxm(alice, "balloon", vm, "128")
+    answer = daemon.rxm(alice, "balloon", vm, "256")
 
     assert answer.status == 0
     assert "deprecated" in answer.stderr
