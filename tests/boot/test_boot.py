@@ -13,8 +13,8 @@ from tests.lab.process import wait_for
 _SECONDS = 1800.0
 _INTERVAL = 1.0
 _CONSOLES = "/var/log/libvirt/qemu"
-# What systemd says where a unit asks for what is not to be had, and the kernel where a filter ends a program.
-_COMPLAINTS = ("Traceback", "SECCOMP", "Failed to set up", "Unknown key", "Unknown lvalue", "core-dump")
+# What systemd says when a unit asks for what is not to be had, and the kernel when a filter ends a program (1326).
+_COMPLAINTS = ("Traceback", "audit: type=1326", "Failed to set up", "Unknown key", "Unknown lvalue", "core-dump")
 
 
 def test_it_has_systemd_and_the_second_cgroups(machine: Machine) -> None:
@@ -63,14 +63,14 @@ def test_a_restart_of_the_unit_touches_no_guest(machine: Machine) -> None:
 
 
 def test_a_container_runs_under_it(machine: Machine) -> None:
+    """It is not paused: libvirt has no freezer for containers in the second cgroups."""
     machine.drive("lxc:///system")
 
     machine.does("create", "-", stdin=container("box1"))
 
     (row,) = machine.does("list", "box1")["domains"]
     assert row["state"] == "running"
-    machine.does("pause", "box1")
-    machine.does("unpause", "box1")
+    assert "box1" in machine.booted.must("virsh", "-q", "-c", "lxc:///system", "list")
     machine.does("destroy", "box1")
 
 
