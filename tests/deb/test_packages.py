@@ -146,8 +146,16 @@ def test_what_the_pages_name_is_there(debian: Debian) -> None:
     assert not [name for name in named if not debian.path(name).exists()]
 
 
-def test_units_are_neither_enabled_nor_started(debian: Debian) -> None:
+def test_units_are_not_enabled(debian: Debian) -> None:
     assert not list(debian.path("/etc/systemd/system").rglob("xmand*"))
+
+
+def test_a_removal_ends_what_runs_and_an_upgrade_restarts_it(debs: list[Path], tmp_path: Path) -> None:
+    for package in {"xmand", "rxmweb"} & {path.name.split("_")[0] for path in debs}:
+        subprocess.run(["dpkg-deb", "-e", deb(debs, package), tmp_path / package], check=True)
+
+        assert "deb-systemd-invoke stop" in (tmp_path / package / "prerm").read_text()
+        assert "_dh_action=restart" in (tmp_path / package / "postinst").read_text()
 
 
 def test_nothing_is_left_when_they_are_purged(fresh: Callable[[], Path], debs: list[Path]) -> None:

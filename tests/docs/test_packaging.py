@@ -165,3 +165,8 @@ def test_a_package_needs_what_pip_installs_with_it(where: str) -> None:
 
 def test_debians_changelog_is_of_this_release() -> None:
     assert (ROOT / "debian" / "changelog").read_text().startswith(f"xman ({xman.__version__}) ")
+
+
+def test_debhelper_ends_what_runs_when_it_is_removed() -> None:
+    """It does not where it is told to start nothing; what is not enabled is not started anyhow."""
+    assert "--no-start" not in re.sub("#.*", "", (ROOT / "debian" / "rules").read_text())
