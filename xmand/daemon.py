@@ -5,8 +5,9 @@ import contextlib
 import logging
 import resource
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import replace
+from typing import Any
 
 import xman
 from xman.errors import ConfigurationError, UnreachableError, XmanError
@@ -110,7 +111,7 @@ class Daemon:
             loop.add_signal_handler(number, stop.asked)
         loop.add_signal_handler(signal.SIGHUP, self._reload)
         tasks = [loop.create_task(self._server.accept(sock)) for sock in sockets]
-        tasks += [loop.create_task(part) for part in (self._warm_up(), self._recover(), self._keep_house())]
+        tasks += [loop.create_task(part) for part in self._background()]
         if seconds := systemd.interval():
             tasks.append(loop.create_task(systemd.feed(seconds, self._driver.ticked)))
         names = " ".join(listen.name(sock.getsockname()) for sock in sockets)
@@ -132,6 +133,9 @@ class Daemon:
             task.cancel()
         self._server.report()
         self._syslog.flush()
+
+    def _background(self) -> tuple[Coroutine[Any, Any, None], ...]:
+        return self._commands.read_list(), self._warm_up(), self._recover(), self._keep_house()
 
     async def _drain(self, stop: "_Stop") -> None:
         """Let commands that run finish, until there is another signal."""
@@ -176,7 +180,7 @@ class Daemon:
         logger.info("SIGHUP: the configuration is read again")
 
     def _session(self) -> ServerSession:
-        return ServerSession(self._acceptor.context())
+        return ServerSession(self._acceptor.context(), strangers=True)
 
     async def _warm_up(self) -> None:
         """Open libvirt before the first command needs it; a libvirt that is not there yet is no reason to stop."""

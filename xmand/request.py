@@ -4,22 +4,25 @@ import hashlib
 import json
 import secrets
 import time
+from collections.abc import Callable
 from typing import Any
 
 from xman import arguments, verbs
 from xman.arguments import Parsed
-from xman.errors import UsageError
+from xman.errors import UsageError, XmanError
 from xman.verbs import TEXT, Verb
 from xmand.virt.domain import Domain
 
 # What a caller may say otherwise when it asks again, and still mean the same request.
 _NOT_THE_REQUEST = ("rid", "timeout", "json")
+# Longer than any key of a configuration.
+_MOST_KEY = 64
 
 
 class Peer:
     """Who is at the other end of a connection."""
 
-    __slots__ = ("address", "changing", "no_room", "principal", "refused")
+    __slots__ = ("address", "authorized", "changing", "no_room", "principal", "refused", "waits")
 
     def __init__(self, address: str) -> None:
         self.address = address
@@ -30,6 +33,10 @@ class Peer:
         self.changing = False
         # Whether there are too many connections for this one's command.
         self.no_room = False
+        # Whether he may do anything at all, by his name alone: only then may he say more than a stranger.
+        self.authorized = False
+        # Ends the command that runs, where that only waits: for who has to give way.
+        self.waits: Callable[[XmanError], None] | None = None
 
     def who(self) -> dict[str, str | bytes | int]:
         """Return the audit fields that say who it is."""
@@ -51,11 +58,13 @@ class Request:
         self.domain = ""
         self.uuid = ""
         self._parsed: Parsed | None = None
+        self._digest = ""
 
     def parse(self) -> None:
         """Read the words by the verb table, where that is not done yet. Raises UsageError."""
         if self._parsed is not None:
             return
+        arguments.measure(self.verb, self._words)
         try:
             words = [word.decode("utf-8") for word in self._words]
         except UnicodeDecodeError:
@@ -94,9 +103,11 @@ class Request:
 
     def digest(self) -> str:
         """Return what two requests have in common only where they ask for the same."""
-        options = {key: value for key, value in self.parsed.options.items() if key not in _NOT_THE_REQUEST}
-        said = json.dumps([self.verb.name, self.parsed.given, options], sort_keys=True)
-        return hashlib.sha256(said.encode("utf-8", "surrogatepass")).hexdigest()
+        if not self._digest:
+            options = {key: value for key, value in self.parsed.options.items() if key not in _NOT_THE_REQUEST}
+            said = json.dumps([self.verb.name, self.parsed.given, options], sort_keys=True)
+            self._digest = hashlib.sha256(said.encode("utf-8", "surrogatepass")).hexdigest()
+        return self._digest
 
     def asked(self) -> dict[str, Any]:
         """Return what was said beside DOMAIN: options, and arguments as words; of a FILE its size and hash only."""
@@ -109,7 +120,7 @@ class Request:
                 said[argument.name] = {"octets": len(octets), "sha256": hashlib.sha256(octets).hexdigest()}
             elif argument.name == "KEY=VALUE":
                 # A value may be a password (vncpasswd), and so may a word that has lost its key.
-                said[argument.name] = [word.partition("=")[0] if "=" in word else "" for word in words]
+                said[argument.name] = [word.partition("=")[0][:_MOST_KEY] if "=" in word else "" for word in words]
             elif argument.kind != verbs.DOMAIN:
                 said[argument.name] = words
         return said

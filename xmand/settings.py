@@ -59,6 +59,22 @@ class Limits:
     long_workers: int = 64
     # Commands that follow (`events --follow`); each has a thread and a connection.
     streams: int = 64
+    # Percent of these, and of connections, that are left to those on the list; and percent of them that one principal
+    # who is not on it has at most.
+    reserved: int = 25
+    share: int = 25
+    # KiB of memory for what those have sent whose right to anything is not known, all together.
+    strangers_kib: int = 16_384
+    # How long the list may take to be read.
+    list_seconds: float = 5.0
+
+    def kept_of(self, count: int) -> int:
+        """Return how many places of `count` are left to those on the list."""
+        return count * self.reserved // 100
+
+    def share_of(self, count: int) -> int:
+        """Return how many places of `count` one principal has who is not on it."""
+        return max(1, count * self.share // 100)
 
     @property
     def patience(self) -> Patience:
@@ -260,6 +276,10 @@ def load(path: str | None, without: tuple[tuple[str, ...], ...] = ()) -> Setting
             workers=limits.number("workers", lim.workers, least=1, most=1024),
             long_workers=limits.number("long_workers", lim.long_workers, least=1, most=1024),
             streams=limits.number("streams", lim.streams, least=1, most=1024),
+            reserved=limits.number("reserved", lim.reserved, least=0, most=90),
+            share=limits.number("share", lim.share, least=1, most=100),
+            strangers_kib=limits.number("strangers_kib", lim.strangers_kib, least=256),
+            list_seconds=limits.seconds("list_seconds", lim.list_seconds),
         ),
         journal=JournalCaps(
             keep_days=journal.number("keep_days", base.journal.keep_days, least=1),

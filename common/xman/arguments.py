@@ -10,9 +10,14 @@ if TYPE_CHECKING:
 
 # The largest description of a domain, in octets; a hundred times what people write.
 MOST_TEXT = 256 * 1024
+# A name, an id, a reason, whatever else is one word; and a KEY=VALUE, which may hold a list.
+MOST_WORD = 1024
+MOST_ASSIGNMENT = 16 * 1024
 _RID_DIGITS = 32
 # Without them a verb is about everything: who gives one, and nothing in it, meant something else.
 _NEVER_EMPTY = ("principal", "since", "state")
+# Room for the option's name before its value.
+_MOST_OPTION = MOST_WORD + 64
 # What a destroy takes once patience has run out.
 _FORCE_SECONDS = 30.0
 
@@ -94,8 +99,32 @@ def parse(verb: Verb, words: list[str], several: bool = False) -> Parsed:
     return Parsed(verb, _read(arguments, given, several), given, options)
 
 
+def measure(verb: Verb, words: "list[bytes]") -> None:
+    """Refuse words that are too long for whatever they may be, before anything is done with them. Raises UsageError."""
+    most = max((_most(argument) for argument in verb.arguments), default=MOST_WORD)
+    for place, word in enumerate(words, 1):
+        if len(word) > most and len(word) > _MOST_OPTION:
+            raise UsageError(f"Word {place} behind {verb.name} is longer than {max(most, MOST_WORD)} octets.")
+
+
+def _most(argument: Argument) -> int:
+    """Return how many octets a word may have that stands for `argument`."""
+    if argument.kind == verbs.TEXT:
+        return MOST_TEXT
+    return MOST_ASSIGNMENT if argument.name == "KEY=VALUE" else MOST_WORD
+
+
+def _bounded(name: str, word: str, most: int = MOST_WORD) -> str:
+    """Return `word`, which stands for `name`. Raises UsageError where it is too long for that."""
+    if len(word) > most or len(word.encode("utf-8", "surrogateescape")) > most:
+        raise UsageError(f"{name} is longer than {most} octets.")
+    return word
+
+
 def _unbundled(verb: Verb, word: str) -> list[str]:
     """Return the flags that `word` holds side by side, as getopt(3) has it; otherwise `word` alone."""
+    if len(word) > MOST_WORD:
+        return [word]
     flags = {name for option in verb.options if option.kind is None for name in option.names}
     singles = [f"-{letter}" for letter in word[1:]]
     return singles if flags.issuperset(singles) else [word]
@@ -105,6 +134,7 @@ def _read_option(verb: Verb, word: str, rest: "Iterator[str]", options: dict[str
     name, equals, value = word.partition("=")
     option = next((o for o in (*verb.options, *COMMON_OPTIONS) if name in o.names), None)
     if option is None:
+        _bounded("An option", name)
         raise UsageError(f"'{name}' is not an option of {verb.name}. Usage: {verb.usage()}")
     if option.local and not several:
         raise UsageError(f"'{name}' is rxm's own; a host takes {verb.name} for one DOMAIN at a time.")
@@ -124,6 +154,7 @@ def _read_option(verb: Verb, word: str, rest: "Iterator[str]", options: dict[str
 
 
 def _option_value(option: Option, word: str) -> object:
+    _bounded(option.names[-1], word)
     if option.key == "rid":
         if len(word) != _RID_DIGITS or not frozenset("0123456789abcdef").issuperset(word):
             raise UsageError(f"--rid takes {_RID_DIGITS} hexadecimal digits.")
@@ -152,6 +183,9 @@ def _assign(verb: Verb, arguments: tuple[Argument, ...], words: list[str], sever
 def _read(arguments: tuple[Argument, ...], given: dict[str, list[str]], several: bool) -> dict[str, object]:
     found: dict[str, object] = {}
     for argument in arguments:
+        if argument.many and argument.kind == verbs.WORD:
+            together = MOST_TEXT if argument.name == "KEY=VALUE" else MOST_WORD
+            _bounded(argument.name, " ".join(given[argument.name]), together)
         read = [_value(argument, word) for word in given[argument.name]]
         if argument.many or (several and argument.kind == verbs.DOMAIN):
             found[argument.name] = read
@@ -161,6 +195,8 @@ def _read(arguments: tuple[Argument, ...], given: dict[str, list[str]], several:
 
 
 def _value(argument: Argument, word: str) -> object:
+    if argument.kind != verbs.TEXT:
+        _bounded(argument.name, word, _most(argument))
     if argument.kind == verbs.DOMAIN:
         return values.domain(word)
     if argument.kind == verbs.PAST and not word:

@@ -11,7 +11,7 @@ from xman.gss import OTHER, GssError
 from xman.wire import constants as c
 from xman.wire import messages as m
 from xman.wire.client import ClientProtocol
-from xman.wire.server import CLOSED, RUNNING, ServerProtocol
+from xman.wire.server import CLOSED, PARTIAL, RUNNING, ServerProtocol
 from xman.wire.tokens import TokenReader, TokenTooLargeError, encode_token
 
 TYPE_CHECKING = False
@@ -41,6 +41,15 @@ class CommandReceived:
 
     def __init__(self, arguments: list[bytes]) -> None:
         self.arguments = arguments
+
+
+class CommandBegun:
+    """More is coming than anybody may say whose right to anything is not known yet.
+
+    Answer with `ServerSession.authorize`, `collect` or `deny` before asking for the next event.
+    """
+
+    __slots__ = ()
 
 
 class MessageRefused:
@@ -89,35 +98,84 @@ class _Session:
 
 
 class ServerSession(_Session):
-    """xmand's side of one connection."""
+    """xmand's side of one connection.
 
-    def __init__(self, context: "AcceptingContext") -> None:
+    `strangers`: who is known may say no more than a stranger until `authorize` is called (`CommandBegun`).
+    """
+
+    def __init__(self, context: "AcceptingContext", *, strangers: bool = False) -> None:
         super().__init__(context)
         self._accepting = context
         self._protocol = ServerProtocol()
         self._hello_seen = False
         self._authenticated = False
+        # Whether what the client may say is bounded by what a stranger may.
+        self._stranger = strangers
+        # How many tokens were taken, for whoever shares out turns.
+        self.taken = 0
         self._handshake_tokens = 0
         self._closed = False
 
-    def next_event(self) -> Authenticated | CommandReceived | MessageRefused | Closed | None:
+    def next_event(
+        self, most: int = 1 << 30
+    ) -> Authenticated | CommandBegun | CommandReceived | MessageRefused | Closed | None:
         """Return what happened next, or None when more octets are needed, or when a command awaits its reply.
 
-        Raises GssError where an answer cannot be sealed; nobody can be told then.
+        At most `most` tokens are taken; None may also mean that there are more (`ready`). Raises GssError where an
+        answer cannot be sealed; nobody can be told then.
         """
+        last = self.taken + most
         while not self._closed and self._protocol.state != RUNNING:
             if self._protocol.state == CLOSED:
                 return self._close(self._protocol.complaint)
+            if self.taken >= last:
+                return None
             try:
                 token = self._tokens.next_token()
             except TokenTooLargeError as error:
-                return self._fail_token(str(error)) if self._authenticated else self._close(str(error))
+                if not self._authenticated:
+                    return self._close(str(error))
+                worth_asking = self._stranger and error.length <= c.MAX_TOKEN
+                return CommandBegun() if worth_asking else self._fail_token(str(error))
             if token is None:
                 return None
+            self.taken += 1
             event = self._data(*token) if self._authenticated else self._handshake(*token)
             if event is not None:
                 return event
         return None
+
+    @property
+    def ready(self) -> bool:
+        """Whether another token is there, whole or too large; meaningless while a command awaits its reply."""
+        return self._tokens.ready
+
+    @property
+    def held(self) -> int:
+        """How many octets of the client's are kept: what is not a whole token, and what is not a whole command."""
+        return len(self._tokens) + self._protocol.held
+
+    def authorize(self) -> None:
+        """Let the client say whatever the protocol allows."""
+        self._stranger = False
+        self._tokens.limit = c.MAX_TOKEN
+
+    # Who judges needs the whole command; whether it is worth its octets is the caller's to watch.
+    collect = authorize
+
+    def estrange(self) -> None:
+        """Bound what the client may say, again, by what a stranger may."""
+        self._stranger = True
+        self._tokens.limit = c.MAX_STRANGERS_TOKEN
+
+    def deny(self) -> CommandReceived | Closed:
+        """Refuse the command that has begun: return its first word alone, to be answered, or that it was the end.
+
+        What is to come of it is swallowed, and nothing of it kept.
+        """
+        if self._protocol.state != PARTIAL:
+            return self._fail_token("a token larger than a stranger's may be")
+        return CommandReceived(self._protocol.cut_short())
 
     @property
     def lifetime(self) -> int:
@@ -167,10 +225,10 @@ class ServerSession(_Session):
         if missing:
             return self._close(f"the client's context lacks {missing}")
         self._authenticated = True
-        self._tokens.limit = c.MAX_TOKEN
+        self._tokens.limit = c.MAX_STRANGERS_TOKEN if self._stranger else c.MAX_TOKEN
         return Authenticated(self._context.initiator, self._context.initiator_is_principal, self._accepting.delegated)
 
-    def _data(self, flags: int, payload: bytes) -> CommandReceived | MessageRefused | Closed | None:
+    def _data(self, flags: int, payload: bytes) -> CommandBegun | CommandReceived | MessageRefused | Closed | None:
         try:
             # The reference ignores the flags here; they must say what the payload is.
             plaintext = self._context.unseal(payload) if flags == c.FLAGS_DATA else None
@@ -184,6 +242,8 @@ class ServerSession(_Session):
         self._flush()
         if arguments is not None:
             return CommandReceived(arguments)
+        if self._stranger and self._protocol.state == PARTIAL:
+            return CommandBegun()
         refused, self._protocol.refused = self._protocol.refused, 0
         # What ends the connection is told by Closed.
         return MessageRefused(refused) if refused not in (0, c.ERROR_BAD_TOKEN) else None

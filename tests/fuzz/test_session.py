@@ -65,7 +65,7 @@ def serve(session: ServerSession, octets: bytes) -> list[tuple[object, ...]]:
             events.append((event.initiator, event.initiator_is_principal))
         elif isinstance(event, MessageRefused):
             events.append((event.code, MessageRefused))
-        else:
+        elif isinstance(event, Closed):
             events.append((event.detail, event.reason, Closed))
     return events
 

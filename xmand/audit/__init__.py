@@ -37,7 +37,13 @@ FIELDS = (
 
 def escape(value: str | bytes) -> str:
     """Return `value` in printable ASCII: everything else, quotes and backslashes become `\\xNN`."""
-    octets = value.encode("utf-8", "surrogateescape") if isinstance(value, str) else value
+    if isinstance(value, str):
+        # What nearly everything is.
+        if value.isascii() and value.isprintable() and '"' not in value and "\\" not in value:
+            return value
+        octets = value.encode("utf-8", "surrogateescape")
+    else:
+        octets = value
     return _UNUSUAL.sub(_hexadecimal, octets).decode("ascii")
 
 
@@ -53,7 +59,8 @@ def line(**fields: str | bytes | int) -> str:
         value = fields.pop(name, "")
         if value == "" or value == b"":
             continue
-        text = escape(str(value) if isinstance(value, int) else value)
+        # Cut before it is escaped: what is thrown away costs nothing then, however long it is.
+        text = escape(str(value) if isinstance(value, int) else value[: MOST_FIELD + 1])
         truncated |= len(text) > MOST_FIELD
         parts.append(f'{name}="{text[:MOST_FIELD]}"')
     if fields:

@@ -42,6 +42,8 @@ class Syslog:
         self._lost = 0
         self.lost = 0
         self._socket: socket.socket | None = None
+        # Priority -> the second for which its header was made, and that.
+        self._headers: dict[int, tuple[int, bytes]] = {}
         self._remote = target.startswith("udp://")
         self._address: str | tuple[str, int] | None = None
         if self._remote:
@@ -122,6 +124,14 @@ class Syslog:
         return opened
 
     def _header(self, priority: int) -> bytes:
+        """Return what stands before a line; made once a second."""
+        now = int(time.time())
+        kept = self._headers.get(priority)
+        if kept is None or kept[0] != now:
+            kept = self._headers[priority] = (now, self._make_header(priority))
+        return kept[1]
+
+    def _make_header(self, priority: int) -> bytes:
         if self._remote:
             stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
             return f"<{priority}>1 {stamp} {socket.gethostname()} {PROGRAM} {os.getpid()} - - ".encode()

@@ -4,14 +4,15 @@ Those that need only principal and verb come first. Only where others are enable
 never a FILE, and the domains looked up; a missing domain is answered like any other that one may not touch.
 """
 
+import contextlib
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from xman.errors import XmanError
-from xman.verbs import DOMAIN, TEXT
+from xman.verbs import DOMAIN, TEXT, VERBS
 from xmand.authorize.external import External
-from xmand.authorize.grant import Authorizer, Grant
+from xmand.authorize.grant import EVERY_VERB, Authorizer, Grant, Rank, UnreadError
 from xmand.authorize.k5login import AccessList, Listed
 from xmand.authorize.owner import Owner
 from xmand.authorize.principals import Principals
@@ -21,8 +22,14 @@ from xmand.virt import metadata
 from xmand.virt.domain import Domain, find, find_all
 from xmand.virt.driver import READ, Driver
 
+__all__ = ("Access", "Authority", "Rank", "UnreadError")
+
 # Verbs whose results say which list the host has.
 _TELLS_LIST = ("ping", "version")
+# Those whose answer is another one for somebody who stands on it, though others may use them as well.
+_HANG_ON_LIST = frozenset(
+    {*_TELLS_LIST, "help", *(verb.name for verb in VERBS if any(a.kind == TEXT for a in verb.arguments))}
+)
 
 
 @dataclass(frozen=True)
@@ -48,6 +55,7 @@ class Authority:
 
     def __init__(self, settings: Settings, driver: Driver) -> None:
         self._driver = driver
+        self._listed: Listed | None = None
         self.configure(settings)
 
     def configure(self, settings: Settings) -> None:
@@ -58,25 +66,68 @@ class Authority:
             "owner": Owner(chosen.owner_verbs, metadata.read, lambda: find_all(self._driver.connection(READ))),
             "external": External(chosen.external, chosen.external_seconds),
         }
-        self._listed = Listed(settings.k5login)
-        made["k5login"] = self._listed
-        self._first = [made[name] for name in ("k5login", "principals") if name in chosen.methods]
-        self._second = [made[name] for name in chosen.methods if made[name] not in self._first]
+        if self._listed is None or self._listed.path != settings.k5login:
+            self._listed = Listed(settings.k5login)
         self._by_list = "k5login" in chosen.methods
+        # Asked by name alone: tables of the settings' own.
+        self._tables = [made[name] for name in ("principals",) if name in chosen.methods]
+        # Asked with words.
+        self._second = [made[name] for name in chosen.methods if name in ("owner", "external")]
 
     @property
     def asks_words(self) -> bool:
         """Whether there are authorizers that need to know about which domain the command is."""
         return bool(self._second)
 
-    def by_name(self, principal: str, verb: str) -> Access | None:
-        """Return what the caller may, by principal and verb alone; None where that is not enough for the verb."""
-        found = [(each, grant) for each in self._first if (grant := each.grant(principal)) is not None]
-        if not any(verb in grant.verbs for _, grant in found):
-            return None
-        allowed = frozenset[str]().union(*(grant.verbs for _, grant in found))
-        listed = any(authorizer is self._listed for authorizer, _ in found)
-        return Access(allowed, self._list_for(verb), listed_caller=listed)
+    def by_name(self, principal: str, verb: str, *, wait: bool = True) -> Access | None:
+        """Return what the caller may, by principal and verb alone; None where that is not enough for the verb.
+
+        Reading the list may take its time, or for ever. Without `wait` nothing here does: it raises UnreadError where
+        the list has to be read and the answer hangs on it.
+        """
+        grants = self._by_tables(principal)
+        found = None
+        if self._by_list:
+            try:
+                found = self.listed.read() if wait else self.listed.unchanged()
+            except UnreadError:
+                if verb in _HANG_ON_LIST or not any(verb in grant.verbs for grant in grants):
+                    raise
+        on_list = found is not None and found.permits(principal.encode())
+        if on_list:
+            grants.append(Grant(EVERY_VERB))
+        return _access(grants, verb, found if verb in _TELLS_LIST else None, listed_caller=on_list)
+
+    def knows(self, principal: str, *, wait: bool = True) -> bool:
+        """Whether he may do anything at all, by his name alone; blocks, or raises UnreadError without `wait`."""
+        if self._by_tables(principal):
+            return True
+        if not self._by_list:
+            return False
+        found = self.listed.read() if wait else self.listed.unchanged()
+        return found is not None and found.permits(principal.encode())
+
+    def without_list(self, principal: str, verb: str) -> Access | None:
+        """Return what the caller may, had the list nobody on it: it cannot be read now."""
+        return _access(self._by_tables(principal), verb, None)
+
+    def _by_tables(self, principal: str) -> list[Grant]:
+        return [grant for authorizer in self._tables if (grant := authorizer.grant(principal)) is not None]
+
+    def rank(self, principal: str) -> Rank:
+        """Return whose places are kept for him, by the list as it was read last: no permission hangs on it."""
+        with contextlib.suppress(UnreadError):
+            self.listed.last = self.listed.unchanged()
+        last = self.listed.last
+        if self._by_list and last is not None and last.permits(principal.encode()):
+            return Rank.LISTED
+        return Rank.GRANTED if self._by_tables(principal) else Rank.STRANGER
+
+    @property
+    def listed(self) -> Listed:
+        """The list of administrators."""
+        assert self._listed is not None  # noqa: S101  # `configure` has been called
+        return self._listed
 
     def by_words(self, request: Request) -> Access | None:
         """Return what the caller may, by the domains that the command names; to be called in a worker.
@@ -91,9 +142,10 @@ class Authority:
             grant = authorizer.grant(request.principal)
             if grant is not None and request.verb.name in grant.verbs and _all(grant, request.verb.name, domains):
                 request.pin(domains)
+                found = self.listed.read() if self._by_list and request.verb.name in _TELLS_LIST else None
                 return Access(
                     grant.verbs,
-                    self._list_for(request.verb.name),
+                    found,
                     restricted=True,
                     shows=grant.shows,
                     describes=functools.partial(grant.describes, request.verb.name),
@@ -102,12 +154,9 @@ class Authority:
 
     def why_not(self) -> str:
         """Return what the audit says of a denial."""
-        if self._by_list and self._listed.read() is None:
+        if self._by_list and self.listed.last is None:
             return "the list cannot be used"
         return "not on the list" if not self._second else "not allowed"
-
-    def _list_for(self, verb: str) -> AccessList | None:
-        return self._listed.read() if verb in _TELLS_LIST else None
 
     def _domains(self, request: Request) -> list[Domain]:
         """Return the domains that a command names. Raises UsageError and NoSuchDomainError."""
@@ -118,6 +167,12 @@ class Authority:
         words = [word for name in names for word in request.parsed.given.get(name, [])]
         connection = self._driver.connection(READ) if words else None
         return [find(connection, word, allow_id=not request.verb.loses_data) for word in words]
+
+
+def _access(grants: list[Grant], verb: str, found: AccessList | None, *, listed_caller: bool = False) -> Access | None:
+    if not any(verb in grant.verbs for grant in grants):
+        return None
+    return Access(frozenset[str]().union(*(grant.verbs for grant in grants)), found, listed_caller=listed_caller)
 
 
 def _all(grant: Grant, verb: str, domains: list[Domain]) -> bool:

@@ -1,5 +1,6 @@
 """What an authorizer answers: which verbs somebody may use, and about which domains."""
 
+import enum
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -10,6 +11,18 @@ from xmand.virt.domain import Domain
 EVERY_VERB = frozenset(verbs.BY_NAME)
 # Whoever may use anything may ask what, and as whom one is known.
 COURTESY = frozenset(("help", "ping"))
+
+
+class UnreadError(Exception):
+    """A file has to be read first, which may take its time: ask again in a worker."""
+
+
+class Rank(enum.Enum):
+    """How much a principal may, as far as it can be told by his name: whose places are kept for him."""
+
+    STRANGER = 0
+    GRANTED = 1
+    LISTED = 2
 
 
 @dataclass(frozen=True)

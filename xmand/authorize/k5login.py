@@ -5,6 +5,7 @@ whom we allow, MIT with the file present would allow too. Source: MIT krb5, k5lo
 src/lib/krb5/os/localauth_k5login.c.
 """
 
+import contextlib
 import functools
 import hashlib
 import logging
@@ -13,7 +14,8 @@ import stat
 import time
 from dataclasses import dataclass
 
-from xmand.authorize.grant import EVERY_VERB, Grant
+from xmand.authorize.grant import EVERY_VERB, Grant, UnreadError
+from xmand.system import mounts
 
 MOST_OCTETS = 1 << 20
 # MIT reads lines into a buffer of BUFSIZ (8,192) octets and skips what does not fit.
@@ -46,23 +48,47 @@ class AccessList:
         return principal in self.entries
 
 
+# Which file it was: whatever is done to a file changes one of these, but for a change within the clock's grain.
+_Mark = tuple[int, int, int, int, int, int, int]
+# git's rule for racy times: what was changed so shortly before it was read may have been changed again unseen.
+_RACY_SECONDS = 2.0
+
+
 def read(path: str) -> AccessList:
     """Read the list as it is now. Raises K5loginError.
 
     The file must be a regular one (a symbolic link is refused), owned by root or by the user we run as, and writable by
     its owner only. A file that is replaced by rename(2) is never seen half.
     """
+    return _read_marked(path)[0]
+
+
+def _read_marked(path: str) -> tuple[AccessList, _Mark | None]:
+    """Return the list, and by what its file can be told unchanged; nothing where it cannot be, yet or at all."""
     for attempt in range(_TRIES):
         if attempt:
             time.sleep(_TRY_SECONDS)
         try:
             content, found = _read_whole(path)
-            return AccessList(*_parse(path, content), found.st_mtime)
+            settled = time.time() - found.st_ctime > _RACY_SECONDS and mounts.local(path, found.st_dev)
+            return AccessList(*_parse(path, content), found.st_mtime), _mark(found) if settled else None
         except _ChangedError:
             continue
         except OSError as error:
             raise K5loginError(f"{path}: {error.strerror}; nobody is allowed") from error
     raise K5loginError(f"{path}: is being rewritten all the time; nobody is allowed (replace it by renaming)")
+
+
+def _mark(found: os.stat_result) -> _Mark:
+    return (
+        found.st_dev,
+        found.st_ino,
+        found.st_size,
+        found.st_mtime_ns,
+        found.st_ctime_ns,
+        found.st_mode,
+        found.st_uid,
+    )
 
 
 def _read_whole(path: str) -> tuple[bytes, os.stat_result]:
@@ -135,27 +161,52 @@ _PROBLEM_SECONDS = 60.0
 
 
 class Listed:
-    """The list at `path`, read anew for every question."""
+    """The list at `path`, as it is at each question; any thread may ask.
+
+    A file that has not changed, on a file system of this machine's own, is told by one lstat(2). Everything else may
+    take its time, or for ever, and is for a worker.
+    """
 
     def __init__(self, path: str) -> None:
         self.path = path
         self._problem_at = -_PROBLEM_SECONDS
         self._warned = ""
+        self._kept: tuple[_Mark, AccessList] | None = None
+        # As it was read last: for what is no permission.
+        self.last: AccessList | None = None
 
     def grant(self, principal: str) -> Grant | None:
-        """Everything, or nothing."""
+        """Everything, or nothing; blocks."""
         found = self.read()
         return Grant(EVERY_VERB) if found is not None and found.permits(principal.encode()) else None
 
+    def unchanged(self) -> AccessList:
+        """Return the list, where its file tells at once that it is as it was. Raises UnreadError; does not block."""
+        kept = self._kept
+        if kept is not None:
+            try:
+                if _mark(os.lstat(self.path)) == kept[0]:
+                    return kept[1]
+            except OSError:
+                pass
+            self._kept = None
+        raise UnreadError
+
     def read(self) -> AccessList | None:
         """Return the list as it is now. An unusable one is reported once a minute, slips in it once each."""
+        with contextlib.suppress(UnreadError):
+            return self.unchanged()
         try:
-            found = read(self.path)
+            found, mark = _read_marked(self.path)
         except K5loginError as error:
+            self.last = None
             if time.monotonic() - self._problem_at >= _PROBLEM_SECONDS:
                 self._problem_at = time.monotonic()
                 logger.error("%s", error)
             return None
+        if mark is not None:
+            self._kept = (mark, found)
+        self.last = found
         if found.warnings and found.sha256 != self._warned:
             self._warned = found.sha256
             for warning in found.warnings:

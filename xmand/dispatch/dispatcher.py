@@ -4,6 +4,7 @@ verb lookup -> authorize -> read arguments -> audit begin -> libvirt, in a worke
 """
 
 import asyncio
+import contextlib
 import logging
 import time
 from dataclasses import replace
@@ -17,14 +18,14 @@ from xmand import answer
 from xmand.answer import Answer
 from xmand.audit import Audit
 from xmand.audit.throttle import Throttle
-from xmand.authorize import Access, Authority
+from xmand.authorize import Access, Authority, Rank, UnreadError
 from xmand.dispatch.exactly_once import Once, Progress
 from xmand.dispatch.executor import Executor, Later
 from xmand.dispatch.streaming import Following, Listener, Stream
 from xmand.journal.recovery import Recovery
 from xmand.request import Peer, Request
 from xmand.settings import Settings
-from xmand.system.workers import NotFinishedError, NotStartedError, Workers
+from xmand.system.workers import NotFinishedError, NotStartedError, Whose, Workers
 from xmand.verbs.call import Call, Host, Record
 
 logger = logging.getLogger(__name__)
@@ -33,9 +34,14 @@ logger = logging.getLogger(__name__)
 _MOST_DENIALS = 10
 _MOST_DENIALS_IN_ALL = 200
 _DENIALS_SECONDS = 60.0
-# Threads for authorizers that ask libvirt, or a program of the site's own; who waits longer for one is denied.
+_LONGEST_VERB = max(map(len, verbs.BY_NAME)) + 1
+# Threads for authorizers that ask libvirt, or a program of the site's own; who waits longer for one is told so. One
+# caller has at most so many of them.
 _JUDGES = 8
+_JUDGES_EACH = 2
 _JUDGE_SECONDS = 15.0
+# Threads that read the list. One that hangs does so for all: more would only hang as well.
+_READERS = 2
 
 
 class Reply(Listener, Protocol):
@@ -62,19 +68,28 @@ class Dispatcher:
         self._audit = audit
         limits = host.settings.limits
         self._executor = Executor(limits)
-        self._following = Following(limits.streams)
+        self._following = Following(limits)
         self._recovery = Recovery(host.journal, host.driver, host.locks, audit)
         self._once = Once(host.journal, self._recovery, audit)
         self._authority = Authority(host.settings, host.driver)
-        self._judges = Workers(_JUDGES, "judge")
-        self._denials = Throttle(_MOST_DENIALS, _MOST_DENIALS_IN_ALL, _DENIALS_SECONDS)
+        self._judges = Workers(_JUDGES, "judge", each=_JUDGES_EACH)
+        self._readers = Workers(_READERS, "list", each=1)
+        # Two, so that strangers cannot keep out of the log what administrators are denied.
+        self._denials = {
+            known: Throttle(_MOST_DENIALS, _MOST_DENIALS_IN_ALL, _DENIALS_SECONDS) for known in (False, True)
+        }
 
     def configure(self, settings: Settings) -> None:
         """Use other settings, for commands that begin after this."""
         self._host = replace(self._host, settings=settings)
         self._executor.configure(settings.limits)
-        self._following.most = settings.limits.streams
+        self._following.limits = settings.limits
         self._authority.configure(settings)
+
+    async def read_list(self) -> None:
+        """Read the list before the first client comes: by it his place is found."""
+        with contextlib.suppress(NotStartedError, NotFinishedError):
+            await self._readers.run(self._authority.listed.read, self._host.settings.limits.list_seconds)
 
     async def recover(self) -> None:
         """Settle what an earlier run left open. Raises XmanError where that cannot be begun."""
@@ -93,48 +108,117 @@ class Dispatcher:
         """End the commands that follow; no other one is touched."""
         self._following.end(reason)
 
+    @property
+    def judges_words(self) -> bool:
+        """Whether there are authorizers that judge whole commands, so that who is unknown must be able to say one."""
+        return self._authority.asks_words
+
+    def rank(self, peer: Peer) -> Rank:
+        """Return whose places are kept for the peer."""
+        return Rank.STRANGER if peer.refused else self._authority.rank(peer.principal.decode("ascii"))
+
+    def admits(self, peer: Peer) -> bool | None:
+        """Whether a command that is longer than a stranger's may be is worth reading; None: ask `admits_later`."""
+        if peer.refused:
+            return False
+        try:
+            return self._authority.asks_words or self._authority.knows(peer.principal.decode("ascii"), wait=False)
+        except UnreadError:
+            return None
+
+    async def admits_later(self, peer: Peer) -> bool:
+        """The same, where the list has to be read first; who cannot be judged is not admitted."""
+        principal = peer.principal.decode("ascii")
+        with contextlib.suppress(NotStartedError, NotFinishedError):
+            seconds = self._host.settings.limits.list_seconds
+            return await self._readers.run(lambda: self._authority.knows(principal), seconds, self._whose(peer))
+        return False
+
     async def run(self, peer: Peer, lifetime: int, words: list[bytes], reply: Reply) -> None:
         """Run one command of an authenticated `peer`, whose ticket is good for `lifetime` seconds more."""
         if peer.refused:
-            self._deny(peer, words, peer.refused, reply)
+            self.deny(peer, words, reply, peer.refused)
             return
-        name = words[0].decode("ascii", "replace") if words else ""
-        verb = verbs.BY_NAME.get(name)
+        verb = _verb(words)
         if verb is None:
-            self._deny(peer, words, "no such verb", reply, wire.ERROR_UNKNOWN_COMMAND)
+            self.deny(peer, words, reply, "no such verb", wire.ERROR_UNKNOWN_COMMAND)
             return
         request = Request(peer, verb, words[1:])
-        access = await self._access(request)
+        try:
+            access = await self._access(request)
+        except RefusedError as error:
+            self._cannot_judge(request, error, reply)
+            return
+        peer.authorized = access is not None and not access.restricted
         if access is None:
-            self._deny(peer, words, self._authority.why_not(), reply)
+            self.deny(peer, words, reply)
             return
         peer.changing = verb.changes
         try:
             await self._run(request, access, lifetime, reply)
         finally:
             peer.changing = False
+            peer.waits = None
 
     def report(self) -> None:
         """Write how many denials were held back, if any; to be called every second or so."""
-        denials, callers = self._denials.held(time.monotonic())
-        if denials:
-            self._audit.record(ev="deny", n=denials, detail=f"{denials} more commands of {callers} callers were denied")
+        for throttle in self._denials.values():
+            denials, callers = throttle.held(time.monotonic())
+            if denials:
+                text = f"{denials} more commands of {callers} callers were denied"
+                self._audit.record(ev="deny", n=denials, detail=text)
 
-    def _deny(self, peer: Peer, words: list[bytes], why: str, reply: Reply, code: int = wire.ERROR_ACCESS) -> None:
-        if self._denials.passes(f"{peer.principal!r} {peer.address.rpartition(':')[0]}"):
-            self._audit.record(ev="deny", **peer.who(), verb=words[0] if words else b"", detail=why)
+    def deny(self, peer: Peer, words: list[bytes], reply: Reply, why: str = "", code: int = wire.ERROR_ACCESS) -> None:
+        """Refuse a command of which nothing but its first word was looked at."""
+        self._write_denial(peer, words[0] if words else b"", why or self._authority.why_not())
         reply.send_error(code)
 
+    def _write_denial(self, peer: Peer, verb: bytes, why: str) -> None:
+        listed = self.rank(peer) is Rank.LISTED
+        if self._denials[listed].passes(f"{peer.principal!r} {peer.address.rpartition(':')[0]}"):
+            self._audit.record(ev="deny", **peer.who(), verb=verb, detail=why)
+
+    def _cannot_judge(self, request: Request, error: RefusedError, reply: Reply) -> None:
+        """Say so: that somebody may not would be untrue."""
+        self._write_denial(request.peer, request.verb.name.encode(), str(error))
+        _tell(request, Answer(error.outcome, request.ms(), str(error)), reply)
+
+    def _whose(self, peer: Peer) -> Whose:
+        return Whose(peer.principal.decode("ascii"), self.rank(peer) is Rank.LISTED)
+
     async def _access(self, request: Request) -> Access | None:
-        """Return what the caller may, None where it may not use the verb; who cannot be judged may nothing."""
-        access = self._authority.by_name(request.principal, request.verb.name)
+        """Return what the caller may, None where it may not use the verb. Raises RefusedError: nobody can tell now."""
+        try:
+            access = self._authority.by_name(request.principal, request.verb.name, wait=False)
+        except UnreadError:
+            access = await self._by_list(request)
         if access is not None or not self._authority.asks_words:
             return access
         try:
-            return await self._judges.run(lambda: self._authority.by_words(request), _JUDGE_SECONDS)
-        except (NotStartedError, NotFinishedError):
+            whose = self._whose(request.peer)
+            return await self._judges.run(lambda: self._authority.by_words(request), _JUDGE_SECONDS, whose)
+        except NotStartedError:
+            raise RefusedError("This host is busy: too many wait to be judged. Try again in a moment.") from None
+        except NotFinishedError:
             logger.error("nobody has judged %s of %s in %.0f s", request.verb.name, request.principal, _JUDGE_SECONDS)
-            return None
+            raise RefusedError(
+                f"Whether you may do that could not be told in {_JUDGE_SECONDS:.0f} s. Try again in a moment."
+            ) from None
+
+    async def _by_list(self, request: Request) -> Access | None:
+        """Judge by the list, which has to be read; by the tables alone where that takes too long."""
+        principal, verb, seconds = request.principal, request.verb.name, self._host.settings.limits.list_seconds
+        try:
+            return await self._readers.run(
+                lambda: self._authority.by_name(principal, verb), seconds, self._whose(request.peer)
+            )
+        except (NotStartedError, NotFinishedError):
+            access = self._authority.without_list(principal, verb)
+            if access is None and not self._authority.asks_words:
+                raise RefusedError(
+                    f"This host cannot read its list of who may now (no answer in {seconds:.0f} s); nothing was done."
+                ) from None
+            return access
 
     async def _run(self, request: Request, access: Access, lifetime: int, reply: Reply) -> None:
         failure = _unfit(request, lifetime)
@@ -163,7 +247,9 @@ class Dispatcher:
             return await self._access(request) is not None
 
         try:
-            async with self._following.stream(reply, lifetime, may, alive=request.parsed.flag("alive")) as stream:
+            async with self._following.stream(
+                reply, lifetime, may, self._whose(request.peer), alive=request.parsed.flag("alive")
+            ) as stream:
                 how, _later = await self._work(request, access, reply.send_progress, stream=stream)
                 return how
         except XmanError as error:
@@ -202,7 +288,13 @@ class Dispatcher:
                 record or Record(),
             )
 
-        return await self._executor.run(request, make_call)
+        return await self._executor.run(request, make_call, self._whose(request.peer))
+
+
+def _verb(words: list[bytes]) -> verbs.Verb | None:
+    """Return the verb that a command names; what is longer than any verb is not looked at."""
+    name = words[0][:_LONGEST_VERB] if words else b""
+    return verbs.BY_NAME.get(name.decode("ascii", "replace"))
 
 
 def _unfit(request: Request, lifetime: int) -> XmanError | None:

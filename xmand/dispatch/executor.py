@@ -7,14 +7,14 @@ from concurrent.futures import Future
 
 from xman import outcome, verbs
 from xman.arguments import Parsed
-from xman.errors import HypervisorError, UnknownOutcomeError, XmanError
+from xman.errors import HypervisorError, RefusedError, UnknownOutcomeError, XmanError
 from xman.result import Result
 from xman.verbs import Verb
 from xmand.answer import Answer
 from xmand.dispatch.streaming import StreamOverError
 from xmand.request import Request
 from xmand.settings import Limits
-from xmand.system.workers import NotFinishedError, NotStartedError, Workers
+from xmand.system.workers import NotFinishedError, NotStartedError, Whose, Workers
 from xmand.verbs import HANDLERS
 from xmand.verbs.call import Call, Handler
 from xmand.virt import turns
@@ -40,17 +40,21 @@ class Executor:
         self._limits = limits
         self._workers = Workers(limits.workers, "verb")
         self._long_workers = Workers(limits.long_workers, "long-verb")
+        # `Following` has shared out their places.
         self._stream_workers = Workers(limits.streams, "stream")
+        self.configure(limits)
 
     def configure(self, limits: Limits) -> None:
         """Use other limits, for verbs that begin after this."""
         self._limits = limits
-        self._workers.limit = limits.workers
-        self._long_workers.limit = limits.long_workers
-        self._stream_workers.limit = limits.streams
+        for workers, count in ((self._workers, limits.workers), (self._long_workers, limits.long_workers)):
+            workers.share(count, limits.share_of(count), limits.kept_of(count))
+        self._stream_workers.share(limits.streams)
 
-    async def run(self, request: Request, make_call: Callable[[float], Call]) -> tuple[Answer, Later | None]:
-        """Run the verb and return its answer; never raises.
+    async def run(
+        self, request: Request, make_call: Callable[[float], Call], whose: Whose
+    ) -> tuple[Answer, Later | None]:
+        """Run the verb on the account of `whose` and return its answer; never raises.
 
         `make_call` makes what it works with, for a deadline (time.monotonic()). Where that passes first, the answer
         says so, and how it ends really is in the future that comes with it.
@@ -62,14 +66,12 @@ class Executor:
         workers = self._workers if not long else self._stream_workers if request.parsed.follows else self._long_workers
         later: Later | None = None
         try:
-            done = await workers.run(lambda: in_session(handler, call), seconds)
+            done = await workers.run(lambda: in_session(handler, call), seconds, whose)
             return Answer(outcome.OK, request.ms(), done=done), None
         except StreamOverError as over:
             return Answer(outcome.OK, request.ms(), done=Result(notes=(str(over),))), None
         except NotStartedError:
-            error: Exception = HypervisorError(
-                "libvirt does not respond, and too many commands wait for it; nothing was done."
-            )
+            error: Exception = _full(workers)
         except NotFinishedError as unfinished:
             later = Future()
             unfinished.future.add_done_callback(lambda future: later.set_result(_ended(future, request)))
@@ -107,6 +109,13 @@ def carry_out(handler: Handler, call: Call) -> Result:
         if not call.host.driver.was_lost(READ):
             raise
     return handler(call)
+
+
+def _full(workers: Workers) -> XmanError:
+    """Return why no thread was free: libvirt holds them, or others do who only take their time."""
+    if workers.stuck:
+        return HypervisorError("libvirt does not respond, and too many commands wait for it; nothing was done.")
+    return RefusedError("This host is busy: too many commands are under way; nothing was done. Try again in a moment.")
 
 
 def _late(verb: Verb, seconds: float | None) -> XmanError:

@@ -8,6 +8,8 @@ from typing import Any, Protocol
 
 from xman.errors import CredentialsError, DeniedError, RefusedError, XmanError
 from xman.gss import GssError
+from xmand.settings import Limits
+from xmand.system.workers import Whose
 
 
 class StreamOverError(Exception):
@@ -67,11 +69,11 @@ class Listener(Protocol):
 
 
 class Following:
-    """The commands that follow, at most `most` at a time."""
+    """The commands that follow, as many at a time as `limits` say; those may be replaced at any time."""
 
-    def __init__(self, most: int) -> None:
-        self.most = most
-        self._streams: set[Stream] = set()
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self._streams: dict[Stream, Whose] = {}
 
     def end(self, reason: XmanError) -> None:
         """End all of them."""
@@ -80,23 +82,34 @@ class Following:
 
     @contextlib.asynccontextmanager
     async def stream(
-        self, listener: Listener, lifetime: int, may: Callable[[], Awaitable[bool]], *, alive: bool
+        self, listener: Listener, lifetime: int, may: Callable[[], Awaitable[bool]], whose: Whose, *, alive: bool
     ) -> AsyncIterator[Stream]:
         """Give the stream of one command, watched: `lifetime` is the ticket's in seconds, `may` whether it may go on.
 
         `alive`: the client wants signs of life. Raises RefusedError where there are too many.
         """
-        if len(self._streams) >= self.most:
-            raise RefusedError(f"{self.most} commands follow this host already ([limits] streams in xmand.toml).")
+        self._require_place(whose)
         stream = Stream(listener.send_part)
-        self._streams.add(stream)
+        self._streams[stream] = whose
         watching = asyncio.create_task(_watch(stream, listener, lifetime, may, alive))
         try:
             yield stream
         finally:
             watching.cancel()
             stream.end(StreamOverError("the reply has ended"))
-            self._streams.remove(stream)
+            del self._streams[stream]
+
+    def _require_place(self, whose: Whose) -> None:
+        most = self.limits.streams
+        if len(self._streams) >= most:
+            raise RefusedError(
+                f"This host is busy: {most} commands follow it already ([limits] streams in xmand.toml)."
+            )
+        others = [one for one in self._streams.values() if not one.listed]
+        if not whose.listed and len(others) >= most - self.limits.kept_of(most):
+            raise RefusedError("This host is busy: too many commands follow it already.")
+        if not whose.listed and others.count(whose) >= self.limits.share_of(most):
+            raise RefusedError(f"This host is busy: {others.count(whose)} commands of yours follow it already.")
 
 
 async def _watch(
@@ -113,7 +126,12 @@ async def _watch(
             stream.end(CredentialsError("your ticket expired; run kinit."))
         elif now - judged >= _JUDGE_SECONDS:
             judged = now
-            if not await may():
+            try:
+                permitted = await may()
+            except XmanError as error:  # nobody can tell now
+                stream.end(error)
+                continue
+            if not permitted:
                 stream.end(DeniedError("You are not on the host's list (.k5login) any more."))
             elif alive:
                 with contextlib.suppress(StreamOverError, XmanError):  # the worker gets it

@@ -40,6 +40,9 @@ class Admission(Generic[_K]):
         self._strangers = _Groups[str, _K]()
         self._known = _Groups[bytes, _K]()
         self._busy: set[_K] = set()
+        self._waiting: set[_K] = set()
+        # Those of principals for whom no places are kept.
+        self._unreserved: set[_K] = set()
 
     def __len__(self) -> int:
         return self._strangers.total + self._known.total
@@ -61,23 +64,33 @@ class Admission(Generic[_K]):
             self._strangers.remove(other)
         return leaving
 
-    def authenticate(self, key: _K, principal: bytes) -> tuple[bool, list[_K]]:
+    def authenticate(self, key: _K, principal: bytes, *, reserved: bool = False) -> tuple[bool, list[_K]]:
         """Count a connection among the authenticated; return whether there is room, and whom to close for it.
 
-        Where there is none it goes on counting as a stranger. One in which a command runs never gives way.
+        `reserved`: he is one of those for whom places are kept. Where there is no room it still counts as a stranger.
+        Of those in which a command runs only one that waits for something may have to give way.
         """
-        leaving: list[_K] = []
-        if self._known.size(principal) >= self.limits.connections_per_principal:
-            leaving = self._idle([principal])
-        elif self._known.total >= self.limits.connections:
-            leaving = self._idle(self._known.by_size())
+        own = self._known.size(principal) >= self.limits.connections_per_principal
+        others = self.limits.connections - self.limits.kept_of(self.limits.connections)
+        if own:
+            leaving = self._giving_way([principal], principal)
+        elif self._known.total >= self.limits.connections or (not reserved and len(self._unreserved) >= others):
+            candidates = self._known.by_size()
+            # Nobody gives way to somebody for whom nothing is kept, but others of those.
+            leaving = self._giving_way(
+                [one for one in candidates if self._all_unreserved(one)] if not reserved else candidates, principal
+            )
         else:
-            return self._admit(key, principal), leaving
+            return self._admit(key, principal, reserved), []
         if not leaving:
             return False, leaving
         for other in leaving:
-            self._known.remove(other)
-        return self._admit(key, principal), leaving
+            self.leave(other)
+        return self._admit(key, principal, reserved), leaving
+
+    def waits(self, key: _K, waiting: bool) -> None:
+        """The command that runs in this connection only waits for something, or does not any more."""
+        (self._waiting.add if waiting else self._waiting.discard)(key)
 
     def begin(self, key: _K) -> None:
         """A command runs in this connection."""
@@ -86,23 +99,40 @@ class Admission(Generic[_K]):
     def end(self, key: _K) -> None:
         """No command runs in it any more."""
         self._busy.discard(key)
+        self._waiting.discard(key)
 
     def leave(self, key: _K) -> None:
         """Count it no more; nothing where it was closed for another."""
         self._strangers.remove(key)
         self._known.remove(key)
         self._busy.discard(key)
+        self._waiting.discard(key)
+        self._unreserved.discard(key)
 
-    def _admit(self, key: _K, principal: bytes) -> bool:
+    def _admit(self, key: _K, principal: bytes, reserved: bool) -> bool:
         self._strangers.remove(key)
         self._known.add(key, principal)
+        if not reserved:
+            self._unreserved.add(key)
         return True
 
-    def _idle(self, principals: list[bytes]) -> list[_K]:
-        """Return the oldest connection in which nothing runs, of the first of `principals` that has one."""
+    def _all_unreserved(self, principal: bytes) -> bool:
+        return self._unreserved.issuperset(self._known.members(principal))
+
+    def _giving_way(self, principals: list[bytes], newcomer: bytes) -> list[_K]:
+        """Return the oldest connection in which nothing runs, of the first of `principals` that has one.
+
+        Otherwise the oldest of another's in which a command only waits, where he has more of them than the newcomer.
+        """
         for principal in principals:
             for key in self._known.members(principal):
                 if key not in self._busy:
+                    return [key]
+        for principal in principals:
+            if self._known.size(principal) <= self._known.size(newcomer) + 1 or principal == newcomer:
+                continue
+            for key in self._known.members(principal):
+                if key in self._waiting:
                     return [key]
         return []
 

@@ -10,10 +10,13 @@ from collections.abc import Callable
 from xman.session import ServerSession
 from xmand.audit import Audit
 from xmand.audit.throttle import Throttle
+from xmand.authorize import Rank
 from xmand.dispatch.dispatcher import Dispatcher
 from xmand.server import listen
 from xmand.server.admission import Admission, source
 from xmand.server.connection import Connection
+from xmand.server.octets import Octets
+from xmand.server.turns import Turns
 from xmand.settings import Limits
 
 logger = logging.getLogger(__name__)
@@ -24,6 +27,12 @@ _ACCEPT_PAUSE_SECONDS = 0.1
 _PROBES = 3
 # Failed connections that are logged one by one: of one source or principal, and of all, in so many seconds.
 _MOST_LINES, _MOST_LINES_IN_ALL, _PERIOD_SECONDS = 10, 40, 5.0
+# Lines about who came, of each principal and of all of that rank: nothing is lost with them, since what somebody does
+# has lines of its own, with his name and address.
+_MOST_ARRIVALS = {Rank.STRANGER: (10, 200), Rank.GRANTED: (60, 1000), Rank.LISTED: (600, 6000)}
+_ARRIVALS_SECONDS = 60.0
+# How exactly deadlines of connections are kept.
+_LOOK_SECONDS = 0.1
 # A command that only reads may take so much longer when we end.
 _READ_DRAIN_SECONDS = 2.0
 
@@ -38,9 +47,18 @@ class Server:
         self._commands = commands
         self._audit = audit
         self._admission: Admission[Connection] = Admission(limits)
+        self._octets: Octets[Connection] = Octets(limits.strangers_kib * 1024)
         # Two, so that strangers cannot keep the lines about the authenticated out of the log.
         self._throttles = {known: Throttle(_MOST_LINES, _MOST_LINES_IN_ALL, _PERIOD_SECONDS) for known in (False, True)}
-        self._tasks: dict[asyncio.Task[None], Connection] = {}
+        # And of who came, those who may nothing, something, and anything.
+        self._arrivals = {rank: Throttle(*_MOST_ARRIVALS[rank], _ARRIVALS_SECONDS) for rank in Rank}
+        self._turns: Turns | None = None
+        self._open: set[Connection] = set()
+        # Those in which a command runs, whether or not they are open still.
+        self._running: set[Connection] = set()
+        self._listening: set[socket.socket] = set()
+        self._ending = False
+        self._calm = asyncio.Event()
 
     @property
     def limits(self) -> Limits:
@@ -50,10 +68,23 @@ class Server:
     @limits.setter
     def limits(self, limits: Limits) -> None:
         self._admission.limits = limits
+        self._octets.most = limits.strangers_kib * 1024
+        for sock in self._listening:
+            _prepare(sock, limits.lost_seconds)
 
     async def accept(self, sock: socket.socket) -> None:
         """Accept connections on `sock` for ever."""
         loop = asyncio.get_running_loop()
+        self._listening.add(sock)
+        _prepare(sock, self.limits.lost_seconds)
+        looking = loop.create_task(self._look_at_clock())
+        try:
+            await self._accept_all(loop, sock)
+        finally:
+            self._listening.discard(sock)
+            looking.cancel()
+
+    async def _accept_all(self, loop: asyncio.AbstractEventLoop, sock: socket.socket) -> None:
         # At the end the socket is closed before this learns of it.
         number = sock.fileno()
         while True:
@@ -68,16 +99,28 @@ class Server:
 
     async def drain(self) -> None:
         """Close the connections in which nothing runs; wait for what changes something."""
-        for task, connection in list(self._tasks.items()):
-            if not connection.busy:
-                task.cancel()
-        reading = [task for task, connection in self._tasks.items() if not connection.peer.changing]
-        if reading:
-            await asyncio.wait(reading, timeout=_READ_DRAIN_SECONDS)
+        self._ending = True
+        for connection in list(self._open):
+            connection.finish()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_READ_DRAIN_SECONDS):
+                await self._until(lambda: not self._open and not self._running)
         # A command may have begun before its connection was closed.
-        changing = [task for task, connection in self._tasks.items() if connection.peer.changing]
-        if changing:
-            await asyncio.wait(changing)
+        await self._until(lambda: not any(connection.peer.changing for connection in self._open | self._running))
+
+    async def _until(self, holds: Callable[[], bool]) -> None:
+        while not holds():
+            self._calm.clear()
+            await self._calm.wait()
+
+    async def _look_at_clock(self) -> None:
+        """Close what is late. One look at all of them costs less than a timer for each."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(_LOOK_SECONDS)
+            now = loop.time()
+            for connection in [one for one in self._open if one.deadline <= now]:
+                connection.late()
 
     def report(self) -> None:
         """Write how many lines were held back, if any; to be called every second or so."""
@@ -86,28 +129,54 @@ class Server:
             if lines:
                 whose = f"of {keys} principals" if known else f"from {keys} sources"
                 self._audit.record(ev="conn", detail=f"{lines} more connections failed, {whose}")
+        for throttle in self._arrivals.values():
+            lines, keys = throttle.held(asyncio.get_running_loop().time())
+            if lines:
+                self._audit.record(ev="auth", n=lines, detail=f"{lines} more connections of {keys} principals")
 
     # --- connection.Keeper -----------------------------------------------------------------------------------------
 
     def authenticated(self, connection: Connection, detail: str) -> bool:
         """Return whether there is room for a connection whose client is known now."""
         peer = connection.peer
-        self._audit.record(ev="auth", princ=peer.principal, peer=peer.address, detail=detail)
-        admitted, leaving = self._admission.authenticate(connection, peer.principal)
+        rank = self._commands.rank(peer)
+        if self._arrivals[rank].passes(peer.principal.decode("latin-1")):
+            self._audit.record(ev="auth", princ=peer.principal, peer=peer.address, detail=detail)
+        admitted, leaving = self._admission.authenticate(connection, peer.principal, reserved=rank is Rank.LISTED)
         self._close(leaving)
         return admitted
 
+    def holds(self, connection: Connection, octets: int) -> None:
+        """So many octets are kept for it, of somebody whose right to anything is not known."""
+        leaves = self._octets.hold(connection, connection.group, octets)
+        if leaves is not None:
+            self._octets.forget(leaves)
+            self._close([leaves])
+
     def began(self, connection: Connection) -> None:
         """A command runs in the connection now."""
+        self._running.add(connection)
         self._admission.begin(connection)
 
     def ended(self, connection: Connection) -> None:
         """The command has ended."""
+        self._running.discard(connection)
         self._admission.end(connection)
+        if self._ending:
+            connection.finish()
+        self._calm.set()
 
     def left(self, connection: Connection) -> None:
         """The client has gone, though a command of his may still run."""
         self._admission.leave(connection)
+
+    def closed(self, connection: Connection) -> None:
+        """It is over."""
+        self._open.discard(connection)
+        self._admission.leave(connection)
+        self._octets.forget(connection)
+        connection.socket.close()
+        self._calm.set()
 
     def failed(self, connection: Connection, detail: str, ev: str = "conn") -> None:
         """Log why a connection ended, unless there are too many such lines."""
@@ -130,21 +199,14 @@ class Server:
         self._serve(client, address)
 
     def _serve(self, client: socket.socket, address: object) -> None:
-        with contextlib.suppress(OSError):  # gone already
-            for level, option, value in _options(self.limits.lost_seconds):
-                client.setsockopt(level, option, value)
+        if self._turns is None:
+            self._turns = Turns()
         name = listen.name(address)
-        connection = Connection(client, name, self._session(), self._commands, self, self.limits)
-        task = asyncio.get_running_loop().create_task(connection.serve())
-        connection.close = task.cancel
-        self._tasks[task] = connection
-        task.add_done_callback(functools.partial(self._served, client))
-        self._close(self._admission.arrive(connection, _source(name)))
-
-    def _served(self, client: socket.socket, task: asyncio.Task[None]) -> None:
-        # Here and not in the task, which may end before it began.
-        client.close()
-        self._admission.leave(self._tasks.pop(task))
+        source = _source(name)
+        connection = Connection(client, name, source, self._session(), self._commands, self, self._turns, self.limits)
+        self._open.add(connection)
+        self._close(self._admission.arrive(connection, source))
+        connection.begin()
 
     def _close(self, connections: list[Connection]) -> None:
         for connection in connections:
@@ -153,11 +215,21 @@ class Server:
 
 
 def _source(name: str) -> str:
-    return source(name.rpartition(":")[0].strip("[]"))
+    return _of_address(name.rpartition(":")[0].strip("[]"))
+
+
+_of_address = functools.lru_cache(maxsize=1024)(source)
+
+
+def _prepare(sock: socket.socket, lost_seconds: float) -> None:
+    """Set on the listening socket what those of its clients inherit (tcp(7)): six calls for each are dear."""
+    with contextlib.suppress(OSError):  # closed already, or none of TCP
+        for option in _options(lost_seconds):
+            sock.setsockopt(*option)
 
 
 def _options(lost_seconds: float) -> tuple[tuple[int, int, int], ...]:
-    """Return the options of a client's socket (tcp(7)); the kernel counts keepalive in whole seconds."""
+    """Return the options of a client's socket; the kernel counts keepalive in whole seconds."""
     silent = max(1, int(lost_seconds / 2))
     return (
         (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),

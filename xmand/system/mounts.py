@@ -1,13 +1,46 @@
-"""Whether what is written somewhere outlives a restart of the host."""
+"""What file system something is on: whether it outlives a restart of the host, and whether it can hang with another."""
 
+import functools
 from pathlib import Path
 
 # File systems that live in memory (proc_pid_mountinfo(5) has their types).
 _IN_MEMORY = ("tmpfs", "ramfs", "devtmpfs")
 
+# Those that only this machine itself can keep waiting. What is not known is none of them.
+_LOCAL = frozenset(
+    (
+        "bcachefs",
+        "btrfs",
+        "erofs",
+        "ext2",
+        "ext3",
+        "ext4",
+        "f2fs",
+        "jfs",
+        "overlay",
+        "ramfs",
+        "reiserfs",
+        "squashfs",
+        "tmpfs",
+        "xfs",
+        "zfs",
+    )
+)
+
+
+@functools.lru_cache(maxsize=64)
+def local(path: str, device: int) -> bool:
+    """Whether the file `path`, which is on `device`, is on a file system of this machine's own. Blocks."""
+    return _kind(path) in _LOCAL
+
 
 def volatile(path: str, mountinfo: Path = Path("/proc/self/mountinfo")) -> str:
     """Return the type of the file system that `path` is (or would be) on, where that lives in memory; else nothing."""
+    kind = _kind(path, mountinfo)
+    return kind if kind in _IN_MEMORY else ""
+
+
+def _kind(path: str, mountinfo: Path = Path("/proc/self/mountinfo")) -> str:
     try:
         lines = mountinfo.read_text(errors="surrogateescape").splitlines()
     except OSError:  # no /proc: nothing speaks against it
@@ -22,7 +55,7 @@ def volatile(path: str, mountinfo: Path = Path("/proc/self/mountinfo")) -> str:
             # Of mounts at the same point the last one counts.
             if wanted.is_relative_to(point) and len(point.parts) >= len(found.parts):
                 found, kind = point, after.split()[0]
-    return kind if kind in _IN_MEMORY else ""
+    return kind
 
 
 def _unescaped(text: str) -> str:

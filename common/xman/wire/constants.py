@@ -73,6 +73,8 @@ MAX_TOKEN = 1_048_576
 MAX_HANDSHAKE_TOKEN = 65_536
 # The most that is handed to gss_wrap, either way.
 MAX_PLAINTEXT = 65_536
+# Of who is known, but whose right to anything is not: a sealed message of a stock client's. Kerberos adds 60 octets.
+MAX_STRANGERS_TOKEN = MAX_PLAINTEXT + 256
 OUTPUT_HEADER = 7
 MAX_OUTPUT = MAX_PLAINTEXT - OUTPUT_HEADER
 COMMAND_HEADER = 4

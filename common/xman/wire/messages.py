@@ -191,6 +191,15 @@ def decode_arguments(body: bytes) -> list[bytes]:
     return arguments
 
 
+# Longer than any verb; more of it is not looked at.
+MOST_FIRST_WORD = 72
+
+
+def first_word(body: bytes) -> bytes:
+    """Return the first argument, or as much as is there of it, of a vector of which only the beginning is at hand."""
+    return body[8 : 8 + min(int.from_bytes(body[4:8], "big"), MOST_FIRST_WORD)] if len(body) > 8 else b""
+
+
 def _counted(data: bytes) -> bytes:
     return len(data).to_bytes(4, "big") + data
 

@@ -33,13 +33,15 @@ _FROM_CLIENTS = (c.COMMAND, c.QUIT, c.NOOP)
 class ServerProtocol:
     """One connection's conversation; feed it plaintexts with `receive`, send what `take_outgoing` returns."""
 
-    __slots__ = ("_body", "_errors", "_keepalive", "_outgoing", "complaint", "refused", "state")
+    __slots__ = ("_body", "_errors", "_keepalive", "_outgoing", "_swallow", "complaint", "refused", "state")
 
     def __init__(self) -> None:
         self.state = IDLE
         self._body = bytearray()
         self._keepalive = True
         self._errors = 0
+        # Whether more of a command is coming that is being answered already.
+        self._swallow = False
         # The ERROR code of the last message that was refused; whoever logs it sets it back to 0.
         self.refused = 0
         # Why it was closed, where that was for something the client did wrong.
@@ -61,6 +63,19 @@ class ServerProtocol:
             self._refuse(error.code)
             return None
 
+    @property
+    def held(self) -> int:
+        """How many octets of an unfinished command are kept."""
+        return len(self._body)
+
+    def cut_short(self) -> list[bytes]:
+        """Return the first word of the command that is PARTIAL, which is to be answered; swallow the rest of it."""
+        word = m.first_word(bytes(self._body[: m.MOST_FIRST_WORD]))
+        self._body.clear()
+        self._swallow = True
+        self.state = RUNNING
+        return [word]
+
     def fail_token(self) -> None:
         """Tell the peer that its token could not be unsealed, and close: the stream can't be trusted any more."""
         self._refuse(c.ERROR_BAD_TOKEN)
@@ -81,18 +96,25 @@ class ServerProtocol:
         self._require_running()
         self._errors = 0
         self._outgoing.append(m.encode(m.Status(status)))
-        self.state = IDLE if self._keepalive else CLOSED
+        self._replied()
 
     def send_error(self, code: int, text: str | None = None) -> None:
         """End the reply with an ERROR; `text` defaults to the reference server's."""
         self._require_running()
-        self.state = IDLE if self._keepalive else CLOSED
+        self._replied()
         self._send_error(code, text)
 
     def take_outgoing(self) -> list[bytes]:
         """Return the plaintexts to seal and send, and forget them."""
         outgoing, self._outgoing = self._outgoing, []
         return outgoing
+
+    def _replied(self) -> None:
+        if self._swallow:
+            self._swallow = False
+            self.state = SWALLOWING
+        else:
+            self.state = IDLE if self._keepalive else CLOSED
 
     def _require_running(self) -> None:
         if self.state != RUNNING:

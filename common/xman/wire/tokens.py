@@ -4,7 +4,11 @@ from xman.wire.constants import TOKEN_HEADER
 
 
 class TokenTooLargeError(Exception):
-    """The peer announced a payload over the limit. Nothing of the payload was kept."""
+    """The peer announced a payload, of `length` octets, over the limit. Nothing of the payload was kept."""
+
+    def __init__(self, length: int, limit: int) -> None:
+        super().__init__(f"a token of {length} octets; the limit is {limit}")
+        self.length = length
 
 
 def encode_token(flags: int, payload: bytes) -> bytes:
@@ -29,6 +33,17 @@ class TokenReader:
         """Add octets received from the peer."""
         self._buffer += data
 
+    def __len__(self) -> int:
+        return len(self._buffer)
+
+    @property
+    def ready(self) -> bool:
+        """Whether `next_token` would return a token, or raise."""
+        if len(self._buffer) < TOKEN_HEADER:
+            return False
+        length = int.from_bytes(self._buffer[1:TOKEN_HEADER], "big")
+        return length > self.limit or len(self._buffer) >= TOKEN_HEADER + length
+
     def next_token(self) -> tuple[int, bytes] | None:
         """Return the next (flags, payload), or None while it is not whole.
 
@@ -39,7 +54,7 @@ class TokenReader:
             return None
         length = int.from_bytes(buffer[1:TOKEN_HEADER], "big")
         if length > self.limit:
-            raise TokenTooLargeError(f"a token of {length} octets; the limit is {self.limit}")
+            raise TokenTooLargeError(length, self.limit)
         end = TOKEN_HEADER + length
         if len(buffer) < end:
             return None

@@ -40,6 +40,10 @@ XMAND_DEFAULTS = {
         "workers": 16,
         "long_workers": 64,
         "streams": 64,
+        "reserved": 25,
+        "share": 25,
+        "strangers_kib": 16_384,
+        "list_seconds": 5.0,
     },
     "authorize": {
         "methods": ("k5login",),
@@ -277,6 +281,10 @@ def test_every_key_of_xmand_toml_is_read(file: Path) -> None:
         workers = 8
         long_workers = 9
         streams = 10
+        reserved = 20
+        share = 21
+        strangers_kib = 512
+        list_seconds = 22
         [authorize]
         methods = ["principals", "external"]
         owner_verbs = ["pause"]
@@ -341,6 +349,10 @@ def test_every_key_of_xmand_toml_is_read(file: Path) -> None:
             "workers": 8,
             "long_workers": 9,
             "streams": 10,
+            "reserved": 20,
+            "share": 21,
+            "strangers_kib": 512,
+            "list_seconds": 22.0,
         },
         "authorize": {
             "methods": ("principals", "external"),

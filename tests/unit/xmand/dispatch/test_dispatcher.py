@@ -249,7 +249,7 @@ def test_of_many_denials_the_first_are_logged_and_the_others_counted(bench: Benc
     for _number in range(25):
         bench.run(b"destroy", b"vm1")
     held = len(bench.audit)
-    bench.commands._denials._until = 0.0
+    bench.commands._denials[False]._until = 0.0
     bench.commands.report()
 
     assert held == 10

@@ -10,7 +10,13 @@ ALICE, BOB = b"alice@R", b"bob@R"
 
 def admission(**limits: int) -> Admission[str]:
     """Return one with small caps where none are given."""
-    small = {"unauthenticated": 4, "unauthenticated_per_source": 3, "connections": 4, "connections_per_principal": 3}
+    small = {
+        "unauthenticated": 4,
+        "unauthenticated_per_source": 3,
+        "connections": 4,
+        "connections_per_principal": 3,
+        "reserved": 0,
+    }
     return Admission(Limits(**(small | limits)))
 
 
@@ -167,3 +173,53 @@ def test_new_limits_hold_for_who_comes_next() -> None:
     subject.arrive("a3", "a")
 
     assert subject.authenticate("a3", ALICE) == (True, ["a1"])
+
+
+# --- places that are kept (X5) ----------------------------------------------------------------------------------------
+
+
+def others(subject: Admission[str], principal: bytes, *keys: str) -> list[bool]:
+    """Let connections of somebody come for whom no places are kept; return which found room."""
+    found = []
+    for key in keys:
+        subject.arrive(key, key)
+        found.append(subject.authenticate(key, principal)[0])
+        subject.begin(key)
+    return found
+
+
+def test_others_leave_the_places_that_are_kept() -> None:
+    subject = admission(connections=8, connections_per_principal=8, reserved=25)
+
+    assert others(subject, BOB, *[f"b{n}" for n in range(8)]) == [True] * 6 + [False] * 2
+    for key in ("a1", "a2"):
+        subject.arrive(key, key)
+        assert subject.authenticate(key, ALICE, reserved=True) == (True, [])
+
+
+def test_who_only_waits_gives_way_in_a_full_house() -> None:
+    subject = admission(connections=4, connections_per_principal=4)
+    others(subject, BOB, "b1", "b2", "b3", "b4")
+    subject.waits("b2", True)
+    subject.arrive("a1", "a")
+
+    assert subject.authenticate("a1", ALICE, reserved=True) == (True, ["b2"])
+
+
+def test_who_waits_no_more_does_not() -> None:
+    subject = admission(connections=4, connections_per_principal=4)
+    others(subject, BOB, "b1", "b2", "b3", "b4")
+    subject.waits("b2", True)
+    subject.waits("b2", False)
+    subject.arrive("a1", "a")
+
+    assert subject.authenticate("a1", ALICE, reserved=True) == (False, [])
+
+
+def test_of_two_who_have_one_each_neither_gives_way() -> None:
+    subject = admission(connections=2)
+    others(subject, BOB, "b1")
+    others(subject, b"carol@R", "c1")
+    subject.waits("b1", True)
+
+    assert others(subject, b"dave@R", "d1") == [False]

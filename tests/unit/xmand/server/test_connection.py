@@ -1,47 +1,380 @@
-"""One client's socket (`xmand.server.connection`): a client that stops reading gets no octet out of place."""
+"""One client's socket (`xmand.server.connection`): what a turn of the event loop does, and what a client gets."""
 
 import asyncio
+import contextlib
 import socket
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 
-from xmand.server.connection import Connection
+from tests.fakes.gss_standin import StandIn, sealed
+from tests.fakes.session_words import AP_REQ, HANDSHAKE, HELLO, LIST, NOOP, data, stream
+from xman.session import ServerSession
+from xman.wire import constants as c
+from xmand.server.connection import MOST_MESSAGES, MOST_OCTETS, Connection
+from xmand.server.turns import MOST_OF_A_GROUP, Turns
 from xmand.settings import Limits
 
 # More than any socket pair's buffers hold.
 REPLY = b"x" * 10_000_000
+SOON = 5.0
 
 
-class Talking:
-    """Stands for a session that always has something to send."""
+class Commands:
+    """Answers each command; strangers are those who are not admitted."""
 
-    def take_outgoing(self) -> bytes:
-        """Return a reply."""
-        return REPLY
+    def __init__(self, *, admits: bool | None = True, judges_words: bool = False) -> None:
+        self.admitted = admits
+        self.judges_words = judges_words
+        self.ran: list[list[bytes]] = []
+        self.denied: list[list[bytes]] = []
+        self.answer = b"done"
+
+    def admits(self, _peer: Any) -> bool | None:
+        return self.admitted
+
+    async def admits_later(self, _peer: Any) -> bool:
+        return False
+
+    def deny(self, _peer: Any, words: list[bytes], reply: Any) -> None:
+        self.denied.append(words)
+        reply.send_error(c.ERROR_ACCESS)
+
+    async def run(self, peer: Any, _lifetime: int, words: list[bytes], reply: Any) -> None:
+        self.ran.append(words)
+        peer.authorized = self.admitted is True
+        reply.send_output(c.STDOUT, self.answer)
+        reply.send_status(0)
+
+
+class Keeper:
+    """Notes what it is told."""
+
+    def __init__(self) -> None:
+        self.held: list[int] = []
+        self.failures: list[str] = []
+        self.is_closed = asyncio.Event()
+
+    def authenticated(self, _connection: Connection, _detail: str) -> bool:
+        return True
+
+    def holds(self, _connection: Connection, octets: int) -> None:
+        self.held.append(octets)
+
+    def began(self, _connection: Connection) -> None:
+        pass
+
+    def ended(self, _connection: Connection) -> None:
+        pass
+
+    def left(self, _connection: Connection) -> None:
+        pass
+
+    def failed(self, _connection: Connection, detail: str, ev: str = "conn") -> None:
+        self.failures.append(f"{ev} {detail}")
+
+    def closed(self, connection: Connection) -> None:
+        connection.socket.close()
+        self.is_closed.set()
+
+
+SCENES: list["Scene"] = []
+
+
+class Scene:
+    """A connection, and the client's end of it."""
+
+    def __init__(self, commands: Commands | None = None, session: Any = None, **limits: float) -> None:
+        self.commands = commands or Commands()
+        anything: Any = self.commands
+        SCENES.append(self)
+        self.keeper = Keeper()
+        self.turns = Turns()
+        ours, self.client = socket.socketpair()
+        self.sockets = (ours, self.client)
+        ours.setblocking(False)
+        self.client.setblocking(False)
+        self.session = session or ServerSession(StandIn(initiates=False), strangers=True)
+        self.subject = Connection(
+            ours,
+            "192.0.2.7:40000",
+            "192.0.2.7",
+            self.session,
+            anything,
+            self.keeper,
+            self.turns,
+            Limits(**limits),  # type: ignore[arg-type]
+        )
+        self.subject.begin()
+
+    async def say(self, octets: bytes) -> None:
+        """Send it all, whatever the sockets hold."""
+        await asyncio.get_running_loop().sock_sendall(self.client, octets)
+
+    async def hear(self, enough: Callable[[bytes], bool]) -> bytes:
+        """Receive until it is enough."""
+        heard = b""
+        async with asyncio.timeout(SOON):
+            while not enough(heard):
+                more = await asyncio.get_running_loop().sock_recv(self.client, 1_000_000)
+                if not more:
+                    break
+                heard += more
+        return heard
+
+
+def played(scenario: Callable[[], Awaitable[None]]) -> None:
+    """Run a scenario."""
+
+    async def run() -> None:
+        try:
+            await scenario()
+        finally:
+            for scene in SCENES:
+                scene.subject.close()
+                for sock in scene.sockets:
+                    sock.close()
+            SCENES.clear()
+
+    asyncio.run(run())
+
+
+def test_a_command_is_answered() -> None:
+    async def scenario() -> None:
+        scene = Scene()
+        await scene.say(HANDSHAKE + stream(LIST))
+        assert b"done" in await scene.hear(lambda heard: b"\x02\x04\x00" in heard)
+        assert scene.commands.ran == [[b"list"]]
+
+    played(scenario)
+
+
+def test_commands_that_came_together_are_answered_one_after_the_other() -> None:
+    async def scenario() -> None:
+        scene = Scene()
+        await scene.say(HANDSHAKE + stream(*[LIST] * 20))
+        await scene.hear(lambda heard: heard.count(b"\x02\x04\x00") == 20)
+        assert len(scene.commands.ran) == 20
+
+    played(scenario)
+
+
+def test_octets_that_come_one_by_one_are_a_command_as_well() -> None:
+    async def scenario() -> None:
+        scene = Scene()
+        for octet in HANDSHAKE + stream(LIST):
+            await scene.say(bytes((octet,)))
+            await asyncio.sleep(0)
+        await scene.hear(lambda heard: b"\x02\x04\x00" in heard)
+
+    played(scenario)
 
 
 def test_nothing_follows_a_reply_that_was_cut_short() -> None:
-    ours, theirs = socket.socketpair()
+    async def scenario() -> None:
+        commands = Commands()
+        commands.answer = REPLY
+        scene = Scene(commands, write_seconds=0.0)
+        await scene.say(HANDSHAKE + stream(LIST))
+        async with asyncio.timeout(SOON):
+            while scene.subject.deadline == float("inf") or not scene.commands.ran or not scene.subject.busy:
+                await asyncio.sleep(0)
+            while not scene.subject._unsent:
+                await asyncio.sleep(0)
+        scene.subject.late()
+        assert scene.keeper.failures == ["conn the client does not read what it is sent"]
+        heard = await scene.hear(lambda _heard: False)
+        assert 0 < len(heard) < len(REPLY)
 
-    async def talk() -> None:
-        session: Any = Talking()
-        commands: Any = None
-        keeper: Any = None
-        subject = Connection(ours, "192.0.2.7:40000", session, commands, keeper, Limits(write_seconds=0.1))
-        with pytest.raises(TimeoutError):
-            await subject._flush()
-        theirs.setblocking(False)
-        while True:  # the client reads again
-            try:
-                theirs.recv(1_000_000)
-            except BlockingIOError:
-                break
-        with pytest.raises(BrokenPipeError):
-            await subject._flush()
+    played(scenario)
 
-    ours.setblocking(False)
-    with ours, theirs:
-        asyncio.run(talk())
-        with pytest.raises(BlockingIOError):
-            theirs.recv(1)
+
+def test_who_reads_late_gets_all_of_it() -> None:
+    async def scenario() -> None:
+        commands = Commands()
+        commands.answer = REPLY
+        scene = Scene(commands)
+        await scene.say(HANDSHAKE + stream(LIST))
+        heard = await scene.hear(lambda heard: len(heard) > len(REPLY) and heard.endswith(b"\x02\x04\x00"))
+        assert len(REPLY) <= heard.count(b"x") < len(REPLY) + 200, "a header may hold one as well"
+        await scene.say(data(sealed(1, LIST)))
+        await scene.hear(lambda heard: heard.endswith(b"\x02\x04\x00"))
+
+    played(scenario)
+
+
+def test_silence_has_an_end_that_octets_now_and_then_do_not_put_off() -> None:
+    async def scenario() -> None:
+        scene = Scene(first_seconds=5, handshake_seconds=10)
+        began = scene.subject.deadline - 5
+        await scene.say(HELLO)
+        scene.subject._readable()
+        assert scene.subject.deadline == pytest.approx(began + 10)
+        await scene.say(b"\x42")
+        scene.subject._readable()
+        assert scene.subject.deadline == pytest.approx(began + 10)
+        scene.subject.late()
+        assert scene.keeper.failures == ["conn nothing came in time"]
+
+    played(scenario)
+
+
+# --- what a turn does (X1) --------------------------------------------------------------------------------------------
+
+
+def test_in_one_turn_a_client_gets_so_many_messages_noops_too() -> None:
+    async def scenario() -> None:
+        scene = Scene()
+        scene.client.sendall(HANDSHAKE)
+        scene.subject.turn()
+        # Behind the handshake, one socket buffer full of them.
+        scene.client.sendall(b"".join(data(sealed(number, NOOP)) for number in range(200)))
+        taken = []
+        while scene.session.taken < 202:
+            before = scene.session.taken
+            scene.subject.turn()
+            taken.append(scene.session.taken - before)
+
+        assert max(taken) == MOST_MESSAGES
+
+    played(scenario)
+
+
+def test_in_one_turn_a_client_gets_so_many_octets() -> None:
+    async def scenario() -> None:
+        scene = Scene(Commands(judges_words=True))
+        await scene.say(HANDSHAKE)
+        scene.subject.turn()
+        scene.subject.peer.authorized = True
+        scene.session.authorize()
+        scene.client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                scene.client.send(b"\x44\x00\x0f\xff\xff" + bytes(1 << 18))
+        before = scene.session.held
+        scene.subject.turn()
+
+        assert 0 < scene.session.held - before <= MOST_OCTETS
+
+    played(scenario)
+
+
+class Eager:
+    """Somebody of a group who always has more to do."""
+
+    def __init__(self, turns: Turns, group: str, log: list[str], messages: int = MOST_MESSAGES) -> None:
+        self.group = group
+        self._turns, self._log, self._messages = turns, log, messages
+
+    def turn(self) -> None:
+        self._log.append(self.group)
+        self._turns.spend(self.group, self._messages)
+        self._turns.later(self)
+
+
+def test_a_group_gets_no_more_of_a_turn_for_its_many_connections() -> None:
+    async def scenario() -> None:
+        turns, log = Turns(), list[str]()
+        for _ in range(30):
+            turns.later(Eager(turns, "eve", log))
+        turns.later(Eager(turns, "alice", log))
+
+        await asyncio.sleep(0)
+
+        assert log.count("eve") == log.count("alice") == MOST_OF_A_GROUP // MOST_MESSAGES
+        assert not turns.may("eve")
+        assert turns.may("bob")
+
+    played(scenario)
+
+
+def test_a_turn_has_an_end_however_many_wait() -> None:
+    async def scenario() -> None:
+        turns, log = Turns(), list[str]()
+        for number in range(1000):
+            turns.later(Eager(turns, f"p{number}", log))
+
+        await asyncio.sleep(0)
+        first = len(log)
+        for _ in range(40):
+            await asyncio.sleep(0)
+
+        assert first == 160 // MOST_MESSAGES
+        assert len(set(log)) == 1000, "and everybody has his"
+
+    played(scenario)
+
+
+# --- what a stranger may say (X6) -------------------------------------------------------------------------------------
+
+
+def chunk(continuation: int, octets: bytes) -> bytes:
+    """Return a part of a command."""
+    return bytes((c.VERSION_2, c.COMMAND, 1, continuation)) + octets
+
+
+CREATE = b"\x00\x00\x00\x02\x00\x00\x00\x06create"
+
+
+def test_of_a_strangers_long_command_nothing_is_kept() -> None:
+    async def scenario() -> None:
+        scene = Scene(Commands(admits=False))
+        parts = [chunk(c.FIRST, CREATE + bytes(60_000)), *[chunk(c.MIDDLE, bytes(60_000))] * 15, chunk(c.LAST, b"")]
+        await scene.say(HANDSHAKE + stream(*parts, NOOP))
+        heard = await scene.hear(lambda heard: heard.endswith(b"\x03\x07"))
+
+        assert scene.commands.denied == [[b"create"]]
+        assert scene.commands.ran == []
+        assert heard.count(b"Access denied") == 1, "every command gets one reply"
+        assert max(scene.keeper.held) <= c.MAX_STRANGERS_TOKEN + c.TOKEN_HEADER
+        assert scene.session.held == 0
+
+    played(scenario)
+
+
+def test_a_partial_token_of_a_strangers_is_bounded() -> None:
+    async def scenario() -> None:
+        scene = Scene(Commands(admits=False))
+        await scene.say(HANDSHAKE + b"\x44\x00\x10\x00\x00" + bytes(100_000))
+        with contextlib.suppress(ConnectionResetError):
+            await scene.hear(lambda _heard: False)
+
+        assert max(scene.keeper.held, default=0) <= c.MAX_STRANGERS_TOKEN + c.TOKEN_HEADER
+        assert scene.keeper.is_closed.is_set()
+
+    played(scenario)
+
+
+@pytest.mark.parametrize("admits", [True, None], ids=["at once", "once the list is read"])
+def test_who_may_is_heard_to_the_end(admits: bool | None) -> None:
+    async def scenario() -> None:
+        commands = Commands(admits=admits)
+        if admits is None:
+
+            async def later(_peer: Any) -> bool:
+                await asyncio.sleep(0)
+                return True
+
+            commands.admits_later = later  # type: ignore[method-assign]
+        scene = Scene(commands)
+        text = b"x" * 200_000
+        whole = CREATE + len(text).to_bytes(4, "big") + text
+        parts = [chunk(c.FIRST, whole[:60_000])]
+        parts += [chunk(c.MIDDLE, whole[start : start + 60_000]) for start in range(60_000, 180_000, 60_000)]
+        await scene.say(HANDSHAKE + stream(*parts, chunk(c.LAST, whole[180_000:])))
+        await scene.hear(lambda heard: b"\x02\x04\x00" in heard)
+
+        assert commands.ran == [[b"create", text]]
+
+    played(scenario)
+
+
+def test_a_hello_alone_costs_nothing_that_is_counted_twice() -> None:
+    async def scenario() -> None:
+        scene = Scene()
+        await scene.say(HELLO + AP_REQ[:3])
+        await asyncio.sleep(0.01)
+        assert scene.keeper.held[-1] == 3
+
+    played(scenario)
