@@ -63,6 +63,10 @@ class Limits:
     # who is not on it has at most.
     reserved: int = 25
     share: int = 25
+    # Commands that wait for something to become of a domain; they cost next to nothing.
+    waiting: int = 1024
+    # The longest `shutdown --force-after`.
+    force_seconds: float = 86_400.0
     # KiB of memory for what those have sent whose right to anything is not known, all together.
     strangers_kib: int = 16_384
     # How long the list may take to be read.
@@ -278,6 +282,8 @@ def load(path: str | None, without: tuple[tuple[str, ...], ...] = ()) -> Setting
             streams=limits.number("streams", lim.streams, least=1, most=1024),
             reserved=limits.number("reserved", lim.reserved, least=0, most=90),
             share=limits.number("share", lim.share, least=1, most=100),
+            waiting=limits.number("waiting", lim.waiting, least=1),
+            force_seconds=limits.seconds("force_seconds", lim.force_seconds),
             strangers_kib=limits.number("strangers_kib", lim.strangers_kib, least=256),
             list_seconds=limits.seconds("list_seconds", lim.list_seconds),
         ),

@@ -21,10 +21,11 @@ from xmand.audit.throttle import Throttle
 from xmand.authorize import Access, Authority, Rank, UnreadError
 from xmand.dispatch.exactly_once import Once, Progress
 from xmand.dispatch.executor import Executor, Later
+from xmand.dispatch.promises import Promises
 from xmand.dispatch.streaming import Following, Listener, Stream
 from xmand.journal.recovery import Recovery
 from xmand.request import Peer, Request
-from xmand.settings import Settings
+from xmand.settings import Limits, Settings
 from xmand.system.workers import NotFinishedError, NotStartedError, Whose, Workers
 from xmand.verbs.call import Call, Host, Record
 
@@ -69,8 +70,10 @@ class Dispatcher:
         limits = host.settings.limits
         self._executor = Executor(limits)
         self._following = Following(limits)
+        self._share_places(limits)
         self._recovery = Recovery(host.journal, host.driver, host.locks, audit)
-        self._once = Once(host.journal, self._recovery, audit)
+        promises = Promises(host.driver, host.locks, host.events.table)
+        self._once = Once(host.journal, self._recovery, audit, promises.keep)
         self._authority = Authority(host.settings, host.driver)
         self._judges = Workers(_JUDGES, "judge", each=_JUDGES_EACH)
         self._readers = Workers(_READERS, "list", each=1)
@@ -84,7 +87,13 @@ class Dispatcher:
         self._host = replace(self._host, settings=settings)
         self._executor.configure(settings.limits)
         self._following.limits = settings.limits
+        self._share_places(settings.limits)
         self._authority.configure(settings)
+
+    def _share_places(self, limits: Limits) -> None:
+        table = self._host.events.table
+        table.most, table.each = limits.waiting, limits.share_of(limits.waiting)
+        table.reserved = limits.kept_of(limits.waiting)
 
     async def read_list(self) -> None:
         """Read the list before the first client comes: by it his place is found."""
@@ -94,6 +103,7 @@ class Dispatcher:
     async def recover(self) -> None:
         """Settle what an earlier run left open. Raises XmanError where that cannot be begun."""
         await self._recovery.finished()
+        self._once.resume()
 
     async def drain(self) -> None:
         """Wait for the changes that run, whether or not somebody waits for their answer."""
@@ -105,8 +115,9 @@ class Dispatcher:
         return self._once.running
 
     def end_streams(self, reason: XmanError) -> None:
-        """End the commands that follow; no other one is touched."""
+        """End the commands that follow, and those that wait; no other one is touched."""
         self._following.end(reason)
+        self._host.events.table.end()
 
     @property
     def judges_words(self) -> bool:
@@ -286,9 +297,11 @@ class Dispatcher:
                 tell,
                 emit,
                 record or Record(),
+                whose,
             )
 
-        return await self._executor.run(request, make_call, self._whose(request.peer))
+        whose = self._whose(request.peer)
+        return await self._executor.run(request, make_call, whose)
 
 
 def _verb(words: list[bytes]) -> verbs.Verb | None:

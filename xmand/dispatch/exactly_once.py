@@ -8,13 +8,14 @@ import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import Future
+from typing import Any
 
 from xman import outcome
 from xman.errors import RefusedError, UnknownOutcomeError, XmanError
 from xmand.answer import Answer
 from xmand.audit import Audit
 from xmand.dispatch.executor import Later
-from xmand.journal import Begun, Change, ConflictError, Journal, JournalError
+from xmand.journal import Begun, Change, ConflictError, Entry, Journal, JournalError
 from xmand.journal.recovery import Recovery
 from xmand.request import Request
 from xmand.system.workers import NotFinishedError, NotStartedError, Workers
@@ -29,6 +30,8 @@ _JOURNAL_SECONDS = 10.0
 _TRUE_IN_DOUBT = {outcome.OK, outcome.INTERNAL, outcome.UNKNOWN, outcome.TIMEOUT}
 
 Progress = Callable[[str], None]
+# Waits for what was promised before our start, and does it; None where we end before that.
+Keep = Callable[[Entry], Awaitable[Answer | None]]
 # Carries the change out: it gets what tells the journal, and whom to tell how far it is.
 Act = Callable[[Record, Progress], Awaitable[tuple[Answer, Later | None]]]
 
@@ -75,12 +78,19 @@ class _InJournal(Record):
             raise _unavailable(error) from error
         self._request.domain, self._request.uuid = name, uuid
 
+    def promises(self, facts: dict[str, Any]) -> None:
+        try:
+            self._journal.promise(self._id, facts)
+        except JournalError as error:
+            raise _unavailable(error) from error
+
 
 class Once:
     """The changes of this daemon."""
 
-    def __init__(self, journal: Journal, recovery: Recovery, audit: Audit) -> None:
+    def __init__(self, journal: Journal, recovery: Recovery, audit: Audit, keep: Keep) -> None:
         self._journal = journal
+        self._keep = keep
         self._recovery = recovery
         self._audit = audit
         # One thread: SQLite writes one at a time anyway, and a hung disk should not cost more than that.
@@ -101,6 +111,40 @@ class Once:
         task.add_done_callback(self._tasks.discard)
         with running.told(progress):
             return await asyncio.shield(running.answered)
+
+    def resume(self) -> None:
+        """Go on with what an earlier run promised; who asks again gets its end."""
+        while self._recovery.promised:
+            key, entry = self._recovery.promised.popitem()
+            running = self._running[key] = _Running(entry.change.digest, asyncio.get_running_loop())
+            task = asyncio.create_task(self._resumed(key, running, entry))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _resumed(self, key: tuple[bytes, str], running: _Running, entry: Entry) -> None:
+        how = await self._keep(entry)
+        if how is None:  # we end, and it goes on once more
+            return
+        change = entry.change
+        with contextlib.suppress(NotStartedError, NotFinishedError):
+            await self._writer.run(
+                lambda: self._journal.end(entry.id, how, entry.uuid, recovered=True), _JOURNAL_SECONDS
+            )
+        self._audit.record(
+            ev="end",
+            rid=change.rid,
+            princ=change.principal,
+            peer=change.peer,
+            verb=change.verb,
+            dom=change.domain,
+            reason=change.reason,
+            res=outcome.class_name(how.code),
+            code=how.code,
+            recovered=1,
+            detail=how.detail,
+        )
+        running.answered.set_result(how)
+        self._ended(key, running, how)
 
     @property
     def running(self) -> int:
@@ -147,6 +191,14 @@ class Once:
             # What is left from before the start is about to be judged.
             await self._recovery.finished()
             begun = await self._begin(request)
+        promised = self._recovery.promised.pop((request.peer.principal, request.rid), None) if begun.pending else None
+        if promised is not None:
+            how_it_ends = await self._keep(promised)
+            if how_it_ends is None:
+                return _under_way(request), Future()
+            await self._end(begun.id, how_it_ends, request)
+            self._audit.end(request, how_it_ends, ev="again")
+            return how_it_ends, None
         if begun.answer is not None:
             self._audit.end(request, begun.answer, ev="again")
             return begun.answer, None
@@ -228,6 +280,11 @@ def _late_and_doubted(doubt: Answer, later: Later) -> Later:
     ended: Later = Future()
     later.add_done_callback(lambda future: ended.set_result(_doubted(doubt, future.result())))
     return ended
+
+
+def _under_way(request: Request) -> Answer:
+    message = f"xmand is ending. The {request.verb.name} goes on when it is back; ask again, or look with rxm log."
+    return Answer(outcome.UNKNOWN, request.ms(), message)
 
 
 def _conflict() -> RefusedError:

@@ -1,5 +1,6 @@
 """A verb carried out in a worker, within its deadline; the one place where what it raises is caught."""
 
+import asyncio
 import logging
 import time
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from xman.result import Result
 from xman.verbs import Verb
 from xmand.answer import Answer
 from xmand.dispatch.streaming import StreamOverError
+from xmand.events.table import EndingError, Waits
 from xmand.request import Request
 from xmand.settings import Limits
 from xmand.system.workers import NotFinishedError, NotStartedError, Whose, Workers
@@ -62,12 +64,21 @@ class Executor:
         seconds, long = self.patience(request.parsed)
         # A verb that waits is told to stop a little before its caller is.
         call = make_call(time.monotonic() + (seconds - _HEADROOM_SECONDS / 2 if seconds else _FOR_EVER_SECONDS))
+        # Who waits does so without a thread; until then it is a verb as any other.
+        waits = request.parsed.waiting_seconds(0.0) is not None
+        usual = self._limits.change_seconds if request.verb.changes else self._limits.read_seconds
+        first = min(seconds or usual, usual) if waits else seconds
         handler = HANDLERS[request.verb.name]
         workers = self._workers if not long else self._stream_workers if request.parsed.follows else self._long_workers
         later: Later | None = None
         try:
-            done = await workers.run(lambda: in_session(handler, call), seconds, whose)
+            done = await workers.run(lambda: in_session(handler, call), first, whose)
+            if isinstance(done, Waits):
+                done = await self._wait(done, request)
             return Answer(outcome.OK, request.ms(), done=done), None
+        except _UnderWayError as error_of_end:
+            # Never done here: the journal keeps it open for the next run of xmand.
+            return _failed(error_of_end, request), Future()
         except StreamOverError as over:
             return Answer(outcome.OK, request.ms(), done=Result(notes=(str(over),))), None
         except NotStartedError:
@@ -75,7 +86,7 @@ class Executor:
         except NotFinishedError as unfinished:
             later = Future()
             unfinished.future.add_done_callback(lambda future: later.set_result(_ended(future, request)))
-            error = _late(request.verb, seconds)
+            error = _late(request.verb, first)
         except Exception as raised:
             error = raised
         return _failed(error, request), later
@@ -89,16 +100,58 @@ class Executor:
         asked = parsed.options.get("timeout")
         if isinstance(asked, float) and (seconds is None or asked < seconds or waiting):
             seconds = max(asked - _HEADROOM_SECONDS, asked / 2)
-        return seconds, waiting is not None or kind == verbs.NONE
+        return seconds, waiting is None and kind == verbs.NONE
+
+    async def _wait(self, waits: Waits, request: Request) -> Result:
+        """Wait, without a thread. Raises XmanError."""
+        if not request.verb.changes:
+            request.peer.waits = waits.entry.end
+        goal = waits.entry.goal
+        assert goal is not None  # noqa: S101  # a verb that waits has said for what
+        try:
+            ended = asyncio.wrap_future(waits.entry.ended)
+            done, _pending = await asyncio.wait({ended}, timeout=max(0.0, waits.until - time.monotonic()))
+            if done:
+                return ended.result()
+            if waits.expired is None:
+                raise goal.late(time.monotonic())
+            return await self._expire(waits.expired)
+        except EndingError as error:
+            if waits.promised:
+                raise _UnderWayError(
+                    f"xmand is ending. The {request.verb.name} goes on when it is back; ask again, or see rxm log."
+                ) from error
+            raise (goal.late(time.monotonic()) if request.verb.changes else error) from None
+        finally:
+            request.peer.waits = None
+            waits.entry.leave()
+
+    async def _expire(self, expired: Callable[[], Result]) -> Result:
+        """Do what was to be done at the end of the patience: on nobody's account, since it was taken on long ago."""
+
+        def do() -> Result:
+            with turns.session():
+                return expired()
+
+        try:
+            return await self._workers.run(do, self._limits.change_seconds)
+        except NotStartedError:
+            raise _full(self._workers) from None
+        except NotFinishedError as unfinished:
+            raise UnknownOutcomeError("libvirt did not answer in time; it may still be destroyed.") from unfinished
 
 
-def in_session(handler: Handler, call: Call) -> Result:
+class _UnderWayError(UnknownOutcomeError):
+    """It goes on when xmand is back."""
+
+
+def in_session(handler: Handler, call: Call) -> Result | Waits:
     """Run a verb over connections that it shares with few others, and with none that stands still."""
     with turns.session(call.progress):
         return carry_out(handler, call)
 
 
-def carry_out(handler: Handler, call: Call) -> Result:
+def carry_out(handler: Handler, call: Call) -> Result | Waits:
     """Run a verb; once more where it changes nothing and libvirt was lost under it, as happens when that restarts."""
     began = time.monotonic()
     try:

@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 
 from xman.errors import HypervisorError
+from xmand.events.table import Table
 from xmand.virt.driver import EVENTS, Driver, api
 from xmand.virt.events import BACK, LOST, STATE_AFTER, Event, Registration
 
@@ -75,6 +76,9 @@ class Events:
         # UUID -> (state, since when), as far as the events since the connection was made tell.
         self._states: dict[str, tuple[str, float]] = {}
         self._lost = threading.Event()
+        # Who waits for something to become of a domain.
+        self.table = Table(driver)
+        self.listen(self.table.heard)
 
     def start(self) -> None:
         """Listen to libvirt, in a thread of its own, until the process ends."""

@@ -1,83 +1,137 @@
-"""Waiting until a guest that was asked to restart, or to shut down, has: by events, and by looking."""
+"""What a command waits for: reaching it is decided here, from what libvirt shows of a domain and what it told. Pure.
 
-import time
-from collections.abc import Callable
+Nobody holds a thread for it: `xmand.events.table` looks, and moves on all that wait.
+"""
 
-from xman.errors import HypervisorError, NoSuchDomainError, WaitTimeoutError
-from xmand.events import Subscription
-from xmand.virt.domain import Domain, find
-from xmand.virt.driver import Connection
-from xmand.virt.events import REBOOTED, STARTED
+from typing import NamedTuple, Protocol
 
-# The second leg: events are lost over a restart of libvirtd.
-_POLL_SECONDS = 0.5
+from xman import verbs
+from xman.errors import HypervisorError, NoSuchDomainError, UnknownOutcomeError, WaitTimeoutError, XmanError
+from xman.result import Result
+from xmand.virt.events import REBOOTED, STARTED, Event
+
 # A hypervisor that stops a guest and starts it again does so at once; what stays off for so long stays off.
 _OFF_SECONDS = 15.0
+# A libvirt that restarts is back sooner; who only looks is told of one that stays away.
+_AWAY_SECONDS = 5.0
 
 
-def until_restarted(
-    domain: Domain, before: int | None, connect: Callable[[], Connection], subscription: Subscription, deadline: float
-) -> float:
-    """Wait until `domain`, whose id was `before`, has restarted; return the seconds that took.
+class Seen(NamedTuple):
+    """A domain as it is: its state (`verbs.GONE` where there is none), and its id, None where it does not run."""
 
-    libvirt tells of it as a reboot (QEMU), or as a start: on Xen under a new id, and before the stop. `connect` gives
-    a connection that is not lost. Raises WaitTimeoutError at `deadline` (time.monotonic()), HypervisorError where it
-    stops and does not start again.
-    """
-    began = time.monotonic()
-    off_since: float | None = None
-    while True:
-        left = deadline - time.monotonic()
-        if left <= 0:
-            raise WaitTimeoutError(_late(domain, time.monotonic() - began))
-        events = [event for event in subscription.take(min(_POLL_SECONDS, left)) if event.uuid == domain.uuid]
-        now = _identifier(domain, connect, before)
-        # A new id alone will do.
-        if any(event.name in (REBOOTED, STARTED) for event in events) or now not in (None, before):
-            return round(time.monotonic() - began, 1)
-        if now is not None:
-            off_since = None
-        elif off_since is None:
-            off_since = time.monotonic()
-        elif time.monotonic() - off_since > _OFF_SECONDS:
-            raise HypervisorError(f"Domain '{domain.name}' has stopped and was not started again.")
+    state: str
+    identifier: int | None
 
 
-def until_off(
-    domain: Domain, before: int | None, connect: Callable[[], Connection], subscription: Subscription, deadline: float
-) -> bool:
-    """Wait until `domain`, whose id was `before`, is off, or gone, at most until `deadline`; return whether it is.
+class Goal(Protocol):
+    """What somebody waits for, of the domain `uuid`."""
 
-    Raises HypervisorError where nobody can tell at the deadline.
-    """
-    while _identifier(domain, connect, before) == before:
-        left = deadline - time.monotonic()
-        if left <= 0:
-            return _now(domain, connect) != before
-        # Any event is a reason to look again.
-        subscription.take(min(_POLL_SECONDS, left))
-    return True
+    uuid: str
 
+    def reached(self, seen: Seen | XmanError, events: list[Event], now: float) -> Result | None:
+        """Return what to say once it is reached; `now` is time.monotonic(), `seen` why nobody can tell, perhaps.
 
-def _identifier(domain: Domain, connect: Callable[[], Connection], before: int | None) -> int | None:
-    """Return its id, None where it is off or gone, `before` where nobody can tell."""
-    try:
-        return _now(domain, connect)
-    except HypervisorError:
-        return before
+        Raises XmanError where it never will be.
+        """
+
+    def late(self, now: float) -> XmanError:
+        """Return what to say at the deadline."""
 
 
-def _now(domain: Domain, connect: Callable[[], Connection]) -> int | None:
-    try:
-        # Looked up anew: libvirt's object keeps the id that it was found with.
-        return find(connect(), domain.uuid).identifier()
-    except NoSuchDomainError:  # a transient one is forgotten as soon as it stops
+class UntilState:
+    """The domain is in the state `wanted`."""
+
+    def __init__(self, name: str, uuid: str, wanted: str, began: float) -> None:
+        self.uuid = uuid
+        self._name, self._wanted, self._began = name, wanted, began
+        self._state = ""
+        self._away: tuple[float, XmanError] | None = None
+
+    def reached(self, seen: Seen | XmanError, _events: list[Event], now: float) -> Result | None:
+        """See `Goal`. It is never reached once the domain has gone, unless that is what is waited for."""
+        if isinstance(seen, XmanError):
+            self._away = self._away or (now, seen)
+            if now - self._away[0] > _AWAY_SECONDS:
+                raise seen
+            return None
+        self._away, self._state = None, seen.state
+        if _holds(self._wanted, seen.state):
+            result = {"name": self._name, "state": seen.state, "seconds": round(now - self._began, 1)}
+            return Result(result, domain=self._name)
+        if seen.state == verbs.GONE:
+            raise NoSuchDomainError(self._name)
         return None
 
+    def late(self, now: float) -> XmanError:
+        """See `Goal`."""
+        if self._away is not None:
+            return self._away[1]
+        said = f"Domain '{self._name}' is still {self._state} after {now - self._began:.1f} s, not {self._wanted}."
+        return WaitTimeoutError(said)
 
-def _late(domain: Domain, seconds: float) -> str:
-    said = f"Domain '{domain.name}' was asked to restart {seconds:.0f} s ago and has not."
-    if domain.container():
-        return said
-    # QEMU: libvirt remembers the request until the guest powers off.
-    return f"{said} The request stands: it may restart when its guest next powers off."
+
+class UntilOff:
+    """The run of the domain that had the id `before` has ended; `asked` is whether this command asked for that."""
+
+    def __init__(self, name: str, uuid: str, before: int | None, *, asked: bool = True) -> None:
+        self.uuid = uuid
+        self._name, self._before, self._asked = name, before, asked
+        self._error: XmanError | None = None
+
+    def reached(self, seen: Seen | XmanError, _events: list[Event], _now: float) -> Result | None:
+        """See `Goal`."""
+        self._error = seen if isinstance(seen, XmanError) else None
+        if isinstance(seen, XmanError) or seen.identifier == self._before:
+            return None
+        notes: tuple[str, ...] = () if self._asked else (f"Domain '{self._name}' was already shutting down.",)
+        notes += (f"Domain {self._name} terminated",)
+        return Result({"off": True, "forced": False}, changed=self._asked, domain=self._name, notes=notes)
+
+    def late(self, _now: float) -> XmanError:
+        """See `Goal`."""
+        if self._error is not None:
+            return UnknownOutcomeError(f"libvirt was lost after changing '{self._name}': {self._error}")
+        return WaitTimeoutError(f"Domain '{self._name}' was asked to shut down and is still running.")
+
+
+class UntilRestarted:
+    """The domain, whose id was `before`, has restarted: libvirt tells of it as a reboot (QEMU), or as a start.
+
+    On Xen that comes under a new id, and before the stop.
+    """
+
+    def __init__(self, name: str, uuid: str, before: int | None, began: float, *, container: bool = False) -> None:
+        self.uuid = uuid
+        self._name, self._before, self._began, self._container = name, before, began, container
+        self._off_since: float | None = None
+
+    def reached(self, seen: Seen | XmanError, events: list[Event], now: float) -> Result | None:
+        """See `Goal`. Raises HypervisorError where it stops and does not start again."""
+        identifier = self._before if isinstance(seen, XmanError) else seen.identifier
+        # A new id alone will do.
+        if any(event.name in (REBOOTED, STARTED) for event in events) or identifier not in (None, self._before):
+            seconds = round(now - self._began, 1)
+            notes = (f"Domain {self._name} rebooted",)
+            return Result({"rebooted": True, "seconds": seconds}, changed=True, domain=self._name, notes=notes)
+        if identifier is not None:
+            self._off_since = None
+        elif self._off_since is None:
+            self._off_since = now
+        elif now - self._off_since > _OFF_SECONDS:
+            raise HypervisorError(f"Domain '{self._name}' has stopped and was not started again.")
+        return None
+
+    def late(self, now: float) -> XmanError:
+        """See `Goal`."""
+        said = f"Domain '{self._name}' was asked to restart {now - self._began:.0f} s ago and has not."
+        if not self._container:
+            # QEMU: libvirt remembers the request until the guest powers off.
+            said += " The request stands: it may restart when its guest next powers off."
+        return WaitTimeoutError(said)
+
+
+def _holds(wanted: str, state: str) -> bool:
+    if wanted == verbs.OFF:
+        return state in ("shutoff", verbs.GONE)  # a transient one is forgotten when it stops
+    # A guest of Xen's that waits for something to do is blocked, and runs.
+    return state == wanted or (wanted == "running" and state == "blocked")

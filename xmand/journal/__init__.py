@@ -20,7 +20,7 @@ from typing import Any
 from xman import outcome
 from xmand import answer
 from xmand.answer import Answer
-from xmand.journal import health
+from xmand.journal import health, promised
 from xmand.journal.calendar import Calendar
 
 logger = logging.getLogger(__name__)
@@ -163,6 +163,14 @@ class Journal:
             db.execute(
                 "UPDATE change SET domain = ?, uuid = ?, asked = json_set(asked, '$.replaces', json(?)) WHERE id = ?",
                 (name, uuid, json.dumps(replaces), identifier),
+            )
+
+    def promise(self, identifier: int, facts: dict[str, Any]) -> None:
+        """Write down what the change `identifier` is to do later, durably (`xmand.journal.promised`)."""
+        with self._use() as db:
+            db.execute(
+                f"UPDATE change SET asked = json_set(asked, '$.{promised.KEY}', json(?)) WHERE id = ?",  # noqa: S608
+                (json.dumps(facts), identifier),
             )
 
     def end(

@@ -15,6 +15,7 @@ from xman.errors import HypervisorError, NoSuchDomainError, RefusedError, XmanEr
 from xmand.answer import Answer
 from xmand.audit import Audit
 from xmand.journal import Entry, Journal, JournalError
+from xmand.journal.promised import KEY
 from xmand.journal.verdicts import Verdict, judge
 from xmand.system.locks import DomainLocks
 from xmand.system.workers import NotFinishedError, NotStartedError, Workers
@@ -50,6 +51,8 @@ class Recovery:
         self._locks = locks
         self._audit = audit
         self._workers = Workers(2, "recovery")
+        # What is not over, and goes on: by principal and request id.
+        self.promised: dict[tuple[bytes, str], Entry] = {}
         self._locking: asyncio.Task[list[_Group]] | None = None
         self._judging: asyncio.Task[None] | None = None
 
@@ -96,9 +99,12 @@ class Recovery:
         groups: dict[str, _Group] = {}
         # xmand itself may be at work on one, to write down when it was started.
         until = time.monotonic() + _LOCK_SECONDS / 2
-        entries = self._journal.pending()
+        pending = self._journal.pending()
+        promises = [entry for entry in pending if KEY in entry.change.asked]
         try:
-            for entry in entries:
+            for entry in pending:
+                if entry in promises:
+                    continue
                 domain = self._find(entry)
                 # As the verbs lock: a domain by its UUID, one that is not there (yet) by its name.
                 key = domain.uuid if domain is not None else entry.change.domain
@@ -109,6 +115,7 @@ class Recovery:
         except BaseException:
             _release(list(groups.values()))
             raise
+        self.promised = {(entry.change.principal.encode(), entry.change.rid): entry for entry in promises}
         return list(groups.values())
 
     def _find(self, entry: Entry) -> Domain | None:

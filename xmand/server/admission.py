@@ -52,6 +52,11 @@ class Admission(Generic[_K]):
         """How many are not authenticated."""
         return self._strangers.total
 
+    @property
+    def crowded(self) -> bool:
+        """Whether somebody may have to give way to the next one who becomes known."""
+        return self._known.total >= self.limits.connections - self.limits.kept_of(self.limits.connections)
+
     def arrive(self, key: _K, source: str) -> list[_K]:
         """Count a new connection; return those that must be closed for it, which are not counted any more."""
         self._strangers.add(key, source)

@@ -282,6 +282,8 @@ class Connection:
     def _admit(self, admitted: bool) -> None:
         if admitted:
             self._session.authorize()
+            # Who is judged by his words only is still held to the budget of strangers.
+            self.peer.authorized = not self._commands.judges_words
             return
         event = self._session.deny()
         if isinstance(event, CommandReceived):

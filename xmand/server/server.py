@@ -7,6 +7,7 @@ import logging
 import socket
 from collections.abc import Callable
 
+from xman.errors import RefusedError
 from xman.session import ServerSession
 from xmand.audit import Audit
 from xmand.audit.throttle import Throttle
@@ -142,6 +143,9 @@ class Server:
         rank = self._commands.rank(peer)
         if self._arrivals[rank].passes(peer.principal.decode("latin-1")):
             self._audit.record(ev="auth", princ=peer.principal, peer=peer.address, detail=detail)
+        if self._admission.crowded:
+            for other in self._running:
+                self._admission.waits(other, other.peer.waits is not None)
         admitted, leaving = self._admission.authenticate(connection, peer.principal, reserved=rank is Rank.LISTED)
         self._close(leaving)
         return admitted
@@ -211,7 +215,11 @@ class Server:
     def _close(self, connections: list[Connection]) -> None:
         for connection in connections:
             self.failed(connection, "closed to make room")
-            connection.close()
+            if connection.peer.waits is not None:
+                connection.peer.waits(RefusedError("This host is busy: who only waits has to give way. Ask again."))
+                connection.finish()
+            else:
+                connection.close()
 
 
 def _source(name: str) -> str:

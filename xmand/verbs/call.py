@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from xman.arguments import Parsed
 from xman.errors import NoSuchDomainError, RefusedError
@@ -12,9 +13,11 @@ from xmand.audit.message_buffer import Ring
 from xmand.authorize import Access
 from xmand.batch.engine import Engine
 from xmand.events import Events
+from xmand.events.table import Waits
 from xmand.journal import Journal
 from xmand.settings import Settings
 from xmand.system.locks import DomainLocks
+from xmand.system.workers import OWN, Whose
 from xmand.virt.domain import Domain, find
 from xmand.virt.domain_jobs import leaving
 from xmand.virt.driver import CHANGE, MORE_READERS, READ, Connection, Driver
@@ -50,6 +53,12 @@ class Record:
         Raises RefusedError where that cannot be written down.
         """
 
+    def promises(self, facts: dict[str, Any]) -> None:
+        """Say, durably, what is to be done later, so that it is after a restart (`xmand.dispatch.promises`).
+
+        Raises RefusedError where that cannot be written down.
+        """
+
 
 @dataclass(frozen=True)
 class Call:
@@ -67,6 +76,8 @@ class Call:
     # to be told anything any more.
     emit: Callable[[Result | None], None] = lambda _part: None
     record: Record = field(default_factory=Record)
+    # On whose account it is.
+    whose: Whose = OWN
 
     @property
     def verb(self) -> Verb:
@@ -124,4 +135,4 @@ class Call:
             yield domain
 
 
-Handler = Callable[[Call], Result]
+Handler = Callable[[Call], Result | Waits]

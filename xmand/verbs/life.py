@@ -8,9 +8,11 @@ import contextlib
 import time
 from dataclasses import replace
 
-from xman.errors import NoSuchDomainError, RefusedError, UsageError, WaitTimeoutError, XmanError
+from xman.errors import NoSuchDomainError, RefusedError, UsageError, XmanError
 from xman.result import Result
 from xmand.events import waiting
+from xmand.events.table import Waits, look
+from xmand.journal.promised import facts
 from xmand.verbs.call import Call
 from xmand.verbs.starting import remember_who, started
 from xmand.virt import condition, lifecycle, metadata
@@ -33,10 +35,15 @@ def destroy(call: Call) -> Result:
         return Result(changed=True, domain=domain.name)
 
 
-def shutdown(call: Call) -> Result:
+def shutdown(call: Call) -> Result | Waits:
     """Ask the guest; with `--wait`, until it is off. Nothing is ever destroyed that was only asked to shut down."""
-    # Subscribed before it is asked: the answer may be quick.
-    with call.host.events.subscribe() as subscription:
+    force_after = call.parsed.seconds("force-after")
+    if force_after is not None and force_after > call.host.settings.limits.force_seconds:
+        raise UsageError(f"--force-after takes at most {call.host.settings.limits.force_seconds:.0f} seconds here.")
+    if not call.parsed.flag("wait") and force_after is None:
+        return _asked_to_shut_down(call)
+    # A place, and the events from now on, before it is asked: the answer may be quick.
+    with call.host.events.table.enter(call.whose) as entry:
         with call.changing() as domain:
             found = condition.condition(domain)
             if found == OFF:
@@ -45,21 +52,30 @@ def shutdown(call: Call) -> Result:
             asked = found != SHUTTING_DOWN
             if asked:
                 _require_awake(domain, found)
+            patience = call.deadline if force_after is None else time.monotonic() + force_after
+            forces = patience < call.deadline
+            if force_after is not None and forces:
+                call.record.promises(facts(domain.name, domain.uuid, before, force_after))
+            if asked:
                 domain.ask_shutdown()
         # Not under the lock: whoever loses patience with the guest may destroy it meanwhile.
-        began = time.monotonic()
-        force_after = call.parsed.seconds("force-after")
-        waits = call.parsed.flag("wait") or force_after is not None
-        patience = call.deadline if force_after is None else began + force_after
-        until = min(patience, call.deadline) if waits else began
-        with domain.lost_means_unknown():
-            off = waiting.until_off(domain, before, lambda: call.writer, subscription, until)
-    if waits and not off:
-        if force_after is None or time.monotonic() < patience:
-            raise WaitTimeoutError(f"Domain '{domain.name}' was asked to shut down and is still running.")
-        return _forced(call)
+        call.host.events.table.watch(entry, waiting.UntilOff(domain.name, domain.uuid, before, asked=asked))
+    return Waits(entry, patience, lambda: _forced(call), promised=True) if forces else Waits(entry, call.deadline)
+
+
+def _asked_to_shut_down(call: Call) -> Result:
+    with call.changing() as domain:
+        found = condition.condition(domain)
+        if found == OFF:
+            return already(domain, "off")
+        before = domain.identifier()
+        asked = found != SHUTTING_DOWN
+        if asked:
+            _require_awake(domain, found)
+            domain.ask_shutdown()
     notes: tuple[str, ...] = () if asked else (f"Domain '{domain.name}' was already shutting down.",)
-    notes += (f"Domain {domain.name} terminated",) if waits else ()
+    with domain.lost_means_unknown():
+        off = look(call.host.driver, domain.uuid).identifier != before
     return Result({"off": off, "forced": False}, changed=asked, domain=domain.name, notes=notes)
 
 
@@ -72,19 +88,22 @@ def _forced(call: Call) -> Result:
         return Result({"off": True, "forced": True}, changed=True, domain=domain.name, notes=(note,))
 
 
-def reboot(call: Call) -> Result:
+def reboot(call: Call) -> Result | Waits:
     """Ask the guest to restart; libvirt can only say that it was asked. With `--wait`, until it has."""
-    with call.host.events.subscribe() as subscription:
+    if not call.parsed.flag("wait"):
+        with call.changing() as domain:
+            _require_awake(domain, condition.condition(domain))
+            domain.ask_reboot()
+            return Result(changed=True, domain=domain.name)
+    with call.host.events.table.enter(call.whose) as entry:
         with call.changing() as domain:
             _require_awake(domain, condition.condition(domain))
             before = domain.identifier()
             domain.ask_reboot()
-        if not call.parsed.flag("wait"):
-            return Result(changed=True, domain=domain.name)
         # Not under the lock, as for shutdown.
-        seconds = waiting.until_restarted(domain, before, lambda: call.writer, subscription, call.deadline)
-    notes = (f"Domain {domain.name} rebooted",)
-    return Result({"rebooted": True, "seconds": seconds}, changed=True, domain=domain.name, notes=notes)
+        goal = waiting.UntilRestarted(domain.name, domain.uuid, before, time.monotonic(), container=domain.container())
+        call.host.events.table.watch(entry, goal)
+    return Waits(entry, call.deadline)
 
 
 def pause(call: Call) -> Result:

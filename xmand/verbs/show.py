@@ -9,8 +9,10 @@ from typing import Any
 
 import xman
 from xman import times, verbs
-from xman.errors import DeniedError, NoSuchDomainError, RefusedError, UsageError, WaitTimeoutError, XmanError
+from xman.errors import DeniedError, NoSuchDomainError, RefusedError, UsageError, XmanError
 from xman.result import Result
+from xmand.events import waiting
+from xmand.events.table import Waits, look
 from xmand.system import xl
 from xmand.verbs.call import Call
 from xmand.virt import host, runs, turns
@@ -136,11 +138,7 @@ def _run(connection: Connection, domain: dict[str, Any]) -> dict[str, Any]:
     return {key: run[key] for key in ("started", "uptime_seconds") if key in run}
 
 
-# Events come sooner, but are lost over a restart of libvirtd; these are two small calls.
-_POLL_SECONDS = 0.5
-
-
-def wait(call: Call) -> Result:
+def wait(call: Call) -> Result | Waits:
     """Return when the domain is in the state asked for.
 
     Raises WaitTimeoutError; NoSuchDomainError also where it vanishes while another state is waited for.
@@ -158,33 +156,13 @@ def wait(call: Call) -> Result:
         # What was never there is not off: the name is likely to be a slip.
         if wanted != verbs.GONE:
             raise
-    with call.host.events.subscribe() as subscription:
-        while not _holds(wanted, state := _state(call.reader, uuid)):
-            if state == verbs.GONE:
-                raise NoSuchDomainError(name)
-            now = time.monotonic()
-            if now >= call.deadline:
-                raise WaitTimeoutError(f"Domain '{name}' is still {state} after {now - began:.1f} s, not {wanted}.")
-            # Any event is a reason to look again.
-            turns.rest()
-            subscription.take(min(_POLL_SECONDS, call.deadline - now))
-    result = {"name": name, "state": state, "seconds": round(time.monotonic() - began, 1)}
-    return Result(result, domain=name)
-
-
-def _state(connection: Connection, uuid: str) -> str:
-    """Return the word for its state, GONE where there is no such domain."""
-    try:
-        return find(connection, uuid).state()[0]
-    except NoSuchDomainError:
-        return verbs.GONE
-
-
-def _holds(wanted: str, state: str) -> bool:
-    if wanted == verbs.OFF:
-        return state in ("shutoff", verbs.GONE)  # a transient one is forgotten when it stops
-    # A guest of Xen's that waits for something to do is blocked, and runs.
-    return state == wanted or (wanted == "running" and state == "blocked")
+    goal = waiting.UntilState(name, uuid, wanted, began)
+    found = goal.reached(look(call.host.driver, uuid), [], time.monotonic())
+    if found is not None:
+        return found
+    with call.host.events.table.enter(call.whose) as entry:
+        call.host.events.table.watch(entry, goal)
+    return Waits(entry, call.deadline)
 
 
 # How soon a follower that is to end does.

@@ -42,6 +42,8 @@ XMAND_DEFAULTS = {
         "streams": 64,
         "reserved": 25,
         "share": 25,
+        "waiting": 1024,
+        "force_seconds": 86_400.0,
         "strangers_kib": 16_384,
         "list_seconds": 5.0,
     },
@@ -283,6 +285,8 @@ def test_every_key_of_xmand_toml_is_read(file: Path) -> None:
         streams = 10
         reserved = 20
         share = 21
+        waiting = 24
+        force_seconds = 25
         strangers_kib = 512
         list_seconds = 22
         [authorize]
@@ -351,6 +355,8 @@ def test_every_key_of_xmand_toml_is_read(file: Path) -> None:
             "streams": 10,
             "reserved": 20,
             "share": 21,
+            "waiting": 24,
+            "force_seconds": 25.0,
             "strangers_kib": 512,
             "list_seconds": 22.0,
         },

@@ -127,6 +127,9 @@ def test_who_asks_while_it_runs_gets_its_answer(bench: Bench, monkeypatch: pytes
     async def ask_again() -> None:
         await asyncio.to_thread(began.wait, SOON)
         asking = asyncio.create_task(bench.start(second, b"pause", RID, b"vm1"))
+        (running,) = bench.commands._once._running.values()
+        while len(running._listeners) < 2:  # it has found the one that runs
+            await asyncio.sleep(0.001)
         await bench.start(other, b"pause", RID, b"vm2")
         goes_on.set()
         await asking

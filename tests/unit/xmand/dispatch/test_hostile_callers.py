@@ -344,7 +344,12 @@ def test_one_that_has_not_changed_is_told_by_one_look(tmp_path: Path, monkeypatc
     assert subject.read() is not None
     looked: list[object] = []
     real = os.lstat
-    monkeypatch.setattr(k5login.os, "lstat", lambda name: looked.append(name) or real(name))  # type: ignore[attr-defined]
+
+    def lstat(name: Any) -> Any:
+        looked.append(name)
+        return real(name)
+
+    monkeypatch.setattr(k5login.os, "lstat", lstat)  # type: ignore[attr-defined]
     monkeypatch.setattr(k5login.os, "open", lambda *_words: pytest.fail("it was opened"))  # type: ignore[attr-defined]
 
     assert subject.unchanged().permits(ALICE)

@@ -1,5 +1,6 @@
-"""Waiting for a restart or the end (`xmand.events.waiting`), with hypervisors that tell of it in their own ways."""
+"""Waiting for a restart or the end (`xmand.events.waiting`, `xmand.events.table`), with hypervisors of all manners."""
 
+import concurrent.futures
 import threading
 import time
 from collections.abc import Callable
@@ -7,8 +8,11 @@ from typing import Any
 
 import pytest
 
-from xman.errors import HypervisorError, NoSuchDomainError, WaitTimeoutError
-from xmand.events import Subscription, waiting
+from xman.errors import HypervisorError, NoSuchDomainError, RefusedError, UnknownOutcomeError, WaitTimeoutError
+from xman.result import Result
+from xmand.events import table, waiting
+from xmand.events.waiting import Seen
+from xmand.system.workers import Whose
 from xmand.virt.events import Event
 
 UUID = "6f2a3c1e-0b7d-4d35-9a0e-5f2f0f6c1b11"
@@ -20,34 +24,41 @@ class Guest:
     """A stand-in for the domain that was asked; `now` returns its id, or raises."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, now: Callable[[], int | None] = lambda: BEFORE) -> None:
-        self.name, self.uuid = "vm1", UUID
-        self.subscription = Subscription()
         self.is_container = False
         self._now = now
-        monkeypatch.setattr(waiting, "_POLL_SECONDS", 0.01)
+        monkeypatch.setattr(table, "POLL_SECONDS", 0.01)
         monkeypatch.setattr(waiting, "_OFF_SECONDS", 0.05)
-        monkeypatch.setattr(waiting, "find", lambda _connection, _uuid: self)
-
-    def identifier(self) -> int | None:
-        return self._now()
-
-    def container(self) -> bool:
-        return self.is_container
+        monkeypatch.setattr(table, "look", lambda _driver, _uuid: Seen("running", self._now()))
+        monkeypatch.setattr(waiting, "_AWAY_SECONDS", 0.05)
+        driver: Any = None
+        self.table = table.Table(driver)
+        self.entry = self.table.enter()
 
     def tell(self, *names: str, uuid: str = UUID) -> None:
         """Let events come."""
         for name in names:
-            self.subscription.offer(Event(name, "", "vm1", uuid))
+            self.table.heard(Event(name, "", "vm1", uuid))
 
     def wait(self, seconds: float = SOON) -> float:
-        """Wait for it."""
-        domain: Any = self
-        return waiting.until_restarted(domain, BEFORE, lambda: None, self.subscription, time.monotonic() + seconds)
+        """Wait for its restart."""
+        goal = waiting.UntilRestarted("vm1", UUID, BEFORE, time.monotonic(), container=self.is_container)
+        return float(self._until(goal, seconds).data["seconds"])
 
     def wait_until_off(self, seconds: float = SOON) -> bool:
         """Wait for its end."""
-        domain: Any = self
-        return waiting.until_off(domain, BEFORE, lambda: None, self.subscription, time.monotonic() + seconds)
+        try:
+            return bool(self._until(waiting.UntilOff("vm1", UUID, BEFORE), seconds).data["off"])
+        except WaitTimeoutError:
+            return False
+
+    def _until(self, goal: waiting.Goal, seconds: float) -> Result:
+        self.table.watch(self.entry, goal)
+        try:
+            return self.entry.ended.result(seconds)
+        except concurrent.futures.TimeoutError:
+            raise goal.late(time.monotonic()) from None
+        finally:
+            self.entry.leave()
 
 
 def raises(error: Exception) -> Callable[[], int | None]:
@@ -57,6 +68,11 @@ def raises(error: Exception) -> Callable[[], int | None]:
         raise error
 
     return now
+
+
+def gone() -> int | None:
+    """What the table sees of a domain that is gone."""
+    return None
 
 
 def test_qemu_says_that_it_rebooted(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -94,7 +110,7 @@ def test_another_domains_reboot_is_none_of_ours(monkeypatch: pytest.MonkeyPatch)
         guest.wait(0.05)
 
 
-@pytest.mark.parametrize("now", [lambda: None, raises(NoSuchDomainError("vm1"))], ids=["off", "gone"])
+@pytest.mark.parametrize("now", [lambda: None, gone], ids=["off", "gone"])
 def test_what_stops_and_stays_off_has_not_restarted(
     monkeypatch: pytest.MonkeyPatch, now: Callable[[], int | None]
 ) -> None:
@@ -120,9 +136,7 @@ def test_of_a_request_that_stands_the_caller_is_told(monkeypatch: pytest.MonkeyP
     assert ("The request stands" in str(caught.value)) is not is_container
 
 
-@pytest.mark.parametrize(
-    "now", [lambda: None, raises(NoSuchDomainError("vm1")), lambda: BEFORE + 1], ids=["off", "gone", "started-again"]
-)
+@pytest.mark.parametrize("now", [lambda: None, gone, lambda: BEFORE + 1], ids=["off", "gone", "started-again"])
 def test_what_has_stopped_is_off(monkeypatch: pytest.MonkeyPatch, now: Callable[[], int | None]) -> None:
     assert Guest(monkeypatch, now).wait_until_off()
 
@@ -134,8 +148,8 @@ def test_what_goes_on_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_event_is_a_reason_to_look_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     found = iter([BEFORE, None])
     guest = Guest(monkeypatch, lambda: next(found))
-    monkeypatch.setattr(waiting, "_POLL_SECONDS", 60.0)
-    guest.tell("stopped")
+    monkeypatch.setattr(table, "POLL_SECONDS", 60.0)
+    threading.Timer(0.05, lambda: guest.tell("stopped")).start()
 
     assert guest.wait_until_off()
 
@@ -151,5 +165,91 @@ def test_a_libvirt_that_is_back_is_asked_again(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_one_that_stays_away_leaves_it_open(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(HypervisorError, match="cannot be reached"):
+    with pytest.raises(UnknownOutcomeError, match="cannot be reached"):
         Guest(monkeypatch, raises(HypervisorError("libvirt cannot be reached"))).wait_until_off(0.05)
+
+
+# --- the table (X4) ---------------------------------------------------------------------------------------------------
+
+
+def test_seventy_who_wait_hold_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    guest = Guest(monkeypatch)
+    before = threading.active_count()
+    guest.table.each = 100
+    entries = [guest.table.enter(Whose("bob", listed=False)) for _ in range(70)]
+    for entry in entries:
+        guest.table.watch(entry, waiting.UntilOff("vm1", UUID, BEFORE))
+
+    assert threading.active_count() <= before + 1
+    for entry in entries:
+        entry.leave()
+
+
+def test_one_principal_waits_so_often_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    subject = Guest(monkeypatch).table
+    subject.each = 3
+    for _ in range(3):
+        subject.enter(Whose("bob", listed=False))
+
+    with pytest.raises(RefusedError, match="busy"):
+        subject.enter(Whose("bob", listed=False))
+    subject.enter(Whose("carol", listed=False))
+    subject.enter(Whose("alice", listed=True))
+
+
+def test_places_are_kept_for_those_on_the_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    subject = Guest(monkeypatch).table
+    subject.most, subject.reserved = 4, 2
+    subject.enter(Whose("bob", listed=False))
+    subject.enter(Whose("carol", listed=False))
+
+    with pytest.raises(RefusedError, match="busy"):
+        subject.enter(Whose("dave", listed=False))
+    subject.enter(Whose("alice", listed=True))
+
+
+def test_who_leaves_makes_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    subject = Guest(monkeypatch).table
+    subject.each = 1
+    subject.enter(Whose("bob", listed=False)).leave()
+
+    subject.enter(Whose("bob", listed=False))
+
+
+@pytest.mark.parametrize(
+    ("wanted", "state", "holds"),
+    [
+        ("off", "shutoff", True),
+        ("off", "gone", True),
+        ("gone", "gone", True),
+        ("running", "blocked", True),
+        ("paused", "running", False),
+    ],
+)
+def test_a_state_is_reached(wanted: str, state: str, holds: bool) -> None:
+    goal = waiting.UntilState("vm1", UUID, wanted, 0.0)
+
+    assert (goal.reached(Seen(state, None), [], 1.0) is not None) is holds
+
+
+def test_what_vanishes_never_reaches_another_state() -> None:
+    with pytest.raises(NoSuchDomainError):
+        waiting.UntilState("vm1", UUID, "paused", 0.0).reached(Seen("gone", None), [], 1.0)
+
+
+def test_a_libvirt_that_restarts_is_waited_for_and_one_that_stays_away_is_told() -> None:
+    goal = waiting.UntilState("vm1", UUID, "paused", 0.0)
+    away = HypervisorError("libvirt cannot be reached")
+
+    assert goal.reached(away, [], 1.0) is None
+    assert goal.reached(Seen("running", 1), [], 2.0) is None
+    assert goal.reached(away, [], 3.0) is None
+    with pytest.raises(HypervisorError):
+        goal.reached(away, [], 9.0)
+
+
+def test_at_the_deadline_the_state_is_told() -> None:
+    goal = waiting.UntilState("vm1", UUID, "paused", 0.0)
+    goal.reached(Seen("running", 1), [], 1.0)
+
+    assert str(goal.late(2.0)) == "Domain 'vm1' is still running after 2.0 s, not paused."

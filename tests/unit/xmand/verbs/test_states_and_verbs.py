@@ -14,7 +14,7 @@ from typing import Any
 import libvirt
 import pytest
 
-from tests.fakes.host_standin import host_of
+from tests.fakes.host_standin import host_of, waited_for
 from tests.lab.process import ROOT
 from xman import arguments, outcome, states, verbs
 from xman.errors import XmanError
@@ -117,7 +117,7 @@ class Bench:
         parsed = arguments.parse(verbs.BY_NAME[name], list(words))
         call = Call(self._host, "alice@R", Access(frozenset()), parsed, time.monotonic() + 10.0, lambda _text: None)
         try:
-            done = HANDLERS[name](call)
+            done = waited_for(HANDLERS[name](call))
         except XmanError as error:
             return error.outcome, str(error), {}
         return outcome.OK, " ".join(done.notes), done.data

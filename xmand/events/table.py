@@ -1,0 +1,189 @@
+"""Who waits for something that becomes of a domain: entries of a table, and no threads.
+
+One thread looks at all domains concerned, when libvirt tells of something, and twice a second besides: events are lost
+over a restart of libvirtd. Where libvirt hangs that thread does, and everybody's deadline is met none the less.
+"""
+
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable
+from concurrent.futures import Future, InvalidStateError
+from dataclasses import dataclass
+
+from xman.errors import NoSuchDomainError, RefusedError, UnreachableError, XmanError
+from xman.result import Result
+from xman.verbs import GONE
+from xmand.events.waiting import Goal, Seen
+from xmand.system.workers import OWN, Whose
+from xmand.virt import turns
+from xmand.virt.domain import find
+from xmand.virt.driver import READ, Driver
+from xmand.virt.events import Event
+
+POLL_SECONDS = 0.5
+# What an entry may be behind before it is looked at.
+_MOST_EVENTS = 256
+
+
+class EndingError(UnreachableError):
+    """xmand itself ends."""
+
+
+class Entry:
+    """One who waits. Made before what he waits for is set off: from then on events are kept for him."""
+
+    def __init__(self, table: "Table", whose: Whose) -> None:
+        self._table = table
+        self.whose = whose
+        self.goal: Goal | None = None
+        self.ended: Future[Result] = Future()
+        self.events: deque[Event] = deque(maxlen=_MOST_EVENTS)
+
+    def leave(self) -> None:
+        """Wait no more."""
+        self._table.forget(self)
+
+    def end(self, error: XmanError) -> None:
+        """Let the wait end with `error`."""
+        self._table.forget(self)
+        _settle(self.ended, error)
+
+    def __enter__(self) -> "Entry":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        # Whoever has a goal is taken over by whoever waits for it.
+        if self.goal is None or error[0] is not None:
+            self.leave()
+
+
+@dataclass(frozen=True)
+class Waits:
+    """What a verb returns that has done its part and waits: until `until` (time.monotonic()).
+
+    `expired` is done in a worker then; without it the command fails as late. `promised`: the journal knows of it, so
+    that it goes on after a restart.
+    """
+
+    entry: Entry
+    until: float
+    expired: Callable[[], Result] | None = None
+    promised: bool = False
+
+
+class Table:
+    """All who wait, at most `most` of them, of one principal that is not on the list at most `each`."""
+
+    def __init__(self, driver: Driver) -> None:
+        self._driver = driver
+        self._changed = threading.Condition()
+        self._entries: dict[Entry, None] = {}
+        self._told = False
+        self._thread: threading.Thread | None = None
+        self.most = 1024
+        self.each = 64
+        self.reserved = 0
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def enter(self, whose: Whose = OWN) -> Entry:
+        """Return a new entry. Raises RefusedError where there are too many."""
+        with self._changed:
+            others = Counter(one.whose.name for one in self._entries if not one.whose.listed)
+            full = len(self._entries) >= self.most
+            if not whose.listed:
+                full = full or others.total() >= self.most - self.reserved
+                if others[whose.name] >= self.each:
+                    raise RefusedError(f"This host is busy: {others[whose.name]} commands of yours wait here already.")
+            if full:
+                raise RefusedError("This host is busy: too many commands wait here already. Try again in a moment.")
+            entry = Entry(self, whose)
+            self._entries[entry] = None
+        return entry
+
+    def forget(self, entry: Entry) -> None:
+        """Wait for it no more."""
+        with self._changed:
+            self._entries.pop(entry, None)
+
+    def watch(self, entry: Entry, goal: Goal) -> None:
+        """Look for `goal` from now on."""
+        with self._changed:
+            entry.goal = goal
+            self._told = True
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._work, name="waiting", daemon=True)
+                self._thread.start()
+            self._changed.notify()
+
+    def heard(self, event: Event) -> None:
+        """An event came; in libvirt's thread."""
+        with self._changed:
+            if not self._entries:
+                return
+            for entry in self._entries:
+                entry.events.append(event)
+            self._told = True
+            self._changed.notify()
+
+    def end(self) -> None:
+        """End all waits: xmand itself ends."""
+        for entry in list(self._entries):
+            entry.end(EndingError("xmand is ending; ask again when it is back."))
+
+    def _work(self) -> None:
+        while True:
+            with self._changed:
+                while not any(entry.goal is not None for entry in self._entries):
+                    self._changed.wait()
+                if not self._told:
+                    self._changed.wait(POLL_SECONDS)
+                self._told = False
+                waiting = [(entry, entry.goal) for entry in self._entries if entry.goal is not None]
+            self._look(waiting)
+
+    def _look(self, waiting: list[tuple[Entry, Goal]]) -> None:
+        seen: dict[str, Seen | XmanError] = {}
+        for entry, goal in waiting:
+            if goal.uuid not in seen:
+                seen[goal.uuid] = self._see(goal.uuid)
+            with self._changed:
+                events = [event for event in entry.events if event.uuid == goal.uuid]
+                entry.events.clear()
+            try:
+                result = goal.reached(seen[goal.uuid], events, time.monotonic())
+            except XmanError as error:
+                entry.end(error)
+                continue
+            if result is not None:
+                entry.leave()
+                _settle(entry.ended, result)
+
+    def _see(self, uuid: str) -> Seen | XmanError:
+        try:
+            with turns.session():
+                return look(self._driver, uuid)
+        except XmanError as error:
+            return error
+
+
+def look(driver: Driver, uuid: str) -> Seen:
+    """Return how the domain is. Raises HypervisorError."""
+    try:
+        # Looked up anew: libvirt's object keeps the id that it was found with.
+        domain = find(driver.connection(READ), uuid)
+        return Seen(domain.state()[0], domain.identifier())
+    except NoSuchDomainError:  # a transient one is forgotten as soon as it stops
+        return Seen(GONE, None)
+
+
+def _settle(future: "Future[Result]", how: Result | XmanError) -> None:
+    try:
+        if isinstance(how, XmanError):
+            future.set_exception(how)
+        else:
+            future.set_result(how)
+    except InvalidStateError:  # it was ended already
+        pass
