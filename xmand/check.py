@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ClusterShell.NodeSet import RESOLVER_NOGROUP, NodeSet, NodeSetException
 
-from xman import keytab
+from xman import keytab, verbs
 from xman.errors import ConfigurationError, XmanError
 from xman.keytab import KeytabError
 from xmand import daemon, journal
@@ -184,6 +184,7 @@ def _list(settings: Settings) -> Iterator[_Finding]:
 def _authorize(settings: Settings) -> Iterator[_Finding]:
     """What is said only where others than those on the list are let in."""
     chosen = settings.authorize
+    yield from _without_effect(settings)
     if "principals" in chosen.methods and not chosen.principals:
         yield (
             BAD,
@@ -191,6 +192,10 @@ def _authorize(settings: Settings) -> Iterator[_Finding]:
         )
     elif "principals" in chosen.methods:
         yield OK, f"authorize: {len(chosen.principals)} principals have verbs of their own"
+        for principal, words in chosen.principals.items():
+            if not {"host", "dmesg", "log"}.isdisjoint(words) and verbs.AUDIT not in words:
+                text = "without audit: dmesg --clear and the reasons of others in log take that family since 0.2"
+                yield NOTE, f"authorize: {principal} has {', '.join(words)} {text}"
         for principal, words in chosen.principals.items():
             if {"create", "new", "life"} & set(words) and principal not in settings.create.unrestricted:
                 yield NOTE, f"create: what {principal} creates is held to [create]"
@@ -208,6 +213,11 @@ def _authorize(settings: Settings) -> Iterator[_Finding]:
         yield BAD, f"authorize: external: {program} can be changed by others than root; chown root and chmod go-w it"
     else:
         yield OK, f"authorize: {program} is asked"
+
+
+def _without_effect(settings: Settings) -> Iterator[_Finding]:
+    for text in settings.authorize.without_effect():
+        yield BAD, f"{text}; remove it, or let it have one"
 
 
 def _libvirt(settings: Settings) -> Iterator[_Finding]:

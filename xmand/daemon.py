@@ -78,7 +78,9 @@ class Daemon:
         replay_cache.use(settings.run_dir)
         self._acceptor = acceptor(settings)
         self._driver = Driver(settings.libvirt_uri, self._ring.add)
-        self._journal = Journal(settings.state_dir, settings.journal.keep_days, settings.journal.size_mib)
+        self._journal = Journal(
+            settings.state_dir, settings.journal.keep_days, settings.journal.size_mib, self._on_list
+        )
         locks = DomainLocks()
         self._engine = Engine(settings, self._driver, locks, audit.record)
         self._events = Events(self._driver)
@@ -116,6 +118,8 @@ class Daemon:
             tasks.append(loop.create_task(systemd.feed(seconds, self._driver.ticked)))
         names = " ".join(listen.name(sock.getsockname()) for sock in sockets)
         logger.info("xmand %s listens on %s", xman.__version__, names)
+        for text in self._settings.authorize.without_effect():
+            logger.warning("%s; xmand --check takes that for an error", text)
         self._events.start()
         self._stamper.start()
         self._settler.start()
@@ -178,6 +182,9 @@ class Daemon:
         self._engine.configure(settings)
         _raise_descriptor_limit(settings)
         logger.info("SIGHUP: the configuration is read again")
+
+    def _on_list(self, principal: str) -> bool:
+        return self._commands.on_list(principal)
 
     def _session(self) -> ServerSession:
         return ServerSession(self._acceptor.context(), strangers=True)

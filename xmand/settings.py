@@ -1,6 +1,6 @@
 """xmand.toml, read and checked (man xmand.toml(5)). An unknown key in `[authorize]` is an error."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -169,6 +169,15 @@ class Authorize:
     # A program and its arguments.
     external: tuple[str, ...] = ()
     external_seconds: float = 5.0
+
+    def without_effect(self) -> Iterator[str]:
+        """Yield what is granted, and allows nobody anything."""
+        for key, given in (("principals", self.principals), ("external", self.external)):
+            if given and key not in self.methods:
+                yield f'authorize: {key}: has no effect, since methods does not have "{key}"'
+        for principal, words in self.principals.items():
+            if not words:
+                yield f"authorize: principals: {principal}: no verbs are given, so it allows nothing"
 
 
 def read_authorize(table: config.Table) -> Authorize:

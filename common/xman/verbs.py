@@ -33,7 +33,9 @@ TITLES = {
     "batch": "Batch jobs",
     "host": "The host",
 }
-FAMILIES = ("show", "host", "life", "tune", "migrate", "batch")
+# What is not looking: to clear the host's message buffer, and to read why others did what they did.
+AUDIT = "audit"
+FAMILIES = ("show", "host", "life", "tune", "migrate", "batch", AUDIT)
 
 
 class Argument:

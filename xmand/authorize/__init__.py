@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from xman.errors import XmanError
-from xman.verbs import DOMAIN, TEXT, VERBS
+from xman.verbs import AUDIT, DOMAIN, TEXT, VERBS
 from xmand.authorize.external import External
 from xmand.authorize.grant import EVERY_VERB, Authorizer, Grant, Rank, UnreadError
 from xmand.authorize.k5login import AccessList, Listed
@@ -28,7 +28,13 @@ __all__ = ("Access", "Authority", "Rank", "UnreadError")
 _TELLS_LIST = ("ping", "version")
 # Those whose answer is another one for somebody who stands on it, though others may use them as well.
 _HANG_ON_LIST = frozenset(
-    {*_TELLS_LIST, "help", *(verb.name for verb in VERBS if any(a.kind == TEXT for a in verb.arguments))}
+    {
+        *_TELLS_LIST,
+        "help",
+        "log",
+        "dmesg",
+        *(verb.name for verb in VERBS if any(a.kind == TEXT for a in verb.arguments)),
+    }
 )
 
 
@@ -48,6 +54,10 @@ class Access:
     listed_caller: bool = False
     # Whether who allowed the verb also allows what a description asks for; it may block.
     describes: Callable[[dict[str, object]], bool] = lambda _facts: True
+    # Whether the family `audit` is among it; it may block.
+    audits: Callable[[], bool] = lambda: True
+    # Whether somebody may more than an owner does.
+    administers: Callable[[str], bool] = lambda _principal: True
 
 
 class Authority:
@@ -96,7 +106,7 @@ class Authority:
         on_list = found is not None and found.permits(principal.encode())
         if on_list:
             grants.append(Grant(EVERY_VERB))
-        return _access(grants, verb, found if verb in _TELLS_LIST else None, listed_caller=on_list)
+        return self._access(grants, verb, found if verb in _TELLS_LIST else None, listed_caller=on_list)
 
     def knows(self, principal: str, *, wait: bool = True) -> bool:
         """Whether he may do anything at all, by his name alone; blocks, or raises UnreadError without `wait`."""
@@ -109,7 +119,7 @@ class Authority:
 
     def without_list(self, principal: str, verb: str) -> Access | None:
         """Return what the caller may, had the list nobody on it: it cannot be read now."""
-        return _access(self._by_tables(principal), verb, None)
+        return self._access(self._by_tables(principal), verb, None)
 
     def _by_tables(self, principal: str) -> list[Grant]:
         return [grant for authorizer in self._tables if (grant := authorizer.grant(principal)) is not None]
@@ -122,6 +132,24 @@ class Authority:
         if self._by_list and last is not None and last.permits(principal.encode()):
             return Rank.LISTED
         return Rank.GRANTED if self._by_tables(principal) else Rank.STRANGER
+
+    def _access(
+        self, grants: list[Grant], verb: str, found: AccessList | None, *, listed_caller: bool = False
+    ) -> Access | None:
+        if not any(verb in grant.verbs for grant in grants):
+            return None
+        allowed = frozenset[str]().union(*(grant.verbs for grant in grants))
+        return Access(
+            allowed,
+            found,
+            listed_caller=listed_caller,
+            audits=lambda: AUDIT in allowed,
+            administers=self.administers,
+        )
+
+    def administers(self, principal: str) -> bool:
+        """Whether `principal` is on the list, or has verbs on every domain."""
+        return self.rank(principal) is not Rank.STRANGER
 
     @property
     def listed(self) -> Listed:
@@ -149,6 +177,8 @@ class Authority:
                     restricted=True,
                     shows=grant.shows,
                     describes=functools.partial(grant.describes, request.verb.name),
+                    audits=functools.partial(_audits, grant),
+                    administers=self.administers,
                 )
         return None
 
@@ -169,10 +199,10 @@ class Authority:
         return [find(connection, word, allow_id=not request.verb.loses_data) for word in words]
 
 
-def _access(grants: list[Grant], verb: str, found: AccessList | None, *, listed_caller: bool = False) -> Access | None:
-    if not any(verb in grant.verbs for grant in grants):
-        return None
-    return Access(frozenset[str]().union(*(grant.verbs for grant in grants)), found, listed_caller=listed_caller)
+def _audits(grant: Grant) -> bool:
+    if AUDIT not in grant.verbs:
+        return False
+    return grant.about is None or grant.about(AUDIT, None)
 
 
 def _all(grant: Grant, verb: str, domains: list[Domain]) -> bool:

@@ -8,7 +8,7 @@ from typing import Protocol
 from xman import verbs
 from xmand.virt.domain import Domain
 
-EVERY_VERB = frozenset(verbs.BY_NAME)
+EVERY_VERB = frozenset((*verbs.BY_NAME, verbs.AUDIT))
 # Whoever may use anything may ask what, and as whom one is known.
 COURTESY = frozenset(("help", "ping"))
 

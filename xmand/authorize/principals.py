@@ -18,4 +18,5 @@ class Principals:
 
 
 def _verbs(words: tuple[str, ...]) -> frozenset[str]:
-    return frozenset(verb.name for verb in verbs.VERBS if verb.name in words or verb.family in words)
+    found = frozenset(verb.name for verb in verbs.VERBS if verb.name in words or verb.family in words)
+    return found | {verbs.AUDIT} if verbs.AUDIT in words else found

@@ -128,6 +128,11 @@ class Dispatcher:
         """Return whose places are kept for the peer."""
         return Rank.STRANGER if peer.refused else self._authority.rank(peer.principal.decode("ascii"))
 
+    def on_list(self, principal: str) -> bool:
+        """Whether he is on the list, as it was read last."""
+        last = self._authority.listed.last
+        return last is not None and last.permits(principal.encode())
+
     def admits(self, peer: Peer) -> bool | None:
         """Whether a command that is longer than a stranger's may be is worth reading; None: ask `admits_later`."""
         if peer.refused:

@@ -12,7 +12,7 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from xmand import answer
 from xmand.answer import Answer
 from xmand.journal import health, promised
 from xmand.journal.calendar import Calendar
+from xmand.journal.shares import JournalFullError, Shares, log_pages
 
 logger = logging.getLogger(__name__)
 
@@ -29,10 +30,10 @@ FILE = "journal.db"
 SCHEMA_VERSION = 1
 # A second xmand with the same state_dir, or somebody's sqlite3, holds the file; it is not worth waiting for long.
 _BUSY_SECONDS = 2.0
-# How often the caps are looked at, in changes begun.
+# How often is looked for what is too old, in changes begun.
 _TIDY_EVERY = 64
-# What goes when the file is full: enough that it is not full again at once.
-_TIDY_SHARE = 10
+# What is read at a time.
+_PAGE = 256
 _MIB = 1 << 20
 
 _TABLE = """
@@ -95,6 +96,8 @@ class Entry:
     answer: Answer | None
     recovered: bool
     again: bool
+    # How much is written down of it.
+    octets: int = 0
 
 
 @dataclass(frozen=True)
@@ -116,7 +119,9 @@ class Journal:
     After a failure the file is opened anew at the next call, so that it recovers by itself.
     """
 
-    def __init__(self, directory: str, keep_days: float, most_mib: int) -> None:
+    def __init__(
+        self, directory: str, keep_days: float, most_mib: int, listed: Callable[[str], bool] = lambda _principal: True
+    ) -> None:
         self._directory = Path(directory)
         self._keep_seconds = keep_days * 86_400
         self._most_octets = most_mib * _MIB
@@ -127,6 +132,7 @@ class Journal:
         self._begun = 0
         self._clock = Calendar()
         self._news = ""
+        self._shares = Shares(self._most_octets, listed)
 
     def begin(self, change: Change) -> Begun:
         """Write down that `change` is about to act, durably. Raises ConflictError."""
@@ -141,6 +147,7 @@ class Journal:
                 (change.principal, change.rid),
             ).fetchone()
             if found is None:
+                self._shares.begins(db, change.principal, _size(change))
                 return self._insert(db, change)
             entry = _entry(found)
             if entry.change.digest != change.digest:
@@ -193,18 +200,38 @@ class Journal:
 
         `domain` is a name, as it was given, or a UUID.
         """
-        where, values = ["begun >= ?"], [since]
-        parameters: list[Any] = list(values)
+        return self.last(since, principal, domain, most)[0]
+
+    def last(
+        self, since: float, principal: str, domain: str, most: int, most_octets: int | None = None
+    ) -> tuple[list[Entry], bool]:
+        """Return the same, as far as they are of so many octets together, and whether there are more.
+
+        Read in pages, between which others may write.
+        """
+        where, values = ["begun >= ?"], list[Any]((since,))
         if principal:
             where.append("principal = ?")
-            parameters.append(principal)
+            values.append(principal)
         if domain:
             where.append("(domain = ? OR uuid = ?)")
-            parameters += [domain, domain.lower()]
-        with self._use() as db:
-            self._pay(db)
-            rows = self._select(db, f"{' AND '.join(where)} ORDER BY id DESC LIMIT ?", [*parameters, most])
-        return rows[::-1]
+            values += [domain, domain.lower()]
+        found: list[Entry] = []
+        before, octets = 1 << 62, 0
+        while True:
+            with self._use() as db:
+                self._pay(db)
+                page = self._select(
+                    db, f"{' AND '.join(where)} AND id < ? ORDER BY id DESC LIMIT ?", [*values, before, _PAGE]
+                )
+            for entry in page:
+                octets += entry.octets
+                if len(found) == most or (most_octets is not None and octets > most_octets):
+                    return found[::-1], True
+                found.append(entry)
+            if len(page) < _PAGE:
+                return found[::-1], False
+            before = page[-1].id
 
     def try_out(self) -> None:
         """Open the file, and write to it."""
@@ -227,6 +254,8 @@ class Journal:
                 yield self._connection
                 if self._connection.in_transaction:
                     self._connection.execute("COMMIT")
+            except JournalFullError as error:
+                raise JournalError(str(error)) from error
             except (sqlite3.Error, OSError, ValueError) as error:
                 self._close()
                 raise JournalError(f"{self._directory / FILE}: {health.explain(error)}") from error
@@ -241,7 +270,12 @@ class Journal:
         connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
         try:
             # A second xmand on the same file would settle what the first one still does: it must not get in.
-            for pragma in ("locking_mode = EXCLUSIVE", "journal_mode = WAL", "synchronous = FULL"):
+            for pragma in (
+                "locking_mode = EXCLUSIVE",
+                "journal_mode = WAL",
+                "synchronous = FULL",
+                f"wal_autocheckpoint = {log_pages(self._most_octets)}",
+            ):
                 connection.execute(f"PRAGMA {pragma}")
             if not health.require_ours(connection):
                 self._begin_anew()
@@ -252,6 +286,7 @@ class Journal:
             (version,) = connection.execute("PRAGMA user_version").fetchone()
             if version < SCHEMA_VERSION:
                 connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+            self._shares.count(connection)
         except BaseException:
             connection.close()
             raise
@@ -298,10 +333,12 @@ class Journal:
     def _pay(self, db: sqlite3.Connection) -> None:
         """Write down the answers that are owed."""
         for identifier, (how, uuid, recovered, again, when) in list(self._owed.items()):
+            text = how.dumps()
+            self._shares.ends(db, identifier, len(text))
             db.execute(
                 "UPDATE change SET ended = ?, code = ?, answer = ?, recovered = ?, again = ?,"
                 " uuid = CASE WHEN ? = '' THEN uuid ELSE ? END WHERE id = ?",
-                (when, how.code, how.dumps(), recovered, again, uuid, uuid, identifier),
+                (when, how.code, text, recovered, again, uuid, uuid, identifier),
             )
             del self._owed[identifier]
 
@@ -309,22 +346,22 @@ class Journal:
         return [_entry(row) for row in db.execute(f"SELECT {_COLUMNS} FROM change WHERE {rest}", parameters)]  # noqa: S608
 
     def _tidy(self, db: sqlite3.Connection) -> None:
-        """Keep to the caps. What has not ended stays."""
-        db.execute("DELETE FROM change WHERE ended < ?", (self._clock.today(db) - self._keep_seconds,))
-        pages, free, size = (
-            db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "freelist_count", "page_size")
-        )
-        if (pages - free) * size > self._most_octets:
-            (count,) = db.execute("SELECT count(*) FROM change").fetchone()
-            db.execute(
-                "DELETE FROM change WHERE id IN (SELECT id FROM change WHERE ended IS NOT NULL ORDER BY id LIMIT ?)",
-                (count // _TIDY_SHARE + 1,),
-            )
+        """Forget what is too old. What has not ended stays."""
+        oldest = self._clock.today(db) - self._keep_seconds
+        if db.execute("DELETE FROM change WHERE ended < ?", (oldest,)).rowcount > 0:
+            self._shares.count(db)
+
+
+def _size(change: Change) -> int:
+    """Return how many octets of words a change has."""
+    words = (change.principal, change.rid, change.digest, change.peer, change.verb, change.domain, change.reason)
+    return sum(len(word) for word in words) + len(json.dumps(change.asked))
 
 
 def _entry(row: tuple[Any, ...]) -> Entry:
     """Return a row of the table. Raises ValueError."""
     identifier, principal, rid, digest, peer, verb, domain, uuid, reason, asked, begun, ended, _code, kept = row[:14]
+    octets = sum(len(value) for value in row if isinstance(value, str))
     change = Change(principal, rid, digest, peer, verb, domain, reason, json.loads(asked))
     how = answer.loads(kept) if kept is not None else None
-    return Entry(identifier, change, uuid, begun, ended, how, bool(row[14]), bool(row[15]))
+    return Entry(identifier, change, uuid, begun, ended, how, bool(row[14]), bool(row[15]), octets)

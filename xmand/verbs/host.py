@@ -71,6 +71,8 @@ def version(call: Call) -> Result:
 
 # More is no answer for a person, and programs can ask for a shorter time.
 MOST = 10_000
+# Of the journal; what is made of them is about twice as much.
+MOST_OCTETS = 4 << 20
 # A change that is under way, or that nobody has settled yet.
 RUNNING = "running"
 
@@ -86,12 +88,18 @@ def log(call: Call) -> Result:
             raise UsageError(f"--since: {error}.") from error
     principal, domain = str(options.get("principal", "")), call.parsed.text("DOMAIN")
     try:
-        found = call.host.journal.read(since, principal, domain, MOST + 1)
+        found, more = call.host.journal.last(since, principal, domain, MOST, MOST_OCTETS)
     except JournalError as error:
         raise HypervisorError(f"The journal cannot be read: {error}.") from error
-    notes: tuple[str, ...] = (f"There are more; the last {MOST} are shown.",) if len(found) > MOST else ()
+    notes: tuple[str, ...] = (f"There are more; the last {len(found)} are shown.",) if more else ()
     notes += tuple(filter(None, [call.host.journal.news()]))
-    return Result({"entries": [_entry(entry) for entry in found[-MOST:]]}, notes=notes)
+    entries = [_entry(entry) for entry in found]
+    if not call.access.audits():
+        hidden = [entry for entry in entries if "reason" in entry and entry["principal"] != call.principal]
+        for entry in hidden:
+            del entry["reason"]
+        notes += ("Reasons of others are not among what you may see here (the family audit).",) if hidden else ()
+    return Result({"entries": entries}, notes=notes)
 
 
 def _entry(entry: Entry) -> dict[str, Any]:

@@ -20,6 +20,9 @@ from xmand.virt.condition import OFF, PAUSED, RUNNING, SHUTTING_DOWN
 from xmand.virt.domain import Domain
 from xmand.virt.driver import LONG, api, code_of
 
+# libvirt's reason of a pause that somebody asked for, and did not come about by itself.
+_BY_USER = int(api.VIR_DOMAIN_PAUSED_USER)
+
 
 def destroy(call: Call) -> Result:
     """Stop at once, as if the plug were pulled."""
@@ -111,6 +114,7 @@ def pause(call: Call) -> Result:
     with call.changing() as domain:
         found = condition.condition(domain)
         if found == PAUSED:
+            _take_over(call, domain)
             return already(domain, "paused")
         if found != RUNNING:
             raise condition.refusal(domain, found)
@@ -128,9 +132,35 @@ def unpause(call: Call) -> Result:
             raise RefusedError(f"Domain '{domain.name}' is suspended to disk, not paused; use resume.")
         if found != PAUSED:
             raise condition.refusal(domain, found)
+        _require_own_pause(call, domain)
         domain.unpause()
         _remember_nobody(domain)
         return Result(changed=True, domain=domain.name)
+
+
+def _require_own_pause(call: Call, domain: Domain) -> None:
+    """Raise RefusedError where an owner would undo what somebody did who may more than he."""
+    if not call.access.restricted:
+        return
+    who = metadata.read(domain).paused_by
+    if who and not call.access.administers(who):
+        return
+    # Without a name it was done past us: by root's virsh, say, or by a disk that failed, which its owner may try again.
+    if who or domain.state()[1] == _BY_USER:
+        raise RefusedError(
+            f"Domain '{domain.name}' was paused by {who or 'somebody with access to libvirt'}, not by you;"
+            " an administrator unpauses it."
+        )
+
+
+def _take_over(call: Call, domain: Domain) -> None:
+    """Let a pause that an owner made be an administrator's, who wants it too."""
+    if call.access.restricted:
+        return
+    with contextlib.suppress(XmanError):
+        who = metadata.read(domain).paused_by
+        if who and not call.access.administers(who):
+            metadata.update(domain, lambda found: replace(found, paused_by=call.principal))
 
 
 def _remember_nobody(domain: Domain) -> None:

@@ -85,6 +85,8 @@ def dmesg(call: Call) -> Result:
     """Xen's message buffer; no other hypervisor has one that can be read, so that there it is ours. The first line says
     which."""
     clear = call.parsed.flag("clear")
+    if clear and not call.access.audits():
+        raise DeniedError("To clear the message buffer is not among what you may do here; it takes the family audit.")
     hypervisor = host.versions(call.reader)["hypervisor"]
     if hypervisor == XEN:
         source, lines = f"Xen message buffer of {socket.gethostname()}", xl.dmesg(clear=clear)
