@@ -85,7 +85,9 @@ def test_each_of_many_is_told_truly_and_who_must_wait_is_told(tmp_path: Path, li
     def move(name: str) -> None:
         parsed = arguments.parse(verbs.BY_NAME["migrate"], ["--live", name, "h2"])
         call = Call(host, "alice@R", Access(frozenset()), parsed, time.monotonic() + SOON, told.append)
-        done[name] = in_session(HANDLERS["migrate"], call)
+        result = in_session(HANDLERS["migrate"], call)
+        assert isinstance(result, Result), "it waits in its worker"
+        done[name] = result
 
     threads = [threading.Thread(target=move, args=[name], daemon=True) for name in names]
     for thread in threads:
