@@ -58,7 +58,6 @@ class Server:
         # Those in which a command runs, whether or not they are open still.
         self._running: set[Connection] = set()
         self._listening: set[socket.socket] = set()
-        self._ending = False
         self._calm = asyncio.Event()
 
     @property
@@ -100,7 +99,6 @@ class Server:
 
     async def drain(self) -> None:
         """Close the connections in which nothing runs; wait for what changes something."""
-        self._ending = True
         for connection in list(self._open):
             connection.finish()
         with contextlib.suppress(TimeoutError):
@@ -166,8 +164,6 @@ class Server:
         """The command has ended."""
         self._running.discard(connection)
         self._admission.end(connection)
-        if self._ending:
-            connection.finish()
         self._calm.set()
 
     def left(self, connection: Connection) -> None:

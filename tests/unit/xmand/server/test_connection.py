@@ -204,6 +204,32 @@ def test_who_reads_late_gets_all_of_it() -> None:
     played(scenario)
 
 
+def test_a_daemon_that_ends_answers_what_runs_and_closes_what_does_not() -> None:
+    async def scenario() -> None:
+        goes_on = asyncio.Event()
+        commands = Commands()
+        real = commands.run
+
+        async def run(peer: Any, lifetime: int, words: list[bytes], reply: Any) -> None:
+            await goes_on.wait()
+            await real(peer, lifetime, words, reply)
+
+        commands.run = run  # type: ignore[method-assign]
+        idle, busy = Scene(), Scene(commands)
+        await busy.say(HANDSHAKE + stream(LIST))
+        async with asyncio.timeout(SOON):
+            while not busy.subject.busy:
+                await asyncio.sleep(0)
+        for scene in (idle, busy):
+            scene.subject.finish()
+        assert idle.keeper.is_closed.is_set()
+        assert not busy.keeper.is_closed.is_set()
+        goes_on.set()
+        assert b"\x02\x04\x00" in await busy.hear(lambda _heard: False), "the answer, and then the end"
+
+    played(scenario)
+
+
 def test_silence_has_an_end_that_octets_now_and_then_do_not_put_off() -> None:
     async def scenario() -> None:
         scene = Scene(first_seconds=5, handshake_seconds=10)
