@@ -141,9 +141,21 @@ class Create:
     unrestricted: tuple[str, ...] = ()
 
 
-METHODS = ("k5login", "principals", "owner", "external")
+METHODS = ("k5login", "principals", "roles", "owner", "external")
 # Verbs that show a part of what they would otherwise: the domains that are the caller's own.
 FILTERED = ("list", "stats", "state")
+
+
+@dataclass(frozen=True)
+class Role:
+    """What some may on some domains: `members` are full principals, `group` a file of such, written as the list is."""
+
+    members: tuple[str, ...] = ()
+    group: str = ""
+    # Verbs and families.
+    verbs: tuple[str, ...] = ()
+    # Node sets, and patterns with * and ?, in which {host} and {name} are filled in; none: every domain.
+    domains: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -153,6 +165,8 @@ class Authorize:
     methods: tuple[str, ...] = ("k5login",)
     # Full principal -> verbs and families.
     principals: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    # Name -> role.
+    roles: Mapping[str, Role] = field(default_factory=dict)
     owner_verbs: tuple[str, ...] = (
         "list",
         "state",
@@ -172,21 +186,29 @@ class Authorize:
 
     def without_effect(self) -> Iterator[str]:
         """Yield what is granted, and allows nobody anything."""
-        for key, given in (("principals", self.principals), ("external", self.external)):
+        for key, given in (("principals", self.principals), ("roles", self.roles), ("external", self.external)):
             if given and key not in self.methods:
                 yield f'authorize: {key}: has no effect, since methods does not have "{key}"'
         for principal, words in self.principals.items():
             if not words:
                 yield f"authorize: principals: {principal}: no verbs are given, so it allows nothing"
+        for name, role in self.roles.items():
+            if not role.verbs:
+                yield f"authorize: roles: {name}: no verbs are given, so it allows nothing"
+            if not role.members and not role.group:
+                yield f"authorize: roles: {name}: has neither members nor a group, so it allows nobody anything"
+            if role.domains and not any(_on_domains(word) for word in role.verbs):
+                yield f"authorize: roles: {name}: none of its verbs is about a domain, so its domains match nothing"
 
 
 def read_authorize(table: config.Table) -> Authorize:
     """Read the table. Raises ConfigurationError."""
     base = Authorize()
-    principals = table.table("principals")
+    principals, roles = table.table("principals"), table.table("roles")
     found = Authorize(
         methods=tuple(table.texts("methods", list(base.methods))),
         principals={name: _principal(principals, name) for name in principals.names()},
+        roles={name: _role(roles, name) for name in roles.names()},
         owner_verbs=tuple(table.texts("owner_verbs", list(base.owner_verbs))),
         owner_realm=table.text("owner_realm", base.owner_realm),
         external=tuple(table.texts("external", [])),
@@ -211,17 +233,54 @@ def read_authorize(table: config.Table) -> Authorize:
     return found
 
 
+def _on_domains(word: str) -> bool:
+    """Whether a verb, or one of a family, is about domains, so that some of them may be named."""
+    return any(
+        verb.name in FILTERED or any(argument.kind == verbs.DOMAIN for argument in verb.arguments)
+        for verb in verbs.VERBS
+        if word in (verb.name, verb.family)
+    )
+
+
+def _role(roles: config.Table, name: str) -> Role:
+    table = roles.table(name)
+    role = Role(
+        members=tuple(table.texts("members", [])),
+        group=table.text("group", ""),
+        verbs=tuple(table.texts("verbs", [])),
+        domains=tuple(table.texts("domains", [])),
+    )
+    for member in role.members:
+        _check_principal(table, "members", member)
+    _check_words(table, "verbs", role.verbs)
+    if role.group and not role.group.startswith("/"):
+        raise table.error("group", "expected a file with its whole path")
+    for pattern in role.domains:
+        filled = pattern.replace("{host}", "h").replace("{name}", "n")
+        if not pattern or "{" in filled or "}" in filled:
+            raise table.error("domains", f"'{pattern}': a name, a node set or a pattern, with {{host}} and {{name}}")
+    return role
+
+
 def _principal(table: config.Table, name: str) -> tuple[str, ...]:
     words = tuple(table.texts(name, []))
+    _check_principal(table, name, name)
+    _check_words(table, name, words)
+    return words
+
+
+def _check_principal(table: config.Table, key: str, name: str) -> None:
     first, _, realm = name.rpartition("@")
     if not first or not realm or not name.isascii() or not name.isprintable() or " " in name:
-        raise table.error(name, "expected a full principal, such as slurm/ctl.example.org@EXAMPLE.ORG")
+        raise table.error(key, "expected a full principal, such as slurm/ctl.example.org@EXAMPLE.ORG")
     if "*" in name:
-        raise table.error(name, "there are no patterns; name each principal")
+        raise table.error(key, "there are no patterns; name each principal")
+
+
+def _check_words(table: config.Table, key: str, words: tuple[str, ...]) -> None:
     for word in words:
         if word not in verbs.BY_NAME and word not in verbs.FAMILIES:
-            raise table.error(name, f"'{word}' is neither a verb nor one of {', '.join(verbs.FAMILIES)}")
-    return words
+            raise table.error(key, f"'{word}' is neither a verb nor one of {', '.join(verbs.FAMILIES)}")
 
 
 @dataclass(frozen=True)

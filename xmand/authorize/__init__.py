@@ -16,6 +16,7 @@ from xmand.authorize.grant import EVERY_VERB, Authorizer, Grant, Rank, UnreadErr
 from xmand.authorize.k5login import AccessList, Listed
 from xmand.authorize.owner import Owner
 from xmand.authorize.principals import Principals
+from xmand.authorize.roles import Roles
 from xmand.request import Request
 from xmand.settings import Settings
 from xmand.virt import metadata
@@ -73,6 +74,7 @@ class Authority:
         chosen = settings.authorize
         made: dict[str, Authorizer] = {
             "principals": Principals(chosen.principals),
+            "roles": Roles(chosen.roles),
             "owner": Owner(chosen.owner_verbs, metadata.read, lambda: find_all(self._driver.connection(READ))),
             "external": External(chosen.external, chosen.external_seconds),
         }
@@ -82,7 +84,7 @@ class Authority:
         # Asked by name alone: tables of the settings' own.
         self._tables = [made[name] for name in ("principals",) if name in chosen.methods]
         # Asked with words.
-        self._second = [made[name] for name in chosen.methods if name in ("owner", "external")]
+        self._second = [made[name] for name in chosen.methods if name in ("roles", "owner", "external")]
 
     @property
     def asks_words(self) -> bool:
@@ -174,7 +176,7 @@ class Authority:
                 return Access(
                     grant.verbs,
                     found,
-                    restricted=True,
+                    restricted=grant.about is not None,
                     shows=grant.shows,
                     describes=functools.partial(grant.describes, request.verb.name),
                     audits=functools.partial(_audits, grant),

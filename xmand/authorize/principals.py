@@ -10,13 +10,14 @@ class Principals:
     """The table `[authorize.principals]`: full principals, compared exactly, and what each may use."""
 
     def __init__(self, table: Mapping[str, tuple[str, ...]]) -> None:
-        self._grants = {principal: Grant(_verbs(words) | COURTESY) for principal, words in table.items() if words}
+        self._grants = {principal: Grant(granted(words) | COURTESY) for principal, words in table.items() if words}
 
     def grant(self, principal: str) -> Grant | None:
         """Return what the table says."""
         return self._grants.get(principal)
 
 
-def _verbs(words: tuple[str, ...]) -> frozenset[str]:
+def granted(words: tuple[str, ...]) -> frozenset[str]:
+    """Return the verbs that verbs and families of verbs stand for."""
     found = frozenset(verb.name for verb in verbs.VERBS if verb.name in words or verb.family in words)
     return found | {verbs.AUDIT} if verbs.AUDIT in words else found

@@ -50,6 +50,7 @@ XMAND_DEFAULTS = {
     "authorize": {
         "methods": ("k5login",),
         "principals": {},
+        "roles": {},
         "owner_verbs": (
             "list",
             "state",
@@ -363,6 +364,7 @@ def test_every_key_of_xmand_toml_is_read(file: Path) -> None:
         "authorize": {
             "methods": ("principals", "external"),
             "principals": {"a@R": ("show",)},
+            "roles": {},
             "owner_verbs": ("pause",),
             "owner_realm": "R",
             "external": ("/bin/ask", "-x"),

@@ -210,9 +210,9 @@ def test_a_daemon_that_ends_answers_what_runs_and_closes_what_does_not() -> None
         commands = Commands()
         real = commands.run
 
-        async def run(peer: Any, lifetime: int, words: list[bytes], reply: Any) -> None:
+        async def run(peer: Any, _lifetime: int, words: list[bytes], reply: Any) -> None:
             await goes_on.wait()
-            await real(peer, lifetime, words, reply)
+            await real(peer, _lifetime, words, reply)
 
         commands.run = run  # type: ignore[method-assign]
         idle, busy = Scene(), Scene(commands)
