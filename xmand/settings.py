@@ -293,6 +293,8 @@ class Settings:
     k5login: str = "/root/.k5login"
     libvirt_uri: str = ""
     state_dir: str = "/var/lib/xmand"
+    # Below which domains' saved memory and dumps are written; empty: `saved` in `state_dir`.
+    save_dir: str = ""
     run_dir: str = "/run/xmand"
     syslog: str = "/dev/log"
     limits: Limits = field(default_factory=Limits)
@@ -303,6 +305,27 @@ class Settings:
     create: Create = field(default_factory=Create)
     # `file: key` of keys that mean nothing to this release.
     unknown: tuple[str, ...] = ()
+
+    def told(self) -> dict[str, object]:
+        """Return what anybody may know who may ask about the host: places and names, no one's rights."""
+        return {
+            "listen": " ".join(self.listen),
+            "service": self.service,
+            "keytab": self.keytab,
+            "k5login": self.k5login,
+            "libvirt_uri": self.libvirt_uri,
+            "state_dir": self.state_dir,
+            "save_dir": self.saved,
+            "run_dir": self.run_dir,
+            "syslog": self.syslog,
+            "authorize_methods": " ".join(self.authorize.methods),
+            "migrate_allow": " ".join(self.migrate.allow),
+        }
+
+    @property
+    def saved(self) -> str:
+        """The directory below which domains' saved memory and dumps are."""
+        return (self.save_dir or f"{self.state_dir}/saved").rstrip("/")
 
 
 def load_all(path: str | None) -> tuple[Settings, list[str]]:
@@ -323,6 +346,7 @@ def load(path: str | None, without: tuple[tuple[str, ...], ...] = ()) -> Setting
         k5login=table.text("k5login", base.k5login),
         libvirt_uri=table.text("libvirt_uri", base.libvirt_uri),
         state_dir=table.text("state_dir", base.state_dir),
+        save_dir=_directory(table, "save_dir"),
         run_dir=table.text("run_dir", base.run_dir),
         syslog=table.text("syslog", base.syslog),
         limits=Limits(
@@ -369,6 +393,13 @@ def load(path: str | None, without: tuple[tuple[str, ...], ...] = ()) -> Setting
         create=_create(table.table("create")),
         unknown=tuple(table.unknown()),
     )
+
+
+def _directory(table: config.Table, key: str) -> str:
+    found = table.text(key, "")
+    if found and (not found.startswith("/") or not found.strip("/")):
+        raise table.error(key, f"expected a whole path of a folder, found {found!r}")
+    return found
 
 
 def _create(table: config.Table) -> Create:

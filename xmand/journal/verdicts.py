@@ -110,6 +110,13 @@ def _suspended(change: Change, _uuid: str, domain: Domain | None) -> Verdict:
     return _not_done(change, f"'{domain.name}' is {domain.state()[0]}")
 
 
+def _saved(change: Change, _uuid: str, domain: Domain | None) -> Verdict:
+    """That it runs no more it may also have done by itself: the file tells."""
+    if domain is not None and domain.active():
+        return _not_done(change, f"'{domain.name}' still runs")
+    return _unknown(change, f"'{change.domain}' does not run; look for the file")
+
+
 def _deleted(change: Change, _uuid: str, domain: Domain | None) -> Verdict:
     return _done(change, domain) if domain is None else _not_done(change, f"'{domain.name}' is still defined")
 
@@ -182,6 +189,12 @@ _JUDGES: dict[str, Callable[[Change, str, Domain | None], Verdict]] = {
     "mem-set": _memory,
     "vcpu-set": _vcpus,
     "migrate": _migrated,
+    "save": _saved,
+    "restore": _cannot_tell,
+    "dump-core": _cannot_tell,
+    "rename": _cannot_tell,
+    "mem-max": _harmless_again,
+    "vcpu-pin": _harmless_again,
     "job-start": _job,
     "job-stop": _job,
     "preempt": _harmless_again,

@@ -1,6 +1,6 @@
 """The verbs, one module for each family. The list is explicit, so that it can be read and tested."""
 
-from xmand.verbs import batch, create, host, life, migrate, show, tune
+from xmand.verbs import batch, create, files, host, life, looks, migrate, show, tune
 from xmand.verbs.call import Handler
 
 HANDLERS: dict[str, Handler] = {
@@ -13,6 +13,10 @@ HANDLERS: dict[str, Handler] = {
     "wait": show.wait,
     "events": show.events,
     "info": show.info,
+    "uptime": looks.uptime,
+    "vcpu-list": looks.vcpu_list,
+    "block-list": looks.block_list,
+    "network-list": looks.network_list,
     "log": host.log,
     "dmesg": show.dmesg,
     "create": create.create,
@@ -25,10 +29,16 @@ HANDLERS: dict[str, Handler] = {
     "destroy": life.destroy,
     "shutdown": life.shutdown,
     "reboot": life.reboot,
+    "save": files.save,
+    "restore": files.restore,
+    "dump-core": files.dump_core,
+    "rename": files.rename,
     "pause": life.pause,
     "unpause": life.unpause,
     "mem-set": tune.mem_set,
     "vcpu-set": tune.vcpu_set,
+    "mem-max": tune.mem_max,
+    "vcpu-pin": tune.vcpu_pin,
     "migrate": migrate.migrate,
     "state": batch.state,
     "job-list": batch.job_list,

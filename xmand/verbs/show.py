@@ -71,7 +71,12 @@ def describe(call: Call) -> Result:
 
 
 def info(call: Call) -> Result:
-    """The host in the terms of `xm info`; what Xen alone can tell is left out, and said, where it cannot be asked."""
+    """The host in the terms of `xm info`; what Xen alone can tell is left out, and said, where it cannot be asked.
+
+    With `--config`, how xmand is configured there: where it keeps what, and whom it asks.
+    """
+    if call.parsed.flag("config"):
+        return Result({"config": call.host.settings.told()})
     data = host.info(call.reader) | {"host_id": socket.gethostname(), "xmand_version": xman.__version__}
     if data["hypervisor"] != XEN:
         return Result(data)

@@ -1,10 +1,10 @@
 """Verbs of a domain's size: mem-set, vcpu-set. The guest has the last word, so what it did is read back."""
 
-from xman.errors import RefusedError
+from xman.errors import RefusedError, UsageError
 from xman.result import Result
 from xman.values import MIB
 from xmand.verbs.call import Call
-from xmand.virt import lifecycle, size
+from xmand.virt import lifecycle, size, vcpus
 from xmand.virt.domain import Domain
 
 # What a Linux guest needs to go on: a fixed part, and a part that grows with what it was booted with (its own tables of
@@ -79,6 +79,35 @@ def _later(why: str, what: str) -> str:
 
 def _cpus(count: int) -> str:
     return f"{count} CPU{'s' * (count != 1)}"
+
+
+def mem_max(call: Call) -> Result:
+    """Set the most memory it may have; what runs keeps its own until its next start."""
+    wanted = call.parsed.number("MIB")
+    with call.changing() as domain:
+        before = size.most_memory(domain)
+        data: dict[str, object] = {"requested": wanted, "before": before, "reached": before}
+        if wanted == before:
+            return Result(data, domain=domain.name, notes=(f"Domain '{domain.name}' may already have {_mib(before)}.",))
+        if wanted < LEAST_OCTETS:
+            raise RefusedError(f"Below {_mib(LEAST_OCTETS)} no guest is likely to start.")
+        data["reached"] = size.set_most_memory(domain, wanted)
+        if not domain.active():
+            return Result(data, changed=True, domain=domain.name)
+        note = f"Domain '{domain.name}' has this from its next start on."
+        return Result(data | {"kept": True}, changed=True, domain=domain.name, notes=(note,))
+
+
+def vcpu_pin(call: Call) -> Result:
+    """Let a virtual CPU, or all of them, run on some of the host's only."""
+    word = call.parsed.text("VCPU|all")
+    if word != "all" and not (word.isdecimal() and word.isascii() and len(word) < 5):
+        raise UsageError(f"'{word[:32]}' is neither the number of a virtual CPU nor all.")
+    number = None if word == "all" else int(word)
+    with call.changing() as domain:
+        cpus = vcpus.host_cpus(call.parsed.text("CPUS"), vcpus.host_count(domain))
+        count = vcpus.pin(domain, number, cpus)
+        return Result({"vcpus": count, "cpus": sorted(cpus)}, changed=True, domain=domain.name)
 
 
 def _not_yet(domain: Domain) -> tuple[str, ...]:

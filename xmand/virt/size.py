@@ -137,3 +137,20 @@ def _settled(domain: Domain, octets: int, patience: float) -> int:
     while abs((reached := domain.memory()[0]) - octets) > _SETTLED_OCTETS and time.monotonic() < deadline:
         time.sleep(_POLL_SECONDS)
     return reached
+
+
+def most_memory(domain: Domain) -> int:
+    """Return the most memory, in octets, that it may have from its next start on."""
+    with reading(domain.name):
+        inactive = api.VIR_DOMAIN_XML_INACTIVE if domain.persistent() else 0
+        root = etree.fromstring(str(domain.raw.XMLDesc(inactive)).encode())
+    return int(root.findtext("memory") or 0) * KIB
+
+
+def set_most_memory(domain: Domain, octets: int) -> int:
+    """Set that; return what it is then. Raises RefusedError for a transient one, which has no next start."""
+    if not domain.persistent():
+        raise RefusedError(f"Domain '{domain.name}' is transient: it has no next start to have that from.")
+    with domain.change():
+        domain.raw.setMemoryFlags(-(-octets // KIB), api.VIR_DOMAIN_MEM_MAXIMUM | _CONFIG)
+    return most_memory(domain)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from xman import escape
-from xman.render import batch, domains, events, hosts, log, stats
+from xman.render import batch, domains, events, hosts, log, looks, stats
 
 _Renderer = Callable[[dict[str, Any]], str]
 
@@ -32,6 +32,10 @@ _RENDERERS: dict[str, _Renderer] = {
     "ping": hosts.ping,
     "stats": stats.stats,
     "version": hosts.version,
+    "uptime": looks.uptime,
+    "vcpu-list": looks.vcpus,
+    "block-list": looks.block,
+    "network-list": looks.network,
     "wait": domains.reached,
 }
 

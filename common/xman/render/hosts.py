@@ -47,6 +47,8 @@ _IN_MIB = ("total_memory", "free_memory")
 def info(data: dict[str, Any]) -> str:
     """Return `info`: xm's names and order, memory in MiB."""
     lines = []
+    if "config" in data:
+        return "".join(f"{FIELD % (key, value or '(none)')}\n" for key, value in data["config"].items())
     for name in INFO_FIELDS:
         if name in data:
             value = data[name] // MIB if name in _IN_MIB else data[name]

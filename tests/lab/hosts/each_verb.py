@@ -28,6 +28,13 @@ STEPS: dict[str, tuple[str, tuple[str, ...]]] = {
     "start": (OFF, ("{name}",)),
     "describe": (RUNNING, ("{name}",)),
     "wait": (RUNNING, ("{name}", "--for", "running")),
+    "uptime": (RUNNING, ("{name}",)),
+    "vcpu-list": (RUNNING, ("{name}",)),
+    "block-list": (RUNNING, ("{name}",)),
+    "network-list": (RUNNING, ("{name}",)),
+    "vcpu-pin": (RUNNING, ("{name}", "0", "0")),
+    "mem-max": (RUNNING, ("{name}", "256")),
+    "dump-core": (RUNNING, ("--live", "{name}", "each.core")),
     "pause": (RUNNING, ("{name}",)),
     "unpause": (PAUSED, ("{name}",)),
     "mem-set": (RUNNING, ("{name}", "96")),
@@ -44,7 +51,10 @@ STEPS: dict[str, tuple[str, tuple[str, ...]]] = {
     "resume": (SUSPENDED, ("{name}",)),
     "shutdown": (RUNNING, ("--wait", "{name}")),
     "reboot": (RUNNING, ("{name}",)),
+    "save": (RUNNING, ("{name}", "each.save")),
+    "restore": (OFF, ("each.save",)),
     "destroy": (RUNNING, ("{name}",)),
+    "rename": (OFF, ("{name}", "renamed")),
     "delete": (OFF, ("{name}",)),
     "create": (ABSENT, ("-",)),
     "migrate": (RUNNING, ("--live", "{name}", "{host}")),
@@ -84,6 +94,8 @@ class Trial:
         for verb, (state, words) in STEPS.items():
             self._reach(state)
             found[verb] = self._call(verb, *(word.format(name=self._name, host=self._host) for word in words))
+            if verb == "rename" and found[verb] == (outcome.OK, ""):
+                self._do("rename", "renamed", self._name)
             if verb == "create" and found[verb] == (outcome.OK, ""):
                 # Xen's guests that move while they boot have been seen to arrive nowhere, and to hold libvirt up.
                 self._ready()

@@ -215,7 +215,7 @@ def test_every_verb_has_its_help(verb: str, capsys: pytest.CaptureFixture[str]) 
         (["pause", "--force", "vm1"], "'--force' is not an option of pause. Usage: pause DOMAIN"),
         (["pause", "a/b"], "'a/b' cannot be the name of a domain."),
         (["pause", "a\udcffb"], "A domain's name is UTF-8."),
-        (["info", "vm1"], "'info' requires no arguments. Usage: info"),
+        (["info", "vm1"], "'info' requires no arguments. Usage: info [-c|--config]"),
         (["mem-set", "vm1", "4x"], "'4x' is not an amount of memory; give MiB, or a number with B, K, M, G or T."),
         (["vcpu-set", "vm1", "9" * 1000], f"'{'9' * 1000}' is not a number of CPUs; give a whole number from 1."),
         (["vcpu-set", "vm1", "9" * 5000], "N is longer than 1024 octets."),

@@ -143,7 +143,7 @@ def test_a_request_id_is_32_hexadecimal_digits(rid: str) -> None:
         (("pause", "vm1", "vm2"), "'pause' requires 1 argument. Usage: pause DOMAIN"),
         (("mem-set", "vm1"), "'mem-set' requires 2 arguments. Usage: mem-set [--force] DOMAIN MIB"),
         (("help", "list", "info"), "'help' requires between 0 and 1 arguments. Usage: help [--mine] [VERB]"),
-        (("info", "x"), "'info' requires no arguments. Usage: info"),
+        (("info", "x"), "'info' requires no arguments. Usage: info [-c|--config]"),
     ],
 )
 def test_a_wrong_number_of_arguments_is_said_in_the_words_of_xm(words: tuple[str, ...], message: str) -> None:

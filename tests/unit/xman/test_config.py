@@ -19,6 +19,7 @@ XMAND_DEFAULTS = {
     "k5login": "/root/.k5login",
     "libvirt_uri": "",
     "state_dir": "/var/lib/xmand",
+    "save_dir": "",
     "run_dir": "/run/xmand",
     "syslog": "/dev/log",
     "limits": {
@@ -263,6 +264,7 @@ def test_every_key_of_xmand_toml_is_read(file: Path) -> None:
         k5login = "/l"
         libvirt_uri = "test:///default"
         state_dir = "/s"
+        save_dir = "/saved"
         run_dir = "/r"
         syslog = "none"
         [limits]
@@ -333,6 +335,7 @@ def test_every_key_of_xmand_toml_is_read(file: Path) -> None:
         "k5login": "/l",
         "libvirt_uri": "test:///default",
         "state_dir": "/s",
+        "save_dir": "/saved",
         "run_dir": "/r",
         "syslog": "none",
         "limits": {

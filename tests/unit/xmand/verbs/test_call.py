@@ -14,7 +14,16 @@ from xmand.verbs.call import Call
 
 CHANGING = [verb for verb in verbs.VERBS if verb.changes and verb.takes_domain]
 # What stands behind the domain, for the verbs that need it.
-WORDS = {"autostart": ["on"], "mem-set": ["512"], "vcpu-set": ["2"], "migrate": ["xen2"]}
+WORDS = {
+    "autostart": ["on"],
+    "mem-set": ["512"],
+    "vcpu-set": ["2"],
+    "migrate": ["xen2"],
+    "save": ["d.save"],
+    "rename": ["e"],
+    "mem-max": ["512"],
+    "vcpu-pin": ["0", "0"],
+}
 
 
 class StandIn:

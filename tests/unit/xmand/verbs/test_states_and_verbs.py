@@ -42,6 +42,10 @@ WORDS = {
     "mem-set": ["256"],
     "vcpu-set": ["1"],
     "migrate": ["xen2"],
+    "save": ["d.save"],
+    "rename": ["e"],
+    "mem-max": ["1024"],
+    "vcpu-pin": ["0", "0"],
     "job-start": ["--id", "9", "--owner", "bob@R"],
     "job-stop": ["--id", "4711"],
 }

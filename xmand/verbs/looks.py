@@ -1,0 +1,56 @@
+"""xm's own ways to look at domains: uptime, vcpu-list, network-list, block-list."""
+
+from typing import Any
+
+from xman.errors import NoSuchDomainError
+from xman.result import Result
+from xmand.verbs.call import Call
+from xmand.virt import devices, runs, vcpus
+from xmand.virt.domain import Domain, find, find_all
+
+
+def uptime(call: Call) -> Result:
+    """Since when domains run: all that do, or those named."""
+    return Result({"domains": [_identity(domain) | _run(domain) for domain in _asked(call)]})
+
+
+def vcpu_list(call: Call) -> Result:
+    """Their virtual CPUs: where each is, for how long it has run, and where it may run."""
+    return Result({"domains": [_identity(domain) | {"vcpu": vcpus.each(domain)} for domain in _asked(call)]})
+
+
+def network_list(call: Call) -> Result:
+    """A domain's network interfaces."""
+    domain = call.domain()
+    return Result({**_identity(domain), "interfaces": devices.interfaces(domain)}, domain=domain.name)
+
+
+def block_list(call: Call) -> Result:
+    """A domain's disks."""
+    domain = call.domain()
+    return Result({**_identity(domain), "disks": devices.disks(domain)}, domain=domain.name)
+
+
+def _asked(call: Call) -> list[Domain]:
+    """Return the domains named, in that order, else all that run, by name."""
+    words = call.parsed.words("DOMAIN")
+    if words:
+        return [find(call.reader, word) for word in words]
+    found = [domain for domain in find_all(call.reader) if call.shown(domain.uuid)]
+    return sorted((domain for domain in found if _active(domain)), key=lambda domain: domain.name)
+
+
+def _active(domain: Domain) -> bool:
+    try:
+        return domain.active()
+    except NoSuchDomainError:  # gone since it was listed
+        return False
+
+
+def _identity(domain: Domain) -> dict[str, Any]:
+    return {"name": domain.name, "uuid": domain.uuid, "id": domain.identifier()}
+
+
+def _run(domain: Domain) -> dict[str, Any]:
+    found = runs.facts(domain.raw)
+    return {key: found[key] for key in ("started", "uptime_seconds") if key in found}

@@ -1,0 +1,91 @@
+"""A domain's memory in a file that the caller names, and its own name: libvirt's save, restore, dump and rename."""
+
+import contextlib
+from collections.abc import Callable
+
+from lxml import etree
+
+from xman import values
+from xman.errors import HypervisorError, NoSuchDomainError, RefusedError
+from xmand.settings import Patience
+from xmand.virt.domain import Domain, find, unsupported_flags
+from xmand.virt.domain_jobs import run_job
+from xmand.virt.driver import Connection, api, changing, reading
+
+
+def save(domain: Domain, path: str, patience: Patience, progress: Callable[[str], None]) -> None:
+    """Save its memory to `path` and stop it; gives up when nothing has moved for `patience`."""
+    with domain.change():
+        run_job(domain, "save", lambda: domain.raw.save(path), patience, progress)
+    with contextlib.suppress(NoSuchDomainError):  # a transient one is forgotten when it stops
+        if domain.active():
+            raise HypervisorError(f"Domain '{domain.name}' was not saved, although libvirt said so.")
+
+
+def whose(connection: Connection, path: str) -> tuple[str, str]:
+    """Return name and UUID of the domain saved in `path`; empty where the driver does not tell (libxl, test)."""
+    try:
+        root = etree.fromstring(connection.saveImageGetXMLDesc(path, 0).encode())
+    except (api.libvirtError, etree.LxmlError):
+        return "", ""
+    return str(root.findtext("name") or ""), str(root.findtext("uuid") or "")
+
+
+def running(connection: Connection, name: str) -> Domain | None:
+    """Return the domain of that name where one runs."""
+    domain = defined(connection, name)
+    return domain if domain is not None and domain.active() else None
+
+
+def defined(connection: Connection, name: str) -> Domain | None:
+    """Return the domain of that name where libvirt knows it."""
+    with contextlib.suppress(NoSuchDomainError):
+        return find(connection, name) if name else None
+    return None
+
+
+def restore(connection: Connection, name: str, path: str, *, paused: bool) -> Domain:
+    """Let the domain in `path` go on; return it. Raises UnsupportedError where `paused` cannot be."""
+    before: set[str] = set() if name else {str(raw.UUIDString()) for raw in _active(connection)}
+    with changing(connection, name or path), unsupported_flags(paused):
+        if paused:
+            connection.restoreFlags(path, None, api.VIR_DOMAIN_SAVE_PAUSED)
+        else:
+            connection.restore(path)
+    if name:
+        return find(connection, name)
+    with reading(path):
+        found = [raw for raw in _active(connection) if str(raw.UUIDString()) not in before]
+    if len(found) != 1:
+        raise HypervisorError(f"What was saved in {path} was restored; which domain that is libvirt does not tell.")
+    return Domain(found[0])
+
+
+def _active(connection: Connection) -> list[api.virDomain]:
+    with reading():
+        return list(connection.listAllDomains(api.VIR_CONNECT_LIST_DOMAINS_ACTIVE))
+
+
+def dump(
+    domain: Domain, path: str, patience: Patience, progress: Callable[[str], None], *, live: bool, crash: bool
+) -> None:
+    """Write its memory to `path`; what is read is the guest's memory only, as ELF."""
+    flags = (api.VIR_DUMP_LIVE if live else 0) | (api.VIR_DUMP_CRASH if crash else 0)
+    with domain.change():
+        run_job(domain, "dump-core", lambda: domain.raw.coreDump(path, flags), patience, progress)
+
+
+def check_name(word: str) -> None:
+    """Raise UsageError for what is no name of a new domain."""
+    values.check_new_name(word)
+
+
+def rename(domain: Domain, wanted: str) -> None:
+    """Rename one that is off. Raises RefusedError where another one has the name."""
+    with contextlib.suppress(NoSuchDomainError):
+        other = find(domain.raw.connect(), wanted)
+        if other.name == wanted:
+            raise RefusedError(f"Domain '{wanted}' already exists.")
+    with domain.change():
+        domain.raw.rename(wanted, 0)
+    domain.name = wanted

@@ -1,0 +1,98 @@
+"""A domain's virtual CPUs, one by one: where each is, and where it may be."""
+
+from typing import Any
+
+from xman.errors import UnsupportedError, UsageError
+from xmand.virt.domain import Domain
+from xmand.virt.driver import api, code_of, reading, words
+
+# virVcpuState.
+_STATES = {0: "offline", 1: "running", 2: "blocked"}
+_NANOSECOND = 1e-9
+_MOST_CPUS = 4096
+
+
+def each(domain: Domain) -> list[dict[str, Any]]:
+    """Return its virtual CPUs; of one that is off only where they may run."""
+    with reading(domain.name):
+        if not domain.raw.isActive():
+            return [{"number": number, "affinity": _set(flags)} for number, flags in enumerate(_kept(domain))]
+        infos, maps = domain.raw.vcpus()
+    found = []
+    for info, flags in zip(infos, maps, strict=False):
+        number, state, time, cpu = info
+        one: dict[str, Any] = {
+            "number": int(number),
+            "state": _STATES.get(state, "offline"),
+            "cpu_seconds": round(int(time) * _NANOSECOND, 1),
+            "affinity": _set(flags),
+        }
+        if cpu >= 0:
+            one["cpu"] = int(cpu)
+        found.append(one)
+    return found
+
+
+def _kept(domain: Domain) -> list[tuple[bool, ...]]:
+    return [tuple(flags) for flags in domain.raw.vcpuPinInfo(api.VIR_DOMAIN_AFFECT_CONFIG)]
+
+
+def _set(flags: Any) -> list[int]:
+    return [number for number, on in enumerate(flags) if on]
+
+
+def pin(domain: Domain, number: int | None, cpus: set[int]) -> int:
+    """Let a virtual CPU, or all of them (None), run on these of the host's; live where it runs, and kept.
+
+    Returns how many it was done to. Raises UsageError.
+    """
+    host = host_count(domain)
+    if not cpus or max(cpus) >= host:
+        raise UsageError(f"This host has the CPUs 0 to {host - 1}.")
+    now, most = domain.vcpus()
+    if number is not None and number >= most:
+        raise UsageError(f"Domain '{domain.name}' has the virtual CPUs 0 to {most - 1}.")
+    flags = tuple(cpu in cpus for cpu in range(host))
+    scope = (api.VIR_DOMAIN_AFFECT_LIVE if domain.active() else 0) | (
+        api.VIR_DOMAIN_AFFECT_CONFIG if domain.persistent() else 0
+    )
+    numbers = [number] if number is not None else list(range(now))
+    for one in numbers:
+        with domain.change():
+            try:
+                domain.raw.pinVcpuFlags(one, flags, scope)
+            except api.libvirtError as error:
+                if code_of(error) != api.VIR_ERR_INVALID_ARG:
+                    raise
+                # A driver that can do it only to what runs, and keeps nothing (test).
+                if not domain.raw.isActive():
+                    raise UnsupportedError(
+                        f"This host's hypervisor pins the virtual CPUs of domains that run only: {words(error)}"
+                    ) from error
+                domain.raw.pinVcpu(one, flags)
+    return len(numbers)
+
+
+def host_count(domain: Domain) -> int:
+    """Return how many CPUs its host has."""
+    with reading(domain.name):
+        return int(domain.raw.connect().getInfo()[2])
+
+
+def host_cpus(text: str, host: int) -> set[int]:
+    """Return the host's CPUs that `0-3,^1`, `all` or `5` means, part by part. Raises UsageError."""
+    found: set[int] = set()
+    for part in text.split(","):
+        bare = part.removeprefix("^")
+        first, dash, last = bare.partition("-")
+        if bare == "all":
+            span = set(range(host))
+        elif first.isdecimal() and first.isascii() and (not dash or (last.isdecimal() and last.isascii())):
+            low, high = int(first), int(last) if dash else int(first)
+            if not low <= high < _MOST_CPUS:
+                raise UsageError(f"'{text[:64]}' is no list of CPUs, such as 0-3,^1.")
+            span = set(range(low, high + 1))
+        else:
+            raise UsageError(f"'{text[:64]}' is no list of CPUs, such as 0-3,^1.")
+        found = found - span if part.startswith("^") else found | span
+    return found
