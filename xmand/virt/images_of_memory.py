@@ -71,7 +71,7 @@ def dump(
 ) -> None:
     """Write its memory to `path`; what is read is the guest's memory only, as ELF."""
     flags = (api.VIR_DUMP_LIVE if live else 0) | (api.VIR_DUMP_CRASH if crash else 0)
-    with domain.change():
+    with domain.change(), unsupported_flags(bool(flags)):
         run_job(domain, "dump-core", lambda: domain.raw.coreDump(path, flags), patience, progress)
 
 

@@ -34,7 +34,7 @@ STEPS: dict[str, tuple[str, tuple[str, ...]]] = {
     "network-list": (RUNNING, ("{name}",)),
     "vcpu-pin": (RUNNING, ("{name}", "0", "0")),
     "mem-max": (RUNNING, ("{name}", "256")),
-    "dump-core": (RUNNING, ("--live", "{name}", "each.core")),
+    "dump-core": (RUNNING, ("{name}", "each.core")),
     "pause": (RUNNING, ("{name}",)),
     "unpause": (PAUSED, ("{name}",)),
     "mem-set": (RUNNING, ("{name}", "96")),
