@@ -19,9 +19,15 @@ _INTERRUPTED = 130
 
 
 def main() -> None:
-    """Run rxm; exits with a status of `xman.outcome`."""
+    """Run rxm, or what it is called: xm or xl; exits with a status of `xman.outcome`, or theirs."""
     lowlevel.open_streams()
-    status = run(lowlevel.words())
+    program = sys.argv[0].rpartition("/")[2]
+    if program in ("xm", "xl"):
+        from rxm.xm import cli as theirs
+
+        status = theirs.run(program, lowlevel.words())
+    else:
+        status = run(lowlevel.words())
     # At once: tearing the interpreter down takes a fifth as long as starting it, and nothing is left to be done.
     lowlevel.leave(status)
 

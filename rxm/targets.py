@@ -124,7 +124,7 @@ def hosts(options: Options, settings: Settings) -> list[str]:
     if not text and lowlevel.is_set("RXM_HOSTS"):
         raise UsageError("RXM_HOSTS is set and empty, which names no host; unset it for the configured hosts.")
     text = text or settings.hosts
-    found = expand(text, settings.groups) if text else [_this_machine()]
+    found = expand(text, settings.groups) if text else [this_machine()]
     if not found:
         raise UsageError(f"'{text}' names no host.")
     different: dict[str, str] = {}
@@ -193,7 +193,8 @@ def tasks(parsed: Parsed, hosts: list[str], targets: list[Target]) -> list[Task]
     return [Task(Target(host), None) for host in hosts]
 
 
-def _this_machine() -> str:
+def this_machine() -> str:
+    """Return this machine's own name."""
     import socket
 
     return socket.getfqdn()

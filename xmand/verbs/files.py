@@ -23,6 +23,7 @@ def save(call: Call) -> Result:
 
 def restore(call: Call) -> Result:
     """Go on with what was saved in a file, which stays."""
+    images.require_images(call.writer)
     path = saved.old_file(call.host.settings, call.parsed.text("FILE"))
     call.host.batch.maintenance.refuse()
     connection = call.host.driver.connection(LONG)

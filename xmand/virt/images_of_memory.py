@@ -6,7 +6,7 @@ from collections.abc import Callable
 from lxml import etree
 
 from xman import values
-from xman.errors import HypervisorError, NoSuchDomainError, RefusedError
+from xman.errors import HypervisorError, NoSuchDomainError, RefusedError, UnsupportedError
 from xmand.settings import Patience
 from xmand.virt.domain import Domain, find, unsupported_flags
 from xmand.virt.domain_jobs import run_job
@@ -20,6 +20,13 @@ def save(domain: Domain, path: str, patience: Patience, progress: Callable[[str]
     with contextlib.suppress(NoSuchDomainError):  # a transient one is forgotten when it stops
         if domain.active():
             raise HypervisorError(f"Domain '{domain.name}' was not saved, although libvirt said so.")
+
+
+def require_images(connection: Connection) -> None:
+    """Raise UnsupportedError where no domain can be saved."""
+    with reading():
+        if connection.getType() == "LXC":
+            raise UnsupportedError("This host's hypervisor cannot do that: a container cannot be saved.")
 
 
 def whose(connection: Connection, path: str) -> tuple[str, str]:

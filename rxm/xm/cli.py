@@ -1,0 +1,100 @@
+"""The command line of rxm where it is called `xm` or `xl`: their exit statuses are 0 and 1."""
+
+from rxm.xm import commands, create, table
+from rxm.xm.commands import Program
+from rxm.xm.host import Host
+from xman import lowlevel
+from xman.errors import XmanError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    _Command = Callable[[Program, list[str]], None]
+
+_OK, _FAILED = 0, 1
+COMMANDS: "dict[str, _Command]" = {
+    "block-list": commands.devices("block-list"),
+    "create": create.create,
+    "delete": commands.simple("delete"),
+    "destroy": commands.destroy,
+    "dmesg": commands.dmesg,
+    "domid": commands.domid,
+    "domname": commands.domname,
+    "dump-core": commands.dump_core,
+    "info": commands.info,
+    "list": commands.list_,
+    "log": commands.log,
+    "mem-max": commands.sized("mem-max"),
+    "mem-set": commands.sized("mem-set"),
+    "migrate": commands.migrate,
+    "network-list": commands.devices("network-list"),
+    "new": create.new,
+    "pause": commands.simple("pause"),
+    "reboot": commands.stopping("reboot"),
+    "rename": commands.rename,
+    "restore": commands.restore,
+    "resume": commands.simple("resume", {"-p": "paused", "--paused": "paused"}),
+    "save": commands.save,
+    "shutdown": commands.stopping("shutdown"),
+    "start": commands.simple("start", {"-p": "paused", "--paused": "paused"}),
+    "suspend": commands.simple("suspend"),
+    "trigger": commands.trigger,
+    "unpause": commands.simple("unpause"),
+    "uptime": commands.looking("uptime"),
+    "vcpu-list": commands.looking("vcpu-list"),
+    "vcpu-pin": commands.pin,
+    "vcpu-set": commands.sized("vcpu-set"),
+}
+
+
+def run(program: str, words: list[str]) -> int:
+    """Run `xm` or `xl` with `words`; return the exit status."""
+    if not words:
+        lowlevel.out(_help(program))
+        return _FAILED
+    if words[0] in ("help", "--help", "-h"):
+        lowlevel.out(_help(program))
+        return _OK
+    while words and words[0] in ("-v", "-vv", "-vvv", "-f", "-t", "-T"):  # xl's own, about its log and locks
+        words = words[1:]
+    try:
+        verb = table.resolve(program, words[0] if words else "")
+    except LookupError as error:
+        return _fail(str(error))
+    if not verb:
+        return _fail(f"Subcommand {words[0] if words else ''} not found!")
+    try:
+        if verb == "console":
+            return _console(words[1:])
+        COMMANDS[verb](Program(program, Host()), words[1:])
+    except XmanError as error:
+        return _fail(str(error))
+    except KeyboardInterrupt:
+        lowlevel.err("Interrupted.\n")
+        return _FAILED
+    return _OK
+
+
+def _console(words: list[str]) -> int:
+    """Hand over to rxm's own, on this machine."""
+    from xman.verbs import BY_NAME
+
+    if "console" not in BY_NAME:
+        return _fail("'console' is not carried out here: this release has no consoles; virsh console does it there.")
+    from rxm import cli
+    from rxm.targets import this_machine
+
+    names = [word for word in words if not word.startswith("-")]
+    return _FAILED if cli.run(["-H", this_machine(), "console", *names]) else _OK
+
+
+def _fail(text: str) -> int:
+    lowlevel.err(f"Error: {text}\n")
+    return _FAILED
+
+
+def _help(program: str) -> str:
+    known = sorted((*table.BOTH, *(table.ONLY_XM if program == "xm" else ())))
+    lines = [f"Usage: {program} <subcommand> [args]", "", "Here, by rxm(1), on this machine:", ""]
+    return "\n".join([*lines, *(f" {verb}" for verb in known), ""])
