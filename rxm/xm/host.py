@@ -60,5 +60,5 @@ class Host:
                 if str(error) != said:
                     said = str(error)
                     lowlevel.err(f"Error: {said} Asking again.\n")
-                        self._client = None
+            self._client = None
             time.sleep(_PAUSE_SECONDS)

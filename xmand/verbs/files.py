@@ -32,9 +32,6 @@ def restore(call: Call) -> Result:
         running = images.running(connection, name)
         if running is not None:
             raise RefusedError(f"Domain '{name}' already runs; what is saved in {path} is older.")
-        defined = images.defined(connection, name)
-        if defined is not None:
-            call.host.batch.refuse_start(defined)
         domain = images.restore(connection, name, path, paused=call.parsed.flag("paused"))
         call.record.found(domain.uuid)
         data = {"file": path, "name": domain.name, "uuid": domain.uuid, "id": domain.identifier()}
