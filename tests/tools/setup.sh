@@ -163,6 +163,8 @@ if [ "$purpose" = test ]; then
   apt-cache show promtool >/dev/null 2>&1 || promtool=prometheus
   unpack "$promtool" prometheus usr/bin/promtool
   rm -rf .build/prometheus/usr/bin/prometheus .build/prometheus/usr/share
+  # Programs of others that were written for xm and xl; the packages would want Xen, or a cluster.
+  unpack "resource-agents xen-utils-common" strangers usr/lib/ocf/resource.d/heartbeat/Xen
   # And these would put themselves in MIT's place.
   unpack "heimdal-kdc heimdal-clients" heimdal-programs usr/lib/heimdal-servers/kdc
   tests/lab/kerberos/heimdal.sh .venv .build/heimdal
