@@ -25,7 +25,7 @@ def main() -> None:
     if program in ("xm", "xl"):
         from rxm.xm import cli as theirs
 
-        status = theirs.run(program, lowlevel.words())
+        status = theirs.run(program, lowlevel.words(), run)
     else:
         status = run(lowlevel.words())
     # At once: tearing the interpreter down takes a fifth as long as starting it, and nothing is left to be done.

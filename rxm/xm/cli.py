@@ -48,8 +48,8 @@ COMMANDS: "dict[str, _Command]" = {
 }
 
 
-def run(program: str, words: list[str]) -> int:
-    """Run `xm` or `xl` with `words`; return the exit status."""
+def run(program: str, words: list[str], rxm: "Callable[[list[str]], int]") -> int:
+    """Run `xm` or `xl` with `words`; return the exit status. `rxm` is rxm's own command, for the console."""
     if not words:
         lowlevel.out(_help(program))
         return _FAILED
@@ -66,7 +66,7 @@ def run(program: str, words: list[str]) -> int:
         return _fail(f"Subcommand {words[0] if words else ''} not found!")
     try:
         if verb == "console":
-            return _console(words[1:])
+            return _console(words[1:], rxm)
         COMMANDS[verb](Program(program, Host()), words[1:])
     except XmanError as error:
         return _fail(str(error))
@@ -76,17 +76,16 @@ def run(program: str, words: list[str]) -> int:
     return _OK
 
 
-def _console(words: list[str]) -> int:
+def _console(words: list[str], rxm: "Callable[[list[str]], int]") -> int:
     """Hand over to rxm's own, on this machine."""
     from xman.verbs import BY_NAME
 
     if "console" not in BY_NAME:
         return _fail("'console' is not carried out here: this release has no consoles; virsh console does it there.")
-    from rxm import cli
     from rxm.targets import this_machine
 
     names = [word for word in words if not word.startswith("-")]
-    return _FAILED if cli.run(["-H", this_machine(), "console", *names]) else _OK
+    return _FAILED if rxm(["-H", this_machine(), "console", *names]) else _OK
 
 
 def _fail(text: str) -> int:

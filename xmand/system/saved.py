@@ -5,36 +5,35 @@ import re
 from pathlib import Path
 
 from xman.errors import ConfigurationError, RefusedError, UsageError
-from xmand.settings import Settings
 
 # What a name may be made of, between slashes.
 _PART = re.compile(r"^[A-Za-z0-9_][A-Za-z0-9_.+@:-]{0,127}$")
 
 
-def new_file(settings: Settings, word: str) -> str:
+def new_file(directory: str, word: str) -> str:
     """Return the whole path of a file that is not there yet, and make its folder. Raises UsageError, RefusedError."""
-    path = _path(settings, word)
+    path = _path(directory, word)
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise ConfigurationError(f"{path.parent}: {error.strerror}; see save_dir in xmand.toml.") from error
-    _require_inside(settings, path)
+    _require_inside(directory, path)
     if os.path.lexists(path):
         raise RefusedError(f"{path} is there already; name another file.")
     return str(path)
 
 
-def old_file(settings: Settings, word: str) -> str:
+def old_file(directory: str, word: str) -> str:
     """Return the whole path of a file that is there. Raises UsageError, RefusedError."""
-    path = _path(settings, word)
-    _require_inside(settings, path)
+    path = _path(directory, word)
+    _require_inside(directory, path)
     if path.is_symlink() or not path.is_file():
         raise RefusedError(f"{path} is not there, or no file.")
     return str(path)
 
 
-def _path(settings: Settings, word: str) -> Path:
-    base = Path(settings.saved)
+def _path(directory: str, word: str) -> Path:
+    base = Path(directory)
     relative = word
     if word.startswith("/"):
         if not word.startswith(f"{base}/"):
@@ -46,8 +45,8 @@ def _path(settings: Settings, word: str) -> Path:
     return base.joinpath(*parts)
 
 
-def _require_inside(settings: Settings, path: Path) -> None:
+def _require_inside(directory: str, path: Path) -> None:
     """Raise UsageError where a link leads out of the directory."""
-    base = Path(settings.saved).resolve()
+    base = Path(directory).resolve()
     if base != path.parent.resolve() and base not in path.parent.resolve().parents:
         raise UsageError(f"{path.parent} leads out of {base}.")

@@ -16,7 +16,7 @@ def save(call: Call) -> Result:
         found = condition.condition(domain)
         if found not in (condition.RUNNING, condition.PAUSED):
             raise condition.refusal(domain, found)
-        path = saved.new_file(call.host.settings, call.parsed.text("FILE"))
+        path = saved.new_file(call.host.settings.saved, call.parsed.text("FILE"))
         images.save(domain, path, call.host.settings.limits.patience, call.progress)
         return Result({"file": path}, changed=True, domain=domain.name)
 
@@ -24,7 +24,7 @@ def save(call: Call) -> Result:
 def restore(call: Call) -> Result:
     """Go on with what was saved in a file, which stays."""
     images.require_images(call.writer)
-    path = saved.old_file(call.host.settings, call.parsed.text("FILE"))
+    path = saved.old_file(call.host.settings.saved, call.parsed.text("FILE"))
     call.host.batch.maintenance.refuse()
     connection = call.host.driver.connection(LONG)
     name, uuid = images.whose(connection, path)
@@ -46,7 +46,7 @@ def dump_core(call: Call) -> Result:
     with call.changing(LONG) as domain:
         if not domain.active():
             raise condition.refusal(domain, condition.OFF)
-        path = saved.new_file(call.host.settings, word or f"{domain.name}.core")
+        path = saved.new_file(call.host.settings.saved, word or f"{domain.name}.core")
         images.dump(
             domain,
             path,
