@@ -250,6 +250,8 @@ def _role(roles: config.Table, name: str) -> Role:
         verbs=tuple(table.texts("verbs", [])),
         domains=tuple(table.texts("domains", [])),
     )
+    for key in table.unasked():
+        raise table.error(key, "there is no such key; a slip here could let somebody in")
     for member in role.members:
         _check_principal(table, "members", member)
     _check_words(table, "verbs", role.verbs)

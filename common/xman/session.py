@@ -151,6 +151,11 @@ class ServerSession(_Session):
         return self._tokens.ready
 
     @property
+    def over(self) -> bool:
+        """Whether the conversation has ended, of which the next event tells."""
+        return self._closed or self._protocol.state == CLOSED
+
+    @property
     def held(self) -> int:
         """How many octets of the client's are kept: what is not a whole token, and what is not a whole command."""
         return len(self._tokens) + self._protocol.held

@@ -87,8 +87,8 @@ def test_bad_words_are_an_object_too_and_say_of_which_verb(
     assert (answer.status, failed["class"], failed["verb"], answer.stderr) == (2, "usage", verb, "")
 
 
-def test_an_option_of_rxms_own_behind_the_verb(daemon: Daemon, alice: dict[str, str]) -> None:
-    assert_one_line(daemon.rxm(alice, "wait", "test", "--for", "off", "-t", "1"), 2, "'-t' stands before the verb")
+def test_an_option_of_rxms_own_is_taken_behind_the_verb(daemon: Daemon, alice: dict[str, str]) -> None:
+    assert_one_line(daemon.rxm(alice, "wait", "test", "--for", "off", "-t", "1"), 11, "is still running after")
 
 
 @pytest.mark.parametrize(

@@ -34,8 +34,15 @@ def vm(daemon: Daemon, alice: dict[str, str], own_name: str) -> str:
         ["pause", "VM"],
         ["unpause", "VM"],
         ["reboot", "VM"],
-        ["mem-set", "VM", "128"],
+        ["mem-set", "VM", "256"],
         ["vcpu-set", "VM", "2"],
+        ["mem-max", "VM", "1024"],
+        ["uptime", "VM"],
+        ["vcpu-list", "VM"],
+        ["vcpu-pin", "VM", "0", "0"],
+        ["block-list", "VM"],
+        ["network-list", "VM"],
+        ["dump-core", "VM", "VM.core"],
         ["shutdown", "VM"],
         ["shutdown", "--wait", "VM"],
         ["destroy", "VM"],
@@ -58,7 +65,10 @@ def test_a_verb_gives_what_rxm_gives(daemon: Daemon, alice: dict[str, str], vm: 
     answer = daemon.remctl(alice, *said)
 
     assert answer.status == 0, answer
-    if words[0] in ("help", "describe", "version"):
+    # rxm's own help is local; `--mine` asks the host.
+    if words == ["help"]:
+        assert daemon.rxm(alice, "help", "--mine").stdout == answer.stdout
+    if words[0] in ("describe", "version"):
         # The stamp of the domain's start may come between the two, once.
         assert daemon.rxm(alice, *said).stdout in (answer.stdout, daemon.remctl(alice, *said).stdout)
 
@@ -68,6 +78,12 @@ def test_the_managed_life_cycle(daemon: Daemon, alice: dict[str, str]) -> None:
     for verb in ("start", "suspend", "resume", "destroy", "delete"):
         answer = daemon.remctl(alice, verb, "managed")
         assert answer.status == 0, (verb, answer)
+
+
+def test_saving_restoring_and_renaming(daemon: Daemon, alice: dict[str, str], vm: str) -> None:
+    for words in (["save", vm, "by-remctl"], ["restore", "by-remctl"], ["destroy", vm], ["rename", vm, f"{vm}-2"]):
+        answer = daemon.remctl(alice, *words)
+        assert answer.status == 0, (words, answer)
 
 
 BATCH = (
@@ -93,7 +109,16 @@ def test_batch_work_is_done_or_refused(daemon: Daemon, alice: dict[str, str], vm
 def test_every_verb_has_been_driven_by_remctl() -> None:
     (table,) = [mark for mark in test_a_verb_gives_what_rxm_gives.pytestmark if mark.name == "parametrize"]  # type: ignore[attr-defined]
 
-    driven = {words[0] for words in table.args[1]} | {"create", "migrate", "new", "resume", "delete"}
+    driven = {words[0] for words in table.args[1]} | {
+        "create",
+        "migrate",
+        "new",
+        "resume",
+        "delete",
+        "save",
+        "restore",
+        "rename",
+    }
     driven |= {words[0] for words in BATCH} | {"maintenance"}
     assert driven == set(verbs.BY_NAME)
 

@@ -332,7 +332,9 @@ class Connection:
     def _go_on(self) -> None:
         """A reply is sent: on to the next command, which may be here already."""
         self.deadline = self._next_command_by()
-        if not self._session.ready:
+        if self._session.over:  # it wanted no other
+            self._advance()
+        elif not self._session.ready:
             self._keeper.holds(self, 0 if self.peer.authorized else self._session.held)
             self._watch(True)
         elif self._turns.may(self.group):

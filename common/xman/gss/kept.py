@@ -13,8 +13,6 @@ from xman import lowlevel
 _RUN = "/run/rxm"
 _TYPE, _DIRECTORY = 0o170000, 0o040000
 _OTHERS = 0o077
-# A file's name has at most 255 octets.
-_MOST_NAME = 250
 # The file of this process, for `forget`.
 _used: list[str] = []
 
@@ -28,10 +26,11 @@ def cache(client_keytab: str, principal: str) -> str:
         found = posix.stat(client_keytab)
     except OSError:
         return ""
-    words = f"{client_keytab}\n{principal}".encode("utf-8", "surrogateescape").hex()
-    name = f"krb5cc_{found.st_ino:x}_{found.st_mtime_ns:x}_{words}"
-    if len(name) > _MOST_NAME:
-        return ""
+    # Dear to import, and only for keytabs.
+    from hashlib import sha256
+
+    whose = sha256(f"{client_keytab}\n{principal}".encode("utf-8", "surrogateescape")).hexdigest()
+    name = f"krb5cc_{found.st_ino:x}_{found.st_mtime_ns:x}_{whose}"
     _used[:] = [f"{own}/{name}"]
     return f"FILE:{own}/{name}"
 
