@@ -29,8 +29,8 @@ _PROBES = 3
 # Failed connections that are logged one by one: of one source or principal, and of all, in so many seconds.
 _MOST_LINES, _MOST_LINES_IN_ALL, _PERIOD_SECONDS = 10, 40, 5.0
 # Lines about who came, of each principal and of all of that rank: nothing is lost with them, since what somebody does
-# has lines of its own, with his name and address.
-_MOST_ARRIVALS = {Rank.STRANGER: (10, 200), Rank.GRANTED: (60, 1000), Rank.LISTED: (600, 6000)}
+# has lines of its own, with his name and address. Those on the list have a line for each.
+_MOST_ARRIVALS = {Rank.STRANGER: (10, 200), Rank.GRANTED: (60, 1000)}
 _ARRIVALS_SECONDS = 60.0
 # How exactly deadlines of connections are kept.
 _LOOK_SECONDS = 0.1
@@ -52,7 +52,7 @@ class Server:
         # Two, so that strangers cannot keep the lines about the authenticated out of the log.
         self._throttles = {known: Throttle(_MOST_LINES, _MOST_LINES_IN_ALL, _PERIOD_SECONDS) for known in (False, True)}
         # And of who came, those who may nothing, something, and anything.
-        self._arrivals = {rank: Throttle(*_MOST_ARRIVALS[rank], _ARRIVALS_SECONDS) for rank in Rank}
+        self._arrivals = {rank: Throttle(*_MOST_ARRIVALS[rank], _ARRIVALS_SECONDS) for rank in _MOST_ARRIVALS}
         self._turns: Turns | None = None
         self._open: set[Connection] = set()
         # Those in which a command runs, whether or not they are open still.
@@ -139,7 +139,7 @@ class Server:
         """Return whether there is room for a connection whose client is known now."""
         peer = connection.peer
         rank = self._commands.rank(peer)
-        if self._arrivals[rank].passes(peer.principal.decode("latin-1")):
+        if rank is Rank.LISTED or self._arrivals[rank].passes(peer.principal.decode("latin-1")):
             self._audit.record(ev="auth", princ=peer.principal, peer=peer.address, detail=detail)
         if self._admission.crowded:
             for other in self._running:
