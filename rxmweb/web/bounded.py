@@ -75,7 +75,7 @@ def new_loop(*, encrypted: bool) -> asyncio.AbstractEventLoop:
     except ImportError:
         return BoundedLoop()
 
-    class Loop(uvloop.Loop):
+    class Loop(uvloop.Loop):  # type: ignore[misc,unused-ignore]  # Any, where it is not installed
         async def create_server(self, *args: Any, **options: Any) -> Any:
             return await super().create_server(*args, **options | {"ssl_handshake_timeout": HANDSHAKE_SECONDS})
 
