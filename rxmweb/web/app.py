@@ -79,7 +79,7 @@ def create_app(settings: Settings, engine: Engine) -> Flask:
     app.jinja_env.globals["csrf"] = _csrf_field
     app.jinja_env.globals["may"] = may
     app.jinja_env.globals["header_counts"] = _header_counts
-    app.jinja_env.globals["reads_all"] = lambda: not shared.owner
+    app.jinja_env.globals["sees_every_host"] = lambda: not shared.owner
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     for function in (
         languages.ago,

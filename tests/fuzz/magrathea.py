@@ -56,6 +56,8 @@ class Machine:
             in_the_way = [s for s in self.slaves if s.status in (RUNNING, SOFT)]
             if in_the_way and not (slave.priority and all(s.status == SOFT for s in in_the_way)):
                 return False
+            if any(job in s.jobs for s in in_the_way):  # it would preempt itself
+                return False
             for loser in in_the_way:
                 self._preempt(loser)
             slave.status = SOFT if counts_soft else RUNNING
@@ -90,7 +92,8 @@ class Machine:
 
     def unpreempt(self, slave: Slave) -> bool:
         """By hand."""
-        if slave.status in (RUNNING, SOFT):
+        # One without jobs is not preempted, which is what was asked for.
+        if slave.status in (RUNNING, SOFT) or (slave.status not in (DOWN, FROZEN) and not slave.jobs):
             return True
         if slave.status != PREEMPTED or self._boots() or self._owner():
             return False

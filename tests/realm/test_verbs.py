@@ -282,8 +282,9 @@ def test_quiet_prints_nothing_on_success(daemon: Daemon, alice: dict[str, str]) 
 
 def test_every_result_is_of_the_published_schema(daemon: Daemon, alice: dict[str, str], vm: str) -> None:
     schema = result.schema()
-    extra = {"mem-set": ["200"], "autostart": ["on"], "vcpu-set": ["2"], "migrate": ["elsewhere"]}
-    alone = {"create": ["-"], "new": ["-"], "maintenance": ["off"]}
+    extra = {"mem-set": ["200"], "autostart": ["on"], "vcpu-set": ["2"], "migrate": ["elsewhere"], "mem-max": ["900"]}
+    extra |= {"vcpu-pin": ["0", "0"], "save": ["every"], "dump-core": ["every.core"], "rename": [f"{vm}-renamed"]}
+    alone = {"create": ["-"], "new": ["-"], "maintenance": ["off"], "help": ["--mine"], "restore": ["every"]}
     checked = []
     for verb in verbs.VERBS:
         words = [vm, *extra.get(verb.name, [])] if verb.takes_domain else alone.get(verb.name, [])

@@ -9,6 +9,7 @@ from typing import Any
 import libvirt
 import pytest
 
+from tests.lab.hosts.descriptions import for_test_driver
 from tests.unit.xmand.dispatch.test_dispatcher import ALICE, Bench, Replies
 from xman import outcome, verbs
 from xmand.dispatch import exactly_once
@@ -24,8 +25,10 @@ WORDS = (b"shutdown", b"--force-after=60", b"--rid=" + RID.encode(), b"test")
 class Driver:
     """libvirt's test driver, whose one domain does not listen to us."""
 
-    def __init__(self) -> None:
-        self.connected = libvirt.open("test:///default")
+    def __init__(self, directory: Path) -> None:
+        # Its own: the default one's domain may be off, as long as anything still refers to an earlier connection.
+        (directory / "host.xml").write_text(f"<node>{for_test_driver('test')}</node>")
+        self.connected = libvirt.open(f"test://{directory}/host.xml")
 
     def connection(self, _purpose: str) -> Any:
         return self.connected
@@ -39,8 +42,8 @@ class Driver:
 
 
 @pytest.fixture
-def driver() -> Iterator[Driver]:
-    made = Driver()
+def driver(tmp_path: Path) -> Iterator[Driver]:
+    made = Driver(tmp_path)
     yield made
     made.connected.close()
 
