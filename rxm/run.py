@@ -32,7 +32,7 @@ def run(options: Options, settings: Settings, parsed: Parsed) -> int:
         from rxm.strategies import all_domains
 
         return all_domains.carry_out(invocation, invocation.output(len(hosts) > 1))
-    tasks = _jobs(invocation, settings)
+    tasks = _tasks(invocation, settings)
     if len(tasks) > 1 and "rid" in parsed.options:
         raise UsageError("--rid is the id of one request; give one target with it.")
     several = len({task.target.host for task in tasks}) > 1
@@ -63,7 +63,7 @@ def run(options: Options, settings: Settings, parsed: Parsed) -> int:
     return summary.status(codes, len(tasks), output.warn)
 
 
-def _jobs(invocation: Invocation, settings: Settings) -> list[Task]:
+def _tasks(invocation: Invocation, settings: Settings) -> list[Task]:
     """Return the commands to send, every domain with its host."""
     words = targets.domain_words(invocation.parsed)
     if any(not _SEVERAL.isdisjoint(word) for word in words):
