@@ -164,6 +164,10 @@ def test_an_image_that_can_neither_be_used_nor_dropped_is_discarded(lab: Lab) ->
 
         refused = lab.rxm("resume", guest.name)
         assert refused.status not in (0, 10)
+        if listed(lab, guest.name)["state"] == "running":
+            # libvirt 11 drops such an image as it drops a partial one, and boots.
+            assert "booted the domain afresh" in refused.stderr
+            return
         assert f"rxm start --discard-saved {guest.name}" in refused.stderr
 
         assert lab.rxm("start", "--discard-saved", guest.name).status == 0
