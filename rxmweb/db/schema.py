@@ -167,6 +167,8 @@ sessions = Table(
     # whoever shows the same ticket once more; the other half of that is in run_dir.
     Column("ends", Double),
     Column("nonce", String),
+    # What that ticket is known by (`web.shown`); NULL where a proxy has seen it instead of us.
+    Column("shown", String),
 )
 
 # What each host said that a session's person may do there: verbs as a list in JSON. Without a row nobody has asked yet.

@@ -16,7 +16,8 @@ from rxmweb.db.schema import sessions
 
 # With constrained delegation, and behind a proxy, nobody says how long a ticket holds.
 _SHORTEST_SECONDS = 60.0
-# Two ends of tickets that are closer are one ticket's: its life is told in whole seconds.
+# Behind a proxy nobody shows us the ticket. Two ends that are closer are taken for one ticket's, whose life is told in
+# whole seconds; a cache is a new one each time, of a ticket that the browser has got for the proxy just now.
 _SAME_SECONDS = 2.0
 # Of one person on one portal: as many browsers and tickets as somebody may have. The oldest ends for another one.
 MOST_OF_ONE = 32
@@ -43,18 +44,24 @@ _COLUMNS = (sessions.c.token.label("id"), *(sessions.c[name] for name in Session
 
 
 def same(
-    engine: Engine, key: bytes, principal: str, portal: str, *, delegated: bool, ends: float | None
+    engine: Engine, key: bytes, principal: str, portal: str, *, delegated: bool, shown: str = "", ends: float | None
 ) -> tuple[str, Session] | None:
-    """Return (token, session) of what was begun with the same ticket, None where that has ended or never was."""
+    """Return (token, session) of what was begun with the same ticket, None where that has ended or never was.
+
+    The ticket is known by `shown`; where that is empty, since a proxy has seen it, by when it ends.
+    """
+    by_end = (
+        sessions.c.ends.is_(None)
+        if ends is None
+        else sessions.c.ends.between(ends - _SAME_SECONDS, ends + _SAME_SECONDS)
+    )
     chosen = select(*_COLUMNS, sessions.c.nonce).where(
         sessions.c.principal == principal,
         sessions.c.portal == portal,
         sessions.c.expires > time.time(),
         sessions.c.nonce.is_not(None),
         (sessions.c.ticket != "") if delegated else (sessions.c.ticket == ""),
-        sessions.c.ends.is_(None)
-        if ends is None
-        else sessions.c.ends.between(ends - _SAME_SECONDS, ends + _SAME_SECONDS),
+        sessions.c.shown == shown if shown else sessions.c.shown.is_(None) & by_end,
     )
     with engine.connect() as connection:
         found = connection.execute(chosen.order_by(sessions.c.created.desc()).limit(1)).mappings().first()
@@ -75,9 +82,13 @@ def begin(
     seconds: float,
     *,
     key: bytes = b"",
+    shown: str = "",
     ends: float | None = None,
 ) -> tuple[str, Session]:
-    """Begin a session of at most `seconds`; return (the browser's token, the session)."""
+    """Begin a session of at most `seconds`; return (the browser's token, the session).
+
+    Without `key`, `same` never finds it.
+    """
     nonce = secrets.token_urlsafe(32)
     token = _token(key, nonce) if key else secrets.token_urlsafe(32)
     now = time.time()
@@ -94,7 +105,8 @@ def begin(
     values = {name: value for name, value in vars(session).items() if name != "id"}
     with engine.begin() as connection:
         _make_room(connection, principal, portal)
-        connection.execute(insert(sessions).values(token=session.id, nonce=nonce if key else None, ends=ends, **values))
+        again = {"nonce": nonce if key else None, "shown": shown or None, "ends": ends}
+        connection.execute(insert(sessions).values(token=session.id, **again, **values))
     return token, session
 
 

@@ -11,6 +11,7 @@ import threading
 import gssapi
 from gssapi.raw.misc import GSSError as _RawError
 
+from rxmweb.web import shown
 from xman.gss import OTHER, GssError
 from xman.gss.python_gssapi_backend import gss_error
 from xman.keytab import KeytabError, read
@@ -22,15 +23,19 @@ _SCHEME = "negotiate"
 
 
 class Identity:
-    """Who sent a request: `principal` as octets, for how many seconds it holds, and what was delegated."""
+    """Who sent a request: `principal` as octets, for how many seconds it holds, and what was delegated.
 
-    __slots__ = ("_credentials", "answer", "lifetime", "principal")
+    `shown` is what the ticket is known by (`shown.digest`), empty where that cannot be told.
+    """
+
+    __slots__ = ("_credentials", "answer", "lifetime", "principal", "shown")
 
     def __init__(
-        self, principal: bytes, lifetime: int, answer: bytes | None, credentials: gssapi.Credentials | None
+        self, principal: bytes, lifetime: int, shown: str, answer: bytes | None, credentials: gssapi.Credentials | None
     ) -> None:
         self.principal = principal
         self.lifetime = lifetime
+        self.shown = shown
         # What goes into the response's WWW-Authenticate, so that the browser knows the server is the right one.
         self.answer = answer
         self._credentials = credentials
@@ -126,7 +131,8 @@ class NegotiateAcceptor:
             name = context.initiator_name
             if name.name_type != gssapi.NameType.kerberos_principal:
                 raise GssError(OTHER, "not an ordinary principal")
-            return Identity(bytes(name), int(context.lifetime or 0), answer, context.delegated_creds)
+            left = int(context.lifetime or 0)
+            return Identity(bytes(name), left, shown.digest(token), answer, context.delegated_creds)
         except _RawError as error:
             raise gss_error(error) from error
 

@@ -48,11 +48,16 @@ class SignOn:
         identity = self._acceptor.accept(header)
         principal, ends = _text(identity.principal), time.time() + identity.lifetime
         with self._one_at_a_time:
-            known = self._known(principal, delegated=identity.delegated, ends=ends)
-            if known is not None:
-                return *known, identity.answer
-            ticket, problem, seconds = self._keep(identity)
-            return *self._begin(principal, ticket, problem, min(seconds, identity.lifetime), ends), identity.answer
+            known = None
+            if identity.shown:
+                known = self._known(principal, delegated=identity.delegated, shown=identity.shown, ends=ends)
+            if known is None:
+                ticket, problem, seconds = self._keep(identity)
+                seconds = min(seconds, identity.lifetime)
+                # Of a ticket that cannot be told from others nobody gets another one's session.
+                key = self._key() if identity.shown else b""
+                known = self._begin(principal, ticket, problem, seconds, key=key, shown=identity.shown, ends=ends)
+            return *known, identity.answer
 
     def vouched(self, peer: str, headers: Headers) -> str:
         """Return for whom the proxy on this machine vouches, empty where there is none, or it names nobody."""
@@ -76,12 +81,14 @@ class SignOn:
             known = self._known(principal, delegated=ends is not None, ends=ends)
             if known is not None:
                 return known
-            return self._begin(principal, *self._copied(cache), ends)
+            return self._begin(principal, *self._copied(cache), key=self._key(), ends=ends)
 
-    def _known(self, principal: str, *, delegated: bool, ends: float | None) -> tuple[str, Session] | None:
+    def _known(
+        self, principal: str, *, delegated: bool, shown: str = "", ends: float | None
+    ) -> tuple[str, Session] | None:
         """Return the session that was begun with this ticket, where it is whole: its cache may be gone."""
         name = portal_name(self._settings)
-        found = sessions.same(self._engine, self._key(), principal, name, delegated=delegated, ends=ends)
+        found = sessions.same(self._engine, self._key(), principal, name, delegated=delegated, shown=shown, ends=ends)
         whole = found is not None and (not delegated or self._tickets.of_session(found[1].ticket) is not None)
         return found if whole else None
 
@@ -106,12 +113,20 @@ class SignOn:
         return self._own_key
 
     def _begin(
-        self, principal: str, ticket: str, problem: str, seconds: float, ends: float | None
+        self,
+        principal: str,
+        ticket: str,
+        problem: str,
+        seconds: float,
+        *,
+        key: bytes,
+        shown: str = "",
+        ends: float | None,
     ) -> tuple[str, Session]:
         seconds = min(seconds, self._settings.session_hours * 3600)
         logger.info("%s signed on%s", principal, "" if ticket else f", and cannot act: {problem}")
         name = portal_name(self._settings)
-        return sessions.begin(self._engine, principal, name, ticket, problem, seconds, key=self._key(), ends=ends)
+        return sessions.begin(self._engine, principal, name, ticket, problem, seconds, key=key, shown=shown, ends=ends)
 
     def _keep(self, identity: Identity) -> tuple[str, str, float]:
         """Keep what was delegated; return (its name, why there is none, for how many seconds)."""

@@ -231,6 +231,17 @@ def test_one_ticket_is_one_session_however_often_it_is_shown(portal: Portal, rea
     assert len(list(tickets.iterdir())) == before
 
 
+@pytest.mark.parametrize("delegate", [True, False])
+def test_two_tickets_got_in_one_second_are_two_sessions(portal: Portal, realm: Realm, delegate: bool) -> None:
+    envs = [realm.kinit("mallory", PASSWORD, f"server-mallory-{number}", "-f") for number in range(2)]
+
+    tokens = [Visitor(portal, env, delegate=delegate).json("/session")["csrf_token"] for env in envs for _ in range(2)]
+
+    assert tokens[0] == tokens[1]
+    assert tokens[2] == tokens[3]
+    assert tokens[0] != tokens[2]
+
+
 def test_pages_are_sent_compressed_to_who_takes_that(portal: Portal, alice: Visitor) -> None:
     with connect(portal, b"GET /static/portal.css HTTP/1.1\r\nHost: x\r\nAccept-Encoding: gzip\r\n\r\n") as asked:
         head = asked.recv(65536).partition(b"\r\n\r\n")[0].lower()

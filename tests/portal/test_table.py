@@ -197,6 +197,19 @@ def test_whoever_shows_the_same_ticket_again_gets_the_same_session(engine: Engin
     assert sessions.same(engine, key, "alice@R", "here", delegated=False, ends=ends) is None
 
 
+def test_another_ticket_that_ends_at_the_same_time_is_another_session(engine: Engine) -> None:
+    ends, key = time.time() + 3600, b"k" * 32
+    first = sessions.begin(engine, "alice@R", "here", "", "", 3600, key=key, shown="aa", ends=ends)
+    second = sessions.begin(engine, "alice@R", "here", "", "", 3600, key=key, shown="bb", ends=ends)
+
+    found = [
+        sessions.same(engine, key, "alice@R", "here", delegated=False, shown=shown, ends=ends)
+        for shown in ("aa", "bb", "cc", "")
+    ]
+
+    assert found == [first, second, None, None]
+
+
 def test_nobody_has_more_sessions_than_so_many(engine: Engine) -> None:
     tokens = [
         sessions.begin(engine, "alice@R", "here", f"t{number}", "", 3600)[0]
