@@ -59,10 +59,11 @@ class Option:
     """One option: `names` (the long one last), and the kind of its value, or None for a flag.
 
     `without` names the verb's arguments that are not given where this option is. A `local` one is rxm's own: on the
-    wire a changing command carries exactly one DOMAIN.
+    wire a changing command carries exactly one DOMAIN. `since` is the release that introduced it: an older xmand gets
+    the command without it where it is `droppable`, since what is done is the same; elsewhere that is an error.
     """
 
-    __slots__ = ("help", "kind", "local", "metavar", "names", "without")
+    __slots__ = ("droppable", "help", "kind", "local", "metavar", "names", "since", "without")
 
     def __init__(
         self,
@@ -72,6 +73,8 @@ class Option:
         metavar: str = "",
         without: tuple[str, ...] = (),
         local: bool = False,
+        since: str = "0.1",
+        droppable: bool = False,
     ) -> None:
         self.names = names
         self.help = help
@@ -79,6 +82,8 @@ class Option:
         self.metavar = metavar
         self.without = without
         self.local = local
+        self.since = since
+        self.droppable = droppable
 
     @property
     def key(self) -> str:
@@ -201,7 +206,9 @@ _DESCRIPTION = (Argument("FILE", TEXT), Argument("KEY=VALUE", WORD, optional=Tru
 _FORMATS = (
     Option(("--convert",), "make a Xen guest one that this hypervisor can run"),
     Option(("--strict",), "refuse keys that nothing stands for here"),
-    Option(("--format",), "whose defaults hold where FILE does not show whose it is: xm or xl", WORD, "xm|xl"),
+    Option(
+        ("--format",), "whose defaults hold where FILE does not show whose it is: xm or xl", WORD, "xm|xl", since="0.2"
+    ),
 )
 _ALL = (
     Option(("-a", "--all"), "every domain that runs on the host, in place of DOMAIN", without=("DOMAIN",), local=True),
@@ -280,7 +287,7 @@ VERBS = (
         "the host: CPUs, memory, hypervisor",
         "host",
         (),
-        (Option(("-c", "--config"), "how xmand is configured there, instead"),),
+        (Option(("-c", "--config"), "how xmand is configured there, instead", since="0.2"),),
     ),
     Verb(
         "dmesg",
@@ -322,7 +329,9 @@ VERBS = (
         _DOMAIN,
         (
             _PAUSED,
-            Option(("--discard-saved",), "drop its saved memory, and boot it: for an image that is broken"),
+            Option(
+                ("--discard-saved",), "drop its saved memory, and boot it: for an image that is broken", since="0.2"
+            ),
         ),
         changes=True,
     ),

@@ -8,7 +8,7 @@ from xman.verbs import DOMAIN, PAST
 class Reply:
     """A finished command: what it wrote, and how it ended (an ERROR has `error`, otherwise `status` counts)."""
 
-    __slots__ = ("error", "error_text", "octets", "older", "pieces", "status", "stderr", "stdout")
+    __slots__ = ("error", "error_text", "octets", "older", "option", "pieces", "status", "stderr", "stdout")
 
     def __init__(self) -> None:
         # What has come on standard output; joined once, when the reply is whole.
@@ -20,13 +20,14 @@ class Reply:
         self.status = 0
         self.error = 0
         self.error_text = ""
-        # The version of an xmand that does not know the verb.
+        # The version of an xmand that does not know the verb, or (`option`) an option without which it was not asked.
         self.older = ""
+        self.option = ""
 
     @property
     def outcome(self) -> int:
         """The outcome in xman's classes."""
-        if self.older:
+        if self.older or self.option:
             return outcome.UNSUPPORTED
         return outcome.of_wire_error(self.error) if self.error else self.status
 

@@ -3,6 +3,7 @@
 from rxm.remote.command import Reply
 from rxm.remote.deadline import Deadline
 from rxm.remote.transport import Transport
+from xman import outcome
 from xman.errors import UnknownOutcomeError, UnreachableError, UsageError
 from xman.gss import GssError, backends
 from xman.session import SessionError
@@ -93,14 +94,19 @@ class Connection:
         if self._channel.lost():
             self.reopen(deadline)
 
-        def ask() -> Reply:
+        def ask(words: list[bytes] = words) -> Reply:
             reply = self._ask(words, deadline, changes, patience, progress, interrupted, parts)
             if reply.error == wire.ERROR_UNKNOWN_COMMAND:
                 reply.older = self._version(deadline)
             return reply
 
         try:
-            return ask()
+            reply = ask()
+            if reply.status == outcome.USAGE:
+                from rxm.remote import older
+
+                reply = older.ask(words, reply, ask, lambda: self._version(deadline))
+            return reply
         except UnknownOutcomeError as unknown:
             if isinstance(unknown.__cause__, TimeoutError) or not any(word.startswith(b"--rid=") for word in words):
                 raise
@@ -139,6 +145,10 @@ class Connection:
         parts: "Callable[[bytes], None] | None",
     ) -> Reply:
         reply = Reply()
+        if parts is not None:
+            from rxm.remote import older
+
+            parts = older.held_back(words, parts, reply)
         sent = False
         try:
             self._session.command(words)

@@ -7,7 +7,7 @@ import xman
 from xman import gss
 from xman.errors import CredentialsError
 from xman.gss import GssError
-from xman.verbs import BY_NAME
+from xman.verbs import BY_NAME, COMMON_OPTIONS
 from xman.wire import constants as wire
 
 TYPE_CHECKING = False
@@ -137,6 +137,14 @@ def message(reply: "Reply", principal: str, verb: str) -> str:
         return f"{principal} may not use {verb} here: it is not on its list (.k5login), nor allowed otherwise."
     if reply.error != wire.ERROR_UNKNOWN_COMMAND:
         return f"the host answered: {reply.error_text}."
+    if reply.option:
+        since = next(
+            option.since for option in (*BY_NAME[verb].options, *COMMON_OPTIONS) if reply.option in option.names
+        )
+        return (
+            f"this host's xmand is {reply.older or 'older'} and does not know {reply.option} of {verb}, which came "
+            f"with {since}; nothing was done. rxm is {xman.__version__}."
+        )
     if not reply.older:
         return f"what listens there does not know {verb}; is it xmand?"
     return (
