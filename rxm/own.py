@@ -27,7 +27,7 @@ def run(options: Options, parsed: Parsed) -> int:
         from rxm import check
 
         return check.run(options, parsed.words("HOST"))
-    from rxm import top
+    from rxm.live import top
 
     return top.run(options, parsed)
 

@@ -17,6 +17,10 @@ _SEVERAL = frozenset("[*?")
 
 def run(options: Options, settings: Settings, parsed: Parsed) -> int:
     """Carry out one invocation; return its exit status. Raises XmanError where nothing could be begun."""
+    if parsed.flag("watch"):
+        from rxm.live import watch
+
+        return watch.run(options, settings, parsed)
     hosts = targets.hosts(options, settings)
     if len(hosts) > 1 and targets.alters_unnamed(parsed):
         from rxm.strategies import confirm

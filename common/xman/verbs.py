@@ -233,6 +233,7 @@ VERBS = (
         (
             Option(("-l", "--long"), "UUID, maximum memory and CPUs, and the reason of the state as well"),
             Option(("--state",), f"only those in this state: {', '.join(POWER_STATES)}", WORD, "S"),
+            Option(("-w", "--watch"), "on one screen, as it changes; q ends it", local=True),
         ),
         merges=True,
     ),

@@ -42,7 +42,7 @@ def check(options: Options, parsed: Parsed) -> None:
         raise UsageError(
             f"-o {options.format}: give one of {', '.join(FORMATS)}.{slips.did_you_mean(options.format, FORMATS)}"
         )
-    if wanted(options) and (parsed.verb.changes or parsed.follows):
+    if wanted(options) and (parsed.verb.changes or parsed.follows or parsed.flag("watch")):
         raise UsageError(f"'{parsed.verb.name}' shows no table to be shaped.")
 
 

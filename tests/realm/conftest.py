@@ -27,9 +27,12 @@ class Pair:
         """Run rxm with both hosts; `env` is of somebody else, without the wrapper."""
         return run_rxm(env or self._env, "-H", hosts, "-p", str(self.port), *words, stdin=stdin, prefix=self._prefix)
 
-    def on_a_terminal(self, *words: str, hosts: str = BOTH) -> Terminal:
-        """Run rxm with both hosts on a terminal."""
-        return Terminal([*self._prefix, "rxm", "-H", hosts, "-p", str(self.port), *words], self._env)
+    def on_a_terminal(self, *words: str, hosts: str = BOTH, columns: int = 80, shell: str = "") -> Terminal:
+        """Run rxm with both hosts on a terminal; `shell` is what a shell makes of its streams (`>&-`)."""
+        command = ["rxm", "-H", hosts, "-p", str(self.port), *words]
+        if shell:
+            command = ["sh", "-c", f'exec "$@" {shell}', "sh", *command]
+        return Terminal([*self._prefix, *command], self._env, columns=columns)
 
 
 @pytest.fixture(scope="module")

@@ -167,7 +167,7 @@ def test_no_password_is_told(daemon: Daemon, alice: dict[str, str]) -> None:
     assert "secret" not in answer.stderr
 
 
-# --- completion, top --------------------------------------------------------------------------------------------------
+# --- completion --------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
@@ -175,20 +175,6 @@ def test_the_completion_is_printed(shell: str) -> None:
     done = subprocess.run(["rxm", "completion", shell], capture_output=True, text=True, check=True)
 
     assert "__complete" in done.stdout
-
-
-def test_top_is_one_screen_that_q_ends(pair: Pair) -> None:
-    terminal = pair.on_a_terminal("top", "--every", "0.2")
-
-    terminal.wait_for("CPU%")
-    terminal.wait_for("left")
-    terminal.type("q")
-
-    assert terminal.end() == 0
-
-
-def test_top_needs_a_terminal(daemon: Daemon, alice: dict[str, str]) -> None:
-    assert_one_line(daemon.rxm(alice, "top"), 2, "terminal")
 
 
 # --- check ------------------------------------------------------------------------------------------------------------

@@ -61,9 +61,13 @@ def table(domains: list[dict[str, Any]], hosts: bool = False) -> str:
 
 def _row(domain: dict[str, Any]) -> str:
     identifier = "" if domain["id"] is None else str(domain["id"])
-    letters = _LETTERS.get(domain["state"], "------") if domain["id"] is not None else ""
     memory = domain["memory"] // MIB
-    return _ROW % (domain["name"], identifier, memory, domain["vcpus"], letters, domain["cpu_seconds"])
+    return _ROW % (domain["name"], identifier, memory, domain["vcpus"], letters(domain), domain["cpu_seconds"])
+
+
+def letters(domain: dict[str, Any]) -> str:
+    """Return a domain's state in xm's letters."""
+    return _LETTERS.get(domain["state"], "------") if domain["id"] is not None else ""
 
 
 def long_listing(domains: list[dict[str, Any]]) -> str:

@@ -5,6 +5,7 @@ import os
 import pty
 import termios
 import threading
+from typing import Any
 
 from tests.lab.process import start, wait_for
 
@@ -42,6 +43,18 @@ class Terminal:
     def type(self, text: str) -> None:
         """Type something."""
         os.write(self._master, text.encode())
+
+    def signal(self, number: int) -> None:
+        """Send the program a signal."""
+        os.kill(self.program.pid, number)
+
+    def resize(self, columns: int) -> None:
+        """Give the terminal another width."""
+        termios.tcsetwinsize(self._master, (24, columns))
+
+    def settings(self) -> list[Any]:
+        """Return how the terminal is set."""
+        return termios.tcgetattr(self._master)
 
     def end(self) -> int:
         """Wait for the program's end; return its status."""
