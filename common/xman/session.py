@@ -52,6 +52,21 @@ class CommandBegun:
     __slots__ = ()
 
 
+class InputReceived:
+    """Octets for the command that runs."""
+
+    __slots__ = ("data",)
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+
+
+class InputEnded:
+    """No more input comes for the command that runs."""
+
+    __slots__ = ()
+
+
 class MessageRefused:
     """The client sent something that is no command; it has been told, by an ERROR of this `code`."""
 
@@ -143,6 +158,43 @@ class ServerSession(_Session):
             event = self._data(*token) if self._authenticated else self._handshake(*token)
             if event is not None:
                 return event
+        return None
+
+    def open_input(self) -> None:
+        """Let the command that runs take input (`next_input`), and tell the client so."""
+        self._protocol.open_input()
+        self._flush()
+
+    @property
+    def input_open(self) -> bool:
+        """Whether the command that runs takes input that has not ended."""
+        return self._protocol.state == RUNNING and self._protocol.input_open
+
+    def next_input(self) -> InputReceived | InputEnded | Closed | None:
+        """Return what comes next for the command that runs, None when more octets are needed.
+
+        Closed where the client broke the protocol, or took its leave: the command's reply reaches nobody any more.
+        """
+        while self.input_open and not self._closed:
+            try:
+                token = self._tokens.next_token()
+            except TokenTooLargeError as error:
+                return self._close(str(error))
+            if token is None:
+                return None
+            self.taken += 1
+            flags, payload = token
+            try:
+                plaintext = self._context.unseal(payload) if flags == c.FLAGS_DATA else b""
+            except GssError as error:
+                return self._close(str(error))
+            data = self._protocol.receive_input(plaintext)
+            if self._protocol.state == CLOSED:
+                return self._close(self._protocol.complaint)
+            if data:
+                return InputReceived(data)
+            if not self._protocol.input_open:
+                return InputEnded()
         return None
 
     @property
@@ -320,9 +372,22 @@ class ClientSession(_Session):
         """The principal as which the user is known to the server."""
         return self._context.initiator
 
-    def command(self, arguments: list[bytes], keepalive: bool = True) -> None:
+    def command(self, arguments: list[bytes], keepalive: bool = True, *, takes_input: bool = False) -> None:
         """Queue a command. Raises `messages.ProtocolError` where the protocol's limits forbid it."""
-        self._seal(self._protocol.command(arguments, keepalive))
+        self._seal(self._protocol.command(arguments, keepalive, takes_input=takes_input))
+
+    @property
+    def input_open(self) -> bool:
+        """Whether the server takes input for the command; after its reply: whether `end` must follow."""
+        return self._protocol.input_open
+
+    def data(self, octets: bytes) -> None:
+        """Queue input for the command."""
+        self._seal(self._protocol.data(octets))
+
+    def end(self) -> None:
+        """Queue the end of the input."""
+        self._seal([self._protocol.end()])
 
     def noop(self) -> None:
         """Queue a NOOP."""

@@ -51,9 +51,6 @@ class Reply(Listener, Protocol):
     def send_output(self, stream: int, data: bytes) -> None:
         """Send a part of the output."""
 
-    def send_progress(self, text: str) -> None:
-        """Say something on stream 2 while the command still runs; nothing where it does not any more."""
-
     def send_status(self, status: int) -> None:
         """End the reply with a status."""
 

@@ -3,8 +3,8 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from typing import Any, Protocol
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Protocol
 
 from xman.errors import CredentialsError, DeniedError, RefusedError, XmanError
 from xman.gss import GssError
@@ -22,14 +22,17 @@ class Stream:
     Nothing is kept here for a client that reads slowly: the worker waits, until `send` gives up.
     """
 
-    def __init__(self, send: Callable[[bytes], Coroutine[Any, Any, None]]) -> None:
-        self._send = send
+    def __init__(self, listener: "Listener") -> None:
+        self.listener = listener
         self._loop = asyncio.get_running_loop()
         self._reason: Exception | None = None
+        # Called when it ends, on the event loop, by whoever serves the stream there.
+        self.on_end: Callable[[], None] = lambda: None
 
     def end(self, reason: Exception) -> None:
         """Let the worker's next `write` or `check` raise `reason`; the first one counts."""
         self._reason = self._reason or reason
+        self.on_end()
 
     def check(self) -> None:
         """In the worker: raise why the stream has ended, where it has."""
@@ -45,7 +48,7 @@ class Stream:
         # Here, and not in the worker: the reply may end while the worker waits for its turn.
         self.check()
         try:
-            await self._send(data)
+            await self.listener.send_part(data)
         except (OSError, GssError) as error:
             self.end(StreamOverError(f"the client is gone: {error}"))
             self.check()
@@ -58,6 +61,16 @@ _JUDGE_SECONDS = 30.0
 _LOOK_SECONDS = 1.0
 
 
+class Taker(Protocol):
+    """Who takes what a client types; called on the event loop."""
+
+    def take(self, data: bytes) -> bool:
+        """Take octets; return whether more may come before `Listener.more_input` is called."""
+
+    def no_more(self) -> None:
+        """The client has ended its input, or is gone."""
+
+
 class Listener(Protocol):
     """The client's end; all methods are called on the event loop."""
 
@@ -66,6 +79,15 @@ class Listener(Protocol):
 
     def gone(self) -> bool:
         """Whether nobody will read the reply."""
+
+    def send_progress(self, text: str) -> None:
+        """Say something on stream 2 while the command still runs; nothing where it does not any more."""
+
+    def open_input(self, taker: Taker) -> None:
+        """Ask the client for input, and hand it to `taker`."""
+
+    def more_input(self) -> None:
+        """Let more input come, where `Taker.take` has said that it was enough."""
 
 
 class Following:
@@ -89,7 +111,7 @@ class Following:
         `alive`: the client wants signs of life. Raises RefusedError where there are too many.
         """
         self._require_place(whose)
-        stream = Stream(listener.send_part)
+        stream = Stream(listener)
         self._streams[stream] = whose
         watching = asyncio.create_task(_watch(stream, listener, lifetime, may, alive))
         try:

@@ -18,8 +18,10 @@ from xman.gss import GssError
 from xman.session import Authenticated, Closed, CommandBegun, CommandReceived, MessageRefused, ServerSession
 from xman.wire.constants import ERROR_TEXTS, MAX_STRANGERS_TOKEN, STDERR, STDOUT, TOKEN_HEADER
 from xmand.dispatch.dispatcher import Dispatcher
+from xmand.dispatch.streaming import Taker
 from xmand.request import Peer
 from xmand.server import identity
+from xmand.server.command_input import CommandInput
 from xmand.server.turns import Turns
 from xmand.settings import Limits
 
@@ -99,6 +101,8 @@ class Connection:
         self._waiters: list[asyncio.Future[None]] = []
         # The command that runs, or is judged; it goes on when its client has gone.
         self._task: asyncio.Task[None] | None = None
+        # What the client types to it, where it takes that.
+        self._input: CommandInput | None = None
         self._watched = False
         self._gone = False
         self._last = False
@@ -140,9 +144,9 @@ class Connection:
 
     def turn(self) -> None:
         """Take what has come, and do what it calls for, as far as this turn goes."""
-        if not self._ready():
-            return
-        if self._session.ready or self._receive():
+        if self._takes_input():
+            self._hand_over()
+        elif self._ready() and (self._session.ready or self._receive()):
             self._advance()
 
     # --- what comes --------------------------------------------------------------------------------------------------
@@ -152,7 +156,7 @@ class Connection:
         return not self._closed and self._task is None and not self._unsent
 
     def _readable(self) -> None:
-        if self._task is not None:
+        if self._task is not None and not self._takes_input():
             self._look_for_end()
         elif self._turns.may(self.group):
             self.turn()
@@ -226,6 +230,48 @@ class Connection:
         with contextlib.suppress(OSError):
             if self.socket.recv(1, socket.MSG_PEEK):
                 return
+        self._leave()
+
+    def _takes_input(self) -> bool:
+        return self._input is not None and self._input.wanted and not self._gone and not self._closed
+
+    def _hand_over(self) -> None:
+        """Hand to the command that runs what its client has typed, as far as this turn goes."""
+        assert self._input is not None  # noqa: S101  # `_takes_input`
+        if self._input.full:
+            self._watch(False)
+            return
+        if not self._session.ready:
+            try:
+                data = self.socket.recv(MOST_OCTETS)
+            except BlockingIOError:
+                self._watch(True)
+                return
+            except OSError:
+                data = b""
+            if not data:
+                self._watch(False)
+                self._input.gone()
+                self._leave()
+                return
+            self._turns.spend(self.group, len(data) // _OCTETS_COST)
+            self._session.receive(data)
+        before = self._session.taken
+        ended = self._input.hand_over(MOST_MESSAGES)
+        self._turns.spend(self.group, self._session.taken - before)
+        if ended is not None:
+            if ended.detail:
+                self._failed(ended.detail)
+            self._watch(False)
+            self._leave()
+        elif self._input.full:
+            self._watch(False)
+        elif self._input.wanted and self._session.ready:
+            self._wait_for_turn()
+        else:
+            self._watch(True)
+
+    def _leave(self) -> None:
         self._gone = True
         self._wake(BrokenPipeError(errno.EPIPE, _GONE))
         self._keeper.left(self)
@@ -304,7 +350,7 @@ class Connection:
         self._task.add_done_callback(self._answered)
 
     def _answered(self, task: "asyncio.Task[None]") -> None:
-        self._task = None
+        self._task = self._input = None
         self._keeper.ended(self)
         error = None if task.cancelled() else task.exception()
         if error is not None and not isinstance(error, GssError):
@@ -434,6 +480,20 @@ class Connection:
             waiter = self._loop.create_future()
             self._waiters.append(waiter)
             await waiter
+
+    def open_input(self, taker: Taker) -> None:
+        """Ask the client for input to the command that runs, and hand it to `taker`."""
+        self._session.open_input()
+        self._input = CommandInput(self._session, taker)
+        with contextlib.suppress(OSError):  # who is gone is noticed
+            self._flush()
+        self._watch(True)
+
+    def more_input(self) -> None:
+        """Let more input come, where its taker has said that it was enough."""
+        if self._input is not None and self._input.full:
+            self._input.full = False
+            self._wait_for_turn()
 
     def gone(self) -> bool:
         """Whether the client has closed its side."""

@@ -30,6 +30,12 @@ VERSION_3 = 3
 HIGHEST_VERSION = VERSION_3
 SUPPORTED_VERSIONS = (VERSION_2, VERSION_3)
 
+# Our own extension: what a client types into a command that runs. The version octet is far above remctl's, so that any
+# server that does not know it answers VERSION and goes on, whatever remctl's next version may be.
+EXTENSION = 64
+DATA = 64
+END = 65
+
 # --- The continue octet of COMMAND -------------------------------------------------------------------------------
 WHOLE = 0
 FIRST = 1
@@ -79,6 +85,8 @@ OUTPUT_HEADER = 7
 MAX_OUTPUT = MAX_PLAINTEXT - OUTPUT_HEADER
 COMMAND_HEADER = 4
 MAX_CHUNK = MAX_PLAINTEXT - COMMAND_HEADER
+DATA_HEADER = 2
+MAX_DATA = MAX_PLAINTEXT - DATA_HEADER
 
 # The specification leaves these two to the server. 4,096 is the reference's; 1 MiB is four times the largest
 # description (256 KiB) that a verb takes.

@@ -19,7 +19,7 @@ class ProtocolError(Exception):
 
 
 class Message:
-    """Base of the seven messages; compares and prints by its fields, for the tests."""
+    """Base of the messages; compares and prints by its fields, for the tests."""
 
     __slots__: tuple[str, ...] = ()
 
@@ -95,6 +95,21 @@ class Noop(Message):
     __slots__ = ()
 
 
+class Data(Message):
+    """DATA, client to server, of the extension: octets of a running command's standard input."""
+
+    __slots__ = ("data",)
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+
+
+class End(Message):
+    """END, client to server, of the extension: no more input comes."""
+
+    __slots__ = ()
+
+
 class UnsupportedVersion(Message):
     """What `decode` makes of a message whose version octet is not ours; `version` is that octet."""
 
@@ -120,6 +135,10 @@ def encode(message: Message) -> bytes:
         return bytes((c.VERSION_3, c.NOOP))
     if isinstance(message, Quit):
         return bytes((c.VERSION_2, c.QUIT))
+    if isinstance(message, Data):
+        return bytes((c.EXTENSION, c.DATA)) + message.data
+    if isinstance(message, End):
+        return bytes((c.EXTENSION, c.END))
     raise TypeError(f"not a message of the protocol: {message!r}")
 
 
@@ -155,6 +174,21 @@ def decode(plaintext: bytes) -> Message:
         _length(body, 1, "VERSION")
         return Version(body[0])
     raise ProtocolError(c.ERROR_UNKNOWN_MESSAGE, f"message type {kind}")
+
+
+def decode_input(plaintext: bytes) -> Data | End | Quit:
+    """Return what a client may send while a command takes its input.
+
+    Raises ProtocolError (ERROR_UNEXPECTED_MESSAGE) for anything else: such a stream cannot be mended.
+    """
+    head = plaintext[:2]
+    if head == bytes((c.EXTENSION, c.DATA)):
+        return Data(plaintext[2:])
+    if plaintext == bytes((c.EXTENSION, c.END)):
+        return End()
+    if len(head) == 2 and head[0] in c.SUPPORTED_VERSIONS and head[1] == c.QUIT:
+        return Quit()
+    raise ProtocolError(c.ERROR_UNEXPECTED_MESSAGE, "neither DATA nor END in a command's input")
 
 
 def encode_arguments(arguments: list[bytes]) -> bytes:

@@ -9,6 +9,13 @@
     bad continue octet, bad vector --> discarded, ERROR 4      over a limit --> discarded, ERROR 7 or 8
     no type --> ERROR 2, CLOSED
 
+A command that takes input (`open_input`; an extension of ours, xman-protocol(7)) gets the client's DATA while it is
+RUNNING. Whoever ends first, the other one follows: after the client's END nothing more comes; where the reply ends
+before that, what still comes is swallowed.
+
+    RUNNING --DATA--> its octets      RUNNING --END--> no more      RUNNING --reply, before END--> DRAINING
+    DRAINING --DATA--> swallowed      DRAINING --END--> as after a reply      anything else --> CLOSED
+
 One deviation from the reference server, which closes after a stray message within a continuation: the specification
 says discard and let the client start again, and so do we. And one addition: what follows of a command that was refused
 as too large is swallowed, so that every command gets exactly one reply.
@@ -21,6 +28,7 @@ IDLE = "idle"
 PARTIAL = "partial"
 SWALLOWING = "swallowing"
 RUNNING = "running"
+DRAINING = "draining"
 CLOSED = "closed"
 
 # The specification lets a server give up on a client after "an unreasonable number of errors"; the reference's own
@@ -33,7 +41,17 @@ _FROM_CLIENTS = (c.COMMAND, c.QUIT, c.NOOP)
 class ServerProtocol:
     """One connection's conversation; feed it plaintexts with `receive`, send what `take_outgoing` returns."""
 
-    __slots__ = ("_body", "_errors", "_keepalive", "_outgoing", "_swallow", "complaint", "refused", "state")
+    __slots__ = (
+        "_body",
+        "_errors",
+        "_keepalive",
+        "_outgoing",
+        "_swallow",
+        "complaint",
+        "input_open",
+        "refused",
+        "state",
+    )
 
     def __init__(self) -> None:
         self.state = IDLE
@@ -42,6 +60,8 @@ class ServerProtocol:
         self._errors = 0
         # Whether more of a command is coming that is being answered already.
         self._swallow = False
+        # Whether the command that runs takes input, whose end has not come yet.
+        self.input_open = False
         # The ERROR code of the last message that was refused; whoever logs it sets it back to 0.
         self.refused = 0
         # Why it was closed, where that was for something the client did wrong.
@@ -56,12 +76,41 @@ class ServerProtocol:
         """
         if self.state in (RUNNING, CLOSED):
             raise RuntimeError(f"a message was handed in while {self.state}")
+        if self.state == DRAINING:
+            self.receive_input(plaintext)
+            return None
         try:
             self._check_type(plaintext)
             return self._dispatch(m.decode(plaintext))
         except m.ProtocolError as error:
             self._refuse(error.code)
             return None
+
+    def open_input(self) -> None:
+        """Tell the client that the command that runs takes its input from now on; it sends none before."""
+        self.send_sign_of_life()
+        self.input_open = True
+
+    def receive_input(self, plaintext: bytes) -> bytes:
+        """Take one message of the input; return its octets, none at the end (`input_open` is False then).
+
+        What may not come here closes the connection: where the input ends cannot be told any more.
+        """
+        if not self.input_open:
+            raise RuntimeError("input was handed in that nobody takes")
+        try:
+            message = m.decode_input(plaintext)
+        except m.ProtocolError as error:
+            self.complaint = str(error)
+            message = m.Quit()
+        if isinstance(message, m.Data):
+            return message.data if self.state == RUNNING else b""
+        self.input_open = False
+        if isinstance(message, m.Quit):
+            self.state = CLOSED
+        elif self.state == DRAINING:
+            self._replied()
+        return b""
 
     @property
     def held(self) -> int:
@@ -110,7 +159,9 @@ class ServerProtocol:
         return outgoing
 
     def _replied(self) -> None:
-        if self._swallow:
+        if self.input_open:
+            self.state = DRAINING
+        elif self._swallow:
             self._swallow = False
             self.state = SWALLOWING
         else:

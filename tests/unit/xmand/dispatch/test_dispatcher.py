@@ -18,6 +18,7 @@ from xman.wire import constants as wire
 from xmand import verbs
 from xmand.audit import Audit
 from xmand.dispatch.dispatcher import Dispatcher
+from xmand.dispatch.streaming import Taker
 from xmand.request import Peer
 from xmand.settings import Limits, Migration, Settings
 from xmand.verbs.call import Call
@@ -38,6 +39,9 @@ class Replies:
         self.parts: list[bytes] = []
         self.left = False
         self.slow = False
+        # Who takes what the client types.
+        self.taker: Taker | None = None
+        self.asked_for_more = False
 
     def send_output(self, stream: int, data: bytes) -> None:
         self.outputs[stream] += data
@@ -49,6 +53,12 @@ class Replies:
 
     def gone(self) -> bool:
         return self.left
+
+    def open_input(self, taker: Taker) -> None:
+        self.taker = taker
+
+    def more_input(self) -> None:
+        self.asked_for_more = True
 
     def send_progress(self, text: str) -> None:
         self.outputs[wire.STDERR] += f"{text}\n".encode()
