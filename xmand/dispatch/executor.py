@@ -88,7 +88,8 @@ class Executor:
             unfinished.future.add_done_callback(lambda future: later.set_result(_ended(future, request)))
             error = _late(request.verb, first)
         except Exception as raised:
-            error = raised
+            # Under no name of this frame's, which is in its traceback: it would hold itself (`Workers.run`).
+            return _failed(raised, request), None
         return _failed(error, request), later
 
     def patience(self, parsed: Parsed) -> tuple[float | None, bool]:

@@ -104,12 +104,17 @@ class Workers:
         finally:
             if timer is not None:
                 timer.cancel()
-        if future.done():
-            return future.result()
-        if future.cancel():
-            raise NotStartedError
-        self._give_up(future)
-        raise NotFinishedError(future)
+        try:
+            if future.done():
+                return future.result()
+            if future.cancel():
+                raise NotStartedError
+            self._give_up(future)
+            raise NotFinishedError(future)
+        finally:
+            # What is raised here has this frame in its traceback: it would hold itself, and all that it met on its way
+            # (a lost connection to libvirt, say), until Python's collector comes by.
+            del future
 
     def _submit(self, job: _Job) -> None:
         with self._lock:
@@ -194,4 +199,7 @@ def _made(future: "Future[Any]", call: Callable[[], Any]) -> Callable[[], None]:
         value = call()
     except BaseException as error:  # whoever waits for the future gets it
         return partial(future.set_exception, error)
-    return partial(future.set_result, value)
+    else:
+        return partial(future.set_result, value)
+    finally:
+        del future  # as in `run`

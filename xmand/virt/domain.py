@@ -1,7 +1,5 @@
 """One domain: what it is, and the changes that verbs make to it, each read back before it is believed."""
 
-import contextlib
-from collections.abc import Iterator
 from typing import Any
 
 from lxml import etree
@@ -13,9 +11,10 @@ from xman.errors import (
     UnknownOutcomeError,
     UnsupportedError,
     UsageError,
+    XmanError,
 )
 from xmand.virt import driver
-from xmand.virt.driver import Connection, RawDomain, api, changing, code_of, lost, reading
+from xmand.virt.driver import Connection, RawDomain, Translating, api, changing, code_of, lost, reading
 
 KIB = 1024
 
@@ -118,22 +117,20 @@ class Domain:
 
     # --- changing it ------------------------------------------------------------------------------------------------
 
-    @contextlib.contextmanager
-    def lost_means_unknown(self) -> Iterator[None]:
+    def lost_means_unknown(self) -> Translating:
         """Around what follows a change as well: once one was sent, a lost libvirt leaves its outcome unknown."""
-        try:
-            yield
-        except HypervisorError as error:
-            if self._change_sent and lost(self._connection):
-                raise UnknownOutcomeError(f"libvirt was lost after changing '{self.name}': {error}") from error
-            raise
 
-    @contextlib.contextmanager
-    def change(self) -> Iterator[None]:
+        def unknown(error: HypervisorError) -> XmanError | None:
+            if self._change_sent and lost(self._connection):
+                return UnknownOutcomeError(f"libvirt was lost after changing '{self.name}': {error}")
+            return None
+
+        return Translating(HypervisorError, unknown)
+
+    def change(self) -> Translating:
         """Around a call of libvirt's that changes it: errors in our words."""
         self._change_sent = True
-        with changing(self._connection, self.name):
-            yield
+        return changing(self._connection, self.name)
 
     # --- its life --------------------------------------------------------------------------------------------------
 
@@ -223,15 +220,15 @@ def _lookup(look_up: Any, key: object, word: str) -> Domain | None:
         return None
 
 
-@contextlib.contextmanager
-def unsupported_flags(used: bool) -> Iterator[None]:
+def unsupported_flags(used: bool) -> Translating:
     """Around a call with flags that not every driver knows (`used`): libvirt calls those an invalid argument."""
-    try:
-        yield
-    except api.libvirtError as error:
+
+    def unsupported(error: api.libvirtError) -> XmanError | None:
         if used and driver.code_of(error) == api.VIR_ERR_INVALID_ARG:
-            raise UnsupportedError(f"This host's hypervisor cannot do that: {driver.words(error)}") from error
-        raise
+            return UnsupportedError(f"This host's hypervisor cannot do that: {driver.words(error)}")
+        return None
+
+    return Translating(api.libvirtError, unsupported)
 
 
 def create_transient(connection: Connection, name: str, xml: str, *, paused: bool) -> Domain:

@@ -5,7 +5,7 @@ import logging
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import libvirt
@@ -172,31 +172,56 @@ class Driver:
             self._on_event(line)
 
 
-@contextlib.contextmanager
-def reading(name: str = "") -> Iterator[None]:
+class Translating:
+    """Around a block: lets out what `translate` makes of an error of `kind`, the error itself where that is None.
+
+    Not a generator: from Python 3.13 on, an error that a generator turns into another one holds itself (by the
+    generator's frame, and its caller's), and with it a lost connection, until Python's collector comes by.
+    """
+
+    def __init__(
+        self,
+        kind: type[Exception],
+        translate: Callable[[Any], Exception | None],
+        finally_do: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._kind = kind
+        self._translate = translate
+        self._finally_do = finally_do
+
+    def __enter__(self) -> None:
+        """Nothing has to be done before."""
+
+    def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
+        ours = None
+        try:
+            ours = self._translate(error) if isinstance(error, self._kind) else None
+            if ours is not None:
+                raise ours from error
+        finally:
+            self._finally_do()
+            del ours, error
+
+
+def reading(name: str = "") -> Translating:
     """Turn libvirt's errors into ours around calls that change nothing; `name` is the domain's, as asked for."""
-    try:
-        yield
-    except libvirt.libvirtError as error:
-        raise translate(error, name) from error
+    return Translating(libvirt.libvirtError, lambda error: translate(error, name))
 
 
-@contextlib.contextmanager
-def changing(connection: Connection, name: str) -> Iterator[None]:
+def changing(connection: Connection, name: str) -> Translating:
     """Turn libvirt's errors into ours around a call that changes the domain `name` over `connection`.
 
     Raises UnknownOutcomeError where the connection was lost in the middle: the change may have happened.
     """
-    try:
-        yield
-    except libvirt.libvirtError as error:
+
+    def ours(error: libvirt.libvirtError) -> XmanError:
         if lost(connection):
-            raise UnknownOutcomeError(
+            return UnknownOutcomeError(
                 f"libvirt was lost while changing '{name}': it may have happened; look with rxm list. ({words(error)})"
-            ) from error
-        raise translate(error, name) from error
-    finally:
-        _changed.set()
+            )
+        return translate(error, name)
+
+    return Translating(libvirt.libvirtError, ours, _changed.set)
 
 
 def lost(connection: Connection) -> bool:

@@ -73,7 +73,7 @@ class Registration:
 
         Raises libvirt's error where the connection is lost already.
         """
-        self._connection = connection
+        self._connection: Connection | None = connection
         self._publish = publish
         self._ids: list[int] = []
         self._closing = False
@@ -91,13 +91,16 @@ class Registration:
 
     def close(self) -> None:
         """Ask for nothing more. What is lost anyway cannot be undone in order."""
+        # libvirt's object keeps the callbacks of a lost connection, which are ours: we must not keep it as well.
+        connection, self._connection = self._connection, None
+        if connection is None:
+            return
         for number in self._ids:
             with contextlib.suppress(api.libvirtError):
-                self._connection.domainEventDeregisterAny(number)
+                connection.domainEventDeregisterAny(number)
         if self._closing:
             with contextlib.suppress(api.libvirtError):
-                self._connection.unregisterCloseCallback()
-        self._ids = []
+                connection.unregisterCloseCallback()
 
     def _callbacks(self) -> dict[int, Callable[..., None]]:
         return {

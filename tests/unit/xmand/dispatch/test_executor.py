@@ -1,5 +1,10 @@
-"""A verb under which libvirt is lost (`xmand.dispatch.executor.carry_out`)."""
+"""A verb under which libvirt is lost, and what is left of it (`xmand.dispatch.executor`)."""
 
+import asyncio
+import gc
+import time
+import weakref
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -8,7 +13,10 @@ from xman import arguments, verbs
 from xman.errors import HypervisorError, RefusedError
 from xman.result import Result
 from xmand.dispatch import executor
-from xmand.dispatch.executor import carry_out
+from xmand.dispatch.executor import Executor, carry_out
+from xmand.settings import Limits
+from xmand.system.workers import OWN
+from xmand.verbs import HANDLERS
 
 
 class Driver:
@@ -92,3 +100,36 @@ def test_nor_is_what_libvirt_hung_on(monkeypatch: pytest.MonkeyPatch) -> None:
 
     with pytest.raises(HypervisorError):
         run(handler, FakeCall("list"))
+
+
+def test_what_a_failed_verb_had_in_its_hands_goes_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not when Python's collector comes by: a lost connection has descriptors, and libvirtd may die again and again."""
+
+    class Connection:
+        pass
+
+    held: list[weakref.ref[Connection]] = []
+
+    def handler(_call: Any) -> Result:
+        connection = Connection()
+        held.append(weakref.ref(connection))
+        raise HypervisorError("lost")
+
+    monkeypatch.setitem(HANDLERS, "list", handler)
+    call = FakeCall("list", lost=False)
+    call.progress = lambda _text: None  # type: ignore[attr-defined]
+    request = SimpleNamespace(parsed=call.parsed, verb=call.verb, ms=lambda: 1)
+
+    async def run_it() -> str:
+        answer, _later = await Executor(Limits()).run(request, lambda _deadline: call, OWN)  # type: ignore[arg-type,return-value]
+        return answer.message
+
+    gc.disable()
+    try:
+        assert asyncio.run(run_it()) == "lost"
+        end = time.monotonic() + 5.0
+        while held[0]() is not None and time.monotonic() < end:
+            time.sleep(0.01)
+        assert held[0]() is None
+    finally:
+        gc.enable()

@@ -1,7 +1,9 @@
 """The host's events shared out, remembered, counted where they are lost (`xmand.events`); libvirt's in our words."""
 
+import gc
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -55,6 +57,16 @@ class Connection:
 
     def unregisterCloseCallback(self) -> None:  # noqa: N802
         self.closed = None
+
+
+class LostConnection(Connection):
+    """One of a libvirtd that has gone: nothing can be undone in order, and the callbacks stay."""
+
+    def domainEventDeregisterAny(self, _number: int) -> None:  # noqa: N802
+        raise libvirt.libvirtError("gone")
+
+    def unregisterCloseCallback(self) -> None:  # noqa: N802
+        raise libvirt.libvirtError("gone")
 
 
 class Driver:
@@ -273,3 +285,16 @@ def test_a_line_for_each_event(monkeypatch: pytest.MonkeyPatch) -> None:
         "2026-11-21 10:00:01+0000 vm1 rebooted\n"
         "2026-11-21 10:00:02+0000 - libvirt-lost (the connection to libvirt was lost)\n"
     )
+
+
+def test_a_lost_connection_goes_though_it_keeps_our_callbacks() -> None:
+    connection = LostConnection()
+    registration = Registration(connection, lambda _event: None, lambda: None)
+    gone = weakref.ref(connection)
+    gc.disable()
+    try:
+        registration.close()
+        del connection
+        assert gone() is None
+    finally:
+        gc.enable()

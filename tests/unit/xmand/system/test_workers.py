@@ -1,12 +1,16 @@
 """Threads for calls that may never come back, and one change at a time to each domain."""
 
 import asyncio
+import contextlib
+import gc
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 
 import pytest
 
+from tests.lab.process import wait_for
 from xman.errors import RefusedError
 from xmand.system.locks import DomainLocks
 from xmand.system.workers import NotFinishedError, NotStartedError, Workers
@@ -46,6 +50,31 @@ def test_an_exception_comes_back(workers: Workers) -> None:
 
     with pytest.raises(RefusedError, match="no"):
         asyncio.run(workers.run(fail, _PATIENCE))
+
+
+def test_an_exception_that_nobody_has_any_more_holds_nothing(workers: Workers) -> None:
+    """A connection to libvirt that was lost, say; it would be there until Python's collector comes by."""
+
+    class Thing:
+        pass
+
+    held: list[weakref.ref[Thing]] = []
+
+    def fail() -> None:
+        thing = Thing()
+        held.append(weakref.ref(thing))
+        raise RefusedError("no")
+
+    async def ask() -> None:
+        with contextlib.suppress(RefusedError):
+            await workers.run(fail, _PATIENCE)
+
+    gc.disable()
+    try:
+        asyncio.run(ask())
+        wait_for(lambda: held[0]() is None, _PATIENCE, "its end")
+    finally:
+        gc.enable()
 
 
 def test_a_timeout_of_the_calls_own_is_not_the_deadline(workers: Workers) -> None:

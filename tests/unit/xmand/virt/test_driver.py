@@ -1,14 +1,25 @@
 """libvirt's errors as ours, also where the binding has lost what libvirt said."""
 
+import contextlib
+import gc
 import threading
+import weakref
+from collections.abc import Callable
 
 import libvirt
 import pytest
 
 from tests.unit.xmand.dispatch.test_dispatcher import SOON
-from xman.errors import NoSuchDomainError
+from xman.errors import NoSuchDomainError, XmanError
 from xmand.virt import driver
-from xmand.virt.driver import CHANGE, Driver, changing
+from xmand.virt.driver import CHANGE, Driver, Translating, changing, reading
+
+
+class LostConnection:
+    """One of a libvirtd that has gone."""
+
+    def isAlive(self) -> bool:  # noqa: N802  # libvirt's name
+        return False
 
 
 @pytest.fixture
@@ -32,6 +43,26 @@ def test_an_error_that_libvirt_has_forgotten_is_still_known(error: libvirt.libvi
 
     assert isinstance(driver.translate(error, "nowhere"), NoSuchDomainError)
     assert (driver.code_of(error), driver.words(error)) == (libvirt.VIR_ERR_NO_DOMAIN, said)
+
+
+@pytest.mark.parametrize("around", [reading, lambda: changing(LostConnection(), "vm1")])
+def test_an_error_in_our_words_holds_nothing_when_it_is_gone(around: Callable[[], Translating]) -> None:
+    """Not until Python's collector comes by: the connection has descriptors."""
+    connection = LostConnection()
+    gone = weakref.ref(connection)
+
+    def call(_connection: LostConnection) -> None:
+        with around():
+            raise libvirt.libvirtError("lost")
+
+    gc.disable()
+    try:
+        with contextlib.suppress(XmanError):
+            call(connection)
+        del connection
+        assert gone() is None
+    finally:
+        gc.enable()
 
 
 def test_what_is_not_libvirts_has_no_code() -> None:
