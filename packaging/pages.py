@@ -12,7 +12,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "common"), str(ROOT)]
 
-from xman.verbs import FAMILIES, OWN, TITLES, VERBS  # noqa: E402  # found by the line above
+from xman.grammar import FAMILIES, TITLES  # noqa: E402  # found by the line above
+from xman.verbs import OWN, VERBS  # noqa: E402
 
 _STYLE = (
     "body{font:16px/1.5 sans-serif;max-width:50em;margin:2em auto;padding:0 1em}dt{font-weight:bold;margin-top:.6em}"

@@ -13,7 +13,7 @@ from rxm.remote.command import Reply
 from rxm.remote.connection import Connection, initiator
 from rxm.remote.deadline import Deadline
 from rxm.settings import Settings
-from xman import config, escape, lowlevel, outcome, received, times
+from xman import config, escape, lowlevel, outcome, received, times, verbs
 from xman.errors import CredentialsError, UnreachableError, UsageError, XmanError
 
 TYPE_CHECKING = False
@@ -200,11 +200,11 @@ def _rights(connection: Connection, name: str, before: float) -> "Iterator[_Step
     listed = answer.get("list")
     if listed:
         yield OK, "list", f"{listed['entries']} principals, changed {messages.span(listed['age_seconds'])} ago", 0
-    verbs = [str(verb) for verb in answer["verbs"]]
-    looks = "list" in verbs
+    rights = [str(verb) for verb in answer["verbs"]]
+    looks = verbs.LIST.name in rights
     yield (
         OK if looks else NOTE,
         "rights",
-        f"{len(verbs)} verbs" + ("" if looks else f"; 'list' is not among them: {', '.join(verbs)}"),
+        f"{len(rights)} verbs" + ("" if looks else f"; '{verbs.LIST.name}' is not among them: {', '.join(rights)}"),
         0,
     )

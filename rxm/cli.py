@@ -8,7 +8,7 @@ from rxm.options import Options
 from xman import arguments, lowlevel, outcome, verbs
 from xman.arguments import MOST_TEXT, Parsed
 from xman.errors import UsageError, XmanError
-from xman.verbs import TEXT, Verb
+from xman.grammar import TEXT, Verb
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,7 +51,8 @@ def run(words: list[str]) -> int:
         if done is not None:
             return done
         parsed = _read(options, rest)
-        if parsed.verb.name == "help" or parsed.verb.name in verbs.OWN:
+        # What belongs to no family is about rxm and hosts, and mostly rxm's own.
+        if not parsed.verb.family:
             from rxm import own
 
             if own.answers(parsed):

@@ -9,7 +9,8 @@ from rxm.remote.lines import SILENCE_SECONDS, Lines
 from rxm.targets import Target
 from xman import arguments, errors
 from xman.errors import UsageError
-from xman.verbs import BY_NAME, Verb
+from xman.grammar import Verb
+from xman.verbs import BY_NAME
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

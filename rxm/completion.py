@@ -11,7 +11,7 @@ from rxm import options as own_options
 from rxm import settings, targets
 from xman import lowlevel, verbs
 from xman.errors import XmanError
-from xman.verbs import DOMAIN, PAST, TEXT, Option, Verb
+from xman.grammar import DOMAIN, PAST, TEXT, Option, Verb
 
 # A person who has pressed the key waits: a host that does not tell its domains in this time is not waited for.
 ASK_SECONDS = 0.1

@@ -5,7 +5,8 @@ import textwrap
 from rxm import manual
 from rxm.options import OPTIONS
 from xman import outcome
-from xman.verbs import BY_NAME, FAMILIES, OWN, TITLES, VERBS, Verb
+from xman.grammar import FAMILIES, TITLES, Verb
+from xman.verbs import BY_NAME, OWN, VERBS
 
 _WIDTH = 80
 _EXAMPLES = (

@@ -8,7 +8,7 @@ from rxm.remote.connection import Connection, initiator
 from rxm.remote.deadline import Deadline
 from rxm.settings import Settings
 from rxm.targets import Task
-from xman import outcome, verbs
+from xman import grammar, outcome
 from xman.arguments import Parsed
 from xman.errors import UnreachableError, XmanError
 
@@ -168,7 +168,7 @@ class Invocation:
 
     def _waits(self) -> bool:
         """Whether each command takes as long as a guest likes. One that shall stop at a failure has to wait for it."""
-        waits = self.parsed.waiting_seconds(verbs.WAIT_SECONDS) is not None
+        waits = self.parsed.waiting_seconds(grammar.WAIT_SECONDS) is not None
         return waits and self.parsed.verb.takes_domain and not self.options.fail_fast
 
     def _host(
@@ -219,4 +219,4 @@ class Invocation:
 def _seconds(options: Options, parsed: Parsed) -> float | None:
     if options.timeout is not None or parsed.follows:
         return options.timeout
-    return parsed.waiting_seconds(verbs.WAIT_SECONDS) or parsed.verb.default_seconds
+    return parsed.waiting_seconds(grammar.WAIT_SECONDS) or parsed.verb.default_seconds

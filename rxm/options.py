@@ -5,7 +5,8 @@ The table is what `--help` and the manual page are tested against.
 
 from xman import values
 from xman.errors import UsageError
-from xman.verbs import COMMON_OPTIONS, COUNT, SECONDS, WORD, Option, Verb
+from xman.grammar import COUNT, SECONDS, WORD, Option, Verb
+from xman.verbs import COMMON_OPTIONS
 
 OPTIONS = (
     Option(("-H", "--host"), "hosts: a name, a comma list, a range (skirit[80-84]), a group (@cluster)", WORD, "HOSTS"),

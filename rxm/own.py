@@ -13,26 +13,28 @@ from xman.result import Result
 
 def answers(parsed: Parsed) -> bool:
     """Whether a command is rxm's own."""
-    return parsed.verb.name in verbs.OWN or (parsed.verb.name == "help" and not parsed.flag("mine"))
+    return parsed.verb.name in _ANSWERS and not parsed.flag("mine")
 
 
 def run(options: Options, parsed: Parsed) -> int:
     """Carry it out; return the exit status. Raises XmanError."""
-    name = parsed.verb.name
-    if name == "help":
-        return _help(options, parsed.text("VERB"))
-    if name == "completion":
-        return _completion(parsed.text("bash|zsh|fish"))
-    if name == "check":
-        from rxm import check
+    return _ANSWERS[parsed.verb.name](options, parsed)
 
-        return check.run(options, parsed.words("HOST"))
+
+def _check(options: Options, parsed: Parsed) -> int:
+    from rxm import check
+
+    return check.run(options, parsed.words("HOST"))
+
+
+def _top(options: Options, parsed: Parsed) -> int:
     from rxm.live import top
 
     return top.run(options, parsed)
 
 
-def _help(options: Options, word: str) -> int:
+def _help(options: Options, parsed: Parsed) -> int:
+    word = parsed.text("VERB")
     if not word:
         text = helping.overview()
         facts: dict[str, object] = {
@@ -43,14 +45,19 @@ def _help(options: Options, word: str) -> int:
         text = helping.of_verb(name)
         facts = (verbs.BY_NAME.get(name) or verbs.OWN[name]).facts()
     if options.json:
-        lowlevel.out(f"{result.dumps(result.succeeded(options.host, 'help', Result(facts), 0))}\n")
+        lowlevel.out(f"{result.dumps(result.succeeded(options.host, parsed.verb.name, Result(facts), 0))}\n")
     else:
         lowlevel.out(text)
     return outcome.OK
 
 
-def _completion(shell: str) -> int:
+def _completion(_options: Options, parsed: Parsed) -> int:
+    shell = parsed.text("bash|zsh|fish")
     if shell not in ("bash", "zsh", "fish"):
         raise UsageError(f"'{shell}' is none of bash, zsh, fish.")
     lowlevel.out(Path(__file__).with_name(f"rxm.{shell}").read_text("utf-8"))
     return outcome.OK
+
+
+# By the verb: each is answered here, but for `help --mine`, which asks the host.
+_ANSWERS = {"help": _help, "completion": _completion, "check": _check, "top": _top}

@@ -7,7 +7,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from xman.verbs import Verb
+    from xman.grammar import Verb
 
 # From so many letters on two may be wrong.
 _LONG = 6

@@ -5,7 +5,7 @@ from rxm.settings import Settings
 from xman import lowlevel, values
 from xman.arguments import Parsed
 from xman.errors import NoSuchDomainError, UnreachableError, UsageError
-from xman.verbs import DOMAIN, PAST
+from xman.grammar import DOMAIN, PAST
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ClusterShell.NodeSet import RESOLVER_NOGROUP, NodeSet, NodeSetException
 
-from xman import keytab, verbs
+from xman import grammar, keytab, verbs
 from xman.errors import ConfigurationError, XmanError
 from xman.keytab import KeytabError
 from xmand import daemon, journal
@@ -28,10 +28,18 @@ from xmand.virt.driver import READ, Driver
 # What a finding is: as it should be; worth knowing; to be mended before xmand is of use.
 OK, NOTE, BAD = "ok", "note", "BAD"
 _Finding = tuple[str, str]
-# Keys by which others can pass for the host, or its clients for others (RFC 6649, RFC 8429, CVE-2025-3576).
 # The state of a listening socket in /proc/net/tcp.
 _LISTENING = "0A"
+# Keys by which others can pass for the host, or its clients for others (RFC 6649, RFC 8429, CVE-2025-3576).
 _WEAK = ("des-", "des3-", "arcfour-")
+# The words that grant a verb of which a part takes the family audit; and one that reads a description.
+_AUDITED = frozenset(word for verb in verbs.VERBS if verb.audits for word in (verb.name, verb.family))
+_DESCRIBED = frozenset(
+    word
+    for verb in verbs.VERBS
+    if any(argument.kind == grammar.TEXT for argument in verb.arguments)
+    for word in (verb.name, verb.family)
+)
 
 
 def check(settings: Settings) -> Iterator[_Finding]:
@@ -193,11 +201,11 @@ def _authorize(settings: Settings) -> Iterator[_Finding]:
     elif "principals" in chosen.methods:
         yield OK, f"authorize: {len(chosen.principals)} principals have verbs of their own"
         for principal, words in chosen.principals.items():
-            if not {"host", "dmesg", "log"}.isdisjoint(words) and verbs.AUDIT not in words:
+            if not _AUDITED.isdisjoint(words) and grammar.AUDIT not in words:
                 text = "without audit: dmesg --clear and the reasons of others in log take that family since 0.2"
                 yield NOTE, f"authorize: {principal} has {', '.join(words)} {text}"
         for principal, words in chosen.principals.items():
-            if {"create", "new", "life"} & set(words) and principal not in settings.create.unrestricted:
+            if _DESCRIBED & set(words) and principal not in settings.create.unrestricted:
                 yield NOTE, f"create: what {principal} creates is held to [create]"
     if "external" not in chosen.methods:
         return

@@ -14,6 +14,7 @@ from xman.errors import ConfigurationError, UnreachableError, XmanError
 from xman.gss import GssError
 from xman.gss.python_gssapi_backend import Acceptor
 from xman.session import ServerSession
+from xmand import verbs
 from xmand.audit import Audit
 from xmand.audit.message_buffer import Ring
 from xmand.audit.outside import Outside
@@ -85,7 +86,7 @@ class Daemon:
         self._engine = Engine(settings, self._driver, locks, audit.record)
         self._events = Events(self._driver)
         self._events.listen(lambda event: self._ring.add(str(event)))
-        self._events.listen(Outside(locks, audit).heard)
+        self._events.listen(Outside(locks, audit, verbs.may_cause, verbs.may_have_asked).heard)
         self._stamper = Stamper(self._driver, locks, self._events)
         self._settler = Settler(self._engine, audit.record)
         self._events.listen(self._settler.heard)

@@ -7,10 +7,10 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from xman import arguments, verbs
+from xman import arguments, grammar
 from xman.arguments import Parsed
 from xman.errors import UsageError, XmanError
-from xman.verbs import TEXT, Verb
+from xman.grammar import TEXT, Verb
 from xmand.virt.domain import Domain
 
 # What a caller may say otherwise when it asks again, and still mean the same request.
@@ -78,7 +78,7 @@ class Request:
     def pin(self, domains: list[Domain]) -> None:
         """Let DOMAIN mean these domains, as which it was judged, whatever may be called so in a moment."""
         for argument in self.verb.arguments if domains else ():
-            if argument.kind == verbs.DOMAIN:
+            if argument.kind == grammar.DOMAIN:
                 uuids = [domain.uuid for domain in domains]
                 self.parsed.values[argument.name] = uuids if argument.many else uuids[0]
 
@@ -121,6 +121,6 @@ class Request:
             elif argument.name == "KEY=VALUE":
                 # A value may be a password (vncpasswd), and so may a word that has lost its key.
                 said[argument.name] = [word.partition("=")[0][:_MOST_KEY] if "=" in word else "" for word in words]
-            elif argument.kind != verbs.DOMAIN:
+            elif argument.kind != grammar.DOMAIN:
                 said[argument.name] = words
         return said

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from xman import config, verbs
-from xman.verbs import TEXT
+from xman import config, grammar, verbs
+from xman.grammar import TEXT
 from xman.wire.constants import PORT
 
 DEFAULT_PATH = "/etc/xman/xmand.toml"
@@ -143,7 +143,7 @@ class Create:
 
 METHODS = ("k5login", "principals", "roles", "owner", "external")
 # Verbs that show a part of what they would otherwise: the domains that are the caller's own.
-FILTERED = ("list", "stats", "state")
+FILTERED = tuple(verb.name for verb in verbs.VERBS if verb.filtered)
 
 
 @dataclass(frozen=True)
@@ -167,17 +167,7 @@ class Authorize:
     principals: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     # Name -> role.
     roles: Mapping[str, Role] = field(default_factory=dict)
-    owner_verbs: tuple[str, ...] = (
-        "list",
-        "state",
-        "describe",
-        "stats",
-        "wait",
-        "pause",
-        "unpause",
-        "reboot",
-        "shutdown",
-    )
+    owner_verbs: tuple[str, ...] = tuple(verb.name for verb in verbs.VERBS if verb.owners)
     # Of owners of jobs that are given without one; empty: that of whoever gives them.
     owner_realm: str = ""
     # A program and its arguments.
@@ -236,7 +226,7 @@ def read_authorize(table: config.Table) -> Authorize:
 def _on_domains(word: str) -> bool:
     """Whether a verb, or one of a family, is about domains, so that some of them may be named."""
     return any(
-        verb.name in FILTERED or any(argument.kind == verbs.DOMAIN for argument in verb.arguments)
+        verb.name in FILTERED or any(argument.kind == grammar.DOMAIN for argument in verb.arguments)
         for verb in verbs.VERBS
         if word in (verb.name, verb.family)
     )
@@ -281,8 +271,8 @@ def _check_principal(table: config.Table, key: str, name: str) -> None:
 
 def _check_words(table: config.Table, key: str, words: tuple[str, ...]) -> None:
     for word in words:
-        if word not in verbs.BY_NAME and word not in verbs.FAMILIES:
-            raise table.error(key, f"'{word}' is neither a verb nor one of {', '.join(verbs.FAMILIES)}")
+        if word not in verbs.BY_NAME and word not in grammar.FAMILIES:
+            raise table.error(key, f"'{word}' is neither a verb nor one of {', '.join(grammar.FAMILIES)}")
 
 
 @dataclass(frozen=True)

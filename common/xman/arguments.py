@@ -1,8 +1,9 @@
 """Reading the words behind a verb by the verb table. rxm and xmand read the same words with the same code."""
 
-from xman import values, verbs
+from xman import grammar, values
 from xman.errors import UsageError
-from xman.verbs import COMMON_OPTIONS, Argument, Option, Verb
+from xman.grammar import Argument, Option, Verb
+from xman.verbs import COMMON_OPTIONS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ class Parsed:
         force_after = self.options.get("force-after")
         if isinstance(force_after, float):
             return max(base, force_after + _FORCE_SECONDS)
-        return base if self.flag("wait") or self.verb.deadline == verbs.WAIT else None
+        return base if self.flag("wait") or self.verb.deadline == grammar.WAIT else None
 
 
 def parse(verb: Verb, words: list[str], several: bool = False) -> Parsed:
@@ -109,7 +110,7 @@ def measure(verb: Verb, words: "list[bytes]") -> None:
 
 def _most(argument: Argument) -> int:
     """Return how many octets a word may have that stands for `argument`."""
-    if argument.kind == verbs.TEXT:
+    if argument.kind == grammar.TEXT:
         return MOST_TEXT
     return MOST_ASSIGNMENT if argument.name == "KEY=VALUE" else MOST_WORD
 
@@ -159,14 +160,14 @@ def _option_value(option: Option, word: str) -> object:
         if len(word) != _RID_DIGITS or not frozenset("0123456789abcdef").issuperset(word):
             raise UsageError(f"--rid takes {_RID_DIGITS} hexadecimal digits.")
         return word
-    if option.kind == verbs.COUNT:
+    if option.kind == grammar.COUNT:
         return values.count(word)
-    return values.seconds(word) if option.kind == verbs.SECONDS else word
+    return values.seconds(word) if option.kind == grammar.SECONDS else word
 
 
 def _assign(verb: Verb, arguments: tuple[Argument, ...], words: list[str], several: bool) -> dict[str, list[str]]:
     """Share out the positional words among the arguments."""
-    many = [argument.many or (several and argument.kind == verbs.DOMAIN) for argument in arguments]
+    many = [argument.many or (several and argument.kind == grammar.DOMAIN) for argument in arguments]
     least = sum(not argument.optional for argument in arguments)
     most = None if any(many) else len(arguments)
     if len(words) < least or (most is not None and len(words) > most):
@@ -183,11 +184,11 @@ def _assign(verb: Verb, arguments: tuple[Argument, ...], words: list[str], sever
 def _read(arguments: tuple[Argument, ...], given: dict[str, list[str]], several: bool) -> dict[str, object]:
     found: dict[str, object] = {}
     for argument in arguments:
-        if argument.many and argument.kind == verbs.WORD:
+        if argument.many and argument.kind == grammar.WORD:
             together = MOST_TEXT if argument.name == "KEY=VALUE" else MOST_WORD
             _bounded(argument.name, " ".join(given[argument.name]), together)
         read = [_value(argument, word) for word in given[argument.name]]
-        if argument.many or (several and argument.kind == verbs.DOMAIN):
+        if argument.many or (several and argument.kind == grammar.DOMAIN):
             found[argument.name] = read
         elif read:
             found[argument.name] = read[0]
@@ -195,17 +196,17 @@ def _read(arguments: tuple[Argument, ...], given: dict[str, list[str]], several:
 
 
 def _value(argument: Argument, word: str) -> object:
-    if argument.kind != verbs.TEXT:
+    if argument.kind != grammar.TEXT:
         _bounded(argument.name, word, _most(argument))
-    if argument.kind == verbs.DOMAIN:
+    if argument.kind == grammar.DOMAIN:
         return values.domain(word)
-    if argument.kind == verbs.PAST and not word:
+    if argument.kind == grammar.PAST and not word:
         raise UsageError(f"{argument.name} is empty.")
-    if argument.kind == verbs.MEMORY:
+    if argument.kind == grammar.MEMORY:
         return values.memory(word)
-    if argument.kind == verbs.COUNT:
+    if argument.kind == grammar.COUNT:
         return values.count(word)
-    if argument.kind == verbs.TEXT and len(word.encode("utf-8", "surrogateescape")) > MOST_TEXT:
+    if argument.kind == grammar.TEXT and len(word.encode("utf-8", "surrogateescape")) > MOST_TEXT:
         raise UsageError(f"{argument.name} is larger than {MOST_TEXT // 1024} KiB.")
     return word
 

@@ -4,183 +4,7 @@ Dispatch in xmand, `help`, rxm's prefixes and the manual page are made from this
 grammar follow xm(1); `families` are what an authorizer can grant.
 """
 
-# Kinds of argument, and how `xman.arguments` reads them.
-DOMAIN = "domain"  # a name, a UUID or a numeric id
-PAST = "past"  # a name or a UUID, of a domain that may be gone: without a host in front it is asked for everywhere
-COUNT = "count"  # a number from 1
-MEMORY = "memory"  # MiB, or a number with a unit
-TEXT = "text"  # the text of a file; rxm reads the file, the wire carries the text
-WORD = "word"  # anything without white space
-SECONDS = "seconds"
-
-# How long a caller waits by default (DESIGN, "-t"): reading verbs, changing ones, those that wait; `none`
-# gives up only when nothing has moved for a while.
-READ = "read"
-CHANGE = "change"
-WAIT = "wait"
-NONE = "none"
-# Also for a changing verb that was asked to wait for what it set off.
-WAIT_SECONDS = 300.0
-DEADLINES: dict[str, float | None] = {READ: 30.0, CHANGE: 120.0, WAIT: WAIT_SECONDS, NONE: None}
-
-# What a family is about, for people.
-TITLES = {
-    "": "About rxm and hosts",
-    "show": "Looking at domains",
-    "life": "Their life",
-    "tune": "Their size",
-    "migrate": "Moving them",
-    "batch": "Batch jobs",
-    "host": "The host",
-}
-# What is not looking: to clear the host's message buffer, and to read why others did what they did.
-AUDIT = "audit"
-FAMILIES = ("show", "host", "life", "tune", "migrate", "batch", AUDIT)
-
-
-class Argument:
-    """One positional argument: how it is named in a usage line and how it is read."""
-
-    __slots__ = ("kind", "many", "name", "optional")
-
-    def __init__(self, name: str, kind: str, optional: bool = False, many: bool = False) -> None:
-        self.name = name
-        self.kind = kind
-        self.optional = optional
-        self.many = many
-
-    def usage(self) -> str:
-        """Return it as a usage line shows it."""
-        text = f"{self.name}..." if self.many else self.name
-        return f"[{text}]" if self.optional else text
-
-
-class Option:
-    """One option: `names` (the long one last), and the kind of its value, or None for a flag.
-
-    `without` names the verb's arguments that are not given where this option is. A `local` one is rxm's own: on the
-    wire a changing command carries exactly one DOMAIN. `since` is the release that introduced it: an older xmand gets
-    the command without it where it is `droppable`, since what is done is the same; elsewhere that is an error.
-    """
-
-    __slots__ = ("droppable", "help", "kind", "local", "metavar", "names", "since", "without")
-
-    def __init__(
-        self,
-        names: tuple[str, ...],
-        help: str,
-        kind: str | None = None,
-        metavar: str = "",
-        without: tuple[str, ...] = (),
-        local: bool = False,
-        since: str = "0.1",
-        droppable: bool = False,
-    ) -> None:
-        self.names = names
-        self.help = help
-        self.kind = kind
-        self.metavar = metavar
-        self.without = without
-        self.local = local
-        self.since = since
-        self.droppable = droppable
-
-    @property
-    def key(self) -> str:
-        """The name under which its value is found: the long name without dashes in front."""
-        return self.names[-1].lstrip("-")
-
-    def usage(self) -> str:
-        """Return it as a usage line shows it."""
-        return "[" + "|".join(self.names) + (f" {self.metavar}" if self.metavar else "") + "]"
-
-
-class Required(Option):
-    """An option that must be given; the verb itself says so where it is not."""
-
-    __slots__ = ()
-
-    def usage(self) -> str:
-        """Return it as a usage line shows it: without brackets."""
-        return super().usage()[1:-1]
-
-
-class Verb:
-    """One verb.
-
-    `changes`: it changes something, so it is audited before it acts and is never repeated blindly.
-    `loses_data`: what it does cannot be undone; numeric ids and short prefixes are refused.
-    `since`: the release that introduced it.
-    `merges`: what several hosts say is one table, or one row of blocks (`xman.render.merged`).
-    `outlives_us`: it goes on when rxm is gone, so that Ctrl-C has to abort it (`rxm.strategies.migrate`).
-    `undone_by`: the verb that undoes it with the same `--id`; on several domains it is all or nothing.
-    """
-
-    __slots__ = (
-        "arguments",
-        "changes",
-        "deadline",
-        "family",
-        "help",
-        "loses_data",
-        "merges",
-        "name",
-        "options",
-        "outlives_us",
-        "since",
-        "undone_by",
-    )
-
-    def __init__(
-        self,
-        name: str,
-        help: str,
-        family: str,
-        arguments: tuple[Argument, ...] = (),
-        options: tuple[Option, ...] = (),
-        changes: bool = False,
-        loses_data: bool = False,
-        deadline: str = "",
-        since: str = "0.1",
-        merges: bool = False,
-        outlives_us: bool = False,
-        undone_by: str = "",
-    ) -> None:
-        self.name = name
-        self.help = help
-        self.family = family
-        self.merges = merges
-        self.outlives_us = outlives_us
-        self.undone_by = undone_by
-        self.arguments = arguments
-        self.options = options
-        self.changes = changes
-        self.loses_data = loses_data
-        self.deadline = deadline or (CHANGE if changes else READ)
-        self.since = since
-
-    def usage(self) -> str:
-        """Return the usage line, without the program's name."""
-        parts = [self.name, *(o.usage() for o in self.options), *(a.usage() for a in self.arguments)]
-        return " ".join(parts)
-
-    def facts(self) -> dict[str, object]:
-        """Return what `help` says of it, as the verb's result has it."""
-        options = [
-            {"names": list(option.names), "metavar": option.metavar, "help": option.help} for option in self.options
-        ]
-        return {"verb": self.name, "usage": self.usage(), "help": self.help, "since": self.since, "options": options}
-
-    @property
-    def default_seconds(self) -> float | None:
-        """How long a caller waits by default; None as long as something moves."""
-        return DEADLINES[self.deadline]
-
-    @property
-    def takes_domain(self) -> bool:
-        """Whether its first argument names exactly one domain, so that rxm sends one command per domain."""
-        return bool(self.arguments) and self.arguments[0].kind == DOMAIN and not self.arguments[0].many
-
+from xman.grammar import COUNT, DOMAIN, MEMORY, NONE, PAST, SECONDS, TEXT, WAIT, WORD, Argument, Option, Required, Verb
 
 _DOMAIN = (Argument("DOMAIN", DOMAIN),)
 # What `list --state` tells apart: xm's words (xen 3.2, XEN_API_VM_POWER_STATE).
@@ -224,6 +48,8 @@ VERBS = (
         "",
         (Argument("VERB", WORD, optional=True),),
         (Option(("--mine",), "only the verbs that the host lets you use; this asks it", local=True),),
+        columns=("name", "family", "help"),
+        courtesy=True,
     ),
     Verb(
         "list",
@@ -233,9 +59,14 @@ VERBS = (
         (
             Option(("-l", "--long"), "UUID, maximum memory and CPUs, and the reason of the state as well"),
             Option(("--state",), f"only those in this state: {', '.join(POWER_STATES)}", WORD, "S"),
-            Option(("-w", "--watch"), "on one screen, as it changes; q ends it", local=True),
+            Option(("-w", "--watch"), "on one screen, as it changes; q ends it", local=True, since="0.2"),
         ),
         merges=True,
+        coloured=True,
+        headed=True,
+        columns=("name", "id", "memory", "vcpus", "state", "cpu_seconds"),
+        filtered=True,
+        owners=True,
     ),
     Verb(
         "describe",
@@ -243,6 +74,7 @@ VERBS = (
         "show",
         _DOMAIN,
         (Option(("--inactive",), "as it is kept for the next start"),),
+        owners=True,
     ),
     Verb(
         "stats",
@@ -251,6 +83,9 @@ VERBS = (
         (Argument("DOMAIN", DOMAIN, optional=True, many=True),),
         (Option(("--host",), "what the host uses instead: CPU, load, memory, storage pools"),),
         merges=True,
+        columns=("name", "id", "cpu_percent", "cpu_seconds", "memory"),
+        filtered=True,
+        owners=True,
     ),
     Verb(
         "wait",
@@ -259,6 +94,7 @@ VERBS = (
         _DOMAIN,
         (Required(("--for",), f"the state: {', '.join(WAIT_STATES)}", WORD, "STATE"),),
         deadline=WAIT,
+        owners=True,
     ),
     Verb(
         "events",
@@ -266,6 +102,7 @@ VERBS = (
         "show",
         (Argument("DOMAIN", DOMAIN, optional=True, many=True),),
         (Option(("-f", "--follow"), "from now on, one event at a time, until -t or Ctrl-C"),),
+        columns=("at", "domain", "event", "detail"),
     ),
     Verb(
         "uptime",
@@ -296,6 +133,7 @@ VERBS = (
         "host",
         (),
         (Option(("-c", "--clear"), "clear the buffer after printing it"),),
+        audits=True,
     ),
     Verb(
         "log",
@@ -306,9 +144,25 @@ VERBS = (
             Option(("--since",), "from then on: 90m, 12h, 7d, 2026-11-21, 2026-11-21T10:00", WORD, "T"),
             Option(("--principal",), "only what this one changed", WORD, "P"),
         ),
+        headed=True,
+        columns=("at", "principal", "verb", "domain", "class", "ms", "reason"),
+        audits=True,
     ),
-    Verb("ping", "is the host there, as whom am I known, what may I do", "host", merges=True),
-    Verb("version", "the versions of xmand, libvirt and the hypervisor", "host"),
+    Verb(
+        "ping",
+        "is the host there, as whom am I known, what may I do",
+        "host",
+        merges=True,
+        headed=True,
+        courtesy=True,
+        tells_list=True,
+    ),
+    Verb(
+        "version",
+        "the versions of xmand, libvirt and the hypervisor",
+        "host",
+        tells_list=True,
+    ),
     Verb(
         "create",
         "define and start a domain from a description",
@@ -346,7 +200,7 @@ VERBS = (
         (*_DOMAIN, Argument("on|off", WORD)),
         changes=True,
     ),
-    Verb("destroy", "stop a domain at once", "life", _DOMAIN, changes=True, loses_data=True),
+    Verb("destroy", "stop a domain at once", "life", _DOMAIN, changes=True, loses_data=True, while_moving=True),
     Verb(
         "shutdown",
         "ask a domain to shut itself down",
@@ -358,6 +212,8 @@ VERBS = (
             *_ALL,
         ),
         changes=True,
+        question="Shut down {}",
+        owners=True,
     ),
     Verb(
         "reboot",
@@ -366,6 +222,8 @@ VERBS = (
         _DOMAIN,
         (Option(("-w", "--wait"), "return when it has"), *_ALL),
         changes=True,
+        question="Restart {}",
+        owners=True,
     ),
     Verb(
         "save",
@@ -407,8 +265,8 @@ VERBS = (
         changes=True,
         since="0.2",
     ),
-    Verb("pause", "stop a domain's CPUs", "life", _DOMAIN, changes=True),
-    Verb("unpause", "let a paused domain go on", "life", _DOMAIN, changes=True),
+    Verb("pause", "stop a domain's CPUs", "life", _DOMAIN, changes=True, owners=True),
+    Verb("unpause", "let a paused domain go on", "life", _DOMAIN, changes=True, owners=True),
     Verb(
         "mem-set",
         "set a domain's memory, in MiB (4096, 4G)",
@@ -449,6 +307,9 @@ VERBS = (
         changes=True,
         deadline=NONE,
         outlives_us=True,
+        moves=True,
+        busy="migrating",
+        question="Move {} to {HOST}",
     ),
     Verb(
         "state",
@@ -456,9 +317,20 @@ VERBS = (
         "batch",
         (Argument("DOMAIN", DOMAIN, optional=True, many=True),),
         merges=True,
+        coloured=True,
+        headed=True,
+        columns=("name", "state", "memory", "max_memory", "vcpus", "max_vcpus", "since", "jobs"),
+        filtered=True,
+        owners=True,
     ),
     Verb(
-        "job-list", "the jobs in domains", "batch", (Argument("DOMAIN", DOMAIN, optional=True, many=True),), merges=True
+        "job-list",
+        "the jobs in domains",
+        "batch",
+        (Argument("DOMAIN", DOMAIN, optional=True, many=True),),
+        merges=True,
+        headed=True,
+        columns=("domain", "id", "owner", "cpus", "preemptible", "start", "preempted", "state"),
     ),
     Verb(
         "job-start",
@@ -499,6 +371,8 @@ VERBS = (
 )
 
 BY_NAME = {verb.name: verb for verb in VERBS}
+# What programs of ours ask hosts by themselves.
+INFO, LIST, STATE = BY_NAME["info"], BY_NAME["list"], BY_NAME["state"]
 
 # What rxm answers by itself, or by asking hosts for the verbs above.
 OWN = {

@@ -5,7 +5,7 @@ from _thread import allocate_lock
 
 from rxm.remote.command import Reply
 from rxm.targets import Target
-from xman import lowlevel, outcome
+from xman import lowlevel, outcome, verbs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -148,10 +148,10 @@ class Output:
 
     def merged(self, verb: str, answers: "dict[str, dict[str, Any]]", milliseconds: dict[str, int]) -> None:
         """Print what several hosts said as one text."""
-        from xman.render import merged
+        from xman import render
 
         if not self._quiet:
-            lowlevel.write(OUT, _painted(verb, merged.text(verb, answers, milliseconds).encode()))
+            lowlevel.write(OUT, _painted(verb, render.together(verb, answers, milliseconds).encode()))
 
     def progress(self, target: Target, data: bytes) -> bool:
         """Show a person how far a command is, where `data` says that; return whether it does."""
@@ -263,6 +263,7 @@ def _painted(verb: str, data: bytes) -> bytes:
     # Loaded for people only.
     from rxm.output import colour
 
-    if verb not in colour.VERBS or not colour.wanted():
+    row = verbs.BY_NAME.get(verb)
+    if row is None or not row.coloured or not colour.wanted():
         return data
     return colour.paint(data.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")

@@ -24,7 +24,6 @@ _COLOURS = {
     "booting": _YELLOW,
     "frozen": _YELLOW,
 }
-VERBS = ("list", "state")
 
 
 def wanted() -> bool:

@@ -2,7 +2,7 @@
 
 from xman import lowlevel, outcome
 from xman.arguments import Parsed
-from xman.verbs import DOMAIN, PAST
+from xman.grammar import DOMAIN, PAST
 
 
 class Reply:

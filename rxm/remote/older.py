@@ -5,7 +5,8 @@ Such a host refuses the whole command before it does anything, so that it can be
 
 from rxm.remote.command import Reply
 from xman import outcome
-from xman.verbs import BY_NAME, COMMON_OPTIONS, Option
+from xman.grammar import Option
+from xman.verbs import BY_NAME, COMMON_OPTIONS
 from xman.wire import constants as wire
 
 TYPE_CHECKING = False

@@ -11,12 +11,12 @@ from rxm.targets import Target, Task
 from xman import escape, outcome, result
 from xman.arguments import Parsed
 from xman.errors import UsageError
+from xman.grammar import Verb
 from xman.result import Result
 
 # Xen gives this id to Domain-0, the host itself, and to no other.
 _HOST_ITSELF = 0
 NOTHING = "No domain runs there."
-_QUESTIONS = {"migrate": "Move {} to {HOST}", "shutdown": "Shut down {}", "reboot": "Restart {}"}
 
 
 def running(domains: list[dict[str, Any]]) -> list[str]:
@@ -24,11 +24,11 @@ def running(domains: list[dict[str, Any]]) -> list[str]:
     return [domain["name"] for domain in domains if domain["id"] not in (None, _HOST_ITSELF)]
 
 
-def meant(verb: str, domains: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def meant(verb: Verb, domains: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return those that a verb is about: what runs; a migration takes along what is off, as its definition, at last."""
     active = [domain for domain in domains if domain["id"] not in (None, _HOST_ITSELF)]
     off = [domain for domain in domains if domain["id"] is None]
-    return active + off if verb == "migrate" else active
+    return active + off if verb.moves else active
 
 
 def check(options: Options, parsed: Parsed) -> None:
@@ -45,23 +45,23 @@ def question(parsed: Parsed, found: dict[str, list[str]]) -> str:
     hosts = {host: names for host, names in found.items() if names}
     count = sum(len(names) for names in hosts.values())
     which = f"{count} domain{'s' * (count != 1)} on {len(hosts)} host{'s' * (len(hosts) != 1)}"
-    asked = _QUESTIONS[parsed.verb.name].format(which, HOST=parsed.text("HOST"))
+    asked = parsed.verb.question.format(which, HOST=parsed.text("HOST"))
     lines = [f"  {host}: {escape.line(confirm.names(names))}\n" for host, names in hosts.items()]
     return f"{''.join(lines)}{asked}? [y/N] "
 
 
-def line(verb: str, domain: str, envelope: dict[str, Any]) -> str:
+def line(domain: str, envelope: dict[str, Any]) -> str:
     """Return what a person is told of one domain with which it went well: in xm's words where it had them."""
     found = envelope["result"]
     if not envelope["changed"]:
         said = " ".join(envelope.get("notes", ()))
         return said or f"Domain {domain}: nothing had to be done"
-    if verb == "migrate":
+    if "to" in found:
         moved = "is defined on" if found.get("offline") else "migrated to"
         return f"Domain {domain} {moved} {found['to']} in {found['seconds']:.1f} s"
     if found.get("forced"):
         return f"Domain {domain} destroyed: it did not shut down in time"
-    if verb == "shutdown":
+    if "off" in found:
         return f"Domain {domain} {'terminated' if found['off'] else 'was asked to shut down'}"
     return f"Domain {domain} {'rebooted' if found.get('rebooted') else 'was asked to restart'}"
 
@@ -85,8 +85,9 @@ def carry_out(invocation: Invocation, output: Output) -> int:
     codes = [error.outcome for error in problems.values()]
     if codes and invocation.options.fail_fast:
         return outcome.combine(codes)
-    to = evacuation.hosts(invocation) if verb == "migrate" else []
-    about = {host: meant(verb, domains) for host, domains in known.items()}
+    moves = invocation.parsed.verb.moves
+    to = evacuation.hosts(invocation) if moves else []
+    about = {host: meant(invocation.parsed.verb, domains) for host, domains in known.items()}
     found = {host: [str(domain["name"]) for domain in domains] for host, domains in about.items()}
     if any(found.values()):
         confirm.ask(invocation.options, invocation.parsed, question(invocation.parsed, found))
@@ -94,7 +95,7 @@ def carry_out(invocation: Invocation, output: Output) -> int:
         output.done(nothing(host, verb), Target(host), NOTHING)
     tasks = [Task(Target(host, name), [name]) for host, names in found.items() for name in names]
     total = len(tasks) + len(problems)
-    if verb == "migrate":
+    if moves:
         tasks, left = evacuation.plan(invocation, about, to)
         for target, why in left:
             output.failure(verb, target, outcome.REFUSED, evacuation.no_place(target.domain, why))
@@ -106,7 +107,7 @@ def carry_out(invocation: Invocation, output: Output) -> int:
         envelope = invocation.structured(connection, task, lambda data: output.progress(task.target, data))
         name = task.target.domain
         if envelope["ok"]:
-            output.done(envelope, task.target, line(verb, name, envelope))
+            output.done(envelope, task.target, line(name, envelope))
             return outcome.OK
         message = envelope["message"]
         output.failure(verb, task.target, envelope["code"], message if name in message else f"'{name}': {message}")

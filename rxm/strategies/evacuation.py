@@ -14,11 +14,11 @@ from rxm.strategies import migrate
 from rxm.targets import Target, Task, expand
 from xman import arguments, escape, verbs
 from xman.errors import UsageError, XmanError
+from xman.grammar import Verb
 
 _Facts = dict[str, Any]
 # What a guest costs its host beside its memory, as a share of that: page tables, and the process around it.
 _MORE = 1 / 32
-_ASKED = ("info", "list", "state")
 _MIB = 1 << 20
 
 
@@ -99,16 +99,16 @@ def plan(
         if host in invocation.hosts:  # it is to be emptied itself
             continue
         try:
-            answers = {verb: _ask(invocation, host, verb) for verb in _ASKED}
-            names = {domain["name"] for domain in answers["list"]["result"]["domains"]}
-            rooms.append(Room(host, int(answers["info"]["result"].get("free_memory", 0)), names, answers["state"]))
+            facts, listed, state = (_ask(invocation, host, verb) for verb in (verbs.INFO, verbs.LIST, verbs.STATE))
+            names = {domain["name"] for domain in listed["result"]["domains"]}
+            rooms.append(Room(host, int(facts["result"].get("free_memory", 0)), names, state))
         except XmanError as error:
             silent.append(f"{host}: {str(error).rstrip('.')}")
     tasks: list[Task] = []
     left: list[tuple[Target, str]] = []
     for host, domains in found.items():
         try:
-            jobs = {d["name"]: d for d in _ask(invocation, host, "state")["result"]["domains"] if d["jobs"]}
+            jobs = {d["name"]: d for d in _ask(invocation, host, verbs.STATE)["result"]["domains"] if d["jobs"]}
         except XmanError as error:
             left += [(Target(host, d["name"]), f"its jobs are not known: {error}") for d in domains]
             continue
@@ -123,12 +123,12 @@ def no_place(domain: str, why: str) -> str:
     return f"'{domain}' cannot move: {escape.line(why).rstrip('.')}."
 
 
-def _ask(invocation: Invocation, host: str, verb: str) -> _Facts:
-    parsed = arguments.parse(verbs.BY_NAME[verb], [])
-    deadline = Deadline(invocation.deadline.remaining(parsed.verb.default_seconds))
+def _ask(invocation: Invocation, host: str, verb: Verb) -> _Facts:
+    parsed = arguments.parse(verb, [])
+    deadline = Deadline(invocation.deadline.remaining(verb.default_seconds))
     with invocation.connect(host, deadline) as connection:
         reply = connection.run(wire_words(parsed, json=True), deadline, changes=False)
-        told = envelope.of_reply(reply, verb, Target(host), connection.principal)
+        told = envelope.of_reply(reply, verb.name, Target(host), connection.principal)
     if not told["ok"]:
         raise UsageError(str(told["message"]))
     return told

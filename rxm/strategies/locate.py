@@ -33,7 +33,7 @@ def ask_all(
 ) -> tuple[dict[str, list[dict[str, Any]]], dict[str, XmanError]]:
     """Return what each of `hosts` (all, where they are not given) said that it has, and why the others did not."""
     asked = invocation.hosts if hosts is None else hosts
-    parsed = arguments.parse(verbs.BY_NAME["list"], [])
+    parsed = arguments.parse(verbs.LIST, [])
     # Reading has a deadline of its own, even for a verb that has none.
     deadline = Deadline(invocation.deadline.remaining(parsed.verb.default_seconds))
     found: dict[str, list[dict[str, Any]]] = {}
@@ -43,7 +43,7 @@ def ask_all(
         try:
             with invocation.connect(host, deadline) as connection:
                 reply = connection.run(wire_words(parsed, json=True), deadline, changes=False)
-                told = envelope.of_reply(reply, "list", Target(host), connection.principal)
+                told = envelope.of_reply(reply, parsed.verb.name, Target(host), connection.principal)
             if not told["ok"]:
                 raise errors.of_outcome(told["code"], told["message"])
             found[host] = told["result"]["domains"]

@@ -13,7 +13,7 @@ from rxm.remote.command import wire_words
 from rxm.remote.connection import Connection
 from rxm.remote.deadline import Deadline
 from rxm.targets import Target, Task
-from xman import arguments, verbs
+from xman import arguments, grammar, verbs
 from xman.arguments import Parsed
 from xman.errors import RefusedError, XmanError
 
@@ -95,14 +95,14 @@ def in_the_way(domain: dict[str, Any], there: _Envelope) -> str:
 
 
 def _state(invocation: Invocation, connection: Connection, *domains: str) -> _Envelope:
-    parsed = arguments.parse(verbs.BY_NAME["state"], ["--", *domains])
+    parsed = arguments.parse(verbs.STATE, ["--", *domains])
     reply = connection.run(wire_words(parsed, json=True), _deadline(invocation), changes=False)
-    return envelope.of_reply(reply, "state", Target(connection.host), connection.principal)
+    return envelope.of_reply(reply, verbs.STATE.name, Target(connection.host), connection.principal)
 
 
 def _deadline(invocation: Invocation) -> Deadline:
     """Reading has a deadline of its own, even for a verb that has none."""
-    return Deadline(invocation.deadline.remaining(verbs.BY_NAME["state"].default_seconds))
+    return Deadline(invocation.deadline.remaining(verbs.STATE.default_seconds))
 
 
 def _with_jobs(here: _Envelope) -> dict[str, Any] | None:
@@ -131,7 +131,7 @@ def _abort(invocation: Invocation, tasks: list[Task]) -> None:
     invocation.stopped = True
     for task in tasks:
         parsed = arguments.parse(invocation.parsed.verb, ["--abort", "--", task.target.domain])
-        deadline = Deadline(verbs.DEADLINES[verbs.CHANGE])
+        deadline = Deadline(grammar.DEADLINES[grammar.CHANGE])
         try:
             with invocation.connect(task.target.host, deadline) as connection:
                 connection.run(wire_words(parsed, json=False), deadline, changes=True)

@@ -11,23 +11,11 @@ from rxm.targets import Task
 from xman import escape, lowlevel, outcome, render
 from xman.arguments import Parsed
 from xman.errors import UsageError
-from xman.render import merged
+from xman.grammar import Verb
 
 FORMATS = ("name", "wide", "csv", "json")
 # What `-o name` gives of a row, the first that it has.
 _NAMES = ("name", "domain", "id", "host")
-# The columns of a table that is shown in columns of its own choice, first to last; `host` comes last of all.
-_USUAL = {
-    "list": ("name", "id", "memory", "vcpus", "state", "cpu_seconds"),
-    "state": ("name", "state", "memory", "max_memory", "vcpus", "max_vcpus", "since", "jobs"),
-    "job-list": ("domain", "id", "owner", "cpus", "preemptible", "start", "preempted", "state"),
-    "log": ("at", "principal", "verb", "domain", "class", "ms", "reason"),
-    "events": ("at", "domain", "event", "detail"),
-    "stats": ("name", "id", "cpu_percent", "cpu_seconds", "memory"),
-    "help": ("name", "family", "help"),
-}
-# Our texts that are a table below one line of headings.
-_HEADED = ("list", "state", "job-list", "log", "ping")
 _Row = dict[str, Any]
 
 
@@ -49,7 +37,7 @@ def check(options: Options, parsed: Parsed) -> None:
 def carry_out(invocation: Invocation, tasks: list[Task], output: Output) -> list[int]:
     """Ask and print; return the codes."""
     parsed, options = invocation.parsed, invocation.options
-    verb = parsed.verb.name
+    verb = parsed.verb
     if options.format == "wide" and any(option.key == "long" for option in parsed.verb.options):
         parsed.options["long"] = True
     answers: dict[str, Any] = {}
@@ -58,7 +46,7 @@ def carry_out(invocation: Invocation, tasks: list[Task], output: Output) -> list
     def one(connection: Connection, task: Task) -> int:
         envelope = invocation.structured(connection, task)
         if not envelope["ok"]:
-            output.failure(verb, task.target, envelope["code"], envelope["message"])
+            output.failure(verb.name, task.target, envelope["code"], envelope["message"])
             return int(envelope["code"])
         answers[task.target.host] = envelope["result"]
         milliseconds[task.target.host] = envelope["ms"]
@@ -71,7 +59,7 @@ def carry_out(invocation: Invocation, tasks: list[Task], output: Output) -> list
     return codes
 
 
-def text(options: Options, verb: str, answers: dict[str, Any], milliseconds: dict[str, int], several: bool) -> str:
+def text(options: Options, verb: Verb, answers: dict[str, Any], milliseconds: dict[str, int], several: bool) -> str:
     """Return the table of what each host answered. Raises UsageError for a column that is none."""
     keys = {host: key for host, answer in answers.items() if (key := _key(answer))}
     rows = [row | {"host": host} for host, answer in answers.items() for row in _rows(answer, keys.get(host, ""))]
@@ -106,7 +94,7 @@ def _rows(answer: _Row, key: str) -> list[_Row]:
 
 def _usual(
     options: Options,
-    verb: str,
+    verb: Verb,
     answers: dict[str, Any],
     keys: dict[str, str],
     rows: list[_Row],
@@ -114,17 +102,17 @@ def _usual(
     several: bool,
 ) -> str:
     """Return the usual text, with its rows in another order, or without its headings."""
-    if options.sort and several and verb in merged.VERBS and verb != "ping":
+    if options.sort and several and verb.merges and verb.columns:
         # One host's after the other's would undo the order.
         columns = _columns(options, verb, list(rows[0]) if rows else [], several)
         headings = [] if options.no_headers else [columns]
         return _aligned([*headings, *([_cell(row.get(name)) for name in columns] for row in rows)])
     shown = {host: _replaced(answer, keys.get(host, ""), rows, host) for host, answer in answers.items()}
-    if several and verb in merged.VERBS:
-        made = merged.text(verb, shown, milliseconds)
+    if several and verb.merges:
+        made = render.together(verb.name, shown, milliseconds)
     else:
-        made = "".join(render.text(verb, answer) for answer in shown.values())
-    headed = verb in _HEADED and options.no_headers and not any(answer.get("long") for answer in answers.values())
+        made = "".join(render.text(verb.name, answer) for answer in shown.values())
+    headed = verb.headed and options.no_headers and not any(answer.get("long") for answer in answers.values())
     return made.partition("\n")[2] if headed else made
 
 
@@ -135,10 +123,10 @@ def _replaced(answer: _Row, key: str, rows: list[_Row], host: str) -> _Row:
     return answer | {key: [row for row in rows if row["host"] == host]}
 
 
-def _columns(options: Options, verb: str, known: list[str], several: bool) -> list[str]:
+def _columns(options: Options, verb: Verb, known: list[str], several: bool) -> list[str]:
     if options.columns:
         return [_column(name.strip(), known) for name in options.columns.split(",") if name.strip()]
-    usual = [name for name in _USUAL.get(verb, known) if name in known or not known]
+    usual = [name for name in (verb.columns or known) if name in known or not known]
     if options.format == "wide":
         usual += [name for name in known if name not in usual]
     return [name for name in usual if name != "host"] + (["host"] if several or options.format == "wide" else [])

@@ -68,6 +68,8 @@ OFFERS = tuple(
     if offer.verb in verbs.BY_NAME
 )
 BY_VERB = {offer.verb: offer for offer in OFFERS}
+# What is asked for on pages of its own.
+ELSEWHERE = ("create", "maintenance")
 
 _OFF = frozenset({states.DOWN, states.DOWN_BOOTABLE})
 _WHEN_OFF = ("start", "autostart", "delete")

@@ -17,7 +17,7 @@ from rxm import help as helping
 from rxm import manual
 from rxm.options import OPTIONS
 from tests.lab.process import ROOT
-from xman import outcome, states, verbs
+from xman import grammar, outcome, states, verbs
 from xmand import settings
 from xmand.settings import Authorize
 
@@ -50,12 +50,12 @@ def test_a_page_is_of_this_release(path: Path) -> None:
 
 
 @pytest.mark.parametrize("verb", [*verbs.VERBS, *verbs.OWN.values()], ids=lambda verb: verb.name)
-def test_every_verb_stands_in_rxm_1_as_it_is_used(verb: verbs.Verb) -> None:
+def test_every_verb_stands_in_rxm_1_as_it_is_used(verb: grammar.Verb) -> None:
     assert f"\n{verb.usage()}\n" in page("rxm.1")
 
 
 @pytest.mark.parametrize("verb", [*verbs.VERBS, *verbs.OWN.values()], ids=lambda verb: verb.name)
-def test_every_verb_has_a_paragraph_and_an_example(verb: verbs.Verb) -> None:
+def test_every_verb_has_a_paragraph_and_an_example(verb: grammar.Verb) -> None:
     """What `rxm help VERB` shows is read from the page."""
     entry = manual.verb(verb.name)
 

@@ -9,9 +9,8 @@ from rxm.output import envelope
 from rxm.targets import Target
 from tests.fuzz.mutation import mutants
 from tests.tools.soak import chance, rounds
-from xman import received, render, result
+from xman import received, render, result, verbs
 from xman.received import WrongResultError
-from xman.render import merged
 from xman.result import Result
 
 UUID = "6f2a3c1e-0b7d-4d35-9a0e-5f2f0f6c1b11"
@@ -128,9 +127,9 @@ def shown(verb: str, octets: bytes) -> None:
     if not told["ok"]:
         return
     render.text(verb, told["result"]).encode()
-    if verb in merged.VERBS:
+    if verbs.BY_NAME[verb].merges:
         answers = {"honest": HONEST[verb][0], "hostile": told["result"]}
-        assert "honest" in merged.text(verb, answers, {"honest": 1, "hostile": told["ms"]})
+        assert "honest" in render.together(verb, answers, {"honest": 1, "hostile": told["ms"]})
 
 
 def feed(make: Callable[[random.Random, bytes], bytes], name: str, usual: int) -> None:

@@ -38,6 +38,7 @@ OURS = {
     "xman.session",
     "xman.toml_subset",
     "xman.values",
+    "xman.grammar",
     "xman.verbs",
     "xman.wire",
     "xman.wire.client",

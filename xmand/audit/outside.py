@@ -4,38 +4,33 @@ An event belongs to a verb that is at work on its domain, or was a moment ago; a
 restart does so in its own time.
 """
 
+from collections.abc import Callable
+
 from xmand.audit import Audit
 from xmand.system.locks import DomainLocks
 from xmand.virt.events import Event
 
 # What is worth a line: a domain came, went, started, stopped, or was held.
 TOLD = frozenset(("defined", "undefined", "started", "suspended", "resumed", "stopped", "crashed"))
-# What a verb causes, where that is less than anything.
-_CAUSES = {
-    "create": {"defined", "started", "suspended", "stopped", "undefined"},
-    "pause": {"suspended"},
-    "unpause": {"resumed"},
-    "destroy": {"stopped"},
-    "delete": {"undefined"},
-    "new": {"defined"},
-    "start": {"started", "suspended", "resumed"},
-    "resume": {"started", "suspended", "resumed"},
-    "mem-set": {"defined"},
-    "vcpu-set": {"defined"},
-    "autostart": {"defined"},
-}
 # libvirt's events come by another way than its answers, and may be later.
 _AFTER_SECONDS = 3.0
-_ASKED = {"shutdown": frozenset(("suspended", "stopped")), "reboot": TOLD - {"defined", "undefined"}}
+# What asks of a verb and an event whether the one may come of the other.
+Causes = Callable[[str, str], bool]
 _ASKED_SECONDS = 600.0
 
 
 class Outside:
-    """Writes the lines; `heard` is a listener of the host's events."""
+    """Writes the lines; `heard` is a listener of the host's events.
 
-    def __init__(self, locks: DomainLocks, audit: Audit) -> None:
+    `causes` is asked of verbs that are at work, or were a moment ago; `asks`, of those before
+    them, after which a guest may still do what it was asked for.
+    """
+
+    def __init__(self, locks: DomainLocks, audit: Audit, causes: Causes, asks: Causes) -> None:
         self._locks = locks
         self._audit = audit
+        self._causes = causes
+        self._asks = asks
 
     def heard(self, event: Event) -> None:
         """Write a line for `event`, where it is not ours. Neither blocks nor raises."""
@@ -46,11 +41,10 @@ class Outside:
     def _ours(self, event: Event) -> bool:
         # By its name, where it was not there before. An event may come when the next verb is at work already.
         lately = [*self._locks.lately(event.uuid), *self._locks.lately(event.domain)]
-        return any(_may_cause(verb, seconds, event.name) for verb, seconds in lately)
+        return any(self._may_cause(verb, seconds, event.name) for verb, seconds in lately)
 
-
-def _may_cause(verb: str, seconds: float, event: str) -> bool:
-    """Whether a verb that ended so many seconds ago may be what caused an event."""
-    if seconds <= _AFTER_SECONDS:
-        return event in _CAUSES.get(verb, TOLD)
-    return seconds <= _ASKED_SECONDS and event in _ASKED.get(verb, ())
+    def _may_cause(self, verb: str, seconds: float, event: str) -> bool:
+        """Whether a verb that ended so many seconds ago may be what caused an event."""
+        if seconds <= _AFTER_SECONDS:
+            return self._causes(verb, event)
+        return seconds <= _ASKED_SECONDS and self._asks(verb, event)

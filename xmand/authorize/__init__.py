@@ -10,7 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from xman.errors import XmanError
-from xman.verbs import AUDIT, DOMAIN, TEXT, VERBS
+from xman.grammar import AUDIT, DOMAIN, TEXT
+from xman.verbs import VERBS
 from xmand.authorize.external import External
 from xmand.authorize.grant import EVERY_VERB, Authorizer, Grant, Rank, UnreadError
 from xmand.authorize.k5login import AccessList, Listed
@@ -26,16 +27,12 @@ from xmand.virt.driver import READ, Driver
 __all__ = ("Access", "Authority", "Rank", "UnreadError")
 
 # Verbs whose results say which list the host has.
-_TELLS_LIST = ("ping", "version")
+_TELLS_LIST = tuple(verb.name for verb in VERBS if verb.tells_list)
 # Those whose answer is another one for somebody who stands on it, though others may use them as well.
 _HANG_ON_LIST = frozenset(
-    {
-        *_TELLS_LIST,
-        "help",
-        "log",
-        "dmesg",
-        *(verb.name for verb in VERBS if any(a.kind == TEXT for a in verb.arguments)),
-    }
+    verb.name
+    for verb in VERBS
+    if verb.tells_list or verb.courtesy or verb.audits or any(a.kind == TEXT for a in verb.arguments)
 )
 
 

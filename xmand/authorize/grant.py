@@ -5,12 +5,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from xman import verbs
+from xman import grammar, verbs
 from xmand.virt.domain import Domain
 
-EVERY_VERB = frozenset((*verbs.BY_NAME, verbs.AUDIT))
+EVERY_VERB = frozenset((*verbs.BY_NAME, grammar.AUDIT))
 # Whoever may use anything may ask what, and as whom one is known.
-COURTESY = frozenset(("help", "ping"))
+COURTESY = frozenset(verb.name for verb in verbs.VERBS if verb.courtesy)
 
 
 class UnreadError(Exception):

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from xman import verbs
+from xman import grammar, verbs
 from xmand.authorize.grant import COURTESY, Grant
 
 
@@ -20,4 +20,4 @@ class Principals:
 def granted(words: tuple[str, ...]) -> frozenset[str]:
     """Return the verbs that verbs and families of verbs stand for."""
     found = frozenset(verb.name for verb in verbs.VERBS if verb.name in words or verb.family in words)
-    return found | {verbs.AUDIT} if verbs.AUDIT in words else found
+    return found | {grammar.AUDIT} if grammar.AUDIT in words else found

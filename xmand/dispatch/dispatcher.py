@@ -10,7 +10,7 @@ import time
 from dataclasses import replace
 from typing import Protocol
 
-from xman import outcome, verbs
+from xman import grammar, outcome, verbs
 from xman.errors import CredentialsError, RefusedError, UsageError, XmanError
 from xman.result import Result
 from xman.wire import constants as wire
@@ -27,6 +27,7 @@ from xmand.journal.recovery import Recovery
 from xmand.request import Peer, Request
 from xmand.settings import Limits, Settings
 from xmand.system.workers import NotFinishedError, NotStartedError, Whose, Workers
+from xmand.verbs import JUDGES
 from xmand.verbs.call import Call, Host, Record
 
 logger = logging.getLogger(__name__)
@@ -68,7 +69,7 @@ class Dispatcher:
         self._executor = Executor(limits)
         self._following = Following(limits)
         self._share_places(limits)
-        self._recovery = Recovery(host.journal, host.driver, host.locks, audit)
+        self._recovery = Recovery(host.journal, host.driver, host.locks, audit, JUDGES)
         promises = Promises(host.driver, host.locks, host.events.table)
         self._once = Once(host.journal, self._recovery, audit, promises.keep)
         self._authority = Authority(host.settings, host.driver)
@@ -306,7 +307,7 @@ class Dispatcher:
         return await self._executor.run(request, make_call, whose)
 
 
-def _verb(words: list[bytes]) -> verbs.Verb | None:
+def _verb(words: list[bytes]) -> grammar.Verb | None:
     """Return the verb that a command names; what is longer than any verb is not looked at."""
     name = words[0][:_LONGEST_VERB] if words else b""
     return verbs.BY_NAME.get(name.decode("ascii", "replace"))

@@ -6,11 +6,11 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 
-from xman import outcome, verbs
+from xman import grammar, outcome
 from xman.arguments import Parsed
 from xman.errors import HypervisorError, RefusedError, UnknownOutcomeError, XmanError
+from xman.grammar import Verb
 from xman.result import Result
-from xman.verbs import Verb
 from xmand.answer import Answer
 from xmand.dispatch.streaming import StreamOverError
 from xmand.events.table import EndingError, Waits
@@ -95,13 +95,17 @@ class Executor:
     def patience(self, parsed: Parsed) -> tuple[float | None, bool]:
         """Return how long the verb may take (None: as long as something moves), and whether that may be minutes."""
         waiting = parsed.waiting_seconds(self._limits.wait_seconds)
-        kind = verbs.NONE if parsed.follows else parsed.verb.deadline
-        usual = {verbs.READ: self._limits.read_seconds, verbs.CHANGE: self._limits.change_seconds, verbs.NONE: None}
+        kind = grammar.NONE if parsed.follows else parsed.verb.deadline
+        usual = {
+            grammar.READ: self._limits.read_seconds,
+            grammar.CHANGE: self._limits.change_seconds,
+            grammar.NONE: None,
+        }
         seconds = waiting or usual[kind]
         asked = parsed.options.get("timeout")
         if isinstance(asked, float) and (seconds is None or asked < seconds or waiting):
             seconds = max(asked - _HEADROOM_SECONDS, asked / 2)
-        return seconds, waiting is None and kind == verbs.NONE
+        return seconds, waiting is None and kind == grammar.NONE
 
     async def _wait(self, waits: Waits, request: Request) -> Result:
         """Wait, without a thread. Raises XmanError."""

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import logging
 import time
+from collections.abc import Mapping
 
 from xman import outcome
 from xman.errors import HypervisorError, NoSuchDomainError, RefusedError, XmanError
@@ -16,7 +17,7 @@ from xmand.answer import Answer
 from xmand.audit import Audit
 from xmand.journal import Entry, Journal, JournalError
 from xmand.journal.promised import KEY
-from xmand.journal.verdicts import Verdict, judge
+from xmand.journal.verdicts import Judge, Verdict, cannot_tell, judge
 from xmand.system.locks import DomainLocks
 from xmand.system.workers import NotFinishedError, NotStartedError, Workers
 from xmand.virt import turns
@@ -43,9 +44,12 @@ class _Group:
 
 
 class Recovery:
-    """Settles what an earlier run left open."""
+    """Settles what an earlier run left open; `judges` has for each verb how that is done."""
 
-    def __init__(self, journal: Journal, driver: Driver, locks: DomainLocks, audit: Audit) -> None:
+    def __init__(
+        self, journal: Journal, driver: Driver, locks: DomainLocks, audit: Audit, judges: Mapping[str, Judge]
+    ) -> None:
+        self._judges = judges
         self._journal = journal
         self._driver = driver
         self._locks = locks
@@ -161,7 +165,7 @@ class Recovery:
                     return Verdict(Answer(outcome.UNKNOWN, message=message))
                 time.sleep(_POLL_SECONDS)
             # What was found before it was waited for may be gone by now.
-            return judge(entry.change, entry.uuid, self._find(entry))
+            return judge(self._judges.get(entry.change.verb, cannot_tell), entry.change, entry.uuid, self._find(entry))
         except XmanError as error:
             return Verdict(Answer(outcome.UNKNOWN, message=f"xmand ended during the {entry.change.verb}: {error}"))
         except Exception:

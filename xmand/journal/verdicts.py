@@ -27,14 +27,17 @@ class Verdict:
     again: bool = False
 
 
-def judge(change: Change, uuid: str, domain: Domain | None) -> Verdict:
+# By the change, the UUID of its domain where that is known, and the domain, None where there is none.
+Judge = Callable[[Change, str, Domain | None], Verdict]
+
+
+def judge(judged: Judge, change: Change, uuid: str, domain: Domain | None) -> Verdict:
     """Judge `change` by its domain, None where there is none of that name (or `uuid`, where that is known).
 
-    Raises HypervisorError where libvirt does not answer.
+    `judged` is what its verb has for that. Raises HypervisorError where libvirt does not answer.
     """
     if "dry-run" in change.asked["options"]:
         return _not_done(change, "nothing was to be done")
-    judged = _JUDGES.get(change.verb, _cannot_tell)
     try:
         return judged(change, uuid, domain)
     except NoSuchDomainError:  # between two questions to libvirt, as one that a migration takes away
@@ -42,7 +45,7 @@ def judge(change: Change, uuid: str, domain: Domain | None) -> Verdict:
 
 
 def _done(change: Change, domain: Domain | None) -> Verdict:
-    name = domain.name if domain is not None else change.domain
+    name = _name(change, domain)
     note = f"xmand ended while doing this, and has found it done: {change.verb} of '{name}'."
     return Verdict(Answer(outcome.OK, done=Result(changed=True, domain=name, notes=(note,))))
 
@@ -56,7 +59,8 @@ def _unknown(change: Change, why: str, *, again: bool = False) -> Verdict:
     return Verdict(Answer(outcome.UNKNOWN, message=f"xmand ended during the {change.verb}: {why}."), again)
 
 
-def _cannot_tell(change: Change, _uuid: str, _domain: Domain | None) -> Verdict:
+def cannot_tell(change: Change, _uuid: str, _domain: Domain | None) -> Verdict:
+    """Whatever it is, nobody can tell."""
     return _unknown(change, "it may have happened")
 
 
@@ -64,45 +68,79 @@ def _gone(change: Change) -> str:
     return f"there is no domain '{change.domain}'"
 
 
-def _created(change: Change, uuid: str, domain: Domain | None) -> Verdict:
-    """create and new: the journal knows the UUID from just before the domain was defined."""
+def created(change: Change, uuid: str, domain: Domain | None) -> Verdict:
+    """create: the journal knows the UUID from just before the domain was defined."""
+    if uuid and domain is not None and domain.active():
+        return _done(change, domain)
+    if (found := _not_defined(change, uuid, domain)) is not None:
+        return found
+    # It may have run, and ended with the host: what is left is not ours to remove.
+    return _unknown(
+        change, f"'{_name(change, domain)}' is defined and does not run; start it, or try again", again=True
+    )
+
+
+def defined(change: Change, uuid: str, domain: Domain | None) -> Verdict:
+    """new: the same, but that it need not run."""
+    return _not_defined(change, uuid, domain) or _done(change, domain)
+
+
+def _not_defined(change: Change, uuid: str, domain: Domain | None) -> Verdict | None:
+    """Return the verdict where nothing was defined, or nobody can tell what is."""
     if not uuid:
         return _not_done(change, "nothing was defined")
     if domain is None:
         return _not_done(change, _gone(change))
-    if change.verb == "create" and domain.active():
-        return _done(change, domain)
     if change.asked.get("replaces"):
         return _unknown(change, f"the description of '{domain.name}' may have been replaced; try again", again=True)
-    if change.verb == "new":
-        return _done(change, domain)
-    # It may have run, and ended with the host: what is left is not ours to remove.
-    return _unknown(change, f"'{domain.name}' is defined and does not run; start it, or try again", again=True)
+    return None
 
 
-def _started(change: Change, _uuid: str, domain: Domain | None) -> Verdict:
+def _name(change: Change, domain: Domain | None) -> str:
+    return domain.name if domain is not None else change.domain
+
+
+def started(change: Change, _uuid: str, domain: Domain | None) -> Verdict:
+    """start and resume: it runs."""
     if domain is None:
         return _not_done(change, _gone(change))
     return _done(change, domain) if domain.active() else _not_done(change, f"'{domain.name}' does not run")
 
 
-def _stopped(change: Change, _uuid: str, domain: Domain | None) -> Verdict:
+def stopped(change: Change, _uuid: str, domain: Domain | None) -> Verdict:
+    """destroy: it runs no more."""
     if domain is None or not domain.active():  # a transient one is forgotten when it stops
         return _done(change, domain)
-    if change.verb == "shutdown":
-        return _unknown(change, f"'{domain.name}' runs, and may have been asked", again=True)
     return _not_done(change, f"'{domain.name}' still runs")
 
 
-def _paused(change: Change, _uuid: str, domain: Domain | None) -> Verdict:
+def shut_down(change: Change, _uuid: str, domain: Domain | None) -> Verdict:
+    """shutdown: the same; but a guest that runs may have been asked."""
+    if domain is None or not domain.active():
+        return _done(change, domain)
+    return _unknown(change, f"'{domain.name}' runs, and may have been asked", again=True)
+
+
+def paused(change: Change, _uuid: str, domain: Domain | None) -> Verdict:
+    """pause: its CPUs stand still."""
+    return _cpus(change, domain, standing=True)
+
+
+def unpaused(change: Change, _uuid: str, domain: Domain | None) -> Verdict:
+    """unpause: its CPUs go on."""
+    return _cpus(change, domain, standing=False)
+
+
+def _cpus(change: Change, domain: Domain | None, *, standing: bool) -> Verdict:
     if domain is None:
         return _not_done(change, _gone(change))
     state, _reason = domain.state()
-    reached = domain.active() and (state == PAUSED) == (change.verb == "pause")
+    reached = domain.active() and (state == PAUSED) == standing
     return _done(change, domain) if reached else _not_done(change, f"'{domain.name}' is {state}")
 
 
-def _suspended(change: Change, _uuid: str, domain: Domain | None) -> Verdict:
+def suspended(change: Change, _uuid: str, domain: Domain | None) -> Verdict:
+    """suspend: it is off, and its memory is saved."""
     if domain is None:
         return _not_done(change, _gone(change))
     if not domain.active() and lifecycle.suspended(domain):
@@ -110,37 +148,41 @@ def _suspended(change: Change, _uuid: str, domain: Domain | None) -> Verdict:
     return _not_done(change, f"'{domain.name}' is {domain.state()[0]}")
 
 
-def _saved(change: Change, _uuid: str, domain: Domain | None) -> Verdict:
+def saved(change: Change, _uuid: str, domain: Domain | None) -> Verdict:
     """That it runs no more it may also have done by itself: the file tells."""
     if domain is not None and domain.active():
         return _not_done(change, f"'{domain.name}' still runs")
     return _unknown(change, f"'{change.domain}' does not run; look for the file")
 
 
-def _deleted(change: Change, _uuid: str, domain: Domain | None) -> Verdict:
+def deleted(change: Change, _uuid: str, domain: Domain | None) -> Verdict:
+    """delete: there is no such domain any more."""
     return _done(change, domain) if domain is None else _not_done(change, f"'{domain.name}' is still defined")
 
 
-def _autostart(change: Change, _uuid: str, domain: Domain | None) -> Verdict:
+def autostart(change: Change, _uuid: str, domain: Domain | None) -> Verdict:
+    """autostart: it is as it was asked for."""
     if domain is None:
         return _not_done(change, _gone(change))
     wanted = change.asked["on|off"] == ["on"]
     return _done(change, domain) if lifecycle.autostart(domain) == wanted else _not_done(change, "it is as it was")
 
 
-def _memory(change: Change, _uuid: str, domain: Domain | None) -> Verdict:
+def memory(change: Change, _uuid: str, domain: Domain | None) -> Verdict:
+    """mem-set: it has that memory, and will have it at its next start."""
     if domain is None:
         return _not_done(change, _gone(change))
     try:
         wanted = values.memory(change.asked["MIB"][0])
     except UsageError:
-        return _cannot_tell(change, "", domain)
+        return cannot_tell(change, "", domain)
     if abs(domain.memory()[0] - wanted) <= _SETTLED_OCTETS and size.keeps(domain, memory=wanted):
         return _done(change, domain)
     return _not_done(change, f"'{domain.name}' has {domain.memory()[0] // values.MIB} MiB")
 
 
-def _vcpus(change: Change, _uuid: str, domain: Domain | None) -> Verdict:
+def vcpus(change: Change, _uuid: str, domain: Domain | None) -> Verdict:
+    """vcpu-set: it has so many CPUs, and will have them at its next start."""
     if domain is None:
         return _not_done(change, _gone(change))
     wanted, (now, _most) = int(change.asked["N"][0]), domain.vcpus()
@@ -149,59 +191,35 @@ def _vcpus(change: Change, _uuid: str, domain: Domain | None) -> Verdict:
     return _not_done(change, f"'{domain.name}' has {now} CPUs")
 
 
-def _migrated(change: Change, _uuid: str, domain: Domain | None) -> Verdict:
+def migrated(change: Change, _uuid: str, domain: Domain | None) -> Verdict:
     """Done means that it left; where it is now only the other host can tell."""
     if change.asked["options"].get("abort"):
-        return _cannot_tell(change, "", domain)
+        return cannot_tell(change, "", domain)
     if domain is not None and domain.active():
         return _not_done(change, f"'{domain.name}' runs here")
     return _unknown(change, f"'{change.domain}' does not run here any more; look at the other host")
 
 
-def _job(change: Change, _uuid: str, domain: Domain | None) -> Verdict:
-    """job-start and job-stop: the metadata tells. What is left of the switch, xmand does when it starts."""
+def job_started(change: Change, _uuid: str, domain: Domain | None) -> Verdict:
+    """job-start: the metadata tells. What is left of the switch, xmand does when it starts."""
+    return _job(change, domain, there=True)
+
+
+def job_stopped(change: Change, _uuid: str, domain: Domain | None) -> Verdict:
+    """job-stop: the same."""
+    return _job(change, domain, there=False)
+
+
+def _job(change: Change, domain: Domain | None, *, there: bool) -> Verdict:
     if domain is None:
         return _not_done(change, _gone(change))
     number = str(change.asked["options"].get("id", ""))
-    there = any(job.id == number for job in metadata.read(domain).jobs)
-    if there == (change.verb == "job-start"):
+    found = any(job.id == number for job in metadata.read(domain).jobs)
+    if found == there:
         return _done(change, domain)
-    return _not_done(change, f"job {number} is {'still' if there else 'not'} in '{domain.name}'")
+    return _not_done(change, f"job {number} is {'still' if found else 'not'} in '{domain.name}'")
 
 
-def _harmless_again(change: Change, _uuid: str, _domain: Domain | None) -> Verdict:
+def harmless_again(change: Change, _uuid: str, _domain: Domain | None) -> Verdict:
     """Verbs that name the state to be reached, and find out by themselves what is left to do."""
     return _unknown(change, "it may have happened; try again", again=True)
-
-
-_JUDGES: dict[str, Callable[[Change, str, Domain | None], Verdict]] = {
-    "create": _created,
-    "new": _created,
-    "start": _started,
-    "resume": _started,
-    "destroy": _stopped,
-    "shutdown": _stopped,
-    "pause": _paused,
-    "unpause": _paused,
-    "suspend": _suspended,
-    "delete": _deleted,
-    "autostart": _autostart,
-    "mem-set": _memory,
-    "vcpu-set": _vcpus,
-    "migrate": _migrated,
-    "save": _saved,
-    "restore": _cannot_tell,
-    "dump-core": _cannot_tell,
-    "rename": _cannot_tell,
-    "mem-max": _harmless_again,
-    "vcpu-pin": _harmless_again,
-    "job-start": _job,
-    "job-stop": _job,
-    "preempt": _harmless_again,
-    "unpreempt": _harmless_again,
-    "freeze": _harmless_again,
-    "defrost": _harmless_again,
-    "maintenance": _harmless_again,
-    # A guest that was asked to restart looks like one that was not.
-    "reboot": _cannot_tell,
-}

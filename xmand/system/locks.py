@@ -10,7 +10,7 @@ from xman.errors import RefusedError
 from xman.verbs import BY_NAME
 
 # Who waits for one of these would wait for minutes: it is told at once.
-_LONG = {"migrate": "migrating"}
+_LONG = {verb.name: verb.busy for verb in BY_NAME.values() if verb.busy}
 # Who stands behind so many would hardly have its turn in time.
 _MOST_WAITING = 8
 # For so long a verb is remembered though others came after it; libvirt's events are not later than that.

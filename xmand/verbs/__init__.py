@@ -1,52 +1,94 @@
-"""The verbs, one module for each family. The list is explicit, so that it can be read and tested."""
+"""The verbs as xmand carries them out. The list is explicit, so that it can be read and tested.
 
+A row is all that xmand knows of a verb beside the table that both ends share (`xman.verbs`): its handler; how a change
+that xmand was torn out of is judged afterwards; what libvirt's events tell because of it.
+"""
+
+from dataclasses import dataclass
+
+from xmand.audit.outside import TOLD
+from xmand.journal import verdicts
+from xmand.journal.verdicts import Judge
 from xmand.verbs import batch, create, files, host, life, looks, migrate, show, tune
 from xmand.verbs.call import Handler
 
-HANDLERS: dict[str, Handler] = {
-    "help": host.help_,
-    "ping": host.ping,
-    "version": host.version,
-    "list": show.list_,
-    "describe": show.describe,
-    "stats": show.stats,
-    "wait": show.wait,
-    "events": show.events,
-    "info": show.info,
-    "uptime": looks.uptime,
-    "vcpu-list": looks.vcpu_list,
-    "block-list": looks.block_list,
-    "network-list": looks.network_list,
-    "log": host.log,
-    "dmesg": show.dmesg,
-    "create": create.create,
-    "new": create.new,
-    "start": life.start,
-    "delete": life.delete,
-    "suspend": life.suspend,
-    "resume": life.resume,
-    "autostart": life.autostart,
-    "destroy": life.destroy,
-    "shutdown": life.shutdown,
-    "reboot": life.reboot,
-    "save": files.save,
-    "restore": files.restore,
-    "dump-core": files.dump_core,
-    "rename": files.rename,
-    "pause": life.pause,
-    "unpause": life.unpause,
-    "mem-set": tune.mem_set,
-    "vcpu-set": tune.vcpu_set,
-    "mem-max": tune.mem_max,
-    "vcpu-pin": tune.vcpu_pin,
-    "migrate": migrate.migrate,
-    "state": batch.state,
-    "job-list": batch.job_list,
-    "job-start": batch.job_start,
-    "job-stop": batch.job_stop,
-    "preempt": batch.preempt,
-    "unpreempt": batch.unpreempt,
-    "freeze": batch.freeze,
-    "defrost": batch.defrost,
-    "maintenance": batch.maintenance,
+
+@dataclass(frozen=True)
+class Row:
+    """One verb; one that only looks has its handler alone.
+
+    `judge` is for one that changes something. `causes` are the events that come of it, where that is less than any;
+    `asks`, what a guest may still do long after it was asked to.
+    """
+
+    handler: Handler
+    judge: Judge | None = None
+    causes: frozenset[str] = TOLD
+    asks: frozenset[str] = frozenset()
+
+
+def _events(*names: str) -> frozenset[str]:
+    return frozenset(names)
+
+
+ROWS: dict[str, Row] = {
+    "help": Row(host.help_),
+    "ping": Row(host.ping),
+    "version": Row(host.version),
+    "list": Row(show.list_),
+    "describe": Row(show.describe),
+    "stats": Row(show.stats),
+    "wait": Row(show.wait),
+    "events": Row(show.events),
+    "info": Row(show.info),
+    "uptime": Row(looks.uptime),
+    "vcpu-list": Row(looks.vcpu_list),
+    "block-list": Row(looks.block_list),
+    "network-list": Row(looks.network_list),
+    "log": Row(host.log),
+    "dmesg": Row(show.dmesg),
+    "create": Row(create.create, verdicts.created, _events("defined", "started", "suspended", "stopped", "undefined")),
+    "new": Row(create.new, verdicts.defined, _events("defined")),
+    "start": Row(life.start, verdicts.started, _events("started", "suspended", "resumed")),
+    "delete": Row(life.delete, verdicts.deleted, _events("undefined")),
+    "suspend": Row(life.suspend, verdicts.suspended),
+    "resume": Row(life.resume, verdicts.started, _events("started", "suspended", "resumed")),
+    "autostart": Row(life.autostart, verdicts.autostart, _events("defined")),
+    "destroy": Row(life.destroy, verdicts.stopped, _events("stopped")),
+    "shutdown": Row(life.shutdown, verdicts.shut_down, asks=_events("suspended", "stopped")),
+    # A guest that was asked to restart looks like one that was not.
+    "reboot": Row(life.reboot, verdicts.cannot_tell, asks=TOLD - {"defined", "undefined"}),
+    "save": Row(files.save, verdicts.saved),
+    "restore": Row(files.restore, verdicts.cannot_tell),
+    "dump-core": Row(files.dump_core, verdicts.cannot_tell),
+    "rename": Row(files.rename, verdicts.cannot_tell),
+    "pause": Row(life.pause, verdicts.paused, _events("suspended")),
+    "unpause": Row(life.unpause, verdicts.unpaused, _events("resumed")),
+    "mem-set": Row(tune.mem_set, verdicts.memory, _events("defined")),
+    "vcpu-set": Row(tune.vcpu_set, verdicts.vcpus, _events("defined")),
+    "mem-max": Row(tune.mem_max, verdicts.harmless_again),
+    "vcpu-pin": Row(tune.vcpu_pin, verdicts.harmless_again),
+    "migrate": Row(migrate.migrate, verdicts.migrated),
+    "state": Row(batch.state),
+    "job-list": Row(batch.job_list),
+    "job-start": Row(batch.job_start, verdicts.job_started),
+    "job-stop": Row(batch.job_stop, verdicts.job_stopped),
+    "preempt": Row(batch.preempt, verdicts.harmless_again),
+    "unpreempt": Row(batch.unpreempt, verdicts.harmless_again),
+    "freeze": Row(batch.freeze, verdicts.harmless_again),
+    "defrost": Row(batch.defrost, verdicts.harmless_again),
+    "maintenance": Row(batch.maintenance, verdicts.harmless_again),
 }
+
+HANDLERS: dict[str, Handler] = {name: row.handler for name, row in ROWS.items()}
+JUDGES: dict[str, Judge] = {name: row.judge for name, row in ROWS.items() if row.judge is not None}
+
+
+def may_cause(verb: str, event: str) -> bool:
+    """Whether an event of libvirt's may come of a verb that is at work, or was a moment ago."""
+    return verb not in ROWS or event in ROWS[verb].causes
+
+
+def may_have_asked(verb: str, event: str) -> bool:
+    """Whether a guest may do, or have done to it, long after a verb, what an event tells."""
+    return verb in ROWS and event in ROWS[verb].asks

@@ -7,8 +7,8 @@ from typing import Any
 
 from xman.arguments import Parsed
 from xman.errors import NoSuchDomainError, RefusedError
+from xman.grammar import Verb
 from xman.result import Result
-from xman.verbs import Verb
 from xmand.audit.message_buffer import Ring
 from xmand.authorize import Access
 from xmand.batch.engine import Engine
@@ -124,13 +124,13 @@ class Call:
             raise RefusedError(f"Cannot {self.verb.name} privileged domain 0")
         self.record.found(domain.uuid)
         with self.host.locks.hold(domain.uuid, self.verb.name, self.deadline), domain.lost_means_unknown():
-            if self.verb.name != "destroy" and domain.arriving():
+            if not self.verb.while_moving and domain.arriving():
                 raise RefusedError(
                     f"Domain '{domain.name}' is arriving by a migration from another host; its guest is not here yet."
                     " Where that migration is over and the guest runs on its source, destroy this one."
                 )
             # Somebody else's, or one that outlived the xmand that began it, and its lock.
-            if self.verb.name != "destroy" and leaving(domain):
+            if not self.verb.while_moving and leaving(domain):
                 raise RefusedError("The domain is busy: migrating.")
             yield domain
 

@@ -220,7 +220,7 @@ def resume(call: Call) -> Result:
         if found != OFF:
             raise condition.refusal(domain, found)
         lifecycle.require_suspended(domain)
-        return started(call, domain)
+        return started(call, domain, boots=False)
 
 
 def suspend(call: Call) -> Result:

@@ -17,8 +17,11 @@ _EVENT_SECONDS = 2.0
 _BOOTED = "booted"
 
 
-def started(call: Call, domain: Domain) -> Result:
-    """Start `domain`, which is off, and say what came of it. Raises RefusedError (maintenance)."""
+def started(call: Call, domain: Domain, *, boots: bool = True) -> Result:
+    """Start `domain`, which is off, and say what came of it. Raises RefusedError (maintenance).
+
+    Unless it `boots`, it is an error where it began anew, without its saved memory.
+    """
     call.host.batch.maintenance.refuse()
     paused, discard = call.parsed.flag("paused"), call.parsed.flag("discard-saved")
     if not lifecycle.suspended(domain):
@@ -36,7 +39,7 @@ def started(call: Call, domain: Domain) -> Result:
             if paused and _booted(domain, subscription):
                 raise marks.cold_boot(domain, kept)
         except ColdBootError as error:
-            if call.verb.name == "resume":
+            if not boots:
                 raise
             return _result(call, domain, restored=False, notes=(str(error),))
     if not paused:

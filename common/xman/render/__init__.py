@@ -1,15 +1,17 @@
 """A result as the text that a person, and a script written for xm, reads.
 
-`text` is pure: the same object gives the same text on the host that made it and in an rxm that merges many hosts.
+`text` is pure: the same object gives the same text on the host that made it and in an rxm that merges many hosts. What
+several hosts say together is `together`.
 """
 
 from collections.abc import Callable
 from typing import Any
 
 from xman import escape
-from xman.render import batch, domains, events, hosts, log, looks, stats
+from xman.render import batch, domains, events, hosts, log, looks, merged, stats
 
 _Renderer = Callable[[dict[str, Any]], str]
+_Merger = Callable[[merged.Answers, dict[str, int]], str]
 
 _RENDERERS: dict[str, _Renderer] = {
     "defrost": batch.plan,
@@ -40,6 +42,16 @@ _RENDERERS: dict[str, _Renderer] = {
 }
 
 
+# Of the verbs whose row says `merges`; what others say stands for itself, behind the host's name.
+_MERGERS: dict[str, _Merger] = {
+    "list": merged.listing,
+    "stats": merged.blocks,
+    "ping": merged.ping,
+    "state": merged.states,
+    "job-list": merged.jobs,
+}
+
+
 def text(verb: str, data: dict[str, Any]) -> str:
     """Return what goes to standard output for `data`, the `result` of a success; empty for verbs that only act.
 
@@ -47,3 +59,11 @@ def text(verb: str, data: dict[str, Any]) -> str:
     """
     renderer = _RENDERERS.get(verb)
     return renderer(escape.data(data)) if renderer else ""
+
+
+def together(verb: str, answers: merged.Answers, milliseconds: dict[str, int]) -> str:
+    """Return what `answers`, the `result` of each host by its name as asked, are together.
+
+    `milliseconds` is how long each took, for `ping`. What others made is escaped.
+    """
+    return _MERGERS[verb]({host: escape.data(data) for host, data in answers.items()}, milliseconds)

@@ -2,53 +2,50 @@
 
 from typing import Any
 
-from xman import escape, verbs
 from xman.render import batch, domains, stats
 from xman.render.domains import FIELD
 
-# Those that make one table, or one row of blocks; what other verbs say stands for itself, behind the host's name.
-VERBS = tuple(verb.name for verb in verbs.VERBS if verb.merges)
-
 _PING = "%-12s %7s  %-40s"
+# The `result` of each host, by its name as asked.
 Answers = dict[str, dict[str, Any]]
 
 
-def text(verb: str, answers: Answers, milliseconds: dict[str, int]) -> str:
-    """Return what `answers`, the `result` of each host by its name as asked, are together.
-
-    `milliseconds` is how long each took, for `ping`. What others made is escaped.
-    """
-    answers = {host: escape.data(data) for host, data in answers.items()}
-    if verb == "ping":
-        return _ping(answers, milliseconds)
-    if verb == "stats":
-        return _stats(answers)
-    if verb == "list":
-        rows = [domain | {"host": host} for host, data in answers.items() for domain in data["domains"]]
-        rows.sort(key=lambda row: (row["name"], row["host"]))
-        long = any(data.get("long") for data in answers.values())
-        return domains.long_listing(rows) if long else domains.table(rows, True)
-    if verb == "state":
-        return _table(answers, "domains", "name", batch.states)
-    return _table(answers, "jobs", "domain", batch.jobs)
-
-
-def _ping(answers: Answers, milliseconds: dict[str, int]) -> str:
+def ping(answers: Answers, milliseconds: dict[str, int]) -> str:
+    """A line for each host, and how long each took."""
     lines = [_PING % ("Xmand", "ms", "Principal") + " Host"]
     for host, data in sorted(answers.items()):
         lines.append(_PING % (data["xmand_version"], milliseconds[host], data["principal"]) + f" {host}")
     return "".join(f"{line}\n" for line in lines)
 
 
-def _stats(answers: Answers) -> str:
-    blocks = []
+def listing(answers: Answers, _milliseconds: dict[str, int]) -> str:
+    """All domains in xm's columns."""
+    rows = [domain | {"host": host} for host, data in answers.items() for domain in data["domains"]]
+    rows.sort(key=lambda row: (row["name"], row["host"]))
+    long = any(data.get("long") for data in answers.values())
+    return domains.long_listing(rows) if long else domains.table(rows, True)
+
+
+def states(answers: Answers, _milliseconds: dict[str, int]) -> str:
+    """The batch states of all domains."""
+    return _table(answers, "domains", "name", batch.states)
+
+
+def jobs(answers: Answers, _milliseconds: dict[str, int]) -> str:
+    """The jobs in all domains."""
+    return _table(answers, "jobs", "domain", batch.jobs)
+
+
+def blocks(answers: Answers, _milliseconds: dict[str, int]) -> str:
+    """A block for each domain or host."""
+    found = []
     for host, data in answers.items():
         name = FIELD % ("host", host)
         if "host" in data:
-            blocks.append(("", host, stats.stats({"host": data["host"] | {"name": host}})))
+            found.append(("", host, stats.stats({"host": data["host"] | {"name": host}})))
         for domain in data.get("domains", ()):
-            blocks.append((domain["name"], host, f"{stats.stats({'domains': [domain]})}{name}\n"))
-    return "\n".join(block for _, _, block in sorted(blocks))
+            found.append((domain["name"], host, f"{stats.stats({'domains': [domain]})}{name}\n"))
+    return "\n".join(block for _, _, block in sorted(found))
 
 
 def _table(answers: Answers, key: str, name: str, render: Any) -> str:

@@ -64,7 +64,7 @@ def all_actions() -> Any:
     shown = [{key: action[key] for key in _SHOWN} for action in found[:_ROWS]]
     data = {"actions": shown, "page": page, "more": len(found) > _ROWS}
     template = "actions-part.html" if request.headers.get("HX-Request") else "actions.html"
-    verbs = [offer.verb for offer in offers.OFFERS] + ["create", "maintenance"]
+    verbs = [*offers.BY_VERB, *offers.ELSEWHERE]
     return reply(template, data, wanted=given, states=actions.STATES, verbs=verbs, wide=True)
 
 

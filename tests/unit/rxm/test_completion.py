@@ -8,7 +8,7 @@ import pytest
 from rxm import completion
 from rxm.completion import candidates
 from rxm.options import OPTIONS
-from xman import verbs
+from xman import grammar, verbs
 
 
 def after(*words: str) -> list[str]:
@@ -21,7 +21,7 @@ def test_every_verb_is_offered() -> None:
 
 
 @pytest.mark.parametrize("verb", verbs.VERBS, ids=lambda verb: verb.name)
-def test_every_option_of_a_verb_is_offered(verb: verbs.Verb) -> None:
+def test_every_option_of_a_verb_is_offered(verb: grammar.Verb) -> None:
     assert set(after(verb.name, "--")) == {name for o in verb.options for name in o.names if name[:2] == "--"} | {
         "--help"
     }

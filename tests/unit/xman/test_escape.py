@@ -6,7 +6,6 @@ from xml.dom import minidom
 import pytest
 
 from xman import escape, render, result
-from xman.render import merged
 
 HOSTILE = "\x1b[31m\x07\r\x9b2J\u202e\u2066\u2028\ufeff\x7f\x00"
 # All that a terminal, or an eye, takes for more than a character.
@@ -102,7 +101,7 @@ def test_a_reason_is_no_line_of_the_log() -> None:
 
 
 def test_what_several_hosts_say_is_escaped_as_well() -> None:
-    text = merged.text("list", {"h1": {"domains": [domain(f"v\n{HOSTILE}")]}}, {})
+    text = render.together("list", {"h1": {"domains": [domain(f"v\n{HOSTILE}")]}}, {})
 
     assert text.count("\n") == 2
     assert text.replace("\n", "").isprintable()

@@ -2,19 +2,9 @@
 
 import pytest
 
-from xman import verbs
-from xman.verbs import (
-    ALIASES,
-    BY_NAME,
-    CLASSIC,
-    COMMON_OPTIONS,
-    DEADLINES,
-    FAMILIES,
-    SHORTEST_PREFIX,
-    VERBS,
-    Verb,
-    resolve,
-)
+from xman import grammar, verbs
+from xman.grammar import DEADLINES, FAMILIES, Verb
+from xman.verbs import ALIASES, BY_NAME, CLASSIC, COMMON_OPTIONS, SHORTEST_PREFIX, VERBS, resolve
 from xmand.verbs import HANDLERS
 
 each_verb = pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb.name)
@@ -58,8 +48,8 @@ def test_no_option_hides_a_common_one(verb: Verb) -> None:
 @each_verb
 def test_a_changing_verb_names_one_domain_or_brings_a_description_or_is_about_the_host(verb: Verb) -> None:
     """The wire carries exactly one DOMAIN with a change, so that a retry acts once."""
-    about_the_host = all(argument.kind != verbs.DOMAIN for argument in verb.arguments)
-    assert verb.takes_domain or not verb.changes or verb.arguments[0].kind == verbs.TEXT or about_the_host
+    about_the_host = all(argument.kind != grammar.DOMAIN for argument in verb.arguments)
+    assert verb.takes_domain or not verb.changes or verb.arguments[0].kind == grammar.TEXT or about_the_host
 
 
 def test_names_are_unique() -> None:
@@ -81,7 +71,7 @@ def test_the_deadlines_are_the_published_ones() -> None:
     ("name", "usage"),
     [
         ("help", "help [--mine] [VERB]"),
-        ("list", "list [-l|--long] [--state S] [DOMAIN...]"),
+        ("list", "list [-l|--long] [--state S] [-w|--watch] [DOMAIN...]"),
         ("wait", "wait --for STATE DOMAIN"),
         ("shutdown", "shutdown [-w|--wait] [--force-after S] [-a|--all] [-y|--yes] DOMAIN"),
         ("mem-set", "mem-set [--force] DOMAIN MIB"),

@@ -10,7 +10,8 @@ from rxm.remote.command import Reply
 from rxm.remote.connection import Connection
 from rxm.remote.deadline import Deadline
 from xman import outcome, verbs
-from xman.verbs import COMMON_OPTIONS, VERBS, Option
+from xman.grammar import Option, Verb
+from xman.verbs import COMMON_OPTIONS, VERBS
 
 # What xmand 0.1 knew, beside the options that every command may carry.
 FIRST = {
@@ -125,7 +126,7 @@ def test_a_refusal_is_no_part_of_what_is_followed() -> None:
 
 
 @pytest.mark.parametrize("verb", [verb for verb in VERBS if verb.since == "0.1"], ids=lambda verb: verb.name)
-def test_options_that_came_later_say_so(verb: verbs.Verb) -> None:
+def test_options_that_came_later_say_so(verb: Verb) -> None:
     first = FIRST.get(verb.name)
     if first is None:
         assert all(option.since == "0.1" or option.local for option in verb.options if option not in (LATER, DROPPED))

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from xman.render import merged
+from xman import render, verbs
 
 GUEST = {"id": 1, "uuid": "u", "state": "running", "memory": 512 << 20, "vcpus": 2, "cpu_seconds": 1.5}
 BATCH = {
@@ -18,7 +18,7 @@ BATCH = {
 
 def text(verb: str, answers: dict[str, dict[str, Any]]) -> list[str]:
     """Return the lines of the merged text."""
-    return merged.text(verb, answers, dict.fromkeys(answers, 7)).splitlines()
+    return render.together(verb, answers, dict.fromkeys(answers, 7)).splitlines()
 
 
 def test_a_list_is_sorted_by_name_and_host_with_the_host_last() -> None:
@@ -94,3 +94,7 @@ def test_ping_is_a_line_for_each_host() -> None:
 
     assert header.split() == ["Xmand", "ms", "Principal", "Host"]
     assert [row.split() for row in rows] == [["0.1.0", "7", "alice@R", "a"], ["0.1.0", "7", "alice@R", "b"]]
+
+
+def test_what_merges_by_the_table_is_merged_and_nothing_else() -> None:
+    assert set(render._MERGERS) == {verb.name for verb in verbs.VERBS if verb.merges}

@@ -4,6 +4,7 @@ import time
 
 import pytest
 
+from xmand import verbs
 from xmand.audit import Audit
 from xmand.audit.outside import Outside
 from xmand.system import locks as locks_module
@@ -19,7 +20,7 @@ class Bench:
     def __init__(self) -> None:
         self.lines: list[str] = []
         self.locks = DomainLocks()
-        self._outside = Outside(self.locks, Audit(self.lines.append))
+        self._outside = Outside(self.locks, Audit(self.lines.append), verbs.may_cause, verbs.may_have_asked)
 
     def happens(self, name: str, detail: str = "") -> bool:
         """Let something happen to vm1; return whether it is told as another's doing."""

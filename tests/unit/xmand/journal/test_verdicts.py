@@ -10,7 +10,8 @@ from xman.errors import HypervisorError, NoSuchDomainError
 from xman.metadata import Job, Metadata
 from xman.values import MIB
 from xmand.journal import Change, verdicts
-from xmand.journal.verdicts import Verdict, judge
+from xmand.journal.verdicts import Verdict
+from xmand.verbs import JUDGES
 from xmand.virt import lifecycle, metadata
 from xmand.virt.domain import Domain
 
@@ -38,6 +39,11 @@ def a_domain(state: str = "running", **facts: Any) -> Any:
     domain.raw = Mock()
     domain.raw.XMLDesc.return_value = "<domain><memory>1024</memory><vcpu>4</vcpu></domain>"
     return domain
+
+
+def judge(begun: Change, uuid: str, domain: Domain | None) -> Verdict:
+    """Judge a change as its verb's row says."""
+    return verdicts.judge(JUDGES.get(begun.verb, verdicts.cannot_tell), begun, uuid, domain)
 
 
 def summary(verdict: Verdict) -> tuple[int, bool]:
@@ -177,7 +183,7 @@ def test_of_a_dry_run_nothing_comes() -> None:
 def test_every_verb_that_changes_something_has_a_judge() -> None:
     changing = {verb.name for verb in verbs.VERBS if verb.changes}
 
-    assert changing == set(verdicts._JUDGES)
+    assert changing == set(JUDGES)
 
 
 def test_a_verb_of_a_later_release_cannot_be_judged() -> None:

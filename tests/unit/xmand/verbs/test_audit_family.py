@@ -9,7 +9,7 @@ import libvirt
 import pytest
 
 from tests.fakes.host_standin import host_of
-from xman import arguments, verbs
+from xman import arguments, grammar, verbs
 from xman.errors import DeniedError, RefusedError
 from xman.result import Result
 from xmand.answer import Answer
@@ -113,4 +113,4 @@ def test_the_family_is_granted_by_its_name_alone(words: tuple[str, ...], audits:
     grant = Principals({OTHER: words}).grant(OTHER)
 
     assert grant is not None
-    assert (verbs.AUDIT in grant.verbs) is audits
+    assert (grammar.AUDIT in grant.verbs) is audits

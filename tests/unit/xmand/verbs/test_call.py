@@ -7,7 +7,7 @@ import pytest
 
 from tests.fakes.host_standin import host_of
 from tests.unit.xmand.virt.test_listing import libvirt_error
-from xman import arguments, verbs
+from xman import arguments, grammar, verbs
 from xman.errors import RefusedError
 from xmand.authorize import Access
 from xmand.verbs.call import Call
@@ -71,7 +71,7 @@ class StandIn:
         raise libvirt_error(libvirt.VIR_ERR_OPERATION_UNSUPPORTED)
 
 
-def call_of(verb: verbs.Verb, standin: StandIn) -> Call:
+def call_of(verb: grammar.Verb, standin: StandIn) -> Call:
     """Return a call of `verb` on the domain of `standin`."""
     host = host_of(standin)
     parsed = arguments.parse(verb, [standin.name(), *WORDS.get(verb.name, [])])
@@ -80,7 +80,7 @@ def call_of(verb: verbs.Verb, standin: StandIn) -> Call:
 
 
 @pytest.mark.parametrize("verb", [verb for verb in CHANGING if verb.family != "tune"], ids=lambda verb: verb.name)
-def test_domain_0_is_refused_in_xms_words(verb: verbs.Verb) -> None:
+def test_domain_0_is_refused_in_xms_words(verb: grammar.Verb) -> None:
     call = call_of(verb, StandIn("Xen", "Domain-0", 0))
 
     with pytest.raises(RefusedError, match=f"^Cannot {verb.name} privileged domain 0$"), call.changing():
@@ -88,7 +88,7 @@ def test_domain_0_is_refused_in_xms_words(verb: verbs.Verb) -> None:
 
 
 @pytest.mark.parametrize("verb", [verb for verb in CHANGING if verb.family == "tune"], ids=lambda verb: verb.name)
-def test_the_size_of_domain_0_can_be_changed(verb: verbs.Verb) -> None:
+def test_the_size_of_domain_0_can_be_changed(verb: grammar.Verb) -> None:
     with call_of(verb, StandIn("Xen", "Domain-0", 0)).changing() as domain:
         assert domain.name == "Domain-0"
 
@@ -104,7 +104,7 @@ def test_other_domains_are_not_privileged(standin: StandIn) -> None:
 
 
 @pytest.mark.parametrize("verb", [verb for verb in CHANGING if verb.name != "destroy"], ids=lambda verb: verb.name)
-def test_what_is_still_arriving_is_left_alone(verb: verbs.Verb) -> None:
+def test_what_is_still_arriving_is_left_alone(verb: grammar.Verb) -> None:
     call = call_of(verb, StandIn("QEMU", "vm1", 4, arriving=True))
 
     with pytest.raises(RefusedError, match="arriving by a migration") as caught, call.changing():
@@ -131,7 +131,7 @@ BACKUP = {"type": libvirt.VIR_DOMAIN_JOB_UNBOUNDED, "operation": libvirt.VIR_DOM
 
 @pytest.mark.parametrize("verb", [verb for verb in CHANGING if verb.name != "destroy"], ids=lambda verb: verb.name)
 def test_what_is_leaving_is_left_alone_though_nobody_holds_its_lock(
-    verb: verbs.Verb, monkeypatch: pytest.MonkeyPatch
+    verb: grammar.Verb, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Begun by virsh, or by an xmand that was killed."""
     standin = StandIn("QEMU", "vm1", 4)
