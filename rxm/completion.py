@@ -11,7 +11,7 @@ from rxm import options as own_options
 from rxm import settings, targets
 from xman import lowlevel, verbs
 from xman.errors import XmanError
-from xman.grammar import DOMAIN, PAST, TEXT, Option, Verb
+from xman.grammar import DOMAIN, HOSTS, PAST, TEXT, Option, Verb
 
 # A person who has pressed the key waits: a host that does not tell its domains in this time is not waited for.
 ASK_SECONDS = 0.1
@@ -118,10 +118,12 @@ def candidates(
         verb = verbs.BY_NAME.get(name) or verbs.OWN[name]
     except LookupError:
         return []
-    return _matching(_behind(verb, before[position + 1 :], word, lambda: domains(before[:position])), word)
+    return _matching(_behind(verb, before[position + 1 :], word, hosts, lambda: domains(before[:position])), word)
 
 
-def _behind(verb: Verb, given: list[str], word: str, domains: Callable[[], list[str]]) -> list[str]:
+def _behind(
+    verb: Verb, given: list[str], word: str, hosts: Callable[[], list[str]], domains: Callable[[], list[str]]
+) -> list[str]:
     if given and (option := _option(verb.options, given[-1])) is not None and option.kind is not None:
         return list(_WORDS.get(option.names[-1], ()))
     if word.startswith("-"):
@@ -139,6 +141,8 @@ def _behind(verb: Verb, given: list[str], word: str, domains: Callable[[], list[
     place = places[min(count, len(places) - 1)]
     if place.kind in (DOMAIN, PAST):
         return domains()
+    if place.kind == HOSTS:
+        return hosts()
     return [] if place.kind == TEXT else list(_WORDS.get(place.name, ()))
 
 

@@ -21,7 +21,7 @@ def run(options: Options, settings: Settings, parsed: Parsed) -> int:
         from rxm.live import watch
 
         return watch.run(options, settings, parsed)
-    hosts = targets.hosts(options, settings)
+    hosts = targets.hosts(options, settings, targets.host_words(parsed))
     if len(hosts) > 1 and targets.alters_unnamed(parsed):
         from rxm.strategies import confirm
 

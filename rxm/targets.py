@@ -5,7 +5,7 @@ from rxm.settings import Settings
 from xman import lowlevel, values
 from xman.arguments import Parsed
 from xman.errors import NoSuchDomainError, UnreachableError, UsageError
-from xman.grammar import DOMAIN, PAST
+from xman.grammar import DOMAIN, HOSTS, PAST
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -118,9 +118,14 @@ class Task:
         self.to = to
 
 
-def hosts(options: Options, settings: Settings) -> list[str]:
-    """Return the hosts meant: by option, environment, configuration, or this machine. Raises UsageError."""
-    text = options.host or lowlevel.environment("RXM_HOSTS")
+def hosts(options: Options, settings: Settings, words: "list[str] | None" = None) -> list[str]:
+    """Return the hosts meant: by `words`, option, environment, configuration, or this machine. Raises UsageError."""
+    if words:
+        if options.host:
+            raise UsageError("Give the hosts with -H or behind the verb, not both.")
+        if not all(expand(word, settings.groups) for word in words):
+            raise UsageError("An empty word names no host.")
+    text = ",".join(words or ()) or options.host or lowlevel.environment("RXM_HOSTS")
     if not text and lowlevel.is_set("RXM_HOSTS"):
         raise UsageError("RXM_HOSTS is set and empty, which names no host; unset it for the configured hosts.")
     text = text or settings.hosts
@@ -154,6 +159,16 @@ def alters_unnamed(parsed: Parsed) -> bool:
     if parsed.flag("dry-run") or domain_words(parsed):
         return False
     return parsed.verb.changes or parsed.flag("clear")
+
+
+def host_words(parsed: Parsed) -> list[str]:
+    """Return the hosts that are named behind the verb, in place of those of -H."""
+    return [
+        word
+        for argument in parsed.verb.arguments
+        if argument.kind == HOSTS
+        for word in parsed.given.get(argument.name, ())
+    ]
 
 
 def domain_words(parsed: Parsed) -> list[str]:

@@ -95,7 +95,11 @@ def parse(verb: Verb, words: list[str], several: bool = False) -> Parsed:
         else:
             positionals.append(word)
     dropped = {name for option in verb.options if option.key in options for name in option.without}
-    arguments = tuple(argument for argument in verb.arguments if argument.name not in dropped)
+    arguments = tuple(
+        argument
+        for argument in verb.arguments
+        if argument.name not in dropped and (several or argument.kind != grammar.HOSTS)
+    )
     given = _assign(verb, arguments, positionals, several)
     return Parsed(verb, _read(arguments, given, several), given, options)
 

@@ -8,6 +8,7 @@ MEMORY = "memory"  # MiB, or a number with a unit
 TEXT = "text"  # the text of a file; rxm reads the file, the wire carries the text
 WORD = "word"  # anything without white space
 SECONDS = "seconds"
+HOSTS = "hosts"  # hosts to be asked, in place of those of -H; rxm reads them, the wire carries none
 
 # How long a caller waits by default (DESIGN, "-t"): reading verbs, changing ones, those that wait; `none`
 # gives up only when nothing has moved for a while.

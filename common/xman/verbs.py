@@ -4,7 +4,22 @@ Dispatch in xmand, `help`, rxm's prefixes and the manual page are made from this
 grammar follow xm(1); `families` are what an authorizer can grant.
 """
 
-from xman.grammar import COUNT, DOMAIN, MEMORY, NONE, PAST, SECONDS, TEXT, WAIT, WORD, Argument, Option, Required, Verb
+from xman.grammar import (
+    COUNT,
+    DOMAIN,
+    HOSTS,
+    MEMORY,
+    NONE,
+    PAST,
+    SECONDS,
+    TEXT,
+    WAIT,
+    WORD,
+    Argument,
+    Option,
+    Required,
+    Verb,
+)
 
 _DOMAIN = (Argument("DOMAIN", DOMAIN),)
 # What `list --state` tells apart: xm's words (xen 3.2, XEN_API_VM_POWER_STATE).
@@ -161,6 +176,22 @@ VERBS = (
         "version",
         "the versions of xmand, libvirt and the hypervisor",
         "host",
+        tells_list=True,
+    ),
+    Verb(
+        "access",
+        "who may do what where",
+        "",
+        (Argument("HOST", HOSTS, optional=True, many=True),),
+        (
+            Option(("--mine",), "only what I may, also where I may see what everybody may"),
+            Option(("--principal",), "only what this one may", WORD, "P"),
+        ),
+        since="0.2",
+        merges=True,
+        headed=True,
+        columns=("principal", "method", "role", "as_root", "verbs", "domains"),
+        courtesy=True,
         tells_list=True,
     ),
     Verb(
@@ -382,7 +413,7 @@ OWN = {
             "check",
             "find out what is between you and a working command",
             "",
-            (Argument("HOST", WORD, optional=True, many=True),),
+            (Argument("HOST", HOSTS, optional=True, many=True),),
             since="0.2",
         ),
         Verb("completion", "print the completion of a shell", "", (Argument("bash|zsh|fish", WORD),), since="0.2"),

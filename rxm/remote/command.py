@@ -2,7 +2,7 @@
 
 from xman import lowlevel, outcome
 from xman.arguments import Parsed
-from xman.grammar import DOMAIN, PAST
+from xman.grammar import DOMAIN, HOSTS, PAST
 
 
 class Reply:
@@ -59,6 +59,8 @@ def wire_words(
     words += [f"--{key}" if value is True else f"--{key}={value}" for key, value in options.items()]
     words.append("--")
     for argument in parsed.verb.arguments:
+        if argument.kind == HOSTS:
+            continue
         given = parsed.given.get(argument.name, [])
         words += domains if domains is not None and argument.kind in (DOMAIN, PAST) else given
     return [word.encode("utf-8", "surrogateescape") for word in words]

@@ -15,7 +15,7 @@ from xman.grammar import Verb
 
 FORMATS = ("name", "wide", "csv", "json")
 # What `-o name` gives of a row, the first that it has.
-_NAMES = ("name", "domain", "id", "host")
+_NAMES = ("name", "domain", "id", "principal", "host")
 _Row = dict[str, Any]
 
 

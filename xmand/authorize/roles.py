@@ -15,8 +15,8 @@ from xmand.batch.patterns import matches
 from xmand.settings import FILTERED, Role
 from xmand.virt.domain import Domain
 
-# What means something else in a pattern than itself.
-_SIGNS = frozenset("*?[]{}")
+# What stands for itself in a pattern and in a node set; a name with others is in no domain's name that is filled in.
+_PLAIN = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.+-")
 
 
 class Roles:
@@ -26,7 +26,7 @@ class Roles:
         self._roles = roles
         self._verbs = {name: granted(role.verbs) for name, role in roles.items()}
         self._groups = {name: Listed(role.group) for name, role in roles.items() if role.group}
-        self._host = socket.gethostname().split(".")[0]
+        self._host = this_host()
 
     def grant(self, principal: str) -> Grant | None:
         """Return what all roles of `principal` allow together."""
@@ -59,15 +59,22 @@ class Roles:
         if domain is None:
             # A list shows what it may; whatever else is about the host as a whole.
             return verb in FILTERED
-        return matches(domain.name, self._filled(patterns, principal))
+        return matches(domain.name, filled(patterns, principal, self._host))
 
-    def _filled(self, patterns: tuple[str, ...], principal: str) -> tuple[str, ...]:
-        own = own_name(principal)
-        return tuple(
-            pattern.replace("{host}", self._host).replace("{name}", own)
-            for pattern in patterns
-            if "{name}" not in pattern or (own and _SIGNS.isdisjoint(own))
-        )
+
+def filled(patterns: tuple[str, ...], principal: str, host: str) -> tuple[str, ...]:
+    """Return the patterns that are left for a principal on `host`, the short name of this one."""
+    own = own_name(principal)
+    return tuple(
+        pattern.replace("{host}", host).replace("{name}", own)
+        for pattern in patterns
+        if "{name}" not in pattern or (own and _PLAIN.issuperset(own))
+    )
+
+
+def this_host() -> str:
+    """Return what `{host}` stands for."""
+    return socket.gethostname().split(".")[0]
 
 
 def own_name(principal: str) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from xmand.audit.outside import TOLD
 from xmand.journal import verdicts
 from xmand.journal.verdicts import Judge
-from xmand.verbs import batch, create, files, host, life, looks, migrate, show, tune
+from xmand.verbs import access, batch, create, files, host, life, looks, migrate, show, tune
 from xmand.verbs.call import Handler
 
 
@@ -35,6 +35,7 @@ ROWS: dict[str, Row] = {
     "help": Row(host.help_),
     "ping": Row(host.ping),
     "version": Row(host.version),
+    "access": Row(access.access),
     "list": Row(show.list_),
     "describe": Row(show.describe),
     "stats": Row(show.stats),

@@ -23,6 +23,7 @@ _RENDERERS: dict[str, _Renderer] = {
     "preempt": batch.plan,
     "state": batch.states,
     "unpreempt": batch.plan,
+    "access": hosts.access,
     "create": lambda data: f"{data['xml']}\n" if "xml" in data else "",  # a dry run
     "describe": lambda data: str(data["xml"]),
     "dmesg": hosts.dmesg,
@@ -49,6 +50,7 @@ _MERGERS: dict[str, _Merger] = {
     "ping": merged.ping,
     "state": merged.states,
     "job-list": merged.jobs,
+    "access": merged.access,
 }
 
 

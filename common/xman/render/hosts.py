@@ -83,3 +83,18 @@ def ping(data: dict[str, Any]) -> str:
 def version(data: dict[str, Any]) -> str:
     """Return the versions as `key : value` lines."""
     return "".join(f"{FIELD % (name, value)}\n" for name, value in data.items())
+
+
+_ACCESS = "%-32s %-20s %-4s %-40s %s"
+
+
+def access(data: dict[str, Any]) -> str:
+    """Return who may do what where: a line for each rule, which `all` stands in for every verb and every domain."""
+    lines = [_ACCESS % ("Principal", "By", "Root", "Verbs", "Domains")]
+    for rule in data["rules"]:
+        by = f"{rule['method']}:{rule['role']}" if "role" in rule else rule["method"]
+        root = "yes" if rule["as_root"] else "-"
+        lines.append(
+            _ACCESS % (rule["principal"], by, root, ",".join(rule["verbs"]), ",".join(rule["domains"]) or "all")
+        )
+    return "".join(f"{line}\n" for line in lines)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from xman.render import batch, domains, stats
+from xman.render import batch, domains, hosts, stats
 from xman.render.domains import FIELD
 
 _PING = "%-12s %7s  %-40s"
@@ -34,6 +34,11 @@ def states(answers: Answers, _milliseconds: dict[str, int]) -> str:
 def jobs(answers: Answers, _milliseconds: dict[str, int]) -> str:
     """The jobs in all domains."""
     return _table(answers, "jobs", "domain", batch.jobs)
+
+
+def access(answers: Answers, _milliseconds: dict[str, int]) -> str:
+    """Who may do what on each host."""
+    return _table(answers, "rules", "principal", hosts.access)
 
 
 def blocks(answers: Answers, _milliseconds: dict[str, int]) -> str:

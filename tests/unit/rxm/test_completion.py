@@ -52,6 +52,8 @@ def test_every_option_of_rxm_is_offered() -> None:
         (["log", ""], ["vm1", "vm2"]),
         (["log", "vm1", ""], []),
         (["info", ""], []),
+        (["access", "sk"], ["skirit80"]),
+        (["check", "@"], ["@cluster", "@lab"]),
         (["create", ""], []),
         (["nonsense", ""], []),
     ],

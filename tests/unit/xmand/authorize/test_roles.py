@@ -80,9 +80,10 @@ def test_this_hosts_name_and_the_callers_own_are_filled_in() -> None:
 
 
 def test_a_callers_name_is_no_pattern() -> None:
-    subject = Roles({"all": Role(members=("*@R", "a?c@R"), verbs=("reboot",), domains=("{name}",))})
+    members = ("*@R", "a?c@R", "x,abc@R", "abc!x@R", "@all@R", "x abc@R")
+    subject = Roles({"all": Role(members=members, verbs=("reboot",), domains=("{name}",))})
 
-    for principal in ("*@R", "a?c@R"):
+    for principal in members:
         found = subject.grant(principal)
         assert found is not None
         assert found.about is not None
