@@ -1,7 +1,12 @@
 """rxm.toml, read and checked (man rxm.toml(5))."""
 
 from xman import config, lowlevel
+from xman.config import Setting
 from xman.wire.constants import PORT
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 SYSTEM_PATH = "/etc/xman/rxm.toml"
 # A host at a time takes milliseconds; more in flight than this only fills the client's own processor.
@@ -10,43 +15,70 @@ DEFAULT_FANOUT = 64
 DEFAULT_CONNECT_SECONDS = 10.0
 
 
+# Each with what the example file says of it (etc/xman/rxm.toml).
+SETTINGS = (
+    Setting(
+        "hosts",
+        config.JOINED,
+        "",
+        "Whom rxm speaks to without -H; by default this machine.",
+        example='hosts = ["skirit[80-84].example.org"]',
+    ),
+    Setting("port", config.NUMBER, PORT, "Where xmand listens there, and the service of its key.", 1, 65535),
+    Setting("service", config.WORD, "host"),
+    Setting("fanout", config.NUMBER, DEFAULT_FANOUT, "How many hosts at a time.", 1, 65535),
+    Setting(
+        "connect_seconds",
+        config.SECONDS,
+        DEFAULT_CONNECT_SECONDS,
+        "Among many: how long one may take to be connected and authenticated.",
+    ),
+    Setting(
+        "client_keytab",
+        config.WORD,
+        "",
+        "For programs that have no ticket: a keytab, and which of its principals to be.",
+    ),
+    Setting("principal", config.WORD, ""),
+    Setting(
+        "groups",
+        config.NAMED,
+        {},
+        "Names for node sets: -H @cluster",
+        example='cluster = "skirit[80-84].example.org"',
+    ),
+    # Node set of domains -> the host they are on.
+    Setting(
+        "domains",
+        config.NAMED,
+        {},
+        "Which host a domain is on, so that nobody has to be asked.",
+        example='"vm[1-2]" = "skirit80.example.org"',
+    ),
+)
+
+
 class Settings:
     """Everything that can be configured."""
 
-    __slots__ = (
-        "client_keytab",
-        "connect_seconds",
-        "domains",
-        "fanout",
-        "groups",
-        "hosts",
-        "port",
-        "principal",
-        "service",
-    )
+    __slots__ = tuple(row.name for row in SETTINGS)
 
-    def __init__(
-        self,
-        hosts: str = "",
-        groups: dict[str, str] | None = None,
-        domains: dict[str, str] | None = None,
-        port: int = PORT,
-        service: str = "host",
-        fanout: int = DEFAULT_FANOUT,
-        client_keytab: str = "",
-        principal: str = "",
-        connect_seconds: float = DEFAULT_CONNECT_SECONDS,
-    ) -> None:
-        self.hosts = hosts
-        self.groups = groups or {}
-        # Node set of domains -> the host they are on.
-        self.domains = domains or {}
-        self.port = port
-        self.service = service
-        self.fanout = fanout
-        self.client_keytab = client_keytab
-        self.principal = principal
-        self.connect_seconds = connect_seconds
+    hosts: str
+    port: int
+    service: str
+    fanout: int
+    connect_seconds: float
+    client_keytab: str
+    principal: str
+    groups: dict[str, str]
+    domains: dict[str, str]
+
+    def __init__(self, **given: "Any") -> None:
+        for row in SETTINGS:
+            value = given.pop(row.name, None)
+            setattr(self, row.name, row.default if value is None else value)
+        if given:
+            raise TypeError(f"no such setting: {', '.join(given)}")
 
 
 def path_of(path: str) -> str:
@@ -59,18 +91,7 @@ def path_of(path: str) -> str:
 def load(path: str, warn: bool = True) -> Settings:
     """Read `path`, or else the user's file, or else the system's. Raises ConfigurationError."""
     table = config.load(path_of(path), required=bool(path))
-    base = Settings()
-    found = Settings(
-        hosts=",".join(table.texts("hosts", [])),
-        groups=table.mapping("groups"),
-        domains=table.mapping("domains"),
-        port=table.number("port", base.port, least=1, most=65535),
-        service=table.text("service", base.service),
-        fanout=table.number("fanout", base.fanout, least=1, most=65535),
-        client_keytab=table.text("client_keytab", base.client_keytab),
-        principal=table.text("principal", base.principal),
-        connect_seconds=table.seconds("connect_seconds", base.connect_seconds),
-    )
+    found = Settings(**{row.name: row.read(table) for row in SETTINGS})
     for key in table.unknown() if warn else ():
         lowlevel.err(f"rxm: {key}: not known to this release\n")
     return found

@@ -1,11 +1,12 @@
 """rxmweb.toml, read and checked (man rxmweb(8))."""
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from rxm.targets import expand
-from xman import config
+from xman import config, declared
+from xman.declared import flag, mapping, number, seconds, text, texts
 from xman.errors import UsageError
 from xman.wire.constants import PORT
 
@@ -19,8 +20,8 @@ _SHORTEST_SECRET = 32
 class Collector:
     """As whom the hosts are asked: a keytab, whose principal needs `show`, `host` and the verb state."""
 
-    client_keytab: str = ""
-    principal: str = ""
+    client_keytab: str = text("")
+    principal: str = text("")
 
 
 @dataclass(frozen=True)
@@ -28,55 +29,98 @@ class History:
     """How much of the past is kept for the plots, and of actions."""
 
     # A point every five minutes for a day: 288 for each domain, as many as a small plot has pixels.
-    sample_seconds: float = 300.0
-    hours: int = 24
+    sample_seconds: float = seconds(300.0)
+    hours: int = number(24, least=1, most=24 * 366)
     # The size cap: about 200 MB in SQLite. With more domains the plots begin later.
-    samples: int = 2_000_000
-    action_days: int = 90
+    samples: int = number(2_000_000, least=1000, most=10**9)
+    action_days: int = number(90, least=1, most=3660)
     # And of the results of actions, one for each machine: about 100 MB.
-    results: int = 200_000
+    results: int = number(200_000, least=1000, most=10**9)
 
 
 @dataclass(frozen=True)
 class Proxy:
     """For a portal behind Apache's mod_auth_gssapi: the headers in which it hands over who it is, and the ticket."""
 
-    user_header: str = ""
-    cache_header: str = ""
-    secret_file: str = ""
+    user_header: str = text("")
+    cache_header: str = text("")
+    secret_file: str = text("")
     # What the file says, by which the proxy is told from every other process of this machine.
     secret: str = field(default="", repr=False)
+
+
+def _secret(proxy: config.Table) -> str:
+    """Return the last word of the file: before it may stand what Apache needs to read the same file."""
+    path = proxy.text("secret_file", "")
+    if not path:
+        return ""
+    try:
+        words = Path(path).read_text(encoding="ascii").split()
+    except (OSError, ValueError) as error:
+        raise proxy.error("secret_file", f"{path} cannot be read: {getattr(error, 'strerror', error)}") from error
+    secret = words[-1].strip('"') if words else ""
+    if len(secret) < _SHORTEST_SECRET:
+        raise proxy.error("secret_file", f"the last word of {path} has less than {_SHORTEST_SECRET} characters")
+    return secret
+
+
+def _proxy(table: config.Table) -> Proxy:
+    return declared.read(Proxy, table, secret=_secret(table))
 
 
 @dataclass(frozen=True)
 class Settings:
     """Everything that can be configured."""
 
-    listen: str = "127.0.0.1:8080"
-    certificate: str = ""
-    key: str = ""
-    workers: int = 2
-    threads: int = 8
-    service: str = "HTTP"
-    keytab: str = "/etc/krb5.keytab"
-    # S4U2Proxy: act for people whose browser does not delegate, where the realm allows the service to.
-    constrained: bool = False
-    database: str = "sqlite:////var/lib/rxmweb/portal.db"
-    run_dir: str = "/run/rxmweb"
-    hosts: tuple[str, ...] = ()
-    # Tabs: name -> node set.
-    groups: dict[str, str] = field(default_factory=dict)
-    port: int = PORT
-    host_service: str = "host"
-    interval_seconds: float = 60.0
-    # Who may see every domain; others see those of their own jobs.
-    readers: tuple[str, ...] = ()
+    listen: str = text(
+        "127.0.0.1:8080",
+        "Plain HTTP on this machine only, for a proxy or a browser on it; with certificate and key HTTPS, anywhere.",
+    )
+    certificate: str = text("")
+    key: str = text("")
+    workers: int = number(2, least=1, most=64)
+    threads: int = number(8, least=1, most=256)
+    service: str = text("HTTP", "Browsers authenticate to HTTP/FQDN, where FQDN is the name in the address.")
+    keytab: str = text("/etc/krb5.keytab")
+    constrained: bool = flag(
+        False,
+        "Whether the realm lets HTTP/FQDN act for people whose browser does not delegate (S4U2Proxy). Where the keytab"
+        ' has keys of several HTTP/FQDN, say which one in service: "HTTP@FQDN".',
+    )
+    database: str = text(
+        "sqlite:////var/lib/rxmweb/portal.db",
+        'One file, or "postgresql://user@database.example.org/portal?gssencmode=require" for several portals.',
+    )
+    run_dir: str = text("/run/rxmweb", "Tickets, and what actions say; of no use after a restart of the machine.")
+    hosts: tuple[str, ...] = texts(meaning="The hosts that are shown: names and node sets.")
+    port: int = number(PORT, least=1, most=65535)
+    host_service: str = text("host")
+    interval_seconds: float = seconds(
+        60.0, "How often the hosts are asked. Three intervals without a report make a row grey."
+    )
+    readers: tuple[str, ...] = texts(
+        meaning='Who may see every machine: full principals, or "*" for everybody with a ticket. Others see those of'
+        " their own jobs. Who may do what is decided by each host."
+    )
     # No longer than a working day, whatever the ticket's life.
-    session_hours: float = 10.0
-    metrics_from: tuple[str, ...] = ("127.0.0.1", "::1")
-    collector: Collector = field(default_factory=Collector)
-    history: History = field(default_factory=History)
-    proxy: Proxy = field(default_factory=Proxy)
+    session_hours: float = seconds(10.0, "A session ends with its ticket, or after so long.")
+    metrics_from: tuple[str, ...] = texts(("127.0.0.1", "::1"), "From where /metrics may be asked for.")
+    groups: dict[str, str] = mapping(
+        "Tabs over the table: names for node sets.", example='Brno = "skirit[80-84].example.org"'
+    )
+    collector: Collector = declared.table(
+        Collector,
+        "As whom the hosts are asked: a keytab whose principal has the families show and host and the verb state on"
+        " each of them ([authorize.principals] in their xmand.toml), and need not be on any list. Without one, the"
+        " tickets of its environment.",
+    )
+    history: History = declared.table(History, "How much of the past is kept.")
+    proxy: Proxy = declared.table(
+        Proxy,
+        "Behind Apache with mod_auth_gssapi: in which headers it says who it is, and where their ticket is; and the"
+        " file whose last word it shows in the header X-Rxmweb-Secret, without which it is not believed.",
+        reader=_proxy,
+    )
     # `file: key` of keys that mean nothing to this release.
     unknown: tuple[str, ...] = ()
 
@@ -102,46 +146,7 @@ def load(path: str | None, without: tuple[tuple[str, ...], ...] = ()) -> Setting
     """Read `path`, or the default file where there is one. Raises ConfigurationError."""
     name = path or DEFAULT_PATH
     table = config.load(name, required=path is not None, without=without)
-    base = Settings()
-    collector, history, proxy = table.table("collector"), table.table("history"), table.table("proxy")
-    found = Settings(
-        listen=table.text("listen", base.listen),
-        certificate=table.text("certificate", base.certificate),
-        key=table.text("key", base.key),
-        workers=table.number("workers", base.workers, least=1, most=64),
-        threads=table.number("threads", base.threads, least=1, most=256),
-        service=table.text("service", base.service),
-        keytab=table.text("keytab", base.keytab),
-        constrained=table.flag("constrained", base.constrained),
-        database=table.text("database", base.database),
-        run_dir=table.text("run_dir", base.run_dir),
-        hosts=tuple(table.texts("hosts", list(base.hosts))),
-        groups=table.mapping("groups"),
-        port=table.number("port", base.port, least=1, most=65535),
-        host_service=table.text("host_service", base.host_service),
-        interval_seconds=table.seconds("interval_seconds", base.interval_seconds),
-        readers=tuple(table.texts("readers", list(base.readers))),
-        session_hours=table.seconds("session_hours", base.session_hours),
-        metrics_from=tuple(table.texts("metrics_from", list(base.metrics_from))),
-        collector=Collector(
-            client_keytab=collector.text("client_keytab", base.collector.client_keytab),
-            principal=collector.text("principal", base.collector.principal),
-        ),
-        history=History(
-            sample_seconds=history.seconds("sample_seconds", base.history.sample_seconds),
-            hours=history.number("hours", base.history.hours, least=1, most=24 * 366),
-            samples=history.number("samples", base.history.samples, least=1000, most=10**9),
-            action_days=history.number("action_days", base.history.action_days, least=1, most=3660),
-            results=history.number("results", base.history.results, least=1000, most=10**9),
-        ),
-        proxy=Proxy(
-            user_header=proxy.text("user_header", base.proxy.user_header),
-            cache_header=proxy.text("cache_header", base.proxy.cache_header),
-            secret_file=proxy.text("secret_file", base.proxy.secret_file),
-            secret=_secret(proxy),
-        ),
-        unknown=tuple(table.unknown()),
-    )
+    found = replace(declared.read(Settings, table), unknown=tuple(table.unknown()))
     _check(found, table)
     return found
 
@@ -166,21 +171,6 @@ def _check(found: Settings, table: config.Table) -> None:
         raise proxy.error("user_header", "believed from this machine only: listen must be a loopback address")
     if found.proxy.user_header and not found.proxy.secret:
         raise proxy.error("user_header", "believed from who knows a secret only: set proxy.secret_file")
-
-
-def _secret(proxy: config.Table) -> str:
-    """Return the last word of the file: before it may stand what Apache needs to read the same file."""
-    path = proxy.text("secret_file", "")
-    if not path:
-        return ""
-    try:
-        words = Path(path).read_text(encoding="ascii").split()
-    except (OSError, ValueError) as error:
-        raise proxy.error("secret_file", f"{path} cannot be read: {getattr(error, 'strerror', error)}") from error
-    secret = words[-1].strip('"') if words else ""
-    if len(secret) < _SHORTEST_SECRET:
-        raise proxy.error("secret_file", f"the last word of {path} has less than {_SHORTEST_SECRET} characters")
-    return secret
 
 
 def portal_name(settings: Settings) -> str:

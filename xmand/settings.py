@@ -1,10 +1,11 @@
 """xmand.toml, read and checked (man xmand.toml(5)). An unknown key in `[authorize]` is an error."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from xman import config, grammar, verbs
+from xman import config, declared, grammar, verbs
+from xman.declared import flag, number, seconds, text, texts
 from xman.grammar import TEXT
 from xman.wire.constants import PORT
 
@@ -12,8 +13,6 @@ DEFAULT_PATH = "/etc/xman/xmand.toml"
 
 STUCK_REFUSE = "refuse"
 STUCK_SAVE = "save"
-# Less than any guest lives on, in MiB.
-_LEAST_PARKED = 32
 
 
 class Patience(NamedTuple):
@@ -27,50 +26,61 @@ class Patience(NamedTuple):
 class Limits:
     """Caps and deadlines; seconds throughout."""
 
-    # Authenticated connections: what one host can serve.
-    connections: int = 256
-    connections_per_principal: int = 32
-    # Connections before they are authenticated; each costs a few KiB and a descriptor.
-    unauthenticated: int = 1024
-    unauthenticated_per_source: int = 32
+    connections: int = number(
+        256,
+        "Connections at a time: authenticated ones, and those that are not yet; when full, the oldest idle ones"
+        " give way.",
+        least=1,
+    )
+    connections_per_principal: int = number(32, least=1)
+    # Each costs a few KiB and a descriptor.
+    unauthenticated: int = number(1024, least=1)
+    unauthenticated_per_source: int = number(32, least=1)
     # Kerberos takes two messages, and the client sends first: who needs longer is not a client.
-    first_seconds: float = 5.0
-    handshake_seconds: float = 10.0
-    # A kept-open connection without a command.
-    idle_seconds: float = 300.0
-    # A client that does not read what it asked for.
-    write_seconds: float = 30.0
-    # A client whose machine or network has gone without a word.
-    lost_seconds: float = 60.0
+    first_seconds: float = seconds(
+        5.0,
+        "Deadlines for a client's first octet, its authentication, its next command, its reading of a reply, any sign"
+        " of life of its machine, and its leave.",
+    )
+    handshake_seconds: float = seconds(10.0)
+    idle_seconds: float = seconds(300.0)
+    write_seconds: float = seconds(30.0)
+    lost_seconds: float = seconds(60.0)
     # However busy: who has been connected for a working day authenticates again.
-    age_seconds: float = 28_800.0
+    age_seconds: float = seconds(28_800.0)
     # How long libvirt may take before the caller is told that it does not answer; below rxm's own deadlines (30, 120,
     # 300 s), so that the answer still reaches it.
-    read_seconds: float = 15.0
-    change_seconds: float = 110.0
-    wait_seconds: float = 290.0
+    read_seconds: float = seconds(15.0, "For libvirt.")
+    change_seconds: float = seconds(110.0)
+    wait_seconds: float = seconds(290.0)
     # A migration in which nothing moves.
-    stall_seconds: float = 60.0
+    stall_seconds: float = seconds(60.0)
     # One of which the hypervisor tells no octets, as Xen's: half a terabyte takes 75 minutes at 1 Gb/s.
-    silent_seconds: float = 14_400.0
+    silent_seconds: float = seconds(14_400.0)
     # Threads for libvirt calls; libvirtd itself serves twenty at a time.
-    workers: int = 16
+    workers: int = number(16, least=1, most=1024)
     # Threads for what takes minutes.
-    long_workers: int = 64
+    long_workers: int = number(64, least=1, most=1024)
     # Commands that follow (`events --follow`); each has a thread and a connection.
-    streams: int = 64
-    # Percent of these, and of connections, that are left to those on the list; and percent of them that one principal
-    # who is not on it has at most.
-    reserved: int = 25
-    share: int = 25
-    # Commands that wait for something to become of a domain; they cost next to nothing.
-    waiting: int = 1024
-    # The longest `shutdown --force-after`.
-    force_seconds: float = 86_400.0
-    # KiB of memory for what those have sent whose right to anything is not known, all together.
-    strangers_kib: int = 16_384
-    # How long the list may take to be read.
-    list_seconds: float = 5.0
+    streams: int = number(64, least=1, most=1024)
+    reserved: int = number(
+        25,
+        "Percent of these and of connections that are left to those on the list, and that one who is not on it has at"
+        " most.",
+        most=90,
+    )
+    share: int = number(25, least=1, most=100)
+    strangers_kib: int = number(
+        16_384, "KiB for what those have sent who may nothing, or of whom that is not known yet.", least=256
+    )
+    # They cost next to nothing.
+    waiting: int = number(
+        1024,
+        "Commands that wait (wait, shutdown --wait, reboot --wait), and the longest shutdown --force-after.",
+        least=1,
+    )
+    force_seconds: float = seconds(86_400.0)
+    list_seconds: float = seconds(5.0, "How long reading the list may take.")
 
     def kept_of(self, count: int) -> int:
         """Return how many places of `count` are left to those on the list."""
@@ -90,55 +100,73 @@ class Limits:
 class JournalCaps:
     """How much of the past is kept: what is older goes, and the oldest where that is still too much."""
 
-    keep_days: int = 365
+    keep_days: int = number(365, "For how many days changes are kept, and how large the journal may grow.", least=1)
     # Some hundred thousand changes.
-    size_mib: int = 64
+    size_mib: int = number(64, least=1)
 
 
 @dataclass(frozen=True)
 class Migration:
     """Where domains may go and how."""
 
-    allow: tuple[str, ...] = ()
-    uri: str = ""
-    clear: bool = False
+    allow: tuple[str, ...] = texts(
+        meaning='Hosts that domains may be moved to, as node sets: ["skirit[80-84].example.org"].'
+    )
+    uri: str = text("", "Empty: qemu+tcp://{host}/system, or what this host's hypervisor has instead.")
+    clear: bool = flag(False, "Whether a domain's memory may cross the network outside libvirt's encrypted connection.")
 
 
 @dataclass(frozen=True)
 class Batch:
     """Batch jobs: which domains take part, what the others of a host keep, and how long a guest may take."""
 
-    # Shell patterns or node sets of names; none: every domain.
-    domains: tuple[str, ...] = ()
-    # Those that may preempt others; none: what the domains' own metadata says.
-    priority: tuple[str, ...] = ()
-    # MiB. A guest of 192 MiB was seen to panic at 65.
-    parked_memory: int = 160
-    # 0 leaves the CPUs alone, for guests that cannot give one back.
-    parked_vcpus: int = 1
-    # From a domain's start until its guest is taken to be up.
-    boot_seconds: float = 60.0
-    # For a guest to give back what is taken from it.
-    park_seconds: float = 30.0
-    # What becomes of a guest that does not: "refuse" the job, or "save" the guest to disk.
-    stuck: str = STUCK_REFUSE
-    hooks: str = "/etc/xman/hooks"
-    hook_seconds: float = 30.0
+    domains: tuple[str, ...] = texts(
+        meaning="The domains that take part in batch work, as node sets or with * and ?:"
+        ' ["vm*"]. Empty: every domain of this host.'
+    )
+    priority: tuple[str, ...] = texts(
+        meaning="Those of them that may preempt others. Empty: what the domains' metadata says."
+    )
+    # A guest of 192 MiB was seen to panic at 65; no guest lives on less than the bound.
+    parked_memory: int = number(
+        160, "What a domain keeps while another one has the host: MiB, and CPUs (0: all of them).", least=32
+    )
+    # 0 is for guests that cannot give one back.
+    parked_vcpus: int = number(1)
+    boot_seconds: float = seconds(60.0, "From a start until the guest is taken to be up.")
+    park_seconds: float = seconds(
+        30.0,
+        "How long a guest may take to give its memory back, and what becomes of one that does not:"
+        f' "{STUCK_REFUSE}" the job, or "{STUCK_SAVE}" the guest to disk until the host is free.',
+    )
+    stuck: str = text(STUCK_REFUSE, check=declared.one_of(STUCK_REFUSE, STUCK_SAVE))
+    hooks: str = text("/etc/xman/hooks", "Programs below preempted.d, resumed.d and state.d are told what happens.")
+    hook_seconds: float = seconds(30.0)
+
+
+def _full_principals(values: tuple[str, ...]) -> str:
+    for principal in values:
+        if "@" not in principal.strip("@"):
+            return f"expected a full principal (ctl@EXAMPLE.ORG), found {principal!r}"
+    return ""
 
 
 @dataclass(frozen=True)
 class Create:
     """What the descriptions of those may have who are not on the list (`xmand.virt.policy`)."""
 
-    # Storage pools, by name, whose volumes may be disks.
-    pools: tuple[str, ...] = ()
-    # Networks and bridges of the host, by name, that cards may be on.
-    networks: tuple[str, ...] = ()
-    bridges: tuple[str, ...] = ()
-    # Folders below which disks, install media, kernels and containers' trees may be.
-    paths: tuple[str, ...] = ()
-    # Full principals whose descriptions are not looked at; each is as good as root.
-    unrestricted: tuple[str, ...] = ()
+    pools: tuple[str, ...] = texts(
+        meaning="What the descriptions of those may have who are not on the list, and were allowed create or new:"
+        " storage pools, networks and bridges by name, and folders for images, install media, kernels and containers'"
+        " trees."
+    )
+    networks: tuple[str, ...] = texts()
+    bridges: tuple[str, ...] = texts()
+    paths: tuple[str, ...] = texts(check=declared.folders)
+    unrestricted: tuple[str, ...] = texts(
+        meaning="Full principals whose descriptions are not looked at. Each of them is as good as root.",
+        check=_full_principals,
+    )
 
 
 METHODS = ("k5login", "principals", "roles", "owner", "external")
@@ -162,17 +190,24 @@ class Role:
 class Authorize:
     """Who may what: the authorizers, in the order in which they are asked, and what each needs."""
 
-    methods: tuple[str, ...] = ("k5login",)
-    # Full principal -> verbs and families.
+    methods: tuple[str, ...] = texts(
+        ("k5login",),
+        'Who may, beside those on the list: "principals", "owner" and "external" may be added. Slips here are errors.',
+    )
+    owner_verbs: tuple[str, ...] = texts(
+        tuple(verb.name for verb in verbs.VERBS if verb.owners),
+        "What the owner of the only jobs in a domain may do with it.",
+    )
+    owner_realm: str = text(
+        "", "The realm of owners of jobs that are given without one. Empty: that of whoever gives them."
+    )
+    external: tuple[str, ...] = texts(
+        meaning="A program of the site's own, and its arguments: one JSON object on stdin, exit status 0 for yes."
+    )
+    external_seconds: float = seconds(5.0)
+    # Full principal -> verbs and families; and name -> role: tables of free keys, read by `read_authorize`.
     principals: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    # Name -> role.
     roles: Mapping[str, Role] = field(default_factory=dict)
-    owner_verbs: tuple[str, ...] = tuple(verb.name for verb in verbs.VERBS if verb.owners)
-    # Of owners of jobs that are given without one; empty: that of whoever gives them.
-    owner_realm: str = ""
-    # A program and its arguments.
-    external: tuple[str, ...] = ()
-    external_seconds: float = 5.0
 
     def without_effect(self) -> Iterator[str]:
         """Yield what is granted, and allows nobody anything."""
@@ -193,16 +228,12 @@ class Authorize:
 
 def read_authorize(table: config.Table) -> Authorize:
     """Read the table. Raises ConfigurationError."""
-    base = Authorize()
     principals, roles = table.table("principals"), table.table("roles")
-    found = Authorize(
-        methods=tuple(table.texts("methods", list(base.methods))),
+    found = declared.read(
+        Authorize,
+        table,
         principals={name: _principal(principals, name) for name in principals.names()},
         roles={name: _role(roles, name) for name in roles.names()},
-        owner_verbs=tuple(table.texts("owner_verbs", list(base.owner_verbs))),
-        owner_realm=table.text("owner_realm", base.owner_realm),
-        external=tuple(table.texts("external", [])),
-        external_seconds=table.seconds("external_seconds", base.external_seconds),
     )
     for method in found.methods:
         if method not in METHODS:
@@ -279,22 +310,31 @@ def _check_words(table: config.Table, key: str, words: tuple[str, ...]) -> None:
 class Settings:
     """Everything that can be configured; the defaults serve a host with a keytab and a `.k5login`."""
 
-    listen: tuple[str, ...] = (f"[::]:{PORT}",)
-    service: str = "host"
-    keytab: str = "/etc/krb5.keytab"
-    k5login: str = "/root/.k5login"
-    libvirt_uri: str = ""
-    state_dir: str = "/var/lib/xmand"
-    # Below which domains' saved memory and dumps are written; empty: `saved` in `state_dir`.
-    save_dir: str = ""
-    run_dir: str = "/run/xmand"
-    syslog: str = "/dev/log"
-    limits: Limits = field(default_factory=Limits)
-    journal: JournalCaps = field(default_factory=JournalCaps)
-    migrate: Migration = field(default_factory=Migration)
-    batch: Batch = field(default_factory=Batch)
-    authorize: Authorize = field(default_factory=Authorize)
-    create: Create = field(default_factory=Create)
+    listen: tuple[str, ...] = texts(
+        (f"[::]:{PORT}",),
+        'Addresses to listen on. "[::]" serves IPv4 as well, and works where IPv6 is switched off.',
+    )
+    service: str = text(
+        "host", "Clients authenticate to any key of this service in the keytab; who may is what the list says."
+    )
+    keytab: str = text("/etc/krb5.keytab")
+    k5login: str = text("/root/.k5login")
+    libvirt_uri: str = text("", 'Empty: libvirt\'s own choice for this host. "test:///default" needs no hypervisor.')
+    state_dir: str = text("/var/lib/xmand", "The journal of changes; should outlive a restart of the host.")
+    save_dir: str = text(
+        "",
+        'Below which save, restore and dump-core keep domains; empty: "saved" in state_dir. libvirt\'s own daemon'
+        " writes there.",
+        check=declared.folder,
+    )
+    run_dir: str = text("/run/xmand", "The replay cache: only xmand may write here, and a restart must not empty it.")
+    syslog: str = text("/dev/log", 'A datagram socket, "udp://192.0.2.1:514", or "none".')
+    limits: Limits = declared.table(Limits)
+    journal: JournalCaps = declared.table(JournalCaps)
+    batch: Batch = declared.table(Batch)
+    authorize: Authorize = declared.table(Authorize, reader=read_authorize)
+    create: Create = declared.table(Create)
+    migrate: Migration = declared.table(Migration)
     # `file: key` of keys that mean nothing to this release.
     unknown: tuple[str, ...] = ()
 
@@ -328,96 +368,5 @@ def load_all(path: str | None) -> tuple[Settings, list[str]]:
 def load(path: str | None, without: tuple[tuple[str, ...], ...] = ()) -> Settings:
     """Read `path`, or the default file where there is one, with its drop-ins. Raises ConfigurationError."""
     table = config.load(path or DEFAULT_PATH, required=path is not None, drop_ins=True, without=without)
-    base = Settings()
-    limits, journal, migrate = table.table("limits"), table.table("journal"), table.table("migrate")
-    lim = base.limits
-    return Settings(
-        listen=tuple(table.texts("listen", list(base.listen))),
-        service=table.text("service", base.service),
-        keytab=table.text("keytab", base.keytab),
-        k5login=table.text("k5login", base.k5login),
-        libvirt_uri=table.text("libvirt_uri", base.libvirt_uri),
-        state_dir=table.text("state_dir", base.state_dir),
-        save_dir=_directory(table, "save_dir"),
-        run_dir=table.text("run_dir", base.run_dir),
-        syslog=table.text("syslog", base.syslog),
-        limits=Limits(
-            connections=limits.number("connections", lim.connections, least=1),
-            connections_per_principal=limits.number(
-                "connections_per_principal", lim.connections_per_principal, least=1
-            ),
-            unauthenticated=limits.number("unauthenticated", lim.unauthenticated, least=1),
-            unauthenticated_per_source=limits.number(
-                "unauthenticated_per_source", lim.unauthenticated_per_source, least=1
-            ),
-            first_seconds=limits.seconds("first_seconds", lim.first_seconds),
-            handshake_seconds=limits.seconds("handshake_seconds", lim.handshake_seconds),
-            idle_seconds=limits.seconds("idle_seconds", lim.idle_seconds),
-            write_seconds=limits.seconds("write_seconds", lim.write_seconds),
-            lost_seconds=limits.seconds("lost_seconds", lim.lost_seconds),
-            age_seconds=limits.seconds("age_seconds", lim.age_seconds),
-            read_seconds=limits.seconds("read_seconds", lim.read_seconds),
-            change_seconds=limits.seconds("change_seconds", lim.change_seconds),
-            wait_seconds=limits.seconds("wait_seconds", lim.wait_seconds),
-            stall_seconds=limits.seconds("stall_seconds", lim.stall_seconds),
-            silent_seconds=limits.seconds("silent_seconds", lim.silent_seconds),
-            workers=limits.number("workers", lim.workers, least=1, most=1024),
-            long_workers=limits.number("long_workers", lim.long_workers, least=1, most=1024),
-            streams=limits.number("streams", lim.streams, least=1, most=1024),
-            reserved=limits.number("reserved", lim.reserved, least=0, most=90),
-            share=limits.number("share", lim.share, least=1, most=100),
-            waiting=limits.number("waiting", lim.waiting, least=1),
-            force_seconds=limits.seconds("force_seconds", lim.force_seconds),
-            strangers_kib=limits.number("strangers_kib", lim.strangers_kib, least=256),
-            list_seconds=limits.seconds("list_seconds", lim.list_seconds),
-        ),
-        journal=JournalCaps(
-            keep_days=journal.number("keep_days", base.journal.keep_days, least=1),
-            size_mib=journal.number("size_mib", base.journal.size_mib, least=1),
-        ),
-        migrate=Migration(
-            allow=tuple(migrate.texts("allow", [])),
-            uri=migrate.text("uri", ""),
-            clear=migrate.flag("clear", False),
-        ),
-        batch=_batch(table.table("batch")),
-        authorize=read_authorize(table.table("authorize")),
-        create=_create(table.table("create")),
-        unknown=tuple(table.unknown()),
-    )
-
-
-def _directory(table: config.Table, key: str) -> str:
-    found = table.text(key, "")
-    if found and (not found.startswith("/") or not found.strip("/")):
-        raise table.error(key, f"expected a whole path of a folder, found {found!r}")
-    return found
-
-
-def _create(table: config.Table) -> Create:
-    found = Create(**{name: tuple(table.texts(name, [])) for name in Create.__dataclass_fields__})
-    for path in found.paths:
-        if not path.startswith("/") or not path.strip("/"):
-            raise table.error("paths", f"expected a whole path of a folder, found {path!r}")
-    for principal in found.unrestricted:
-        if "@" not in principal.strip("@"):
-            raise table.error("unrestricted", f"expected a full principal (ctl@EXAMPLE.ORG), found {principal!r}")
-    return found
-
-
-def _batch(table: config.Table) -> Batch:
-    base = Batch()
-    stuck = table.text("stuck", base.stuck)
-    if stuck not in (STUCK_REFUSE, STUCK_SAVE):
-        raise table.error("stuck", f'expected "{STUCK_REFUSE}" or "{STUCK_SAVE}", found {stuck!r}')
-    return Batch(
-        domains=tuple(table.texts("domains", [])),
-        priority=tuple(table.texts("priority", [])),
-        parked_memory=table.number("parked_memory", base.parked_memory, least=_LEAST_PARKED),
-        parked_vcpus=table.number("parked_vcpus", base.parked_vcpus),
-        boot_seconds=table.seconds("boot_seconds", base.boot_seconds),
-        park_seconds=table.seconds("park_seconds", base.park_seconds),
-        stuck=stuck,
-        hooks=table.text("hooks", base.hooks),
-        hook_seconds=table.seconds("hook_seconds", base.hook_seconds),
-    )
+    found = declared.read(Settings, table)
+    return replace(found, unknown=tuple(table.unknown()))

@@ -98,6 +98,71 @@ class Table:
         return value
 
 
+# Kinds of value of a setting.
+WORD = "a string"
+FLAG = "true or false"
+NUMBER = "a whole number"
+SECONDS = "a positive number of seconds"
+WORDS = "a list of strings"
+JOINED = "a list of strings, kept as one with commas"
+NAMED = "a table of strings"
+NO_LIMIT = 2**31
+
+
+class Setting:
+    """One key of a file: what it is called, what it may be, what it is where nobody says, and what it means.
+
+    `meaning` stands above it in the example file; one without says that the key before it means both. `example` stands
+    there in place of the default. `check` returns what is wrong with a value, empty where nothing is.
+    """
+
+    __slots__ = ("check", "default", "example", "kind", "least", "meaning", "most", "name")
+
+    def __init__(
+        self,
+        name: str,
+        kind: str,
+        default: "Any",
+        meaning: str = "",
+        least: int = 0,
+        most: int = NO_LIMIT,
+        check: "Callable[[Any], str] | None" = None,
+        example: str = "",
+    ) -> None:
+        self.name = name
+        self.kind = kind
+        self.default = default
+        self.meaning = meaning
+        self.least = least
+        self.most = most
+        self.check = check
+        self.example = example
+
+    def read(self, table: Table) -> "Any":
+        """Return what the table has, or the default. Raises ConfigurationError."""
+        found = self._read(table)
+        problem = self.check(found) if self.check is not None else ""
+        if problem:
+            raise table.error(self.name, problem)
+        return found
+
+    def _read(self, table: Table) -> "Any":
+        name, default = self.name, self.default
+        if self.kind == NUMBER:
+            return table.number(name, default, self.least, self.most)
+        if self.kind == SECONDS:
+            return table.seconds(name, default)
+        if self.kind == FLAG:
+            return table.flag(name, default)
+        if self.kind == NAMED:
+            return table.mapping(name)
+        if self.kind == WORD:
+            return table.text(name, default)
+        if self.kind == JOINED:
+            return ",".join(table.texts(name, []))
+        return tuple(table.texts(name, list(default)))
+
+
 def load(path: str, required: bool, drop_ins: bool = False, without: "tuple[tuple[str, ...], ...]" = ()) -> Table:
     """Read a TOML file; an absent one is empty unless `required`. Raises ConfigurationError.
 
