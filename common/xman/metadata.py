@@ -2,7 +2,9 @@
 
     <xman:domain xmlns:xman="urn:xman:1" started="2026-11-21T10:00:00Z" paused_by="alice@R" transient="no"
                  priority="normal">
-      <xman:job id="4711" owner="alice@R" cpus="4" preemptible="yes" start="2026-11-21T10:00:00Z" preempted="0"/>
+      <xman:job id="4711" owner="alice@R" cpus="4" preemptible="yes" start="2026-11-21T10:00:00Z" preempted="0"
+                lease="300" renewed="2026-11-21T10:05:00Z"/>
+      <xman:claim id="4712" by="slurm/ctl@R" seconds="60" since="2026-11-21T10:06:00Z" start="2026-11-21T10:00:00Z"/>
     </xman:domain>
 
 Anybody with access to libvirt may have written the element, and a later release may have added to it: what is not known
@@ -27,7 +29,8 @@ Others = tuple[tuple[str, str], ...]
 _T = TypeVar("_T")
 
 _DOMAIN_ATTRIBUTES = ("started", "paused_by", "transient", "priority", "preempted_since", "held", "put_away")
-_JOB_ATTRIBUTES = ("id", "owner", "cpus", "preemptible", "start", "began", "preempted")
+_JOB_ATTRIBUTES = ("id", "owner", "cpus", "preemptible", "start", "began", "preempted", "lease", "renewed")
+_CLAIM_ATTRIBUTES = ("id", "by", "seconds", "since", "start")
 # Far more than a host has, or a job lives; `int` would take any length, and other scripts' digits.
 _MOST_DIGITS = 10
 # Longer than any name of a principal, a job or a priority.
@@ -40,7 +43,8 @@ class Job:
 
     `start` is the domain's own start (seconds since 1970) when the job began, None where that was not known: a job of
     an earlier start is over. `began` is when it began itself. `preempted` counts the seconds that it was preempted,
-    without those since the domain's `preempted_since`.
+    without those since the domain's `preempted_since`. With a `lease` (seconds, 0 for none) it ends by itself so long
+    after it was last `renewed`.
     """
 
     id: str
@@ -50,9 +54,27 @@ class Job:
     start: int | None = None
     began: int | None = None
     preempted: int = 0
+    lease: int = 0
+    renewed: int | None = None
     # Attributes and children (their XML) of a later release.
     other_attributes: Others = ()
     other_children: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Claim:
+    """That the host is kept for the job `id`, which is to start in this domain: for `seconds` from `since` on.
+
+    `by` is the principal that claimed it; `start` the domain's own start, as a job has it: a claim of an earlier start is
+    over.
+    """
+
+    id: str
+    by: str = ""
+    seconds: int = 0
+    since: int | None = None
+    start: int | None = None
+    other_attributes: Others = ()
 
 
 @dataclass(frozen=True)
@@ -74,16 +96,20 @@ class Metadata:
     held: bool = False
     put_away: bool = False
     jobs: tuple[Job, ...] = ()
+    claim: Claim | None = None
     other_attributes: Others = ()
     other_children: tuple[str, ...] = ()
 
     def for_next_run(self) -> "Metadata":
         """Return what of it outlives the present run."""
-        return replace(self, started=None, paused_by="")
+        return replace(self, started=None, paused_by="", claim=None)
 
 
 def domain_of(
-    attributes: Mapping[str, str], jobs: tuple[Job, ...] = (), other_children: tuple[str, ...] = ()
+    attributes: Mapping[str, str],
+    jobs: tuple[Job, ...] = (),
+    other_children: tuple[str, ...] = (),
+    claim: Claim | None = None,
 ) -> Metadata:
     """Return the element with these attributes. Raises MetadataError."""
     return Metadata(
@@ -95,6 +121,7 @@ def domain_of(
         held=_value(attributes, "held", _yes, False),
         put_away=_value(attributes, "put_away", _yes, False),
         jobs=jobs,
+        claim=claim,
         other_attributes=_others(attributes, _DOMAIN_ATTRIBUTES),
         other_children=other_children,
     )
@@ -112,8 +139,24 @@ def job_of(attributes: Mapping[str, str], other_children: tuple[str, ...] = ()) 
         start=_value(attributes, "start", times.seconds, None),
         began=_value(attributes, "began", times.seconds, None),
         preempted=_value(attributes, "preempted", _number, 0),
+        lease=_value(attributes, "lease", _number, 0),
+        renewed=_value(attributes, "renewed", times.seconds, None),
         other_attributes=_others(attributes, _JOB_ATTRIBUTES),
         other_children=other_children,
+    )
+
+
+def claim_of(attributes: Mapping[str, str]) -> Claim:
+    """Return the claim with these attributes. Raises MetadataError."""
+    if not attributes.get("id"):
+        raise MetadataError("a claim has no id")
+    return Claim(
+        id=_value(attributes, "id", _word, ""),
+        by=_value(attributes, "by", _word, ""),
+        seconds=_value(attributes, "seconds", _number, 0),
+        since=_value(attributes, "since", times.seconds, None),
+        start=_value(attributes, "start", times.seconds, None),
+        other_attributes=_others(attributes, _CLAIM_ATTRIBUTES),
     )
 
 
@@ -141,8 +184,22 @@ def job_attributes(job: Job) -> dict[str, str]:
         "start": _time(job.start),
         "began": _time(job.began),
         "preempted": str(job.preempted),
+        "lease": str(job.lease) if job.lease else "",
+        "renewed": _time(job.renewed),
     }
     return _written(known, job.other_attributes)
+
+
+def claim_attributes(claim: Claim) -> dict[str, str]:
+    """Return the attributes of a claim's element, in the order they are written in. Raises MetadataError."""
+    known = {
+        "id": claim.id,
+        "by": claim.by,
+        "seconds": str(claim.seconds) if claim.seconds else "",
+        "since": _time(claim.since),
+        "start": _time(claim.start),
+    }
+    return _written(known, claim.other_attributes)
 
 
 def _value(attributes: Mapping[str, str], name: str, read: Callable[[str], _T], absent: _T) -> _T:

@@ -88,7 +88,8 @@ class Facts:
     `granted`: it has memory and CPUs above what a parked domain keeps. `priority`: it may preempt others. `dead`: the
     hypervisor has it still, and no guest in it could run a job: it crashed, or shuts down. `in_the_way`: it keeps more
     memory than a parked domain does, and cannot be asked for it. `beside`: it was started while another domain had the
-    host for good, and has nothing of it: its boot is in nobody's way.
+    host for good, and has nothing of it: its boot is in nobody's way. `claimed`: the host is kept for a job that is to start
+    in it.
     """
 
     name: str
@@ -101,6 +102,7 @@ class Facts:
     dead: bool = False
     in_the_way: bool = False
     beside: bool = False
+    claimed: bool = False
 
     @property
     def soft(self) -> bool:
@@ -127,12 +129,13 @@ def state(domain: Facts, others: Iterable[Facts]) -> str:
     holders = [other for other in others if other.holds]
     boots = any(other.boots for other in others)
     blocked = any(other.in_the_way for other in others)
+    claimed = domain.claimed or any(other.claimed for other in others)
     if domain.suspended:
         return FROZEN
     if domain.dead:
         return DOWN
     if not domain.active:
-        return DOWN if boots or blocked or any(not holder.soft for holder in holders) else DOWN_BOOTABLE
+        return DOWN if boots or blocked or claimed or any(not holder.soft for holder in holders) else DOWN_BOOTABLE
     if domain.booting:
         return BOOTING
     if boots:
@@ -141,7 +144,7 @@ def state(domain: Facts, others: Iterable[Facts]) -> str:
         if not domain.granted:
             return PREEMPTED
         return RUNNING_PREEMPTIBLE if domain.soft else RUNNING
-    if blocked:  # what no job can use is not free
+    if blocked or claimed:  # what no job can use, or one alone, is not free
         return OCCUPIED
     if not holders:
         return FREE

@@ -55,6 +55,7 @@ _ALL = (
 )
 _DRY_RUN = Option(("-n", "--dry-run"), "only say what would be done")
 _JOB = (Required(("--id",), "the job's id", WORD, "JOB"),)
+_PREEMPTIBLE = Option(("--preemptible",), "a domain with priority may take the host from it")
 
 VERBS = (
     Verb(
@@ -372,10 +373,36 @@ VERBS = (
             *_JOB,
             Required(("--owner",), "whose it is, a principal", WORD, "PRINCIPAL"),
             Option(("--cpus",), "how many CPUs it uses", COUNT, "N"),
-            Option(("--preemptible",), "a domain with priority may take the host from it"),
+            _PREEMPTIBLE,
+            Option(("--lease",), "it ends by itself after so many seconds, unless job-renew comes", SECONDS, "S"),
             _DRY_RUN,
         ),
         changes=True,
+        undone_by="job-stop",
+    ),
+    Verb(
+        "job-renew",
+        "a job in a domain goes on: its lease begins anew",
+        "batch",
+        _DOMAIN,
+        (*_JOB, Option(("--lease",), "with so many seconds, instead of as many as before", SECONDS, "S"), _DRY_RUN),
+        changes=True,
+        since="0.2",
+    ),
+    Verb(
+        "job-claim",
+        "keep a host for a job that is to start in a domain",
+        "batch",
+        _DOMAIN,
+        (
+            *_JOB,
+            Option(("--seconds",), "for so long (60)", SECONDS, "S"),
+            _PREEMPTIBLE,
+            Option(("--release",), "keep it no longer"),
+            _DRY_RUN,
+        ),
+        changes=True,
+        since="0.2",
         undone_by="job-stop",
     ),
     Verb("job-stop", "a job in a domain has ended", "batch", _DOMAIN, (*_JOB, _DRY_RUN), changes=True),

@@ -2,7 +2,8 @@
 
 Written from the rules of the original (the numbers in the comments), not from our functions, so that it can judge them.
 Ours are: several preempted domains come back oldest first; any running domain may be frozen; a domain preempted by hand
-stays so; a frozen domain without jobs reserves nothing.
+stays so; a frozen domain without jobs reserves nothing; a job may end by itself, as if it had been stopped; and a claim
+keeps the host for one job: nobody else gets it meanwhile.
 """
 
 from dataclasses import dataclass, field
@@ -42,12 +43,50 @@ class Machine:
     def __init__(self, priorities: list[bool]) -> None:
         self.slaves = [Slave(f"vm{n}", priority) for n, priority in enumerate(priorities)]
         self._clock = 0
+        self.claim_of: tuple[Slave, str] | None = None
 
     def start(self, slave: Slave, job: str, soft: bool) -> bool:
         """A job's prologue (rules 2, 3 and 4)."""
         if job in slave.jobs:
             return True
+        if not self._may_start(slave, job, soft):
+            return False
+        self.claim_of = None
+        if slave.status == IDLE:
+            for loser in [s for s in self.slaves if s.status == SOFT]:
+                self._preempt(loser)
+            slave.status = SOFT if soft and not slave.priority else RUNNING
+        elif slave.status == SOFT and not soft:
+            slave.status = RUNNING
+        slave.jobs[job] = soft
+        return True
+
+    def claim(self, slave: Slave, job: str, soft: bool) -> bool:
+        """The host is kept for a job that could start now."""
+        if job in slave.jobs:
+            return True
+        if not self._may_start(slave, job, soft):
+            return False
+        self.claim_of = slave, job
+        return True
+
+    def lapse(self, _slave: Slave) -> bool:
+        """Whatever claim there is ends."""
+        if self.claim_of is not None:
+            self.claim_of = None
+            self._optimise()
+        return True
+
+    def end(self, slave: Slave, job: str) -> bool:
+        """A job's lease ends."""
+        if job in slave.jobs:
+            self.stop(slave, job)
+        return True
+
+    def _may_start(self, slave: Slave, job: str, soft: bool) -> bool:
         if slave.status in (DOWN, BOOTING, PREEMPTED, FROZEN) or self._boots():
+            return False
+        if self.claim_of is not None and self.claim_of[1] != job:
             return False
         counts_soft = soft and not slave.priority
         if not counts_soft and any(s.status == FROZEN and s.jobs for s in self.slaves):
@@ -56,18 +95,13 @@ class Machine:
             in_the_way = [s for s in self.slaves if s.status in (RUNNING, SOFT)]
             if in_the_way and not (slave.priority and all(s.status == SOFT for s in in_the_way)):
                 return False
-            if any(job in s.jobs for s in in_the_way):  # it would preempt itself
-                return False
-            for loser in in_the_way:
-                self._preempt(loser)
-            slave.status = SOFT if counts_soft else RUNNING
-        elif slave.status == SOFT and not counts_soft:
-            slave.status = RUNNING
-        slave.jobs[job] = soft
+            return not any(job in s.jobs for s in in_the_way)  # it would preempt itself
         return True
 
     def stop(self, slave: Slave, job: str) -> bool:
         """A job's epilogue."""
+        if job not in slave.jobs and self.claim_of == (slave, job):
+            self.claim_of = None
         slave.jobs.pop(job, None)
         if not slave.jobs:
             slave.by_hand = False
@@ -95,7 +129,7 @@ class Machine:
         # One without jobs is not preempted, which is what was asked for.
         if slave.status in (RUNNING, SOFT) or (slave.status not in (DOWN, FROZEN) and not slave.jobs):
             return True
-        if slave.status != PREEMPTED or self._boots() or self._owner():
+        if slave.status != PREEMPTED or self._boots() or self._owner() or self.claim_of:
             return False
         slave.by_hand = False
         self._wake(slave)
@@ -115,7 +149,7 @@ class Machine:
         """Rule 7: it preempts what it needs."""
         if slave.status != FROZEN:
             return slave.status not in (DOWN,)
-        if self._boots():
+        if self._boots() or self.claim_of:
             return False
         owner = self._owner()
         if owner is not None:
@@ -133,6 +167,8 @@ class Machine:
         slave.jobs.clear()
         slave.by_hand = False
         slave.status = DOWN
+        if self.claim_of is not None and self.claim_of[0] is slave:
+            self.claim_of = None
         self._optimise()
         return True
 
@@ -156,13 +192,15 @@ class Machine:
         boots = any(s.status == BOOTING for s in others)
         running = [s for s in others if s.status in (RUNNING, SOFT)]
         if slave.status == DOWN:
-            return "down" if boots or any(s.status == RUNNING for s in running) else "down-bootable"
+            return "down" if boots or self.claim_of or any(s.status == RUNNING for s in running) else "down-bootable"
         if slave.status in (BOOTING, FROZEN):
             return slave.status
         if boots:
             return "occupied-booting"
         if slave.status != IDLE:
             return slave.status
+        if self.claim_of:
+            return "occupied"
         if not running:
             return "free"
         if slave.priority and all(s.status == SOFT for s in running):
@@ -184,7 +222,7 @@ class Machine:
 
     def _optimise(self) -> None:
         """Rule 5a: once nobody runs, the one that has waited longest goes on."""
-        if self._owner() is not None or self._boots():
+        if self._owner() is not None or self._boots() or self.claim_of is not None:
             return
         waiting = [s for s in self.slaves if s.status == PREEMPTED and not s.by_hand]
         if waiting:

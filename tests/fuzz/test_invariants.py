@@ -1,7 +1,7 @@
 """What Magrathea's rules promise, by name: of our own decisions, whatever happened, after every single step of each."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -10,7 +10,7 @@ from tests.fuzz.test_plan import Host
 from tests.fuzz.test_states import EVENTS, MOST_EXAMPLES, PRIORITIES
 from xman import states
 from xman.errors import RefusedError
-from xman.metadata import Job
+from xman.metadata import Claim, Job
 from xmand.batch import plan
 from xmand.batch.guests import Guest
 from xmand.batch.plan import Guests, Step
@@ -98,7 +98,7 @@ def test_a_domain_with_a_job_that_may_not_be_preempted_never_is(priorities: list
         hard = [g for g in event.before if g.holds and not all(job.preemptible for job in g.jobs)]
         for guest in hard:
             after = plan.find(event.after, guest.name)
-            assert after.holds or (event.name == guest.name and event.kind in ("stop", "freeze", "vanish"))
+            assert after.holds or (event.name == guest.name and event.kind in ("stop", "end", "freeze", "vanish"))
 
 
 @EXAMPLES
@@ -113,9 +113,16 @@ def test_a_domain_with_priority_is_never_preempted(priorities: list[bool], event
 @EXAMPLES
 @given(PRIORITIES, EVENTS)
 def test_a_job_starts_only_where_the_host_may_be_had(priorities: list[bool], events: Events) -> None:
-    """No job starts in a domain that is occupied, preempted, frozen or down, or while one boots (rule 2)."""
+    """No job starts in a domain that is occupied, preempted, frozen or down, or while one boots (rule 2).
+
+    Its own claim is not in its way.
+    """
     for event in started(priorities, events):
-        assert states.state(event.subject, event.before) in (
+        assert event.job is not None
+        before = tuple(
+            replace(guest, claimed=guest.claim is not None and guest.claim.id != event.job.id) for guest in event.before
+        )
+        assert states.state(plan.find(before, event.name), before) in (
             states.FREE,
             states.RUNNING,
             states.RUNNING_PREEMPTIBLE,
@@ -142,7 +149,8 @@ def test_a_running_domain_never_turns_preemptible_by_a_new_job(priorities: list[
         for guest in event.before:
             old, new = states.state(guest, event.before), states.state(plan.find(event.after, guest.name), event.after)
             if (old, new) == (states.RUNNING, states.RUNNING_PREEMPTIBLE):
-                assert (event.kind, event.name) == ("stop", guest.name)
+                assert event.kind in ("stop", "end")
+                assert event.name == guest.name
 
 
 @EXAMPLES
@@ -150,7 +158,7 @@ def test_a_running_domain_never_turns_preemptible_by_a_new_job(priorities: list[
 def test_who_was_preempted_goes_on_once_nobody_runs(priorities: list[bool], events: Events) -> None:
     """No event leaves a host idle while a domain waits for it that nobody holds back (rule 5)."""
     for event in happened(priorities, events):
-        idle = not any(guest.holds for guest in event.after) and not boots(event.after)
+        idle = not any(guest.holds or guest.claimed for guest in event.after) and not boots(event.after)
         preempted = [g for g in event.after if states.state(g, event.after) == states.PREEMPTED and not g.held]
         assert event.refused or not (idle and preempted)
 
@@ -185,13 +193,39 @@ def test_while_one_boots_nobody_gets_the_host(priorities: list[bool], events: Ev
             assert step.action not in GROWS or not boots(before)
 
 
+@EXAMPLES
+@given(PRIORITIES, EVENTS)
+def test_while_a_host_is_kept_for_a_job_no_other_starts_and_nobody_grows(priorities: list[bool], events: Events) -> None:
+    """A claim keeps the host: only its own job takes it, and nothing that waits goes on before it has ended."""
+    for event in happened(priorities, events):
+        claims = [guest.claim for guest in event.before if guest.claim is not None]
+        assert len(claims) <= 1
+        for before, step, _after in event.steps:
+            claim = next((guest.claim for guest in before if guest.claim is not None), None)
+            assert claim is None or step.action not in (*GROWS, plan.ADD)
+            if step.action == plan.ADD and claims:
+                assert step.job is not None
+                assert step.job.id == claims[0].id
+
+
+@EXAMPLES
+@given(PRIORITIES, EVENTS)
+def test_what_has_ended_by_itself_is_gone(priorities: list[bool], events: Events) -> None:
+    """A job whose lease has ended leaves its domain as job-stop would."""
+    for event in happened(priorities, events):
+        assert not any(guest.ended or guest.lapsed for guest in event.after)
+
+
 @st.composite
 def guests(draw: st.DrawFn, name: str) -> Guest:
     """Return a domain in any state that libvirt can show, whether or not a decision of ours leads there."""
     active, suspended, granted, booting, priority = (draw(st.booleans()) for _fact in range(5))
     softness = draw(st.lists(st.booleans(), max_size=2)) if active or suspended else []
+    claimed = active and draw(st.integers(0, 9)) == 0
     return Guest(
         name,
+        claim=Claim("other") if claimed else None,
+        claimed=claimed,
         active=active,
         suspended=suspended,
         saved=suspended and not active,
@@ -212,7 +246,10 @@ def test_a_job_may_start_exactly_where_the_state_says_so(host: Guests) -> None:
     may = said in (states.FREE, states.RUNNING, states.RUNNING_PREEMPTIBLE, states.OCCUPIED_WOULD_PREEMPT)
     refused = refusal(host)
     # Beside a frozen domain and a paused one that holds memory, only the decision knows of the job.
-    if not any(rule in refused for rule in ("is frozen with", "is paused and holds")):
+    # Where jobs run and a claim keeps the host, the claim stands beside the state.
+    if "(claimed)" in refused:
+        assert said not in (states.FREE, states.OCCUPIED_WOULD_PREEMPT, states.DOWN_BOOTABLE)
+    elif not any(rule in refused for rule in ("is frozen with", "is paused and holds")):
         assert may == (not refused), refused
 
 

@@ -9,7 +9,7 @@ from tests.fuzz.magrathea import Machine, Slave
 from tests.fuzz.test_states import EVENTS, EXAMPLES, PRIORITIES
 from xman import states
 from xman.errors import RefusedError
-from xman.metadata import Job
+from xman.metadata import Claim, Job
 from xmand.batch import plan
 from xmand.batch.guests import Guest
 from xmand.batch.plan import Guests, Plan, Step
@@ -40,6 +40,13 @@ class Host:
             return plan.job_start(self.guests, guest.name, Job(str(number), "alice@R", preemptible=bool(soft)))
         if kind == "stop":
             return plan.job_stop(self.guests, guest.name, str(more[0]))
+        if kind == "claim":
+            number, soft = more
+            job = Job(str(number), "alice@R", preemptible=bool(soft))
+            return plan.job_claim(self.guests, guest.name, Claim(job.id), job)
+        if kind in ("end", "lapse"):
+            self._let_end(guest, *more)
+            return plan.settle(self.guests)
         if kind == "freeze":
             return plan.freeze(self.guests, guest.name, pause=guest.name == "vm0")
         if kind in ("preempt", "unpreempt", "defrost"):
@@ -60,6 +67,17 @@ class Host:
             "up": replace(guest, booting=False),
         }[kind]
         self.guests = tuple(new if each.name == guest.name else each for each in self.guests)
+
+    def _let_end(self, guest: Guest, *number: object) -> None:
+        """Let the lease of one job end, or whatever claim there is."""
+        if number:
+            over = tuple(job for job in guest.jobs if job.id == str(number[0]))
+            new = replace(guest, jobs=tuple(job for job in guest.jobs if job not in over), ended=(*guest.ended, *over))
+            self.guests = tuple(new if each.name == guest.name else each for each in self.guests)
+            return
+        self.guests = tuple(
+            replace(each, claim=None, claimed=False, lapsed=True) if each.claimed else each for each in self.guests
+        )
 
     def _clocked(self, guest: Guest, step: Step) -> Guest:
         if guest.name != step.domain or step.action != plan.PREEMPT:
@@ -95,7 +113,8 @@ def test_a_crash_is_mended(priorities: list[bool], events: list[tuple[object, ..
 
     assert plan.settle(host.guests) == Plan(), "the second time there is nothing to do"
     waiting = [g for g in host.guests if g.jobs and g.active and not (g.suspended or g.granted or g.held)]
-    nobody = not any(guest.holds for guest in host.guests)
+    nobody = not any(guest.holds or guest.claimed for guest in host.guests)
+    assert not any(guest.ended or guest.lapsed for guest in host.guests), "what has ended is gone"
     assert not (waiting and nobody and not any(guest.booting for guest in host.guests))
 
 

@@ -30,6 +30,9 @@ WEIGHTS = {
     "vanish": 1,
     "boot": 3,
     "up": 5,
+    "end": 2,
+    "claim": 2,
+    "lapse": 2,
 }
 HISTORY = 100
 
@@ -40,9 +43,9 @@ def history(seed: int) -> list[tuple[object, ...]]:
     events: list[tuple[object, ...]] = []
     for kind in dice.choices(list(WEIGHTS), list(WEIGHTS.values()), k=HISTORY):
         events.append((kind, dice.randrange(4)))
-        if kind in ("start", "stop"):
+        if kind in ("start", "stop", "end", "claim"):
             events[-1] += (dice.choice("12"),)
-        if kind == "start":
+        if kind in ("start", "claim"):
             events[-1] += (dice.random() < 0.8,)
     return events
 
@@ -67,6 +70,7 @@ def observed(machine: Machine) -> list[Facts]:
             granted=slave.status in (magrathea.RUNNING, magrathea.SOFT),
             priority=slave.priority,
             jobs=tuple(Job(soft) for soft in slave.jobs.values()),
+            claimed=machine.claim_of is not None and machine.claim_of[0] is slave,
         )
         for slave in machine.slaves
     ]

@@ -88,6 +88,8 @@ def test_saving_restoring_and_renaming(daemon: Daemon, alice: dict[str, str], vm
 
 BATCH = (
     ["job-start", "--id=4711", "--owner=alice@XMAN.TEST"],
+    ["job-renew", "--id=4711", "--lease=600"],
+    ["job-claim", "--id=4712"],
     ["state"],
     ["job-list"],
     ["preempt"],

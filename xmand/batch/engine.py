@@ -76,8 +76,10 @@ class Engine:
         self.configure(settings)
         self._known: dict[str, tuple[str, float | None]] = {}
         self._known_lock = threading.Lock()
-        # Whether a domain had a job when the host was last looked at, of this start or of an earlier one.
+        # Whether a domain had a job, or a claim, when the host was last looked at, of this start or of an earlier one.
         self.has_jobs = False
+        # Told in how many seconds the next lease, or claim, ends.
+        self.tell_term: Callable[[float], None] = lambda _seconds: None
 
     def configure(self, settings: Settings) -> None:
         """Use other settings, for what begins after this."""
@@ -166,7 +168,10 @@ class Engine:
 
     def _view(self, seen: Seen) -> View:
         found = states.states(seen.guests)
-        self.has_jobs = any(guest.jobs or guest.stale for guest in seen.guests)
+        self.has_jobs = any(guest.jobs or guest.stale or guest.ended or guest.claimed for guest in seen.guests)
+        terms = [guest.term for guest in seen.guests if guest.term is not None]
+        if terms:
+            self.tell_term(min(terms))
         since: dict[str, float] = {}
         with self._known_lock:
             for guest in seen.guests:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from xman.metadata import Job
+from xman.metadata import Claim, Job
 from xman.states import Facts
 from xman.values import MIB
 
@@ -23,9 +23,11 @@ class Guest(Facts):
     """One domain: the facts its state follows from, and what else a decision needs.
 
     `parked`: it keeps no more memory than a parked domain does. `saved`: suspended to disk. `held`, `put_away` and
-    `preempted_since` are those of its metadata. `stale` are jobs of an earlier start. Memory is in octets; `max_vcpus`
+    `preempted_since` are those of its metadata. `stale` are jobs of an earlier start, `ended` those whose leases have ended.
+    `claim` holds for `claimed` only, `lapsed` is one that does no more. Memory is in octets; `max_vcpus`
     is 0 where the hypervisor counts no CPUs (LXC). `started` is in seconds since 1970. `plight` says what is the matter
-    with one that neither runs nor is paused, and the way out.
+    with one that neither runs nor is paused, and the way out. `term` is how many seconds are left until the first of its
+    leases, or its claim, ends.
     """
 
     jobs: tuple[Job, ...] = ()
@@ -37,6 +39,10 @@ class Guest(Facts):
     put_away: bool = False
     preempted_since: int | None = None
     stale: tuple[Job, ...] = ()
+    ended: tuple[Job, ...] = ()
+    claim: Claim | None = None
+    lapsed: bool = False
+    term: float | None = None
     memory: int = 0
     max_memory: int = 0
     vcpus: int = 0

@@ -4,25 +4,61 @@ import time
 from dataclasses import replace
 
 from xman.errors import ColdBootError
-from xman.metadata import NORMAL, PRIORITY, Job, Metadata
-from xmand.batch.observe import current, has_priority
+from xman.metadata import NORMAL, PRIORITY, Claim, Job, Metadata
+from xmand.batch.observe import current, has_priority, term_of
 from xmand.settings import Batch
-from xmand.system.clocks import PREEMPTIONS
+from xmand.system.clocks import PREEMPTIONS, TERMS
 from xmand.virt import lifecycle, metadata
 from xmand.virt.domain import Domain
 
 
 def add_job(domain: Domain, job: Job, settings: Batch) -> None:
-    """Write a job of the present run, and the priority that is configured, so that a migration takes it along."""
+    """Write a job of the present run, and the priority that is configured, so that a migration takes it along.
+
+    One of the same id is over, or the rules would have found it.
+    """
 
     def change(found: Metadata) -> Metadata:
-        jobs = (*found.jobs, replace(job, start=found.started, began=int(time.time())))
+        now = int(time.time())
+        new = replace(job, start=found.started, began=now, renewed=now if job.lease else None)
+        if new.lease:
+            TERMS.begin(term_of(domain.uuid, new), now)
+        jobs = (*(job for job in found.jobs if job.id != new.id), new)
         priority = found.priority
         if settings.priority:
             priority = PRIORITY if has_priority(domain.name, found, settings) else NORMAL
         return replace(found, jobs=jobs, priority=priority)
 
     metadata.update(domain, change)
+
+
+def renew(domain: Domain, job: Job) -> None:
+    """Let a job's lease begin anew, with as many seconds as `job` has."""
+    now = int(time.time())
+
+    def change(found: Metadata) -> Metadata:
+        renewed = (replace(each, lease=job.lease, renewed=now) if each.id == job.id else each for each in found.jobs)
+        return replace(found, jobs=tuple(renewed))
+
+    metadata.update(domain, change)
+    TERMS.begin(term_of(domain.uuid, job), now)
+
+
+def claim(domain: Domain, wanted: Claim) -> None:
+    """Write a claim of the present run, which begins now."""
+    now = int(time.time())
+    metadata.update(domain, lambda found: replace(found, claim=replace(wanted, since=now, start=found.started)))
+    TERMS.begin(term_of(domain.uuid, wanted), now)
+
+
+def release(domain: Domain) -> None:
+    """Remove the claim."""
+    metadata.update(domain, lambda found: replace(found, claim=None))
+
+
+def unrelease(domain: Domain, before: Claim) -> None:
+    """Put a claim back that was removed; its clock has gone on."""
+    metadata.update(domain, lambda found: replace(found, claim=before))
 
 
 def remove_job(domain: Domain, number: str) -> None:
@@ -102,6 +138,7 @@ def restore(domain: Domain, *, paused: bool = False) -> None:
             held=kept.held,
             put_away=kept.put_away,
             priority=kept.priority,
+            claim=None,
         )
 
     metadata.update(domain, change)

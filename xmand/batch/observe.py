@@ -4,12 +4,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from xman.errors import MetadataError, NoSuchDomainError
-from xman.metadata import NORMAL, Job, Metadata
+from xman.metadata import NORMAL, Claim, Job, Metadata
 from xman.values import MIB
 from xmand.batch.guests import Guest, Parked, is_granted, is_parked
 from xmand.batch.patterns import matches
 from xmand.settings import Batch
-from xmand.system.clocks import RUNS
+from xmand.system.clocks import RUNS, TERMS
 from xmand.virt import condition, listing, metadata
 from xmand.virt.domain import KIB, Domain
 from xmand.virt.driver import LXC, XEN, Connection, api, reading
@@ -68,14 +68,12 @@ def observe(connection: Connection, settings: Batch) -> Seen:
 
 
 def _beside_owners(guests: list[Guest]) -> list[Guest]:
-    """Mark those that were started while another domain had the host with jobs that may not be preempted."""
-    owners = [guest for guest in guests if guest.holds and not guest.soft]
+    """Mark those that were started while another domain had the host for good, or a claim kept it for another."""
+    owners = [(guest.name, min(job.began or 0 for job in guest.jobs)) for guest in guests if guest.holds and not guest.soft]
+    owners += [(guest.name, guest.claim.since or 0) for guest in guests if guest.claimed and guest.claim is not None]
 
     def beside(guest: Guest) -> bool:
-        return any(
-            owner.name != guest.name and min(job.began or 0 for job in owner.jobs) <= (guest.started or 0)
-            for owner in owners
-        )
+        return any(name != guest.name and since <= (guest.started or 0) for name, since in owners)
 
     return [replace(guest, beside=True) if guest.booting and beside(guest) else guest for guest in guests]
 
@@ -111,6 +109,23 @@ def _is_of(job: Job, started: int | None) -> bool:
     return job.start == started
 
 
+def lease_left(uuid: str, job: Job) -> float | None:
+    """Return how many seconds of a job's lease are left, None where it has none."""
+    if not job.lease:
+        return None
+    return TERMS.left(term_of(uuid, job), job.renewed or job.began or 0, job.lease)
+
+
+def claim_left(uuid: str, claim: Claim) -> float:
+    """Return how many seconds of a claim are left."""
+    return TERMS.left(term_of(uuid, claim), claim.since or 0, claim.seconds)
+
+
+def term_of(uuid: str, held: Job | Claim) -> str:
+    """Return what the clock of a lease, or of a claim, is called."""
+    return f"{uuid}/{'job' if isinstance(held, Job) else 'claim'}/{held.id}"
+
+
 def _guest(domain: Domain, bare: Guest, stats: dict[str, Any], settings: Batch, hypervisor: str) -> Guest:
     """Return what is to be known of a domain, of which `bare` has what the listing tells."""
     found = metadata.read(domain)
@@ -121,6 +136,12 @@ def _guest(domain: Domain, bare: Guest, stats: dict[str, Any], settings: Batch, 
     (memory, max_memory), (vcpus, max_vcpus) = _size(domain, hypervisor)
     active, saved, parked = bare.active, bare.saved and not bare.active, keeps(settings)
     jobs, stale = current(found, active=active, saved=saved)
+    left = {job: lease_left(domain.uuid, job) for job in jobs}
+    ended = tuple(job for job in jobs if _is_over(left[job]))
+    claim = found.claim
+    claim_term = None if claim is None else claim_left(domain.uuid, claim)
+    claimed = active and claim is not None and claim.start == found.started and not _is_over(claim_term)
+    terms = [term for term in (*left.values(), claim_term if claimed else None) if term is not None and term > 0]
     suspended = now in (condition.PAUSED, condition.ASLEEP) if active else saved
     dead, small = now in (condition.CRASHED, condition.SHUTTING_DOWN), active and is_parked(memory, parked)
     return replace(
@@ -132,7 +153,12 @@ def _guest(domain: Domain, bare: Guest, stats: dict[str, Any], settings: Batch, 
         booting=active and not dead and _boots(domain.uuid, found.started, settings.boot_seconds),
         granted=active and is_granted(memory, max_memory, vcpus, max_vcpus, parked),
         priority=has_priority(domain.name, found, settings),
-        jobs=jobs,
+        jobs=tuple(job for job in jobs if job not in ended),
+        ended=ended,
+        claim=claim if claimed else None,
+        claimed=claimed,
+        lapsed=claim is not None and not claimed,
+        term=min(terms, default=None),
         parked=small,
         saved=saved,
         held=found.held,
@@ -145,6 +171,10 @@ def _guest(domain: Domain, bare: Guest, stats: dict[str, Any], settings: Batch, 
         max_vcpus=max_vcpus,
         started=found.started,
     )
+
+
+def _is_over(left: float | None) -> bool:
+    return left is not None and left <= 0
 
 
 def _boots(uuid: str, started: int | None, seconds: float) -> bool:

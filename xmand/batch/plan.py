@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from xman import states
 from xman.errors import NoSuchDomainError, RefusedError
-from xman.metadata import Job
+from xman.metadata import Claim, Job
 from xmand.batch.guests import Guest
 
 # Steps, in the words that results and hooks have.
@@ -20,6 +20,9 @@ RETURN = "return"  # the same to a preempted domain
 ADD = "add-job"
 REMOVE = "remove-job"
 DROP = "drop-jobs"  # jobs of an earlier start
+RENEW = "renew"  # a job's lease begins anew
+CLAIM = "claim"  # the host is kept for a job that is to start
+RELEASE = "release"  # and is so no more
 HOLD = "hold"  # preempted until `unpreempt`
 SAVE = "save"
 PAUSE = "pause"
@@ -34,6 +37,7 @@ class Step:
     domain: str
     job: Job | None = None
     optional: bool = False
+    claim: Claim | None = None
 
 
 @dataclass(frozen=True)
@@ -63,16 +67,54 @@ def job_start(guests: Guests, name: str, job: Job) -> Plan:
         return _again(guests, guest, known)
     what = f"Job {job.id} cannot start"
     _require_up(guests, guest, what)
+    _require_unclaimed(guests, f"{what} in '{name}'", job.id)
     if 0 < guest.max_vcpus < job.cpus:
         asked = f"it asks for {job.cpus} CPUs, and the domain may have {guest.max_vcpus}"
         raise RefusedError(f"{what} in '{name}': {asked} (cpus).")
-    claim = _claim(guests, guest, job)
-    for step in claim:
+    room = _room(guests, guest, job)
+    for step in room:
         if step.action == PREEMPT and find(guests, step.domain).job(job.id) is not None:
             raise RefusedError(
                 f"{what} in '{name}': it has the host in '{step.domain}' already, and would preempt itself (occupied)."
             )
-    return Plan((*claim, Step(ADD, name, job), *_grown(guest)))
+    return Plan((*room, *_released(guests), Step(ADD, name, job), *_grown(guest)))
+
+
+def job_renew(guests: Guests, name: str, number: str, lease: int) -> Plan:
+    """The lease of a job begins anew, with `lease` seconds, or with as many as before where that is 0.
+
+    Raises RefusedError where there is nothing to renew: whoever asks has to know that the job has the host no more.
+    """
+    guest = find(guests, name)
+    what = f"Job {number} in '{name}' cannot be renewed"
+    job = guest.job(number)
+    if job is None:
+        if any(ended.id == number for ended in guest.ended):
+            raise RefusedError(f"{what}: its lease has ended, and the job with it (ended).")
+        raise RefusedError(f"{what}: there is no such job; it was stopped, or its lease has ended (ended).")
+    if not (lease or job.lease):
+        raise RefusedError(f"{what}: it has no lease, and stays until job-stop; --lease gives it one (lease).")
+    return Plan((Step(RENEW, name, replace(job, lease=lease or job.lease)),))
+
+
+def job_claim(guests: Guests, name: str, claim: Claim, job: Job) -> Plan:
+    """Keep the host for `job`, which could start now in `name`; the same claim again begins anew.
+
+    One host is kept for one job at a time. Raises RefusedError where the job could not start.
+    """
+    if find(guests, name).job(job.id) is not None:
+        return Plan(notes=(f"Job {job.id} is already in '{name}'.",))
+    job_start(guests, name, job)
+    others = [step for step in _released(guests) if step.domain != name]
+    return Plan((*others, Step(CLAIM, name, claim=claim)))
+
+
+def release(guests: Guests, name: str, number: str) -> Plan:
+    """The host is no longer kept for the job `number`."""
+    guest = find(guests, name)
+    if guest.claim is None or guest.claim.id != number:
+        return Plan(notes=(f"'{name}' is not claimed for job {number}.",))
+    return Plan(_then_optimise(guests, list(_released((guest,)))))
 
 
 def job_stop(guests: Guests, name: str, number: str) -> Plan:
@@ -80,6 +122,8 @@ def job_stop(guests: Guests, name: str, number: str) -> Plan:
     guest = find(guests, name)
     job = guest.job(number)
     if job is None:
+        if guest.claim is not None and guest.claim.id == number:
+            return release(guests, name, number)
         return Plan(notes=(f"No job {number} is in '{name}'.",))
     steps = [Step(REMOVE, name, job)]
     after = find(apply(guests, steps), name)
@@ -115,6 +159,7 @@ def unpreempt(guests: Guests, name: str) -> Plan:
         raise RefusedError(f"Domain '{name}' is not preempted ({_state(guests, guest)}).")
     what = f"'{name}' cannot go on"
     _require_no_boot(guests, what)
+    _require_unclaimed(guests, what)
     for holder in _holders(guests, name):
         raise _occupied(what, holder)
     return Plan(tuple(_return(guests, guest, what)))
@@ -148,6 +193,7 @@ def defrost(guests: Guests, name: str) -> Plan:
         raise RefusedError(f"Domain '{name}' is off, not frozen; use start (down).")
     what = f"'{name}' cannot go on"
     _require_no_boot(guests, what)
+    _require_unclaimed(guests, what)
     holders = _holders(guests, name)
     for holder in holders:
         if not guest.jobs or not holder.soft:
@@ -163,17 +209,25 @@ def defrost(guests: Guests, name: str) -> Plan:
 
 
 def owner_beside(guests: Guests, name: str) -> Guest | None:
-    """Return who has the host for good while `name` runs, or starts, without anything of it."""
-    return next((holder for holder in _holders(guests, name) if not holder.soft), None)
+    """Return who has the host for good, or is to have it, while `name` runs, or starts, without anything of it."""
+    owners = [holder for holder in _holders(guests, name) if not holder.soft]
+    return next(iter([*owners, *(guest for guest in guests if guest.claimed and guest.name != name)]), None)
 
 
 def settle(guests: Guests) -> Plan:
     """What has to be done without anybody's asking: after a crash of ours, when a domain stopped, when one is up.
 
-    Drops jobs of earlier starts; leaves one owner, where somebody else's doing made several and the rules let it; gives
+    Drops jobs of earlier starts; ends those whose leases have ended, and claims; leaves one owner, where somebody else's doing made several and the rules let it; gives
     the host to a domain that waits for it where nobody has it; takes from the idle ones what they hold beside an owner.
     """
     steps = [Step(DROP, guest.name, optional=True) for guest in guests if guest.stale]
+    steps += [Step(REMOVE, guest.name, job, optional=True) for guest in guests for job in guest.ended]
+    steps += [Step(RELEASE, guest.name, optional=True) for guest in guests if guest.lapsed]
+    steps += [
+        Step(PARK, guest.name, optional=True)
+        for guest in guests
+        if guest.ended and not guest.jobs and _may_shrink(guest)
+    ]
     holders = sorted((guest for guest in guests if guest.holds), key=lambda g: (g.soft, not g.priority, _began(g)))
     steps += [Step(PREEMPT, guest.name, optional=True) for guest in holders[1:] if guest.soft]
     steps = list(_then_optimise(guests, steps))
@@ -210,8 +264,15 @@ def _done(guest: Guest, step: Step) -> Guest:
         return replace(guest, jobs=(*guest.jobs, step.job))
     if step.action == REMOVE:
         jobs = tuple(job for job in guest.jobs if job != step.job)
+        ended = tuple(job for job in guest.ended if job != step.job)
         cleared = {} if jobs else {"preempted_since": None, "held": False}
-        return replace(guest, jobs=jobs, **cleared)  # type: ignore[arg-type]
+        return replace(guest, jobs=jobs, ended=ended, **cleared)  # type: ignore[arg-type]
+    if step.action == RENEW and step.job is not None:
+        return replace(guest, jobs=tuple(step.job if job.id == step.job.id else job for job in guest.jobs))
+    if step.action == CLAIM:
+        return replace(guest, claim=step.claim, claimed=True, lapsed=False)
+    if step.action == RELEASE:
+        return replace(guest, claim=None, claimed=False, lapsed=False)
     if step.action == DROP:
         return replace(guest, stale=(), held=guest.held and bool(guest.jobs))
     if step.action == HOLD:
@@ -228,7 +289,7 @@ def _done(guest: Guest, step: Step) -> Guest:
 # --- the rules --------------------------------------------------------------------------------------------------------
 
 
-def _claim(guests: Guests, guest: Guest, job: Job) -> list[Step]:
+def _room(guests: Guests, guest: Guest, job: Job) -> list[Step]:
     """Return the steps that make room for `job` in `guest`. Raises RefusedError, naming who is in the way."""
     what = f"Job {job.id} cannot start in '{guest.name}'"
     if guest.jobs and not guest.granted:
@@ -253,7 +314,8 @@ def _again(guests: Guests, guest: Guest, job: Job) -> Plan:
     """A retry: finish what the first try began where the rules still let it."""
     note = f"Job {job.id} is already in '{guest.name}'."
     already = Plan(notes=(note,))
-    if guest.granted or guest.suspended or guest.held or _booting(guests):
+    claimed = any(other.claimed for other in guests)
+    if guest.granted or guest.suspended or guest.held or claimed or _booting(guests):
         return already
     if any(not guest.priority or not holder.soft for holder in _holders(guests, guest.name)):
         return Plan(notes=(f"{note} It is preempted.",))
@@ -284,7 +346,7 @@ def _shrink(guests: Guests, winner: str, what: str) -> list[Step]:
 def _then_optimise(guests: Guests, steps: list[Step]) -> tuple[Step, ...]:
     """Return the steps, and those that give the host to who has waited longest where nobody has it then."""
     after = apply(guests, steps)
-    if any(guest.holds for guest in after) or _booting(after):
+    if any(guest.holds or guest.claimed for guest in after) or _booting(after):
         return tuple(steps)
     waiting = [guest for guest in after if not guest.held and _waits(guest)]
     if not waiting:
@@ -341,6 +403,19 @@ def _require_up(guests: Guests, guest: Guest, what: str) -> None:
     if not guest.active:
         raise RefusedError(f"{what} in '{guest.name}': it is not started (down).")
     _require_no_boot(guests, f"{what} in '{guest.name}'")
+
+
+def _require_unclaimed(guests: Guests, what: str, number: str = "") -> None:
+    """Raise RefusedError where a claim keeps the host for another job than `number`."""
+    for guest in guests:
+        if guest.claim is not None and guest.claim.id != number:
+            raise RefusedError(
+                f"{what}: the host is kept for job {guest.claim.id}, which is to start in '{guest.name}' (claimed)."
+            )
+
+
+def _released(guests: Guests) -> tuple[Step, ...]:
+    return tuple(Step(RELEASE, guest.name, claim=guest.claim) for guest in guests if guest.claim is not None)
 
 
 def _require_no_boot(guests: Guests, what: str) -> None:

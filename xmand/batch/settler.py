@@ -11,6 +11,8 @@ from collections.abc import Callable
 from xman.errors import XmanError
 from xmand.batch import plan
 from xmand.batch.engine import SETTLE, Decision, Engine
+from xmand.batch.guests import Guest
+from xmand.batch.plan import Step
 from xmand.virt.events import BACK, STARTED, STOPPED, Event
 
 logger = logging.getLogger(__name__)
@@ -19,6 +21,8 @@ logger = logging.getLogger(__name__)
 _CALM_SECONDS = 0.5
 # What could not be done, or libvirt, may be there by then.
 _AGAIN_SECONDS = 30.0
+# So that it is over when it is looked at.
+_JUST_AFTER_SECONDS = 0.01
 # For the locks of a host that is busy.
 _PATIENCE_SECONDS = 60.0
 # One that was frozen in memory and goes on by another's hand waits for the host.
@@ -40,6 +44,8 @@ class Settler:
         self._failed = ""
         self._told: set[str] = set()
 
+        engine.tell_term = self._term
+
     def start(self) -> None:
         """Begin, and look at the host at once."""
         self._want(0.0)
@@ -50,6 +56,10 @@ class Settler:
         came = event.name == BACK or (event.name == STARTED and _ARRIVED in event.detail)
         if came or (event.name in _TELLING and self._engine.has_jobs):
             self._want(_CALM_SECONDS)
+
+    def _term(self, seconds: float) -> None:
+        """A lease or a claim ends in so many seconds, unless somebody renews it."""
+        self._want(seconds + _JUST_AFTER_SECONDS)
 
     def _want(self, seconds: float) -> None:
         """Look at the host in so many seconds, or sooner where that was wanted already."""
@@ -90,8 +100,7 @@ class Settler:
     def _tell(self, done: Decision) -> None:
         for step in done.plan.steps:
             guest = plan.find(done.before.seen.guests, step.domain)
-            stale = ", ".join(plan.describe(job) for job in guest.stale)
-            detail = f"{step.action}: {stale}, of an earlier start" if step.action == plan.DROP else step.action
+            detail = _detail(step, guest)
             logger.warning("settling '%s': %s", step.domain, detail)
             self._record(ev="settle", dom=step.domain, detail=detail)
         for note in done.notes:
@@ -101,3 +110,14 @@ class Settler:
             logger.warning("settling: %s", said)
             self._record(ev="settle", detail=said)
         self._told = set(rivals)
+
+
+def _detail(step: Step, guest: Guest) -> str:
+    """Return what is written of a step: which jobs it ended, and why."""
+    if step.action == plan.DROP:
+        return f"{step.action}: {', '.join(plan.describe(job) for job in guest.stale)}, of an earlier start"
+    if step.action == plan.REMOVE and step.job is not None:
+        return f"{step.action}: {plan.describe(step.job)}, whose lease of {step.job.lease} s has ended"
+    if step.action == plan.RELEASE:
+        return f"{step.action}: the claim has ended"
+    return step.action

@@ -86,6 +86,9 @@ class Switch:
             plan.ADD: lambda: self._add(domain, step),
             plan.REMOVE: lambda: marks.remove_job(domain, step.job.id if step.job else ""),
             plan.DROP: lambda: marks.drop_stale(domain),
+            plan.RENEW: lambda: self._renew(domain, step),
+            plan.CLAIM: lambda: self._claim(domain, step),
+            plan.RELEASE: lambda: self._release(domain, guest),
             plan.HOLD: lambda: marks.hold(domain),
             plan.SAVE: lambda: lifecycle.suspend(domain, self._means.patience, self._means.progress),
             plan.PAUSE: lambda: domain.pause(),
@@ -156,6 +159,20 @@ class Switch:
         assert job is not None  # noqa: S101  # the plan says so
         self._will_undo(domain.name, f"{plan.REMOVE} {job.id}", lambda: marks.remove_job(domain, job.id))
         marks.add_job(domain, job, self._means.settings)
+
+    def _renew(self, domain: Domain, step: Step) -> None:
+        assert step.job is not None  # noqa: S101  # the plan says so
+        marks.renew(domain, step.job)
+
+    def _claim(self, domain: Domain, step: Step) -> None:
+        assert step.claim is not None  # noqa: S101  # the plan says so
+        marks.claim(domain, step.claim)
+
+    def _release(self, domain: Domain, guest: Guest) -> None:
+        before = guest.claim
+        if before is not None:
+            self._will_undo(guest.name, plan.CLAIM, lambda: marks.unrelease(domain, before))
+        marks.release(domain)
 
     # --- back --------------------------------------------------------------------------------------------------------
 

@@ -9,6 +9,8 @@ import time
 
 # More than a host has domains; what was asked about longest ago goes first.
 _MOST = 4096
+# For whoever renews a lease to find out that xmand is back.
+GRACE_SECONDS = 60.0
 
 
 class Clocks:
@@ -27,12 +29,29 @@ class Clocks:
     def elapsed(self, key: str, since: int) -> float | None:
         """Return the seconds since `key` began, at `since`; None where that is in the future of a clock set back."""
         with self._lock:
+            known = self._known(key, since)
+            return None if known is None else time.monotonic() - known
+
+    def left(self, key: str, since: int, seconds: float) -> float:
+        """Return what is left of a term of so many seconds that began at `since`, less than 0 where it is over.
+
+        One that this process meets for the first time may have begun long ago, by a clock that nobody vouches for, and
+        nobody could renew it while no process was there: it has `GRACE_SECONDS` more, and never more than it was given.
+        """
+        with self._lock:
             known = self._running.get(key)
             if known is None or known[0] != since:
-                wall = time.time() - since
-                # In whole seconds, so that what begins just now may seem to begin in a moment.
-                known = self._keep(key, since, time.monotonic() - max(0.0, wall) if wall >= -1.0 else None)
-            return None if known[1] is None else time.monotonic() - known[1]
+                gone = min(max(0.0, time.time() - since), max(0.0, seconds - GRACE_SECONDS))
+                known = self._keep(key, since, time.monotonic() - gone)
+            return seconds if known[1] is None else seconds - (time.monotonic() - known[1])
+
+    def _known(self, key: str, since: int) -> float | None:
+        known = self._running.get(key)
+        if known is None or known[0] != since:
+            wall = time.time() - since
+            # In whole seconds, so that what begins just now may seem to begin in a moment.
+            known = self._keep(key, since, time.monotonic() - max(0.0, wall) if wall >= -1.0 else None)
+        return known[1]
 
     def _keep(self, key: str, since: int, at: float | None) -> tuple[int, float | None]:
         self._running.pop(key, None)
@@ -42,6 +61,8 @@ class Clocks:
         return since, at
 
 
-# One process, one clock: since when domains run, by their UUIDs, and since when they are preempted.
+# One process, one clock: since when domains run, by their UUIDs, and since when they are preempted; since when jobs'
+# leases run, and claims, by the domain's UUID and the job's id.
 RUNS = Clocks()
 PREEMPTIONS = Clocks()
+TERMS = Clocks()

@@ -73,6 +73,8 @@ ROWS: dict[str, Row] = {
     "state": Row(batch.state),
     "job-list": Row(batch.job_list),
     "job-start": Row(batch.job_start, verdicts.job_started),
+    "job-renew": Row(batch.job_renew, verdicts.harmless_again),
+    "job-claim": Row(batch.job_claim, verdicts.harmless_again),
     "job-stop": Row(batch.job_stop, verdicts.job_stopped),
     "preempt": Row(batch.preempt, verdicts.harmless_again),
     "unpreempt": Row(batch.unpreempt, verdicts.harmless_again),

@@ -7,14 +7,14 @@ from typing import Any
 
 from xman import times
 from xman.errors import RefusedError, UsageError
-from xman.metadata import NORMAL, PRIORITY, Job
+from xman.metadata import NORMAL, PRIORITY, Claim, Job
 from xman.result import Result
 from xmand.batch import plan
 from xmand.batch.engine import View
 from xmand.batch.guests import Guest
 from xmand.batch.maintenance import Maintenance
 from xmand.batch.marks import waited_seconds
-from xmand.batch.observe import keeps
+from xmand.batch.observe import claim_left, keeps, lease_left
 from xmand.batch.plan import Guests, Plan, Step
 from xmand.verbs.call import Call
 from xmand.virt.domain import find
@@ -22,9 +22,12 @@ from xmand.virt.driver import CHANGE, LONG
 from xmand.virt.listing import summary
 
 _Planner = Callable[[Guests, str], Plan]
-# A scheduler's ids are short; this is for whoever passes something else by mistake.
-_MOST_ID = 128
+# A scheduler's ids are short, and may be made of a server's name; more is passed by mistake.
+_MOST_ID = 256
 _MOST_OWNER = 256
+# In seconds. A lease is renewed while its job runs; a claim keeps everybody else away.
+_MOST_LEASE = 30 * 86_400
+_CLAIM, _MOST_CLAIM = 60, 86_400
 
 
 def state(call: Call) -> Result:
@@ -73,12 +76,35 @@ def job_start(call: Call) -> Result:
         owner=_owner(call),
         cpus=cpus if isinstance(cpus, int) else 0,
         preemptible=call.parsed.flag("preemptible"),
+        lease=_seconds(call, "lease", 0, _MOST_LEASE),
     )
 
     def planner(guests: Guests, name: str) -> Plan:
         if plan.find(guests, name).job(job.id) is None:
             call.host.batch.maintenance.refuse()
         return plan.job_start(guests, name, job)
+
+    return _decide(call, planner)
+
+
+def job_renew(call: Call) -> Result:
+    """A job goes on: its lease begins anew."""
+    number, lease = _id(call), _seconds(call, "lease", 0, _MOST_LEASE)
+    return _decide(call, lambda guests, name: plan.job_renew(guests, name, number, lease))
+
+
+def job_claim(call: Call) -> Result:
+    """Keep the host for a job that is to start, or keep it no longer."""
+    job = Job(_id(call), preemptible=call.parsed.flag("preemptible"))
+    if call.parsed.flag("release"):
+        return _decide(call, lambda guests, name: plan.release(guests, name, job.id))
+    claim = Claim(job.id, call.principal, _seconds(call, "seconds", _CLAIM, _MOST_CLAIM))
+
+    def planner(guests: Guests, name: str) -> Plan:
+        decided = plan.job_claim(guests, name, claim, job)
+        if decided.steps:
+            call.host.batch.maintenance.refuse()
+        return decided
 
     return _decide(call, planner)
 
@@ -192,16 +218,34 @@ def _id(call: Call) -> str:
     return word
 
 
+def _seconds(call: Call, key: str, absent: int, most: int) -> int:
+    """Return an option's whole seconds."""
+    value = call.parsed.seconds(key)
+    if value is None:
+        return absent
+    if not (1 <= value <= most and value == int(value)):
+        raise UsageError(f"--{key} takes whole seconds, from 1 to {most}.")
+    return int(value)
+
+
 def _owner(call: Call) -> str:
-    """Return the owner as a full principal: a bare name is one of the configured realm or else of the caller's."""
+    """Return the owner as a full principal.
+
+    A bare name is one of the configured realm or else of the caller's. So is `alice@node1.example.org`, as schedulers
+    call who submitted a job there: names of hosts have small letters, and realms have none, but for these two.
+    """
     word = call.parsed.options.get("owner")
     if not isinstance(word, str) or not word:
         raise UsageError(f"--owner is missing. Usage: {call.verb.usage()}")
     if len(word) > _MOST_OWNER or not word.isprintable() or any(character.isspace() for character in word):
         raise UsageError("--owner takes a principal, such as alice@EXAMPLE.ORG.")
-    if "@" in word:
-        return word
-    return f"{word}@{call.host.settings.authorize.owner_realm or call.principal.rpartition('@')[2]}"
+    realms = [realm for realm in (call.host.settings.authorize.owner_realm, call.principal.rpartition("@")[2]) if realm]
+    name, at, place = word.rpartition("@")
+    if not at:
+        return f"{word}@{realms[0]}"
+    if not name:
+        raise UsageError("--owner takes a principal, such as alice@EXAMPLE.ORG.")
+    return word if place in realms or place == place.upper() else f"{name}@{realms[0]}"
 
 
 def _guest(view: View, guest: Guest) -> dict[str, Any]:
@@ -214,6 +258,8 @@ def _guest(view: View, guest: Guest) -> dict[str, Any]:
         "max_memory": guest.max_memory,
         "priority": PRIORITY if guest.priority else NORMAL,
     }
+    if guest.claim is not None:
+        found["claim"] = _claim(guest.claim, guest)
     if guest.suspended:
         found["saved"] = guest.saved
     if guest.max_vcpus:
@@ -237,7 +283,15 @@ def _job(job: Job, guest: Guest) -> dict[str, Any]:
         found["cpus"] = job.cpus
     if job.began is not None:
         found["start"] = times.utc(job.began)
+    left = lease_left(guest.uuid, job)
+    if left is not None:
+        found |= {"lease": job.lease, "lease_left": max(0, int(left))}
     return found
+
+
+def _claim(claim: Claim, guest: Guest) -> dict[str, Any]:
+    left = claim_left(guest.uuid, claim)
+    return {"id": claim.id, "by": claim.by, "seconds": claim.seconds, "left": max(0, int(left))}
 
 
 def _step(call: Call, step: Step, before: View) -> dict[str, Any]:
@@ -246,6 +300,8 @@ def _step(call: Call, step: Step, before: View) -> dict[str, Any]:
     found: dict[str, Any] = {"step": step.action, "domain": step.domain}
     if step.job is not None:
         found["jobs"] = [step.job.id]
+    elif step.claim is not None:
+        found["jobs"] = [step.claim.id]
     elif step.action in (plan.PREEMPT, plan.RETURN):
         found["jobs"] = [job.id for job in guest.jobs]
     elif step.action == plan.DROP:

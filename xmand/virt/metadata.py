@@ -5,7 +5,19 @@ from collections.abc import Callable
 from lxml import etree
 
 from xman.errors import HypervisorError, MetadataError
-from xman.metadata import NAMESPACE, PREFIX, Job, Metadata, domain_attributes, domain_of, job_attributes, job_of
+from xman.metadata import (
+    NAMESPACE,
+    PREFIX,
+    Claim,
+    Job,
+    Metadata,
+    claim_attributes,
+    claim_of,
+    domain_attributes,
+    domain_of,
+    job_attributes,
+    job_of,
+)
 from xmand.virt import description
 from xmand.virt.domain import Domain
 from xmand.virt.driver import RawDomain, api, code_of, reading
@@ -90,6 +102,7 @@ def _parse(text: str | None, name: str) -> Metadata:
 
 _ROOT = "domain"
 _JOB = "job"
+_CLAIM = "claim"
 
 
 def parse(text: str) -> Metadata:
@@ -103,8 +116,8 @@ def parse(text: str) -> Metadata:
     if _name(root) != _ROOT:
         raise MetadataError(f"its root is <{root.tag!s}>, not <{_ROOT}>")
     jobs = tuple(_job(child) for child in root if _name(child) == _JOB)
-    others = tuple(_foreign(child) for child in root if _name(child) != _JOB)
-    return domain_of(_attributes(root), jobs, others)
+    others = tuple(_foreign(child) for child in root if _name(child) not in (_JOB, _CLAIM))
+    return domain_of(_attributes(root), jobs, others, _claim(root))
 
 
 def serialise(metadata: Metadata) -> str:
@@ -113,12 +126,21 @@ def serialise(metadata: Metadata) -> str:
     for job in metadata.jobs:
         element = etree.SubElement(root, _JOB, job_attributes(job))
         element.extend(description.read_xml(child) for child in job.other_children)
+    if metadata.claim is not None:
+        etree.SubElement(root, _CLAIM, claim_attributes(metadata.claim))
     root.extend(description.read_xml(child) for child in metadata.other_children)
     return etree.tostring(root, encoding="unicode")
 
 
 def _job(element: etree._Element) -> Job:
     return job_of(_attributes(element), tuple(_foreign(child) for child in element))
+
+
+def _claim(root: etree._Element) -> Claim | None:
+    found = [claim_of(_attributes(child)) for child in root if _name(child) == _CLAIM]
+    if len(found) > 1:
+        raise MetadataError("it has more than one claim")
+    return found[0] if found else None
 
 
 def _name(element: etree._Element) -> str:

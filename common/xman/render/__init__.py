@@ -17,6 +17,8 @@ _RENDERERS: dict[str, _Renderer] = {
     "defrost": batch.plan,
     "freeze": batch.plan,
     "job-list": batch.jobs,
+    "job-claim": batch.plan,
+    "job-renew": batch.plan,
     "job-start": batch.plan,
     "job-stop": batch.plan,
     "maintenance": batch.maintenance,

@@ -6,7 +6,7 @@ from xman import times
 from xman.values import MIB
 
 _STATE = "%-24s %-23s %7s %7s %6s %-24s %s"
-_JOB = "%-24s %-12s %-32s %4s %-3s %-24s %9s %s"
+_JOB = "%-24s %-12s %-32s %4s %-3s %-24s %9s %-23s %s"
 
 
 def states(data: dict[str, Any]) -> str:
@@ -19,7 +19,9 @@ def states(data: dict[str, Any]) -> str:
         cpus = f"{guest['vcpus']}/{guest['max_vcpus']}" if "max_vcpus" in guest else "-"
         name = f"{guest['name']}{'!' if guest['priority'] == 'priority' else ''}"
         memory = guest["memory"] // MIB, guest["max_memory"] // MIB
-        jobs = ",".join(job["id"] for job in guest["jobs"]) or "-"
+        ids = [job["id"] for job in guest["jobs"]]
+        ids += [f"{guest['claim']['id']}(claimed)"] if "claim" in guest else []
+        jobs = ",".join(ids) or "-"
         lines.append(_STATE % (name, guest["state"], *memory, cpus, _time(guest.get("since")), jobs))
     notice = [f"{_notice(data['maintenance'])}\n"] if "maintenance" in data else []
     if count := len(data.get("others", ())):
@@ -28,8 +30,8 @@ def states(data: dict[str, Any]) -> str:
 
 
 def jobs(data: dict[str, Any]) -> str:
-    """Return `job-list`: a line for each job."""
-    lines = [_JOB % ("Name", "Job", "Owner", "CPUs", "Pre", "Start", "Preempted", "State")]
+    """Return `job-list`: a line for each job; how many seconds of its lease are left stands last."""
+    lines = [_JOB % ("Name", "Job", "Owner", "CPUs", "Pre", "Start", "Preempted", "State", "Lease")]
     for job in data["jobs"]:
         preemptible = "yes" if job["preemptible"] else "no"
         lines.append(
@@ -43,6 +45,7 @@ def jobs(data: dict[str, Any]) -> str:
                 _time(job.get("start")),
                 job["preempted"],
                 job["state"],
+                job.get("lease_left", "-"),
             )
         )
     return "".join(f"{line}\n" for line in lines)
@@ -76,6 +79,9 @@ def _step(step: dict[str, Any]) -> str:
         "add-job": f"note {jobs} in {name}",
         "remove-job": f"remove {jobs} from {name}",
         "drop-jobs": f"drop {jobs} of an earlier start from {name}",
+        "renew": f"renew the lease of {jobs} in {name}",
+        "claim": f"keep the host for {jobs} in {name}",
+        "release": f"keep the host no longer for {jobs} in {name}",
         "hold": f"keep {name} preempted until unpreempt",
         "save": f"save {name} to disk",
         "pause": f"pause {name}",

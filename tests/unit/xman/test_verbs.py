@@ -80,7 +80,10 @@ def test_the_deadlines_are_the_published_ones() -> None:
             "migrate [-l|--live] [--suspend-after S] [--force] [--abort] [-a|--all] [-y|--yes] DOMAIN HOST",
         ),
         ("info", "info [-c|--config]"),
-        ("job-start", "job-start --id JOB --owner PRINCIPAL [--cpus N] [--preemptible] [-n|--dry-run] DOMAIN"),
+        (
+            "job-start",
+            "job-start --id JOB --owner PRINCIPAL [--cpus N] [--preemptible] [--lease S] [-n|--dry-run] DOMAIN",
+        ),
         ("maintenance", "maintenance [-n|--dry-run] on|off [REASON...]"),
     ],
 )

@@ -238,7 +238,7 @@ JOB = {
     "preempted": 75,
 }
 JOBS = [
-    JOB | {"domain": "vm1", "state": "preempted"},
+    JOB | {"domain": "vm1", "state": "preempted", "lease": 300, "lease_left": 299},
     {"id": "4712", "owner": "", "preemptible": False, "preempted": 0, "domain": "vm2", "state": "running"},
 ]
 STATE = {
@@ -261,6 +261,7 @@ STATE = {
             "uuid": UUID,
             "state": "occupied-would-preempt",
             "jobs": [],
+            "claim": {"id": "4714", "by": "slurm/ctl@EXAMPLE.ORG", "seconds": 60, "left": 59},
             "memory": 8192 * MIB,
             "max_memory": 8192 * MIB,
             "priority": "priority",
@@ -279,6 +280,9 @@ PLAN = {
         {"step": "return", "domain": "vm1", "jobs": ["4711"], "memory": 8192 * MIB, "vcpus": 4},
         {"step": "remove-job", "domain": "vm2", "jobs": ["4712"]},
         {"step": "drop-jobs", "domain": "vm2", "jobs": ["4712"]},
+        {"step": "renew", "domain": "vm1", "jobs": ["4711"]},
+        {"step": "claim", "domain": "vm2", "jobs": ["4712"]},
+        {"step": "release", "domain": "vm2", "jobs": ["4712"]},
         {"step": "hold", "domain": "vm1"},
         {"step": "save", "domain": "vm1"},
         {"step": "pause", "domain": "vm1"},

@@ -460,6 +460,8 @@ def test_the_list_goes_with_a_ping_alone(site: Callable[..., Site]) -> None:
         ('owner_verbs = ["fly"]', "'fly' is not a verb on a domain"),
         ('owner_verbs = ["create"]', "'create' is not"),
         ('owner_verbs = ["info"]', "'info' is not"),
+        ('owner_verbs = ["job-renew"]', "'job-renew' is for the scheduler"),
+        ('owner_verbs = ["job-claim"]', "'job-claim' is for the scheduler"),
         ('owner_verbs = ["log"]', "'log' is not"),
         ('owner_verbs = ["events"]', "'events' is not"),
         ('methods = ["external"]', "expected a program"),

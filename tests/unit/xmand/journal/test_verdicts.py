@@ -162,6 +162,11 @@ def test_a_job(monkeypatch: pytest.MonkeyPatch, verb: str, there: bool, expected
     assert summary(judge(change(verb, options={"id": "4711"}), "", a_domain())) == expected
 
 
+@pytest.mark.parametrize("verb", ["job-renew", "job-claim"])
+def test_what_only_begins_a_term_anew_may_be_tried_again(verb: str) -> None:
+    assert judge(change(verb, options={"id": "4711"}), "", a_domain()).again
+
+
 @pytest.mark.parametrize("verb", ["migrate", "destroy", "pause"])
 def test_one_that_goes_while_it_is_looked_at_is_gone(verb: str) -> None:
     domain = a_domain()

@@ -61,3 +61,48 @@ def test_another_beginning_is_another_clock(wall: Wall) -> None:
     wall.passes(10)
 
     assert clocks.elapsed("vm1", NOON + 10) == 0.0
+
+
+# --- terms: what ends by itself ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("jump", [0, 3600, -3600, 366 * 86_400])
+def test_a_term_ends_after_its_seconds_whatever_the_wall_clock_does(wall: Wall, jump: int) -> None:
+    clocks = Clocks()
+    clocks.begin("vm1/job/1", NOON)
+    wall.passes(10)
+    wall.wall += jump
+
+    assert clocks.left("vm1/job/1", NOON, 300) == 290.0
+    wall.passes(290)
+    assert clocks.left("vm1/job/1", NOON, 300) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("since", "seconds", "left"),
+    [
+        (NOON - 100, 300, 200.0),
+        (NOON - 3600, 300, 60.0),
+        (NOON + 3600, 300, 300.0),
+        (NOON - 3600, 10, 10.0),
+    ],
+    ids=["under way", "over meanwhile", "of a clock that was ahead", "a short one"],
+)
+def test_after_a_restart_a_term_has_its_grace_and_never_more_than_it_was_given(
+    wall: Wall, since: int, seconds: int, left: float
+) -> None:
+    clocks = Clocks()
+
+    assert clocks.left("vm1/job/1", since, seconds) == left
+    wall.wall += 86_400
+    wall.steady += left
+    assert clocks.left("vm1/job/1", since, seconds) == 0.0
+
+
+def test_a_term_that_is_renewed_within_the_second_begins_anew(wall: Wall) -> None:
+    clocks = Clocks()
+    clocks.begin("vm1/job/1", NOON)
+    wall.passes(0.9)
+    clocks.begin("vm1/job/1", NOON)
+
+    assert clocks.left("vm1/job/1", NOON, 5) == 5.0

@@ -48,9 +48,11 @@ WORDS = {
     "vcpu-pin": ["0", "0"],
     "job-start": ["--id", "9", "--owner", "bob@R"],
     "job-stop": ["--id", "4711"],
+    "job-renew": ["--id", "4711", "--lease", "600"],
+    "job-claim": ["--id", "9"],
 }
 # Before this verb the domain has a job, and the host.
-WITH_JOB = ("job-stop", "preempt", "unpreempt", "freeze", "defrost")
+WITH_JOB = ("job-stop", "job-renew", "preempt", "unpreempt", "freeze", "defrost")
 
 _ORDER = tuple(CONDITIONS)
 # What each verb makes of each condition.
