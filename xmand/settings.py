@@ -172,8 +172,6 @@ class Create:
 METHODS = ("k5login", "principals", "roles", "owner", "external")
 # Verbs that show a part of what they would otherwise: the domains that are the caller's own.
 FILTERED = tuple(verb.name for verb in verbs.VERBS if verb.filtered)
-# What says for how long others have to wait is not the owner's of a job.
-SCHEDULERS = ("job-renew", "job-claim")
 
 
 @dataclass(frozen=True)
@@ -249,7 +247,7 @@ def read_authorize(table: config.Table) -> Authorize:
         verb = verbs.BY_NAME.get(name)
         if verb is None or not (verb.takes_domain or name in FILTERED) or any(a.kind == TEXT for a in verb.arguments):
             raise table.error("owner_verbs", f"'{name}' is not a verb on a domain")
-        if name in SCHEDULERS:
+        if verb.schedulers:
             raise table.error("owner_verbs", f"'{name}' is for the scheduler: it says how long others have to wait")
     if "external" in found.methods and not (found.external and found.external[0].startswith("/")):
         raise table.error("external", "expected a program with its whole path, and its arguments")

@@ -125,6 +125,7 @@ class Verb:
     Who may use it:
     `courtesy`: whoever may use anything may use it.
     `filtered`: it shows a part of what it would otherwise: the domains that are the caller's own.
+    `schedulers`: it says for how long others have to wait; no owner of a job may be given it.
     `owners`: the owner of the only jobs in a domain may use it on that domain, where nothing else is configured.
     `tells_list`: its result says which list the host has.
     `audits`: a part of it takes the family `audit`.
@@ -151,6 +152,7 @@ class Verb:
         "outlives_us",
         "owners",
         "question",
+        "schedulers",
         "since",
         "tells_list",
         "undone_by",
@@ -181,6 +183,7 @@ class Verb:
         courtesy: bool = False,
         filtered: bool = False,
         owners: bool = False,
+        schedulers: bool = False,
         tells_list: bool = False,
         audits: bool = False,
     ) -> None:
@@ -206,6 +209,7 @@ class Verb:
         self.courtesy = courtesy
         self.filtered = filtered
         self.owners = owners
+        self.schedulers = schedulers
         self.tells_list = tells_list
         self.audits = audits
 

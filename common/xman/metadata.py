@@ -65,8 +65,8 @@ class Job:
 class Claim:
     """That the host is kept for the job `id`, which is to start in this domain: for `seconds` from `since` on.
 
-    `by` is the principal that claimed it; `start` the domain's own start, as a job has it: a claim of an earlier start is
-    over.
+    `by` is the principal that claimed it; `start` the domain's own start, as a job has it: a claim of an earlier start
+    is over.
     """
 
     id: str

@@ -88,8 +88,8 @@ class Facts:
     `granted`: it has memory and CPUs above what a parked domain keeps. `priority`: it may preempt others. `dead`: the
     hypervisor has it still, and no guest in it could run a job: it crashed, or shuts down. `in_the_way`: it keeps more
     memory than a parked domain does, and cannot be asked for it. `beside`: it was started while another domain had the
-    host for good, and has nothing of it: its boot is in nobody's way. `claimed`: the host is kept for a job that is to start
-    in it.
+    host for good, and has nothing of it: its boot is in nobody's way. `claimed`: the host is kept for a job that is to
+    start in it.
     """
 
     name: str

@@ -10,7 +10,7 @@ from tests.fuzz.test_states import EVENTS, EXAMPLES, PRIORITIES
 from xman import states
 from xman.errors import RefusedError
 from xman.metadata import Claim, Job
-from xmand.batch import plan
+from xmand.batch import plan, terms
 from xmand.batch.guests import Guest
 from xmand.batch.plan import Guests, Plan, Step
 
@@ -43,7 +43,7 @@ class Host:
         if kind == "claim":
             number, soft = more
             job = Job(str(number), "alice@R", preemptible=bool(soft))
-            return plan.job_claim(self.guests, guest.name, Claim(job.id), job)
+            return terms.job_claim(self.guests, guest.name, Claim(job.id), job)
         if kind in ("end", "lapse"):
             self._let_end(guest, *more)
             return plan.settle(self.guests)

@@ -69,7 +69,8 @@ def observe(connection: Connection, settings: Batch) -> Seen:
 
 def _beside_owners(guests: list[Guest]) -> list[Guest]:
     """Mark those that were started while another domain had the host for good, or a claim kept it for another."""
-    owners = [(guest.name, min(job.began or 0 for job in guest.jobs)) for guest in guests if guest.holds and not guest.soft]
+    hard = [guest for guest in guests if guest.holds and not guest.soft]
+    owners = [(guest.name, min(job.began or 0 for job in guest.jobs)) for guest in hard]
     owners += [(guest.name, guest.claim.since or 0) for guest in guests if guest.claimed and guest.claim is not None]
 
     def beside(guest: Guest) -> bool:

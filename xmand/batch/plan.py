@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from xman import states
 from xman.errors import NoSuchDomainError, RefusedError
 from xman.metadata import Claim, Job
+from xmand.batch import words
 from xmand.batch.guests import Guest
 
 # Steps, in the words that results and hooks have.
@@ -77,44 +78,7 @@ def job_start(guests: Guests, name: str, job: Job) -> Plan:
             raise RefusedError(
                 f"{what} in '{name}': it has the host in '{step.domain}' already, and would preempt itself (occupied)."
             )
-    return Plan((*room, *_released(guests), Step(ADD, name, job), *_grown(guest)))
-
-
-def job_renew(guests: Guests, name: str, number: str, lease: int) -> Plan:
-    """The lease of a job begins anew, with `lease` seconds, or with as many as before where that is 0.
-
-    Raises RefusedError where there is nothing to renew: whoever asks has to know that the job has the host no more.
-    """
-    guest = find(guests, name)
-    what = f"Job {number} in '{name}' cannot be renewed"
-    job = guest.job(number)
-    if job is None:
-        if any(ended.id == number for ended in guest.ended):
-            raise RefusedError(f"{what}: its lease has ended, and the job with it (ended).")
-        raise RefusedError(f"{what}: there is no such job; it was stopped, or its lease has ended (ended).")
-    if not (lease or job.lease):
-        raise RefusedError(f"{what}: it has no lease, and stays until job-stop; --lease gives it one (lease).")
-    return Plan((Step(RENEW, name, replace(job, lease=lease or job.lease)),))
-
-
-def job_claim(guests: Guests, name: str, claim: Claim, job: Job) -> Plan:
-    """Keep the host for `job`, which could start now in `name`; the same claim again begins anew.
-
-    One host is kept for one job at a time. Raises RefusedError where the job could not start.
-    """
-    if find(guests, name).job(job.id) is not None:
-        return Plan(notes=(f"Job {job.id} is already in '{name}'.",))
-    job_start(guests, name, job)
-    others = [step for step in _released(guests) if step.domain != name]
-    return Plan((*others, Step(CLAIM, name, claim=claim)))
-
-
-def release(guests: Guests, name: str, number: str) -> Plan:
-    """The host is no longer kept for the job `number`."""
-    guest = find(guests, name)
-    if guest.claim is None or guest.claim.id != number:
-        return Plan(notes=(f"'{name}' is not claimed for job {number}.",))
-    return Plan(_then_optimise(guests, list(_released((guest,)))))
+    return Plan((*room, *released(guests), Step(ADD, name, job), *_grown(guest)))
 
 
 def job_stop(guests: Guests, name: str, number: str) -> Plan:
@@ -123,13 +87,13 @@ def job_stop(guests: Guests, name: str, number: str) -> Plan:
     job = guest.job(number)
     if job is None:
         if guest.claim is not None and guest.claim.id == number:
-            return release(guests, name, number)
+            return Plan(then_optimise(guests, list(released((guest,)))))
         return Plan(notes=(f"No job {number} is in '{name}'.",))
     steps = [Step(REMOVE, name, job)]
     after = find(apply(guests, steps), name)
     if not after.jobs and _may_shrink(after):
         steps.append(Step(PARK, name, optional=True))
-    return Plan(_then_optimise(guests, steps))
+    return Plan(then_optimise(guests, steps))
 
 
 def preempt(guests: Guests, name: str) -> Plan:
@@ -143,8 +107,8 @@ def preempt(guests: Guests, name: str) -> Plan:
     if not guest.holds:
         raise RefusedError(f"Domain '{name}' runs no job, so there is nothing to preempt ({_state(guests, guest)}).")
     if not guest.soft:
-        raise RefusedError(f"'{name}' cannot be preempted: {_reason_hard(guest)} (running).")
-    return Plan(_then_optimise(guests, [Step(PREEMPT, name), Step(HOLD, name)]))
+        raise RefusedError(f"'{name}' cannot be preempted: {words.reason_hard(guest)} (running).")
+    return Plan(then_optimise(guests, [Step(PREEMPT, name), Step(HOLD, name)]))
 
 
 def unpreempt(guests: Guests, name: str) -> Plan:
@@ -180,7 +144,7 @@ def freeze(guests: Guests, name: str, *, pause: bool) -> Plan:
             f"{what}: it is transient, so that nobody would know it afterwards; --pause does not save it (transient)."
         )
     steps = [Step(PARK, name), Step(PAUSE, name)] if pause else [Step(SAVE, name)]
-    return Plan(_then_optimise(guests, steps))
+    return Plan(then_optimise(guests, steps))
 
 
 def defrost(guests: Guests, name: str) -> Plan:
@@ -217,8 +181,9 @@ def owner_beside(guests: Guests, name: str) -> Guest | None:
 def settle(guests: Guests) -> Plan:
     """What has to be done without anybody's asking: after a crash of ours, when a domain stopped, when one is up.
 
-    Drops jobs of earlier starts; ends those whose leases have ended, and claims; leaves one owner, where somebody else's doing made several and the rules let it; gives
-    the host to a domain that waits for it where nobody has it; takes from the idle ones what they hold beside an owner.
+    Drops jobs of earlier starts; ends those whose leases have ended, and claims; leaves one owner, where somebody
+    else's doing made several and the rules let it; gives the host to a domain that waits for it where nobody has it;
+    takes from the idle ones what they hold beside an owner.
     """
     steps = [Step(DROP, guest.name, optional=True) for guest in guests if guest.stale]
     steps += [Step(REMOVE, guest.name, job, optional=True) for guest in guests for job in guest.ended]
@@ -230,21 +195,12 @@ def settle(guests: Guests) -> Plan:
     ]
     holders = sorted((guest for guest in guests if guest.holds), key=lambda g: (g.soft, not g.priority, _began(g)))
     steps += [Step(PREEMPT, guest.name, optional=True) for guest in holders[1:] if guest.soft]
-    steps = list(_then_optimise(guests, steps))
+    steps = list(then_optimise(guests, steps))
     after = apply(guests, steps)
     if any(guest.holds for guest in after) and not _booting(after):
         idle = [g for g in after if not g.jobs and _may_shrink(g)]
         steps += [Step(PARK, guest.name, optional=True) for guest in idle]
     return Plan(tuple(steps))
-
-
-def rivals(guests: Guests) -> tuple[str, ...]:
-    """Say who owns the host besides its owner and may not be preempted: only somebody's doing ends that."""
-    hard = [guest for guest in guests if guest.holds and not guest.soft]
-    if len(hard) <= 1:
-        return ()
-    each = " and ".join(f"'{guest.name}' with {_jobs(guest)}" for guest in hard)
-    return (f"This host has {len(hard)} owners, none of which may be preempted: {each}. Move or stop all but one.",)
 
 
 def apply(guests: Guests, steps: Iterable[Step]) -> Guests:
@@ -299,7 +255,7 @@ def _room(guests: Guests, guest: Guest, job: Job) -> list[Step]:
         for frozen in guests:
             if frozen.suspended and frozen.jobs and not frozen.put_away:
                 raise RefusedError(
-                    f"{what}: '{frozen.name}' is frozen with {_jobs(frozen)}, so that only preemptible jobs may start"
+                    f"{what}: '{frozen.name}' is frozen with {words.jobs(frozen)}, so that only preemptible jobs may start"
                     " in domains without priority (frozen)."
                 )
     if guest.jobs:  # it has the host
@@ -343,7 +299,7 @@ def _shrink(guests: Guests, winner: str, what: str) -> list[Step]:
     return steps
 
 
-def _then_optimise(guests: Guests, steps: list[Step]) -> tuple[Step, ...]:
+def then_optimise(guests: Guests, steps: list[Step]) -> tuple[Step, ...]:
     """Return the steps, and those that give the host to who has waited longest where nobody has it then."""
     after = apply(guests, steps)
     if any(guest.holds or guest.claimed for guest in after) or _booting(after):
@@ -414,7 +370,8 @@ def _require_unclaimed(guests: Guests, what: str, number: str = "") -> None:
             )
 
 
-def _released(guests: Guests) -> tuple[Step, ...]:
+def released(guests: Guests) -> tuple[Step, ...]:
+    """Return the steps that end all claims of these domains."""
     return tuple(Step(RELEASE, guest.name, claim=guest.claim) for guest in guests if guest.claim is not None)
 
 
@@ -433,25 +390,8 @@ def _holders(guests: Guests, name: str) -> list[Guest]:
 
 def _occupied(what: str, holder: Guest) -> RefusedError:
     if holder.soft:
-        return RefusedError(f"{what}: '{holder.name}' has the host with {_jobs(holder)} (occupied).")
-    return RefusedError(f"{what}: '{holder.name}' has the host; {_reason_hard(holder)} (occupied).")
-
-
-def _reason_hard(guest: Guest) -> str:
-    if guest.priority:
-        return f"its {_jobs(guest)} may not be preempted, since it is a domain with priority"
-    hard = next(job for job in guest.jobs if not job.preemptible)
-    return f"its job {describe(hard)} may not be preempted"
-
-
-def _jobs(guest: Guest) -> str:
-    word = "job" if len(guest.jobs) == 1 else "jobs"
-    return f"{word} {', '.join(describe(job) for job in guest.jobs)}"
-
-
-def describe(job: Job) -> str:
-    """Return `4711 of alice@R`."""
-    return f"{job.id} of {job.owner}" if job.owner else job.id
+        return RefusedError(f"{what}: '{holder.name}' has the host with {words.jobs(holder)} (occupied).")
+    return RefusedError(f"{what}: '{holder.name}' has the host; {words.reason_hard(holder)} (occupied).")
 
 
 def _state(guests: Guests, guest: Guest) -> str:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 
 from xman.errors import XmanError
-from xmand.batch import plan
+from xmand.batch import plan, words
 from xmand.batch.engine import SETTLE, Decision, Engine
 from xmand.batch.guests import Guest
 from xmand.batch.plan import Step
@@ -105,7 +105,7 @@ class Settler:
             self._record(ev="settle", dom=step.domain, detail=detail)
         for note in done.notes:
             logger.warning("settling: %s", note)
-        rivals = plan.rivals(done.after.seen.guests)
+        rivals = words.rivals(done.after.seen.guests)
         for said in set(rivals) - self._told:  # once, and not at each event
             logger.warning("settling: %s", said)
             self._record(ev="settle", detail=said)
@@ -115,9 +115,9 @@ class Settler:
 def _detail(step: Step, guest: Guest) -> str:
     """Return what is written of a step: which jobs it ended, and why."""
     if step.action == plan.DROP:
-        return f"{step.action}: {', '.join(plan.describe(job) for job in guest.stale)}, of an earlier start"
+        return f"{step.action}: {', '.join(words.describe(job) for job in guest.stale)}, of an earlier start"
     if step.action == plan.REMOVE and step.job is not None:
-        return f"{step.action}: {plan.describe(step.job)}, whose lease of {step.job.lease} s has ended"
+        return f"{step.action}: {words.describe(step.job)}, whose lease of {step.job.lease} s has ended"
     if step.action == plan.RELEASE:
         return f"{step.action}: the claim has ended"
     return step.action

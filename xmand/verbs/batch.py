@@ -9,7 +9,7 @@ from xman import times
 from xman.errors import RefusedError, UsageError
 from xman.metadata import NORMAL, PRIORITY, Claim, Job
 from xman.result import Result
-from xmand.batch import plan
+from xmand.batch import plan, terms, words
 from xmand.batch.engine import View
 from xmand.batch.guests import Guest
 from xmand.batch.maintenance import Maintenance
@@ -48,7 +48,7 @@ def state(call: Call) -> Result:
     notes = view.seen.problems
     if not call.access.restricted:
         # Of the whole host: whoever asks about one of two owners shall know of the other.
-        notes += plan.rivals(view.seen.guests)
+        notes += words.rivals(view.seen.guests)
     elif wanted is None:
         data["partial"] = True
     return Result(data, notes=notes)
@@ -90,18 +90,18 @@ def job_start(call: Call) -> Result:
 def job_renew(call: Call) -> Result:
     """A job goes on: its lease begins anew."""
     number, lease = _id(call), _seconds(call, "lease", 0, _MOST_LEASE)
-    return _decide(call, lambda guests, name: plan.job_renew(guests, name, number, lease))
+    return _decide(call, lambda guests, name: terms.job_renew(guests, name, number, lease))
 
 
 def job_claim(call: Call) -> Result:
     """Keep the host for a job that is to start, or keep it no longer."""
     job = Job(_id(call), preemptible=call.parsed.flag("preemptible"))
     if call.parsed.flag("release"):
-        return _decide(call, lambda guests, name: plan.release(guests, name, job.id))
+        return _decide(call, lambda guests, name: terms.release(guests, name, job.id))
     claim = Claim(job.id, call.principal, _seconds(call, "seconds", _CLAIM, _MOST_CLAIM))
 
     def planner(guests: Guests, name: str) -> Plan:
-        decided = plan.job_claim(guests, name, claim, job)
+        decided = terms.job_claim(guests, name, claim, job)
         if decided.steps:
             call.host.batch.maintenance.refuse()
         return decided

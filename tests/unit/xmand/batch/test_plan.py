@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 
 from xman.errors import NoSuchDomainError, RefusedError
-from xman.metadata import Claim, Job
-from xmand.batch import plan
+from xman.metadata import Job
+from xmand.batch import plan, words
 from xmand.batch.guests import Guest, Parked, is_granted, is_parked
 from xmand.batch.plan import Guests, Plan
 
@@ -294,7 +294,7 @@ def test_parked_is_memory_within_a_page_or_so(memory_mib: int, parked: bool) -> 
 def test_two_owners_that_may_not_be_preempted_are_told() -> None:
     both = (guest("vm1", HARD), guest("vm2", SOFT, NEW, priority=True), guest("vm3", SOFT), IDLE)
 
-    (said,) = plan.rivals(both)
+    (said,) = words.rivals(both)
 
     assert said == (
         "This host has 2 owners, none of which may be preempted: 'vm1' with job 1 of alice@R and 'vm2' with jobs"
@@ -304,7 +304,7 @@ def test_two_owners_that_may_not_be_preempted_are_told() -> None:
 
 @pytest.mark.parametrize("other", [IDLE, guest("vm2", SOFT), guest("vm2", HARD, granted=False)])
 def test_one_owner_is_nothing_to_tell(other: Guest) -> None:
-    assert plan.rivals((guest("vm1", HARD), other)) == ()
+    assert words.rivals((guest("vm1", HARD), other)) == ()
 
 
 # --- guests that are not well -----------------------------------------------------------------------------------------
@@ -379,99 +379,3 @@ def test_who_has_the_host_for_good() -> None:
 def test_one_that_was_frozen_in_memory_and_goes_on_by_itself_has_the_host_again() -> None:
     """`freeze --pause`, then `unpause`: jobs, parked, and nobody has the host."""
     assert steps(plan.settle((guest("vm1", HARD, granted=False, parked=True),))) == ["[return vm1]"]
-
-
-# --- leases and claims ------------------------------------------------------------------------------------------------
-
-LEASED = Job("1", "alice@R", lease=60)
-CLAIMED = guest("vm1", claim=Claim("3", "slurm@R", 60), claimed=True)
-
-
-def test_a_lease_that_has_ended_ends_its_job_as_job_stop_does() -> None:
-    waiting = guest("vm2", SOFT, granted=False, parked=True)
-    owner = guest("vm1", ended=(LEASED,), granted=True, parked=False)
-
-    assert steps(plan.settle((owner, waiting))) == ["[remove-job vm1]", "[park vm1]", "[return vm2]"]
-    assert steps(plan.settle((replace(owner, jobs=(HARD,)),))) == ["[remove-job vm1]"]
-
-
-def test_a_lease_begins_anew_with_as_many_seconds_or_others() -> None:
-    (as_before,) = plan.job_renew((guest("vm1", LEASED),), "vm1", "1", 0).steps
-    (longer,) = plan.job_renew((guest("vm1", LEASED),), "vm1", "1", 600).steps
-    (first,) = plan.job_renew((guest("vm1", HARD),), "vm1", "1", 30).steps
-
-    assert [step.job and step.job.lease for step in (as_before, longer, first)] == [60, 600, 30]
-
-
-@pytest.mark.parametrize(
-    ("domain", "said"),
-    [
-        (IDLE, "there is no such job; it was stopped, or its lease has ended (ended)"),
-        (guest("vm1", ended=(LEASED,)), "its lease has ended, and the job with it (ended)"),
-        (guest("vm1", HARD), "it has no lease, and stays until job-stop"),
-    ],
-    ids=["unknown", "ended", "without"],
-)
-def test_what_cannot_be_renewed_is_said(domain: Guest, said: str) -> None:
-    assert said in refusal(lambda: plan.job_renew((domain,), "vm1", "1", 0))
-
-
-def test_a_claim_is_taken_by_its_job() -> None:
-    made = plan.job_claim((IDLE, URGENT), "vm1", Claim("3", "slurm@R", 60), NEW)
-
-    assert steps(made) == ["claim vm1"]
-    claimed = plan.apply((IDLE, URGENT), made.steps)
-    assert steps(plan.job_start(claimed, "vm1", NEW)) == ["release vm1", "add-job vm1", "grant vm1"]
-    assert plan.find(plan.apply(claimed, plan.job_start(claimed, "vm1", NEW).steps), "vm1").claim is None
-
-
-@pytest.mark.parametrize(
-    "decide",
-    [
-        lambda guests: plan.job_start(guests, "vm1", HARD),
-        lambda guests: plan.job_start(guests, "vm2", HARD),
-        lambda guests: plan.job_claim(guests, "vm2", Claim("1"), HARD),
-        lambda guests: plan.unpreempt(guests, "vm3"),
-        lambda guests: plan.defrost(guests, "vm4"),
-    ],
-    ids=["in it", "beside it", "another claim", "unpreempt", "defrost"],
-)
-def test_a_claim_keeps_others_away(decide: Callable[[Guests], Plan]) -> None:
-    waiting = guest("vm3", SOFT, granted=False, parked=True, held=True)
-    frozen = guest("vm4", suspended=True, active=False, saved=True)
-
-    said = refusal(lambda: decide((CLAIMED, URGENT, waiting, frozen)))
-
-    assert "the host is kept for job 3, which is to start in 'vm1' (claimed)" in said
-
-
-def test_a_claim_is_made_only_where_its_job_could_start_and_takes_nothing() -> None:
-    claim = Claim("3")
-
-    assert "(occupied)" in refusal(lambda: plan.job_claim((guest("vm2", HARD), IDLE), "vm1", claim, NEW))
-    assert steps(plan.job_claim((guest("vm1", SOFT), URGENT), "vm2", claim, NEW)) == ["claim vm2"]
-    assert plan.job_claim((guest("vm1", NEW),), "vm1", claim, NEW).steps == ()
-
-
-def test_a_claim_moves_with_its_job_to_another_domain_of_the_host() -> None:
-    made = plan.job_claim((CLAIMED, URGENT), "vm2", Claim("3"), NEW)
-
-    assert steps(made) == ["release vm1", "claim vm2"]
-
-
-def test_while_a_claim_holds_nobody_goes_on_and_afterwards_who_waits_does() -> None:
-    waiting = guest("vm2", SOFT, granted=False, parked=True)
-
-    assert plan.settle((CLAIMED, waiting)) == Plan()
-    assert steps(plan.release((CLAIMED, waiting), "vm1", "3")) == ["release vm1", "[return vm2]"]
-    assert steps(plan.job_stop((CLAIMED, waiting), "vm1", "3")) == ["release vm1", "[return vm2]"]
-    assert steps(plan.settle((guest("vm1", lapsed=True), waiting))) == ["[release vm1]", "[return vm2]"]
-
-
-def test_a_claim_that_is_not_there_is_no_error() -> None:
-    assert plan.release((CLAIMED,), "vm1", "9").steps == ()
-    assert plan.release((IDLE,), "vm1", "3").steps == ()
-
-
-def test_what_is_started_beside_a_claim_gets_nothing() -> None:
-    assert plan.owner_beside((CLAIMED, guest("vm2", active=False)), "vm2") == CLAIMED
