@@ -195,9 +195,7 @@ def test_while_one_boots_nobody_gets_the_host(priorities: list[bool], events: Ev
 
 @EXAMPLES
 @given(PRIORITIES, EVENTS)
-def test_while_a_host_is_kept_for_a_job_no_other_starts_and_nobody_grows(
-    priorities: list[bool], events: Events
-) -> None:
+def test_while_a_host_is_kept_for_a_job_no_other_gets_it(priorities: list[bool], events: Events) -> None:
     """A claim keeps the host: only its own job takes it, and nothing that waits goes on before it has ended."""
     for event in happened(priorities, events):
         claims = [guest.claim for guest in event.before if guest.claim is not None]

@@ -23,11 +23,11 @@ class Guest(Facts):
     """One domain: the facts its state follows from, and what else a decision needs.
 
     `parked`: it keeps no more memory than a parked domain does. `saved`: suspended to disk. `held`, `put_away` and
-    `preempted_since` are those of its metadata. `stale` are jobs of an earlier start, `ended` those whose leases have ended.
-    `claim` holds for `claimed` only, `lapsed` is one that does no more. Memory is in octets; `max_vcpus`
-    is 0 where the hypervisor counts no CPUs (LXC). `started` is in seconds since 1970. `plight` says what is the matter
-    with one that neither runs nor is paused, and the way out. `term` is how many seconds are left until the first of its
-    leases, or its claim, ends.
+    `preempted_since` are those of its metadata. `stale` are jobs of an earlier start, `ended` those whose leases have
+    ended. `claim` is there where it is `claimed`; `lapsed`: a claim that holds no more is to be removed. `term` is how
+    many seconds are left until the first of its leases, or its claim, ends. Memory is in octets; `max_vcpus` is 0 where
+    the hypervisor counts no CPUs (LXC). `started` is in seconds since 1970. `plight` says what is the matter with one
+    that neither runs nor is paused, and the way out.
     """
 
     jobs: tuple[Job, ...] = ()

@@ -255,8 +255,8 @@ def _room(guests: Guests, guest: Guest, job: Job) -> list[Step]:
         for frozen in guests:
             if frozen.suspended and frozen.jobs and not frozen.put_away:
                 raise RefusedError(
-                    f"{what}: '{frozen.name}' is frozen with {words.jobs(frozen)}, so that only preemptible jobs may start"
-                    " in domains without priority (frozen)."
+                    f"{what}: '{frozen.name}' is frozen with {words.jobs(frozen)}, so that only preemptible jobs may"
+                    " start in domains without priority (frozen)."
                 )
     if guest.jobs:  # it has the host
         return []

@@ -1,4 +1,4 @@
-"""What is to be done about terms: leases of jobs, and claims. Pure, as `xmand.batch.plan`; what has ended, `settle` ends."""
+"""What is to be done about what ends by itself: leases of jobs, and claims. Pure; `xmand.batch.plan.settle` ends them."""
 
 from dataclasses import replace
 
