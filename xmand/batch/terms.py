@@ -1,4 +1,4 @@
-"""What is to be done about what ends by itself: leases of jobs, and claims. Pure; `xmand.batch.plan.settle` ends them."""
+"""What is to be done about what ends by itself: leases of jobs, and claims. Pure; `plan.settle` ends them."""
 
 from dataclasses import replace
 
