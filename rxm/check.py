@@ -55,8 +55,7 @@ def steps(options: Options, hosts: list[str]) -> "Iterator[_Step]":
     names: list[str] = []
     try:
         if hosts:
-            names = [name for word in hosts for name in targets.expand(word, configured.groups)]
-            names = [targets.checked(name) for name in names]
+            names = targets.named(",".join(hosts), configured.groups)
         else:
             names = targets.hosts(options, configured)
         shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

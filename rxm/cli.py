@@ -56,6 +56,11 @@ def run(words: list[str]) -> int:
             from rxm import own
 
             if own.answers(parsed):
+                if own_options.shaped(options):
+                    from rxm.strategies import shaped
+
+                    lowlevel.out(shaped.text(options, parsed.verb, [shaped.Answer("", own.rows())], several=False))
+                    return outcome.OK
                 return own.run(options, parsed)
 
         from rxm import run as carry_out
@@ -113,7 +118,7 @@ def _read(options: Options, rest: list[str]) -> Parsed:
     options.reason = str(parsed.options.pop("reason", options.reason))
     timeout = parsed.options.pop("timeout", options.timeout)
     options.timeout = timeout if isinstance(timeout, float) else None
-    if options.format or options.columns or options.sort or options.no_headers:
+    if own_options.shaped(options):
         from rxm.strategies import shaped
 
         shaped.check(options, parsed)
@@ -154,6 +159,8 @@ def _resolve(word: str) -> str:
 
 def _file_text(name: str) -> str:
     """Return the text of a file, of standard input where `name` is `-`. Raises UsageError."""
+    if not name:
+        raise UsageError("FILE is empty; give a file's name, or - for standard input.")
     where = "standard input" if name == "-" else name
     if "=" in name and not lowlevel.exists(name):
         # Not repeated: it may be a password.

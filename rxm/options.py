@@ -63,6 +63,11 @@ class Options:
             setattr(self, name, getattr(more, name))
 
 
+def shaped(options: Options) -> bool:
+    """Whether a table of another shape than the usual one is asked for."""
+    return bool(options.format or options.columns or options.sort or options.no_headers)
+
+
 # What has a default that is more than nothing: who gives one of these, and nothing in it, meant something else.
 _NEVER_EMPTY = ("host", "service", "config", "output", "columns", "sort")
 

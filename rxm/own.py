@@ -1,6 +1,7 @@
 """The verbs that are rxm's own: what it answers by itself, or finds out by asking hosts for other verbs."""
 
 from pathlib import Path
+from typing import Any
 
 from rxm import help as helping
 from rxm import slips
@@ -35,11 +36,9 @@ def _top(options: Options, parsed: Parsed) -> int:
 
 def _help(options: Options, parsed: Parsed) -> int:
     word = parsed.text("VERB")
-    if not word:
+    if not parsed.given["VERB"]:
         text = helping.overview()
-        facts: dict[str, object] = {
-            "verbs": [{"name": each.name, "help": each.help, "family": each.family} for each in verbs.VERBS]
-        }
+        facts = rows()
     else:
         name = slips.resolve(word)[0]
         text = helping.of_verb(name)
@@ -49,6 +48,11 @@ def _help(options: Options, parsed: Parsed) -> int:
     else:
         lowlevel.out(text)
     return outcome.OK
+
+
+def rows() -> dict[str, Any]:
+    """Return the one table that is made here, as its result has it: all verbs."""
+    return {"verbs": [{"name": each.name, "help": each.help, "family": each.family} for each in verbs.VERBS]}
 
 
 def _completion(_options: Options, parsed: Parsed) -> int:

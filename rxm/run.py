@@ -1,5 +1,6 @@
 """One invocation: from what was asked for to the exit status, in order."""
 
+from rxm import options as own_options
 from rxm import targets
 from rxm.invocation import Invocation
 from rxm.options import Options
@@ -41,7 +42,7 @@ def run(options: Options, settings: Settings, parsed: Parsed) -> int:
         raise UsageError("--rid is the id of one request; give one target with it.")
     several = len({task.target.host for task in tasks}) > 1
     output = invocation.output(several)
-    if not options.json and (options.format or options.columns or options.sort or options.no_headers):
+    if not options.json and own_options.shaped(options):
         from rxm.strategies import shaped
 
         codes = shaped.carry_out(invocation, tasks, output)

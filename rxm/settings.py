@@ -92,6 +92,12 @@ def load(path: str, warn: bool = True) -> Settings:
     """Read `path`, or else the user's file, or else the system's. Raises ConfigurationError."""
     table = config.load(path_of(path), required=bool(path))
     found = Settings(**{row.name: row.read(table) for row in SETTINGS})
+    # Said to be nobody, it must not become this machine, or all.
+    if "hosts" in table.names() and not all(table.texts("hosts", []) or [""]):
+        raise table.error("hosts", "an empty list, or text, names no host; leave it out for this machine")
+    for name, host in found.domains.items():
+        if not host.strip():
+            raise table.error("domains", f"'{name}' is on no host; name one, or leave it out")
     for key in table.unknown() if warn else ():
         lowlevel.err(f"rxm: {key}: not known to this release\n")
     return found

@@ -18,6 +18,8 @@ def host(word: str) -> str:
     shown = escape.line(word)
     if "@" in word:
         user, _, name = map(escape.line, word.partition("@"))
+        if not user or not name:
+            raise UsageError(f"'{shown}' is not a host; a group of hosts is written @NAME.")
         raise UsageError(f"'{shown}': write the host alone, {name}; who you are, your ticket says (kinit {user}).")
     if word.startswith("-"):
         raise UsageError(f"'{shown}' is not a host; hosts are left out by '!': @all!{shown.lstrip('-')}.")
@@ -64,64 +66,114 @@ def did_you_mean(word: str, known: "Iterable[str]") -> str:
     return f" Did you mean {near}?" if near else ""
 
 
-# Words of others for what ours does: virsh, qm, incus, and xm's and xl's that we have not.
-_FOREIGN = {
-    "dumpxml": "describe",
-    "config": "describe",
-    "show": "describe",
-    "define": "new",
-    "add": "new",
-    "undefine": "delete",
-    "remove": "delete",
-    "rm": "delete",
-    "stop": "shutdown, or destroy to stop it at once",
-    "kill": "destroy",
-    "poweroff": "destroy",
-    "reset": "destroy, then start",
-    "restart": "reboot",
-    "managedsave": "suspend",
-    "hibernate": "suspend",
-    "save": "suspend, which saves to the host's disk",
-    "restore": "resume",
-    "setmem": "mem-set",
-    "setvcpus": "vcpu-set",
-    "mem-max": "describe and new: the maximum is in the description",
-    "ls": "list",
-    "ps": "list",
-    "dominfo": "list --long",
-    "domstate": "list",
-    "domstats": "stats",
-    "domifaddr": "stats",
-    "domblkinfo": "stats",
-    "dommemstat": "stats",
-    "monitor": "events --follow",
-    "event": "events --follow",
-    "nodeinfo": "info",
-    "hostinfo": "info",
-    "sysinfo": "info",
-    "status": "list, or state for batch jobs",
-    "domid": "-o csv --columns name,id list",
-    "domname": "-o csv --columns id,name list",
-    "uptime": "stats",
-    "vcpu-list": "stats",
-    "block-list": "stats",
-    "network-list": "stats",
-    "console": "describe, which says where its console is; a console through rxm comes later",
-    "vnc": "describe, which says where its screen is",
-    "vncviewer": "describe, which says where its screen is",
-    "vncdisplay": "describe, which says where its screen is",
-    "dump-core": "virsh dump on the host",
-    "dump": "virsh dump on the host",
-    "sched-credit": "virsh schedinfo on the host",
-    "hosts": "ping",
-    "whoami": "ping",
-    "access": "help --mine",
-    "doctor": "check",
-    "history": "log",
-    "audit": "log",
-    "exec": "ssh to the guest",
-    "edit": "describe --inactive, then new",
+# Words of others (virsh, qm, incus, kubectl, xm and xl) for what a command of ours does, by that command.
+COMMANDS = {
+    "list": "ls ps vms domlist vm-list vmlist status-all",
+    "list --long": "dominfo domstate domuuid domcontrol domjobinfo desc",
+    "list --state running": "running active",
+    "list, or state for batch jobs": "status",
+    "-o csv --columns name,id list": "domid domname",
+    "describe": "dumpxml dump-xml config show showcmd domxml get cat xml inspect managedsave-dumpxml",
+    "describe, which shows its devices": "domdisplay domif-getlink console-list pci-list usb-list vkb-list vtpm-list",
+    "describe --inactive, then new": "edit set modify update-device config-update metadata managedsave-edit",
+    "new": "define add register import importovf managedsave-define",
+    "create": "run init apply up deploy",
+    "create --convert, which reads xl, xm and SXP files": "domxml-from-native convert virt-v2v",
+    "delete": "undefine remove rm del unregister",
+    "start": "boot poweron on launch-vm",
+    "start --discard-saved": "managedsave-remove",
+    "shutdown": "halt down",
+    "shutdown, or destroy to stop it at once": "stop",
+    "shutdown --all": "shutdown-all stopall suspendall",
+    "destroy": "kill poweroff off terminate",
+    "destroy, then start": "reset power-cycle powercycle soft-reset",
+    "reboot": "restart",
+    "rename": "domrename mv",
+    "suspend": "managedsave hibernate pmsuspend dompmsuspend",
+    "resume": "pmwakeup dompmwakeup wakeup",
+    "dump-core": "dump core",
+    "mem-set": "setmem memory",
+    "mem-max": "setmaxmem maxmem",
+    "vcpu-set": "setvcpus vcpus cpus",
+    "vcpu-pin": "vcpupin pin",
+    "vcpu-list": "vcpuinfo vcpucount cpu-stats cpulist",
+    "block-list": "domblklist disks disk-list lsblk",
+    "network-list": "domiflist interfaces nics network2-list",
+    "stats": "domstats domifaddr domblkinfo domblkstat domifstat dommemstat usage metrics addresses ip guestinfo",
+    "stats --host, which shows storage pools": "pools storage pool-list pool-info nodecpustats freecell df",
+    "info": "nodeinfo hostinfo sysinfo node capabilities hostname maxvcpus uri",
+    "version": "versions",
+    "events": "event domblkerror",
+    "events --follow": "monitor watch tail",
+    "list --watch": "live",
+    "migrate": "move mv-host relocate evacuate-one remote-migrate",
+    "migrate --abort": "domjobabort",
+    "maintenance on, then migrate --all": "drain cordon evacuate",
+    "maintenance off": "uncordon",
+    "job-list": "jobs squeue qstat",
+    "job-start": "sbatch qsub",
+    "job-stop": "scancel qdel",
+    "ping": "hosts whoami who id",
+    "help --mine": "access rights permissions",
+    "check": "doctor diagnose selftest",
+    "log": "history audit logs journal who-did",
+    "xm or xl, by the links of the package xman-xm": "xm xl",
 }
+_NO_DEVICES = "devices are changed in its description: rxm describe --inactive, edit the file, delete and new"
+_INSIDE = "rxm does nothing inside a guest; log in to it (ssh)"
+# What has no verb of ours, and where it is done.
+ELSEWHERE = {
+    "its console and screen are where 'rxm describe' says; use virsh console or a viewer on the host": (
+        "console ttyconsole vnc vncviewer vncdisplay vncproxy spiceproxy screenshot sendkey send-key terminal"
+    ),
+    _NO_DEVICES: (
+        "attach-device attach-disk attach-interface detach-device detach-disk detach-interface change-media"
+        " block-attach block-detach block-configure network-attach network-detach cd-insert cd-eject unlink"
+        " blockresize resize pci-attach pci-detach usb-attach usb-detach domif-setlink scsi-attach scsi-detach"
+    ),
+    _INSIDE: (
+        "exec file shell ssh agent guest guest-exec qemu-agent-command domfsfreeze domfsthaw domfstrim domtime"
+        " set-user-password lxc-enter-namespace cp cloudinit"
+    ),
+    "there are no snapshots; suspend or save keeps a domain's memory, and its storage makes snapshots of disks": (
+        "snapshot listsnapshot delsnapshot rollback backup vzdump restore-backup checkpoint"
+    ),
+    "rxm makes no disks; copy its disk with the storage's own tools, and 'rxm new' a description": (
+        "clone copy template image images export publish importdisk importovf-disk rescan move_disk move-disk blockcopy"
+        " blockcommit blockpull blockjob"
+    ),
+    "it is set in its description; virsh changes it on the host meanwhile": (
+        "schedinfo sched-credit sched-credit2 memtune blkiotune blkdeviotune domiftune numatune emulatorpin perf"
+        " iothreadinfo limits"
+    ),
+    "rxm manages domains; hosts, networks and clusters have tools of their own": (
+        "network cluster profile project storage-pool remote admin nodesuspend node-memory-tune unlock cpupool-list"
+    ),
+    "it reaches past libvirt; use virsh, or xl, on the host": (
+        "qemu-monitor-command qemu-attach inject-nmi trigger debug-keys sysrq send-process-signal"
+    ),
+}
+# Whole families of virsh's and xl's, by how their verbs begin.
+_FAMILIES = {
+    "virsh": ("net-", "iface-", "nwfilter-", "nodedev-", "secret-", "pool-", "vol-", "snapshot-", "checkpoint-"),
+    "xl": ("cpupool-", "tmem-", "psr-", "vtpm-", "pci-", "usb", "vnet-", "vkb-", "vsnd-", "vdispl-", "scsi-", "sched-"),
+}
+
+
+def foreign(word: str) -> str:
+    """Return what to say of a verb of another program; empty where it is none."""
+    word = word.lower().replace("_", "-")
+    for ours, theirs in COMMANDS.items():
+        if word in theirs.split():
+            command, comma, more = ours.partition(", ")
+            return f"here it is 'rxm {command}'{comma}{more}."
+    for said, theirs in ELSEWHERE.items():
+        if word in theirs.split():
+            return f"{said}."
+    for program, families in _FAMILIES.items():
+        if word.startswith(families):
+            return f"{program} {word} does that on the host."
+    return ""
 
 
 def resolve(word: str) -> tuple[str, str]:
@@ -129,9 +181,9 @@ def resolve(word: str) -> tuple[str, str]:
     try:
         return verbs.resolve(word)
     except LookupError as error:
-        foreign = _FOREIGN.get(word, "")
-        if foreign:
-            raise UsageError(f"'{escape.line(word)}' is not a verb; here it is 'rxm {foreign}'.") from error
+        other = foreign(word)
+        if other:
+            raise UsageError(f"'{escape.line(word)}' is not a verb; {other}") from error
         near = did_you_mean(word, [*verbs.BY_NAME, *verbs.OWN]) if "is not a verb" in str(error) else ""
         raise UsageError(f"{error}{near}") from error
 

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 # More hosts than these are folded.
 _MOST_CHOICES = 4
+# Of a DOMAIN that names its host, or may stand for several.
+_SEVERAL = frozenset(":[*?")
 _SET_SIGNS = frozenset("[]@*!&^")
 # Of a name, of an address of either family, and of the interface behind one (fe80::1%eth0).
 _HOST_SIGNS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-_:%")
@@ -129,7 +131,12 @@ def hosts(options: Options, settings: Settings, words: "list[str] | None" = None
     if not text and lowlevel.is_set("RXM_HOSTS"):
         raise UsageError("RXM_HOSTS is set and empty, which names no host; unset it for the configured hosts.")
     text = text or settings.hosts
-    found = expand(text, settings.groups) if text else [this_machine()]
+    return named(text, settings.groups) if text else [this_machine()]
+
+
+def named(text: str, groups: dict[str, str]) -> list[str]:
+    """Return the hosts that a text names, each once. Raises UsageError, also where it names none."""
+    found = expand(text, groups)
     if not found:
         raise UsageError(f"'{text}' names no host.")
     different: dict[str, str] = {}
@@ -177,7 +184,7 @@ def domain_words(parsed: Parsed) -> list[str]:
         if argument.kind == DOMAIN:
             return parsed.words(argument.name)
         if argument.kind == PAST:
-            return [word for word in parsed.given[argument.name] if ":" in word]
+            return [word for word in parsed.given[argument.name] if not _SEVERAL.isdisjoint(word)]
     return []
 
 

@@ -150,7 +150,7 @@ class Output:
         """Print what several hosts said as one text."""
         from xman import render
 
-        if not self._quiet:
+        if answers and not self._quiet:
             lowlevel.write(OUT, _painted(verb, render.together(verb, answers, milliseconds).encode()))
 
     def progress(self, target: Target, data: bytes) -> bool:

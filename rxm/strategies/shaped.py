@@ -1,6 +1,6 @@
 """Tables as they are asked for: `-o name|wide|csv`, `--columns`, `--sort`, `--no-headers`. For every verb with rows."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from rxm import slips
 from rxm.invocation import Invocation
@@ -16,12 +16,24 @@ from xman.grammar import Verb
 FORMATS = ("name", "wide", "csv", "json")
 # What `-o name` gives of a row, the first that it has.
 _NAMES = ("name", "domain", "id", "principal", "host")
-_Row = dict[str, Any]
+# Lists in an answer that are no rows.
+_NO_ROWS = ("others", "load")
 
 
-def wanted(options: Options) -> bool:
-    """Whether a table of another shape than the usual one is asked for."""
-    return bool((options.format and options.format != "json") or options.columns or options.sort or options.no_headers)
+class Answer(NamedTuple):
+    """What a host has answered, and how long that took."""
+
+    host: str
+    result: dict[str, Any]
+    milliseconds: int = 0
+
+
+class Row(NamedTuple):
+    """A row: of which answer, where in it, and what it says."""
+
+    answer: Answer
+    place: int
+    facts: dict[str, Any]
 
 
 def check(options: Options, parsed: Parsed) -> None:
@@ -30,7 +42,15 @@ def check(options: Options, parsed: Parsed) -> None:
         raise UsageError(
             f"-o {options.format}: give one of {', '.join(FORMATS)}.{slips.did_you_mean(options.format, FORMATS)}"
         )
-    if wanted(options) and (parsed.verb.changes or parsed.follows or parsed.flag("watch")):
+    if options.columns and not _named(options.columns):
+        raise UsageError(f"--columns: '{options.columns}' names no column.")
+    if options.sort == "-":
+        raise UsageError("--sort: write the name of a column behind the -.")
+    if options.format == "json" and not (options.columns or options.sort or options.no_headers):
+        return
+    # Of what rxm answers by itself, only the list of all verbs is a table, and not what it says of one VERB.
+    text = not parsed.verb.family and (not parsed.verb.columns or bool(parsed.given.get("VERB")))
+    if text or parsed.verb.changes or parsed.follows or parsed.flag("watch"):
         raise UsageError(f"'{parsed.verb.name}' shows no table to be shaped.")
 
 
@@ -40,96 +60,110 @@ def carry_out(invocation: Invocation, tasks: list[Task], output: Output) -> list
     verb = parsed.verb
     if options.format == "wide" and any(option.key == "long" for option in parsed.verb.options):
         parsed.options["long"] = True
-    answers: dict[str, Any] = {}
-    milliseconds: dict[str, int] = {}
+    said: dict[Task, Answer] = {}
 
     def one(connection: Connection, task: Task) -> int:
         envelope = invocation.structured(connection, task)
         if not envelope["ok"]:
             output.failure(verb.name, task.target, envelope["code"], envelope["message"])
             return int(envelope["code"])
-        answers[task.target.host] = envelope["result"]
-        milliseconds[task.target.host] = envelope["ms"]
+        said[task] = Answer(task.target.host, envelope["result"], envelope["ms"])
         return outcome.OK
 
     codes = invocation.each_host(tasks, output, one)
-    if answers or not codes:
+    if said or not codes:
         several = len({task.target.host for task in tasks}) > 1
-        lowlevel.write(OUT, text(options, verb, answers, milliseconds, several).encode())
+        # In the order in which they were asked, whoever was first to answer.
+        answers = [said[task] for task in tasks if task in said]
+        lowlevel.write(OUT, text(options, verb, answers, several).encode())
     return codes
 
 
-def text(options: Options, verb: Verb, answers: dict[str, Any], milliseconds: dict[str, int], several: bool) -> str:
-    """Return the table of what each host answered. Raises UsageError for a column that is none."""
-    keys = {host: key for host, answer in answers.items() if (key := _key(answer))}
-    rows = [row | {"host": host} for host, answer in answers.items() for row in _rows(answer, keys.get(host, ""))]
-    known = list(dict.fromkeys(name for row in rows for name in row))
+def text(options: Options, verb: Verb, answers: list[Answer], several: bool) -> str:
+    """Return the table of what was answered. Raises UsageError for a column that is none."""
+    rows = [row for answer in answers for row in _rows(answer)]
+    known = list(dict.fromkeys(name for row in rows for name in row.facts))
+    if several and verb.merges:
+        rows.sort(key=lambda row: (_name(row.facts), row.answer.host))
     if options.sort and rows:
         column = _column(options.sort.removeprefix("-"), known)
-        rows.sort(key=lambda row: _order(row.get(column)), reverse=options.sort.startswith("-"))
+        rows.sort(key=lambda row: _order(row.facts.get(column)), reverse=options.sort.startswith("-"))
     if not options.format and not options.columns:
-        return _usual(options, verb, answers, keys, rows, milliseconds, several)
+        return _usual(options, verb, answers, rows, several)
     columns = _columns(options, verb, known, several)
     if options.format == "name" and not options.columns:
-        return "".join(f"{_name(row, several)}\n" for row in rows)
-    table = [[_cell(row.get(column)) for column in columns] for row in rows]
+        return "".join(f"{_addressed(row, several)}\n" for row in rows)
+    table = [[_cell(row.facts.get(column)) for column in columns] for row in rows]
     if not options.no_headers:
         table.insert(0, list(columns))
     return _csv(table) if options.format == "csv" else _aligned(table)
 
 
-def _key(answer: _Row) -> str:
-    """Return under which key the rows are, empty where the answer is one row itself."""
-    return next((key for key, value in answer.items() if isinstance(value, list) and key != "others"), "")
-
-
-def _rows(answer: _Row, key: str) -> list[_Row]:
+def _rows(answer: Answer) -> list[Row]:
+    """Return the rows of an answer, each with the place that it has in it."""
+    result, host = answer.result, {"host": answer.host}
+    if isinstance(result.get("host"), dict):
+        return [Row(answer, 0, {name: value for name, value in result["host"].items() if name != "name"} | host)]
+    key = _key(result)
     if not key:
-        return [answer]
-    found = answer[key]
+        return [Row(answer, 0, result | host)]
+    found = result[key]
+    others = {name: value for name, value in result.items() if name != key}
     if found and not isinstance(found[0], dict):
-        return [{name: value for name, value in answer.items() if name != key} | {key: " ".join(map(str, found))}]
-    return list(found)
+        return [Row(answer, 0, others | {key: " ".join(map(str, found))} | host)]
+    # What the answer says of the one domain that it is about, each of its rows says as well.
+    about = {name: others[name] for name in ("name", "id") if name in others}
+    return [Row(answer, place, about | row | host) for place, each in enumerate(found) for row in _inner(each)]
 
 
-def _usual(
-    options: Options,
-    verb: Verb,
-    answers: dict[str, Any],
-    keys: dict[str, str],
-    rows: list[_Row],
-    milliseconds: dict[str, int],
-    several: bool,
-) -> str:
+def _inner(facts: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the rows of one thing: its virtual CPUs, where these are told, or itself."""
+    if "vcpu" not in facts:
+        return [facts]
+    return [{"name": facts["name"], "id": facts["id"]} | cpu for cpu in facts["vcpu"]]
+
+
+def _key(result: dict[str, Any]) -> str:
+    """Return under which key the rows are, empty where the answer is one row itself."""
+    return next((key for key, value in result.items() if isinstance(value, list) and key not in _NO_ROWS), "")
+
+
+def _usual(options: Options, verb: Verb, answers: list[Answer], rows: list[Row], several: bool) -> str:
     """Return the usual text, with its rows in another order, or without its headings."""
-    if options.sort and several and verb.merges and verb.columns:
-        # One host's after the other's would undo the order.
-        columns = _columns(options, verb, list(rows[0]) if rows else [], several)
-        headings = [] if options.no_headers else [columns]
-        return _aligned([*headings, *([_cell(row.get(name)) for name in columns] for row in rows)])
-    shown = {host: _replaced(answer, keys.get(host, ""), rows, host) for host, answer in answers.items()}
+    long = any(answer.result.get("long") for answer in answers)
     if several and verb.merges:
-        made = render.together(verb.name, shown, milliseconds)
-    else:
-        made = "".join(render.text(verb.name, answer) for answer in shown.values())
-    headed = verb.headed and options.no_headers and not any(answer.get("long") for answer in answers.values())
-    return made.partition("\n")[2] if headed else made
+        results = {answer.host: answer.result for answer in answers}
+        milliseconds = {answer.host: answer.milliseconds for answer in answers}
+        ranks = {(row.answer.host, row.place): rank for rank, row in enumerate(rows)} if options.sort else None
+        made = render.together(verb.name, results, milliseconds, ranks)
+        return made.partition("\n")[2] if verb.headed and options.no_headers and not long else made
+    texts = [render.text(verb.name, _replaced(answer, rows) if options.sort else answer.result) for answer in answers]
+    if verb.headed and options.no_headers and not long:
+        texts = [made.partition("\n")[2] for made in texts]
+    return "".join(texts)
 
 
-def _replaced(answer: _Row, key: str, rows: list[_Row], host: str) -> _Row:
+def _replaced(answer: Answer, rows: list[Row]) -> dict[str, Any]:
     """Return an answer with its rows in their new order."""
-    if not key or not all(isinstance(each, dict) for each in answer[key]):
-        return answer
-    return answer | {key: [row for row in rows if row["host"] == host]}
+    key = _key(answer.result)
+    found = answer.result[key] if key else []
+    if not all(isinstance(each, dict) for each in found):
+        return answer.result
+    places = dict.fromkeys(row.place for row in rows if row.answer is answer)
+    return answer.result | {key: [found[place] for place in places]} if key else answer.result
 
 
 def _columns(options: Options, verb: Verb, known: list[str], several: bool) -> list[str]:
     if options.columns:
-        return [_column(name.strip(), known) for name in options.columns.split(",") if name.strip()]
+        return [_column(name, known) for name in _named(options.columns)]
     usual = [name for name in (verb.columns or known) if name in known or not known]
     if options.format == "wide":
         usual += [name for name in known if name not in usual]
     return [name for name in usual if name != "host"] + (["host"] if several or options.format == "wide" else [])
+
+
+def _named(columns: str) -> list[str]:
+    return [name.strip() for name in columns.split(",") if name.strip()]
 
 
 def _column(name: str, known: list[str]) -> str:
@@ -138,9 +172,15 @@ def _column(name: str, known: list[str]) -> str:
     raise UsageError(f"'{name}' is not a column; there are {', '.join(known)}.{slips.did_you_mean(name, known)}")
 
 
-def _name(row: _Row, several: bool) -> str:
-    name = escape.line(str(next((row[key] for key in _NAMES if row.get(key) is not None), "-")))
-    return f"{row['host']}:{name}" if several else name
+def _name(facts: dict[str, Any]) -> str:
+    return escape.line(str(next((facts[key] for key in _NAMES if facts.get(key) is not None), "-")))
+
+
+def _addressed(row: Row, several: bool) -> str:
+    """Return a row's name, with its host where there are several; a row about a host is called by that alone."""
+    if not _key(row.answer.result) and not {"name", "domain"} & row.facts.keys():
+        return row.answer.host
+    return f"{row.answer.host}:{_name(row.facts)}" if several else _name(row.facts)
 
 
 def _cell(value: Any) -> str:

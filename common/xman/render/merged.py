@@ -1,5 +1,6 @@
 """What several hosts answered as one text, the host last, so that `$1` stays the name (DESIGN, "Results"). Pure."""
 
+from collections.abc import Callable
 from typing import Any
 
 from xman.render import batch, domains, hosts, stats
@@ -8,53 +9,59 @@ from xman.render.domains import FIELD
 _PING = "%-12s %7s  %-40s"
 # The `result` of each host, by its name as asked.
 Answers = dict[str, dict[str, Any]]
+# What a row is sorted by: its host, its place in that host's answer, and its name.
+Order = Callable[[str, int, str], tuple[int, str, str]]
 
 
-def ping(answers: Answers, milliseconds: dict[str, int]) -> str:
+def ping(answers: Answers, milliseconds: dict[str, int], order: Order) -> str:
     """A line for each host, and how long each took."""
     lines = [_PING % ("Xmand", "ms", "Principal") + " Host"]
-    for host, data in sorted(answers.items()):
+    for host, data in sorted(answers.items(), key=lambda one: order(one[0], 0, "")):
         lines.append(_PING % (data["xmand_version"], milliseconds[host], data["principal"]) + f" {host}")
     return "".join(f"{line}\n" for line in lines)
 
 
-def listing(answers: Answers, _milliseconds: dict[str, int]) -> str:
+def listing(answers: Answers, _milliseconds: dict[str, int], order: Order) -> str:
     """All domains in xm's columns."""
-    rows = [domain | {"host": host} for host, data in answers.items() for domain in data["domains"]]
-    rows.sort(key=lambda row: (row["name"], row["host"]))
+    found = [
+        (order(host, place, domain["name"]), domain | {"host": host})
+        for host, data in answers.items()
+        for place, domain in enumerate(data["domains"])
+    ]
+    rows = [row for _order, row in sorted(found, key=lambda one: one[0])]
     long = any(data.get("long") for data in answers.values())
     return domains.long_listing(rows) if long else domains.table(rows, True)
 
 
-def states(answers: Answers, _milliseconds: dict[str, int]) -> str:
+def states(answers: Answers, _milliseconds: dict[str, int], order: Order) -> str:
     """The batch states of all domains."""
-    return _table(answers, "domains", "name", batch.states)
+    return _table(answers, "domains", "name", batch.states, order)
 
 
-def jobs(answers: Answers, _milliseconds: dict[str, int]) -> str:
+def jobs(answers: Answers, _milliseconds: dict[str, int], order: Order) -> str:
     """The jobs in all domains."""
-    return _table(answers, "jobs", "domain", batch.jobs)
+    return _table(answers, "jobs", "domain", batch.jobs, order)
 
 
-def access(answers: Answers, _milliseconds: dict[str, int]) -> str:
+def access(answers: Answers, _milliseconds: dict[str, int], order: Order) -> str:
     """Who may do what on each host."""
-    return _table(answers, "rules", "principal", hosts.access)
+    return _table(answers, "rules", "principal", hosts.access, order)
 
 
-def blocks(answers: Answers, _milliseconds: dict[str, int]) -> str:
+def blocks(answers: Answers, _milliseconds: dict[str, int], order: Order) -> str:
     """A block for each domain or host."""
     found = []
     for host, data in answers.items():
         name = FIELD % ("host", host)
         if "host" in data:
-            found.append(("", host, stats.stats({"host": data["host"] | {"name": host}})))
-        for domain in data.get("domains", ()):
-            found.append((domain["name"], host, f"{stats.stats({'domains': [domain]})}{name}\n"))
-    return "\n".join(block for _, _, block in sorted(found))
+            found.append((order(host, 0, ""), stats.stats({"host": data["host"] | {"name": host}})))
+        for place, domain in enumerate(data.get("domains", ())):
+            found.append((order(host, place, domain["name"]), f"{stats.stats({'domains': [domain]})}{name}\n"))
+    return "\n".join(block for _, block in sorted(found))
 
 
-def _table(answers: Answers, key: str, name: str, render: Any) -> str:
-    """Return the lines that `render` makes of each host's rows (`data[key]`), sorted by `name` and host."""
+def _table(answers: Answers, key: str, name: str, render: Any, order: Order) -> str:
+    """Return the lines that `render` makes of each host's rows (`data[key]`), in `order`."""
     header = ""
     notices, rows = [], []
     for host, data in answers.items():
@@ -63,6 +70,9 @@ def _table(answers: Answers, key: str, name: str, render: Any) -> str:
         first = len(lines) - len(data[key])
         header = lines[first - 1]
         notices += [f"{host}: {line}" for line in lines[: first - 1]]
-        rows += [(row[name], host, line) for row, line in zip(data[key], lines[first:], strict=True)]
-    lines = [*notices, *([f"{header}  Host"] if header else []), *(f"{line}  {host}" for _, host, line in sorted(rows))]
+        rows += [
+            (order(host, place, row[name]), f"{line}  {host}")
+            for place, (row, line) in enumerate(zip(data[key], lines[first:], strict=True))
+        ]
+    lines = [*notices, *([f"{header}  Host"] if header else []), *(line for _, line in sorted(rows))]
     return "".join(f"{line}\n" for line in lines)

@@ -4,13 +4,13 @@ import sys
 
 import pytest
 
-from rxm import options, targets
+from rxm import options, slips, targets
 from rxm.options import Options
 from rxm.settings import Settings
 from rxm.targets import Target
 from xman import arguments, lowlevel
 from xman.errors import UsageError
-from xman.verbs import BY_NAME
+from xman.verbs import BY_NAME, OWN
 
 
 def hosts(text: str, **groups: str) -> list[str]:
@@ -22,6 +22,8 @@ def hosts(text: str, **groups: str) -> list[str]:
     [
         ("[::1]", "without brackets: ::1."),
         ("[2001:db8::1]", "without brackets: 2001:db8::1."),
+        ("root@", "a group of hosts is written @NAME."),
+        (",", "names no host"),
         ("alice@host", "write the host alone, host; who you are, your ticket says (kinit alice)."),
         ("a,alice@host", "write the host alone, host;"),
         ("@nogroup", "'@nogroup' is not a group that rxm.toml or ClusterShell knows."),
@@ -153,3 +155,51 @@ def test_words_are_utf_8_whatever_the_locale(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(sys, "argv", ["rxm", "pause", "Žluť".encode().decode("iso8859-2")])
 
     assert lowlevel.words() == ["pause", "Žluť"]
+
+
+# --- verbs of other programs ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        ("dumpxml", "here it is 'rxm describe'."),
+        ("undefine", "here it is 'rxm delete'."),
+        ("managedsave-remove", "here it is 'rxm start --discard-saved'."),
+        ("domblklist", "here it is 'rxm block-list'."),
+        ("vcpupin", "here it is 'rxm vcpu-pin'."),
+        ("domrename", "here it is 'rxm rename'."),
+        ("domjobabort", "here it is 'rxm migrate --abort'."),
+        ("showcmd", "here it is 'rxm describe'."),
+        ("launch-vm", "here it is 'rxm start'."),
+        ("poweroff", "here it is 'rxm destroy'."),
+        ("STOP", "here it is 'rxm shutdown', or destroy to stop it at once."),
+        ("exec", "log in to it (ssh)."),
+        ("qemu_agent_command", "log in to it (ssh)."),
+        ("attach-disk", "rxm describe --inactive"),
+        ("net-list", "virsh net-list does that on the host."),
+        ("vol-create-as", "virsh vol-create-as does that on the host."),
+        ("qemu-monitor-command", "virsh"),
+        ("sched-credit2", "virsh"),
+        ("cpupool-numa-split", "xl cpupool-numa-split does that on the host."),
+        ("lisst", ""),
+        ("drain", "here it is 'rxm maintenance on', then migrate --all."),
+    ],
+)
+def test_verbs_of_other_programs_are_answered_with_ours(word: str, said: str) -> None:
+    assert said in slips.foreign(word)
+    assert bool(slips.foreign(word)) is bool(said)
+
+
+def test_what_is_answered_with_ours_are_commands() -> None:
+    for command in slips.COMMANDS:
+        words = command.partition(", ")[0].split()
+        _given, rest = options.parse(words)
+
+        assert rest[0] in {*BY_NAME, *OWN, "xm"}, command
+
+
+def test_each_word_has_one_answer() -> None:
+    words = [word for theirs in (*slips.COMMANDS.values(), *slips.ELSEWHERE.values()) for word in theirs.split()]
+
+    assert sorted(words) == sorted(set(words))
