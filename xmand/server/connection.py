@@ -17,6 +17,7 @@ from typing import Protocol
 from xman.gss import GssError
 from xman.session import Authenticated, Closed, CommandBegun, CommandReceived, MessageRefused, ServerSession
 from xman.wire.constants import ERROR_TEXTS, MAX_STRANGERS_TOKEN, STDERR, STDOUT, TOKEN_HEADER
+from xmand.authorize import Rank
 from xmand.dispatch.dispatcher import Dispatcher
 from xmand.dispatch.streaming import Taker
 from xmand.request import Peer
@@ -30,6 +31,9 @@ logger = logging.getLogger(__name__)
 # What one connection is given of a turn of the event loop: octets, and messages.
 MOST_OCTETS = 65_536
 MOST_MESSAGES = 4
+# How many messages may come of one who may nothing, as far as is known, before they make a command: a command of theirs
+# has some, and who keeps a connection open sends a NOOP now and then.
+MOST_LEADING_NOWHERE = 64
 # What is dearer than a message that only has to be unsealed (some 30 microseconds), in such.
 _HANDSHAKE_COSTS = 5
 _COMMAND_COSTS = 3
@@ -37,6 +41,7 @@ _OCTETS_COST = 16_384
 _SLOW = "the client does not read what it is sent"
 _GONE = "the client is gone"
 _TOO_LATE = "nothing came in time"
+_TOO_MANY = "too many messages, and no command"
 # What progress may add to a reply that nobody reads.
 _MOST_UNREAD = 1 << 20
 # What a stranger may have us keep.
@@ -96,6 +101,7 @@ class Connection:
         # When it is closed: absolute, so that who sends an octet now and then gains nothing.
         self.deadline = self._began + limits.first_seconds
         self._heard = False
+        self._led_nowhere = 0
         # What the socket has not taken yet, and who waits until it has.
         self._unsent = b""
         self._waiters: list[asyncio.Future[None]] = []
@@ -110,6 +116,8 @@ class Connection:
         self.peer = Peer(address)
         # On whose account its turns are: its source, once the client is known his principal.
         self.group: str | bytes = source
+        # Whether nothing says of him, who is known now, that he may do anything.
+        self.strange = False
 
     @property
     def busy(self) -> bool:
@@ -158,7 +166,7 @@ class Connection:
     def _readable(self) -> None:
         if self._task is not None and not self._takes_input():
             self._look_for_end()
-        elif self._turns.may(self.group):
+        elif self._turns.may(self):
             self.turn()
         else:
             self._wait_for_turn()
@@ -188,7 +196,7 @@ class Connection:
         if not self._heard:
             self._heard = True
             self.deadline = self._began + self._limits.handshake_seconds
-        self._turns.spend(self.group, len(data) // _OCTETS_COST)
+        self._turns.spend(self, len(data) // _OCTETS_COST)
         self._session.receive(data)
         return True
 
@@ -197,11 +205,14 @@ class Connection:
         left = MOST_MESSAGES
         try:
             while self._ready() and left > 0:
-                before, group = self._session.taken, self.group
+                before = self._session.taken
                 event = self._session.next_event(left)
                 taken = self._session.taken - before
                 left -= max(1, taken)
-                self._turns.spend(group, taken if self.peer.principal else taken * _HANDSHAKE_COSTS)
+                self._turns.spend(self, taken if self.peer.principal else taken * _HANDSHAKE_COSTS)
+                if self._idles(taken, event):
+                    self._fail(_TOO_MANY)
+                    return
                 if event is None:
                     break
                 self._happened(event)
@@ -223,6 +234,13 @@ class Connection:
             self._wait_for_turn()
         else:
             self._watch(True)
+
+    def _idles(self, taken: int, event: object) -> bool:
+        """Whether somebody who may nothing, as far as is known, has sent too much that leads nowhere."""
+        if not self.strange:
+            return False
+        self._led_nowhere = 0 if isinstance(event, CommandReceived) else self._led_nowhere + taken
+        return self._led_nowhere > MOST_LEADING_NOWHERE
 
     def _look_for_end(self) -> None:
         """While a command runs nothing is read, but that the client has gone is noticed."""
@@ -254,11 +272,11 @@ class Connection:
                 self._input.gone()
                 self._leave()
                 return
-            self._turns.spend(self.group, len(data) // _OCTETS_COST)
+            self._turns.spend(self, len(data) // _OCTETS_COST)
             self._session.receive(data)
         before = self._session.taken
         ended = self._input.hand_over(MOST_MESSAGES)
-        self._turns.spend(self.group, self._session.taken - before)
+        self._turns.spend(self, self._session.taken - before)
         if ended is not None:
             if ended.detail:
                 self._failed(ended.detail)
@@ -301,6 +319,7 @@ class Connection:
         if event.delegated:
             notes.append("deleg=1, dropped")
         self.peer.no_room = not self._keeper.authenticated(self, "; ".join(notes))
+        self.strange = self._commands.rank(self.peer) is Rank.STRANGER
         if not self.peer.no_room:
             self.deadline = self._next_command_by()
 
@@ -340,7 +359,7 @@ class Connection:
     def _command(self, event: CommandReceived) -> None:
         self.deadline = math.inf
         self._keeper.began(self)
-        self._turns.spend(self.group, _COMMAND_COSTS)
+        self._turns.spend(self, _COMMAND_COSTS)
         # Who is judged by his words holds them until he is answered.
         self._keeper.holds(self, 0 if self.peer.authorized else sum(map(len, event.arguments)))
         # Nobody reads the socket meanwhile; a client that goes away is noticed none the less.
@@ -361,6 +380,7 @@ class Connection:
             self._fail(_GONE if self._gone else str(error or _GONE))
             return
         # The command itself may have been the one by which the client became known, or unknown.
+        self.strange = not self.peer.authorized and self._commands.rank(self.peer) is Rank.STRANGER
         (self._session.authorize if self.peer.authorized else self._session.estrange)()
         self._last |= self.peer.no_room or self._loop.time() >= self._began + self._limits.age_seconds
         try:
@@ -383,7 +403,7 @@ class Connection:
         elif not self._session.ready:
             self._keeper.holds(self, 0 if self.peer.authorized else self._session.held)
             self._watch(True)
-        elif self._turns.may(self.group):
+        elif self._turns.may(self):
             self._advance()
         else:
             self._wait_for_turn()

@@ -12,8 +12,9 @@ from tests.fakes.gss_standin import StandIn, sealed
 from tests.fakes.session_words import AP_REQ, HANDSHAKE, HELLO, LIST, NOOP, data, stream
 from xman.session import ServerSession
 from xman.wire import constants as c
-from xmand.server.connection import MOST_MESSAGES, MOST_OCTETS, Connection
-from xmand.server.turns import MOST_OF_A_GROUP, Turns
+from xmand.authorize import Rank
+from xmand.server.connection import MOST_LEADING_NOWHERE, MOST_MESSAGES, MOST_OCTETS, Connection
+from xmand.server.turns import MOST_OF_A_GROUP, MOST_OF_A_STRANGER, MOST_OF_STRANGERS, Turns
 from xmand.settings import Limits
 
 # More than any socket pair's buffers hold.
@@ -33,6 +34,9 @@ class Commands:
 
     def admits(self, _peer: Any) -> bool | None:
         return self.admitted
+
+    def rank(self, _peer: Any) -> Rank:
+        return Rank.GRANTED if self.admitted else Rank.STRANGER
 
     async def admits_later(self, _peer: Any) -> bool:
         return False
@@ -267,6 +271,25 @@ def test_in_one_turn_a_client_gets_so_many_messages_noops_too() -> None:
     played(scenario)
 
 
+@pytest.mark.parametrize("admits", [True, False])
+def test_a_stranger_is_not_listened_to_for_ever(admits: bool) -> None:
+    async def scenario() -> None:
+        scene = Scene(Commands(admits=admits))
+        most = MOST_LEADING_NOWHERE
+        await scene.say(HANDSHAKE + stream(*[NOOP] * (most // 2), LIST, *[NOOP] * most, NOOP))
+        if admits:
+            await scene.hear(lambda _heard: scene.session.taken >= 2 + most * 3 // 2 + 2)
+        else:
+            with contextlib.suppress(ConnectionResetError):
+                await scene.hear(lambda _heard: False)
+
+        assert len(scene.commands.ran) == 1, "what leads to a command does not count"
+        assert scene.keeper.is_closed.is_set() is not admits
+        assert scene.keeper.failures == ([] if admits else ["conn too many messages, and no command"])
+
+    played(scenario)
+
+
 def test_in_one_turn_a_client_gets_so_many_octets() -> None:
     async def scenario() -> None:
         scene = Scene(Commands(judges_words=True))
@@ -289,13 +312,13 @@ def test_in_one_turn_a_client_gets_so_many_octets() -> None:
 class Eager:
     """Somebody of a group who always has more to do."""
 
-    def __init__(self, turns: Turns, group: str, log: list[str], messages: int = MOST_MESSAGES) -> None:
-        self.group = group
-        self._turns, self._log, self._messages = turns, log, messages
+    def __init__(self, turns: Turns, group: str, log: list[str], *, strange: bool = False) -> None:
+        self.group, self.strange = group, strange
+        self._turns, self._log = turns, log
 
     def turn(self) -> None:
         self._log.append(self.group)
-        self._turns.spend(self.group, self._messages)
+        self._turns.spend(self, MOST_MESSAGES)
         self._turns.later(self)
 
 
@@ -309,8 +332,26 @@ def test_a_group_gets_no_more_of_a_turn_for_its_many_connections() -> None:
         await asyncio.sleep(0)
 
         assert log.count("eve") == log.count("alice") == MOST_OF_A_GROUP // MOST_MESSAGES
-        assert not turns.may("eve")
-        assert turns.may("bob")
+        assert not turns.may(Eager(turns, "eve", log))
+        assert turns.may(Eager(turns, "bob", log))
+
+    played(scenario)
+
+
+def test_strangers_share_a_small_part_and_come_last() -> None:
+    async def scenario() -> None:
+        turns, log = Turns(), list[str]()
+        for number in range(100):
+            turns.later(Eager(turns, f"eve{number % 50}", log, strange=True))
+        turns.later(Eager(turns, "alice", log))
+
+        await asyncio.sleep(0)
+        strangers = [name for name in log if name != "alice"]
+
+        assert log[0] == "alice"
+        assert log.count("alice") == MOST_OF_A_GROUP // MOST_MESSAGES
+        assert len(strangers) * MOST_MESSAGES == MOST_OF_STRANGERS
+        assert max(map(strangers.count, strangers)) * MOST_MESSAGES <= MOST_OF_A_STRANGER
 
     played(scenario)
 
