@@ -34,7 +34,9 @@ from xmand.system.mounts import volatile
 from xmand.system.systemd import notify
 from xmand.system.workers import Workers
 from xmand.verbs.call import Host
+from xmand.virt.copying import Copies
 from xmand.virt.driver import CHANGE, READ, Driver
+from xmand.virt.leftovers import Leftovers
 from xmand.virt.monitor import Monitors
 
 logger = logging.getLogger(__name__)
@@ -90,6 +92,8 @@ class Daemon:
         self._stamper = Stamper(self._driver, locks, self._events)
         self._settler = Settler(self._engine, audit.record)
         self._events.listen(self._settler.heard)
+        copies = Copies(settings.state_dir, settings.keytab)
+        self._leftovers = Leftovers(copies, self._driver, locks, audit.record)
         host = Host(
             settings,
             self._driver,
@@ -124,6 +128,7 @@ class Daemon:
         self._events.start()
         self._stamper.start()
         self._settler.start()
+        self._leftovers.start()
         notify("READY=1")
         await stop.first.wait()
         notify("STOPPING=1")

@@ -113,7 +113,15 @@ class Migration:
         meaning='Hosts that domains may be moved to, as node sets: ["skirit[80-84].example.org"].'
     )
     uri: str = text("", "Empty: qemu+tcp://{host}/system, or what this host's hypervisor has instead.")
-    clear: bool = flag(False, "Whether a domain's memory may cross the network outside libvirt's encrypted connection.")
+    clear: bool = flag(
+        False,
+        "Whether a domain's memory and with --copy-storage its disks may cross the network outside libvirt's encrypted"
+        " connection.",
+    )
+    tls: bool = flag(
+        False,
+        "Whether they cross it in a connection of QEMU's own with TLS; libvirt's qemu.conf names the certificates.",
+    )
 
 
 @dataclass(frozen=True)

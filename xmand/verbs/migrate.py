@@ -1,5 +1,6 @@
 """migrate: to another host that this one's configuration allows."""
 
+import contextlib
 import re
 
 from ClusterShell.NodeSet import NodeSet, NodeSetParseError
@@ -7,9 +8,11 @@ from ClusterShell.NodeSet import NodeSet, NodeSetParseError
 from xman.errors import RefusedError, UnsupportedError, UsageError
 from xman.result import Result
 from xmand.batch.observe import current
+from xmand.settings import Migration
 from xmand.system import xl
 from xmand.verbs.call import Call
 from xmand.virt import condition, lifecycle, metadata, migration
+from xmand.virt.copying import Copies, Copy, images
 from xmand.virt.domain import Domain, find
 from xmand.virt.domain_jobs import abort_job
 from xmand.virt.driver import LONG
@@ -41,6 +44,11 @@ def migrate(call: Call) -> Result:
         template = settings.uri or migration.default_uri(call.writer)
         uri = template.replace("{host}", f"[{destination}]" if ":" in destination else destination)
         found = condition.condition(domain)
+        if found == condition.OFF and call.parsed.flag("copy-storage"):
+            raise RefusedError(
+                f"Domain '{domain.name}' is off: --copy-storage copies disks while a guest moves. Start it"
+                f" (rxm start --paused {domain.name}), or copy its images and leave out --copy-storage."
+            )
         if found == condition.OFF:
             return _definition(call, domain, destination, uri)
         if found not in (condition.RUNNING, condition.PAUSED):
@@ -53,20 +61,54 @@ def migrate(call: Call) -> Result:
         if suspend_after is not None and domain.on_xen():
             # Nor could it be paused: libvirt lets nothing at a domain that it migrates, and keeps who asks waiting.
             suspend_after, notes = None, (_XEN_ENDS,)
-        data = migration.migrate(
-            domain,
-            destination,
-            uri,
-            live=call.parsed.flag("live"),
-            clear=settings.clear,
-            suspend_after=suspend_after,
-            patience=call.host.settings.limits.patience,
-            progress=call.progress,
-        )
+        copy, others = _copy(call, domain, destination, uri) if call.parsed.flag("copy-storage") else (None, [])
+        copies = Copies(call.host.settings.state_dir, call.host.settings.keytab)
+        with copies.there(copy) if copy is not None else contextlib.nullcontext():
+            data = migration.migrate(
+                domain,
+                destination,
+                uri,
+                live=call.parsed.flag("live"),
+                way=_way(settings),
+                suspend_after=suspend_after,
+                patience=call.host.settings.limits.patience,
+                progress=call.progress,
+                disks=() if copy is None else tuple(image.target for image in copy.images),
+            )
         paused = data.get("suspended_after")
         if paused is not None:
             notes = (f"It was paused after {paused} s, so that the migration ended.",)
+        if copy is not None:
+            data["copied"] = [{"target": image.target, "source": image.path} for image in copy.images]
+            notes += (*_stay(copy), *(f"{place} was not copied: both hosts have to have it." for place in others))
         return Result({"to": destination} | data, changed=True, domain=domain.name, notes=notes)
+
+
+def _way(settings: Migration) -> int:
+    """Return how memory travels."""
+    if settings.tls:
+        return migration.TLS
+    return migration.CLEAR if settings.clear else migration.TUNNELLED
+
+
+def _copy(call: Call, domain: Domain, destination: str, uri: str) -> tuple[Copy, list[str]]:
+    """Return which images go along, and where its other disks are. Raises RefusedError and UnsupportedError."""
+    if not domain.on_qemu():
+        raise UnsupportedError("This host's hypervisor cannot do that: only QEMU copies disks while a guest moves.")
+    if _way(call.host.settings.migrate) == migration.TUNNELLED:
+        raise RefusedError(
+            "Disks cannot be copied through libvirt's own connection: --copy-storage needs clear = true, or tls = true"
+            " with libvirt's certificates for QEMU, under [migrate] in xmand.toml."
+        )
+    found, others = images(domain)
+    if not found:
+        raise RefusedError(f"'{domain.name}' has no disk that is a file of this host; leave out --copy-storage.")
+    return Copy(domain.uuid, domain.name, destination, uri, tuple(found)), others
+
+
+def _stay(copy: Copy) -> tuple[str, ...]:
+    paths = ", ".join(image.path for image in copy.images)
+    return (f"What was copied stays here as well: {paths}. Once '{copy.name}' is well there, remove it here.",)
 
 
 def _definition(call: Call, domain: Domain, destination: str, uri: str) -> Result:

@@ -64,6 +64,11 @@ class Domain:
         with reading(self.name):
             return bool(self._connection.getType() == driver.XEN)
 
+    def on_qemu(self) -> bool:
+        """Whether QEMU runs it."""
+        with reading(self.name):
+            return bool(self._connection.getType() == driver.QEMU)
+
     def privileged(self) -> bool:
         """Whether it is Xen's Domain-0, the host itself: only its size may be changed."""
         with reading(self.name):

@@ -47,8 +47,9 @@ _MOST = {LONG: (2, 12)}
 # Where libvirt's events come from, beside all that may block.
 EVENTS = "events"
 
-# What getType() calls a host of Xen's, and one of containers.
+# What getType() calls a host of Xen's, one of containers, and one of QEMU's.
 XEN = "Xen"
+QEMU = "QEMU"
 LXC = "LXC"
 
 _UNSUPPORTED = {

@@ -73,8 +73,7 @@ def start_saved(domain: Domain, *, paused: bool) -> bool:
 
 def drops_broken_images(domain: Domain) -> bool:
     """Whether its driver boots what it cannot restore. Only QEMU's does, and only it tells the two apart."""
-    with reading(domain.name):
-        return bool(domain.raw.connect().getType() == "QEMU")
+    return domain.on_qemu()
 
 
 def discard_saved(domain: Domain) -> None:

@@ -16,6 +16,9 @@ from xmand.virt.driver import Connection, api
 # How libvirt on the other host is reached, by this host's driver; the connection is authenticated by libvirt itself
 # (auth_tcp = "sasl" with Kerberos) and sealed.
 _URIS = {"QEMU": "qemu+tcp://{host}/system", "Xen": "xen+tcp://{host}/system"}
+# How memory, and disks, travel: inside libvirt's own connection, which is sealed; by QEMU's own, as it is; by QEMU's
+# own, inside the TLS for which libvirt gives it certificates.
+TUNNELLED, CLEAR, TLS = int(api.VIR_MIGRATE_TUNNELLED), 0, int(api.VIR_MIGRATE_TLS)
 # With which the other host's libvirt says, among other things, that it has a domain of that name or UUID already; an
 # earlier migration may have left it there.
 _TAKEN = (api.VIR_ERR_OPERATION_FAILED, api.VIR_ERR_OPERATION_INVALID, api.VIR_ERR_DOM_EXIST)
@@ -36,29 +39,32 @@ def migrate(
     uri: str,
     *,
     live: bool,
-    clear: bool,
+    way: int,
     suspend_after: float | None,
     patience: Patience,
     progress: Callable[[str], None],
+    disks: tuple[str, ...] = (),
 ) -> dict[str, Any]:
     """Move `domain` to `host`, whose libvirt is at `uri`; return the seconds and octets it took, and any pause.
 
-    A persistent domain stays persistent there and vanishes here; nothing else would leave it in one place. Without
-    `clear` the memory travels inside libvirt's own, encrypted, connection. After `suspend_after` seconds a running
-    domain is paused, so that its memory stands still and the migration ends; it goes on there, or here where that
-    fails. Blocks as long as something moves, and gives up with `patience`. Raises RefusedError and HypervisorError,
-    both saying where the domain runs, UnknownOutcomeError where that could not be found out.
+    A persistent domain stays persistent there and vanishes here; nothing else would leave it in one place. `way` is
+    TUNNELLED, CLEAR or TLS: how the memory travels. The contents of `disks`, by the guest's names, go along, into
+    images that stand there already. After `suspend_after` seconds a running domain is paused, so that its memory
+    stands still and the migration ends; it goes on there, or here where that fails. Blocks as long as something moves,
+    and gives up with `patience`. Raises RefusedError and HypervisorError, both saying where the domain runs,
+    UnknownOutcomeError where that could not be found out.
     """
     flags = api.VIR_MIGRATE_PEER2PEER
     flags |= api.VIR_MIGRATE_LIVE if live else 0
-    flags |= 0 if clear else api.VIR_MIGRATE_TUNNELLED
+    flags |= way | (api.VIR_MIGRATE_NON_SHARED_DISK if disks else 0)
+    parameters = {api.VIR_MIGRATE_PARAM_MIGRATE_DISKS: list(disks)} if disks else {}
     if domain.persistent():
         flags |= api.VIR_MIGRATE_PERSIST_DEST | api.VIR_MIGRATE_UNDEFINE_SOURCE
     pausing = _Pausing(domain, suspend_after)
     started = time.monotonic()
     try:
         octets = run_job(
-            domain, "migrate", lambda: domain.raw.migrateToURI3(uri, {}, flags), patience, progress, pausing
+            domain, "migrate", lambda: domain.raw.migrateToURI3(uri, parameters, flags), patience, progress, pausing
         )
     except api.libvirtError as error:
         pausing.undo()

@@ -6,7 +6,7 @@ dir=$1
 name=$2
 address=$3
 hostname "$name"
-mkdir -p "$dir"/{etc,run,lib,log,cache,sasl2} /etc/libvirt /run/libvirt /var/lib/libvirt /var/log/libvirt \
+mkdir -p "$dir"/{etc,etc/pki,run,lib,log,cache,sasl2} /etc/libvirt /run/libvirt /var/lib/libvirt /var/log/libvirt \
   /var/cache/libvirt /etc/sasl2
 # host_uuid must differ: libvirt refuses to migrate "to the same host".
 cat >"$dir/etc/libvirtd.conf" <<CONF
@@ -30,6 +30,7 @@ stdio_handler = "file"
 remember_owner = 0
 migration_address = "$address"
 migration_host = "$address"
+default_tls_x509_cert_dir = "/etc/libvirt/pki"
 CONF
 mkdir -p "$dir/etc/hooks/qemu.d"
 sed "s|^state_dir=.*|state_dir=$dir/xmand-4373/state|" "$(dirname "$0")/../../../etc/libvirt/hooks/xman" \

@@ -68,7 +68,7 @@ XMAND_DEFAULTS = {
         "external_seconds": 5.0,
     },
     "journal": {"keep_days": 365, "size_mib": 64},
-    "migrate": {"allow": (), "uri": "", "clear": False},
+    "migrate": {"allow": (), "uri": "", "clear": False, "tls": False},
     "create": {"pools": (), "networks": (), "bridges": (), "paths": (), "unrestricted": ()},
     "batch": {
         "domains": (),
@@ -307,6 +307,7 @@ def test_every_key_of_xmand_toml_is_read(file: Path) -> None:
         allow = ["skirit[80-84]"]
         uri = "qemu+tls://{host}/system"
         clear = true
+        tls = true
         [create]
         pools = ["images"]
         networks = ["lab"]
@@ -374,7 +375,7 @@ def test_every_key_of_xmand_toml_is_read(file: Path) -> None:
             "external_seconds": 13.0,
         },
         "journal": {"keep_days": 11, "size_mib": 12},
-        "migrate": {"allow": ("skirit[80-84]",), "uri": "qemu+tls://{host}/system", "clear": True},
+        "migrate": {"allow": ("skirit[80-84]",), "uri": "qemu+tls://{host}/system", "clear": True, "tls": True},
         "create": {
             "pools": ("images",),
             "networks": ("lab",),
@@ -420,6 +421,7 @@ def test_xmand_goes_on_with_keys_of_a_later_release_and_names_them(file: Path) -
         ('[limits]\nread_seconds = "15"', "limits.read_seconds"),
         ('[migrate]\nallow = "skirit80"', "migrate.allow"),
         ("[migrate]\nclear = 1", "migrate.clear"),
+        ("[migrate]\ntls = 'yes'", "migrate.tls"),
     ],
 )
 def test_a_wrong_type_in_xmand_toml_names_file_and_key(file: Path, line: str, key: str) -> None:

@@ -77,7 +77,10 @@ def test_the_deadlines_are_the_published_ones() -> None:
         ("mem-set", "mem-set [--force] DOMAIN MIB"),
         (
             "migrate",
-            "migrate [-l|--live] [--suspend-after S] [--force] [--abort] [-a|--all] [-y|--yes] DOMAIN HOST",
+            (
+                "migrate [-l|--live] [--suspend-after S] [--copy-storage] [--force] [--abort] [-a|--all] [-y|--yes]"
+                " DOMAIN HOST"
+            ),
         ),
         ("info", "info [-c|--config]"),
         (

@@ -55,7 +55,9 @@ def call(raw: Raw, *flags: str, suspend_after: float | None = None) -> Any:
         flag=lambda name: name in flags, text=lambda _name: "h2", seconds=lambda _name: suspend_after
     )
     settings = SimpleNamespace(
-        migrate=SimpleNamespace(allow=("h2",), uri="xen://{host}/", clear=False),
+        migrate=SimpleNamespace(allow=("h2",), uri="xen://{host}/", clear=False, tls=False),
+        state_dir="/nowhere",
+        keytab="",
         limits=Limits(),
     )
     return SimpleNamespace(parsed=parsed, changing=changing, host=SimpleNamespace(settings=settings), progress=print)
