@@ -10,7 +10,8 @@ from xman import escape, lowlevel, outcome
 from xman.errors import XmanError
 from xmand import settings
 from xmand.audit.syslog import Syslog, SyslogHandler
-from xmand.check import BAD, check
+from xmand.check import check
+from xmand.check.finding import BAD
 from xmand.daemon import Daemon
 from xmand.settings import Settings
 

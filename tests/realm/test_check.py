@@ -1,5 +1,6 @@
 """`xmand --check` tells what a start, and a first client, would find, and changes nothing."""
 
+import os
 import shutil
 import socket
 from collections.abc import Iterator
@@ -8,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.lab.hosts.daemon import Answer, Daemon, xmand
-from tests.lab.kerberos.realm import Realm
+from tests.lab.kerberos.realm import SECOND_NAME, Realm
+from tests.lab.process import free_ports
 
 
 @pytest.fixture
@@ -70,6 +72,25 @@ def test_all_is_well_and_nothing_is_changed(realm: Realm, directory: Path) -> No
         ("", '[authorize]\nmethods = ["k5login", "principals"]\n', "names nobody"),
         ('keytab = "/nonexistent"', "", "/nonexistent"),
         ('libvirt_uri = "nosuch:///"', "", "libvirt: "),
+        ("listen = []", "", "listen: names no address"),
+        ('listen = ["127.0.0.1:70000"]', "", "'70000' is not a port"),
+        ('listen = ["nosuch.invalid:4373"]', "", "listen: 'nosuch.invalid:4373'"),
+        ('state_dir = "/proc/self/fd"', "", "state_dir"),
+        ('state_dir = "/dev/null"', "", "state_dir: /dev/null is not a directory"),
+        ('syslog = "/nonexistent/log"', "", "syslog: nobody takes datagrams at /nonexistent/log"),
+        ('k5login = "/dev/null"', "", "list: "),
+        ("", '[migrate]\nuri = "qemu+tcp://other/system"\n', "every domain would go to the same place"),
+        ("", '[batch]\nhooks = "hooks"\n', "batch.hooks: 'hooks' is relative"),
+        ("", '[batch]\nhooks = "/nonexistent"\n', "batch.hooks: /nonexistent is not a directory"),
+        ("", '[authorize]\nmethods = ["k5login", "external"]\nexternal = ["/nonexistent"]\n', "whom it would allow"),
+        (
+            "",
+            (
+                '[authorize]\nmethods = ["k5login", "roles"]\n'
+                '[authorize.roles.r]\ngroup = "/nonexistent"\nverbs = ["show"]\n'
+            ),
+            "authorize: roles: r: ",
+        ),
     ],
 )
 def test_what_is_wrong_is_told(realm: Realm, directory: Path, changes: str, tables: str, said: str) -> None:
@@ -144,3 +165,71 @@ def test_a_file_that_is_no_toml(realm: Realm, directory: Path) -> None:
 
     assert answer.status == 2
     assert answer.stdout.startswith(f"BAD  {path}: ")
+
+
+def test_two_addresses_that_are_in_each_others_way(realm: Realm, directory: Path) -> None:
+    port = free_ports(1)
+
+    lines = bad(check(realm, directory, f'listen = ["127.0.0.1:{port}", "127.0.0.1:{port}"]'))
+
+    assert lines == [f"listen: 127.0.0.1:{port}: another address of listen covers it already; remove one of the two"]
+
+
+def test_a_key_that_the_kdc_has_replaced(realm: Realm, directory: Path) -> None:
+    name = f"host/{SECOND_NAME}"
+    realm.extract_keytab(name, realm.keytab)
+
+    (line,) = bad(check(realm, directory))
+
+    assert line.startswith(f"first client: {name}@XMAN.TEST: ")
+    assert "ktadd" in line
+
+
+def test_a_first_client_is_let_in(realm: Realm, directory: Path) -> None:
+    assert "ok   first client: the KDC's ticket for host/" in check(realm, directory).stdout
+
+
+def test_a_kdc_that_is_away_is_no_fault_of_this_hosts(realm: Realm, directory: Path) -> None:
+    away = directory / "krb5.conf"
+    away.write_text("[libdefaults]\ndefault_realm = XMAN.TEST\n[realms]\nXMAN.TEST = {\nkdc = 127.0.0.1:1\n}\n")
+
+    answer = check(realm, directory, env={"KRB5_CONFIG": str(away)})
+
+    assert bad(answer) == []
+    assert "note first client: not tried, since the KDC did not answer" in answer.stdout
+
+
+def test_a_replay_cache_that_cannot_be_used(realm: Realm, directory: Path) -> None:
+    (directory / "run" / f"krb5_{os.geteuid()}.rcache2").mkdir(parents=True)
+
+    (line,) = bad(check(realm, directory))
+
+    assert "no client would be let in" in line
+
+
+def test_a_hook_that_would_not_be_run(realm: Realm, directory: Path) -> None:
+    hook = directory / "hooks" / "state.d" / "tell"
+    hook.parent.mkdir(parents=True)
+    hook.write_text("#!/bin/sh\n")
+
+    answer = check(realm, directory, tables=f'[batch]\nhooks = "{directory}/hooks"\n')
+
+    assert f"note batch.hooks: {hook} is not a program" in answer.stdout
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["alice\n", "alice@XMAN.TEST bob@XMAN.TEST\n", "# nobody\n", "\n\n", "alice@XMAN.TEST\r\n", "*@XMAN.TEST\n"],
+)
+def test_a_list_that_does_not_say_what_it_seems_to(realm: Realm, directory: Path, text: str) -> None:
+    (directory / "k5login").write_text(text)
+
+    assert any(line.startswith("list: ") for line in bad(check(realm, directory)))
+
+
+def test_a_list_that_others_may_write(realm: Realm, directory: Path) -> None:
+    (directory / "k5login").chmod(0o666)
+
+    (line,) = bad(check(realm, directory))
+
+    assert line.startswith("list: ")

@@ -11,27 +11,25 @@ from pathlib import Path
 
 from ClusterShell.NodeSet import RESOLVER_NOGROUP, NodeSet, NodeSetException
 
-from xman import grammar, keytab, verbs
+from xman import grammar, verbs
 from xman.errors import ConfigurationError, XmanError
-from xman.keytab import KeytabError
 from xmand import daemon, journal
 from xmand.audit.syslog import Syslog
 from xmand.authorize import k5login
+from xmand.check import kerberos
+from xmand.check.finding import BAD, NOTE, OK, Finding
 from xmand.journal import health
 from xmand.server import listen
-from xmand.settings import Settings
+from xmand.settings import Batch, Settings
 from xmand.system import replay_cache
 from xmand.system.mounts import volatile
 from xmand.virt import host
-from xmand.virt.driver import READ, Driver
+from xmand.virt.driver import CHANGE, READ, Driver
 
-# What a finding is: as it should be; worth knowing; to be mended before xmand is of use.
-OK, NOTE, BAD = "ok", "note", "BAD"
-_Finding = tuple[str, str]
 # The state of a listening socket in /proc/net/tcp.
 _LISTENING = "0A"
-# Keys by which others can pass for the host, or its clients for others (RFC 6649, RFC 8429, CVE-2025-3576).
-_WEAK = ("des-", "des3-", "arcfour-")
+# Below this a journal cannot be written for long.
+_LEAST_ROOM = 1 << 20
 # The words that grant a verb of which a part takes the family audit; and one that reads a description.
 _AUDITED = frozenset(word for verb in verbs.VERBS if verb.audits for word in (verb.name, verb.family))
 _DESCRIBED = frozenset(
@@ -42,39 +40,64 @@ _DESCRIBED = frozenset(
 )
 
 
-def check(settings: Settings) -> Iterator[_Finding]:
+def check(settings: Settings) -> Iterator[Finding]:
     """Try everything that serving needs; yield a line for each thing, with its remedy where one is needed."""
     for key in settings.unknown:
         yield BAD, f"configuration: {key}: this release knows no such key; remove it or correct its spelling"
-    for part in (_listen, _keytab, _replay, _list, _authorize, _sets, _libvirt, _syslog, _state, _descriptors):
+    for part in (
+        _listen,
+        kerberos.keys,
+        _replay,
+        kerberos.first_client,
+        _list,
+        _authorize,
+        _sets,
+        _migration,
+        _hooks,
+        _libvirt,
+        _syslog,
+        _state,
+        _descriptors,
+    ):
         yield from _guard(part, settings)
 
 
-def _guard(part: Callable[[Settings], Iterator[_Finding]], settings: Settings) -> Iterator[_Finding]:
+def _guard(part: Callable[[Settings], Iterator[Finding]], settings: Settings) -> Iterator[Finding]:
     try:
         yield from part(settings)
     except XmanError as error:
         yield BAD, str(error)
 
 
-def _listen(settings: Settings) -> Iterator[_Finding]:
-    for text in settings.listen:
-        try:
-            for sock in listen.listen((text,)):
-                sock.close()
-        except ConfigurationError as error:
-            cause = error.__cause__
-            taken = isinstance(cause, OSError) and cause.errno == errno.EADDRINUSE
-            holder = _holder(listen.parse_address(text)[1]) if taken else ""
-            if holder.startswith("xmand"):
-                yield OK, f"listen: {text}: xmand (process {holder.partition(' ')[2]}) has it"
-            elif taken:
-                by = f" by {holder}" if holder else ""
-                yield BAD, f"listen: {text}: the port is taken{by}; stop that, or change listen"
+def _listen(settings: Settings) -> Iterator[Finding]:
+    if not settings.listen:
+        yield BAD, 'listen: names no address, so nobody could connect; remove it for "[::]:4373"'
+    # All at the same time, as xmand does: two of them may be in each other's way.
+    sockets: list[socket.socket] = []
+    try:
+        for text in settings.listen:
+            try:
+                sockets += listen.listen((text,))
+            except ConfigurationError as error:
+                yield _not_listening(text, error)
             else:
-                yield BAD, f"{error}; is it an address of this host?"
-        else:
-            yield OK, f"listen: {text}"
+                yield OK, f"listen: {text}"
+    finally:
+        for sock in sockets:
+            sock.close()
+
+
+def _not_listening(text: str, error: ConfigurationError) -> Finding:
+    cause = error.__cause__
+    if not isinstance(cause, OSError) or cause.errno != errno.EADDRINUSE:
+        why = "only root may use a port below 1024" if getattr(cause, "errno", 0) == errno.EACCES else ""
+        return BAD, f"{error}; {why or 'is it an address of this host?'}"
+    holder = _holder(listen.parse_address(text)[1])
+    if holder.endswith(f" {os.getpid()}"):
+        return BAD, f"listen: {text}: another address of listen covers it already; remove one of the two"
+    if holder.startswith("xmand"):
+        return OK, f"listen: {text}: xmand (process {holder.partition(' ')[2]}) has it"
+    return BAD, f"listen: {text}: the port is taken{f' by {holder}' if holder else ''}; stop that, or change listen"
 
 
 def _holder(port: int) -> str:
@@ -96,86 +119,7 @@ def _holder(port: int) -> str:
     return ""
 
 
-def _keytab(settings: Settings) -> Iterator[_Finding]:
-    path = settings.keytab
-    daemon.acceptor(settings)
-    yield OK, f"keytab: {path} has a key for {settings.service}"
-    if Path(path).stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-        yield BAD, f"keytab: {path} is open to others than its owner; chmod 600 it, and give the host new keys"
-    try:
-        keys = keytab.read(path)
-    except KeytabError as error:
-        yield NOTE, f"keytab: {error}; its encryption types could not be looked at"
-        return
-    ours = [key for key in keys if key.principal.split("@")[0].split("/")[0] == settings.service]
-    yield from _names(settings, sorted({key.principal for key in ours}))
-    for key in ours:
-        if key.enctype.startswith(_WEAK):
-            yield (
-                BAD,
-                (
-                    f"keytab: {key.principal} has a key of type {key.enctype}, which is weak; get aes keys,"
-                    " and remove it (ktutil)"
-                ),
-            )
-
-
-def _names(settings: Settings, principals: list[str]) -> Iterator[_Finding]:
-    """Would a caller that names this host get a ticket for one of these keys?"""
-    hosts = {principal.rpartition("@")[0].partition("/")[2] for principal in principals}
-    if hosts and not any(_is_here(host) for host in hosts):
-        names = ", ".join(sorted(hosts))
-        yield (
-            BAD,
-            (
-                f"keytab: its keys are for {names}, which is not this host ({socket.getfqdn()});"
-                f" add the key of {settings.service}/{socket.getfqdn()}, or mend the DNS"
-            ),
-        )
-    realms = {principal.rpartition("@")[2] for principal in principals}
-    try:
-        from xman.gss import tickets
-
-        realm = tickets.default_realm()
-    except (ImportError, AttributeError, OSError):
-        return
-    except LookupError:
-        yield (
-            BAD,
-            "realm: krb5.conf is missing or names no default_realm; set it to one of " + ", ".join(sorted(realms)),
-        )
-        return
-    if realms and realm not in realms:
-        yield (
-            BAD,
-            (
-                f"realm: krb5.conf says {realm}, the keytab's keys are of {', '.join(sorted(realms))};"
-                " correct default_realm, or get keys of this realm"
-            ),
-        )
-    else:
-        yield OK, f"realm: {realm}"
-
-
-def _is_here(host: str) -> bool:
-    """Whether a name is an address of this host."""
-    try:
-        found = socket.getaddrinfo(host, 0, type=socket.SOCK_DGRAM)
-    except (OSError, UnicodeError):
-        return host.lower() in (socket.gethostname().lower(), socket.getfqdn().lower())
-    for family, kind, protocol, _name, address in found:
-        with contextlib.suppress(OSError), socket.socket(family, kind, protocol) as sock:
-            sock.bind(address)
-            return True
-    return False
-
-
-def _replay(settings: Settings) -> Iterator[_Finding]:
-    replay_cache.require_on()
-    yield from _directory("run_dir", settings.run_dir)
-
-
-def _list(settings: Settings) -> Iterator[_Finding]:
+def _list(settings: Settings) -> Iterator[Finding]:
     try:
         access = k5login.read(settings.k5login)
     except k5login.K5loginError as error:
@@ -183,13 +127,23 @@ def _list(settings: Settings) -> Iterator[_Finding]:
         return
     for warning in access.warnings:
         yield BAD, f"list: {warning}; write the bare principal, or remove the line"
+    yield from _patterns("list", access)
     if access.entries:
         yield OK, f"list: {settings.k5login} names {len(access.entries)} principals"
     else:
         yield BAD, f"list: {settings.k5login} names nobody; write one principal per line"
 
 
-def _authorize(settings: Settings) -> Iterator[_Finding]:
+def _patterns(what: str, access: k5login.AccessList) -> Iterator[Finding]:
+    for entry in sorted(access.entries):
+        if b"*" in entry:
+            yield (
+                BAD,
+                f"{what}: {entry.decode('utf-8', 'replace')} is no pattern, and nobody's name; name each principal",
+            )
+
+
+def _authorize(settings: Settings) -> Iterator[Finding]:
     """What is said only where others than those on the list are let in."""
     chosen = settings.authorize
     yield from _without_effect(settings)
@@ -207,6 +161,8 @@ def _authorize(settings: Settings) -> Iterator[_Finding]:
         for principal, words in chosen.principals.items():
             if _DESCRIBED & set(words) and principal not in settings.create.unrestricted:
                 yield NOTE, f"create: what {principal} creates is held to [create]"
+    for name, role in chosen.roles.items() if "roles" in chosen.methods else ():
+        yield from _group(name, role.group)
     if "external" not in chosen.methods:
         return
     program = chosen.external[0]
@@ -223,15 +179,61 @@ def _authorize(settings: Settings) -> Iterator[_Finding]:
         yield OK, f"authorize: {program} is asked"
 
 
-def _without_effect(settings: Settings) -> Iterator[_Finding]:
+def _group(role: str, path: str) -> Iterator[Finding]:
+    if not path:
+        return
+    try:
+        access = k5login.read(path)
+    except k5login.K5loginError as error:
+        yield BAD, f"authorize: roles: {role}: {error}; nobody has this role by its group. Write it as the list is"
+        return
+    for warning in access.warnings:
+        yield BAD, f"authorize: roles: {role}: {warning}; write the bare principal, or remove the line"
+    yield from _patterns(f"authorize: roles: {role}", access)
+    yield OK, f"authorize: roles: {role}: {path} names {len(access.entries)} principals"
+
+
+def _without_effect(settings: Settings) -> Iterator[Finding]:
     for text in settings.authorize.without_effect():
         yield BAD, f"{text}; remove it, or let it have one"
 
 
-def _libvirt(settings: Settings) -> Iterator[_Finding]:
+def _migration(settings: Settings) -> Iterator[Finding]:
+    if settings.migrate.uri and "{host}" not in settings.migrate.uri:
+        yield BAD, f"migrate.uri: {settings.migrate.uri}: without {{host}}, every domain would go to the same place"
+
+
+def _hooks(settings: Settings) -> Iterator[Finding]:
+    """What stands there and would not be run, or could be changed by anybody."""
+    path = Path(settings.batch.hooks)
+    if not path.is_absolute():
+        yield BAD, f"batch.hooks: '{path}' is relative, so it would depend on where xmand is started"
+        return
+    if not path.is_dir() and settings.batch.hooks != Batch().hooks:
+        yield BAD, f"batch.hooks: {path} is not a directory; make it, or remove the line"
+    for program in sorted(path.glob("*.d/*")):
+        found = program.stat()
+        if not os.access(program, os.X_OK):
+            yield NOTE, f"batch.hooks: {program} is not a program, so it is never run; chmod 755 it"
+        elif found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+            yield BAD, f"batch.hooks: {program} can be changed by others than root; chmod go-w it"
+
+
+def _replay(settings: Settings) -> Iterator[Finding]:
+    replay_cache.require_on()
+    yield from _directory("run_dir", settings.run_dir)
+    # Kerberos refuses every client where the file is another user's.
+    for file in Path(settings.run_dir).glob(f"krb5_{os.geteuid()}.rcache*"):
+        if file.stat().st_uid != os.geteuid() or not file.is_file():
+            yield BAD, f"run_dir: {file} is not a file of this user's, so no client would be let in; remove it"
+
+
+def _libvirt(settings: Settings) -> Iterator[Finding]:
     driver = Driver(settings.libvirt_uri, lambda _line: None)
     try:
         versions = host.versions(driver.connection(READ))
+        # Looking takes less than changing does.
+        driver.connection(CHANGE)
     except XmanError as error:
         yield BAD, f"libvirt: {str(error).rstrip('.')}. Is libvirtd running, and is libvirt_uri right?"
         return
@@ -240,7 +242,7 @@ def _libvirt(settings: Settings) -> Iterator[_Finding]:
     yield OK, f"libvirt: {versions['libvirt_version']} with {versions['hypervisor']} {versions['hypervisor_version']}"
 
 
-def _syslog(settings: Settings) -> Iterator[_Finding]:
+def _syslog(settings: Settings) -> Iterator[Finding]:
     syslog = Syslog(settings.syslog)
     taken = syslog.reachable()
     syslog.close()
@@ -250,7 +252,7 @@ def _syslog(settings: Settings) -> Iterator[_Finding]:
         yield BAD, f"syslog: nobody takes datagrams at {settings.syslog}; is a syslog daemon running?"
 
 
-def _state(settings: Settings) -> Iterator[_Finding]:
+def _state(settings: Settings) -> Iterator[Finding]:
     if kind := volatile(settings.state_dir):
         yield NOTE, f"state_dir: {settings.state_dir} {daemon.PROMISE_LOST.format(kind=kind)}"
     yield from _directory("state_dir", settings.state_dir)
@@ -259,7 +261,7 @@ def _state(settings: Settings) -> Iterator[_Finding]:
         yield OK if good else BAD, f"journal: {settings.state_dir}/{journal.FILE}: {words}"
 
 
-def _directory(key: str, name: str) -> Iterator[_Finding]:
+def _directory(key: str, name: str) -> Iterator[Finding]:
     """Could xmand, started by this user, write there? It makes the directory where it is missing."""
     path = Path(name)
     if not path.is_absolute():
@@ -270,13 +272,20 @@ def _directory(key: str, name: str) -> Iterator[_Finding]:
         yield BAD, f"{key}: {there} is not a directory"
     elif not os.access(there, os.W_OK | os.X_OK):
         yield BAD, f"{key}: {there} cannot be written by this user; chown it, or start xmand as its owner"
+    elif _full(there):
+        yield BAD, f"{key}: the file system of {there} is full; make room there"
     elif there == path:
         yield OK, f"{key}: {name}"
     else:
         yield OK, f"{key}: {name}, which xmand will make"
 
 
-def _sets(settings: Settings) -> Iterator[_Finding]:
+def _full(path: Path) -> bool:
+    there = os.statvfs(path)
+    return there.f_bavail * there.f_frsize < _LEAST_ROOM
+
+
+def _sets(settings: Settings) -> Iterator[Finding]:
     """Node sets and patterns, which are read only when they are needed."""
     for key, words in (
         ("migrate.allow", settings.migrate.allow),
@@ -290,7 +299,7 @@ def _sets(settings: Settings) -> Iterator[_Finding]:
                 yield BAD, f"{key}: '{word}': {error}; correct it"
 
 
-def _descriptors(settings: Settings) -> Iterator[_Finding]:
+def _descriptors(settings: Settings) -> Iterator[Finding]:
     wanted = daemon.descriptors(settings)
     _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard != resource.RLIM_INFINITY and hard < wanted:

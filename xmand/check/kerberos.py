@@ -1,0 +1,148 @@
+"""What `xmand --check` finds of Kerberos: the keytab, the realm, and whether a first client would be let in."""
+
+import contextlib
+import os
+import socket
+import stat
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from xman import keytab
+from xman.gss import CLOCK_SKEW, KDC_UNREACHABLE, GssError
+from xman.gss.python_gssapi_backend import Acceptor, Initiator
+from xman.keytab import KeytabError
+from xmand import daemon
+from xmand.check.finding import BAD, NOTE, OK, Finding
+from xmand.settings import Settings
+
+# Keys by which others can pass for the host, or its clients for others (RFC 6649, RFC 8429, CVE-2025-3576).
+_WEAK = ("des-", "des3-", "arcfour-")
+# Of the keytab's names of this host, so many are tried.
+_MOST_TRIED = 4
+
+
+def keys(settings: Settings) -> Iterator[Finding]:
+    path = settings.keytab
+    daemon.acceptor(settings)
+    yield OK, f"keytab: {path} has a key for {settings.service}"
+    if Path(path).stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        yield BAD, f"keytab: {path} is open to others than its owner; chmod 600 it, and give the host new keys"
+    try:
+        found = keytab.read(path)
+    except KeytabError as error:
+        yield NOTE, f"keytab: {error}; its encryption types could not be looked at"
+        return
+    ours = [key for key in found if key.principal.split("@")[0].split("/")[0] == settings.service]
+    yield from _names(settings, sorted({key.principal for key in ours}))
+    for key in ours:
+        if key.enctype.startswith(_WEAK):
+            yield (
+                BAD,
+                (
+                    f"keytab: {key.principal} has a key of type {key.enctype}, which is weak; get aes keys,"
+                    " and remove it (ktutil)"
+                ),
+            )
+
+
+def _names(settings: Settings, principals: list[str]) -> Iterator[Finding]:
+    """Would a caller that names this host get a ticket for one of these keys?"""
+    hosts = {principal.rpartition("@")[0].partition("/")[2] for principal in principals}
+    if hosts and not any(_is_here(host) for host in hosts):
+        names = ", ".join(sorted(hosts))
+        yield (
+            BAD,
+            (
+                f"keytab: its keys are for {names}, which is not this host ({socket.getfqdn()});"
+                f" add the key of {settings.service}/{socket.getfqdn()}, or mend the DNS"
+            ),
+        )
+    realms = {principal.rpartition("@")[2] for principal in principals}
+    try:
+        from xman.gss import tickets
+
+        realm = tickets.default_realm()
+    except (ImportError, AttributeError, OSError):
+        return
+    except LookupError:
+        yield (
+            BAD,
+            "realm: krb5.conf is missing or names no default_realm; set it to one of " + ", ".join(sorted(realms)),
+        )
+        return
+    if realms and realm not in realms:
+        yield (
+            BAD,
+            (
+                f"realm: krb5.conf says {realm}, the keytab's keys are of {', '.join(sorted(realms))};"
+                " correct default_realm, or get keys of this realm"
+            ),
+        )
+    else:
+        yield OK, f"realm: {realm}"
+
+
+def _is_here(host: str) -> bool:
+    """Whether a name is an address of this host."""
+    try:
+        found = socket.getaddrinfo(host, 0, type=socket.SOCK_DGRAM)
+    except (OSError, UnicodeError):
+        return host.lower() in (socket.gethostname().lower(), socket.getfqdn().lower())
+    for family, kind, protocol, _name, address in found:
+        with contextlib.suppress(OSError), socket.socket(family, kind, protocol) as sock:
+            sock.bind(address)
+            return True
+    return False
+
+
+def first_client(settings: Settings) -> Iterator[Finding]:
+    """Be one: with a ticket that the KDC gives now for a key of the keytab, which may be older than the KDC's."""
+    try:
+        ours = sorted({key.principal for key in keytab.read(settings.keytab)})
+    except KeytabError:
+        return
+    # A machine's account of Active Directory: there the service's names are no clients.
+    account = next((principal for principal in ours if "$@" in principal), "")
+    names = [principal for principal in ours if principal.split("/")[0] == settings.service and "/" in principal]
+    here = [principal for principal in names if _is_here(principal.rpartition("@")[0].partition("/")[2])]
+    for principal in here[:_MOST_TRIED]:
+        yield _tried(settings, principal, account or principal)
+
+
+def _tried(settings: Settings, principal: str, client: str) -> Finding:
+    host = principal.rpartition("@")[0].partition("/")[2]
+    before = {name: os.environ.get(name) for name in ("KRB5RCACHEDIR", "KRB5RCACHENAME")}
+    # Neither tickets nor the replay cache of the service are touched.
+    with tempfile.TemporaryDirectory(prefix="xmand-check") as directory:
+        os.environ.pop("KRB5RCACHENAME", None)
+        os.environ["KRB5RCACHEDIR"] = directory
+        try:
+            asking = Initiator(settings.keytab, client, f"FILE:{directory}/tickets").context(settings.service, host)
+            serving = Acceptor(settings.service, settings.keytab).context()
+            token = asking.step(None)
+            while not (asking.complete and serving.complete):
+                answer = serving.step(token)
+                token = asking.step(answer) if answer is not None and not asking.complete else None
+        except GssError as error:
+            return _refused(principal, error)
+        finally:
+            for name, value in before.items():
+                os.environ.pop(name, None)
+                if value is not None:
+                    os.environ[name] = value
+    return OK, f"first client: the KDC's ticket for {principal} and the keytab agree"
+
+
+def _refused(principal: str, error: GssError) -> Finding:
+    if error.reason == KDC_UNREACHABLE:
+        return NOTE, f"first client: not tried, since the KDC did not answer ({error})"
+    if error.reason == CLOCK_SKEW:
+        return BAD, f"first client: this host's clock and the KDC's differ too much ({error}); set it, by NTP"
+    return (
+        BAD,
+        (
+            f"first client: {principal}: {error}. The keytab's key is not the KDC's, or the KDC does not know it:"
+            " get it anew (kadmin: ktadd)"
+        ),
+    )
