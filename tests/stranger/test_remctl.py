@@ -30,6 +30,7 @@ def vm(daemon: Daemon, alice: dict[str, str], own_name: str) -> str:
         ["dmesg"],
         ["dmesg", "-c"],
         ["ping"],
+        ["access"],
         ["version"],
         ["pause", "VM"],
         ["unpause", "VM"],
