@@ -276,7 +276,7 @@ def note(engine: Engine, identifier: str, lines: Sequence[bytes]) -> None:
     with engine.begin() as connection:
         for line in lines:
             try:
-                envelope = report.envelope_of(line)
+                envelope = report.outline_of(line)
             except report.NotAReportError:
                 continue
             _note(connection, identifier, envelope)

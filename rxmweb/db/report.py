@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from xman import outcome, states
+from xman import outcome, received, states
 
 # The state of a domain that takes no part in batch work; its `reason` is libvirt's word for how it is.
 OUTSIDE = "outside"
@@ -20,6 +20,7 @@ _MOST_JOBS = 1000
 _FIGURES = re.compile("[0-9]+")
 # What a guest or a host may name at most; a name beyond what libvirt takes is cut rather than believed.
 _MOST_TEXT = 4096
+_UNREADABLE = "its report cannot be read"
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class NotAReportError(ValueError):
 
 def read(line: str | bytes) -> Report:
     """Read one line of `rxm --json state`. Raises NotAReportError."""
-    envelope = envelope_of(line)
+    envelope = envelope_of(line, "state")
     host = str(envelope["host"])
     if not envelope["ok"]:
         return Report(host, int(envelope.get("code", outcome.INTERNAL)), text(envelope.get("message")))
@@ -68,12 +69,29 @@ def read(line: str | bytes) -> Report:
         domains = [_domain(host, domain) for domain in found["domains"]]
         domains += [_domain(host, other | _outside(other)) for other in others]
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
-        return Report(host, outcome.INTERNAL, f"its report cannot be read ({type(error).__name__}: {error})")
+        return Report(host, outcome.INTERNAL, f"{_UNREADABLE} ({type(error).__name__}: {error})")
     return Report(host, outcome.OK, "", when(envelope.get("at")), facts, domains)
 
 
-def envelope_of(line: str | bytes) -> dict[str, Any]:
-    """Return the object that a line of rxm's is. Raises NotAReportError."""
+def envelope_of(line: str | bytes, verb: str) -> dict[str, Any]:
+    """Return the object that a line of rxm's for `verb` is. Raises NotAReportError where it is no host's.
+
+    It comes through the same door as all that hosts say (`xman.received`), whatever rxm has let pass: what does not
+    follow the schema is a failure of its host.
+    """
+    octets = line if isinstance(line, bytes) else line.encode("utf-8", "surrogatepass")
+    try:
+        return received.read(octets, verb)
+    except received.WrongResultError as error:
+        host = outline_of(octets)["host"]
+        return {"host": host, "ok": False, "code": outcome.INTERNAL, "message": f"{_UNREADABLE}: {error}"}
+
+
+def outline_of(line: bytes) -> dict[str, Any]:
+    """Return the object that a line of rxm's is, with `host` and `ok` as they are to be. Raises NotAReportError.
+
+    Enough where only the outcome is kept (`rxmweb.db.actions`), which rxm has decided.
+    """
     try:
         envelope = json.loads(line)
         if isinstance(envelope, dict) and isinstance(envelope["host"], str) and isinstance(envelope["ok"], bool):
@@ -85,14 +103,14 @@ def envelope_of(line: str | bytes) -> dict[str, Any]:
 
 def read_samples(line: str | bytes) -> list[dict[str, Any]]:
     """Read one line of `rxm --json stats`: what is kept of each domain. Raises NotAReportError, KeyError, TypeError."""
-    envelope = envelope_of(line)
-    found = envelope["result"]["domains"] if envelope["ok"] else ()
+    envelope = envelope_of(line, "stats")
+    found = envelope["result"].get("domains", ()) if envelope["ok"] else ()
     return [sample(domain) | {"host": envelope["host"]} for domain in found]
 
 
 def read_version(line: str | bytes) -> Version | None:
     """Read one line of `rxm --json version`; None where the host did not answer. Raises NotAReportError, KeyError."""
-    envelope = envelope_of(line)
+    envelope = envelope_of(line, "version")
     if not envelope["ok"]:
         return None
     lost = envelope["result"].get("audit_lost")
@@ -102,8 +120,8 @@ def read_version(line: str | bytes) -> Version | None:
 
 def read_room(line: str | bytes) -> dict[str, Any] | None:
     """Read one line of `rxm --json stats --host`; None where the host did not answer. Raises as `read_samples`."""
-    envelope = envelope_of(line)
-    if not envelope["ok"]:
+    envelope = envelope_of(line, "stats")
+    if not envelope["ok"] or "host" not in envelope["result"]:
         return None
     found = envelope["result"]["host"]
     load = found.get("load") or [None]

@@ -36,7 +36,7 @@ def ask(words: Sequence[str], text: str = "") -> dict[str, Any]:
         return _failure(outcome.INTERNAL, f"rxm: {error.strerror}")
     for line in out.splitlines():
         try:
-            return report.envelope_of(line)
+            return report.envelope_of(line, words[0])
         except report.NotAReportError:
             continue
     return _failure(outcome.INTERNAL, report.text(err.decode("utf-8", "replace")).strip() or "rxm said nothing")

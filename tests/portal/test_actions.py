@@ -25,9 +25,14 @@ from rxmweb.tickets import Tickets
 from rxmweb.worker.collector import Collector
 from rxmweb.worker.runner import LOST, Runner
 from tests.lab.process import wait_for
-from tests.portal.reports import domain, job, line
+from tests.portal.reports import UUID, domain, job, line
 from xman import outcome
 
+U1 = f"{UUID}01"
+# What `stats` says of a domain.
+USAGE: dict[str, Any] = {"name": "vm", "id": None, "state": "running", "memory": 1, "vcpus": 1, "cpu_seconds": 1.5} | {
+    name: [] for name in ("interfaces", "disks", "addresses")
+}
 TARGETS = (Target("h1", "u1", "vm1"), Target("h2", "u2", "vm2"))
 
 
@@ -242,18 +247,16 @@ def test_another_portals_actions_are_left_to_it(stage: Stage) -> None:
 
 def test_what_runs_is_seen_by_who_may(stage: Stage) -> None:
     fleet.configure(stage.engine, ["h1"], {})
-    mine = {"id": "1", "owner": "bob@R", "preemptible": False}
-    fleet.take(
-        stage.engine, [report.read(line("h1", domain("vm1", 1, "running", uuid="u1", jobs=[mine])))], time.time()
-    )
-    identifier = stage.ask(TARGETS[0])
+    mine = {"id": "1", "owner": "bob@R", "preemptible": False, "preempted": 0}
+    fleet.take(stage.engine, [report.read(line("h1", domain("vm1", 1, "running", uuid=U1, jobs=[mine])))], time.time())
+    identifier = stage.ask(Target("h1", U1, "vm1"))
 
     with stage.engine.connect() as connection:
-        assert actions.running(connection) == {("h1", "u1"): "pause"}
+        assert actions.running(connection) == {("h1", U1): "pause"}
         assert [action["id"] for action in actions.latest(connection, owner="bob@R")] == [identifier]
         assert [action["id"] for action in actions.latest(connection, owner="alice@R")] == [identifier]
         assert actions.latest(connection, owner="mallory@R") == []
-        assert [action["id"] for action in actions.latest(connection, uuid="u1")] == [identifier]
+        assert [action["id"] for action in actions.latest(connection, uuid=U1)] == [identifier]
 
 
 def test_a_round_of_the_collector_tells_answers_from_silence(stage: Stage) -> None:
@@ -301,8 +304,10 @@ class Round:
         named = [f"n{number}" for number in range(hosts)]
         up = named[: hosts * 19 // 20]
         self._say(stage, "state", [line(name, domain("a", 1, jobs=[job(1, "a@R")]), domain("b", 2)) for name in up])
-        self._say(stage, "stats", [line(name, {"uuid": "u1"}, {"uuid": "u2"}) for name in up])
-        self._say(stage, "version", [line(name, list_hash="abc", audit_lost=3) for name in up])
+        used = (USAGE | {"uuid": U1}, USAGE | {"uuid": f"{UUID}02"})
+        self._say(stage, "stats", [line(name, *used, verb="stats") for name in up])
+        version = {"xmand_version": "1", "protocol": "3", "audit_lost": 3}
+        self._say(stage, "version", [line(name, verb="version", **version) for name in up])
         stage.script('for verb; do :; done; cat "$D/$verb"')
         asked = replace(stage.settings, hosts=(f"n[0-{hosts - 1}]",))
         fleet.configure(stage.engine, named, {})

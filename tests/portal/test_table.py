@@ -250,7 +250,7 @@ def test_sorting_puts_what_is_not_known_last(filled: Engine) -> None:
 
 def test_pages(engine: Engine) -> None:
     fleet.configure(engine, ["h1"], {})
-    many = [domain(f"vm{n:04d}", 0, uuid=f"u{n:04d}") for n in range(ROWS + 3)]
+    many = [domain(f"vm{n:04d}", n) for n in range(ROWS + 3)]
     fleet.take(engine, [report.read(line("h1", *many))], NOW)
 
     assert names(engine, Query(page=2)) == [f"vm{n:04d}" for n in range(ROWS, ROWS + 3)]
