@@ -118,6 +118,10 @@ def _read(options: Options, rest: list[str]) -> Parsed:
     options.reason = str(parsed.options.pop("reason", options.reason))
     timeout = parsed.options.pop("timeout", options.timeout)
     options.timeout = timeout if isinstance(timeout, float) else None
+    if options.max_age is not None:
+        if verb.changes:
+            raise UsageError(f"'--max-age' is for verbs that look; {verb.name} changes something.")
+        parsed.options.setdefault("max-age", options.max_age)
     if own_options.shaped(options):
         from rxm.strategies import shaped
 

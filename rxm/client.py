@@ -40,7 +40,7 @@ class Client(Connection):
         if not told["ok"]:
             raise errors.of_outcome(told["code"], told["message"])
         found: dict[str, Any] = told["result"]
-        return found
+        return found | {"as_of": told["as_of"]} if "as_of" in told else found
 
     def follow(
         self, verb: str, *words: str, each: "Callable[[dict[str, Any]], None]", timeout: float | None = None

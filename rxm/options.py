@@ -5,7 +5,7 @@ The table is what `--help` and the manual page are tested against.
 
 from xman import values
 from xman.errors import UsageError
-from xman.grammar import COUNT, SECONDS, WORD, Option, Verb
+from xman.grammar import AGE, COUNT, SECONDS, WORD, Option, Verb
 from xman.verbs import COMMON_OPTIONS
 
 OPTIONS = (
@@ -17,6 +17,7 @@ OPTIONS = (
     Option(("--fanout",), "how many hosts at a time (64)", COUNT, "N"),
     Option(("--fail-fast",), "begin no other target after one has failed"),
     Option(("--reason",), "why, for the audit", WORD, "TEXT"),
+    Option(("--max-age",), "of verbs that look: an answer that is at most so many seconds old will do (0)", AGE, "S"),
     Option(("-q", "--quiet"), "print nothing on success"),
     Option(("-y", "--yes"), "do not ask back"),
     Option(("--syslog",), "log the outcome to syslog as well"),
@@ -40,6 +41,7 @@ class Options:
         self.service = given.get("service", "")
         self.json = "json" in given
         self.timeout = values.seconds(given["timeout"]) if "timeout" in given else None
+        self.max_age = values.age(given["max-age"]) if "max-age" in given else None
         self.fanout = _count(given, "fanout")
         self.fail_fast = "fail-fast" in given
         self.reason = given.get("reason", "")

@@ -2,10 +2,11 @@
 
 import json
 import socket
+import time
 from dataclasses import dataclass
 from typing import Any
 
-from xman import escape, outcome, render, result
+from xman import escape, outcome, render, result, times
 from xman.result import Result
 from xman.wire import constants as wire
 
@@ -36,8 +37,8 @@ class Answer:
         """Return what its caller is told, by stream."""
         if self.done is not None:
             stdout = (wire.STDOUT, part(verb, self.done, self.ms, as_json=as_json))
-            notes = "" if as_json else "".join(f"{escape.line(note)}\n" for note in self.done.notes)
-            return [stdout, (wire.STDERR, notes.encode())]
+            notes = () if as_json else (*self.done.notes, *_age(self.done))
+            return [stdout, (wire.STDERR, "".join(f"{escape.line(note)}\n" for note in notes).encode())]
         if as_json:
             failed = result.failed(socket.gethostname(), verb, domain or None, self.code, self.message)
             return [(wire.STDOUT, f"{result.dumps(failed)}\n".encode())]
@@ -58,9 +59,22 @@ class Answer:
 
 def part(verb: str, done: Result, ms: int, *, as_json: bool) -> bytes:
     """Return what a success says on standard output, without its notes; all of it, or one of its parts."""
+    memo = {} if done.memo is None else done.memo
     if as_json:
-        return f"{result.dumps(result.succeeded(socket.gethostname(), verb, done, ms))}\n".encode()
-    return render.text(verb, done.data).encode()
+        envelope = result.succeeded(socket.gethostname(), verb, done, ms)
+        data = envelope.pop("result")
+        if "json" not in memo:
+            memo["json"] = result.dumps(data).encode()
+        return b'%s,"result":%s}\n' % (result.dumps(envelope)[:-1].encode(), memo["json"])
+    if "text" not in memo:
+        memo["text"] = render.text(verb, done.data).encode()
+    return memo["text"]
+
+
+def _age(done: Result) -> tuple[str, ...]:
+    """Say how old a result is, where that is a second or more."""
+    seconds = 0 if done.as_of is None else int(time.time() - done.as_of)
+    return (f"As of {times.local(times.utc(done.as_of or 0))}, {seconds} s ago.",) if seconds > 0 else ()
 
 
 def loads(text: str) -> Answer:

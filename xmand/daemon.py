@@ -25,6 +25,7 @@ from xmand.dispatch.dispatcher import Dispatcher
 from xmand.events import Events
 from xmand.events.run_stamps import Stamper
 from xmand.journal import Journal
+from xmand.model import Model
 from xmand.server import listen
 from xmand.server.server import Server
 from xmand.settings import Settings
@@ -92,6 +93,7 @@ class Daemon:
         self._stamper = Stamper(self._driver, locks, self._events)
         self._settler = Settler(self._engine, audit.record)
         self._events.listen(self._settler.heard)
+        self._model = Model(self._driver, self._events, self._engine)
         copies = Copies(settings.state_dir, settings.keytab)
         self._leftovers = Leftovers(copies, self._driver, locks, audit.record)
         host = Host(
@@ -102,6 +104,7 @@ class Daemon:
             self._engine,
             self._events,
             self._journal,
+            self._model,
             audit_lost=lambda: syslog.lost,
             monitors=Monitors(self._driver.connection),
         )
@@ -186,6 +189,7 @@ class Daemon:
         self._server.limits = settings.limits
         self._commands.configure(settings)
         self._engine.configure(settings)
+        self._model.touch()
         _raise_descriptor_limit(settings)
         logger.info("SIGHUP: the configuration is read again")
 

@@ -64,6 +64,11 @@ class Parsed:
         """Whether the command is answered in parts, until somebody ends it."""
         return self.flag("follow")
 
+    @property
+    def max_age(self) -> float:
+        """How old an answer may be, in seconds."""
+        return self.seconds("max-age") or 0.0
+
     def seconds(self, key: str) -> float | None:
         """Return the value of an option that takes SECONDS, None where it was not given."""
         value = self.options.get(key)
@@ -143,6 +148,8 @@ def _read_option(verb: Verb, word: str, rest: "Iterator[str]", options: dict[str
         raise UsageError(f"'{name}' is not an option of {verb.name}. Usage: {verb.usage()}")
     if option.local and not several:
         raise UsageError(f"'{name}' is rxm's own; a host takes {verb.name} for one DOMAIN at a time.")
+    if option.key == "max-age" and verb.changes:
+        raise UsageError(f"'{name}' is for verbs that look; {verb.name} changes something.")
     if option.kind is None:
         if equals:
             raise UsageError(f"'{name}' takes no value.")
@@ -166,6 +173,8 @@ def _option_value(option: Option, word: str) -> object:
         return word
     if option.kind == grammar.COUNT:
         return values.count(word)
+    if option.kind == grammar.AGE:
+        return values.age(word)
     return values.seconds(word) if option.kind == grammar.SECONDS else word
 
 

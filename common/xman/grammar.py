@@ -9,6 +9,7 @@ TEXT = "text"  # the text of a file; rxm reads the file, the wire carries the te
 WORD = "word"  # anything without white space
 SECONDS = "seconds"
 HOSTS = "hosts"  # hosts to be asked, in place of those of -H; rxm reads them, the wire carries none
+AGE = "age"  # seconds, or 0
 
 # How long a caller waits by default (DESIGN, "-t"): reading verbs, changing ones, those that wait; `none`
 # gives up only when nothing has moved for a while.

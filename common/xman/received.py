@@ -71,6 +71,8 @@ def _envelope(envelope: "dict[str, Any]", verb: str) -> None:
         check(envelope[key], key)
     if "domain" in envelope:
         _text(envelope["domain"], "domain")
+    if "as_of" in envelope:
+        _time(envelope["as_of"], "as_of")
     if envelope["ok"]:
         _success(envelope, verb)
     else:
@@ -87,6 +89,7 @@ def _envelope(envelope: "dict[str, Any]", verb: str) -> None:
         "message",
         "changed",
         "ms",
+        "as_of",
         "result",
         "notes",
     )

@@ -15,9 +15,13 @@ SCHEMA_VERSION = 1
 
 
 class Result:
-    """What a verb achieved: `data` by the verb's own keys, whether anything changed, and notes for a person."""
+    """What a verb achieved: `data` by the verb's own keys, whether anything changed, and notes for a person.
 
-    __slots__ = ("changed", "data", "domain", "notes")
+    `as_of`: when it was so, in seconds since 1970, where its caller allowed it an age; `memo` is shared by results with
+    the same data, for what is made of that.
+    """
+
+    __slots__ = ("as_of", "changed", "data", "domain", "memo", "notes")
 
     def __init__(
         self,
@@ -26,17 +30,23 @@ class Result:
         changed: bool = False,
         domain: str | None = None,
         notes: tuple[str, ...] = (),
+        as_of: float | None = None,
+        memo: "dict[str, bytes] | None" = None,
     ) -> None:
         self.data = data or {}
         self.changed = changed
         self.domain = domain
         self.notes = notes
+        self.as_of = as_of
+        self.memo = memo
 
 
 def succeeded(host: str, verb: str, result: Result, ms: int) -> "dict[str, Any]":
     """Return the object of a success."""
     envelope = _begin(host, verb, result.domain)
     envelope |= {"ok": True, "changed": result.changed, "ms": ms, "result": result.data}
+    if result.as_of is not None:
+        envelope["as_of"] = times.utc(result.as_of)
     if result.notes:
         envelope["notes"] = list(result.notes)
     return envelope

@@ -53,6 +53,11 @@ def seconds(word: str) -> float:
     return value
 
 
+def age(word: str) -> float:
+    """Return the seconds that `word` means, which may be 0. Raises UsageError."""
+    return 0.0 if word.strip("0.") == "" and word[:1] == "0" else seconds(word)
+
+
 def domain(word: str) -> str:
     """Return `word` if it can be a domain's name, UUID or id at all. Raises UsageError.
 

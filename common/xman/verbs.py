@@ -5,6 +5,7 @@ grammar follow xm(1); `families` are what an authorizer can grant.
 """
 
 from xman.grammar import (
+    AGE,
     COUNT,
     DOMAIN,
     HOSTS,
@@ -490,6 +491,14 @@ COMMON_OPTIONS = (
     Option(("--reason",), "why, for the audit", WORD, "TEXT"),
     Option(("--alive",), "while it follows, send an OUTPUT without octets twice a minute: a sign of life"),
     Option(("--timeout",), "how long the caller will wait", SECONDS, "S"),
+    Option(
+        ("--max-age",),
+        "of verbs that look: an answer that is at most so old will do (0)",
+        AGE,
+        "S",
+        since="0.2",
+        droppable=True,
+    ),
 )
 
 # What may be shortened: the verbs of 2006 and 2007 only, so that a later verb never changes what a script means.

@@ -1,18 +1,20 @@
 """What several hosts say as one table, once all have said it."""
 
+import time
 from typing import Any
 
 from rxm.invocation import Invocation
 from rxm.output import Output
 from rxm.remote.connection import Connection
 from rxm.targets import Task
-from xman import outcome
+from xman import outcome, times
 
 
 def carry_out(invocation: Invocation, tasks: list[Task], output: Output) -> list[int]:
     """Ask and print; return the codes."""
     verb = invocation.parsed.verb.name
     answers: dict[str, dict[str, Any]] = {}
+    as_of: list[str] = []
     milliseconds: dict[str, int] = {}
 
     def one(connection: Connection, task: Task) -> int:
@@ -21,9 +23,14 @@ def carry_out(invocation: Invocation, tasks: list[Task], output: Output) -> list
             output.failure(verb, task.target, envelope["code"], envelope["message"])
             return int(envelope["code"])
         answers[task.target.host] = envelope["result"]
+        if "as_of" in envelope:
+            as_of.append(envelope["as_of"])
         milliseconds[task.target.host] = envelope["ms"]
         return outcome.OK
 
     codes = invocation.each_host(tasks, output, one)
     output.merged(verb, answers, milliseconds)
+    seconds = int(time.time() - times.seconds(min(as_of))) if as_of else 0
+    if seconds > 0 and not invocation.options.quiet:
+        output.warn(f"As of {times.local(min(as_of))} at the oldest, {seconds} s ago.")
     return codes

@@ -10,6 +10,7 @@ from xmand.batch.engine import Engine
 from xmand.events import Events
 from xmand.events.table import Waits
 from xmand.journal import Journal
+from xmand.model import Model
 from xmand.settings import Settings
 from xmand.system.locks import DomainLocks
 from xmand.verbs.call import Host
@@ -19,7 +20,8 @@ def host_of(driver: Any, settings: Settings | None = None, ring: Ring | None = N
     """Return a host on `driver`; its journal is in the settings' `state_dir`, which nobody may write by default."""
     found, locks = settings or Settings(state_dir="/nonexistent"), DomainLocks()
     journal = Journal(found.state_dir, keep_days=1, most_mib=1)
-    return Host(found, driver, locks, ring or Ring(), Engine(found, driver, locks), Events(driver), journal)
+    engine, events = Engine(found, driver, locks), Events(driver)
+    return Host(found, driver, locks, ring or Ring(), engine, events, journal, Model(driver, events, engine))
 
 
 def waited_for(done: Result | Waits) -> Result:

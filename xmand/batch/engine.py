@@ -4,9 +4,10 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 from xman import states
@@ -16,7 +17,7 @@ from xmand.batch import hooks, plan
 from xmand.batch.guests import Guest
 from xmand.batch.hooks import Hooks
 from xmand.batch.maintenance import Maintenance
-from xmand.batch.observe import Seen, observe
+from xmand.batch.observe import Row, Seen, observe
 from xmand.batch.plan import Guests, Plan
 from xmand.batch.switch import Means, Switch, no_line, told
 from xmand.settings import Settings
@@ -87,9 +88,9 @@ class Engine:
         self._patience = settings.limits.patience
         self._hooks = Hooks(settings.batch.hooks, settings.batch.hook_seconds)
 
-    def look(self, purpose: str = READ) -> View:
-        """Return what there is to see now. Raises HypervisorError."""
-        return self._view(observe(self._driver.connection(purpose), self.settings))
+    def look(self, purpose: str = READ, held: Mapping[str, Row] = MappingProxyType({})) -> View:
+        """Return what there is to see now, but for what is `held` (`observe`). Raises HypervisorError."""
+        return self._view(observe(self._driver.connection(purpose), self.settings, held))
 
     def park_at_once(self, domain: Domain) -> tuple[str, ...]:
         """Ask a domain that was just started for what it may not have; return what is to be said of that.

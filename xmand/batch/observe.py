@@ -1,7 +1,9 @@
 """What libvirt shows of a host's domains, as the values that decisions are made from."""
 
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from xman.errors import MetadataError, NoSuchDomainError
 from xman.metadata import NORMAL, Claim, Job, Metadata
@@ -15,28 +17,38 @@ from xmand.virt.domain import KIB, Domain
 from xmand.virt.driver import LXC, XEN, Connection, api, reading
 
 
+class Row(NamedTuple):
+    """A guest by itself, whatever others do, and libvirt's numbers of its state and the reason of that."""
+
+    numbers: tuple[int, int]
+    guest: Guest
+
+
 @dataclass(frozen=True)
 class Seen:
     """What was seen at one time: the guests, sorted by name, their domains, and what could not be read.
 
     `others` are the domains that take no part: not named in `[batch] domains`, or with metadata that cannot be read.
+    `rows` has, by UUID, what the guests were made of.
     """
 
     guests: tuple[Guest, ...]
     domains: dict[str, Domain]
     problems: tuple[str, ...]
     others: tuple[Domain, ...] = ()
+    rows: dict[str, Row] = field(default_factory=dict)
 
 
-def observe(connection: Connection, settings: Batch) -> Seen:
+def observe(connection: Connection, settings: Batch, held: Mapping[str, Row] = MappingProxyType({})) -> Seen:
     """Return the domains that take part in batch work. Raises HypervisorError and ConfigurationError.
 
     Whatever their number, four calls for all of them, and three for each: none of these asks a guest, or its monitor.
+    What `held` has, by UUID, is not asked for again where the four say nothing else of it.
     """
     saved, persistent = listing.suspended(connection), listing.persistent(connection)
     with reading():
         hypervisor = str(connection.getType())
-    guests: list[Guest] = []
+    rows: dict[str, Row] = {}
     domains: dict[str, Domain] = {}
     problems: list[str] = []
     others: list[Domain] = []
@@ -55,16 +67,36 @@ def observe(connection: Connection, settings: Batch) -> Seen:
                 persistent=domain.uuid in persistent,
                 saved=domain.uuid in saved,
             )
-            guests.append(_guest(domain, bare, stats, settings, hypervisor))
+            numbers = _numbers(domain, stats)
+            row = held.get(bare.uuid)
+            if row is None or row.numbers != numbers or not _same(row.guest, bare):
+                row = Row(numbers, _guest(domain, bare, numbers, settings, hypervisor))
+            rows[bare.uuid] = row
             domains[domain.name] = domain
         except NoSuchDomainError:  # gone since it was listed
             continue
         except MetadataError as error:
             problems.append(str(error))
             others.append(domain)
-    guests = sorted(_beside_owners(guests), key=lambda guest: guest.name)
+    guests = sorted(_beside_owners([row.guest for row in rows.values()]), key=lambda guest: guest.name)
     others.sort(key=lambda domain: domain.name)
-    return Seen(tuple(guests), domains, tuple(problems), tuple(others))
+    return Seen(tuple(guests), domains, tuple(problems), tuple(others), rows)
+
+
+def _numbers(domain: Domain, stats: dict[str, Any]) -> tuple[int, int]:
+    if "state.state" in stats:
+        return int(stats["state.state"]), int(stats.get("state.reason", 0))
+    return domain.numbers()
+
+
+def _same(guest: Guest, bare: Guest) -> bool:
+    """Whether the listing tells of a guest what it told before."""
+    return (guest.name, guest.active, guest.persistent, guest.saved) == (
+        bare.name,
+        bare.active,
+        bare.persistent,
+        bare.saved and not bare.active,
+    )
 
 
 def _beside_owners(guests: list[Guest]) -> list[Guest]:
@@ -127,13 +159,10 @@ def term_of(uuid: str, held: Job | Claim) -> str:
     return f"{uuid}/{'job' if isinstance(held, Job) else 'claim'}/{held.id}"
 
 
-def _guest(domain: Domain, bare: Guest, stats: dict[str, Any], settings: Batch, hypervisor: str) -> Guest:
+def _guest(domain: Domain, bare: Guest, numbers: tuple[int, int], settings: Batch, hypervisor: str) -> Guest:
     """Return what is to be known of a domain, of which `bare` has what the listing tells."""
     found = metadata.read(domain)
-    state, reason = (
-        (int(stats["state.state"]), int(stats.get("state.reason", 0))) if "state.state" in stats else domain.numbers()
-    )
-    now = condition.of(state, reason, active=bare.active)
+    now = condition.of(*numbers, active=bare.active)
     (memory, max_memory), (vcpus, max_vcpus) = _size(domain, hypervisor)
     active, saved, parked = bare.active, bare.saved and not bare.active, keeps(settings)
     jobs, stale = current(found, active=active, saved=saved)

@@ -27,7 +27,7 @@ from xmand.journal.recovery import Recovery
 from xmand.request import Peer, Request
 from xmand.settings import Limits, Settings
 from xmand.system.workers import NotFinishedError, NotStartedError, Whose, Workers
-from xmand.verbs import JUDGES
+from xmand.verbs import JUDGES, kept
 from xmand.verbs.call import Call, Host, Record
 
 logger = logging.getLogger(__name__)
@@ -42,6 +42,8 @@ _LONGEST_VERB = max(map(len, verbs.BY_NAME)) + 1
 _JUDGES = 8
 _JUDGES_EACH = 2
 _JUDGE_SECONDS = 15.0
+# A libvirt that takes longer is not waited for where something that will do is at hand.
+_HANGS_SECONDS = 1.0
 # Threads that read the list. One that hangs does so for all: more would only hang as well.
 _READERS = 2
 
@@ -251,10 +253,30 @@ class Dispatcher:
         elif request.parsed.follows:
             how = await self._follow(request, access, lifetime, reply)
         else:
-            how, later = await self._work(request, access, reply.send_progress)
+            how, later = await self._look(request, access, reply)
             if later is not None:
                 later.add_done_callback(lambda future: self._audit.end(request, future.result(), ev="late"))
         self._audit.end(request, _tell(request, how, reply))
+
+    async def _look(self, request: Request, access: Access, reply: Reply) -> tuple[Answer, Later | None]:
+        """Do a verb that looks: at the model, where its caller allows for that and it is true; or at libvirt.
+
+        Where libvirt does not answer, who allows an age gets what was last seen, if it is no older than that.
+        """
+        parsed, model = request.parsed, self._host.model
+        allows = parsed.max_age > 0 and not access.restricted
+        done = kept.now(model, parsed) if allows else None
+        if done is not None:
+            return Answer(outcome.OK, request.ms(), done=done), None
+        there = allows and kept.last(model, parsed) is not None
+        progress = reply.send_progress
+        how, later = await self._work(request, access, progress, most=_HANGS_SECONDS if there else None)
+        if there and how.code == outcome.HYPERVISOR and (done := kept.last(model, parsed)) is not None:
+            done.notes += (f"libvirt does not answer: {how.message}",)
+            how = Answer(outcome.OK, request.ms(), done=done)
+        elif how.done is not None and how.done.as_of is None and "max-age" in parsed.options:
+            how.done.as_of = time.time() - request.ms() / 1000
+        return how, later
 
     async def _follow(self, request: Request, access: Access, lifetime: int, reply: Reply) -> Answer:
         async def may() -> bool:
@@ -277,6 +299,7 @@ class Dispatcher:
         *,
         record: Record | None = None,
         stream: Stream | None = None,
+        most: float | None = None,
     ) -> tuple[Answer, Later | None]:
         loop = asyncio.get_running_loop()
 
@@ -304,7 +327,7 @@ class Dispatcher:
             )
 
         whose = self._whose(request.peer)
-        return await self._executor.run(request, make_call, whose)
+        return await self._executor.run(request, make_call, whose, most)
 
 
 def _verb(words: list[bytes]) -> grammar.Verb | None:

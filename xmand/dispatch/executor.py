@@ -54,9 +54,9 @@ class Executor:
         self._stream_workers.share(limits.streams)
 
     async def run(
-        self, request: Request, make_call: Callable[[float], Call], whose: Whose
+        self, request: Request, make_call: Callable[[float], Call], whose: Whose, most: float | None = None
     ) -> tuple[Answer, Later | None]:
-        """Run the verb on the account of `whose` and return its answer; never raises.
+        """Run the verb on the account of `whose` and return its answer, after `most` seconds at most; never raises.
 
         `make_call` makes what it works with, for a deadline (time.monotonic()). Where that passes first, the answer
         says so, and how it ends really is in the future that comes with it.
@@ -68,6 +68,7 @@ class Executor:
         waits = request.parsed.waiting_seconds(0.0) is not None
         usual = self._limits.change_seconds if request.verb.changes else self._limits.read_seconds
         first = min(seconds or usual, usual) if waits else seconds
+        first = first if most is None else min(most, first or most)
         handler = HANDLERS[request.verb.name]
         workers = self._workers if not long else self._stream_workers if request.parsed.follows else self._long_workers
         later: Later | None = None

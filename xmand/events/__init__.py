@@ -10,7 +10,9 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from typing import Any
 
+from xman import times
 from xman.errors import HypervisorError
 from xmand.events.table import Table
 from xmand.virt.driver import EVENTS, Driver, api
@@ -76,6 +78,8 @@ class Events:
         # UUID -> (state, since when), as far as the events since the connection was made tell.
         self._states: dict[str, tuple[str, float]] = {}
         self._lost = threading.Event()
+        self._registered = False
+        self._touch: Callable[[str], None] = lambda _uuid: None
         # Who waits for something to become of a domain.
         self.table = Table(driver)
         self.listen(self.table.heard)
@@ -101,6 +105,15 @@ class Events:
         with self._lock:
             self._listeners.append(listener)
 
+    def on_touch(self, touch: Callable[[str], None]) -> None:
+        """Let `touch` be called, as listeners are, with the UUID of a domain to which something happened that is no
+        event; with none when events may have been missed."""
+        self._touch = touch
+
+    def listening(self) -> bool:
+        """Whether libvirt tells us what happens."""
+        return self._registered and not self._lost.is_set()
+
     @contextlib.contextmanager
     def subscribe(self) -> Iterator[Subscription]:
         """Give the events from now on."""
@@ -125,6 +138,11 @@ class Events:
         running = state in ("blocked", "nostate") and seen == "running"
         return at if seen == state or running else None
 
+    def with_since(self, domains: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Return domains as listed with when their states began, where that was seen."""
+        seen = [(domain, self.since(domain["uuid"], domain["state"])) for domain in domains]
+        return [domain if at is None else domain | {"since": times.utc(at)} for domain, at in seen]
+
     def _forget(self, event: Event) -> None:
         if event.name == LOST:  # what happened meanwhile is not known
             self._states.clear()
@@ -136,7 +154,8 @@ class Events:
         while True:
             self._lost.clear()
             try:
-                registration = Registration(self._driver.connection(EVENTS), self.publish, self._lost.set)
+                connection = self._driver.connection(EVENTS)
+                registration = Registration(connection, self.publish, self._lost.set, self._touch)
             except (HypervisorError, api.libvirtError) as error:
                 logger.debug("events: %s", error)
                 time.sleep(pause)
@@ -146,6 +165,10 @@ class Events:
             if was_there:
                 self.publish(Event(BACK, "events may have been missed", at=time.time()))
             was_there = True
+            # Before it is believed: what happened until now was told to nobody.
+            self._touch("")
+            self._registered = True
             self._lost.wait()
+            self._registered = False
             registration.close()
             self.publish(Event(LOST, "the connection to libvirt was lost", at=time.time()))

@@ -84,6 +84,8 @@ class Table:
         self.most = 1024
         self.each = 64
         self.reserved = 0
+        # How a domain was at most so many seconds ago, for who allows that.
+        self.seen: Callable[[str, float], Seen] = lambda uuid, _most: look(self._driver, uuid)
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -145,15 +147,16 @@ class Table:
             self._look(waiting)
 
     def _look(self, waiting: list[tuple[Entry, Goal]]) -> None:
-        seen: dict[str, Seen | XmanError] = {}
+        seen: dict[tuple[str, float], Seen | XmanError] = {}
         for entry, goal in waiting:
-            if goal.uuid not in seen:
-                seen[goal.uuid] = self._see(goal.uuid)
+            what = (goal.uuid, goal.max_age)
+            if what not in seen:
+                seen[what] = self._see(*what)
             with self._changed:
                 events = [event for event in entry.events if event.uuid == goal.uuid]
                 entry.events.clear()
             try:
-                result = goal.reached(seen[goal.uuid], events, time.monotonic())
+                result = goal.reached(seen[what], events, time.monotonic())
             except XmanError as error:
                 entry.end(error)
                 continue
@@ -161,9 +164,11 @@ class Table:
                 entry.leave()
                 _settle(entry.ended, result)
 
-    def _see(self, uuid: str) -> Seen | XmanError:
+    def _see(self, uuid: str, most: float) -> Seen | XmanError:
         try:
             with turns.session():
+                if most:
+                    return self.seen(uuid, most)
                 return look(self._driver, uuid)
         except XmanError as error:
             return error

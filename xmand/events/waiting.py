@@ -24,9 +24,10 @@ class Seen(NamedTuple):
 
 
 class Goal(Protocol):
-    """What somebody waits for, of the domain `uuid`."""
+    """What somebody waits for, of the domain `uuid`; what is seen of it may be `max_age` seconds old."""
 
     uuid: str
+    max_age: float
 
     def reached(self, seen: Seen | XmanError, events: list[Event], now: float) -> Result | None:
         """Return what to say once it is reached; `now` is time.monotonic(), `seen` why nobody can tell, perhaps.
@@ -41,8 +42,9 @@ class Goal(Protocol):
 class UntilState:
     """The domain is in the state `wanted`."""
 
-    def __init__(self, name: str, uuid: str, wanted: str, began: float) -> None:
+    def __init__(self, name: str, uuid: str, wanted: str, began: float, most: float = 0.0) -> None:
         self.uuid = uuid
+        self.max_age = most
         self._name, self._wanted, self._began = name, wanted, began
         self._state = ""
         self._away: tuple[float, XmanError] | None = None
@@ -75,6 +77,7 @@ class UntilOff:
 
     def __init__(self, name: str, uuid: str, before: int | None, *, asked: bool = True) -> None:
         self.uuid = uuid
+        self.max_age = 0.0
         self._name, self._before, self._asked = name, before, asked
         self._error: XmanError | None = None
 
@@ -102,6 +105,7 @@ class UntilRestarted:
 
     def __init__(self, name: str, uuid: str, before: int | None, began: float, *, container: bool = False) -> None:
         self.uuid = uuid
+        self.max_age = 0.0
         self._name, self._before, self._began, self._container = name, before, began, container
         self._off_since: float | None = None
 

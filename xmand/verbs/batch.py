@@ -7,19 +7,17 @@ from typing import Any
 
 from xman import times
 from xman.errors import RefusedError, UsageError
-from xman.metadata import NORMAL, PRIORITY, Claim, Job
+from xman.metadata import Claim, Job
 from xman.result import Result
-from xmand.batch import plan, terms, words
+from xmand.batch import facts, plan, terms
 from xmand.batch.engine import View
-from xmand.batch.guests import Guest
 from xmand.batch.maintenance import Maintenance
-from xmand.batch.marks import waited_seconds
-from xmand.batch.observe import claim_left, keeps, lease_left
+from xmand.batch.observe import keeps
 from xmand.batch.plan import Guests, Plan, Step
+from xmand.verbs import kept
 from xmand.verbs.call import Call
 from xmand.virt.domain import find
 from xmand.virt.driver import CHANGE, LONG
-from xmand.virt.listing import summary
 
 _Planner = Callable[[Guests, str], Plan]
 # A scheduler's ids are short, and may be made of a server's name; more is passed by mistake.
@@ -32,26 +30,21 @@ _CLAIM, _MOST_CLAIM = 60, 86_400
 
 def state(call: Call) -> Result:
     """The states of all domains that take part, or of those named; without names, also what the others are."""
-    view = call.host.batch.look()
+    if call.from_model:
+        done = kept.states(call.host.model.guests.read(call.parsed.max_age, call.deadline), call.parsed)
+        if done is not None:
+            return done
+    engine = call.host.batch
+    view = engine.look()
     wanted = _named(call, view)
-    data: dict[str, Any] = {
-        "host_id": socket.gethostname(),
-        "domains": [_guest(view, guest) for guest in view.seen.guests if _shown(call, guest, wanted)],
-    }
     if wanted is None:
-        data["others"] = [
-            facts for other in view.seen.others if call.shown(other.uuid) and (facts := summary(other.raw))
-        ]
-    notice = call.host.batch.maintenance.notice()
-    if notice is not None:
-        data["maintenance"] = vars(notice)
-    notes = view.seen.problems
+        data = facts.whole(engine, view, call.shown)
+    else:
+        guests = [facts.of_guest(view, guest) for guest in view.seen.guests if guest.name in wanted]
+        data = facts.named(engine, guests)
     if not call.access.restricted:
-        # Of the whole host: whoever asks about one of two owners shall know of the other.
-        notes += words.rivals(view.seen.guests)
-    elif wanted is None:
-        data["partial"] = True
-    return Result(data, notes=notes)
+        return Result(data, notes=facts.notes_of_all(view))
+    return Result(data | ({"partial": True} if wanted is None else {}), notes=view.seen.problems)
 
 
 def job_list(call: Call) -> Result:
@@ -59,7 +52,7 @@ def job_list(call: Call) -> Result:
     view = call.host.batch.look()
     wanted = _named(call, view)
     jobs = [
-        {"domain": guest.name, **_job(job, guest), "state": view.states[guest.name]}
+        {"domain": guest.name, **facts.of_job(job, guest), "state": view.states[guest.name]}
         for guest in view.seen.guests
         if wanted is None or guest.name in wanted
         for job in guest.jobs
@@ -152,13 +145,18 @@ def maintenance(call: Call) -> Result:
             raise UsageError("'maintenance off' takes no reason.")
         there = notices.notice() is not None
         notes = () if there else ("This host is not in maintenance.",)
-        return Result({"on": False, "dry_run": dry}, changed=not dry and there and notices.end(), notes=notes)
+        done = Result({"on": False, "dry_run": dry}, changed=not dry and there and notices.end(), notes=notes)
+        call.host.model.touch()
+        return done
     if word != "on":
         raise UsageError(f"'{word}' is neither on nor off.")
     reason = reason or str(call.parsed.options.get("reason", ""))
     if not reason or not reason.isprintable():
         raise UsageError("'maintenance on' needs a reason, in one line.")
-    return _maintenance_on(notices, reason, call.principal, dry)
+    try:
+        return _maintenance_on(notices, reason, call.principal, dry)
+    finally:
+        call.host.model.touch()
 
 
 def _maintenance_on(notices: Maintenance, reason: str, by: str, dry: bool) -> Result:
@@ -191,10 +189,6 @@ def _decide(call: Call, planner: _Planner, purpose: str = CHANGE) -> Result:
     state = done.after.states.get(name, done.before.states[name])
     data = {"state": state, "dry_run": dry, "plan": steps}
     return Result(data, changed=bool(steps) and not dry, domain=name, notes=done.notes)
-
-
-def _shown(call: Call, guest: Guest, wanted: set[str] | None) -> bool:
-    return guest.name in wanted if wanted is not None else call.shown(guest.uuid)
 
 
 def _named(call: Call, view: View) -> set[str] | None:
@@ -246,52 +240,6 @@ def _owner(call: Call) -> str:
     if not name:
         raise UsageError("--owner takes a principal, such as alice@EXAMPLE.ORG.")
     return word if place in realms or place == place.upper() else f"{name}@{realms[0]}"
-
-
-def _guest(view: View, guest: Guest) -> dict[str, Any]:
-    found: dict[str, Any] = {
-        "name": guest.name,
-        "uuid": guest.uuid,
-        "state": view.states[guest.name],
-        "jobs": [_job(job, guest) for job in guest.jobs],
-        "memory": guest.memory,
-        "max_memory": guest.max_memory,
-        "priority": PRIORITY if guest.priority else NORMAL,
-    }
-    if guest.claim is not None:
-        found["claim"] = _claim(guest.claim, guest)
-    if guest.suspended:
-        found["saved"] = guest.saved
-    if guest.max_vcpus:
-        found |= {"vcpus": guest.vcpus, "max_vcpus": guest.max_vcpus}
-    if guest.name in view.since:
-        found["since"] = times.utc(view.since[guest.name])
-    if guest.started is not None:
-        found["started"] = times.utc(guest.started)
-    return found
-
-
-def _job(job: Job, guest: Guest) -> dict[str, Any]:
-    waiting = waited_seconds(guest.uuid, guest.preempted_since)
-    found: dict[str, Any] = {
-        "id": job.id,
-        "owner": job.owner,
-        "preemptible": job.preemptible,
-        "preempted": job.preempted + waiting,
-    }
-    if job.cpus:
-        found["cpus"] = job.cpus
-    if job.began is not None:
-        found["start"] = times.utc(job.began)
-    left = lease_left(guest.uuid, job)
-    if left is not None:
-        found |= {"lease": job.lease, "lease_left": max(0, int(left))}
-    return found
-
-
-def _claim(claim: Claim, guest: Guest) -> dict[str, Any]:
-    left = claim_left(guest.uuid, claim)
-    return {"id": claim.id, "by": claim.by, "seconds": claim.seconds, "left": max(0, int(left))}
 
 
 def _step(call: Call, step: Step, before: View) -> dict[str, Any]:

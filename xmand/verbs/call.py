@@ -15,12 +15,13 @@ from xmand.batch.engine import Engine
 from xmand.events import Events
 from xmand.events.table import Waits
 from xmand.journal import Journal
+from xmand.model import Model
 from xmand.settings import Settings
 from xmand.system.locks import DomainLocks
 from xmand.system.workers import OWN, Whose
 from xmand.virt.domain import Domain, find
 from xmand.virt.domain_jobs import leaving
-from xmand.virt.driver import CHANGE, MORE_READERS, READ, Connection, Driver
+from xmand.virt.driver import CHANGE, READ, Connection, Driver
 from xmand.virt.monitor import Monitors
 
 
@@ -35,6 +36,7 @@ class Host:
     batch: Engine
     events: Events
     journal: Journal
+    model: Model
     # How many lines syslog did not take, since xmand was started.
     audit_lost: Callable[[], int] = lambda: 0
     # Without them guests are not asked each for itself.
@@ -85,13 +87,18 @@ class Call:
         return self.parsed.verb
 
     @property
+    def from_model(self) -> bool:
+        """Whether the model may answer: to whoever allows an age, and may see the whole host."""
+        return self.parsed.max_age > 0 and not self.access.restricted
+
+    @property
     def reader(self) -> Connection:
         """A connection that cannot change anything."""
         return self.host.driver.connection(READ)
 
     def more_readers(self) -> list[Connection]:
         """Return more connections like `reader`, for what takes a call per domain."""
-        return [self.host.driver.connection(purpose) for purpose in MORE_READERS]
+        return self.host.driver.more_readers()
 
     @property
     def writer(self) -> Connection:

@@ -14,6 +14,7 @@ from xman.result import Result
 from xmand.events import waiting
 from xmand.events.table import Waits, look
 from xmand.system import xl
+from xmand.verbs import kept
 from xmand.verbs.call import Call
 from xmand.virt import host, runs, turns
 from xmand.virt.domain import find
@@ -33,6 +34,10 @@ def list_(call: Call) -> Result:
         raise UsageError("You may specify either a state or a particular VM, but not both")
     if state not in verbs.POWER_STATES:
         raise UsageError(f"'{state}' is not a state; give one of {', '.join(verbs.POWER_STATES)}.")
+    if call.from_model:
+        done = kept.listed(call.host.model.domains.read(call.parsed.max_age, call.deadline), call.parsed)
+        if done is not None:
+            return done
     connection = call.reader
     if words:
         found = [find(connection, word) for word in words]
@@ -44,14 +49,8 @@ def list_(call: Call) -> Result:
             domains = [domain for domain in domains if power_state(domain, saved) == state]
         if long:
             domains = [domain | more for domain in domains if (more := _details(connection, domain["uuid"]))]
-    domains = [domain | _since(call, domain) for domain in domains]
+    domains = call.host.events.with_since(domains)
     return Result({"domains": domains} | ({"long": True} if long else {}))
-
-
-def _since(call: Call, domain: dict[str, Any]) -> dict[str, str]:
-    """Return when its state began, where that was seen."""
-    at = call.host.events.since(domain["uuid"], domain["state"])
-    return {} if at is None else {"since": times.utc(at)}
 
 
 def _details(connection: Connection, uuid: str) -> dict[str, Any]:
@@ -155,16 +154,22 @@ def wait(call: Call) -> Result | Waits:
         raise UsageError(f"wait needs --for with one of {', '.join(verbs.WAIT_STATES)}.")
     began = time.monotonic()
     name = uuid = call.parsed.text("DOMAIN")
+    most = call.parsed.max_age if call.from_model else 0.0
+    known = kept.domain(call.host.model, name, most) if most else None
     try:
-        domain = call.domain()
         # What is waited for is this domain, not the next one of its name.
-        name, uuid = domain.name, domain.uuid
+        if known is not None:
+            name, uuid = known["name"], known["uuid"]
+        else:
+            domain = call.domain()
+            name, uuid = domain.name, domain.uuid
     except NoSuchDomainError:
         # What was never there is not off: the name is likely to be a slip.
         if wanted != verbs.GONE:
             raise
-    goal = waiting.UntilState(name, uuid, wanted, began)
-    found = goal.reached(look(call.host.driver, uuid), [], time.monotonic())
+    goal = waiting.UntilState(name, uuid, wanted, began, most)
+    seen = call.host.model.seen(uuid, most) if most else look(call.host.driver, uuid)
+    found = goal.reached(seen, [], time.monotonic())
     if found is not None:
         return found
     with call.host.events.table.enter(call.whose) as entry:

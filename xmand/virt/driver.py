@@ -4,9 +4,10 @@ import contextlib
 import logging
 import threading
 import time
+import weakref
 from collections import defaultdict
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 import libvirt
 
@@ -93,6 +94,21 @@ _changed = threading.Event()
 _ticked = 0.0
 
 
+class Watcher(Protocol):
+    """Who wants to know of changes of ours."""
+
+    def changed(self, name: str) -> None:
+        """One of the domain `name` begins, or has ended and its caller is not told yet; in the changing thread."""
+
+
+_watchers: weakref.WeakSet[Watcher] = weakref.WeakSet()
+
+
+def watch(watcher: Watcher) -> None:
+    """Tell `watcher` of each change, as long as there is one."""
+    _watchers.add(watcher)
+
+
 class Driver:
     """The host's hypervisor.
 
@@ -128,6 +144,10 @@ class Driver:
             return connection
         finally:
             lock.release()
+
+    def more_readers(self) -> list[Connection]:
+        """Return more connections for reading, for what takes a call per domain."""
+        return [self.connection(purpose) for purpose in MORE_READERS]
 
     def was_lost(self, purpose: str) -> bool:
         """Whether the connection for `purpose` was there and is not any more; it has not been made anew yet."""
@@ -214,6 +234,7 @@ def changing(connection: Connection, name: str) -> Translating:
 
     Raises UnknownOutcomeError where the connection was lost in the middle: the change may have happened.
     """
+    _tell(name)
 
     def ours(error: libvirt.libvirtError) -> XmanError:
         if lost(connection):
@@ -222,7 +243,16 @@ def changing(connection: Connection, name: str) -> Translating:
             )
         return translate(error, name)
 
-    return Translating(libvirt.libvirtError, ours, _changed.set)
+    def ended() -> None:
+        _changed.set()
+        _tell(name)
+
+    return Translating(libvirt.libvirtError, ours, ended)
+
+
+def _tell(name: str) -> None:
+    for watcher in list(_watchers):
+        watcher.changed(name)
 
 
 def lost(connection: Connection) -> bool:

@@ -68,13 +68,21 @@ Publish = Callable[[Event], None]
 class Registration:
     """The callbacks of one connection: libvirt takes one for each kind of event, and leaks those of a closed one."""
 
-    def __init__(self, connection: Connection, publish: Publish, lost: Callable[[], None]) -> None:
-        """Ask for the events; `publish` and `lost` are called in libvirt's thread, and must not block.
+    def __init__(
+        self,
+        connection: Connection,
+        publish: Publish,
+        lost: Callable[[], None],
+        touched: Callable[[str], None] = lambda _uuid: None,
+    ) -> None:
+        """Ask for the events; what is given is called in libvirt's thread, and must not block.
 
+        `touched` is told of the UUIDs of domains to which something happened that is no event for people.
         Raises libvirt's error where the connection is lost already.
         """
         self._connection: Connection | None = connection
         self._publish = publish
+        self._touched = touched
         self._ids: list[int] = []
         self._closing = False
         with contextlib.suppress(api.libvirtError):  # the drivers within our own process are never lost
@@ -119,6 +127,9 @@ class Registration:
                 raw, "device-not-removed", alias
             ),
             api.VIR_DOMAIN_EVENT_ID_JOB_COMPLETED: self._job,
+            api.VIR_DOMAIN_EVENT_ID_METADATA_CHANGE: lambda _c, raw, *_more: self._touched(str(raw.UUIDString())),
+            api.VIR_DOMAIN_EVENT_ID_DEVICE_ADDED: lambda _c, raw, *_more: self._touched(str(raw.UUIDString())),
+            api.VIR_DOMAIN_EVENT_ID_TUNABLE: lambda _c, raw, *_more: self._touched(str(raw.UUIDString())),
             api.VIR_DOMAIN_EVENT_ID_AGENT_LIFECYCLE: lambda _c, raw, state, _reason, _o: self._tell(
                 raw, "agent", _word(_AGENT, state)
             ),

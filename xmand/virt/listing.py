@@ -1,7 +1,8 @@
 """All domains at once, in as few calls as the driver allows."""
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from xman.errors import NoSuchDomainError
@@ -25,21 +26,36 @@ _POWER_STATES = {
 }
 
 
-def list_domains(connection: Connection, others: Callable[[], list[Connection]] = list) -> list[dict[str, Any]]:
+def list_domains(
+    connection: Connection,
+    others: Callable[[], list[Connection]] = list,
+    held: Mapping[str, dict[str, Any]] = MappingProxyType({}),
+) -> list[dict[str, Any]]:
     """Return every domain, running or not, sorted by name, as `result.domains[]` has them.
 
     One bulk call gives names, UUIDs, ids and states, whatever their number; the rest costs one call per domain, which
     `others`, more connections to the same host, share where there are many. None of them asks a guest or its monitor.
+    What `held` has, by UUID, is not asked for again, and is in the list as it is.
     """
-    found = [(raw, _from_stats(stats)) for raw, stats in bulk(connection, LISTED)]
+    found = [(raw, _held(raw, stats, held) or _from_stats(stats)) for raw, stats in bulk(connection, LISTED)]
     left = [raw for raw, facts in found if facts is None]
     asked = iter(sharing.each(left, _from_info, others))
     domains = []
     for raw, facts in found:
         facts = facts or next(asked)
         if facts is not None:
-            domains.append(identity(raw) | facts)
+            domains.append(facts if "uuid" in facts else identity(raw) | facts)
     return sorted(domains, key=lambda domain: str(domain["name"]))
+
+
+def _held(raw: RawDomain, stats: dict[str, Any], held: Mapping[str, dict[str, Any]]) -> dict[str, Any] | None:
+    """Return what is held of a domain, where the bulk call says nothing else."""
+    if not held:
+        return None
+    found, now = held.get(str(raw.UUIDString())), stats.get("state.state")
+    if found is None or now is None or found | identity(raw) | {"state": _state(int(now))} != found:
+        return None
+    return found
 
 
 def suspended(connection: Connection) -> set[str]:
@@ -156,11 +172,15 @@ def _facts(state: int, _most: int, memory_kib: int, vcpus: int, nanoseconds: int
     # The test driver reports the wall clock even for a domain that is off.
     seconds = 0.0 if state == api.VIR_DOMAIN_SHUTOFF else round(nanoseconds * NANOSECOND, 1)
     return {
-        "state": STATES[state] if state < len(STATES) else "nostate",
+        "state": _state(state),
         "memory": memory_kib * KIB,
         "vcpus": vcpus,
         "cpu_seconds": seconds,
     }
+
+
+def _state(number: int) -> str:
+    return STATES[number] if number < len(STATES) else "nostate"
 
 
 def _reasons(prefix: str) -> dict[int, str]:

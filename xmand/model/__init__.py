@@ -1,0 +1,83 @@
+"""The model of the host's domains: what `list`, `state` and `wait` say without a call to whoever allows them an age.
+
+It is shown only where it is true: libvirt's events are registered and come, nothing happened and no change of ours was
+made since its reading began, and it is no older than its caller allows. Memory and CPUs that others change, and used
+processor time, are told by no event: there the age is all that counts.
+"""
+
+import time
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from xman.verbs import GONE
+from xmand.batch.engine import Engine
+from xmand.batch.facts import notes_of_all, whole
+from xmand.batch.observe import Row
+from xmand.events import Events
+from xmand.events.waiting import Seen
+from xmand.model.kept import Kept, Read
+from xmand.virt import driver
+from xmand.virt.driver import READ, Driver
+from xmand.virt.events import BACK, LOST, Event
+from xmand.virt.listing import list_domains
+
+# libvirt's event loop ticks once a second; one that is later does not tell what happens.
+_LATE_SECONDS = 3.0
+# For another reading to come back.
+_PATIENCE_SECONDS = 5.0
+
+
+class States(NamedTuple):
+    """What `state` says of the whole host."""
+
+    data: dict[str, Any]
+    notes: tuple[str, ...]
+
+
+class Model:
+    """The host's domains as `list` (`domains`) and `state` (`guests`) have them."""
+
+    def __init__(self, host: Driver, events: Events, engine: Engine) -> None:
+        self._driver = host
+        self._events = events
+        self._engine = engine
+        self.domains: Kept[dict[str, Any], list[dict[str, Any]]] = Kept(self._list, self._told)
+        self.guests: Kept[Row, States] = Kept(self._look, self._told)
+        events.listen(self._heard)
+        events.on_touch(self.touch)
+        driver.watch(self)
+        events.table.seen = self.seen
+
+    def touch(self, uuid: str = "") -> None:
+        """Something has happened to a domain, or (empty) to who knows which, or to how domains are judged."""
+        self.domains.touch(uuid)
+        self.guests.touch(uuid)
+
+    def changed(self, name: str) -> None:
+        """A change of ours begins, or has ended, of the domain of that name."""
+        uuids = {uuid for uuid, domain in self.domains.rows().items() if domain["name"] == name}
+        uuids |= {uuid for uuid, row in self.guests.rows().items() if row.guest.name == name}
+        # Who is just being made, or was renamed, is not known by that name.
+        self.touch(uuids.pop() if len(uuids) == 1 else "")
+
+    def seen(self, uuid: str, most: float) -> Seen:
+        """Return how a domain is, or was at most `most` seconds ago; in a worker. Raises HypervisorError."""
+        rows = self.domains.read(most, time.monotonic() + _PATIENCE_SECONDS).whole
+        found = next((domain for domain in rows if domain["uuid"] == uuid), None)
+        return Seen(GONE, None) if found is None else Seen(found["state"], found["id"])
+
+    def _heard(self, event: Event) -> None:
+        if event.name == LOST:  # it says nothing of any domain; until libvirt is back nothing is told
+            return
+        self.touch("" if event.name == BACK else event.uuid)
+
+    def _told(self) -> bool:
+        return self._events.listening() and time.monotonic() - self._driver.ticked() < _LATE_SECONDS
+
+    def _list(self, held: Mapping[str, dict[str, Any]]) -> Read[dict[str, Any], list[dict[str, Any]]]:
+        domains = list_domains(self._driver.connection(READ), self._driver.more_readers, held)
+        return Read({domain["uuid"]: domain for domain in domains}, self._events.with_since(domains))
+
+    def _look(self, held: Mapping[str, Row]) -> Read[Row, States]:
+        view = self._engine.look(held=held)
+        return Read(view.seen.rows, States(whole(self._engine, view), notes_of_all(view)))

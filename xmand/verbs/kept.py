@@ -1,0 +1,89 @@
+"""What `list` and `state` say from the model: without a call to libvirt, to whoever may see the whole host.
+
+None wherever the model cannot tell: an unknown domain, or what it does not keep. Then libvirt is asked.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from xman import values, verbs
+from xman.arguments import Parsed
+from xman.result import Result
+from xmand.model import Model, States
+from xmand.model.kept import Shown
+from xmand.virt.listing import power_state
+
+# What `list --state` means beside libvirt's own state takes a call more: whether there is saved memory.
+_NOT_KEPT = ("halted", "suspended")
+# What changes nothing of what is answered.
+_OPTIONS = frozenset(("json", "timeout", "reason", "max-age", "state"))
+
+
+def now(model: Model, parsed: Parsed) -> Result | None:
+    """Return the answer where the model is true and young enough. Never blocks."""
+    if parsed.verb.name == "list":
+        return _answer(listed, model.domains.shown(parsed.max_age), parsed)
+    if parsed.verb.name == "state":
+        return _answer(states, model.guests.shown(parsed.max_age), parsed)
+    return None
+
+
+def last(model: Model, parsed: Parsed) -> Result | None:
+    """Return it also where libvirt has gone and tells nothing more, as long as it is young enough. Never blocks."""
+    if parsed.verb.name == "list":
+        return _answer(listed, model.domains.last(parsed.max_age), parsed)
+    if parsed.verb.name == "state":
+        return _answer(states, model.guests.last(parsed.max_age), parsed)
+    return None
+
+
+def _answer(
+    make: Callable[[Shown[Any], Parsed], Result | None], shown: Shown[Any] | None, parsed: Parsed
+) -> Result | None:
+    return None if shown is None else make(shown, parsed)
+
+
+def domain(model: Model, word: str, most: float) -> dict[str, Any] | None:
+    """Return a domain by its name or UUID, as listed. Never blocks."""
+    shown = model.domains.shown(most)
+    found = None if shown is None else _named(shown.whole, [word])
+    return found[0] if found else None
+
+
+def listed(shown: Shown[list[dict[str, Any]]], parsed: Parsed) -> Result | None:
+    """Return what `list` says."""
+    state, words = parsed.options.get("state"), parsed.words("DOMAIN")
+    odd = state is not None and (bool(words) or state in _NOT_KEPT or state not in verbs.POWER_STATES)
+    if odd or not _OPTIONS.issuperset(parsed.options):
+        return None
+    domains: list[dict[str, Any]] | None = shown.whole
+    if words:
+        domains = _named(shown.whole, words)
+    elif state not in (None, "all"):
+        domains = [domain for domain in shown.whole if power_state(domain, set()) == state]
+    if domains is None:
+        return None
+    whole = domains is shown.whole
+    return Result({"domains": domains}, as_of=shown.at, memo=shown.memo if whole else None)
+
+
+def states(shown: Shown[States], parsed: Parsed) -> Result | None:
+    """Return what `state` says."""
+    if "state" in parsed.options or not _OPTIONS.issuperset(parsed.options):
+        return None
+    kept, words = shown.whole, parsed.words("DOMAIN")
+    domains = _named(kept.data["domains"], words) if words else kept.data["domains"]
+    if domains is None:
+        return None
+    if not words:
+        return Result(kept.data, notes=kept.notes, as_of=shown.at, memo=shown.memo)
+    data = {key: value for key, value in kept.data.items() if key != "others"} | {"domains": domains}
+    return Result(data, notes=kept.notes, as_of=shown.at)
+
+
+def _named(domains: list[dict[str, Any]], words: list[str]) -> list[dict[str, Any]] | None:
+    """Return the domains named, in that order; None where one is not among them, or may be meant otherwise."""
+    by_name = {domain["name"]: domain for domain in domains}
+    by_uuid = {domain["uuid"]: domain for domain in domains}
+    found = [by_name.get(word) or (by_uuid.get(word.lower()) if values.is_uuid(word) else None) for word in words]
+    return None if None in found else [domain for domain in found if domain is not None]
