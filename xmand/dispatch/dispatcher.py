@@ -27,7 +27,7 @@ from xmand.journal.recovery import Recovery
 from xmand.request import Peer, Request
 from xmand.settings import Limits, Settings
 from xmand.system.workers import NotFinishedError, NotStartedError, Whose, Workers
-from xmand.verbs import JUDGES, kept
+from xmand.verbs import JUDGES, KEPT
 from xmand.verbs.call import Call, Host, Record
 
 logger = logging.getLogger(__name__)
@@ -264,14 +264,14 @@ class Dispatcher:
         Where libvirt does not answer, who allows an age gets what was last seen, if it is no older than that.
         """
         parsed, model = request.parsed, self._host.model
-        allows = parsed.max_age > 0 and not access.restricted
-        done = kept.now(model, parsed) if allows else None
-        if done is not None:
+        way = KEPT.get(parsed.verb.name) if parsed.max_age > 0 and not access.restricted else None
+        if way is not None and (done := way.now(model, parsed)) is not None:
             return Answer(outcome.OK, request.ms(), done=done), None
-        there = allows and kept.last(model, parsed) is not None
+        there = None if way is None else way.last(model, parsed)
         progress = reply.send_progress
-        how, later = await self._work(request, access, progress, most=_HANGS_SECONDS if there else None)
-        if there and how.code == outcome.HYPERVISOR and (done := kept.last(model, parsed)) is not None:
+        how, later = await self._work(request, access, progress, most=None if there is None else _HANGS_SECONDS)
+        failed = how.code == outcome.HYPERVISOR
+        if way is not None and there is not None and failed and (done := way.last(model, parsed)) is not None:
             done.notes += (f"libvirt does not answer: {how.message}",)
             how = Answer(outcome.OK, request.ms(), done=done)
         elif how.done is not None and how.done.as_of is None and "max-age" in parsed.options:

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from xmand.audit.outside import TOLD
 from xmand.journal import verdicts
 from xmand.journal.verdicts import Judge
-from xmand.verbs import access, batch, create, files, host, life, looks, migrate, show, tune
+from xmand.verbs import access, batch, create, files, host, kept, life, looks, migrate, show, tune
 from xmand.verbs.call import Handler
+from xmand.verbs.kept import Way
 
 
 @dataclass(frozen=True)
@@ -18,13 +19,14 @@ class Row:
     """One verb; one that only looks has its handler alone.
 
     `judge` is for one that changes something. `causes` are the events that come of it, where that is less than any;
-    `asks`, what a guest may still do long after it was asked to.
+    `asks`, what a guest may still do long after it was asked to. `kept` is how the model answers one that only looks.
     """
 
     handler: Handler
     judge: Judge | None = None
     causes: frozenset[str] = TOLD
     asks: frozenset[str] = frozenset()
+    kept: Way | None = None
 
 
 def _events(*names: str) -> frozenset[str]:
@@ -36,7 +38,7 @@ ROWS: dict[str, Row] = {
     "ping": Row(host.ping),
     "version": Row(host.version),
     "access": Row(access.access),
-    "list": Row(show.list_),
+    "list": Row(show.list_, kept=kept.LISTED),
     "describe": Row(show.describe),
     "stats": Row(show.stats),
     "wait": Row(show.wait),
@@ -70,7 +72,7 @@ ROWS: dict[str, Row] = {
     "mem-max": Row(tune.mem_max, verdicts.harmless_again),
     "vcpu-pin": Row(tune.vcpu_pin, verdicts.harmless_again),
     "migrate": Row(migrate.migrate, verdicts.migrated),
-    "state": Row(batch.state),
+    "state": Row(batch.state, kept=kept.STATES),
     "job-list": Row(batch.job_list),
     "job-start": Row(batch.job_start, verdicts.job_started),
     "job-renew": Row(batch.job_renew, verdicts.harmless_again),
@@ -84,6 +86,7 @@ ROWS: dict[str, Row] = {
 }
 
 HANDLERS: dict[str, Handler] = {name: row.handler for name, row in ROWS.items()}
+KEPT: dict[str, Way] = {name: row.kept for name, row in ROWS.items() if row.kept is not None}
 JUDGES: dict[str, Judge] = {name: row.judge for name, row in ROWS.items() if row.judge is not None}
 
 

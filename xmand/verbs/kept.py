@@ -4,43 +4,20 @@ None wherever the model cannot tell: an unknown domain, or what it does not keep
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from xman import values, verbs
 from xman.arguments import Parsed
 from xman.result import Result
 from xmand.model import Model, States
-from xmand.model.kept import Shown
+from xmand.model.kept import Kept, Shown
 from xmand.virt.listing import power_state
 
 # What `list --state` means beside libvirt's own state takes a call more: whether there is saved memory.
 _NOT_KEPT = ("halted", "suspended")
 # What changes nothing of what is answered.
 _OPTIONS = frozenset(("json", "timeout", "reason", "max-age", "state"))
-
-
-def now(model: Model, parsed: Parsed) -> Result | None:
-    """Return the answer where the model is true and young enough. Never blocks."""
-    if parsed.verb.name == "list":
-        return _answer(listed, model.domains.shown(parsed.max_age), parsed)
-    if parsed.verb.name == "state":
-        return _answer(states, model.guests.shown(parsed.max_age), parsed)
-    return None
-
-
-def last(model: Model, parsed: Parsed) -> Result | None:
-    """Return it also where libvirt has gone and tells nothing more, as long as it is young enough. Never blocks."""
-    if parsed.verb.name == "list":
-        return _answer(listed, model.domains.last(parsed.max_age), parsed)
-    if parsed.verb.name == "state":
-        return _answer(states, model.guests.last(parsed.max_age), parsed)
-    return None
-
-
-def _answer(
-    make: Callable[[Shown[Any], Parsed], Result | None], shown: Shown[Any] | None, parsed: Parsed
-) -> Result | None:
-    return None if shown is None else make(shown, parsed)
 
 
 def domain(model: Model, word: str, most: float) -> dict[str, Any] | None:
@@ -87,3 +64,26 @@ def _named(domains: list[dict[str, Any]], words: list[str]) -> list[dict[str, An
     by_uuid = {domain["uuid"]: domain for domain in domains}
     found = [by_name.get(word) or (by_uuid.get(word.lower()) if values.is_uuid(word) else None) for word in words]
     return None if None in found else [domain for domain in found if domain is not None]
+
+
+@dataclass(frozen=True)
+class Way:
+    """How a verb is answered from the model: by which of its parts, and what is made of that."""
+
+    part: Callable[[Model], Kept[Any, Any]]
+    make: Callable[[Shown[Any], Parsed], Result | None]
+
+    def now(self, model: Model, parsed: Parsed) -> Result | None:
+        """Return the answer where the model is true and young enough. Never blocks."""
+        return self._of(self.part(model).shown(parsed.max_age), parsed)
+
+    def last(self, model: Model, parsed: Parsed) -> Result | None:
+        """Return it also where libvirt has gone and tells nothing more, as long as it is young enough. Never blocks."""
+        return self._of(self.part(model).last(parsed.max_age), parsed)
+
+    def _of(self, shown: Shown[Any] | None, parsed: Parsed) -> Result | None:
+        return None if shown is None else self.make(shown, parsed)
+
+
+LISTED = Way(lambda model: model.domains, listed)
+STATES = Way(lambda model: model.guests, states)
