@@ -352,7 +352,7 @@ VERBS = (
         (
             Option(("-l", "--live"), "keep it running meanwhile"),
             Option(("--suspend-after",), "with --live: pause it after so many seconds, so that it ends", SECONDS, "S"),
-            Option(("--copy-storage",), "copy its disks as well, those that are files of its host"),
+            Option(("--copy-storage",), "copy its disks as well, those that are files of its host", since="0.2"),
             Option(("--force",), "with jobs in it, also to where another domain has jobs"),
             Option(("--abort",), "stop a migration that is under way; takes no HOST", without=("HOST",)),
             *_ALL,
