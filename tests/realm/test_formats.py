@@ -51,7 +51,7 @@ def test_a_dry_run_shows_the_conversion_and_its_notes(daemon: Daemon, alice: dic
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("name = 'x'\nimport os, re\n", "Python code in configuration is not executed (line 2: import)."),
+        ("name = 'x'\nimport subprocess\n", "Python code in configuration is not executed (line 2: import)."),
         ("name = 'x'\nmemory = 'lots'\n", "(line 2: memory)"),
         ("(vm (name x)", "A ')' is missing (line 1)."),
         ("memory = 256\n", "has no name"),

@@ -11,6 +11,9 @@ _PCI = re.compile(
     r"^(?:([0-9a-fA-F]{1,4}):)?([0-9a-fA-F]{1,2}):([0-9a-fA-F]{1,2})\.([0-7*])(?:@[0-9a-fA-F]+)?(?:=.*)?$"
 )
 _QEMUS = "qemu"
+# The places on two IDE cables, the usual one of CD-ROM drives first; and those that a word names.
+_IDE = ("hdc", "hdd", "hdb", "hda")
+_PLACE = re.compile(r"\bhd[a-d]\b")
 
 
 def write_disks(context: Context, devices: Element, asked: str, made: str) -> None:
@@ -18,9 +21,11 @@ def write_disks(context: Context, devices: Element, asked: str, made: str) -> No
     settings = context.settings
     where = settings.where("disk")
     taken: set[str] = set()
+    # What each is called, before one gets a name that it did not ask for.
+    wanted = {word for text in settings.words("disk") for word in _PLACE.findall(text)}
     for text in settings.words("disk"):
         with context.going_on():
-            _disk(context, devices, disks.parse(text, where), asked, made, taken, where)
+            _disk(context, devices, disks.parse(text, where), asked, made, taken, wanted, where)
     for key in ("fda", "fdb"):
         path = settings.text(key)
         if path:
@@ -32,9 +37,18 @@ def write_disks(context: Context, devices: Element, asked: str, made: str) -> No
 
 
 def _disk(
-    context: Context, devices: Element, disk: disks.Disk, asked: str, made: str, taken: set[str], where: str
+    context: Context,
+    devices: Element,
+    disk: disks.Disk,
+    asked: str,
+    made: str,
+    taken: set[str],
+    wanted: set[str],
+    where: str,
 ) -> None:
     target, bus = disks.target(disk, context.xen, made == boot.HVM, where, asked != boot.HVM)
+    if bus == "ide" and not context.xen and target not in _IDE:
+        target, bus = _elsewhere(disk, taken | wanted, where)
     if target in taken:
         raise UsageError(f"Two disks are {target} {where}.")
     taken.add(target)
@@ -61,6 +75,16 @@ def _disk(
         add(element, "readonly")
     elif disk.access == "w!":
         add(element, "shareable")
+
+
+def _elsewhere(disk: disks.Disk, taken: set[str], where: str) -> tuple[str, str]:
+    """Return a place for what would be a fifth drive on two IDE cables; Xen's guests have those by Xen's drivers."""
+    if not disk.cdrom:
+        return f"vd{disk.letters}", "virtio"
+    for place in _IDE:
+        if place not in taken:
+            return place, "ide"
+    raise UnsupportedError(f"There is no room for the CD-ROM drive {disk.vdev}: hda to hdd are taken {where}.")
 
 
 def write_interfaces(context: Context, devices: Element, asked: str, made: str) -> None:
@@ -137,7 +161,8 @@ def write_pci(context: Context, devices: Element) -> None:
     settings = context.settings
     where = settings.where("pci")
     words = settings.words("pci")
-    for key in ("pci_permissive", "pci_power_mgmt", "pci_msitranslate", "rdm", "rdm_mem_boundary"):
+    permissive = settings.flag("pci_permissive")
+    for key in ("pci_power_mgmt", "pci_msitranslate", "rdm", "rdm_mem_boundary"):
         if words and settings.text(key) not in ("", "0"):
             context.leave_out(f"{key} {settings.where(key)}")
     # libvirt takes the device away from the host where it may; xl does where it is told to seize it.
@@ -148,9 +173,12 @@ def write_pci(context: Context, devices: Element) -> None:
             match = _PCI.match(address)
             if not match or match[4] == "*":
                 raise UsageError(f"'{address[:32]}' is no PCI device, such as 0000:03:00.0 {where}.")
+            unfiltered = permissive
             for option in options:
                 if option == "seize=1":
                     managed = "yes"
+                elif option in ("permissive=1", "permissive=0"):
+                    unfiltered = option == "permissive=1"
                 elif not option.endswith("=0"):
                     context.leave_out(f"a PCI device's {option[:32]} {where}")
             hostdev = add(devices, "hostdev", mode="subsystem", type="pci", managed=managed)
@@ -161,4 +189,7 @@ def write_pci(context: Context, devices: Element) -> None:
                 "function": (match[4], 1),
             }
             numbers = {name: f"0x{int(digits, 16):0{width}x}" for name, (digits, width) in parts.items()}
-            add(add(hostdev, "source"), "address", **numbers)
+            if unfiltered and not context.xen:
+                context.leave_out(f"pci_permissive, or permissive=1, which is Xen's own {where}")
+            source = add(hostdev, "source", **({"writeFiltering": "no"} if unfiltered and context.xen else {}))
+            add(source, "address", **numbers)

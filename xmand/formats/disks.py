@@ -24,20 +24,10 @@ _FORMATS = {
 }
 _XL_FORMATS = frozenset(("", "raw", "qcow", "qcow2", "vhd", "qed", "empty"))
 _ACCESS = {"": "w", "r": "r", "ro": "r", "w": "w", "rw": "w", "w!": "w!"}
-# Said by xl of how it opens the file, and of COLO; nothing depends on it here.
-_FLAGS = frozenset(
-    (
-        "discard",
-        "no-discard",
-        "direct-io-safe",
-        "trusted",
-        "untrusted",
-        "colo",
-        "no-colo",
-        "grant_usage=0",
-        "grant_usage=1",
-    )
-)
+# What holds without being said: of how xl opens the file, of the backend, and of COLO.
+_FLAGS = frozenset(("discard", "trusted", "no-colo", "grant_usage=0"))
+# The reverse, which libvirt cannot be told.
+_UNTOLD = frozenset(("no-discard", "direct-io-safe", "untrusted", "colo", "grant_usage=1"))
 _KEYS = frozenset(
     ("target", "format", "vdev", "access", "devtype", "backend", "backendtype", "specification", "script")
 )
@@ -136,6 +126,8 @@ def _xm(fields: list[str], second: str, where: str) -> Disk:
             cdrom = True
         elif field in _FLAGS or field == "devtype=disk":
             continue
+        elif field in _UNTOLD:
+            left_out.append(field)
         elif equals and key in _KEYS:
             access = value if key == "access" else access
             backend = value if key == "backend" else backend
@@ -198,9 +190,10 @@ def _xl(text: str, where: str) -> Disk:
             break
         field, _, rest = (part.strip() for part in rest.partition(","))
         key, equals, value = field.partition("=")
-        if field in _FLAGS or key in _LEFT_OUT:
-            if key in _LEFT_OUT:
-                left_out.append(key)
+        if field in _FLAGS:
+            continue
+        if field in _UNTOLD or key in _LEFT_OUT:
+            left_out.append(key)
         elif field in ("cdrom", "devtype=cdrom"):
             cdrom = True
         elif equals and re.fullmatch(r"[a-z-]+", key):

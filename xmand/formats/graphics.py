@@ -128,6 +128,10 @@ def _framebuffer(context: Context, text: str, where: str) -> Settings:
             settings.put(value, "1", 0)
         elif key in _KEYS:
             settings.put(key, value, 0)
+        elif context.theirs == XL and not _has_password(settings):
+            # xl passes over what it does not know; xm does not.
+            if key not in _PASSED_OVER and (key, value) != ("type", "vfb"):
+                context.leave_out(f"a frame buffer's {key[:32]} {where}")
         elif key not in _PASSED_OVER:
             # Behind a password it may be the rest of one that has a comma in it.
             named = "What follows a password" if _has_password(settings) else f"'{key[:32]}'"

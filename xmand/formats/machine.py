@@ -30,6 +30,32 @@ _TSC_MODES = {
     "native_paravirt": "paravirt",
     "3": "paravirt",
 }
+# xl's `cpuid`, as libvirt's own driver for Xen reads it back (libxl_capabilities.c, xen_xl.c).
+_CPUID_POLICIES = {"0": "disable", "1": "force", "x": "optional", "k": "optional", "s": "optional"}
+_CPUID_NAMES = {
+    "cmpxchg16": "cx16",
+    "cntxid": "cid",
+    "dscpl": "ds_cpl",
+    "pclmulqdq": "pclmuldq",
+    "sse3": "pni",
+    "htt": "ht",
+    "psn": "pn",
+    "clfsh": "clflush",
+    "sysenter": "sep",
+    "cmpxchg8": "cx8",
+    "nodeid": "nodeid_msr",
+    "altmovcr8": "cr8legacy",
+    "lahfsahf": "lahf_lm",
+    "cmplegacy": "cmp_legacy",
+    "ffxsr": "fxsr_opt",
+    "page1gb": "pdpe1gb",
+    "ibrsb": "spec-ctrl",
+}
+# Not features, but numbers.
+_NUMBERS_OF_CPUID = frozenset(
+    ("apicidsize", "brandid", "clflush", "family", "localapicid", "maxhvleaf", "maxleaf", "model", "nc", "proccount")
+    + ("procpkg", "stepping")
+)
 _VIRIDIAN_BASE = frozenset(("defaults", "base", "all"))
 
 
@@ -63,8 +89,31 @@ def features(context: Context, root: Element, made: str) -> None:
         context.leave_out(f"the host's memory map, which is a PV guest's {settings.where('e820_host')}")
     if len(element):
         root.append(element)
-    if nested and context.xen:
-        add(root, "cpu", mode="host-passthrough")
+    _processor(context, root, nested and context.xen)
+
+
+def _processor(context: Context, root: Element, nested: bool) -> None:
+    """Write <cpu>: what the guest is to see otherwise than the host has it. Raises UsageError."""
+    settings = context.settings
+    words = settings.words("cpuid") if context.xen and settings.has("cpuid") else []
+    # libvirt knows features by name; registers, as xend had them, it does not.
+    if not words or any("eax" in word or ":" in word for word in words):
+        if nested:
+            add(root, "cpu", mode="host-passthrough")
+        if words:
+            context.leave_out(f"registers in cpuid {settings.where('cpuid')}")
+        return
+    cpu = add(root, "cpu", mode="host-passthrough")
+    for word in ",".join(words).split(","):
+        name, equals, value = (part.strip() for part in word.partition("="))
+        if not equals and name in ("host", ""):
+            continue
+        if name in _NUMBERS_OF_CPUID:
+            context.leave_out(f"cpuid's {name} {settings.where('cpuid')}")
+            continue
+        if value not in _CPUID_POLICIES or not re.fullmatch(r"[a-z0-9._-]{1,32}", name):
+            raise UsageError(f"cpuid is host, and then feature=0, 1, x, k or s {settings.where('cpuid')}.")
+        add(cpu, "feature", policy=_CPUID_POLICIES[value], name=_CPUID_NAMES.get(name, name))
 
 
 def _viridian(context: Context) -> bool:

@@ -1,25 +1,45 @@
 """xm's configurations, which are Python (xm.cfg(5)): what they assign is read off the syntax tree, nothing is executed.
 
 xm ran them with `execfile`, as root. What people wrote beyond plain assignments is nearly always a name for a part of a
-path, `+` or `%`; those are understood, within bounds. The rest is refused with its line.
+path, `+` or `%`, and what xm's own examples have: `import os, re`, the machine's architecture, `if`, a check of `vmid`.
+Those are understood, within bounds. The rest is refused with its line.
 """
 
 import ast
+import os
 import re
 import threading
 import warnings
 
 from xman.errors import UsageError
-from xmand.formats.keyvalues import MOST_ITEMS, MOST_LENGTH, MOST_NUMBER, Settings, Value, python_refused, vetted
+from xmand.formats.keyvalues import (
+    MOST_ITEMS,
+    MOST_LENGTH,
+    MOST_NUMBER,
+    Settings,
+    Value,
+    python_refused,
+    vetted,
+    whole,
+)
 
 _MOST_STATEMENTS = 4096
 _MOST_DEPTH = 32
 # A directive of the % operator whose result cannot be much longer than what is put in.
 _DIRECTIVE = re.compile(r"%([-0 +#]{0,3}[0-9]{0,2}[sdixXo]|%)")
 
+# What examples import, of which nothing but what `_machine` and `_search` know is there.
+_MODULES = frozenset(("os", "os.path", "platform", "re", "string", "sys"))
+# How xm's examples ask for the architecture.
+_MACHINE = frozenset(("os.uname()[4]", "os.uname()[-1]", "platform.machine()"))
+# A pattern that means itself.
+_PLAIN = re.compile(r"[A-Za-z0-9_ -]{1,64}")
+# The object by which xm's examples tell of variables of the command line (`xm create vmid=1`).
+_VARIABLES = "xm_vars."
+
 _WORDS = {
+    ast.Import: "import",
     ast.ImportFrom: "import",
-    ast.FunctionDef: "def",
     ast.AsyncFunctionDef: "def",
     ast.ClassDef: "class",
     ast.Delete: "del",
@@ -49,8 +69,7 @@ def parse(text: str, given: dict[str, Value]) -> Settings:
     if len(tree.body) > _MOST_STATEMENTS:
         raise UsageError(f"The configuration has more than {_MOST_STATEMENTS} statements.")
     reader = _Reader(given)
-    for statement in tree.body:
-        reader.statement(statement)
+    reader.statements(tree.body)
     return reader.settings()
 
 
@@ -82,7 +101,17 @@ class _Reader:
         settings.helpers = self._referred
         return settings
 
-    def statement(self, node: ast.stmt) -> None:
+    def statements(self, nodes: list[ast.stmt], depth: int = 0) -> None:
+        """Take what is assigned. Raises UsageError and NotPythonError."""
+        if depth > _MOST_DEPTH:
+            raise UsageError(f"The configuration is nested too deeply (line {nodes[0].lineno}).")
+        for node in nodes:
+            if isinstance(node, ast.If):
+                self.statements(node.body if self._holds(node.test) else node.orelse, depth + 1)
+            else:
+                self._statement(node)
+
+    def _statement(self, node: ast.stmt) -> None:
         if isinstance(node, ast.Assign):
             value = self._value(node.value)
             for target in node.targets:
@@ -93,7 +122,7 @@ class _Reader:
             if isinstance(node.target, ast.Name) and node.target.id in self._names:
                 value = _sum(self._names[node.target.id], value, node.lineno)
             self._assign(node.target, value)
-        elif not isinstance(node, ast.Pass) and not _is_a_remark(node):
+        elif not isinstance(node, ast.Pass) and not _is_a_remark(node) and not _means_nothing(node):
             raise _refused(node.value if isinstance(node, ast.Expr) else node)
 
     def _assign(self, target: ast.expr, value: Value | None) -> None:
@@ -118,6 +147,12 @@ class _Reader:
             return self._list(node, depth)
         if isinstance(node, ast.Name):
             return self._named(node)
+        if ast.unparse(node) in _MACHINE:
+            return os.uname().machine
+        if isinstance(node, ast.Subscript):
+            return self._item(node, depth)
+        if isinstance(node, ast.Call):
+            return self._call(node, depth)
         if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub | ast.UAdd):
             number = self._value(node.operand, depth + 1)
             if not isinstance(number, int):
@@ -130,6 +165,54 @@ class _Reader:
                 right = self._value(node.right, depth + 1)
             return _operation(node, self._value(node.left, depth + 1), right)
         raise _refused(node)
+
+    def _item(self, node: ast.Subscript, depth: int) -> Value:
+        """Return an item of a list that has a name: `bootargs = vif[0]`."""
+        found = self._value(node.value, depth + 1) if isinstance(node.value, ast.Name) else None
+        index = node.slice.value if isinstance(node.slice, ast.Constant) else None
+        if not isinstance(found, list) or type(index) is not int:
+            raise _refused(node)
+        if index >= len(found):
+            raise UsageError(f"The list has no such item (line {node.lineno}).")
+        return found[index]
+
+    def _call(self, node: ast.Call, depth: int) -> Value:
+        """Return `str(...)` or `int(...)` of a value."""
+        if ast.unparse(node.func) not in ("str", "int") or len(node.args) != 1 or node.keywords:
+            raise _refused(node)
+        value = self._single(node.args[0], depth + 1)
+        if ast.unparse(node.func) == "str":
+            return str(value)
+        number = whole(str(value))
+        if number is None:
+            raise UsageError(f"A value is not a whole number (line {node.lineno}).")
+        return _bounded(number, node.lineno)
+
+    def _holds(self, node: ast.expr, depth: int = 0) -> bool:
+        """Whether a condition holds. Raises UsageError for what is none that can be told."""
+        if depth > _MOST_DEPTH:
+            raise UsageError(f"A condition is nested too deeply (line {node.lineno}).")
+        if isinstance(node, ast.BoolOp):
+            holds = (self._holds(each, depth + 1) for each in node.values)
+            return all(holds) if isinstance(node.op, ast.And) else any(holds)
+        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
+            return not self._holds(node.operand, depth + 1)
+        if isinstance(node, ast.Compare) and len(node.ops) == 1:
+            left, right = self._value(node.left, depth + 1), self._value(node.comparators[0], depth + 1)
+            return _compared(node, left, right)
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in ("re.search", "re.match"):
+            return self._search(node, depth)
+        return bool(self._value(node, depth + 1))
+
+    def _search(self, node: ast.Call, depth: int) -> bool:
+        """Whether a text has a plain word in it, or begins with it."""
+        words = [self._value(each, depth + 1) for each in node.args]
+        if len(words) != 2 or node.keywords or not all(isinstance(word, str) for word in words):
+            raise _refused(node)
+        pattern, text = map(str, words)
+        if not _PLAIN.fullmatch(pattern):
+            raise _refused(node)
+        return pattern in text if ast.unparse(node.func) == "re.search" else text.startswith(pattern)
 
     def _list(self, node: ast.List | ast.Tuple, depth: int) -> Value:
         if len(node.elts) > MOST_ITEMS:
@@ -150,9 +233,42 @@ class _Reader:
     def _named(self, node: ast.Name) -> Value:
         if node.id not in self._names:
             # Without its name: somebody may have forgotten the quotes around a password.
-            raise UsageError(f"A name is used that nothing before it assigns (line {node.lineno}).")
+            raise UsageError(
+                f"A name is used that nothing before it assigns; give it as KEY=VALUE (line {node.lineno})."
+            )
         self._referred.add(node.id)
         return self._names[node.id]
+
+
+def _compared(node: ast.Compare, left: Value | None, right: Value | None) -> bool:
+    operator = node.ops[0]
+    if isinstance(operator, ast.Eq | ast.Is):
+        return left == right
+    if isinstance(operator, ast.NotEq | ast.IsNot):
+        return left != right
+    if isinstance(operator, ast.In | ast.NotIn) and isinstance(right, list | str):
+        if isinstance(right, str) and not isinstance(left, str):
+            raise _misused(node)
+        return (left in right) is isinstance(operator, ast.In)
+    if not isinstance(left, int) or not isinstance(right, int):
+        raise _misused(node)
+    if isinstance(operator, ast.Lt | ast.LtE):
+        return left < right or (left == right and isinstance(operator, ast.LtE))
+    return left > right or (left == right and isinstance(operator, ast.GtE))
+
+
+def _means_nothing(node: ast.stmt) -> bool:
+    """Whether a statement of xm's examples leaves no key: an import, a function, what tells xm of variables."""
+    if isinstance(node, ast.Import):
+        return all(alias.name in _MODULES and not alias.asname for alias in node.names)
+    if isinstance(node, ast.FunctionDef):
+        # Not called: who calls it is refused there.
+        return True
+    return (
+        isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Call)
+        and ast.unparse(node.value).startswith(_VARIABLES)
+    )
 
 
 def _constant(node: ast.Constant) -> Value | None:

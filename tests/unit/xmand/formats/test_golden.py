@@ -20,6 +20,11 @@ FILES = sorted(path for path in CONFIGS.iterdir() if path.suffix in (".cfg", ".s
 # What only Xen has: partitions as disks, driver domains, renaming.
 XEN_ONLY = {
     "bootloader.sxp",
+    "pv-netbsd.cfg",
+    "pv-old-names.cfg",
+    "pv-vif-route.cfg",
+    "pv-xend-1.sxp",
+    "xl-pci-permissive.cfg",
     "pv-backend.cfg",
     "pv-partitions.cfg",
     "pv-rename-restart.cfg",

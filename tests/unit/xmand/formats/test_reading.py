@@ -1,5 +1,8 @@
 """What the three notations mean, and what is refused in them."""
 
+import os
+from xml.etree import ElementTree
+
 import pytest
 
 from xman.errors import UnsupportedError, UsageError
@@ -25,6 +28,11 @@ def to_xml(text: str, *words: str, driver: str = "TEST", convert: bool = False, 
     """Return what a configuration becomes."""
     overrides = dict(word.split("=", 1) for word in words)
     return formats.to_xml(text, driver, overrides, convert=convert, strict=strict).xml
+
+
+def made_of(text: str) -> formats.Converted:
+    """Return what a configuration becomes on Xen, with what is said of it."""
+    return formats.to_xml(text, "Xen", {}, convert=False, strict=False)
 
 
 def refused(text: str, *words: str, driver: str = "TEST", convert: bool = False, strict: bool = False) -> str:
@@ -78,11 +86,20 @@ def test_none_is_nothing() -> None:
 @pytest.mark.parametrize(
     ("statement", "word"),
     [
-        ("import os, re", "import"),
+        ("import subprocess", "import"),
+        ("import os as re", "import"),
         ("from os import path", "import"),
-        ("if arch: pass", "if"),
+        ("if os.path.exists('/x'): pass", "call"),
+        ("if re.search('(a+)+$', 'aa'): pass", "call"),
+        ("a = re.search('a', 'b')", "call"),
+        ("a = os.uname()", "call"),
+        ("a = os.uname()[0]", "subscript"),
+        ("a = 'x'; b = a[0]", "subscript"),
+        ("a = f()", "call"),
+        ("os.xm_vars.var('x')", "call"),
+        ("class C: pass", "class"),
         ("for x in []: pass", "for"),
-        ("def f(): pass", "def"),
+        ("async def f(): pass", "def"),
         ("a = open('/etc/passwd')", "call"),
         ("os.system('id')", "call"),
         ("a = os.name", "attribute"),
@@ -102,13 +119,61 @@ def test_code_is_refused_with_its_line(statement: str, word: str) -> None:
     assert why == f"Python code in configuration is not executed (line 3: {word})."
 
 
-def test_an_example_in_the_style_of_xms_own_is_refused_at_its_first_line_of_code() -> None:
+def test_an_example_in_the_style_of_xms_own() -> None:
     text = (
         "#  -*- mode: python; -*-\n\nimport os, re\narch = os.uname()[4]\nif re.search('64', arch):\n"
         "    arch_libdir = 'lib64'\nelse:\n    arch_libdir = 'lib'\nbuilder = 'hvm'\n"
+        "device_model = '/usr/' + arch_libdir + '/xen/bin/qemu-dm'\n"
     )
 
-    assert refused(text) == "Python code in configuration is not executed (line 3: import)."
+    assert read(text) == {
+        "arch": os.uname().machine,
+        "arch_libdir": "lib64" if "64" in os.uname().machine else "lib",
+        "builder": "hvm",
+        "device_model": f"/usr/{'lib64' if '64' in os.uname().machine else 'lib'}/xen/bin/qemu-dm",
+    }
+
+
+def test_an_example_that_asks_for_a_variable() -> None:
+    text = (
+        "def vmid_check(var, val):\n    val = int(val)\n    return val\n\n"
+        "xm_vars.var('vmid', use='Virtual machine id.', check=vmid_check)\nxm_vars.check()\n"
+        "name = 'VM%d' % vmid\ndisk = ['phy:sda%d,sda1,w' % (7 + vmid)]\nroot = '/dev/sda1 ' + str('ro')\n"
+    )
+
+    settings = xm.parse(text, {"vmid": 3})
+
+    assert [settings.peek(key) for key in ("name", "disk", "root")] == ["VM3", ["phy:sda10,sda1,w"], "/dev/sda1 ro"]
+    with pytest.raises(UsageError, match=r"give it as KEY=VALUE \(line 7\)"):
+        xm.parse(text, {})
+
+
+@pytest.mark.parametrize(
+    ("condition", "holds"),
+    [
+        ("x", True),
+        ("not x", False),
+        ("x == 'abc'", True),
+        ("x != 'abc' or n > 3", False),
+        ("n >= 3 and 'b' in x", True),
+        ("'d' not in x", True),
+        ("re.match('b', x)", False),
+        ("re.search('b', x)", True),
+        ("n < 3", False),
+        ("[]", False),
+        ("None", False),
+    ],
+)
+def test_conditions(condition: str, holds: bool) -> None:
+    found = read(f"x = 'abc'; n = 3\nif {condition}:\n    a = 1\nelif n:\n    a = 2\nelse:\n    a = 3\n")
+
+    assert found["a"] == (1 if holds else 2)
+
+
+def test_an_item_of_a_list() -> None:
+    assert read("vif = ['a', 'b']\nbootargs = vif[1]")["bootargs"] == "b"
+    with pytest.raises(UsageError, match="no such item"):
+        read("vif = ['a']\nbootargs = vif[1]")
 
 
 @pytest.mark.parametrize("line", ["print 'hello'", "exec 'import os'", "import os, re; print x"])
@@ -452,3 +517,66 @@ def test_a_password_that_is_too_long_for_qemu_is_refused_unseen(text: str) -> No
     assert said.startswith("QEMU takes passwords of at most 8 octets (line 3: v")
     assert "ninechars" not in said
     assert "ninechars" in to_xml(text, driver="Xen")
+
+
+@pytest.mark.parametrize(
+    ("words", "places"),
+    [
+        (["/i.iso,,xvdf,cdrom", "/d,,xvda"], [("hdc", "ide"), ("vda", "virtio")]),
+        (["/i.iso,,xvdf,cdrom", "/j.iso,,hdc,cdrom"], [("hdd", "ide"), ("hdc", "ide")]),
+        (["/i.iso,,xvdc,cdrom"], [("hdc", "ide")]),
+        (["/d,,hda", "/e,,hde"], [("hda", "ide"), ("vde", "virtio")]),
+    ],
+)
+def test_two_ide_cables_have_four_places(words: list[str], places: list[tuple[str, str]]) -> None:
+    root = ElementTree.fromstring(to_xml(f"{HVM}disk = {words}\n", driver="QEMU", convert=True))
+
+    assert [(one.get("dev"), one.get("bus")) for one in root.iterfind("devices/disk/target")] == places
+
+
+def test_no_room_for_a_fifth_drive() -> None:
+    disks = [f"/{place},,{place}" for place in ("hda", "hdb", "hdc", "hdd")]
+
+    with pytest.raises(UnsupportedError, match="hda to hdd are taken"):
+        to_xml(f"{HVM}disk = {[*disks, '/i.iso,,xvde,cdrom']}\n", driver="QEMU", convert=True)
+
+
+@pytest.mark.parametrize(
+    ("word", "features"),
+    [
+        ("'host,htt=0,vmx=1'", [("disable", "ht"), ("force", "vmx")]),
+        ("['host', 'sse3=x']", [("optional", "pni")]),
+        ("'host'", []),
+    ],
+)
+def test_features_of_the_processor_by_name(word: str, features: list[tuple[str, str]]) -> None:
+    root = ElementTree.fromstring(to_xml(f"{HVM}cpuid = {word}\n", driver="Xen"))
+
+    assert [(one.get("policy"), one.get("name")) for one in root.iterfind("cpu/feature")] == features
+
+
+def test_features_of_the_processor_by_register_are_left_out() -> None:
+    made = made_of(f"{HVM}cpuid = ['1:ecx=xxxx']\n")
+
+    assert "<cpu" not in made.xml
+    assert "registers in cpuid" in " ".join(made.warnings)
+
+
+@pytest.mark.parametrize("word", ["host,htt", "htt=0,ht t=1", "host,htt=2"])
+def test_features_that_cannot_be_read(word: str) -> None:
+    assert "cpuid is host, and then feature=0, 1, x, k or s" in refused(f"{HVM}cpuid = '{word}'\n", driver="Xen")
+
+
+def test_what_a_disk_is_opened_with_is_left_out_with_a_word() -> None:
+    made = made_of(f"{HVM}disk = ['/d,raw,hda,w,no-discard,direct-io-safe']\n")
+
+    assert "a disk's no-discard" in " ".join(made.warnings)
+    assert "a disk's direct-io-safe" in " ".join(made.warnings)
+    assert "no-discard" in refused(f"{HVM}disk = ['/d,raw,hda,w,no-discard']\n", driver="Xen", strict=True)
+
+
+def test_what_xl_passes_over_in_a_frame_buffer() -> None:
+    text = "name = 'x'\ntype = 'pvh'\nkernel = '/k'\nvfb = ['type=vfb,vnc=1,odd=1']\n"
+
+    assert "a frame buffer's odd" in " ".join(made_of(text).warnings)
+    assert "'odd' is no key" in refused(text.replace("type = 'pvh'\n", "").replace("=vfb", "=vnc"), driver="Xen")
