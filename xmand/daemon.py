@@ -126,8 +126,7 @@ class Daemon:
             tasks.append(loop.create_task(systemd.feed(seconds, self._driver.ticked)))
         names = " ".join(listen.name(sock.getsockname()) for sock in sockets)
         logger.info("xmand %s listens on %s", xman.__version__, names)
-        for text in self._settings.authorize.without_effect():
-            logger.warning("%s; xmand --check takes that for an error", text)
+        _warn(self._settings)
         self._events.start()
         self._stamper.start()
         self._settler.start()
@@ -184,6 +183,7 @@ class Daemon:
             logger.warning("SIGHUP: %s takes effect when xmand is started again", key)
         for key in settings.unknown:
             logger.warning("%s: not known to this release", key)
+        _warn(settings)
         settings = replace(settings, **{key: getattr(self._settings, key) for key in fixed})
         self._settings = settings
         self._server.limits = settings.limits
@@ -264,3 +264,9 @@ def _raise_descriptor_limit(settings: Settings) -> None:
         wanted = hard
     if soft != resource.RLIM_INFINITY and soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def _warn(settings: Settings) -> None:
+    """Say what is granted without effect: what had none in the release before must not come to life by itself."""
+    for text in settings.authorize.without_effect():
+        logger.warning("%s; xmand --check takes that for an error", text)

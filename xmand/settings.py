@@ -221,7 +221,9 @@ class Authorize:
         """Yield what is granted, and allows nobody anything."""
         for key, given in (("principals", self.principals), ("roles", self.roles), ("external", self.external)):
             if given and key not in self.methods:
-                yield f'authorize: {key}: has no effect, since methods does not have "{key}"'
+                yield f'authorize: {key}: it has no effect without "{key}" in methods = {list(self.methods)}'
+        if self.owner_verbs != Authorize().owner_verbs and "owner" not in self.methods:
+            yield f'authorize: owner_verbs: it has no effect without "owner" in methods = {list(self.methods)}'
         for principal, words in self.principals.items():
             if not words:
                 yield f"authorize: principals: {principal}: no verbs are given, so it allows nothing"
@@ -230,8 +232,9 @@ class Authorize:
                 yield f"authorize: roles: {name}: no verbs are given, so it allows nothing"
             if not role.members and not role.group:
                 yield f"authorize: roles: {name}: has neither members nor a group, so it allows nobody anything"
-            if role.domains and not any(_on_domains(word) for word in role.verbs):
-                yield f"authorize: roles: {name}: none of its verbs is about a domain, so its domains match nothing"
+            for word in role.verbs if role.domains else ():
+                if not _on_domains(word):
+                    yield f"authorize: roles: {name}: {word} is about the host, which a role with domains never allows"
 
 
 def read_authorize(table: config.Table) -> Authorize:
@@ -246,11 +249,6 @@ def read_authorize(table: config.Table) -> Authorize:
     for method in found.methods:
         if method not in METHODS:
             raise table.error("methods", f"'{method}' is none of {', '.join(METHODS)}")
-    for method in ("principals", "external"):
-        if getattr(found, method) and method not in found.methods:
-            raise table.error(
-                method, f'it has no effect without "{method}" in methods = {list(found.methods)}; add it there'
-            )
     for name in found.owner_verbs:
         verb = verbs.BY_NAME.get(name)
         if verb is None or not (verb.takes_domain or name in FILTERED) or any(a.kind == TEXT for a in verb.arguments):
@@ -265,9 +263,9 @@ def read_authorize(table: config.Table) -> Authorize:
 
 
 def _on_domains(word: str) -> bool:
-    """Whether a verb, or one of a family, is about domains, so that some of them may be named."""
+    """Whether a verb, or one of a family, is about domains, so that some of them may be named; or for everybody."""
     return any(
-        verb.name in FILTERED or any(argument.kind == grammar.DOMAIN for argument in verb.arguments)
+        verb.courtesy or verb.name in FILTERED or any(argument.kind == grammar.DOMAIN for argument in verb.arguments)
         for verb in verbs.VERBS
         if word in (verb.name, verb.family)
     )

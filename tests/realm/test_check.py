@@ -99,9 +99,55 @@ def test_what_is_wrong_is_told(realm: Realm, directory: Path, changes: str, tabl
     assert said in line
 
 
-def test_a_table_without_its_method_keeps_xmand_from_starting(realm: Realm, tmp_path: Path) -> None:
-    with pytest.raises(RuntimeError, match='it has no effect without "principals" in methods'):
-        Daemon(realm, tmp_path, tables='[authorize.principals]\n"a@R" = ["show"]\n')
+def test_a_table_without_its_method_is_a_warning_at_start_and_allows_nothing(
+    realm: Realm, alice: dict[str, str], tmp_path: Path
+) -> None:
+    daemon = Daemon(realm, tmp_path, tables='[authorize.principals]\n"alice@XMAN.TEST" = ["show"]\n')
+
+    answer = daemon.rxm(alice, "list")
+
+    assert answer.status == 5, answer
+    assert 'it has no effect without "principals" in methods' in daemon.stderr()
+    assert daemon.stop() == 0
+
+
+_ROLES = '[authorize]\nmethods = ["k5login", "principals", "roles"]\n[authorize.principals]\n"c@R" = ["host"]\n'
+
+
+@pytest.mark.parametrize(
+    ("role", "kind", "said"),
+    [
+        ('verbs = ["reboot"]\ndomains = ["nosuch-*"]', "note", "'nosuch-*' matches no domain that is here now"),
+        ('verbs = ["reboot"]\ndomains = ["{name}-vm"]', "note", "'{name}-vm (a-vm, b-vm)'"),
+        ('verbs = ["reboot"]\ndomains = ["vm[1-"]', "BAD", "roles: lab: domains: 'vm[1-'"),
+        ('verbs = ["reboot", "info"]\ndomains = ["test"]', "BAD", "info is about the host"),
+        ('verbs = ["reboot", "audit"]\ndomains = ["test"]', "BAD", "audit is about the host"),
+        ('verbs = ["rebot"]', "BAD", "'rebot' is neither a verb nor one of"),
+        ('verbs = ["reboot"]\nmembers = ["alice"]', "BAD", "expected a full principal"),
+        ('verbs = ["reboot"]\nmembers = ["x,y@R"]\ndomains = ["{name}"]', "BAD", "x,y@R has no name that {name}"),
+        ('verbs = ["life"]', "note", "create: what a@R, b@R creates is held to [create]"),
+        ('verbs = ["log"]', "note", "the role lab has log without audit"),
+        ('verbs = ["show"]', "note", "c@R has host without audit"),
+        ('verbs = ["show"]\nmembers = ["alice@XMAN.TEST"]', "note", "alice@XMAN.TEST is on the list, which allows"),
+    ],
+)
+def test_what_a_rule_never_matches_and_whom_a_tightening_touches(
+    realm: Realm, directory: Path, role: str, kind: str, said: str
+) -> None:
+    members = "" if "members" in role else 'members = ["a@R", "b@R"]\n'
+
+    lines = check(realm, directory, "", f"{_ROLES}[authorize.roles.lab]\n{members}{role}\n").stdout.splitlines()
+
+    assert any(line.startswith(f"{kind:4} ") and said in line for line in lines), lines
+
+
+def test_of_rules_that_match_nothing_is_said(realm: Realm, directory: Path) -> None:
+    role = '[authorize.roles.lab]\nmembers = ["a@R"]\nverbs = ["reboot", "ping"]\ndomains = ["test", "te*"]\n'
+
+    answer = check(realm, directory, "", f'[authorize]\nmethods = ["k5login", "roles"]\n{role}')
+
+    assert bad(answer) == []
+    assert "note" not in answer.stdout
 
 
 def test_one_bad_value_hides_no_other(realm: Realm, directory: Path) -> None:

@@ -9,14 +9,11 @@ import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from ClusterShell.NodeSet import RESOLVER_NOGROUP, NodeSet, NodeSetException
-
-from xman import grammar, verbs
 from xman.errors import ConfigurationError, XmanError
 from xmand import daemon, journal
 from xmand.audit.syslog import Syslog
 from xmand.authorize import k5login
-from xmand.check import kerberos
+from xmand.check import grants, kerberos
 from xmand.check.finding import BAD, NOTE, OK, Finding
 from xmand.journal import health
 from xmand.server import listen
@@ -30,14 +27,6 @@ from xmand.virt.driver import CHANGE, READ, Driver
 _LISTENING = "0A"
 # Below this a journal cannot be written for long.
 _LEAST_ROOM = 1 << 20
-# The words that grant a verb of which a part takes the family audit; and one that reads a description.
-_AUDITED = frozenset(word for verb in verbs.VERBS if verb.audits for word in (verb.name, verb.family))
-_DESCRIBED = frozenset(
-    word
-    for verb in verbs.VERBS
-    if any(argument.kind == grammar.TEXT for argument in verb.arguments)
-    for word in (verb.name, verb.family)
-)
 
 
 def check(settings: Settings) -> Iterator[Finding]:
@@ -127,75 +116,18 @@ def _list(settings: Settings) -> Iterator[Finding]:
         return
     for warning in access.warnings:
         yield BAD, f"list: {warning}; write the bare principal, or remove the line"
-    yield from _patterns("list", access)
+    yield from grants.patterns("list", access.entries)
     if access.entries:
         yield OK, f"list: {settings.k5login} names {len(access.entries)} principals"
     else:
         yield BAD, f"list: {settings.k5login} names nobody; write one principal per line"
 
 
-def _patterns(what: str, access: k5login.AccessList) -> Iterator[Finding]:
-    for entry in sorted(access.entries):
-        if b"*" in entry:
-            yield (
-                BAD,
-                f"{what}: {entry.decode('utf-8', 'replace')} is no pattern, and nobody's name; name each principal",
-            )
-
-
 def _authorize(settings: Settings) -> Iterator[Finding]:
-    """What is said only where others than those on the list are let in."""
-    chosen = settings.authorize
-    yield from _without_effect(settings)
-    if "principals" in chosen.methods and not chosen.principals:
-        yield (
-            BAD,
-            'authorize: methods has "principals", but [authorize.principals] names nobody; add them, or remove it',
-        )
-    elif "principals" in chosen.methods:
-        yield OK, f"authorize: {len(chosen.principals)} principals have verbs of their own"
-        for principal, words in chosen.principals.items():
-            if not _AUDITED.isdisjoint(words) and grammar.AUDIT not in words:
-                text = "without audit: dmesg --clear and the reasons of others in log take that family since 0.2"
-                yield NOTE, f"authorize: {principal} has {', '.join(words)} {text}"
-        for principal, words in chosen.principals.items():
-            if _DESCRIBED & set(words) and principal not in settings.create.unrestricted:
-                yield NOTE, f"create: what {principal} creates is held to [create]"
-    for name, role in chosen.roles.items() if "roles" in chosen.methods else ():
-        yield from _group(name, role.group)
-    if "external" not in chosen.methods:
-        return
-    program = chosen.external[0]
-    try:
-        found = Path(program).stat()
-    except OSError as error:
-        yield BAD, f"authorize: external: {program}: {error.strerror}; whom it would allow is denied"
-        return
-    if not found.st_mode & stat.S_IXUSR or not stat.S_ISREG(found.st_mode):
-        yield BAD, f"authorize: external: {program} is not a program; chmod 755 it"
-    elif found.st_mode & (stat.S_IWGRP | stat.S_IWOTH) or found.st_uid not in (0, os.geteuid()):
-        yield BAD, f"authorize: external: {program} can be changed by others than root; chown root and chmod go-w it"
-    else:
-        yield OK, f"authorize: {program} is asked"
-
-
-def _group(role: str, path: str) -> Iterator[Finding]:
-    if not path:
-        return
-    try:
-        access = k5login.read(path)
-    except k5login.K5loginError as error:
-        yield BAD, f"authorize: roles: {role}: {error}; nobody has this role by its group. Write it as the list is"
-        return
-    for warning in access.warnings:
-        yield BAD, f"authorize: roles: {role}: {warning}; write the bare principal, or remove the line"
-    yield from _patterns(f"authorize: roles: {role}", access)
-    yield OK, f"authorize: roles: {role}: {path} names {len(access.entries)} principals"
-
-
-def _without_effect(settings: Settings) -> Iterator[Finding]:
-    for text in settings.authorize.without_effect():
-        yield BAD, f"{text}; remove it, or let it have one"
+    listed = frozenset[bytes]()
+    with contextlib.suppress(k5login.K5loginError):
+        listed = k5login.read(settings.k5login).entries
+    yield from grants.check(settings, listed)
 
 
 def _migration(settings: Settings) -> Iterator[Finding]:
@@ -292,11 +224,7 @@ def _sets(settings: Settings) -> Iterator[Finding]:
         ("batch.domains", settings.batch.domains),
         ("batch.priority", settings.batch.priority),
     ):
-        for word in words:
-            try:
-                NodeSet(word.replace("*", "x").replace("?", "x"), autostep=None, resolver=RESOLVER_NOGROUP)
-            except (NodeSetException, ValueError) as error:
-                yield BAD, f"{key}: '{word}': {error}; correct it"
+        yield from grants.sets(words, key)
 
 
 def _descriptors(settings: Settings) -> Iterator[Finding]:
