@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.lab import process
+from tests.lab.hosts.daemon import SyslogFile
 from tests.lab.process import ROOT
 
 LAB = ROOT / "tests" / "lab"
@@ -151,24 +152,59 @@ def test_anything(half_made):
 """
 
 
-def test_a_fixture_that_fails_leaves_no_daemon_behind(tmp_path: Path) -> None:
-    (tmp_path / "conftest.py").write_text("from tests.conftest import pytest_fixture_setup\n")
-    (tmp_path / "test_it.py").write_text(FAILING_FIXTURE)
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-q",
-        "-p",
-        "no:cacheprovider",
-        f"--basetemp={tmp_path}/base",
-        str(tmp_path),
-    ]
+def run_pytest(folder: Path, taken_over: str, tests: str) -> subprocess.CompletedProcess[str]:
+    """Run tests of their own, with what tests/conftest.py gives to all."""
+    (folder / "conftest.py").write_text(f"from tests.conftest import {taken_over}\n")
+    (folder / "test_it.py").write_text(tests)
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--basetemp={folder}/base", str(folder)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+def test_a_fixture_that_fails_leaves_no_daemon_behind(tmp_path: Path) -> None:
+    done = run_pytest(tmp_path, "pytest_fixture_setup", FAILING_FIXTURE)
 
     assert "its second half failed" in done.stdout, done
     assert not Path("/proc", (tmp_path / "pid").read_text()).exists()
+
+
+FORGETFUL_TEST = """\
+import gc
+import sqlite3
+
+import pytest
+
+opened = []
+
+def test_that_opens():
+    opened.append(sqlite3.connect(":memory:"))
+
+def test_that_comes_later():
+    with pytest.raises(sqlite3.ProgrammingError, match="closed database"):
+        opened[0].execute("SELECT 1")
+    opened.clear()
+    gc.collect()
+"""
+
+
+def test_a_database_that_a_test_left_open_warns_no_other_test(tmp_path: Path) -> None:
+    done = run_pytest(tmp_path, "what_it_opens_is_closed", FORGETFUL_TEST)
+
+    assert done.returncode == 0, done
+    assert "2 passed" in done.stdout
+
+
+def test_the_log_of_a_try_that_did_not_come_to_its_end_is_in_nobodys_way(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as left:
+        left.bind(str(path))
+    assert path.is_socket()
+
+    log = SyslogFile(path)
+
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sending:
+        sending.sendto(b'<86>xmand[1]: ev="begin"', str(path))
+    log.wait(ev="begin")
+    log.close()
 
 
 def test_what_setup_brings_is_never_a_reason_to_skip(tmp_path: Path) -> None:
