@@ -63,7 +63,6 @@ def test_a_restart_of_the_unit_touches_no_guest(machine: Machine) -> None:
 
 
 def test_a_container_runs_under_it(machine: Machine) -> None:
-    """It is not paused: libvirt has no freezer for containers in the second cgroups."""
     machine.drive("lxc:///system")
 
     machine.does("create", "-", stdin=container("box1"))
@@ -71,6 +70,9 @@ def test_a_container_runs_under_it(machine: Machine) -> None:
     (row,) = machine.does("list", "box1")["domains"]
     assert row["state"] == "running"
     assert "box1" in machine.booted.must("virsh", "-q", "-c", "lxc:///system", "list")
+    # libvirt has no freezer for containers in the second cgroups.
+    refused = machine.rxm("pause", "box1")
+    assert (refused.status, machine.does("list", "box1")["domains"][0]["state"]) == (12, "running"), refused
     machine.does("destroy", "box1")
 
 

@@ -6,10 +6,11 @@ from functools import partial
 import pytest
 
 from tests.hypervisor.conftest import Lab
-from tests.hypervisor.test_lxc import URI, description, why_no_containers
+from tests.hypervisor.test_lxc import NO_FREEZER, URI, description, why_no_containers
 from tests.lab.hosts import drivers
 from tests.lab.hosts.each_verb import BATCH, NAME, STEPS, Trial
 from tests.lab.process import wait_for
+from xmand.system import mounts
 
 PATIENCE = 60.0
 _TABLES = f'{BATCH}[migrate]\nallow = ["hv2.xman.test"]\n'
@@ -53,5 +54,7 @@ def test_the_page_says_what_qemu_does(tried_on_qemu: dict[str, tuple[int, str]],
 @pytest.mark.parametrize("verb", STEPS)
 def test_the_page_says_what_lxc_does(tried_on_lxc: dict[str, tuple[int, str]], verb: str) -> None:
     entry = drivers.entries("LXC")[verb]
+    if verb == "pause" and not mounts.freezer():
+        entry = (drivers.REFUSED, NO_FREEZER)
 
     assert drivers.agrees(entry, tried_on_lxc[verb]), (entry, tried_on_lxc[verb])

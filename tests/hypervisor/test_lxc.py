@@ -12,11 +12,16 @@ from tests.hypervisor.conftest import Lab
 from tests.lab.hosts.daemon import Answer, Daemon
 from tests.lab.process import wait_for
 from xman import result, times
+from xmand.system import mounts
 
 URI = "lxc:///system"
 MIB = 1 << 20
 INIT = "trap 'exit 0' TERM; while :; do sleep 0.2; done"
 REFUSED = {"suspend": [], "vcpu-set": ["2"], "migrate": ["--live", "hv2.xman.test"]}
+
+
+# Where this machine boots with the second version of control groups alone, as Debian does.
+NO_FREEZER = "libvirt pauses a container by the freezer of the first version of control groups"
 
 
 class Containers:
@@ -113,11 +118,16 @@ def test_list_long_tells_since_when_it_runs(containers: Containers, box: str) ->
     wait_for(lambda: "started" in found(), 20, "its stamp")
 
     assert abs(times.seconds(found()["started"]) - time.time()) < 60
-    containers.rxm("pause", box)
-    assert found()["paused_by"] == "alice@XMAN.TEST"
+    if containers.rxm("pause", box).status == 0:  # else `test_pause_and_unpause` tells why not
+        assert found()["paused_by"] == "alice@XMAN.TEST"
 
 
 def test_pause_and_unpause(containers: Containers, box: str) -> None:
+    if not mounts.freezer():
+        refused = containers.rxm("pause", box)
+        assert (refused.status, state_of(containers, box)) == (12, "running")
+        assert NO_FREEZER in refused.stderr
+        return
     assert containers.rxm("pause", box).status == 0
     assert state_of(containers, box) == "paused"
     assert containers.rxm("unpause", box).status == 0

@@ -40,6 +40,16 @@ def volatile(path: str, mountinfo: Path = Path("/proc/self/mountinfo")) -> str:
     return kind if kind in _IN_MEMORY else ""
 
 
+def freezer(mountinfo: Path = Path("/proc/self/mountinfo")) -> bool:
+    """Whether this host has the control groups' first freezer, the only one by which libvirt pauses containers."""
+    try:
+        lines = mountinfo.read_text(errors="surrogateescape").splitlines()
+    except OSError:  # no /proc: nothing speaks against it
+        return True
+    behind = [line.partition(" - ")[2].split() for line in lines]
+    return any(words[0] == "cgroup" and "freezer" in words[-1].split(",") for words in behind if words)
+
+
 def _kind(path: str, mountinfo: Path = Path("/proc/self/mountinfo")) -> str:
     try:
         lines = mountinfo.read_text(errors="surrogateescape").splitlines()

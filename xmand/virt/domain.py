@@ -13,6 +13,7 @@ from xman.errors import (
     UsageError,
     XmanError,
 )
+from xmand.system import mounts
 from xmand.virt import driver
 from xmand.virt.driver import Connection, RawDomain, Translating, api, changing, code_of, lost, reading
 
@@ -150,8 +151,17 @@ class Domain:
             self.raw.undefine()
 
     def pause(self) -> None:
-        """Stop its CPUs."""
-        with self.change():
+        """Stop its CPUs. Raises UnsupportedError for a container where libvirt has no way to."""
+
+        def unsupported(error: api.libvirtError) -> XmanError | None:
+            if code_of(error) == api.VIR_ERR_OPERATION_FAILED and self.container() and not mounts.freezer():
+                return UnsupportedError(
+                    "This host's hypervisor cannot do that: libvirt pauses a container by the freezer of the first"
+                    f" version of control groups, and this host has the second alone. ({driver.words(error)})"
+                )
+            return None
+
+        with self.change(), Translating(api.libvirtError, unsupported):
             self.raw.suspend()
         self._expect(PAUSED)
 

@@ -146,7 +146,8 @@ class Trial:
             self._ready()
         elif wanted == PAUSED:
             self._reach(RUNNING)
-            self._do("pause", self._name)
+            # As for SUSPENDED: not every host can.
+            self._call("pause", self._name)
         elif wanted == SUSPENDED and not self._suspended():
             self._reach(RUNNING)
             # Where it cannot be, the verb is tried on one that is off.
@@ -164,7 +165,7 @@ class Trial:
             self._reach_in_batch(BUSY)
             verb = {PREEMPTED: "preempt", FROZEN: "freeze"}[wanted]
             if self._call(verb, self._name)[0] != outcome.OK:
-                self._do("freeze", "--pause", self._name)
+                self._call("freeze", "--pause", self._name)
         elif state in (PREEMPTED, FROZEN):
             self._do({PREEMPTED: "unpreempt", FROZEN: "defrost"}[state], self._name)
         else:
