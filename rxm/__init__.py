@@ -20,9 +20,11 @@ def connect(
     timeout: float | None = 30.0,
     client_keytab: str = "",
     principal: str = "",
+    max_age: float = 0.0,
 ) -> "Client":
     """Connect to `host`'s xmand and authenticate, within `timeout` seconds.
 
+    Keep it open for what is asked again and again. `max_age`: how old, in seconds, what verbs that look say may be.
     The identity is the environment's ticket, or one got with `client_keytab`. Raises CredentialsError and
     UnreachableError (`xman.errors`).
     """
@@ -30,4 +32,6 @@ def connect(
     from rxm.remote.connection import initiator
     from rxm.remote.deadline import Deadline
 
-    return Client(host, port, service, initiator(client_keytab, principal), Deadline(timeout))
+    client = Client(host, port, service, initiator(client_keytab, principal), Deadline(timeout))
+    client.max_age = max_age
+    return client

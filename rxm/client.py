@@ -8,6 +8,7 @@ from rxm.remote.deadline import Deadline
 from rxm.remote.lines import SILENCE_SECONDS, Lines
 from rxm.targets import Target
 from xman import arguments, errors
+from xman.arguments import Parsed
 from xman.errors import UsageError
 from xman.grammar import Verb
 from xman.verbs import BY_NAME
@@ -25,15 +26,22 @@ class Client(Connection):
     made anew for the next call.
     """
 
-    def call(self, verb: str, *words: str, timeout: float | None = None) -> "dict[str, Any]":
+    # How old, in seconds, what verbs that look say may be.
+    max_age = 0.0
+
+    def call(
+        self, verb: str, *words: str, timeout: float | None = None, max_age: float | None = None
+    ) -> "dict[str, Any]":
         """Run `verb` and return its `result`; `timeout` in seconds defaults to the verb's own.
 
-        Raises the error of the outcome's class (`xman.errors`).
+        `max_age` takes the place of the connection's; where one is allowed the result has `as_of`. Raises the error of
+        the outcome's class (`xman.errors`).
         """
 
         entry = _entry(verb)
         seconds = timeout if timeout is not None else entry.default_seconds
         parsed = arguments.parse(entry, list(words))
+        self._allow(parsed, max_age)
         rid = "" if not entry.changes or "rid" in parsed.options else new_rid()
         reply = self.run(wire_words(parsed, json=True, rid=rid), Deadline(seconds), changes=entry.changes)
         told = envelope.of_reply(reply, verb, Target(self.host), self.principal)
@@ -45,12 +53,15 @@ class Client(Connection):
     def follow(
         self, verb: str, *words: str, each: "Callable[[dict[str, Any]], None]", timeout: float | None = None
     ) -> None:
-        """Run a command that answers in parts (`"events", "--follow"`), and call `each` with every part's `result`.
+        """Run a command that answers in parts, and call `each` with every part's `result`.
 
+        `"events", "--follow"`: each event. `"list", "--follow"` and `"state", "--follow"`: all `domains` first (`whole`
+        is true), then those that have changed, or are `gone`.
         Returns after `timeout` seconds (None: never). Raises the error of the outcome's class, and what `each` raises.
         """
 
         parsed = arguments.parse(_entry(verb), list(words))
+        self._allow(parsed, None)
 
         def part(line: bytes) -> None:
             told = envelope.of_line(line, verb, Target(self.host))
@@ -67,6 +78,11 @@ class Client(Connection):
         )
         if reply.error:
             raise errors.of_outcome(reply.outcome, messages.message(reply, self.principal, verb))
+
+    def _allow(self, parsed: Parsed, max_age: float | None) -> None:
+        allowed = self.max_age if max_age is None else max_age
+        if allowed and not parsed.verb.changes:
+            parsed.options.setdefault("max-age", allowed)
 
 
 def _entry(verb: str) -> Verb:

@@ -46,14 +46,14 @@ def run(options: Options, settings: Settings, parsed: Parsed) -> int:
         from rxm.strategies import shaped
 
         codes = shaped.carry_out(invocation, tasks, output)
-    elif several and not options.json and parsed.verb.merges:
-        from rxm.strategies import merged
-
-        codes = merged.carry_out(invocation, tasks, output)
     elif parsed.follows:
         from rxm.strategies import follow
 
         codes = follow.carry_out(invocation, tasks, output)
+    elif several and not options.json and parsed.verb.merges:
+        from rxm.strategies import merged
+
+        codes = merged.carry_out(invocation, tasks, output)
     else:
         if len(tasks) > 1 and parsed.verb.undone_by:
             from rxm.strategies import all_or_nothing

@@ -54,6 +54,7 @@ _ALL = (
     Option(("-a", "--all"), "every domain that runs on the host, in place of DOMAIN", without=("DOMAIN",), local=True),
     Option(("-y", "--yes"), "with --all: do not ask back", local=True),
 )
+_FOLLOW = Option(("-f", "--follow"), "all of it first, then each domain that changes, until -t or Ctrl-C", since="0.2")
 _DRY_RUN = Option(("-n", "--dry-run"), "only say what would be done")
 _JOB = (Required(("--id",), "the job's id", WORD, "JOB"),)
 _PREEMPTIBLE = Option(("--preemptible",), "a domain with priority may take the host from it")
@@ -77,6 +78,7 @@ VERBS = (
             Option(("-l", "--long"), "UUID, maximum memory and CPUs, and the reason of the state as well"),
             Option(("--state",), f"only those in this state: {', '.join(POWER_STATES)}", WORD, "S"),
             Option(("-w", "--watch"), "on one screen, as it changes; q ends it", local=True, since="0.2"),
+            _FOLLOW,
         ),
         merges=True,
         coloured=True,
@@ -369,6 +371,7 @@ VERBS = (
         "whether a job could go into a domain, and which are there",
         "batch",
         (Argument("DOMAIN", DOMAIN, optional=True, many=True),),
+        (_FOLLOW,),
         merges=True,
         coloured=True,
         headed=True,

@@ -5,6 +5,7 @@ made since its reading began, and it is no older than its caller allows. Memory 
 processor time, are told by no event: there the age is all that counts.
 """
 
+import threading
 import time
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -43,15 +44,26 @@ class Model:
         self._engine = engine
         self.domains: Kept[dict[str, Any], list[dict[str, Any]]] = Kept(self._list, self._told)
         self.guests: Kept[Row, States] = Kept(self._look, self._told)
+        # How much has happened.
+        self.count = 0
+        self._happened = threading.Condition()
         events.listen(self._heard)
         events.on_touch(self.touch)
         driver.watch(self)
         events.table.seen = self.seen
 
+    def wait(self, count: int, seconds: float) -> None:
+        """Return when more has happened than was counted, after `seconds` at the latest."""
+        with self._happened:
+            self._happened.wait_for(lambda: self.count != count, seconds)
+
     def touch(self, uuid: str = "") -> None:
         """Something has happened to a domain, or (empty) to who knows which, or to how domains are judged."""
         self.domains.touch(uuid)
         self.guests.touch(uuid)
+        with self._happened:
+            self.count += 1
+            self._happened.notify_all()
 
     def changed(self, name: str) -> None:
         """A change of ours begins, or has ended, of the domain of that name."""

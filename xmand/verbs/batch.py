@@ -14,7 +14,7 @@ from xmand.batch.engine import View
 from xmand.batch.maintenance import Maintenance
 from xmand.batch.observe import keeps
 from xmand.batch.plan import Guests, Plan, Step
-from xmand.verbs import kept
+from xmand.verbs import changes, kept
 from xmand.verbs.call import Call
 from xmand.virt.domain import find
 from xmand.virt.driver import CHANGE, LONG
@@ -30,6 +30,8 @@ _CLAIM, _MOST_CLAIM = 60, 86_400
 
 def state(call: Call) -> Result:
     """The states of all domains that take part, or of those named; without names, also what the others are."""
+    if call.parsed.follows:
+        return changes.follow(call, kept.STATES, _no_part)
     if call.from_model:
         done = kept.states(call.host.model.guests.read(call.parsed.max_age, call.deadline), call.parsed)
         if done is not None:
@@ -181,7 +183,7 @@ def _decide(call: Call, planner: _Planner, purpose: str = CHANGE) -> Result:
 
     def about(guests: Guests) -> Plan:
         if all(guest.name != name for guest in guests):
-            raise RefusedError(f"Domain '{name}' takes no part in batch work ([batch] domains in xmand.toml).")
+            raise _no_part(name)
         return planner(guests, name)
 
     done = engine.decide(call.verb.name, about, call.deadline, purpose=purpose, dry_run=dry, progress=call.progress)
@@ -199,8 +201,12 @@ def _named(call: Call, view: View) -> set[str] | None:
     names = {find(call.reader, word).name for word in words}
     for name in sorted(names):
         if name not in view.states:
-            raise RefusedError(f"Domain '{name}' takes no part in batch work ([batch] domains in xmand.toml).")
+            raise _no_part(name)
     return names
+
+
+def _no_part(name: str) -> RefusedError:
+    return RefusedError(f"Domain '{name}' takes no part in batch work ([batch] domains in xmand.toml).")
 
 
 def _id(call: Call) -> str:

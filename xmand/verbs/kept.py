@@ -3,8 +3,9 @@
 None wherever the model cannot tell: an unknown domain, or what it does not keep. Then libvirt is asked.
 """
 
+import socket
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from xman import values, verbs
@@ -72,6 +73,9 @@ class Way:
 
     part: Callable[[Model], Kept[Any, Any]]
     make: Callable[[Shown[Any], Parsed], Result | None]
+    # All of it, for who follows; and what is said of the host even where nothing is known of its domains.
+    whole: Callable[[Shown[Any]], Result]
+    about_host: dict[str, Any] = field(default_factory=dict)
 
     def now(self, model: Model, parsed: Parsed) -> Result | None:
         """Return the answer where the model is true and young enough. Never blocks."""
@@ -85,5 +89,10 @@ class Way:
         return None if shown is None else self.make(shown, parsed)
 
 
-LISTED = Way(lambda model: model.domains, listed)
-STATES = Way(lambda model: model.guests, states)
+LISTED = Way(lambda model: model.domains, listed, lambda shown: Result({"domains": shown.whole}, as_of=shown.at))
+STATES = Way(
+    lambda model: model.guests,
+    states,
+    lambda shown: Result(shown.whole.data, as_of=shown.at),
+    {"host_id": socket.gethostname()},
+)

@@ -14,7 +14,7 @@ from xman.result import Result
 from xmand.events import waiting
 from xmand.events.table import Waits, look
 from xmand.system import xl
-from xmand.verbs import kept
+from xmand.verbs import changes, kept
 from xmand.verbs.call import Call
 from xmand.virt import host, runs, turns
 from xmand.virt.domain import find
@@ -34,6 +34,8 @@ def list_(call: Call) -> Result:
         raise UsageError("You may specify either a state or a particular VM, but not both")
     if state not in verbs.POWER_STATES:
         raise UsageError(f"'{state}' is not a state; give one of {', '.join(verbs.POWER_STATES)}.")
+    if call.parsed.follows:
+        return changes.follow(call, kept.LISTED, NoSuchDomainError)
     if call.from_model:
         done = kept.listed(call.host.model.domains.read(call.parsed.max_age, call.deadline), call.parsed)
         if done is not None:

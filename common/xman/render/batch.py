@@ -14,7 +14,7 @@ def states(data: dict[str, Any]) -> str:
 
     Above all of it what holds for the host: maintenance, and how many domains take no part.
     """
-    lines = [_STATE % ("Name", "State", "Mem", "MaxMem", "VCPUs", "Since", "Jobs")]
+    lines = [_STATE % ("Name", "State", "Mem", "MaxMem", "VCPUs", "Since", "Jobs")] if data.get("whole", True) else []
     for guest in data["domains"]:
         cpus = f"{guest['vcpus']}/{guest['max_vcpus']}" if "max_vcpus" in guest else "-"
         name = f"{guest['name']}{'!' if guest['priority'] == 'priority' else ''}"
@@ -23,6 +23,7 @@ def states(data: dict[str, Any]) -> str:
         ids += [f"{guest['claim']['id']}(claimed)"] if "claim" in guest else []
         jobs = ",".join(ids) or "-"
         lines.append(_STATE % (name, guest["state"], *memory, cpus, _time(guest.get("since")), jobs))
+    lines += [f"{gone['name']:<24} gone" for gone in data.get("gone", ())]
     notice = [f"{_notice(data['maintenance'])}\n"] if "maintenance" in data else []
     if count := len(data.get("others", ())):
         notice.append(f"{count} other domain{'s take' if count != 1 else ' takes'} no part in batch work.\n")

@@ -48,7 +48,13 @@ _LONG = (
 
 def listing(data: dict[str, Any]) -> str:
     """Return `list`, in columns or, with `--long`, as `key : value` blocks."""
-    return long_listing(data["domains"]) if data.get("long") else table(data["domains"])
+    if data.get("long"):
+        return long_listing(data["domains"])
+    if data.get("whole", True):
+        return table(data["domains"])
+    # One change of many: no columns' names, and what is no more.
+    rows = [_row(domain) for domain in data["domains"]] + [f"{gone['name']:<40} gone" for gone in data.get("gone", ())]
+    return "".join(f"{row}\n" for row in rows)
 
 
 def table(domains: list[dict[str, Any]], hosts: bool = False) -> str:
