@@ -41,6 +41,9 @@ CLASSES = {
 # again later, it may find that it has.
 NOT_LOOKED_UP = "audit unavailable"
 
+# A refused migration's message begins so where somebody aborted it: it shall stay where it is.
+ABORTED = "The migration was aborted"
+
 # What a protocol ERROR means to rxm's user; the codes not named here are faults of ours.
 _OF_WIRE_ERROR = {
     wire.ERROR_UNKNOWN_COMMAND: USAGE,

@@ -89,7 +89,7 @@ class Output:
             self._to_syslog(envelope["verb"], target, envelope.get("code", outcome.OK), envelope.get("message", ""))
 
     def done(self, envelope: "dict[str, Any]", target: Target, line: str) -> None:
-        """Print what has become of one target, where the text is our own and not the host's."""
+        """Print what has become of one target, where the text is our own and not the host's; its notes behind it."""
         if self._json:
             self.envelope(envelope, target)
             return
@@ -97,6 +97,8 @@ class Output:
             self._ended(target)
             if not self._quiet:
                 lowlevel.write(OUT, self._labelled(target, _line(line)))
+                for note in envelope.get("notes", ()) if envelope.get("changed") else ():
+                    lowlevel.write(ERR, self._labelled_message(target, _line(str(note))))
             self._to_syslog(envelope["verb"], target, outcome.OK, line)
 
     def said(self, envelope: "dict[str, Any]", target: Target) -> None:

@@ -10,7 +10,7 @@ from rxm.strategies import confirm, evacuation, locate
 from rxm.targets import Target, Task
 from xman import escape, outcome, result
 from xman.arguments import Parsed
-from xman.errors import UsageError
+from xman.errors import RefusedError, UsageError
 from xman.grammar import Verb
 from xman.result import Result
 
@@ -96,22 +96,58 @@ def carry_out(invocation: Invocation, output: Output) -> int:
     tasks = [Task(Target(host, name), [name]) for host, names in found.items() for name in names]
     total = len(tasks) + len(problems)
     if moves:
-        tasks, left = evacuation.plan(invocation, about, to)
-        for target, why in left:
-            output.failure(verb, target, outcome.REFUSED, evacuation.no_place(target.domain, why))
-        codes += [outcome.REFUSED] * len(left)
-        if left and invocation.options.fail_fast:
-            return outcome.combine(codes)
+        return _evacuate(invocation, output, evacuation.plan(invocation, about, to), codes, total)
 
     def one(connection: Connection, task: Task) -> int:
-        envelope = invocation.structured(connection, task, lambda data: output.progress(task.target, data))
-        name = task.target.domain
-        if envelope["ok"]:
-            output.done(envelope, task.target, line(name, envelope))
-            return outcome.OK
-        message = envelope["message"]
-        output.failure(verb, task.target, envelope["code"], message if name in message else f"'{name}': {message}")
-        return int(envelope["code"])
+        return _told(output, task, _asked(invocation, output, connection, task))
 
     codes += invocation.each_host(tasks, output, one)
+    return summary.status(codes, total, output.warn)
+
+
+def _asked(invocation: Invocation, output: Output, connection: Connection, task: Task) -> dict[str, Any]:
+    return invocation.structured(connection, task, lambda data: output.progress(task.target, data))
+
+
+def _told(output: Output, task: Task, envelope: dict[str, Any]) -> int:
+    """Say what has become of one domain; return the code."""
+    name = task.target.domain
+    if envelope["ok"]:
+        output.done(envelope, task.target, line(name, envelope))
+        return outcome.OK
+    message = envelope["message"]
+    said = message if name in message else f"'{name}': {message}"
+    output.failure(envelope["verb"], task.target, envelope["code"], said)
+    return int(envelope["code"])
+
+
+def _evacuate(
+    invocation: Invocation, output: Output, planned: evacuation.Evacuation, codes: list[int], total: int
+) -> int:
+    """Move what has a place, to the next host where one refuses it; return the exit status."""
+    verb = invocation.parsed.verb.name
+    for target, why in planned.left:
+        output.failure(verb, target, outcome.REFUSED, evacuation.no_place(target.domain, why))
+    codes += [outcome.REFUSED] * len(planned.left)
+    if planned.left and invocation.options.fail_fast:
+        return outcome.combine(codes)
+
+    def once(connection: Connection, task: Task) -> dict[str, Any]:
+        try:
+            return _asked(invocation, output, connection, task)
+        except RefusedError as error:  # by what both hosts said beforehand
+            return result.failed(task.target.host, verb, task.target.domain, error.outcome, str(error))
+
+    def one(connection: Connection, task: Task) -> int:
+        envelope = once(connection, task)
+        while not envelope["ok"] and evacuation.goes_on(envelope["code"], envelope["message"]):
+            following = None if invocation.stopped else planned.instead(task, envelope["message"])
+            if following is None:
+                envelope["message"] = planned.refusals(task) or envelope["message"]
+                break
+            task = following
+            envelope = once(connection, task)
+        return _told(output, task, envelope)
+
+    codes += invocation.each_host(planned.tasks, output, one)
     return summary.status(codes, total, output.warn)

@@ -4,6 +4,7 @@
 all.
 """
 
+import threading
 from typing import Any
 
 from rxm.invocation import Invocation
@@ -12,7 +13,7 @@ from rxm.remote.command import wire_words
 from rxm.remote.deadline import Deadline
 from rxm.strategies import migrate
 from rxm.targets import Target, Task, expand
-from xman import arguments, escape, verbs
+from xman import arguments, escape, outcome, verbs
 from xman.errors import UsageError, XmanError
 from xman.grammar import Verb
 
@@ -53,6 +54,10 @@ class Room:
             found = self._state["result"]
             self._state = self._state | {"result": found | {"domains": [*found["domains"], jobs]}}
 
+    def gives_back(self, domain: _Facts) -> None:
+        """Reckon with a domain that does not come after all; its name and jobs are what may be in the way here."""
+        self.free += needs(domain)
+
 
 def needs(domain: _Facts) -> int:
     """Return the octets that a domain needs on its new host: nothing where it is off."""
@@ -88,12 +93,75 @@ def hosts(invocation: Invocation) -> list[str]:
     return found
 
 
-def plan(
-    invocation: Invocation, found: dict[str, list[_Facts]], to: list[str]
-) -> tuple[list[Task], list[tuple[Target, str]]]:
-    """Return what is to be moved where, `found` having the domains of each host, and what cannot be and why."""
+class Evacuation:
+    """What is to be moved where, and what cannot be (`left`, with why); where a host refuses, the next one is tried.
+
+    Hosts are emptied side by side, each in a thread.
+    """
+
+    def __init__(self, rooms: list[Room], silent: list[str]) -> None:
+        self.tasks: list[Task] = []
+        self.left: list[tuple[Target, str]] = []
+        self._rooms = rooms
+        # Hosts that could not be asked, and why.
+        self._silent = silent
+        # What is known of each domain, by its host and name; and which hosts have refused it, with why.
+        self._facts: dict[tuple[str, str], tuple[_Facts, _Facts | None]] = {}
+        self._refused: dict[tuple[str, str], dict[str, str]] = {}
+        self._lock = threading.Lock()
+
+    def place(self, host: str, domains: list[_Facts], jobs: dict[str, _Facts]) -> None:
+        """Find a new host for each of the domains of `host`."""
+        chosen, not_placed = spread(domains, jobs, self._rooms)
+        for domain in domains:
+            self._facts[host, domain["name"]] = (domain, jobs.get(domain["name"]))
+        self.tasks += [Task(Target(host, name), [name], there) for name, there in chosen.items()]
+        self.left += [(Target(host, name), "; ".join([why, *self._silent])) for name, why in not_placed.items()]
+
+    def instead(self, task: Task, why: str) -> Task | None:
+        """Return the same task with another host, for one whose host has refused it; None where there is none."""
+        key = (task.target.host, task.target.domain)
+        with self._lock:
+            refused = self._refused.setdefault(key, {})
+            refused[task.to] = why
+            if key not in self._facts:
+                return None
+            domain, jobs = self._facts[key]
+            for room in self._rooms:
+                if room.addressed == task.to:
+                    room.gives_back(domain)
+            left = [room for room in self._rooms if room.addressed not in refused]
+            able = [room for room in left if not room.refuses(domain, jobs)]
+            if not able:
+                return None
+            room = max(able, key=lambda found: found.free)
+            room.takes(domain, jobs)
+        return Task(task.target, task.domains, room.addressed)
+
+    def refusals(self, task: Task) -> str:
+        """Return why no host took it, each with its reason where several have refused."""
+        found = self._refused.get((task.target.host, task.target.domain), {})
+        if len(found) <= 1:
+            return next(iter(found.values()), "")
+        return "; ".join(f"{host}: {why.rstrip('.')}" for host, why in found.items()) + "."
+
+
+def goes_on(code: int, message: str) -> bool:
+    """Whether a migration that failed so may be tried to another host: the domain is where it was.
+
+    Somebody who aborted it wants it to stay there.
+    """
+    return code in (outcome.REFUSED, outcome.HYPERVISOR, outcome.UNSUPPORTED) and outcome.ABORTED not in message
+
+
+def plan(invocation: Invocation, found: dict[str, list[_Facts]], to: list[str]) -> Evacuation:
+    """Return what is to be moved where, `found` having the domains of each host."""
     if len(to) == 1:
-        return [Task(Target(host, d["name"]), [d["name"]], to[0]) for host, them in found.items() for d in them], []
+        planned = Evacuation([], [])
+        planned.tasks = [
+            Task(Target(host, d["name"]), [d["name"]], to[0]) for host, them in found.items() for d in them
+        ]
+        return planned
     rooms, silent = [], []
     for host in to:
         if host in invocation.hosts:  # it is to be emptied itself
@@ -104,18 +172,15 @@ def plan(
             rooms.append(Room(host, int(facts["result"].get("free_memory", 0)), names, state))
         except XmanError as error:
             silent.append(f"{host}: {str(error).rstrip('.')}")
-    tasks: list[Task] = []
-    left: list[tuple[Target, str]] = []
+    planned = Evacuation(rooms, silent)
     for host, domains in found.items():
         try:
             jobs = {d["name"]: d for d in _ask(invocation, host, verbs.STATE)["result"]["domains"] if d["jobs"]}
         except XmanError as error:
-            left += [(Target(host, d["name"]), f"its jobs are not known: {error}") for d in domains]
+            planned.left += [(Target(host, d["name"]), f"its jobs are not known: {error}") for d in domains]
             continue
-        chosen, not_placed = spread(domains, jobs, rooms)
-        tasks += [Task(Target(host, name), [name], there) for name, there in chosen.items()]
-        left += [(Target(host, name), "; ".join([why, *silent])) for name, why in not_placed.items()]
-    return tasks, left
+        planned.place(host, domains, jobs)
+    return planned
 
 
 def no_place(domain: str, why: str) -> str:

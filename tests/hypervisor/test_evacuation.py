@@ -7,10 +7,11 @@ from collections.abc import Iterator
 import pytest
 
 from tests.hypervisor.conftest import Lab
+from tests.lab.hosts.daemon import Daemon
 from tests.lab.hosts.hypervisor import Guest
 from tests.lab.process import start, wait_for
 
-SECOND = "hv2.xman.test"
+SECOND, THIRD = "hv2.xman.test", "hv3.xman.test"
 NAMES = ("evac1", "evac2", "evac3")
 
 
@@ -86,6 +87,29 @@ def test_a_set_of_hosts_is_asked_for_its_room(lab: Lab, guests: list[Guest]) -> 
         f"'evac2' cannot move: {SECOND}: it has one of that name; hv3.xman.test"
     )
     assert running(lab.rxm("-j", "list", "--state", "running").objects()) == {"evac2"}
+
+
+def test_where_one_host_cannot_take_it_the_next_one_does(lab: Lab, guests: list[Guest]) -> None:
+    # As the second one, by another name, at which no libvirt listens.
+    keytab = str(lab.second.directory / "hv3.keytab")
+    lab.realm.add_service(f"host/{THIRD}", keytab)
+    third = Daemon(
+        lab.realm,
+        lab.second.directory / "xmand-third",
+        uri="",
+        admins=("alice@XMAN.TEST",),
+        listen="127.0.0.13:4373",
+        prefix=lab.second.prefix,
+        keytab=keytab,
+        host=THIRD,
+    )
+
+    # With the same room each, every other one is sent there first.
+    done = lab.rxm("-j", "migrate", "--live", "--all", "--yes", f"{THIRD},{SECOND}")
+
+    moved = {line["domain"]: line["result"]["to"] for line in done.objects() if line["domain"] in NAMES}
+    assert (done.status, moved) == (0, dict.fromkeys(NAMES, SECOND)), done
+    assert third.stop() == 0
 
 
 def test_fail_fast_leaves_the_rest_where_it_is(lab: Lab, guests: list[Guest]) -> None:

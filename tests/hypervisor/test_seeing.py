@@ -9,6 +9,7 @@ import jsonschema
 import pytest
 
 from tests.hypervisor.conftest import Lab
+from tests.hypervisor.test_unwell import stopped
 from tests.lab.hosts.daemon import assert_one_line
 from tests.lab.hosts.hypervisor import Guest
 from tests.lab.process import end, wait_for
@@ -164,6 +165,16 @@ def test_a_guest_whose_disk_fails_is_paused_and_says_which(lab: Lab, bad_disk: s
     found = lab.rxm("-j", "list", "--long", made.name).json()["result"]["domains"][0]
     assert (found["reason"], found["disk_errors"]) == ("ioerror", [{"disk": "vda", "error": "unspec"}])
     assert "paused_by" not in found
+    # Only its QEMU knows which disk. Where that stands still, all else is told.
+    with stopped(lab, made.name):
+        silent = lab.rxm("-j", "list", "--long", made.name)
+        everything = lab.rxm("list", "--long")
+    assert (silent.status, everything.status, silent.seconds < 5) == (0, 0, True)
+    assert "disk_errors" not in silent.json()["result"]["domains"][0]
+    assert silent.json()["notes"] == [
+        f"The guest of '{made.name}' does not answer; which disk stopped it only it knows."
+    ]
+    assert f"name                   : {made.name}" in everything.stdout
     lab.rxm("destroy", made.name)
 
 

@@ -326,6 +326,16 @@ def test_freeze_in_memory_parks_first(site: Site) -> None:
     assert (site.states()["vm1"], site.size("vm1")) == ("running", FULL)
 
 
+def test_who_is_unpaused_by_hand_gets_the_host_back(site: Site) -> None:
+    site.start("vm1", "4711")
+    assert site.rxm("freeze", "--pause", "vm1").status == 0
+
+    assert site.rxm("unpause", "vm1").status == 0
+
+    # Nobody has asked for it, and nobody else waits for it.
+    wait_for(lambda: (site.states()["vm1"], site.size("vm1")) == ("running", FULL), 30, "the host's next owner")
+
+
 def test_defrost_preempts_who_came_meanwhile(site: Site) -> None:
     site.start("vm2", "4712")
     site.rxm("freeze", "vm2")

@@ -22,7 +22,7 @@ from xmand.system.workers import OWN, Whose
 from xmand.virt.domain import Domain, find
 from xmand.virt.domain_jobs import leaving
 from xmand.virt.driver import CHANGE, READ, Connection, Driver
-from xmand.virt.monitor import Monitors
+from xmand.virt.monitor import Ask, Monitors
 
 
 @dataclass(frozen=True)
@@ -99,6 +99,11 @@ class Call:
     def more_readers(self) -> list[Connection]:
         """Return more connections like `reader`, for what takes a call per domain."""
         return self.host.driver.more_readers()
+
+    @property
+    def ask(self) -> Ask | None:
+        """What asks guests for what only they know; None where they are not asked each for itself."""
+        return None if self.host.monitors is None else self.host.monitors.ask
 
     @property
     def writer(self) -> Connection:

@@ -22,7 +22,7 @@ from xmand.virt.driver import XEN, Connection, reading
 from xmand.virt.events import Event
 from xmand.virt.host import host_stats
 from xmand.virt.listing import details, list_domains, list_one, power_state, suspended
-from xmand.virt.stats import Ask, domain_stats
+from xmand.virt.stats import domain_stats
 
 
 def list_(call: Call) -> Result:
@@ -52,7 +52,10 @@ def list_(call: Call) -> Result:
         if long:
             domains = [domain | more for domain in domains if (more := _details(connection, domain["uuid"]))]
     domains = call.host.events.with_since(domains)
-    return Result({"domains": domains} | ({"long": True} if long else {}))
+    if not long:
+        return Result({"domains": domains})
+    domains, notes = runs.with_disk_errors(domains, call.ask)
+    return Result({"domains": domains, "long": True}, notes=notes)
 
 
 def _details(connection: Connection, uuid: str) -> dict[str, Any]:
@@ -113,20 +116,15 @@ def stats(call: Call) -> Result:
         return Result({"host": host_stats(call.reader)})
     connection = call.reader
     if not words:
-        shown = [domain for domain in domain_stats(connection, ask=_ask(call)) if call.shown(domain["uuid"])]
+        shown = [domain for domain in domain_stats(connection, ask=call.ask) if call.shown(domain["uuid"])]
         return _measured([domain | _run(connection, domain) for domain in shown])
     asked = {domain.uuid: domain for domain in (find(connection, word) for word in words)}
     raws = [domain.raw for domain in asked.values()]
-    found = {figures["uuid"]: figures for figures in domain_stats(connection, raws, _ask(call))}
+    found = {figures["uuid"]: figures for figures in domain_stats(connection, raws, call.ask)}
     for uuid, domain in asked.items():
         if uuid not in found:  # gone while it was measured
             raise NoSuchDomainError(domain.name)
     return _measured([found[uuid] | _run(connection, found[uuid]) for uuid in asked])
-
-
-def _ask(call: Call) -> Ask | None:
-    monitors = call.host.monitors
-    return None if monitors is None else monitors.ask
 
 
 def _measured(domains: builtins.list[dict[str, Any]]) -> Result:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from xman import outcome
 from xman.errors import HypervisorError, NoSuchDomainError, RefusedError, UnknownOutcomeError, XmanError
 from xmand.settings import Patience
 from xmand.virt import driver
@@ -157,7 +158,7 @@ def _explain(domain: Domain, host: str, error: api.libvirtError) -> XmanError:
     where = f"'{domain.name}' is still here, {state}."
     translated = driver.translate(error, domain.name)
     if driver.code_of(error) == api.VIR_ERR_OPERATION_ABORTED:
-        return RefusedError(f"The migration was aborted; {where}")
+        return RefusedError(f"{outcome.ABORTED}; {where}")
     if isinstance(translated, NoSuchDomainError):  # the other host's libvirt means its own
         translated = HypervisorError(words)
     # The codes are those of much else; only libvirt's words tell.

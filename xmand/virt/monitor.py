@@ -21,6 +21,8 @@ _TOGETHER = 4
 _MOST_LATE = 8
 
 Question = Callable[[Any, RawDomain], dict[str, Any]]
+# `Monitors.ask`, with its own patience.
+Ask = Callable[[list[str], Question], dict[str, dict[str, Any]]]
 
 
 class Monitors:

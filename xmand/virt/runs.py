@@ -10,6 +10,7 @@ from xman.metadata import Metadata
 from xmand.system.clocks import RUNS
 from xmand.virt import metadata
 from xmand.virt.driver import RawDomain, api, constants, reading
+from xmand.virt.monitor import Ask
 
 # Where libvirt's QEMU driver keeps the numbers of its processes.
 _PIDS = Path("/run/libvirt/qemu")
@@ -17,6 +18,8 @@ _PROC = Path("/proc")
 # proc(5): the process's start, in ticks since the host's; counted behind the name, which may hold blanks.
 _START_FIELD = 22 - 3
 _TICKS_PER_SECOND = 100  # as the kernel tells it to programs on every architecture of ours
+# State and reason, in the words of a list, of one that an I/O error has paused.
+_BY_A_DISK = ("paused", "ioerror")
 _DISK_ERRORS = constants("VIR_DOMAIN_DISK_ERROR_")
 
 
@@ -34,8 +37,6 @@ def facts(raw: RawDomain) -> dict[str, Any]:
         # A pause of another kind says itself what it is.
         if stamped.paused_by and (state, reason) == (api.VIR_DOMAIN_PAUSED, api.VIR_DOMAIN_PAUSED_USER):
             found["paused_by"] = stamped.paused_by
-    if (state, reason) == (api.VIR_DOMAIN_PAUSED, api.VIR_DOMAIN_PAUSED_IOERROR):
-        found["disk_errors"] = _disk_errors(raw)
     return found
 
 
@@ -54,10 +55,23 @@ def _since(raw: RawDomain, stamped: Metadata) -> dict[str, Any]:
     return found
 
 
-def _disk_errors(raw: RawDomain) -> list[dict[str, str]]:
-    with contextlib.suppress(api.libvirtError):  # the driver does not tell
-        return [{"disk": disk, "error": _DISK_ERRORS.get(n, str(n))} for disk, n in sorted(raw.diskErrors().items())]
-    return []
+def with_disk_errors(domains: list[dict[str, Any]], ask: Ask | None) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
+    """Return the domains of a `list --long`, with the disks that stopped some, and what is to be said of others.
+
+    Only their guests' processes know; one that does not answer is left without.
+    """
+    stopped = [domain["uuid"] for domain in domains if (domain["state"], domain.get("reason")) == _BY_A_DISK]
+    if not stopped or ask is None:
+        return domains, ()
+    answers = ask(stopped, _disk_errors)
+    silent = [domain["name"] for domain in domains if domain["uuid"] in stopped and domain["uuid"] not in answers]
+    notes = tuple(f"The guest of '{name}' does not answer; which disk stopped it only it knows." for name in silent)
+    return [domain | answers.get(domain["uuid"], {}) for domain in domains], notes
+
+
+def _disk_errors(_connection: Any, raw: RawDomain) -> dict[str, Any]:
+    found = [{"disk": disk, "error": _DISK_ERRORS.get(n, str(n))} for disk, n in sorted(raw.diskErrors().items())]
+    return {"disk_errors": found}
 
 
 def process_start(raw: RawDomain) -> int | None:

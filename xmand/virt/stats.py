@@ -6,7 +6,6 @@ connections, and it may take as long as the guest likes.
 
 import contextlib
 import time
-from collections.abc import Callable
 from typing import Any
 
 from lxml import etree
@@ -14,7 +13,7 @@ from lxml import etree
 from xmand.virt.domain import KIB
 from xmand.virt.driver import Connection, RawDomain, api, reading
 from xmand.virt.listing import LISTED, NANOSECOND, bulk, facts_of, identity
-from xmand.virt.monitor import Question
+from xmand.virt.monitor import Ask
 
 SAMPLE_SECONDS = 0.5
 # Whose guests have a monitor, which may not answer; and what only that tells.
@@ -38,9 +37,6 @@ _SOURCES = (
     ("lease", api.VIR_DOMAIN_INTERFACE_ADDRESSES_SRC_LEASE),
     ("arp", api.VIR_DOMAIN_INTERFACE_ADDRESSES_SRC_ARP),
 )
-
-
-Ask = Callable[[list[str], Question], dict[str, _Facts]]
 
 
 def domain_stats(connection: Connection, raws: list[RawDomain] | None = None, ask: Ask | None = None) -> list[_Facts]:

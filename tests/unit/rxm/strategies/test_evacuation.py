@@ -2,7 +2,11 @@
 
 from typing import Any
 
-from rxm.strategies.evacuation import Room, spread
+import pytest
+
+from rxm.strategies.evacuation import Evacuation, Room, goes_on, spread
+from rxm.targets import Task
+from xman import outcome
 
 GIB = 1 << 30
 
@@ -67,3 +71,79 @@ def test_jobs_go_where_they_have_the_host_for_themselves() -> None:
 
 def test_where_no_host_answers() -> None:
     assert spread([domain("d", 1)], {}, []) == ({}, {"d": "no host answers"})
+
+
+# --- where a host refuses after all ---------------------------------------------------------------------------------
+
+
+def planned(domains: list[dict[str, Any]], rooms: list[Room], *with_jobs: str) -> Evacuation:
+    """Return the plan for the domains of one host."""
+    made = Evacuation(rooms, [])
+    made.place("h0", domains, {name: jobs(name) for name in with_jobs})
+    return made
+
+
+def test_another_host_is_tried_by_the_same_rules() -> None:
+    made = planned([domain("d", 1)], [room("h1", 8), room("h2", 6), room("h3", 7, "d"), room("h4", 0.5)])
+    (task,) = made.tasks
+
+    following = made.instead(task, "It is off.")
+
+    assert (task.to, following is not None and following.to) == ("h1", "h2")
+    assert following is not None
+    assert (following.target.host, following.domains) == ("h0", ["d"])
+
+
+def test_at_the_end_each_host_has_its_reason() -> None:
+    made = planned([domain("d", 1)], [room("h1", 8), room("h2", 6)])
+    (task,) = made.tasks
+    second = made.instead(task, "no room.")
+    assert second is not None
+
+    assert made.instead(second, "no disk.") is None
+    assert made.refusals(task) == "h1: no room; h2: no disk."
+
+
+def test_one_refusal_keeps_its_words() -> None:
+    made = Evacuation([], [])
+    made.tasks = [Task(task.target, task.domains, "h1") for task in planned([domain("d", 1)], [room("h1", 8)]).tasks]
+
+    assert made.instead(made.tasks[0], "It is off.") is None
+    assert made.refusals(made.tasks[0]) == "It is off."
+
+
+def test_what_was_reckoned_for_it_is_free_again() -> None:
+    made = planned([domain("l", 6), domain("m", 5)], [room("h1", 8), room("h2", 7)])
+    largest, other = made.tasks
+    assert (largest.to, other.to) == ("h1", "h2")
+
+    there = made.instead(other, "no.")
+
+    # With the largest there is no place for it on h1, but there is once that has gone elsewhere.
+    assert there is None
+    made.instead(largest, "no.")
+    assert (again := made.instead(Task(other.target, other.domains, "h3"), "no.")) is not None
+    assert again.to == "h1"
+
+
+def test_jobs_are_not_sent_to_where_they_would_be_second() -> None:
+    made = planned([domain("j", 1)], [room("h1", 9), room("h2", 4, owner=True)], "j")
+
+    assert made.instead(made.tasks[0], "no.") is None
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "expected"),
+    [
+        (outcome.REFUSED, "This host is in maintenance by bob@R", True),
+        (outcome.HYPERVISOR, "unable to connect to server", True),
+        (outcome.UNSUPPORTED, "cannot do that", True),
+        (outcome.REFUSED, f"{outcome.ABORTED}; 'd' is still here, running.", False),
+        (outcome.UNKNOWN, "libvirt was lost", False),
+        (outcome.DENIED, "no", False),
+        (outcome.NO_SUCH_DOMAIN, "gone", False),
+        (outcome.UNREACHABLE, "no answer", False),
+    ],
+)
+def test_only_what_is_where_it_was_goes_on(code: int, message: str, *, expected: bool) -> None:
+    assert goes_on(code, message) is expected

@@ -179,10 +179,41 @@ class FailedDisk:
         return {"vdb": libvirt.VIR_DOMAIN_DISK_ERROR_UNSPEC, "vda": libvirt.VIR_DOMAIN_DISK_ERROR_NO_SPACE}
 
 
-def test_an_io_error_names_its_disks_and_is_nobodys_pause() -> None:
-    assert runs.facts(FailedDisk()) == {
-        "disk_errors": [{"disk": "vda", "error": "no space"}, {"disk": "vdb", "error": "unspec"}]
-    }
+def test_an_io_error_is_nobodys_pause() -> None:
+    assert runs.facts(FailedDisk()) == {}
+
+
+def _domain(name: str, state: str, reason: str) -> dict[str, Any]:
+    return {"name": name, "uuid": f"uuid of {name}", "state": state, "reason": reason}
+
+
+LISTED = [
+    _domain("vm1", "paused", "ioerror"),
+    _domain("vm2", "paused", "user"),
+    _domain("vm3", "paused", "ioerror"),
+    _domain("vm4", "shutoff", "ioerror"),
+]
+
+
+def test_an_io_error_names_its_disks_and_who_does_not_answer_is_left_without() -> None:
+    asked: list[str] = []
+
+    def ask(uuids: list[str], question: Any) -> dict[str, dict[str, Any]]:
+        asked.extend(uuids)
+        return {"uuid of vm1": question(None, FailedDisk())}
+
+    found, notes = runs.with_disk_errors(LISTED, ask)
+
+    assert asked == ["uuid of vm1", "uuid of vm3"]
+    assert found == [
+        LISTED[0] | {"disk_errors": [{"disk": "vda", "error": "no space"}, {"disk": "vdb", "error": "unspec"}]},
+        *LISTED[1:],
+    ]
+    assert notes == ("The guest of 'vm3' does not answer; which disk stopped it only it knows.",)
+
+
+def test_where_no_disk_stopped_anything_no_guest_is_asked() -> None:
+    assert runs.with_disk_errors(LISTED[1:2], lambda *_words: pytest.fail("asked")) == (LISTED[1:2], ())
 
 
 # --- the process ------------------------------------------------------------------------------------------------------
