@@ -95,6 +95,19 @@ def test_what_others_than_administrators_create_is_held_to_the_policy(
     assert site.rxm(alice, "create", "--dry-run", "-", stdin=evil.replace("theirs", "hers2")).status == 0
 
 
+def test_who_may_create_but_not_delete_takes_nobodys_name(
+    site: Daemon, teacher: dict[str, str], alice: dict[str, str]
+) -> None:
+    assert site.rxm(alice, "new", "-", stdin=for_test_driver("alices")).status == 0
+    before = site.rxm(alice, "describe", "alices").stdout
+
+    answer = site.rxm(teacher, "create", "-", stdin=for_test_driver("alices"))
+
+    assert answer.status == 3, answer
+    assert site.rxm(alice, "describe", "alices").stdout == before
+    assert site.rxm(alice, "delete", "alices").status == 0
+
+
 def test_help_shows_what_one_may(site: Daemon, slurm: dict[str, str], mallory: dict[str, str]) -> None:
     verbs = {verb["name"] for verb in site.rxm(slurm, "-j", "help", "--mine").json()["result"]["verbs"]}
     own = site.rxm(mallory, "-j", "ping").json()["result"]["verbs"]

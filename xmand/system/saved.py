@@ -7,7 +7,7 @@ from pathlib import Path
 from xman.errors import ConfigurationError, RefusedError, UsageError
 
 # What a name may be made of, between slashes.
-_PART = re.compile(r"^[A-Za-z0-9_][A-Za-z0-9_.+@:-]{0,127}$")
+_PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+@:-]{0,127}")
 
 
 def new_file(directory: str, word: str) -> str:
@@ -40,7 +40,7 @@ def _path(directory: str, word: str) -> Path:
             raise UsageError(f"'{word[:128]}' is not below {base}; files of domains are kept there (save_dir).")
         relative = word[len(str(base)) + 1 :]
     parts = relative.split("/")
-    if not all(_PART.match(part) for part in parts) or ".." in parts:
+    if not all(_PART.fullmatch(part) for part in parts) or ".." in parts:
         raise UsageError(f"'{word[:128]}' is no name of a file below {base}: letters, digits, and . _ + @ : - within.")
     return base.joinpath(*parts)
 

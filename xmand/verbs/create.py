@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from uuid import uuid4
 
+from xman import verbs
 from xman.errors import DeniedError, NoSuchDomainError, RefusedError, UsageError, XmanError
 from xman.result import Result
 from xmand import formats
@@ -18,6 +19,9 @@ from xmand.virt.definition import Former
 from xmand.virt.description import Description
 from xmand.virt.domain import Domain, create_transient, find
 from xmand.virt.driver import Connection, reading
+
+# Another description in a domain's place loses the former one.
+_LOSE_DATA = frozenset(verb.name for verb in verbs.VERBS if verb.loses_data)
 
 
 @dataclass(frozen=True)
@@ -100,7 +104,7 @@ def _wanted(call: Call) -> Iterator[_Wanted]:
     with contextlib.ExitStack() as locks:
         locks.enter_context(call.host.locks.hold(asked.name, call.verb.name, call.deadline))
         existing = _find(call.writer, asked.name)
-        if existing is not None and asked.uuid in ("", existing.uuid):
+        if existing is not None and asked.uuid in ("", existing.uuid) and _may_replace(call):
             # The other verbs know it by its UUID.
             locks.enter_context(call.host.locks.hold(existing.uuid, call.verb.name, call.deadline))
             before = definition.former(call.writer, existing)
@@ -131,6 +135,12 @@ def _permitted(call: Call, asked: Description) -> Description:
     if not call.access.describes(policy.facts(held)):
         raise DeniedError("You may not create what this description asks for.")
     return held
+
+
+def _may_replace(call: Call) -> bool:
+    """Whether the caller may have another description in a domain's place: who may delete it does no more by that."""
+    access = call.access
+    return access.listed_caller or (not access.restricted and access.verbs >= _LOSE_DATA)
 
 
 def _converted(call: Call) -> formats.Converted:

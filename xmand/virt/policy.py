@@ -7,7 +7,10 @@ their header may say later.
 """
 
 import os
+import re
+import stat
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 from lxml import etree
 
@@ -30,6 +33,26 @@ _PATHS = {
     "domain/devices/filesystem/target": ("dir",),
 }
 _RANDOM = frozenset(("/dev/urandom", "/dev/random"))
+# What every other attribute is made of: libvirt makes paths of some (a channel's name), and QEMU of others (a keymap).
+_WORD = re.compile(r"[A-Za-z0-9_.:+-]*")
+# Those that are words in their own right: names that are looked up, and a password.
+_FREE = {
+    "domain/devices/disk/source": ("pool", "volume"),
+    "domain/devices/interface/source": ("network", "bridge"),
+    "domain/devices/graphics": ("passwd",),
+    "domain/os/initenv": ("name",),
+}
+_TIME_ZONE = re.compile(r"[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+)*")
+# What may stand there more than once; of everything else libvirt may take another one than we looked at.
+_SEVERAL = frozenset(
+    (
+        *("boot", "initarg", "initenv", "uid", "gid", "timer", "feature", "listen"),
+        *("disk", "interface", "console", "serial", "channel", "graphics", "video", "input", "sound", "rng"),
+        *("panic", "controller", "filesystem", "watchdog"),
+    )
+)
+# Where a screen may listen: below, there are services of the host's own.
+_LEAST_PORT = 5900
 
 
 _Values = frozenset[str] | None  # None: any
@@ -216,15 +239,27 @@ def _elements(element: etree._Element, path: str, node: _Node) -> Iterator[str]:
     attributes, children = node
     for name, value in element.attrib.items():
         values = attributes.get(str(name), frozenset())
-        elsewhere = str(value).startswith("/") and str(name) not in _PATHS.get(path, ())
-        if elsewhere or (values is not None and str(value) not in values):
+        if not _plain(path, str(name), str(value)) or (values is not None and str(value) not in values):
             yield f'{path} {_shown(str(name))}="{_shown(str(value))}"'
+    seen = set()
     for child in element:
         tag = str(child.tag)
         if tag not in children:
             yield f"{path}/{_shown(tag)}"
+        elif tag in seen and tag not in _SEVERAL:
+            yield f"{path}/{tag} more than once"
         else:
             yield from _elements(child, f"{path}/{tag}", children[tag])
+        seen.add(tag)
+
+
+def _plain(path: str, name: str, value: str) -> bool:
+    """Whether an attribute's value names no place, but where that is looked at by itself."""
+    if name in (*_PATHS.get(path, ()), *_FREE.get(path, ())):
+        return True
+    if (path, name) == ("domain/clock", "timezone"):
+        return _TIME_ZONE.fullmatch(value) is not None
+    return _WORD.fullmatch(value) is not None
 
 
 def _domain(root: etree._Element, allowed: Create) -> Iterator[str]:
@@ -233,11 +268,23 @@ def _domain(root: etree._Element, allowed: Create) -> Iterator[str]:
         yield from _container(root)
     for part in ("kernel", "initrd"):
         for element in root.iterfind(f"os/{part}"):
-            if _below(element.text or "", allowed) is None:
+            found = _below(element.text or "", allowed)
+            if found is None:
                 yield f"os/{part} {_shown(element.text)}"
+            else:
+                # What was looked at, and not what a link may lead to later.
+                element.text = found
     for element in root.iterfind("devices/filesystem/source"):
-        if _below(element.get("dir", ""), allowed) is None:
+        found = _below(element.get("dir", ""), allowed)
+        if found is None:
             yield f"devices/filesystem {_shown(element.get('dir', ''))}"
+        else:
+            element.set("dir", found)
+    for element in root.iterfind("devices/filesystem/target"):
+        inside = element.get("dir", "")
+        # libvirt has the host's own tree there while it makes the container's.
+        if not inside.startswith("/") or os.path.normpath(inside) != inside or inside.startswith(("//", "/.oldroot")):
+            yield f"devices/filesystem target {_shown(inside)}"
     for element in root.iterfind("devices/interface"):
         source = element.find("source")
         kind = element.get("type", "")
@@ -246,6 +293,10 @@ def _domain(root: etree._Element, allowed: Create) -> Iterator[str]:
             yield f"devices/interface {_shown(kind)} '{_shown(name)}'"
     for element in root.iterfind("devices/graphics"):
         listens = [element.get("listen"), *(each.get("address") for each in element.iterfind("listen"))]
+        for key in ("port", "tlsPort"):
+            port = element.get(key, "-1")
+            if port not in ("-1", "0", "") and not (port.isascii() and port.isdigit() and int(port) >= _LEAST_PORT):
+                yield f"devices/graphics {key} {_shown(port)}"
         for address in listens:
             if address is not None and address not in _LOOPBACK:
                 yield f"devices/graphics listen '{_shown(address)}'"
@@ -310,11 +361,35 @@ def _disk(disk: etree._Element, allowed: Create, connection: Connection) -> list
 
 
 def _below(path: str, allowed: Create) -> str | None:
-    """Return where a path leads to, if that is below one of the folders named; None otherwise."""
+    """Return where a path leads to, if that is below one of the folders named; None otherwise.
+
+    Nor is it where somebody else could put a link in its place afterwards: in a container's own tree, for one.
+    """
     if not path.startswith("/") or "\0" in path:
         return None
     real = os.path.realpath(path)
-    return real if any(_within(real, os.path.realpath(folder)) for folder in allowed.paths) else None
+    for folder in map(os.path.realpath, allowed.paths):
+        if _within(real, folder) and _ours(folder, real):
+            return real
+    return None
+
+
+def _ours(folder: str, real: str) -> bool:
+    """Whether nobody but root, or who xmand runs as, can change what the folders from `folder` to `real` hold."""
+    holder = Path(real).parent
+    for place in (holder, *holder.parents):
+        if not place.is_relative_to(folder):
+            break
+        try:
+            found = place.lstat()
+        except OSError:
+            return False
+        others = found.st_mode & stat.S_IWOTH or (
+            found.st_mode & stat.S_IWGRP and found.st_gid not in (0, os.getegid())
+        )
+        if found.st_uid not in (0, os.geteuid()) or others:
+            return False
+    return True
 
 
 def _device(path: str, allowed: Create) -> str | None:

@@ -1,5 +1,7 @@
 """What descriptions may have of those who are not on the list (`xmand.virt.policy`)."""
 
+import os
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -182,6 +184,76 @@ EVIL = [
 @pytest.mark.parametrize(("devices", "named"), EVIL)
 def test_a_device_that_reaches_the_host_is_refused_and_named(devices: str, named: str, pool: Path) -> None:
     assert named in refused(GUEST.format(devices=devices), pool)
+
+
+PLACES = [
+    ("<channel type='unix'><target type='virtio' name='../../../../etc/passwd'/></channel>", "channel/target name"),
+    ("<graphics type='vnc' keymap='../../../../etc/shadow'/>", "graphics keymap"),
+    ("<graphics type='vnc' keymap='en-us,x=y'/>", "graphics keymap"),
+    ("<graphics type='vnc' port='4373'/>", "graphics port 4373"),
+    ("<graphics type='spice' tlsPort='22'/>", "graphics tlsPort 22"),
+    ("<sound model='ich6/../x'/>", "sound model"),
+    ("<filesystem type='mount'><source dir='{pool}'/><target dir='/.oldroot/etc'/></filesystem>", "target /.oldroot"),
+    ("<filesystem type='mount'><source dir='{pool}'/><target dir='/a/../../b'/></filesystem>", "target /a/../../b"),
+    (
+        "<interface type='network'><source network='lab'/><source network='dmz'/></interface>",
+        "interface/source more than once",
+    ),
+    (
+        "<disk type='file'><source file='{pool}/raw.img'/><target dev='vda'/><driver/><driver type='raw'/></disk>",
+        "disk/driver more than once",
+    ),
+    (
+        "<disk type='file'><source file='{pool}/raw.img'/><source file='/etc/shadow'/><target dev='vda'/></disk>",
+        "disk/source more than once",
+    ),
+]
+
+
+@pytest.mark.parametrize(("devices", "named"), PLACES)
+def test_what_becomes_a_place_by_itself_or_another_one_is_refused(devices: str, named: str, pool: Path) -> None:
+    assert named in refused(GUEST.format(devices=devices.format(pool=pool)), pool)
+
+
+@pytest.mark.parametrize("element", ["<os><type>hvm</type></os>", "<devices/>", "<vcpu>1</vcpu>", "<idmap/><idmap/>"])
+def test_a_second_one_of_what_there_is_one_of_is_refused(element: str, pool: Path) -> None:
+    wanted = GUEST.format(devices="").replace("<features>", f"{element}<features>")
+
+    assert "more than once" in refused(wanted, pool)
+
+
+@pytest.mark.parametrize(("mode", "owner"), [(0o777, 0), (0o1777, 0), (0o755, 100000)])
+def test_what_lies_where_others_could_put_a_link_is_refused(pool: Path, mode: int, owner: int) -> None:
+    if owner and os.geteuid() != 0:
+        pytest.skip("only root can give a folder to somebody else")
+    tree = pool / "tree"
+    (tree / "sub").mkdir(parents=True)
+    shutil.copy(pool / "raw.img", tree / "raw.img")
+    taken = held(disk(f"file='{tree}/raw.img'"), pool)
+    tree.chmod(mode)
+    os.chown(tree, owner, -1)
+
+    assert taken is not None
+    assert "devices/disk" in refused(disk(f"file='{tree}/raw.img'"), pool)
+    assert "devices/filesystem" in refused(CONTAINER.format(idmap=IDMAP, tree=tree / "sub"), pool)
+    assert held(CONTAINER.format(idmap=IDMAP, tree=tree), pool).get("type") == "lxc", "his own tree is his"
+
+
+def test_a_link_is_replaced_by_what_it_leads_to(pool: Path) -> None:
+    (pool / "vmlinuz").touch()
+    (pool / "kernel").symlink_to("vmlinuz")
+
+    root = held(GUEST.format(devices="").replace("<os>", f"<os><kernel>{pool}/kernel</kernel>"), pool)
+
+    assert root.findtext("os/kernel") == f"{pool}/vmlinuz"
+
+
+@pytest.mark.parametrize("zone", ["Europe/Prague", "UTC", "America/Argentina/Buenos_Aires"])
+def test_a_time_zone_is_no_place(zone: str, pool: Path) -> None:
+    wanted = GUEST.format(devices="").replace("offset='utc'", f"offset='timezone' timezone='{zone}'")
+
+    assert held(wanted, pool).find("clock").get("timezone") == zone  # type: ignore[union-attr]  # it is there
+    assert "clock timezone" in refused(wanted.replace(zone, f"../{zone}"), pool)
 
 
 AROUND = [
