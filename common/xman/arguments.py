@@ -188,17 +188,27 @@ def _assign(verb: Verb, arguments: tuple[Argument, ...], words: list[str], sever
     given: dict[str, list[str]] = {}
     position = 0
     for index, argument in enumerate(arguments):
-        end = len(words) - (len(arguments) - index - 1) if many[index] else position + 1
+        if not many[index]:
+            end = position + 1
+        elif any(many[index + 1 :]):
+            # Of two that may be many the first ends where something is set or taken away.
+            end = next((at for at in range(position + 1, len(words)) if _sets(words[at])), len(words))
+        else:
+            end = len(words) - (len(arguments) - index - 1)
         given[argument.name] = words[position:end]
         position = end
     return given
+
+
+def _sets(word: str) -> bool:
+    return "=" in word or word.endswith("-")
 
 
 def _read(arguments: tuple[Argument, ...], given: dict[str, list[str]], several: bool) -> dict[str, object]:
     found: dict[str, object] = {}
     for argument in arguments:
         if argument.many and argument.kind == grammar.WORD:
-            together = MOST_TEXT if argument.name == "KEY=VALUE" else MOST_WORD
+            together = MOST_TEXT if argument.name.startswith("KEY=VALUE") else MOST_WORD
             _bounded(argument.name, " ".join(given[argument.name]), together)
         read = [_value(argument, word) for word in given[argument.name]]
         if argument.many or (several and argument.kind == grammar.DOMAIN):

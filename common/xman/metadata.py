@@ -5,11 +5,12 @@
       <xman:job id="4711" owner="alice@R" cpus="4" preemptible="yes" start="2026-11-21T10:00:00Z" preempted="0"
                 lease="300" renewed="2026-11-21T10:05:00Z"/>
       <xman:claim id="4712" by="slurm/ctl@R" seconds="60" since="2026-11-21T10:06:00Z" start="2026-11-21T10:00:00Z"/>
+      <xman:label key="course" value="os1"/>
     </xman:domain>
 
 Anybody with access to libvirt may have written the element, and a later release may have added to it: what is not known
 here is kept as it was; what is known and cannot be read makes the whole element unreadable, since a job that is
-overlooked would give its memory to another.
+overlooked would give its memory to another. A label decides nothing: one that is none of ours is kept, and not shown.
 """
 
 from collections.abc import Callable, Mapping
@@ -26,6 +27,9 @@ NORMAL = "normal"
 PRIORITY = "priority"
 
 Others = tuple[tuple[str, str], ...]
+# By key, each key once.
+Labels = tuple[tuple[str, str], ...]
+MOST_LABELS = 32
 _T = TypeVar("_T")
 
 _DOMAIN_ATTRIBUTES = ("started", "paused_by", "transient", "priority", "preempted_since", "held", "put_away")
@@ -99,6 +103,7 @@ class Metadata:
     claim: Claim | None = None
     other_attributes: Others = ()
     other_children: tuple[str, ...] = ()
+    labels: Labels = ()
 
     def for_next_run(self) -> "Metadata":
         """Return what of it outlives the present run."""
@@ -110,6 +115,7 @@ def domain_of(
     jobs: tuple[Job, ...] = (),
     other_children: tuple[str, ...] = (),
     claim: Claim | None = None,
+    labels: Labels = (),
 ) -> Metadata:
     """Return the element with these attributes. Raises MetadataError."""
     return Metadata(
@@ -124,6 +130,7 @@ def domain_of(
         claim=claim,
         other_attributes=_others(attributes, _DOMAIN_ATTRIBUTES),
         other_children=other_children,
+        labels=labels,
     )
 
 

@@ -15,7 +15,7 @@ from sqlalchemy.sql import ColumnElement
 
 from rxm.targets import expand
 from rxmweb.db.report import OUTSIDE
-from rxmweb.db.schema import domains, groups, hosts, owners
+from rxmweb.db.schema import domains, groups, hosts, labels, owners
 from xman import values
 from xman.errors import UsageError
 
@@ -30,6 +30,7 @@ KEYS = (
     "uuid",
     "priority",
     "group",
+    "label",
     "memory",
     "vcpus",
     "since",
@@ -179,6 +180,13 @@ def _group(value: str) -> ColumnElement[bool]:
     return hosts.c.name.in_(select(groups.c.host).where(like(groups.c.name, value)))
 
 
+def _label(value: str) -> ColumnElement[bool]:
+    key, equals, pattern = value.partition("=")
+    same = and_(labels.c.host == domains.c.host, labels.c.uuid == domains.c.uuid)
+    found = select(true()).select_from(labels).where(same, like(labels.c.key, key))
+    return (found.where(like(labels.c.value, pattern)) if equals else found).exists()
+
+
 def _anywhere(word: str) -> ColumnElement[bool]:
     pattern = word if "*" in word else f"*{word}*"
     return or_(like(domains.c.name, pattern), like(hosts.c.name, pattern), owned_by(like(owners.c.owner, pattern)))
@@ -192,6 +200,7 @@ _KEYED: dict[str, Callable[[str], ColumnElement[bool]]] = {
     "job": _job,
     "libvirt": _libvirt,
     "group": _group,
+    "label": _label,
 }
 
 

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Engine, bindparam, case, delete, insert, sele
 from rxmweb.db import changes, report
 from rxmweb.db.changes import DEAD_INTERVALS, STALE_INTERVALS
 from rxmweb.db.report import Report, Version
-from rxmweb.db.schema import domains, groups, hosts, owners, samples
+from rxmweb.db.schema import domains, groups, host_samples, hosts, labels, owners, samples
 from xman import outcome
 
 FRESH, STALE, DEAD = "fresh", "stale", "dead"
@@ -108,7 +108,11 @@ def note_rooms(engine: Engine, found: Iterable[dict[str, Any]], now: float) -> N
     if rows:
         with engine.begin() as connection:
             connection.execute(changed.values(measured=bindparam("at"), **values), rows)
+            kept = ("load", "memory", "memory_free")
+            past = [{"at": now, "host": row["on"]} | {key: row[f"new_{key}"] for key in kept} for row in rows]
+            connection.execute(insert(host_samples), past)
             changes.note(connection, changes.FLEET)
+            changes.note(connection, changes.SAMPLES)
 
 
 def rooms(connection: Connection, interval: float, now: float) -> list[dict[str, Any]]:
@@ -142,9 +146,16 @@ def past(connection: Connection, host_name: str, uuid: str, since: float) -> lis
     return [dict(row) for row in connection.execute(wanted.order_by(samples.c.at)).mappings()]
 
 
+def host_past(connection: Connection, name: str, since: float) -> list[dict[str, Any]]:
+    """Return a host's samples from `since` on, in order."""
+    wanted = select(host_samples).where(host_samples.c.host == name, host_samples.c.at >= since)
+    return [dict(row) for row in connection.execute(wanted.order_by(host_samples.c.at)).mappings()]
+
+
 def with_jobs(row: Any) -> dict[str, Any]:
-    """Return a row of `domains` with its jobs as a list."""
+    """Return a row of `domains` with its jobs as a list, and its labels by key."""
     found = dict(row)
+    found["labels"] = json.loads(found["labels"]) if found.get("labels") else {}
     found["jobs"] = json.loads(found["jobs"]) if found.get("jobs") else []
     return found
 
@@ -168,6 +179,14 @@ def _replace(connection: Connection, one: Report, now: float) -> None:
     owned = [{"host": one.host, "uuid": row["uuid"], "owner": owner} for row in rows for owner in report.owners(row)]
     if owned:
         connection.execute(insert(owners), owned)
+    labelled = [
+        {"host": one.host, "uuid": row["uuid"], "key": key, "value": value}
+        for row in rows
+        if row["labels"]
+        for key, value in json.loads(row["labels"]).items()
+    ]
+    if labelled:
+        connection.execute(insert(labels), labelled)
 
 
 def _failed(connection: Connection, name: str, code: int, problem: str, now: float) -> None:

@@ -17,6 +17,7 @@ _LAST_TIME = 32_503_680_000.0
 # Of one host: more than any has, less than a database or a page would suffer from.
 _MOST_DOMAINS = 100_000
 _MOST_JOBS = 1000
+_MOST_LABELS = 100
 _FIGURES = re.compile("[0-9]+")
 # What a guest or a host may name at most; a name beyond what libvirt takes is cut rather than believed.
 _MOST_TEXT = 4096
@@ -192,8 +193,15 @@ def _domain(host: str, found: dict[str, Any]) -> dict[str, Any]:
         "vcpus": _number(found.get("vcpus")),
         "max_vcpus": _number(found.get("max_vcpus")),
         "jobs": json.dumps(jobs),
+        "labels": json.dumps(labels, ensure_ascii=False) if (labels := _labels(found)) else None,
         "sort_name": natural(text(found["name"])),
     }
+
+
+def _labels(found: dict[str, Any]) -> dict[str, str]:
+    given = found.get("labels") or {}
+    kept = {text(key): text(value) for key, value in given.items()}
+    return dict(sorted(kept.items())[:_MOST_LABELS])
 
 
 def natural(name: str) -> str:

@@ -4,7 +4,7 @@ import time
 
 from sqlalchemy import Engine, delete, func, select
 
-from rxmweb.db.schema import actions, results, samples, sessions
+from rxmweb.db.schema import actions, host_samples, results, samples, sessions
 from rxmweb.settings import History
 
 
@@ -13,6 +13,7 @@ def prune(engine: Engine, history: History, now: float | None = None) -> None:
     now = time.time() if now is None else now
     with engine.begin() as connection:
         connection.execute(delete(samples).where(samples.c.at < now - history.hours * 3600))
+        connection.execute(delete(host_samples).where(host_samples.c.at < now - history.hours * 3600))
         count = connection.execute(select(func.count()).select_from(samples)).scalar_one()
         if count > history.samples:
             # Whole rounds, oldest first: the time of the first sample that may stay.

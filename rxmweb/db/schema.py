@@ -69,6 +69,8 @@ domains = Table(
     Column("vcpus", Integer),
     Column("max_vcpus", Integer),
     Column("jobs", Text, nullable=False),
+    # As JSON, for showing; `labels` as a table is for finding.
+    Column("labels", Text),
     # The name so that its figures sort as numbers: vm2 before vm10.
     Column("sort_name", Text),
     PrimaryKeyConstraint("host", "uuid"),
@@ -90,6 +92,18 @@ owners = Table(
     Index("owners_by_domain", "host", "uuid"),
 )
 
+labels = Table(
+    "labels",
+    metadata,
+    Column("host", String, nullable=False),
+    Column("uuid", String, nullable=False),
+    Column("key", String, nullable=False),
+    Column("value", String, nullable=False),
+    PrimaryKeyConstraint("key", "host", "uuid"),
+    ForeignKeyConstraint(["host", "uuid"], ["domains.host", "domains.uuid"], ondelete="CASCADE"),
+    Index("labels_by_domain", "host", "uuid"),
+)
+
 # What domains used, for the plots. Counters are those of the guest's devices together, since its start.
 samples = Table(
     "samples",
@@ -105,6 +119,19 @@ samples = Table(
     Column("written", BigInteger),
     Index("samples_by_domain", "uuid", "host", "at"),
     Index("samples_by_age", "at"),
+)
+
+# What hosts had, for their plots: how many CPUs were busy on the average of a minute, and octets that were free.
+host_samples = Table(
+    "host_samples",
+    metadata,
+    Column("at", Double, nullable=False),
+    Column("host", String, nullable=False),
+    Column("load", Double),
+    Column("memory", BigInteger),
+    Column("memory_free", BigInteger),
+    Index("host_samples_by_host", "host", "at"),
+    Index("host_samples_by_age", "at"),
 )
 
 # One row for each thing a person asked for. `portal` is the machine that has the ticket and runs it; `targets` a list

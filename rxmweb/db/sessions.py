@@ -21,6 +21,8 @@ _SHORTEST_SECONDS = 60.0
 _SAME_SECONDS = 2.0
 # Of one person on one portal: as many browsers and tickets as somebody may have. The oldest ends for another one.
 MOST_OF_ONE = 32
+# What one question to the database names at most.
+_AT_A_TIME = 500
 
 
 @dataclass(frozen=True)
@@ -118,6 +120,16 @@ def find(engine: Engine, token: str) -> Session | None:
         wanted = select(*_COLUMNS).where(sessions.c.token == _digest(token), sessions.c.expires > time.time())
         row = connection.execute(wanted).mappings().first()
     return Session(**row) if row is not None else None
+
+
+def living(connection: Connection, ids: frozenset[str]) -> frozenset[str]:
+    """Return which of the sessions have not ended."""
+    found: set[str] = set()
+    every = sorted(ids)
+    for start in range(0, len(every), _AT_A_TIME):
+        wanted = select(sessions.c.token).where(sessions.c.token.in_(every[start : start + _AT_A_TIME]))
+        found |= set(connection.execute(wanted.where(sessions.c.expires > time.time())).scalars())
+    return frozenset(found)
 
 
 def end(engine: Engine, token: str) -> None:

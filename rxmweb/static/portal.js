@@ -6,7 +6,7 @@
 (function () {
   const POLL_MS = 10000;
   const SILENT_MS = 25000;
-  const CHOSEN = "chosen";
+  const CHOSEN = "chosen", ASKED = "asked";
   const STALE = 3, DEAD = 10;
 
   let chosen = new Set();
@@ -132,6 +132,9 @@
     last = text;
   });
 
+  // At once: what is sent before the page has settled would lack what is chosen.
+  document.addEventListener("htmx:afterSwap", tick);
+
   document.addEventListener("htmx:afterSettle", function () {
     tick();
     showChosen();
@@ -155,6 +158,8 @@
     const before = new URL(document.referrer);
     return before.origin === window.location.origin && (before.pathname === "/" || before.pathname === "/confirm");
   }
+
+  function asks() { return document.getElementById("confirm") !== null; }
 
   function tick() {
     for (const box of boxes()) { box.checked = chosen.has(box.value); }
@@ -205,6 +210,7 @@
   document.addEventListener("submit", function (event) {
     const form = event.target;
     if (form.classList.contains("machines")) {
+      tick();
       // Those on other pages of the table are meant as well.
       for (const one of form.querySelectorAll("input.elsewhere")) { one.remove(); }
       const here = new Set(boxes().map((box) => box.value));
@@ -232,7 +238,9 @@
 
   document.addEventListener("DOMContentLoaded", function () {
     document.documentElement.classList.add("script");
-    if (!comesFromTheTable()) { window.sessionStorage.removeItem(CHOSEN); }
+    // Who is asked back has not decided yet, whatever is shown in between: a mistake in a field, another language.
+    if (!comesFromTheTable() && !asks() && !window.sessionStorage.getItem(ASKED)) { window.sessionStorage.removeItem(CHOSEN); }
+    if (asks()) { window.sessionStorage.setItem(ASKED, "yes"); } else { window.sessionStorage.removeItem(ASKED); }
     try { chosen = new Set(JSON.parse(window.sessionStorage.getItem(CHOSEN) || "[]")); } catch (error) { chosen = new Set(); }
     for (const box of boxes()) { if (box.checked) { chosen.add(box.value); } }
     tick();

@@ -7,6 +7,11 @@ from xman import states, verbs
 
 # What a field of the confirmation asks for: its name, the label's key, and the HTML type.
 MEMORY, VCPUS, HOST, ON_OFF, SECONDS, FLAG = "memory", "vcpus", "host", "on-off", "seconds", "flag"
+LABELS = "labels"
+
+
+# Of what a form may have for labels: all that one machine may have, and more.
+_MOST_LABELS = 8192
 
 
 @dataclass(frozen=True)
@@ -60,6 +65,7 @@ OFFERS = tuple(
                 Field("force", FLAG, "--force"),
             ),
         ),
+        Offer("label", fields=(Field("labels", LABELS),)),
         Offer("autostart", fields=(Field("autostart", ON_OFF),)),
         Offer("destroy", hurts=True),
         Offer("delete", hurts=True),
@@ -72,14 +78,14 @@ BY_VERB = {offer.verb: offer for offer in OFFERS}
 ELSEWHERE = ("create", "maintenance")
 
 _OFF = frozenset({states.DOWN, states.DOWN_BOOTABLE})
-_WHEN_OFF = ("start", "autostart", "delete")
-_WHEN_FROZEN = ("unpause", "resume", "defrost", "autostart", "destroy")
+_WHEN_OFF = ("start", "autostart", "label", "delete")
+_WHEN_FROZEN = ("unpause", "resume", "defrost", "autostart", "label", "destroy")
 # Where its host says how it is frozen: each of the three lets go on what the others do not.
 _FROZEN = {
-    PAUSED: ("unpause", "autostart", "destroy"),
-    SAVED: ("resume", "defrost", "autostart", "delete"),
+    PAUSED: ("unpause", "autostart", "label", "destroy"),
+    SAVED: ("resume", "defrost", "autostart", "label", "delete"),
 }
-_WHEN_ON = ("pause", "shutdown", "reboot", "suspend", "mem-set", "vcpu-set", "migrate", "autostart", "destroy")
+_WHEN_ON = ("pause", "shutdown", "reboot", "suspend", "mem-set", "vcpu-set", "migrate", "autostart", "label", "destroy")
 
 
 # Of one that takes no part in batch work, by libvirt's word.
@@ -87,9 +93,9 @@ _OUTSIDE = {
     "shutoff": (*_WHEN_OFF, "resume"),
     "paused": _FROZEN[PAUSED],
     # What wakes it is its guest's own; one that crashed is kept to be looked at.
-    "pmsuspended": ("autostart", "destroy"),
-    "crashed": ("autostart", "destroy"),
-    "shutdown": ("autostart", "destroy"),
+    "pmsuspended": ("autostart", "label", "destroy"),
+    "crashed": ("autostart", "label", "destroy"),
+    "shutdown": ("autostart", "label", "destroy"),
 }
 
 
@@ -137,6 +143,8 @@ def words(offer: Offer, given: dict[str, str]) -> tuple[list[str], list[str], st
             continue
         elif not value or not _readable(field, value):
             return [], [], field.name
+        elif field.kind == LABELS:
+            arguments += value.split()
         elif field.option:
             options.append(f"{field.option}={value}")
         else:
@@ -145,7 +153,7 @@ def words(offer: Offer, given: dict[str, str]) -> tuple[list[str], list[str], st
 
 
 def _readable(field: Field, value: str) -> bool:
-    from xman import values
+    from xman import labels, values
     from xman.errors import UsageError
 
     try:
@@ -155,6 +163,8 @@ def _readable(field: Field, value: str) -> bool:
             values.count(value)
         elif field.kind == SECONDS:
             values.seconds(value)
+        elif field.kind == LABELS:
+            return len(value) <= _MOST_LABELS and bool(labels.changes(value.split()))
         elif field.kind == ON_OFF:
             return value in ("on", "off")
         else:

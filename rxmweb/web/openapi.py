@@ -46,6 +46,7 @@ _DOMAIN = _object(
     max_vcpus={"type": ["integer", "null"]},
     since=_TIME,
     started=_TIME,
+    labels={"type": "object", "additionalProperties": _TEXT},
 )
 _ROW = _DOMAIN | {
     "required": [*_DOMAIN["required"], "host", "freshness"],

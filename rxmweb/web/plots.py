@@ -5,7 +5,7 @@ its highest value.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
@@ -18,6 +18,10 @@ LEFT, RIGHT, TOP, BOTTOM = 68, 8, 8, 22
 # A gap between two samples of more than so many usual ones is a gap in the line.
 _GAP = 2.5
 _COLUMNS = WIDTH - LEFT - RIGHT
+# A plot has so many parts that can be looked at closer.
+_PARTS = 12
+# Of a time in an address.
+_MOST_FIGURES = 12
 _HOUR, _DAY = 3600.0, 86400.0
 _STEPS = (300.0, 900.0, 1800.0, _HOUR, 3 * _HOUR, 6 * _HOUR, _DAY, 2 * _DAY, 7 * _DAY)
 
@@ -29,6 +33,36 @@ class Span:
     name: str
     seconds: float
     word: str
+
+
+@dataclass(frozen=True)
+class Window:
+    """What is shown of the past: `span` up to `until`. `live`: up to now.
+
+    `closer` is the next shorter span, None where there is none; `earlier` and `later` are where the windows beside it
+    end, None where nothing is kept, or has been yet.
+    """
+
+    span: Span
+    until: float
+    live: bool
+    closer: Span | None
+    earlier: float | None
+    later: float | None
+
+    @property
+    def since(self) -> float:
+        """Where it begins."""
+        return self.until - self.span.seconds
+
+
+@dataclass(frozen=True)
+class Zoom:
+    """One part of a plot that can be looked at closer: where it is, and where the closer window ends."""
+
+    x: float
+    width: float
+    until: float
 
 
 @dataclass(frozen=True)
@@ -51,6 +85,7 @@ class Plot:
     last: str
     values: list[Tick]
     times: list[Tick]
+    zooms: list[Zoom]
 
 
 def spans(kept_hours: float) -> list[Span]:
@@ -73,15 +108,46 @@ def span(name: str, kept_hours: float) -> Span:
     return by_name.get(name) or by_name.get("day") or offered[-1]
 
 
-def of_domain(samples: list[dict[str, Any]], since: float, now: float) -> list[Plot]:
+def window(given: Mapping[str, str], kept_hours: float, now: float) -> Window:
+    """Return what an address asks for by `range` and `until` (seconds since 1970); what makes no sense is now."""
+    chosen = span(given.get("range", ""), kept_hours)
+    offered = spans(kept_hours)
+    word = given.get("until", "")
+    oldest = now - kept_hours * _HOUR
+    until = float(word) if word.isascii() and word.isdigit() and len(word) <= _MOST_FIGURES else now
+    until = min(max(until, oldest + chosen.seconds), now)
+    place = offered.index(chosen)
+    return Window(
+        chosen,
+        until,
+        live=until >= now,
+        closer=offered[place - 1] if place else None,
+        earlier=until - chosen.seconds / 2 if until - chosen.seconds > oldest else None,
+        later=min(until + chosen.seconds / 2, now) if until < now else None,
+    )
+
+
+def of_host(samples: list[dict[str, Any]], seen: Window) -> list[Plot]:
+    """Return the plots of a host's samples; those of which nothing is known are left out."""
+    made = []
+    for title, key, shown, base in (
+        (_("Load"), "load", lambda value: number(value, 1), 10),
+        (_("Free memory"), "memory_free", octets, 2),
+    ):
+        points = [(row["at"], float(row[key])) for row in samples if row[key] is not None]
+        made.append(_plot(title, points, seen, shown, base))
+    return [plot for plot in made if plot is not None]
+
+
+def of_domain(samples: list[dict[str, Any]], seen: Window) -> list[Plot]:
     """Return the plots of a domain's samples; those of which nothing is known are left out."""
     percent = [(at, 100 * value) for at, value in _rates(samples, "cpu_seconds")]
     kept = [(row["at"], float(row["memory"])) for row in samples if row["memory"] is not None]
     made = [
-        _plot(_("CPU"), percent, since, now, lambda value: f"{number(value)}\N{NO-BREAK SPACE}%", 10),
-        _plot(_("Memory"), kept, since, now, octets, 2),
+        _plot(_("CPU"), percent, seen, lambda value: f"{number(value)}\N{NO-BREAK SPACE}%", 10),
+        _plot(_("Memory"), kept, seen, octets, 2),
         *(
-            _plot(title, _rates(samples, key), since, now, lambda value: f"{octets(value)}/s", 2)
+            _plot(title, _rates(samples, key), seen, lambda value: f"{octets(value)}/s", 2)
             for title, key in (
                 (_("Received"), "received"),
                 (_("Sent"), "sent"),
@@ -106,11 +172,12 @@ def _rates(samples: list[dict[str, Any]], key: str) -> list[tuple[float, float]]
 def _plot(
     title: str,
     points: list[tuple[float, float]],
-    since: float,
-    now: float,
+    seen: Window,
     shown: Callable[[float], str],
     base: int,
 ) -> Plot | None:
+    since, now = seen.since, seen.until
+    points = [point for point in points if since <= point[0] <= now]
     if len(points) < 2:
         return None
     highest = max(value for _at, value in points)
@@ -131,7 +198,32 @@ def _plot(
         if len(columns) < len(piece):
             highs.append(" ".join(f"{x(at):.1f},{y(high):.1f}" for at, _mean, high in columns))
     values = [Tick(y(step * count), shown(step * count)) for count in range(round(top / step) + 1)]
-    return Plot(title, means, highs, shown(highest), y(highest), shown(points[-1][1]), values, _times(since, now, x))
+    return Plot(
+        title,
+        means,
+        highs,
+        shown(highest),
+        y(highest),
+        shown(points[-1][1]),
+        values,
+        _times(since, now, x),
+        _zooms(seen),
+    )
+
+
+def _zooms(seen: Window) -> list[Zoom]:
+    """Return the parts of a plot, each of which leads to a closer look at it."""
+    if seen.closer is None:
+        return []
+    each = seen.span.seconds / _PARTS
+    return [
+        Zoom(
+            LEFT + place * _COLUMNS / _PARTS,
+            _COLUMNS / _PARTS,
+            seen.since + (place + 0.5) * each + seen.closer.seconds / 2,
+        )
+        for place in range(_PARTS)
+    ]
 
 
 def _pieces(points: list[tuple[float, float]]) -> list[list[tuple[float, float]]]:

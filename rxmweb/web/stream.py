@@ -24,6 +24,8 @@ logger = logging.getLogger(__name__)
 PATH = "/live"
 COOKIES = ("__Host-rxmweb", "rxmweb")
 _LOOK_SECONDS = 0.5
+# Whether sessions live is asked so often: who signs off in one window has done so in all of them.
+_SESSION_LOOKS = 10
 # So often everybody hears that the portal is there, whatever happens.
 _BEAT_SECONDS = 10.0
 _MOST_STREAMS = 2000
@@ -49,6 +51,7 @@ class Streams:
         self._open: dict[object, str] = {}
         self._news = asyncio.Condition()
         self._numbers: dict[str, str] = {}
+        self._ended: frozenset[str] = frozenset()
         self._watching: asyncio.Task[None] | None = None
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -79,7 +82,7 @@ class Streams:
         told: dict[str, str] = {}
         await _event(send, "beat", _clock())
         while not gone.done() and not self._ending():
-            if time.time() >= session.expires:
+            if time.time() >= session.expires or session.id in self._ended:
                 await _event(send, "ended", "{}")
                 return
             if self._numbers != told:
@@ -87,34 +90,42 @@ class Streams:
                 await _event(send, "news", json.dumps(told))
             else:
                 await _event(send, "beat", _clock())
-            await self._changed(told, gone)
+            await self._changed(session.id, told, gone)
 
-    async def _changed(self, told: dict[str, str], gone: "asyncio.Task[None]") -> None:
+    async def _changed(self, session: str, told: dict[str, str], gone: "asyncio.Task[None]") -> None:
         """Wait until there is news, or it is time for a beat."""
         try:
             async with asyncio.timeout(_BEAT_SECONDS), self._news:
-                await self._news.wait_for(lambda: self._numbers != told or gone.done() or self._ending())
+                await self._news.wait_for(
+                    lambda: self._numbers != told or session in self._ended or gone.done() or self._ending()
+                )
         except TimeoutError:
             return
 
     async def _watch(self) -> None:
         """Look for changes while anybody listens."""
+        looks = 0
         while self._open and not self._ending():
+            found, ended = self._numbers, self._ended
+            who = frozenset(self._open.values()) if looks % _SESSION_LOOKS == 0 else frozenset()
+            looks += 1
             try:
-                found = await self._in_thread(self._look)
+                found, living = await self._in_thread(lambda who=who: self._look(who))  # type: ignore[misc]
+                ended = who - living if who else ended
             except SQLAlchemyError as error:
                 logger.error("the database cannot be used: %s", plain(error))
-                found = self._numbers
             async with self._news:
-                self._numbers = found
+                self._numbers, self._ended = found, ended
                 self._news.notify_all()
             await asyncio.sleep(_LOOK_SECONDS)
         async with self._news:
             self._news.notify_all()
 
-    def _look(self) -> dict[str, str]:
+    def _look(self, who: frozenset[str]) -> tuple[dict[str, str], frozenset[str]]:
+        """Return the versions of what pages show, and which of those sessions live."""
         with self._engine.connect() as connection:
-            return changes.numbers(connection, self._interval, time.time())
+            numbers = changes.numbers(connection, self._interval, time.time())
+            return numbers, sessions.living(connection, who) if who else who
 
     def _session(self, scope: Any) -> Session | None:
         cookies: SimpleCookie = SimpleCookie()

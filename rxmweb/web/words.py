@@ -27,6 +27,7 @@ def verb(name: str) -> str:
         "migrate": _("Migrate"),
         actions.ABORT: _("Abort the migration"),
         "autostart": _("Start with the host"),
+        "label": _("Labels"),
         "destroy": _("Destroy"),
         "delete": _("Delete"),
         "create": _("Create"),
@@ -58,6 +59,7 @@ def label(field: offers.Field) -> str:
         "live": _("Keep it running meanwhile"),
         "force": _("Move it although jobs run in it"),
         "autostart": _("Start it with its host"),
+        "labels": _("Labels: KEY=VALUE sets one, KEY- takes one away"),
     }.get(field.name, field.name)
 
 

@@ -88,10 +88,16 @@ def sample(at: float, **counters: float) -> dict[str, float | None]:
     return {"at": at} | {key: counters.get(key) for key in keys}
 
 
+def window(now: float, **given: str) -> plots.Window:
+    """Return what an address asks for at `now`, where a month is kept; without a word an hour."""
+    with Flask(__name__).app_context():
+        return plots.window({"range": "hour"} | given, 720, now)
+
+
 def test_plots_show_rates_and_leave_gaps() -> None:
     with Flask(__name__).app_context():
         found = plots.of_domain(
-            [sample(at, cpu_seconds=at / 2) for at in (0, 100, 200, 300, 900, 1000, 1100)], since=0, now=1100
+            [sample(at, cpu_seconds=at / 2) for at in (0, 100, 200, 300, 900, 1000, 1100)], window(1100)
         )
 
     (plot,) = found
@@ -102,10 +108,62 @@ def test_plots_show_rates_and_leave_gaps() -> None:
 def test_a_counter_that_went_back_is_a_restart_and_no_rate() -> None:
     with Flask(__name__).app_context():
         found = plots.of_domain(
-            [sample(0, sent=10), sample(10, sent=0), sample(20, sent=10), sample(30, sent=20)], 0, 30
+            [sample(0, sent=10), sample(10, sent=0), sample(20, sent=10), sample(30, sent=20)], window(30)
         )
 
     assert found[0].top == "1\N{NO-BREAK SPACE}B/s"
+
+
+DAY = 86400.0
+NOW = 1_795_248_000.0
+
+
+def test_a_window_leads_to_those_beside_it_and_to_a_closer_one() -> None:
+    seen = window(NOW, range="day", until=str(int(NOW - 3 * DAY)))
+
+    assert (seen.since, seen.until, seen.live) == (NOW - 4 * DAY, NOW - 3 * DAY, False)
+    assert (seen.earlier, seen.later) == (NOW - 3.5 * DAY, NOW - 2.5 * DAY)
+    assert seen.closer is not None
+    assert seen.closer.name == "hour"
+
+
+@pytest.mark.parametrize("until", ["", "soon", "-5", "1" * 40, str(int(NOW + DAY))])
+def test_an_until_that_makes_no_sense_is_now(until: str) -> None:
+    seen = window(NOW, range="day", until=until)
+
+    assert (seen.until, seen.live, seen.later) == (NOW, True, None)
+
+
+def test_nothing_before_what_is_kept_is_offered() -> None:
+    seen = window(NOW, range="month", until="5")
+
+    assert seen.since == NOW - 720 * 3600
+    assert seen.earlier is None
+
+
+def test_each_part_of_a_plot_leads_to_that_time_closer() -> None:
+    seen = window(NOW, range="day")
+    with Flask(__name__).app_context():
+        (plot,) = plots.of_host([{"at": NOW - 60 * n, "load": 1.0, "memory_free": None} for n in (2, 1, 0)], seen)
+
+    assert len(plot.zooms) == 12
+    for part in plot.zooms:
+        middle = part.until - 1800
+        assert seen.since <= middle <= seen.until
+        x = plots.LEFT + (middle - seen.since) / DAY * (plots.WIDTH - plots.LEFT - plots.RIGHT)
+        assert part.x <= x <= part.x + part.width
+
+
+def test_the_maximum_of_many_samples_is_drawn_beside_their_mean() -> None:
+    seen = window(NOW, range="day")
+    rows = [{"at": NOW - DAY + 30 * n, "load": 9.0 if n == 1000 else 1.0, "memory_free": None} for n in range(2880)]
+    with Flask(__name__).app_context():
+        (plot,) = plots.of_host(rows, seen)
+
+    assert plot.top == "9"
+    means, highs = ({float(point.split(",")[1]) for point in line.split()} for line in (plot.lines[0], plot.highs[0]))
+    assert min(highs) == pytest.approx(plot.top_y, abs=0.1)
+    assert min(means) > min(highs)
 
 
 @pytest.mark.parametrize(

@@ -148,6 +148,38 @@ def test_a_word_that_is_not_understood_is_told(
         assert search.listing(connection, search.read({"q": words}), INTERVAL, NOW).problems == problems
 
 
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("label:course", ["a", "b"]),
+        ("label:course=os1", ["a"]),
+        ("label:course=os*", ["a", "b"]),
+        ("label:course=*1", ["a"]),
+        ("label:note=", ["a"]),
+        ("label:week=os1", []),
+        ("label:c*=os2", ["b"]),
+        ("NOT label:course", ["c"]),
+        ("label:course=o", []),
+        ("label:%", []),
+    ],
+)
+def test_machines_are_found_by_label(engine: Engine, words: str, expected: list[str]) -> None:
+    fleet.configure(engine, ["h1"], {})
+    first, second = {"course": "os1", "week": "2", "note": ""}, {"course": "os2", "week": "os3"}
+    said = line("h1", domain("a", 1, labels=first), domain("b", 2, labels=second), domain("c", 3))
+    fleet.take(engine, [report.read(said)], NOW)
+
+    assert names(engine, search.read({"q": words})) == expected
+
+
+def test_a_label_that_is_taken_away_is_gone(engine: Engine) -> None:
+    fleet.configure(engine, ["h1"], {})
+    for labels in ({"course": "os1"}, {}):
+        fleet.take(engine, [report.read(line("h1", domain("a", 1, labels=labels)))], NOW)
+
+    assert names(engine, search.read({"q": "label:course"})) == []
+
+
 def test_a_hosts_first_name_finds_it(engine: Engine) -> None:
     fleet.configure(engine, ["skirit80.example.org", "skirit81.example.org"], {})
     with engine.connect() as connection:
@@ -289,6 +321,18 @@ def test_samples_are_kept_within_their_caps(engine: Engine) -> None:
 
     with engine.connect() as connection:
         assert [row["cpu_seconds"] for row in fleet.past(connection, "h1", "u", 0)] == [4, 3, 2, 1, 0]
+
+
+def test_a_hosts_past_is_kept_as_long(engine: Engine) -> None:
+    fleet.configure(engine, ["h1"], {})
+    for hours in (5, 1):
+        room = {"on": "h1", "new_memory": 8, "new_memory_free": hours, "new_cpus": 2, "new_load": 0.5}
+        fleet.note_rooms(engine, [room], NOW - 3600 * hours)
+
+    retention.prune(engine, History(hours=2), NOW)
+
+    with engine.connect() as connection:
+        assert [row["memory_free"] for row in fleet.host_past(connection, "h1", 0)] == [1]
 
 
 def acted(engine: Engine, targets: int, at: float, *, ended: bool = True) -> str:

@@ -375,3 +375,49 @@ def test_the_description_names_addresses_that_there_are(site: Site) -> None:
 
     assert {re.sub(r"{\w+}", "{}", path) for path in described["paths"]} <= rules
     assert alice.get("/help").status_code == 200
+
+
+def test_a_machines_labels_are_shown_and_set(site: Site) -> None:
+    site.report("h1", domain("vm1", 1, "running", labels={"course": "os1"}))
+    client, session = site.session(ALICE)
+    page = client.get(f"/machines/{UUID}01").text
+    target = f"h1/{UUID}01"
+
+    answer = form(client, "/actions", session, verb="label", target=target, labels="week=3 course-")
+
+    assert "/?q=label%3Acourse%3Dos1" in page
+    assert 'value="course-"' in page
+    done = asked(client, answer.headers["Location"])["action"]
+    assert (done["verb"], done["arguments"]) == ("label", ["week=3", "course-"])
+    assert asked(client, f"/machines/{UUID}01")["domain"]["labels"] == {"course": "os1"}
+
+
+@pytest.mark.parametrize("words", ["course", "a=1 a-", "", "=x", "a=1,2"])
+def test_labels_that_are_none_are_asked_for_again(site: Site, words: str) -> None:
+    client, session = site.session(ALICE)
+
+    answer = form(client, "/actions", session, verb="label", target=f"h1/{UUID}01", labels=words)
+
+    assert answer.status_code == 400
+    assert "This cannot be read." in answer.text
+
+
+def test_who_may_not_label_is_not_offered_it(site: Site) -> None:
+    client, session = site.session(ALICE)
+    rights.keep(site.engine, session.id, {"h1": frozenset({"list"})}, all_asked=True)
+
+    assert 'name="labels"' not in client.get(f"/machines/{UUID}01").text
+
+
+def test_a_hosts_past_is_drawn(site: Site) -> None:
+    client, _session = site.session(ALICE)
+    for minutes in (20, 10, 0):
+        room = {"on": "h1", "new_memory": 8 << 30, "new_memory_free": 4 << 30, "new_cpus": 2, "new_load": 0.5}
+        fleet.note_rooms(site.engine, [room], time.time() - 60 * minutes)
+
+    page = client.get("/hosts/h1?range=hour").text
+
+    assert page.count("<svg") == 2
+    assert 'class="most-line"' in page
+    assert "range=day" in page
+    assert client.get("/hosts/h1?range=hour&until=5").status_code == 200

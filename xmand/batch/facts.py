@@ -1,23 +1,27 @@
 """Guests, their jobs and their host as results have them."""
 
+import contextlib
 import socket
 from collections.abc import Callable
 from typing import Any
 
 from xman import times
+from xman.errors import MetadataError, NoSuchDomainError
 from xman.metadata import NORMAL, PRIORITY, Claim, Job
 from xmand.batch import words
 from xmand.batch.engine import Engine, View
 from xmand.batch.guests import Guest
 from xmand.batch.marks import waited_seconds
 from xmand.batch.observe import claim_left, lease_left
+from xmand.virt import metadata
+from xmand.virt.domain import Domain
 from xmand.virt.listing import summary
 
 
 def whole(engine: Engine, view: View, shown: Callable[[str], bool] = lambda _uuid: True) -> dict[str, Any]:
     """Return what `state` says of the whole host, of the domains that are `shown` by their UUIDs."""
     return named(engine, [of_guest(view, guest) for guest in view.seen.guests if shown(guest.uuid)]) | {
-        "others": [facts for other in view.seen.others if shown(other.uuid) and (facts := summary(other.raw))]
+        "others": [facts for other in view.seen.others if shown(other.uuid) and (facts := _of_other(other))]
     }
 
 
@@ -54,7 +58,19 @@ def of_guest(view: View, guest: Guest) -> dict[str, Any]:
         found["since"] = times.utc(view.since[guest.name])
     if guest.started is not None:
         found["started"] = times.utc(guest.started)
+    if guest.labels:
+        found["labels"] = dict(guest.labels)
     return found
+
+
+def _of_other(domain: Domain) -> dict[str, Any]:
+    """Return what is told of a domain that takes no part: its labels as well, where they can be read."""
+    facts = summary(domain.raw)
+    if facts:
+        with contextlib.suppress(MetadataError, NoSuchDomainError):
+            if found := metadata.read(domain).labels:
+                return facts | {"labels": dict(found)}
+    return facts
 
 
 def of_job(job: Job, guest: Guest) -> dict[str, Any]:

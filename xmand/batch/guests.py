@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from xman.metadata import Claim, Job
+from xman.metadata import Claim, Job, Labels
 from xman.states import Facts
 from xman.values import MIB
 
@@ -49,6 +49,7 @@ class Guest(Facts):
     max_vcpus: int = 0
     started: int | None = None
     plight: str = ""
+    labels: Labels = ()
 
     def job(self, number: str) -> Job | None:
         """Return the job with this id."""

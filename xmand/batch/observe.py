@@ -200,6 +200,7 @@ def _guest(domain: Domain, bare: Guest, numbers: tuple[int, int], settings: Batc
         vcpus=vcpus,
         max_vcpus=max_vcpus,
         started=found.started,
+        labels=found.labels,
     )
 
 

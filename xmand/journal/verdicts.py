@@ -7,7 +7,7 @@ reached, so that the state itself is the proof.
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from xman import outcome, values
+from xman import labels, outcome, values
 from xman.errors import NoSuchDomainError, UsageError
 from xman.result import Result
 from xmand.answer import Answer
@@ -166,6 +166,20 @@ def autostart(change: Change, _uuid: str, domain: Domain | None) -> Verdict:
         return _not_done(change, _gone(change))
     wanted = change.asked["on|off"] == ["on"]
     return _done(change, domain) if lifecycle.autostart(domain) == wanted else _not_done(change, "it is as it was")
+
+
+def labelled(change: Change, _uuid: str, domain: Domain | None) -> Verdict:
+    """label: it has those that were to be set, and none that was to go."""
+    if domain is None:
+        return _not_done(change, _gone(change))
+    try:
+        wanted = labels.changes(change.asked["KEY=VALUE|KEY-"])
+    except UsageError:
+        return cannot_tell(change, "", domain)
+    has = dict(metadata.read(domain).labels)
+    if all(has.get(key) == value for key, value in wanted.items()):
+        return _done(change, domain)
+    return _not_done(change, f"the labels of '{domain.name}' are others")
 
 
 def memory(change: Change, _uuid: str, domain: Domain | None) -> Verdict:

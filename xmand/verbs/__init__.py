@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from xmand.audit.outside import TOLD
 from xmand.journal import verdicts
 from xmand.journal.verdicts import Judge
-from xmand.verbs import access, batch, create, files, host, kept, life, looks, migrate, show, tune
+from xmand.verbs import access, batch, create, files, host, kept, labels, life, looks, migrate, show, tune
 from xmand.verbs.call import Handler
 from xmand.verbs.kept import Way
 
@@ -65,6 +65,7 @@ ROWS: dict[str, Row] = {
     "restore": Row(files.restore, verdicts.cannot_tell),
     "dump-core": Row(files.dump_core, verdicts.cannot_tell),
     "rename": Row(files.rename, verdicts.cannot_tell),
+    "label": Row(labels.label, verdicts.labelled, _events("defined")),
     "pause": Row(life.pause, verdicts.paused, _events("suspended")),
     "unpause": Row(life.unpause, verdicts.unpaused, _events("resumed")),
     "mem-set": Row(tune.mem_set, verdicts.memory, _events("defined")),

@@ -8,15 +8,15 @@ import time
 from typing import Any
 
 import xman
-from xman import times, verbs
-from xman.errors import DeniedError, NoSuchDomainError, RefusedError, UsageError, XmanError
+from xman import labels, times, verbs
+from xman.errors import DeniedError, MetadataError, NoSuchDomainError, RefusedError, UsageError, XmanError
 from xman.result import Result
 from xmand.events import waiting
 from xmand.events.table import Waits, look
 from xmand.system import xl
 from xmand.verbs import changes, kept
 from xmand.verbs.call import Call
-from xmand.virt import host, runs, turns
+from xmand.virt import host, metadata, runs, turns
 from xmand.virt.domain import find
 from xmand.virt.driver import XEN, Connection, reading
 from xmand.virt.events import Event
@@ -41,6 +41,7 @@ def list_(call: Call) -> Result:
         if done is not None:
             return done
     connection = call.reader
+    looked_for = labels.wanted(str(call.parsed.options["label"])) if call.parsed.flag("label") else None
     if words:
         found = [find(connection, word) for word in words]
         domains = [list_one(domain.raw) | (details(domain.raw) if long else {}) for domain in found]
@@ -51,11 +52,29 @@ def list_(call: Call) -> Result:
             domains = [domain for domain in domains if power_state(domain, saved) == state]
         if long:
             domains = [domain | more for domain in domains if (more := _details(connection, domain["uuid"]))]
+    notes: builtins.list[str] = []
+    if long or looked_for is not None:
+        domains = [domain | _labels(connection, domain, notes) for domain in domains]
+    if looked_for is not None:
+        domains = [domain for domain in domains if labels.fits(domain.get("labels", {}), looked_for)]
     domains = call.host.events.with_since(domains)
     if not long:
-        return Result({"domains": domains})
-    domains, notes = runs.with_disk_errors(domains, call.ask)
-    return Result({"domains": domains, "long": True}, notes=notes)
+        return Result({"domains": domains}, notes=tuple(notes))
+    domains, more_notes = runs.with_disk_errors(domains, call.ask)
+    return Result({"domains": domains, "long": True}, notes=(*notes, *more_notes))
+
+
+def _labels(connection: Connection, domain: dict[str, Any], notes: builtins.list[str]) -> dict[str, Any]:
+    """Return a domain's labels, where it has any; that they cannot be read is said in `notes`."""
+    try:
+        found = metadata.read(find(connection, domain["uuid"])).labels
+    except MetadataError as error:
+        notes.append(str(error))
+    except NoSuchDomainError:  # gone since the list was made
+        pass
+    else:
+        return {"labels": dict(found)} if found else {}
+    return {}
 
 
 def _details(connection: Connection, uuid: str) -> dict[str, Any]:

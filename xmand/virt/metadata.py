@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from lxml import etree
 
+from xman import labels
 from xman.errors import HypervisorError, MetadataError
 from xman.metadata import (
     NAMESPACE,
@@ -103,6 +104,7 @@ def _parse(text: str | None, name: str) -> Metadata:
 _ROOT = "domain"
 _JOB = "job"
 _CLAIM = "claim"
+_LABEL = "label"
 
 
 def parse(text: str) -> Metadata:
@@ -116,8 +118,18 @@ def parse(text: str) -> Metadata:
     if _name(root) != _ROOT:
         raise MetadataError(f"its root is <{root.tag!s}>, not <{_ROOT}>")
     jobs = tuple(_job(child) for child in root if _name(child) == _JOB)
-    others = tuple(_foreign(child) for child in root if _name(child) not in (_JOB, _CLAIM))
-    return domain_of(_attributes(root), jobs, others, _claim(root))
+    found: dict[str, str] = {}
+    others: list[str] = []
+    for child in root:
+        name = _name(child)
+        if name in (_JOB, _CLAIM):
+            continue
+        label = _label(child) if name == _LABEL else None
+        if label is None or label[0] in found:
+            others.append(_foreign(child))
+        else:
+            found[label[0]] = label[1]
+    return domain_of(_attributes(root), jobs, tuple(others), _claim(root), tuple(sorted(found.items())))
 
 
 def serialise(metadata: Metadata) -> str:
@@ -128,6 +140,8 @@ def serialise(metadata: Metadata) -> str:
         element.extend(description.read_xml(child) for child in job.other_children)
     if metadata.claim is not None:
         etree.SubElement(root, _CLAIM, claim_attributes(metadata.claim))
+    for key, value in metadata.labels:
+        etree.SubElement(root, _LABEL, {"key": key, "value": value})
     root.extend(description.read_xml(child) for child in metadata.other_children)
     return etree.tostring(root, encoding="unicode")
 
@@ -141,6 +155,14 @@ def _claim(root: etree._Element) -> Claim | None:
     if len(found) > 1:
         raise MetadataError("it has more than one claim")
     return found[0] if found else None
+
+
+def _label(element: etree._Element) -> tuple[str, str] | None:
+    """Return what a label says; None where it is none that could have been given, or a later release's."""
+    attributes = _attributes(element)
+    key, value = attributes.get("key", ""), attributes.get("value", "")
+    good = set(attributes) <= {"key", "value"} and not len(element) and labels.is_key(key) and labels.is_value(value)
+    return (key, value) if good else None
 
 
 def _name(element: etree._Element) -> str:

@@ -34,6 +34,7 @@ _RENDERERS: dict[str, _Renderer] = {
     "events": events.events,
     "help": hosts.help,
     "info": hosts.info,
+    "label": domains.labels,
     "list": domains.listing,
     "log": log.log,
     "ping": hosts.ping,

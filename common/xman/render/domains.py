@@ -42,6 +42,7 @@ _LONG = (
     ("cpu_seconds", "cpu_time"),
     ("persistent", "persistent"),
     ("autostart", "autostart"),
+    ("labels", "labels"),
     ("host", "host"),
 )
 
@@ -85,6 +86,11 @@ def long_listing(domains: list[dict[str, Any]]) -> str:
     return "\n".join(blocks)
 
 
+def labels(data: dict[str, Any]) -> str:
+    """Return `label`: a line for each that the domain has, or would have."""
+    return "".join(f"{key}={value}\n" for key, value in data["labels"].items())
+
+
 def reached(data: dict[str, Any]) -> str:
     """Return `wait`: one line with the state reached and how long that took."""
     return f"{data['name']} is {data['state']} after {data['seconds']:.1f} s\n"
@@ -104,6 +110,8 @@ def _value(key: str, value: Any) -> str:
         return str(value // MIB)
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if key == "labels":
+        return " ".join(f"{name}={word}" for name, word in value.items())
     if key == "disk_errors":
         return ", ".join(f"{each['disk']}: {each['error']}" for each in value)
     return about_run(key, value)

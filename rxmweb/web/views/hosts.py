@@ -8,7 +8,7 @@ from sqlalchemy import select
 from rxmweb.db import actions, changes, fleet, host_search, report
 from rxmweb.db.actions import Request, Target
 from rxmweb.db.schema import domains
-from rxmweb.web import live, offers
+from rxmweb.web import live, offers, plots
 from rxmweb.web.context import fail, may, portal, reply, unchanged
 from rxmweb.web.languages import _
 from rxmweb.web.submit import cannot_act, queue, reason
@@ -56,11 +56,14 @@ def all_hosts() -> Any:
 @pages.get("/<host>")
 def one_host(host: str) -> Any:
     """Show a host."""
-    same = unchanged(changes.FLEET, changes.ACTIONS)
+    same = unchanged(changes.FLEET, changes.ACTIONS, changes.SAMPLES)
     if same is not None:
         return same
     found = _visible(host)
+    kept = portal().settings.history.hours
+    seen = plots.window(request.args, kept, g.now)
     with portal().engine.connect() as connection:
+        past = fleet.host_past(connection, host, seen.since)
         wanted = select(domains).where(domains.c.host == host).order_by(domains.c.sort_name, domains.c.name)
         machines = [fleet.with_jobs(row) for row in connection.execute(wanted.limit(_MOST_SHOWN + 1)).mappings()]
         done = actions.latest(connection, actions.Wanted(host=host), most=10)[:10]
@@ -76,6 +79,9 @@ def one_host(host: str) -> Any:
             "actions": [{key: one[key] for key in keys} for one in done],
         },
         questions=[name for name in live.known(_QUESTIONS) if may().use(_QUESTIONS[name][0], host)],
+        plots=plots.of_host(past, seen),
+        spans=plots.spans(kept),
+        seen=seen,
         wide=True,
         more=len(machines) > _MOST_SHOWN,
     )

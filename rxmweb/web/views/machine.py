@@ -56,10 +56,9 @@ def _page(host: str, uuid: str, places: list[str]) -> Any:
         return same
     here = portal()
     found = visible(host, uuid)
-    span = plots.span(request.args.get("range", ""), here.settings.history.hours)
-    since = g.now - span.seconds
+    seen = plots.window(request.args, here.settings.history.hours, g.now)
     with here.engine.connect() as connection:
-        past = fleet.past(connection, host, uuid, since)
+        past = fleet.past(connection, host, uuid, seen.since)
         done = actions.latest(connection, uuid=uuid, owner=here.owner, most=10)
         busy = actions.running(connection).get((host, uuid), "")
     keys = ("id", "principal", "verb", "reason", "state", "created", "options", "arguments", "targets")
@@ -69,11 +68,13 @@ def _page(host: str, uuid: str, places: list[str]) -> Any:
     return reply(
         template,
         {"domain": found | {"busy": busy}, "actions": shown, "places": places},
-        offers=offered,
+        offers=[offer for offer in offered if offer.verb != "label"],
+        labels=may().use("label", host) and may().acts,
+        identifier=actions.new_id(),
         questions=[name for name in live.known(_QUESTIONS) if may().use(_QUESTIONS[name][0], host)],
-        plots=plots.of_domain(past, since, g.now),
+        plots=plots.of_domain(past, seen),
         spans=plots.spans(here.settings.history.hours),
-        span=span,
+        seen=seen,
     )
 
 

@@ -33,6 +33,7 @@ STEPS: dict[str, tuple[str, tuple[str, ...]]] = {
     "vcpu-list": (RUNNING, ("{name}",)),
     "block-list": (RUNNING, ("{name}",)),
     "network-list": (RUNNING, ("{name}",)),
+    "label": (RUNNING, ("{name}", "course=os1")),
     "vcpu-pin": (RUNNING, ("{name}", "0", "0")),
     "mem-max": (RUNNING, ("{name}", "256")),
     "dump-core": (RUNNING, ("{name}", "each.core")),

@@ -71,7 +71,7 @@ def test_the_deadlines_are_the_published_ones() -> None:
     ("name", "usage"),
     [
         ("help", "help [--mine] [VERB]"),
-        ("list", "list [-l|--long] [--state S] [-w|--watch] [DOMAIN...]"),
+        ("list", "list [-l|--long] [--state S] [--label KEY[=VALUE]] [-w|--watch] [DOMAIN...]"),
         ("wait", "wait --for STATE DOMAIN"),
         ("shutdown", "shutdown [-w|--wait] [--force-after S] [-a|--all] [-y|--yes] DOMAIN"),
         ("mem-set", "mem-set [--force] DOMAIN MIB"),
@@ -169,7 +169,7 @@ def test_a_later_verb_is_never_reached_by_a_prefix(name: str) -> None:
 def test_later_verbs_there_are() -> None:
     batch = {verb.name for verb in VERBS if verb.family == "batch"}
     xms = {"uptime", "vcpu-list", "vcpu-pin", "block-list", "network-list", "save", "restore", "dump-core", "rename"}
-    later = {"access", "autostart", "events", "log", "mem-max", "ping", "stats", "version", "wait"} | xms
+    later = {"access", "autostart", "events", "label", "log", "mem-max", "ping", "stats", "version", "wait"} | xms
     assert later | batch == set(BY_NAME) - set(CLASSIC)
 
 

@@ -137,6 +137,22 @@ def test_an_autostart(monkeypatch: pytest.MonkeyPatch, word: str, now: bool, exp
 
 
 @pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["course=os1", "week-"], DONE),
+        (["course=os2"], NOT_DONE),
+        (["course-"], NOT_DONE),
+        (["new=1"], NOT_DONE),
+        ([], DONE),
+    ],
+)
+def test_a_label(monkeypatch: pytest.MonkeyPatch, words: list[str], expected: tuple[int, bool]) -> None:
+    monkeypatch.setattr(metadata, "read", lambda _domain: Metadata(labels=(("course", "os1"),)))
+
+    assert summary(judge(change("label", asked={"KEY=VALUE|KEY-": words}), "", a_domain())) == expected
+
+
+@pytest.mark.parametrize(
     ("now", "kept", "expected"), [(512, True, DONE), (512, False, NOT_DONE), (256, True, NOT_DONE)]
 )
 def test_a_size(now: int, kept: bool, expected: tuple[int, bool]) -> None:

@@ -23,6 +23,7 @@ WORDS = {
     "rename": ["e"],
     "mem-max": ["512"],
     "vcpu-pin": ["0", "0"],
+    "label": ["a=b"],
 }
 
 

@@ -46,6 +46,7 @@ WORDS = {
     "rename": ["e"],
     "mem-max": ["1024"],
     "vcpu-pin": ["0", "0"],
+    "label": ["a=b"],
     "job-start": ["--id", "9", "--owner", "bob@R"],
     "job-stop": ["--id", "4711"],
     "job-renew": ["--id", "4711", "--lease", "600"],

@@ -150,3 +150,34 @@ METADATA = st.builds(
 @given(METADATA)
 def test_whatever_is_written_is_read_again(metadata: Metadata) -> None:
     assert parse(serialise(metadata)) == metadata
+
+
+def test_labels_are_written_by_key_and_read_again() -> None:
+    text = serialise(Metadata(labels=(("course", "os1"), ("note", ""))))
+
+    assert '<label key="course" value="os1"/><label key="note" value=""/>' in text
+    assert parse(text).labels == (("course", "os1"), ("note", ""))
+
+
+@pytest.mark.parametrize(
+    "label",
+    [
+        '<label key="a b" value="x"/>',
+        '<label key="a" value="two words"/>',
+        '<label value="x"/>',
+        '<label key="a" value="x" since="2030"/>',
+        '<label key="a" value="x"><more/></label>',
+    ],
+)
+def test_a_label_that_is_none_of_ours_is_kept_and_not_shown(label: str) -> None:
+    found = parse(f"<domain>{label}</domain>")
+
+    assert found.labels == ()
+    assert label in serialise(found)
+
+
+def test_the_same_key_twice_is_kept_as_it_was() -> None:
+    found = parse('<domain><label key="a" value="1"/><label key="a" value="2"/></domain>')
+
+    assert found.labels == (("a", "1"),)
+    assert parse(serialise(found)) == found
