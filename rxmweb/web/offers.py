@@ -29,11 +29,15 @@ class Field:
 
 @dataclass(frozen=True)
 class Offer:
-    """A verb as a button. `hurts`: what runs in the domain is stopped, or lost."""
+    """A verb as a button. `hurts`: what runs in the domain is stopped, or lost.
+
+    `apart`: on the machine's page it has a form of its own instead.
+    """
 
     verb: str
     hurts: bool = False
     fields: tuple[Field, ...] = ()
+    apart: bool = False
 
     @property
     def loses_data(self) -> bool:
@@ -65,7 +69,7 @@ OFFERS = tuple(
                 Field("force", FLAG, "--force"),
             ),
         ),
-        Offer("label", fields=(Field("labels", LABELS),)),
+        Offer("label", fields=(Field("labels", LABELS),), apart=True),
         Offer("autostart", fields=(Field("autostart", ON_OFF),)),
         Offer("destroy", hurts=True),
         Offer("delete", hurts=True),

@@ -68,7 +68,7 @@ def _page(host: str, uuid: str, places: list[str]) -> Any:
     return reply(
         template,
         {"domain": found | {"busy": busy}, "actions": shown, "places": places},
-        offers=[offer for offer in offered if offer.verb != "label"],
+        offers=[offer for offer in offered if not offer.apart],
         labels=may().use("label", host) and may().acts,
         identifier=actions.new_id(),
         questions=[name for name in live.known(_QUESTIONS) if may().use(_QUESTIONS[name][0], host)],
