@@ -23,7 +23,7 @@ _PATIENCE_SECONDS = 10.0
 # What changes all the time, or with what is told beside it, is no change by itself.
 _UNSTEADY = frozenset(("cpu_seconds", "since", "preempted", "lease_left", "left"))
 # What is chosen, or shown, beyond what the model keeps.
-_NOT_FOLLOWED = ("long", "state")
+_NOT_FOLLOWED = ("long", "state", "label")
 
 
 def follow(call: Call, way: Way, absent: Callable[[str], XmanError]) -> Result:

@@ -71,7 +71,7 @@ def test_the_deadlines_are_the_published_ones() -> None:
     ("name", "usage"),
     [
         ("help", "help [--mine] [VERB]"),
-        ("list", "list [-l|--long] [--state S] [--label KEY[=VALUE]] [-w|--watch] [DOMAIN...]"),
+        ("list", "list [-l|--long] [--state S] [--label KEY[=VALUE]] [-w|--watch] [-f|--follow] [DOMAIN...]"),
         ("wait", "wait --for STATE DOMAIN"),
         ("shutdown", "shutdown [-w|--wait] [--force-after S] [-a|--all] [-y|--yes] DOMAIN"),
         ("mem-set", "mem-set [--force] DOMAIN MIB"),
