@@ -5,7 +5,7 @@ any of our code works with it. What later releases add passes: unknown keys, and
 Sizes, counts, numbers and times have limits of their own.
 """
 
-from xman import lean_json, outcome, result
+from xman import fields, lean_json, outcome, result
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -175,7 +175,7 @@ def _compiled(node: "dict[str, Any]", schema: "dict[str, Any]") -> "_Check":
         return _boolean
     if kind == ["integer", "null"]:
         return lambda value, path: None if value is None else _integer(value, path)
-    if not set(node) - {"description"}:
+    if not set(node) - {"description"} - fields.WORDS:
         return lambda value, path: _anything(value, path, 1)
     raise NotImplementedError(node)
 

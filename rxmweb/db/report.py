@@ -1,12 +1,15 @@
 """What a host's line of `rxm --json` says, as rows for the tables. Pure."""
 
+import dataclasses
 import json
 import re
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from xman import outcome, received, states
+from xman import fields, outcome, received, states
+from xman.fields import Field
 
 # The state of a domain that takes no part in batch work; its `reason` is libvirt's word for how it is.
 OUTSIDE = "outside"
@@ -32,8 +35,8 @@ class Report:
     code: int
     problem: str = ""
     reported: float | None = None
-    facts: dict[str, Any] = field(default_factory=dict)
-    domains: list[dict[str, Any]] = field(default_factory=list)
+    facts: dict[str, Any] = dataclasses.field(default_factory=dict)
+    domains: list[dict[str, Any]] = dataclasses.field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -185,17 +188,15 @@ def _domain(host: str, found: dict[str, Any]) -> dict[str, Any]:
         "name": text(found["name"]),
         "state": text(found["state"]),
         "reason": text(found.get("reason")) or _frozen(found),
-        "priority": text(found.get("priority")) or None,
-        "since": when(found.get("since")),
-        "started": when(found.get("started")),
-        "memory": _number(found.get("memory")),
-        "max_memory": _number(found.get("max_memory")),
-        "vcpus": _number(found.get("vcpus")),
-        "max_vcpus": _number(found.get("max_vcpus")),
         "jobs": json.dumps(jobs),
         "labels": json.dumps(labels, ensure_ascii=False) if (labels := _labels(found)) else None,
         "sort_name": natural(text(found["name"])),
-    }
+    } | {field.key: _READERS[field.portal](found.get(field.key)) for field in kept()}
+
+
+def kept() -> list[Field]:
+    """Return the fields of a domain in batch work that the tables have as columns of the same name."""
+    return [field for field in fields.of("guest") if field.portal]
 
 
 def _labels(found: dict[str, Any]) -> dict[str, str]:
@@ -240,3 +241,10 @@ def _number(value: object) -> int | float | None:
 def _sum(devices: list[dict[str, Any]], key: str) -> int | None:
     known = [device[key] for device in devices if key in device]
     return sum(known) if known else None
+
+
+def _word(value: object) -> str | None:
+    return text(value) or None
+
+
+_READERS: dict[str, Callable[[object], object]] = {"number": _number, "time": when, "word": _word}

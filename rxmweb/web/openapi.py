@@ -6,9 +6,10 @@ tests/portal/test_openapi.py holds it against what the pages answer.
 from typing import Any
 
 import xman
-from rxmweb.db import actions
+from rxmweb.db import actions, report
 from rxmweb.db.host_search import SHOWN
 from rxmweb.db.search import SORTS
+from xman.fields import Field
 
 _Schema = dict[str, Any]
 
@@ -23,6 +24,13 @@ _FRESH: _Schema = {
 }
 _COUNTS: _Schema = {"type": "object", "additionalProperties": _COUNT}
 
+# What the tables keep of a domain, by how its row says that it is kept.
+_KEPT: dict[str, _Schema] = {"number": {"type": ["integer", "null"]}, "time": _TIME, "word": _MAYBE_TEXT}
+
+
+def _meant(field: Field) -> _Schema:
+    return {"description": "octets"} if field.meaning.startswith("octets") else {}
+
 
 def _object(required: str = "", **properties: _Schema) -> _Schema:
     """Return an object's schema; without `required` all that is named has to be there."""
@@ -35,17 +43,13 @@ def _list(of: _Schema) -> _Schema:
 
 _JOB = _object("id owner preemptible", id=_TEXT, owner=_TEXT, preemptible={"type": "boolean"}, start=_TIME)
 _DOMAIN = _object(
+    "",
     uuid=_MAYBE_TEXT,
     name=_MAYBE_TEXT,
     state=_MAYBE_TEXT,
     reason=_MAYBE_TEXT,
     jobs=_list(_JOB),
-    memory=_OCTETS,
-    max_memory=_OCTETS,
-    vcpus={"type": ["integer", "null"]},
-    max_vcpus={"type": ["integer", "null"]},
-    since=_TIME,
-    started=_TIME,
+    **{field.key: _KEPT[field.portal] | _meant(field) for field in report.kept()},
     labels={"type": "object", "additionalProperties": _TEXT},
 )
 _ROW = _DOMAIN | {

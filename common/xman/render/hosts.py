@@ -2,58 +2,20 @@
 
 from typing import Any
 
-from xman.render.domains import FIELD
-from xman.values import MIB
-
-# `xm info` in xm's order, then our own; a field that the hypervisor does not know is left out, never invented.
-INFO_FIELDS = (
-    "host",
-    "release",
-    "version",
-    "machine",
-    "nr_cpus",
-    "nr_nodes",
-    "cores_per_socket",
-    "threads_per_core",
-    "cpu_mhz",
-    "hw_caps",
-    "virt_caps",
-    "total_memory",
-    "free_memory",
-    "node_to_cpu",
-    "xen_major",
-    "xen_minor",
-    "xen_extra",
-    "xen_caps",
-    "xen_scheduler",
-    "xen_pagesize",
-    "platform_params",
-    "xen_changeset",
-    "xen_commandline",
-    "cc_compiler",
-    "cc_compile_by",
-    "cc_compile_domain",
-    "cc_compile_date",
-    "xend_config_format",
-    "hypervisor",
-    "hypervisor_version",
-    "libvirt_version",
-    "uri",
-    "xmand_version",
-)
-_IN_MIB = ("total_memory", "free_memory")
+from xman import fields
+from xman.fields import LINE
 
 
 def info(data: dict[str, Any]) -> str:
     """Return `info`: xm's names and order, memory in MiB."""
-    lines = []
     if "config" in data:
-        return "".join(f"{FIELD % (key, value or '(none)')}\n" for key, value in data["config"].items())
-    for name in INFO_FIELDS:
-        if name in data:
-            value = data[name] // MIB if name in _IN_MIB else data[name]
-            lines.append(FIELD % (name, "(none)" if value == "" else value))
-    return "".join(f"{line}\n" for line in lines)
+        return "".join(f"{LINE % (key, value or '(none)')}\n" for key, value in data["config"].items())
+    # What the hypervisor does not know is left out, never invented.
+    shown = [field for field in fields.labelled("info") if field.key in data]
+    return "".join(
+        f"{LINE % (field.label, '(none)' if data[field.key] == '' else field.text(data[field.key]))}\n"
+        for field in shown
+    )
 
 
 def dmesg(data: dict[str, Any]) -> str:
@@ -82,7 +44,7 @@ def ping(data: dict[str, Any]) -> str:
 
 def version(data: dict[str, Any]) -> str:
     """Return the versions as `key : value` lines."""
-    return "".join(f"{FIELD % (name, value)}\n" for name, value in data.items())
+    return "".join(f"{LINE % (name, value)}\n" for name, value in data.items())
 
 
 _ACCESS = "%-32s %-20s %-4s %-40s %s"

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
+from xman.fields import LINE
 from xman.render import batch, domains, hosts, stats
-from xman.render.domains import FIELD
 
 _PING = "%-12s %7s  %-40s"
 # The `result` of each host, by its name as asked.
@@ -52,7 +52,7 @@ def blocks(answers: Answers, _milliseconds: dict[str, int], order: Order) -> str
     """A block for each domain or host."""
     found = []
     for host, data in answers.items():
-        name = FIELD % ("host", host)
+        name = LINE % ("host", host)
         if "host" in data:
             found.append((order(host, 0, ""), stats.stats({"host": data["host"] | {"name": host}})))
         for place, domain in enumerate(data.get("domains", ())):

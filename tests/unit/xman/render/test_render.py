@@ -12,9 +12,8 @@ from typing import Any
 import pytest
 
 from tests.lab.process import ROOT
-from xman import render
+from xman import fields, render
 from xman.render import domains
-from xman.render.hosts import INFO_FIELDS
 
 GOLDEN = ROOT / "tests" / "data" / "golden"
 MIB = 2**20
@@ -404,11 +403,11 @@ def test_xm_info_byte_for_byte() -> None:
 
 
 def test_every_field_of_info_that_is_known_is_shown_in_order() -> None:
-    data: dict[str, Any] = dict.fromkeys(reversed(INFO_FIELDS), 0)
+    data: dict[str, Any] = dict.fromkeys([field.key for field in reversed(fields.labelled("info"))], 0)
 
     shown = [line.split(":")[0].strip() for line in render.text("info", data).splitlines()]
 
-    assert shown == list(INFO_FIELDS)
+    assert shown == [field.label for field in fields.labelled("info")]
 
 
 def test_every_state_of_a_running_domain_has_its_six_letters() -> None:

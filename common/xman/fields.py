@@ -1,0 +1,82 @@
+"""Fields of results that people read as `key : value` lines. Each is one row, in `result.schema.json`.
+
+Beside what JSON Schema says of a field (its kind, what it means), its row there has, where it is so:
+`label`: what it is called in text; one without a label is not in the text. The rows stand in the order of the text.
+`as`: how its value reads: `MiB` of octets, `span` of seconds, `averages`, `errors`, `pairs`.
+`stats`: its place in `stats`, which shows some of a domain's.
+`portal`: the portal keeps it, as a `number`, a `time` or a `word`.
+"""
+
+from xman import result, times
+from xman.values import MIB
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+# `xm info` and ours: a name of 23 columns, a colon, a blank.
+LINE = "%-23s: %s"
+# What stands in a row of the schema beside JSON Schema's own words.
+WORDS = frozenset(("label", "as", "stats", "portal"))
+
+
+class Field:
+    """One row."""
+
+    __slots__ = ("key", "label", "meaning", "place", "portal", "reads_as", "time")
+
+    def __init__(self, key: str, row: "dict[str, Any]") -> None:
+        self.key = key
+        self.label: str = row.get("label", "")
+        self.meaning: str = row.get("description", "")
+        self.place: int = row.get("stats", 0)
+        self.portal: str = row.get("portal", "")
+        self.reads_as: str = row.get("as", "")
+        self.time: bool = row.get("$ref") == "#/$defs/time"
+
+    def text(self, value: "Any") -> str:
+        """Return a value as people read it."""
+        if self.reads_as == "MiB":
+            return str(value // MIB)
+        if self.reads_as == "span":
+            return times.span(value)
+        if self.reads_as == "averages":
+            return " ".join(f"{average:.2f}" for average in value)
+        if self.reads_as == "errors":
+            return ", ".join(f"{each['disk']}: {each['error']}" for each in value)
+        if self.reads_as == "pairs":
+            return " ".join(f"{name}={word}" for name, word in value.items())
+        return times.local(value) if self.time else plain(value)
+
+
+_TABLES: "dict[str, tuple[Field, ...]]" = {}
+
+
+def of(kind: str) -> "tuple[Field, ...]":
+    """Return the fields of a `domain`, a domain's `usage`, a `host`, `info` or a `guest`, in their order."""
+    if not _TABLES:
+        for name, node in result.schema()["$defs"].items():
+            _TABLES[name] = tuple(Field(key, row) for key, row in node.get("properties", {}).items())
+    return _TABLES[kind]
+
+
+def labelled(kind: str) -> "tuple[Field, ...]":
+    """Return those that stand in a text."""
+    return tuple(field for field in of(kind) if field.label)
+
+
+def of_stats() -> "list[Field]":
+    """Return the fields of a domain that `stats` shows, in its order."""
+    return sorted((field for field in (*of("domain"), *of("usage")) if field.place), key=lambda field: field.place)
+
+
+def lines(data: "dict[str, Any]", shown: "tuple[Field, ...] | list[Field]") -> "list[str]":
+    """Return a line for each of the fields that `data` has."""
+    return [LINE % (field.label, field.text(data[field.key])) for field in shown if data.get(field.key) is not None]
+
+
+def plain(value: "Any") -> str:
+    """Return a value of a kind that needs no more."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value)
