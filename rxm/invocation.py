@@ -10,13 +10,15 @@ from rxm.settings import Settings
 from rxm.targets import Task
 from xman import grammar, outcome
 from xman.arguments import Parsed
-from xman.errors import UnreachableError, XmanError
+from xman.errors import CredentialsError, UnreachableError, XmanError
+from xman.gss import WRONG_KEY
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import Any, TypeVar
 
+    from rxm.remote.ticket_caches import Identities
     from xman.gss.backends import Initiator
 
     _Item = TypeVar("_Item")
@@ -43,10 +45,12 @@ class Invocation:
         self._settings = settings
         own = initiator(settings.client_keytab, settings.principal)
         self._identity: Callable[[str], Initiator] = lambda _host: own
+        self._identities: Identities | None = None
         if len(hosts) > _FEW_HOSTS:
-            from rxm.remote.ticket_caches import Identities
+            from rxm.remote import ticket_caches
 
-            self._identity = Identities(own, settings.principal, hosts).of
+            self._identities = ticket_caches.Identities(own, settings.principal, hosts, settings.client_keytab)
+            self._identity = self._identities.of
         # Set once; read by every host's thread before it begins another command.
         self.stopped = False
         # Called at the first Ctrl-C, instead of giving up.
@@ -79,11 +83,21 @@ class Invocation:
 
             kind = Told
         try:
-            return kind(host, port, service, self._identity(host), connecting)
+            try:
+                return kind(host, port, service, self._identity(host), connecting)
+            except CredentialsError as error:
+                anew = self._anew(host, error)
+                if anew is None:
+                    raise
+                return kind(host, port, service, anew, connecting)
         except UnreachableError as error:
             if not isinstance(error.__cause__, OSError) or isinstance(error.__cause__, TimeoutError | ConnectionError):
                 raise
             raise targets.unreachable(error, host, self._settings) from error.__cause__
+
+    def _anew(self, host: str, error: CredentialsError) -> "Initiator | None":
+        """Return the identity to show a host that has another key than the ticket kept for it is for."""
+        return self._identities.anew(host) if self._identities is not None and error.reason == WRONG_KEY else None
 
     def send(
         self,
@@ -164,7 +178,10 @@ class Invocation:
         interrupted = self.interrupted if abort is None else lambda: abort(list(self.under_way))
         # A host that is followed takes its turn for good.
         most = len(self.hosts) if self.parsed.follows else self.options.fanout or self._settings.fanout
-        return fanout.each(items, most, do, interrupted)
+        done = fanout.each(items, most, do, interrupted)
+        if self._identities is not None:
+            self._identities.keep()
+        return done
 
     def _waits(self) -> bool:
         """Whether each command takes as long as a guest likes. One that shall stop at a failure has to wait for it."""

@@ -62,6 +62,21 @@ def gss_error(error: GssError) -> CredentialsError:
     return CredentialsError(_WORDS.get(error.reason, _WORDS[gss.OTHER]).format(detail=_detail(error)), error.reason)
 
 
+def forget_kept() -> None:
+    """Drop the tickets that are kept for many hosts, where there is no ticket for tickets any more."""
+    try:
+        from rxm.remote import kept_tickets
+        from xman.gss import tickets
+
+        if tickets.end() > time.time():  # it was the host's word, not ours
+            return
+    except LookupError:
+        pass
+    except (ImportError, AttributeError, OSError):
+        return  # not MIT's library: nothing is kept
+    kept_tickets.forget()
+
+
 def no_identity(error: GssError, client_keytab: str, principal: str) -> CredentialsError:
     """Return the message where the identity that the configuration asks for is not to be had."""
     if client_keytab and error.reason not in _NOT_THE_KEYTABS:

@@ -14,6 +14,7 @@ from xman.gss import GssError, backends
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from rxm.remote import kept_tickets
     from xman.gss.backends import Initiator
 
 # Where the looking up begins to be felt beside the handshake (measured: 100 to 250).
@@ -21,20 +22,37 @@ _HOSTS_PER_CACHE = 128
 # Types of caches beside which there are no others; and the user's own rules of who he is where (k5identity(5)).
 _SINGLE = ("FILE", "MEMORY")
 _CHOICES = "~/.k5identity"
+_EVERYTHING = "MEMORY:xman-all"
+
+
+# Kept tickets of hosts that are not asked this time.
+_OTHERS = "MEMORY:xman-others"
+
+
+def _names(service: bytes) -> tuple[bytes, bytes]:
+    """Return how the host of `host/skirit80.example.org@EXAMPLE.ORG` may have been called: in full, and in short."""
+    host = service.partition(b"/")[2].partition(b"@")[0].lower()
+    return host, host.partition(b".")[0]
 
 
 class Identities:
     """The user's identity towards each of `hosts`. Raises CredentialsError where there is none."""
 
-    def __init__(self, own: "Initiator", principal: str, hosts: list[str]) -> None:
+    def __init__(self, own: "Initiator", principal: str, hosts: list[str], client_keytab: str = "") -> None:
         self._own = own
+        self._client_keytab = client_keytab
+        self._kept: kept_tickets.Kept | None = None
+        # The caches of hosts whose keys have changed since their tickets were kept.
+        self._renewed: dict[str, str] = {}
         self._principal = principal
         self._caches: dict[str, str] = {}
+        self._shards: dict[str, str] = {}
         try:
             self._spread(hosts)
         except GssError as error:
             from rxm.remote import messages
 
+            self._forget()
             raise messages.gss_error(error) from error
 
     def of(self, host: str) -> "Initiator":
@@ -50,6 +68,39 @@ class Identities:
 
             raise messages.gss_error(error) from error
 
+    def anew(self, host: str) -> "Initiator | None":
+        """Return an identity with a new ticket for a host that did not take the one it was shown; None: it was new."""
+        if self._kept is None or not self._kept.path or host not in self._caches or host in self._renewed:
+            return None
+        from xman.gss import tickets
+
+        cache = self._renewed[host] = f"MEMORY:xman-anew-{len(self._renewed)}"
+        try:
+            tickets.spread(_EVERYTHING, [cache])
+        except LookupError:
+            return None
+        self._caches[host] = cache
+        return self.of(host)
+
+    def keep(self) -> None:
+        """Keep the tickets that were fetched for the next call."""
+        if self._kept is None:
+            return
+        old = {host.lower().encode() for host in self._renewed}
+
+        def without(cache: str, service: bytes) -> bool:
+            return cache not in self._renewed.values() and not old.isdisjoint(_names(service))
+
+        caches = list(dict.fromkeys([*self._shards.values(), _OTHERS, *self._renewed.values()]))
+        self._kept.save(caches, without, renewed=bool(self._renewed))
+
+    def _forget(self) -> None:
+        try:
+            from rxm.remote import kept_tickets
+        except (ImportError, AttributeError, OSError):
+            return
+        kept_tickets.forget(self._client_keytab)
+
     def _spread(self, hosts: list[str]) -> None:
         try:
             from xman.gss import tickets
@@ -60,11 +111,21 @@ class Identities:
                 return
         except LookupError:
             return
-        everything = "MEMORY:xman-all"
-        self._own.copy_to(everything)
+        self._own.copy_to(_EVERYTHING)
         caches = {host: f"MEMORY:xman-{number // _HOSTS_PER_CACHE}" for number, host in enumerate(hosts)}
         try:
-            tickets.spread(everything, list(dict.fromkeys(caches.values())))
+            tickets.spread(_EVERYTHING, list(dict.fromkeys([*caches.values(), _OTHERS])))
         except LookupError:
             return
-        self._caches = caches
+        self._caches, self._shards = dict(caches), caches
+        from rxm.remote import kept_tickets
+
+        by_name = {host.lower().removesuffix(".").encode(): cache for host, cache in caches.items()}
+
+        def place(service: bytes) -> str:
+            full, short = _names(service)
+            return by_name.get(full) or by_name.get(short) or _OTHERS
+
+        self._kept = kept_tickets.Kept(_EVERYTHING, self._client_keytab)
+        if self._kept.path:
+            self._kept.load(place)

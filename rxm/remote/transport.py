@@ -5,7 +5,7 @@ import time
 
 from rxm.remote.deadline import Deadline
 from xman.errors import UnreachableError
-from xman.gss import WRONG_KEY, GssError
+from xman.gss import EXPIRED, NO_TICKET, WRONG_KEY, GssError
 from xman.session import ClientSession, SessionError
 
 TYPE_CHECKING = False
@@ -50,6 +50,8 @@ class Transport:
                 from xman.gss import kept
 
                 kept.forget()
+            if error.reason in (NO_TICKET, EXPIRED):
+                messages.forget_kept()
             raise messages.gss_error(error) from error
         except (OSError, SessionError, EOFError) as error:
             from rxm.remote import messages

@@ -19,7 +19,7 @@ _used: list[str] = []
 
 def cache(client_keytab: str, principal: str) -> str:
     """Return the name of the cache for a keytab's tickets, empty where they cannot be kept."""
-    own = _own_directory()
+    own = own_directory()
     if not own:
         return ""
     try:
@@ -44,7 +44,7 @@ def forget() -> None:
             pass  # another process did it
 
 
-def _own_directory() -> str:
+def own_directory() -> str:
     """Return a directory that only this user can look into, made where that is possible; empty where there is none."""
     runtime = lowlevel.environment("XDG_RUNTIME_DIR")
     place = f"{runtime}/rxm" if runtime.startswith("/") else f"{_RUN}/{posix.geteuid()}"

@@ -10,7 +10,7 @@ from xman.gss.mit_library import byref
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 _library = c.krb5()
 # The ticket for tickets, and what libkrb5 notes for itself in a cache.
@@ -45,14 +45,92 @@ def spread(source: str, targets: list[str]) -> None:
             _library.krb5_free_principal(context.handle, principal)
 
 
-def kind() -> str:
-    """Return the type of the default cache: FILE, MEMORY, DIR, KEYRING, KCM ..."""
+def fingerprint(source: str) -> str:
+    """Return what tells the tickets for tickets of a cache, and whose they are, from all others.
+
+    Raises LookupError where there is none, and for a service that acts for its user.
+    """
+    # Dear to import, and only for many hosts.
+    from hashlib import sha256
+
+    said = sha256()
+    with _Context() as context, _Cache(context, source) as cache:
+        granting = 0
+        for ticket, service in cache.tickets():
+            if service.startswith(_ACTED_FOR):
+                raise LookupError
+            if service.startswith(_GRANTING[0]):
+                granting += 1
+                said.update(service + b"\0" + c.octets_at(ticket.ticket.data, ticket.ticket.length))
+    if not granting:
+        raise LookupError
+    return said.hexdigest()
+
+
+def load(source: str, place: "Callable[[bytes], str]", good_until: float) -> int:
+    """Copy tickets for services from the cache `source` into the caches that `place` names by their services.
+
+    Those that end before `good_until` are left out. Return how many were copied. One pass: to look each up in a file
+    would read all of it each time.
+    """
+    copied = 0
+    with _Context() as context, _Cache(context, source) as cache:
+        others: dict[str, _Cache] = {}
+        try:
+            for ticket, service in cache.tickets():
+                name = "" if service.startswith(_GRANTING) or ticket.endtime < good_until else place(service)
+                if name:
+                    if name not in others:
+                        others[name] = _Cache(context, name)
+                    _check(_library.krb5_cc_store_cred(context.handle, others[name].handle, byref(ticket)))
+                    copied += 1
+        finally:
+            for other in others.values():
+                other.close()
+    return copied
+
+
+def services(source: str) -> list[bytes]:
+    """Return the services for which a cache has tickets."""
+    with _Context() as context, _Cache(context, source) as cache:
+        return [service for _ticket, service in cache.tickets() if not service.startswith(_GRANTING)]
+
+
+def save(sources: list[str], target: str, without: "Callable[[str, bytes], bool]") -> None:
+    """Write the tickets for services in `sources` into a new cache, but for those that are `without` (cache, service).
+
+    The ticket for tickets is not among them.
+    """
+    with _Context() as context, _Cache(context, target) as kept:
+        begun = False
+        for source in sources:
+            with _Cache(context, source) as cache:
+                if not begun:
+                    principal = c.Pointer()
+                    _check(_library.krb5_cc_get_principal(context.handle, cache.handle, byref(principal)))
+                    try:
+                        _check(_library.krb5_cc_initialize(context.handle, kept.handle, principal))
+                    finally:
+                        _library.krb5_free_principal(context.handle, principal)
+                    begun = True
+                for ticket, service in cache.tickets():
+                    if not service.startswith(_GRANTING) and not without(source, service):
+                        _check(_library.krb5_cc_store_cred(context.handle, kept.handle, byref(ticket)))
+
+
+def default_cache() -> str:
+    """Return the whole name of the default cache."""
     with _Context() as context, _Cache(context, "") as cache:
         text = c.Text()
         _check(_library.krb5_cc_get_full_name(context.handle, cache.handle, byref(text)))
         name: bytes = text.value or b""
         _library.krb5_free_string(context.handle, text)
-    return name.partition(b":")[0].decode("ascii", "replace")
+    return name.decode("utf-8", "surrogateescape")
+
+
+def kind() -> str:
+    """Return the type of the default cache: FILE, MEMORY, DIR, KEYRING, KCM ..."""
+    return default_cache().partition(":")[0]
 
 
 def end() -> int:

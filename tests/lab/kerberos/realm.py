@@ -53,7 +53,8 @@ def without_wrapper(env: dict[str, str]) -> dict[str, str]:
 
 def environment(env: dict[str, str], directory: Path) -> dict[str, str]:
     """Return the environment of programs in a realm whose files, `hosts` among them, are in `directory`."""
-    return env | {
+    # Without a place for tickets: a test that wants one says so.
+    return {name: value for name, value in env.items() if name != "XDG_RUNTIME_DIR"} | {
         "PATH": PATH,
         "HOME": str(directory),
         "LD_PRELOAD": _NSS_WRAPPER,
