@@ -208,7 +208,9 @@ def _attackers(work: Callable[..., None], arguments: list[tuple[object, ...]]) -
     stop = context.Event()
     ready = context.Event()
     more = (ready,) if work in (hold, flood) else ()
-    processes = [context.Process(target=work, args=(*words, *more, stop), daemon=True) for words in arguments]
+    processes = [
+        context.Process(target=_elsewhere, args=(work, *words, *more, stop), daemon=True) for words in arguments
+    ]
     for process in processes:
         process.start()
     try:
@@ -219,6 +221,12 @@ def _attackers(work: Callable[..., None], arguments: list[tuple[object, ...]]) -
             process.join(3)
             if process.is_alive():
                 process.kill()
+
+
+def _elsewhere(work: Callable[..., None], *arguments: object) -> None:
+    """Attack as if from other machines: what their programs cost is not to be taken from the daemon's processors."""
+    os.nice(19)
+    work(*arguments)
 
 
 def portal_rows(siege: Siege) -> list[list[str]]:
@@ -330,7 +338,7 @@ def main() -> None:
             (
                 f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d}, {os.cpu_count()} processors, Python"
                 f" {platform.python_version()}, load {os.getloadavg()[0]:.1f} at the end; {siege.seconds:.0f} s each,"
-                " the journal's cap 4 MiB. Attackers, honest caller and daemon share the processors."
+                " the journal's cap 4 MiB. Attackers, honest caller and daemon share the processors; attackers have the lowest priority."
             ),
             "",
             "| attack | xmand | honest commands | the daemon |",
