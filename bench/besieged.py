@@ -112,7 +112,7 @@ class Siege:
         granted = [f'"show{n}@XMAN.TEST" = ["show"]\n' for n in range(10)]
         granted += [f'"stop{n}@XMAN.TEST" = ["shutdown"]\n' for n in range(_OF_A_KIND)]
         (directory / "sitecustomize.py").write_text(_HANGS)
-        path = [str(directory), *([str(tree / "common"), str(tree)] if tree else [])]
+        path = [str(directory), str((tree or ROOT) / "common"), str(tree or ROOT)]
         env = {"PYTHONPATH": ":".join(path), "BENCH_HANGS": str(directory / "hangs")}
         if tree is not None:
             program = directory / "bin" / "xmand"
@@ -338,7 +338,8 @@ def main() -> None:
             (
                 f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d}, {os.cpu_count()} processors, Python"
                 f" {platform.python_version()}, load {os.getloadavg()[0]:.1f} at the end; {siege.seconds:.0f} s each,"
-                " the journal's cap 4 MiB. Attackers, honest caller and daemon share the processors; attackers have the lowest priority."
+                " the journal's cap 4 MiB. Attackers, honest caller and daemon share the processors,"
+                " attackers with the lowest priority."
             ),
             "",
             "| attack | xmand | honest commands | the daemon |",
