@@ -1,5 +1,6 @@
 """`xmand --check`: whether keytab, list, libvirt and configuration are in order, and how to mend what is not."""
 
+import contextlib
 import errno
 import os
 import resource
