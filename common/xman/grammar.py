@@ -66,7 +66,7 @@ class Option:
     def __init__(
         self,
         names: tuple[str, ...],
-        help: str,
+        summary: str,
         kind: str | None = None,
         metavar: str = "",
         without: tuple[str, ...] = (),
@@ -75,7 +75,7 @@ class Option:
         droppable: bool = False,
     ) -> None:
         self.names = names
-        self.help = help
+        self.help = summary
         self.kind = kind
         self.metavar = metavar
         self.without = without
@@ -163,7 +163,7 @@ class Verb:
     def __init__(
         self,
         name: str,
-        help: str,
+        summary: str,
         family: str,
         arguments: tuple[Argument, ...] = (),
         options: tuple[Option, ...] = (),
@@ -189,7 +189,7 @@ class Verb:
         audits: bool = False,
     ) -> None:
         self.name = name
-        self.help = help
+        self.help = summary
         self.family = family
         self.merges = merges
         self.outlives_us = outlives_us
