@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 # A verb without a deadline of its own (migrate) is given up when its host has said nothing for so long: more than the
 # minute after which xmand itself gives up a migration that stands still, and than two signs of life to a follower.
-_SILENCE_SECONDS = 90.0
+SILENCE_SECONDS = 90.0
 # Commands that wait for guests are sent to one host side by side, over as many connections: what one of them takes, the
 # others need not wait for. Half of what a host grants one caller.
 _LANES = 16
@@ -125,7 +125,7 @@ class Invocation:
             words,
             self.deadline,
             changes=verb.changes,
-            patience=_SILENCE_SECONDS if endless else None,
+            patience=SILENCE_SECONDS if endless else None,
             progress=progress,
             interrupted=self.interrupted if abort is None else lambda: abort([task]),
             parts=parts,

@@ -46,6 +46,10 @@ def run(options: Options, settings: Settings, parsed: Parsed) -> int:
         from rxm.strategies import shaped
 
         codes = shaped.carry_out(invocation, tasks, output)
+    elif parsed.follows and parsed.verb.follows_unless:
+        from rxm.strategies import terminal
+
+        codes = terminal.carry_out(invocation, tasks, output)
     elif parsed.follows:
         from rxm.strategies import follow
 

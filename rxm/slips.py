@@ -123,8 +123,8 @@ _NO_DEVICES = "devices are changed in its description: rxm describe --inactive, 
 _INSIDE = "rxm does nothing inside a guest; log in to it (ssh)"
 # What has no verb of ours, and where it is done.
 ELSEWHERE = {
-    "its console and screen are where 'rxm describe' says; use virsh console or a viewer on the host": (
-        "console ttyconsole vnc vncviewer vncdisplay vncproxy spiceproxy screenshot sendkey send-key terminal"
+    "its screen is where 'rxm describe' says; use a viewer on the host": (
+        "vnc vncviewer vncdisplay vncproxy spiceproxy screenshot sendkey send-key terminal"
     ),
     _NO_DEVICES: (
         "attach-device attach-disk attach-interface detach-device detach-disk detach-interface change-media"

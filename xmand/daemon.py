@@ -21,6 +21,7 @@ from xmand.audit.outside import Outside
 from xmand.audit.syslog import LOG_AUTHPRIV, LOG_INFO, Syslog
 from xmand.batch.engine import Engine
 from xmand.batch.settler import Settler
+from xmand.consoles.hub import Hubs
 from xmand.dispatch.dispatcher import Dispatcher
 from xmand.events import Events
 from xmand.events.run_stamps import Stamper
@@ -107,6 +108,7 @@ class Daemon:
             self._model,
             audit_lost=lambda: syslog.lost,
             monitors=Monitors(self._driver.connection),
+            consoles=Hubs(self._driver),
         )
         self._commands = Dispatcher(host, audit)
         self._server = Server(self._session, self._commands, audit, settings.limits)

@@ -71,9 +71,17 @@ class Request:
             raise UsageError("An argument is not UTF-8.") from None
         self._parsed = arguments.parse(self.verb, words)
         self.rid = str(self._parsed.options.get("rid", self.rid))
+        if self.journalled:
+            # Never the caller's: what was typed cannot be asked for again.
+            self.rid = secrets.token_hex(16)
         self.reason = str(self._parsed.options.get("reason", ""))
         several = any(argument.name == "DOMAIN" and argument.many for argument in self.verb.arguments)
         self.domain = " ".join(self._parsed.words("DOMAIN")) if several else self._parsed.text("DOMAIN")
+
+    @property
+    def journalled(self) -> bool:
+        """Whether it is written down though it changes nothing that could be asked for again."""
+        return any(map(self.parsed.flag, self.verb.journalled))
 
     def pin(self, domains: list[Domain]) -> None:
         """Let DOMAIN mean these domains, as which it was judged, whatever may be called so in a moment."""
@@ -112,6 +120,8 @@ class Request:
     def asked(self) -> dict[str, Any]:
         """Return what was said beside DOMAIN: options, and arguments as words; of a FILE its size and hash only."""
         options = {key: value for key, value in self.parsed.options.items() if key not in _NOT_THE_REQUEST}
+        secret = {option.key for option in self.verb.options if option.secret}
+        options |= {key: f"{len(str(options[key]))} characters" for key in secret & options.keys()}
         said: dict[str, Any] = {"options": options}
         for argument in self.verb.arguments:
             words = self.parsed.given.get(argument.name, [])

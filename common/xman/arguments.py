@@ -62,7 +62,8 @@ class Parsed:
     @property
     def follows(self) -> bool:
         """Whether the command is answered in parts, until somebody ends it."""
-        return self.flag("follow")
+        unless = self.verb.follows_unless
+        return self.flag("follow") or (bool(unless) and not any(map(self.flag, unless)))
 
     @property
     def max_age(self) -> float:

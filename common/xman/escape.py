@@ -34,12 +34,12 @@ def octets(data: bytes) -> bytes:
 
 
 def data(value: "Any") -> "Any":
-    """Return a result in which each text, but for descriptions in XML, is one line."""
+    """Return a result in which each text is one line, but for descriptions in XML and what a console printed."""
     if isinstance(value, str):
         return line(value)
     if isinstance(value, dict):
         return {
-            line(key): xml(each) if key == "xml" and isinstance(each, str) else data(each)
+            line(key): _LONG[key](each) if key in _LONG and isinstance(each, str) else data(each)
             for key, each in value.items()
         }
     return [data(each) for each in value] if isinstance(value, list) else value
@@ -50,6 +50,15 @@ def xml(text: str) -> str:
     if text.replace("\n", "").replace("\t", "").isprintable():
         return text
     return "".join([each if each in "\n\t" or each.isprintable() else _reference(each) for each in text])
+
+
+def printed(text: str) -> str:
+    """Return what a console printed: its ends of lines are a terminal's."""
+    return lines(text.replace("\r\n", "\n"))
+
+
+# The texts of a result that may have more than one line.
+_LONG = {"xml": xml, "output": printed}
 
 
 def json(text: str) -> str:

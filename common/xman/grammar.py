@@ -29,11 +29,12 @@ TITLES = {
     "tune": "Their size",
     "migrate": "Moving them",
     "batch": "Batch jobs",
+    "console": "Their consoles",
     "host": "The host",
 }
 # What is not looking: to clear the host's message buffer, and to read why others did what they did.
 AUDIT = "audit"
-FAMILIES = ("show", "host", "life", "tune", "migrate", "batch", AUDIT)
+FAMILIES = ("show", "host", "life", "tune", "migrate", "batch", "console", AUDIT)
 
 
 class Argument:
@@ -58,30 +59,33 @@ class Option:
 
     `without` names the verb's arguments that are not given where this option is. A `local` one is rxm's own: on the
     wire a changing command carries exactly one DOMAIN. `since` is the release that introduced it: an older xmand gets
-    the command without it where it is `droppable`, since what is done is the same; elsewhere that is an error.
+    the command without it where it is `droppable`, since what is done is the same; elsewhere that is an error. Of a
+    `secret` one no value is written down: it is what somebody types.
     """
 
-    __slots__ = ("droppable", "help", "kind", "local", "metavar", "names", "since", "without")
+    __slots__ = ("droppable", "help", "kind", "local", "metavar", "names", "secret", "since", "without")
 
     def __init__(
         self,
         names: tuple[str, ...],
-        summary: str,
+        help: str,
         kind: str | None = None,
         metavar: str = "",
         without: tuple[str, ...] = (),
         local: bool = False,
         since: str = "0.1",
         droppable: bool = False,
+        secret: bool = False,
     ) -> None:
         self.names = names
-        self.help = summary
+        self.help = help
         self.kind = kind
         self.metavar = metavar
         self.without = without
         self.local = local
         self.since = since
         self.droppable = droppable
+        self.secret = secret
 
     @property
     def key(self) -> str:
@@ -115,6 +119,9 @@ class Verb:
     `busy`: what its domain is doing meanwhile, where that takes so long that nobody waits behind it.
     `while_moving`: it may be done to a domain that is on its way from or to another host.
     `question`: what `--all` asks back, {} being which domains.
+    `follows_unless`: it is answered in parts, until somebody ends it, unless one of these options is given; of a verb
+    that has none only `--follow` is.
+    `journalled`: with one of these options it is written down as a change is, though it is never repeated.
     `since`: the release that introduced it.
 
     How it is shown:
@@ -143,8 +150,10 @@ class Verb:
         "deadline",
         "family",
         "filtered",
+        "follows_unless",
         "headed",
         "help",
+        "journalled",
         "loses_data",
         "merges",
         "moves",
@@ -163,7 +172,7 @@ class Verb:
     def __init__(
         self,
         name: str,
-        summary: str,
+        help: str,
         family: str,
         arguments: tuple[Argument, ...] = (),
         options: tuple[Option, ...] = (),
@@ -187,9 +196,11 @@ class Verb:
         schedulers: bool = False,
         tells_list: bool = False,
         audits: bool = False,
+        follows_unless: tuple[str, ...] = (),
+        journalled: tuple[str, ...] = (),
     ) -> None:
         self.name = name
-        self.help = summary
+        self.help = help
         self.family = family
         self.merges = merges
         self.outlives_us = outlives_us
@@ -213,6 +224,8 @@ class Verb:
         self.schedulers = schedulers
         self.tells_list = tells_list
         self.audits = audits
+        self.follows_unless = follows_unless
+        self.journalled = journalled
 
     def usage(self) -> str:
         """Return the usage line, without the program's name."""

@@ -51,6 +51,11 @@ class Connection:
         self._session = self._channel.session
 
     @property
+    def transport(self) -> Transport:
+        """What it is made of, for a command that is typed to."""
+        return self._channel
+
+    @property
     def principal(self) -> str:
         """As whom the host knows us."""
         return self._session.initiator.decode("utf-8", "replace")

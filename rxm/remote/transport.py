@@ -80,6 +80,12 @@ class Transport:
             raise EOFError
         self.session.receive(data)
 
+    def nonblocking(self) -> _socket.socket:
+        """Return the socket, for whoever sends and receives at the same time. Raises EOFError."""
+        sock = self._open()
+        sock.setblocking(False)
+        return sock
+
     def close(self) -> None:
         """Take leave and close."""
         if self._socket is None:

@@ -48,6 +48,10 @@ COMMANDS: "dict[str, _Command]" = {
 }
 
 
+# Options of theirs that take a value: which console, of which kind, and the character that leaves it.
+_VALUED = ("-n", "-t", "-s", "-e")
+
+
 def run(program: str, words: list[str], rxm: "Callable[[list[str]], int]") -> int:
     """Run `xm` or `xl` with `words`; return the exit status. `rxm` is rxm's own command, for the console."""
     if not words:
@@ -67,7 +71,10 @@ def run(program: str, words: list[str], rxm: "Callable[[list[str]], int]") -> in
     try:
         if verb == "console":
             return _console(words[1:], rxm)
-        COMMANDS[verb](Program(program, Host()), words[1:])
+        asked = Program(program, Host())
+        COMMANDS[verb](asked, words[1:])
+        if asked.console:
+            return _console([asked.console], rxm)
     except XmanError as error:
         return _fail(str(error))
     except KeyboardInterrupt:
@@ -78,13 +85,14 @@ def run(program: str, words: list[str], rxm: "Callable[[list[str]], int]") -> in
 
 def _console(words: list[str], rxm: "Callable[[list[str]], int]") -> int:
     """Hand over to rxm's own, on this machine."""
-    from xman.verbs import BY_NAME
-
-    if "console" not in BY_NAME:
-        return _fail("'console' is not carried out here: this release has no consoles; virsh console does it there.")
     from rxm.targets import this_machine
 
-    names = [word for word in words if not word.startswith("-")]
+    names, rest = [], iter(words)
+    for word in rest:
+        if word in _VALUED:
+            next(rest, None)
+        elif not word.startswith("-"):
+            names.append(word)
     return _FAILED if rxm(["-H", this_machine(), "console", *names]) else _OK
 
 

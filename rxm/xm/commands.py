@@ -23,6 +23,8 @@ class Program:
     def __init__(self, name: str, host: Host) -> None:
         self.name = name
         self.host = host
+        # Whose console is wanted in the end.
+        self.console = ""
 
     @property
     def xl(self) -> bool:

@@ -69,7 +69,7 @@ def _made(program: Program, given: list[str], verb: str) -> None:
     elif verb == "create" and not quiet and not program.xl:
         program.say(f"Started domain {data['name']} (id={data['id']})\n")
     if "console" in words.flags and not dry:
-        lowlevel.err("The console is not attached; rxm console does that.\n")
+        program.console = str(data["name"])
 
 
 def _announce(program: Program, path: str) -> None:

@@ -29,11 +29,11 @@ class Containers:
 
     def __init__(self, lab: Lab, daemon: Daemon) -> None:
         self._lab = lab
-        self._daemon = daemon
+        self.daemon = daemon
 
     def rxm(self, *words: str, stdin: str = "") -> Answer:
         """Run rxm, as alice."""
-        return self._daemon.rxm(self._lab.alice, *words, stdin=stdin)
+        return self.daemon.rxm(self._lab.alice, *words, stdin=stdin)
 
     def virsh(self, *words: str) -> Answer:
         """Run virsh beside xmand."""

@@ -171,12 +171,14 @@ if [ "$purpose" = test ]; then
 fi
 case $purpose$hypervisor in
   test* | demoqemu | boot*)
-    if [ ! -e .build/guest/initramfs ]; then
+    recipe=$(sha256sum <tests/lab/hosts/guest.sh)
+    if [ "$(cat .build/guest/recipe 2>/dev/null)" != "$recipe" ]; then
       kernel=$(apt-cache depends linux-image-cloud-amd64 2>/dev/null | sed -n 's/^ *Depends: \(linux-image.*\)/\1/p')
       [ -n "$kernel" ] || { update; kernel=$(apt-cache depends linux-image-cloud-amd64 | sed -n 's/^ *Depends: \(linux-image.*\)/\1/p'); }
       say "making the guest from $kernel"
       unpack "$kernel" guest-kernel "boot/vmlinuz-*"
       tests/lab/hosts/guest.sh .build/guest-kernel .build/guest
+      echo "$recipe" >.build/guest/recipe
     fi
     ;;
 esac

@@ -12,7 +12,6 @@ from typing import Protocol
 
 from xman import grammar, outcome, verbs
 from xman.errors import CredentialsError, RefusedError, UsageError, XmanError
-from xman.gss import GssError
 from xman.result import Result
 from xman.wire import constants as wire
 from xmand import answer
@@ -45,8 +44,6 @@ _JUDGES_EACH = 2
 _JUDGE_SECONDS = 15.0
 # A libvirt that takes longer is not waited for where something that will do is at hand.
 _HANGS_SECONDS = 1.0
-# Output longer than this is sealed and sent in parts, as the client takes them.
-_LONG = 262_144
 # Threads that read the list. One that hangs does so for all: more would only hang as well.
 _READERS = 2
 
@@ -56,9 +53,6 @@ class Reply(Listener, Protocol):
 
     def send_output(self, stream: int, data: bytes) -> None:
         """Send a part of the output."""
-
-    async def send_long(self, data: bytes) -> None:
-        """Send much output as the client takes it. Raises OSError and GssError where he is gone or does not read."""
 
     def send_status(self, status: int) -> None:
         """End the reply with a status."""
@@ -169,7 +163,7 @@ class Dispatcher:
         try:
             access = await self._access(request)
         except RefusedError as error:
-            await self._cannot_judge(request, error, reply)
+            self._cannot_judge(request, error, reply)
             return
         peer.authorized = access is not None and not access.restricted
         if access is None:
@@ -200,10 +194,10 @@ class Dispatcher:
         if self._denials[listed].passes(f"{peer.principal!r} {peer.address.rpartition(':')[0]}"):
             self._audit.record(ev="deny", **peer.who(), verb=verb, detail=why)
 
-    async def _cannot_judge(self, request: Request, error: RefusedError, reply: Reply) -> None:
+    def _cannot_judge(self, request: Request, error: RefusedError, reply: Reply) -> None:
         """Say so: that somebody may not would be untrue."""
         self._write_denial(request.peer, request.verb.name.encode(), str(error))
-        await _tell(request, Answer(error.outcome, request.ms(), str(error)), reply)
+        _tell(request, Answer(error.outcome, request.ms(), str(error)), reply)
 
     def _whose(self, peer: Peer) -> Whose:
         return Whose(peer.principal.decode("ascii"), self.rank(peer) is Rank.LISTED)
@@ -251,9 +245,15 @@ class Dispatcher:
                 reply.send_progress,
                 self._executor.patience(request.parsed)[0],
             )
-            await _tell(request, how, reply)
+            _tell(request, how, reply)
             return
         self._audit.begin(request)
+        written = 0
+        if failure is None and request.journalled:
+            try:
+                written = await self._once.write_down(request)
+            except RefusedError as error:
+                failure = error
         if failure is not None:
             how = Answer(failure.outcome, request.ms(), str(failure))
         elif request.parsed.follows:
@@ -262,7 +262,9 @@ class Dispatcher:
             how, later = await self._look(request, access, reply)
             if later is not None:
                 later.add_done_callback(lambda future: self._audit.end(request, future.result(), ev="late"))
-        self._audit.end(request, await _tell(request, how, reply))
+        if written:
+            await self._once.ended(written, how, request)
+        self._audit.end(request, _tell(request, how, reply))
 
     async def _look(self, request: Request, access: Access, reply: Reply) -> tuple[Answer, Later | None]:
         """Do a verb that looks: at the model, where its caller allows for that and it is true; or at libvirt.
@@ -328,12 +330,22 @@ class Dispatcher:
                 deadline,
                 tell,
                 emit,
-                record or Record(),
+                record or Found(request),
                 whose,
             )
 
         whose = self._whose(request.peer)
-        return await self._executor.run(request, make_call, whose, most)
+        return await self._executor.run(request, make_call, whose, most, stream)
+
+
+class Found(Record):
+    """What the audit is told of a command that is no change."""
+
+    def __init__(self, request: Request) -> None:
+        self._request = request
+
+    def found(self, uuid: str) -> None:
+        self._request.uuid = uuid
 
 
 def _verb(words: list[bytes]) -> grammar.Verb | None:
@@ -353,7 +365,7 @@ def _unfit(request: Request, lifetime: int) -> XmanError | None:
     return CredentialsError("your ticket expired; run kinit.") if lifetime <= 0 else None
 
 
-async def _tell(request: Request, how: Answer, reply: Reply) -> Answer:
+def _tell(request: Request, how: Answer, reply: Reply) -> Answer:
     """Reply, and return what was replied: a result that cannot be shown is a fault of ours as well."""
     try:
         # Of what was followed all has been sent.
@@ -366,12 +378,6 @@ async def _tell(request: Request, how: Answer, reply: Reply) -> Answer:
         reply.send_error(wire.ERROR_INTERNAL)
         return how
     for stream, data in output:
-        if stream == wire.STDOUT and len(data) > _LONG:
-            try:
-                await reply.send_long(data)
-            except (OSError, GssError):
-                return how  # nobody is there any more to be told
-        else:
-            reply.send_output(stream, data)
+        reply.send_output(stream, data)
     reply.send_status(how.code)
     return how

@@ -112,6 +112,17 @@ class Once:
         with running.told(progress):
             return await asyncio.shield(running.answered)
 
+    async def write_down(self, request: Request) -> int:
+        """Write down that a command begins which is kept, and never repeated; return its number.
+
+        Raises RefusedError where that cannot be done.
+        """
+        return (await self._begin(request)).id
+
+    async def ended(self, number: int, how: Answer, request: Request) -> None:
+        """Write down how it ended."""
+        await self._end(number, how, request)
+
     def resume(self) -> None:
         """Go on with what an earlier run promised; who asks again gets its end."""
         while self._recovery.promised:

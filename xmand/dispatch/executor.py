@@ -11,9 +11,9 @@ from xman.arguments import Parsed
 from xman.errors import HypervisorError, RefusedError, UnknownOutcomeError, XmanError
 from xman.grammar import Verb
 from xman.result import Result
-from xmand import answer
 from xmand.answer import Answer
-from xmand.dispatch.streaming import StreamOverError
+from xmand.consoles.attended import Attended
+from xmand.dispatch.streaming import Stream, StreamOverError
 from xmand.events.table import EndingError, Waits
 from xmand.request import Request
 from xmand.settings import Limits
@@ -55,7 +55,12 @@ class Executor:
         self._stream_workers.share(limits.streams)
 
     async def run(
-        self, request: Request, make_call: Callable[[float], Call], whose: Whose, most: float | None = None
+        self,
+        request: Request,
+        make_call: Callable[[float], Call],
+        whose: Whose,
+        most: float | None = None,
+        stream: Stream | None = None,
     ) -> tuple[Answer, Later | None]:
         """Run the verb on the account of `whose` and return its answer, after `most` seconds at most; never raises.
 
@@ -74,17 +79,11 @@ class Executor:
         workers = self._workers if not long else self._stream_workers if request.parsed.follows else self._long_workers
         later: Later | None = None
         try:
-
-            def work() -> Result | Waits:
-                found = in_session(handler, call)
-                # A change's result is kept in the journal, and is short.
-                if isinstance(found, Result) and not request.verb.changes and not request.parsed.follows:
-                    answer.prepare(request.verb.name, found, as_json=request.json)
-                return found
-
-            done = await workers.run(work, first, whose)
+            done = await workers.run(lambda: in_session(handler, call), first, whose)
             if isinstance(done, Waits):
                 done = await self._wait(done, request)
+            elif isinstance(done, Attended):
+                done = await self._attend(done, stream, whose)
             return Answer(outcome.OK, request.ms(), done=done), None
         except _UnderWayError as error_of_end:
             # Never done here: the journal keeps it open for the next run of xmand.
@@ -141,6 +140,24 @@ class Executor:
             request.peer.waits = None
             waits.entry.leave()
 
+    async def _attend(self, attended: Attended, stream: Stream | None, whose: Whose) -> Result:
+        """Serve a client at a console, without a thread. Raises XmanError, and StreamOverError."""
+        assert stream is not None  # noqa: S101  # only commands that follow are served so
+
+        async def in_worker(call: Callable[[], object]) -> object:
+            def do() -> object:
+                with turns.session():
+                    return call()
+
+            try:
+                return await self._stream_workers.run(do, self._limits.read_seconds, whose)
+            except NotStartedError:
+                raise _full(self._stream_workers) from None
+            except NotFinishedError:
+                raise HypervisorError("libvirt does not respond.") from None
+
+        return await attended.serve(stream, in_worker)
+
     async def _expire(self, expired: Callable[[], Result]) -> Result:
         """Do what was to be done at the end of the patience: on nobody's account, since it was taken on long ago."""
 
@@ -160,13 +177,13 @@ class _UnderWayError(UnknownOutcomeError):
     """It goes on when xmand is back."""
 
 
-def in_session(handler: Handler, call: Call) -> Result | Waits:
+def in_session(handler: Handler, call: Call) -> Result | Waits | Attended:
     """Run a verb over connections that it shares with few others, and with none that stands still."""
     with turns.session(call.progress):
         return carry_out(handler, call)
 
 
-def carry_out(handler: Handler, call: Call) -> Result | Waits:
+def carry_out(handler: Handler, call: Call) -> Result | Waits | Attended:
     """Run a verb; once more where it changes nothing and libvirt was lost under it, as happens when that restarts."""
     began = time.monotonic()
     try:

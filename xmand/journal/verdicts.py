@@ -234,6 +234,11 @@ def _job(change: Change, domain: Domain | None, *, there: bool) -> Verdict:
     return _not_done(change, f"job {number} is {'still' if found else 'not'} in '{domain.name}'")
 
 
+def ended_with_us(change: Change, _uuid: str, _domain: Domain | None) -> Verdict:
+    """What lasts no longer than xmand does, and leaves nothing behind."""
+    return Verdict(Answer(outcome.UNREACHABLE, message=f"xmand ended, and with it the {change.verb}."))
+
+
 def harmless_again(change: Change, _uuid: str, _domain: Domain | None) -> Verdict:
     """Verbs that name the state to be reached, and find out by themselves what is left to do."""
     return _unknown(change, "it may have happened; try again", again=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from xmand.audit.outside import TOLD
 from xmand.journal import verdicts
 from xmand.journal.verdicts import Judge
-from xmand.verbs import access, batch, create, files, host, kept, labels, life, looks, migrate, show, tune
+from xmand.verbs import access, batch, console, create, files, host, kept, labels, life, looks, migrate, show, tune
 from xmand.verbs.call import Handler
 from xmand.verbs.kept import Way
 
@@ -42,6 +42,7 @@ ROWS: dict[str, Row] = {
     "describe": Row(show.describe),
     "stats": Row(show.stats),
     "wait": Row(show.wait),
+    "console": Row(console.console, verdicts.ended_with_us),
     "events": Row(show.events),
     "info": Row(show.info),
     "uptime": Row(looks.uptime),

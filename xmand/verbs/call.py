@@ -12,6 +12,8 @@ from xman.result import Result
 from xmand.audit.message_buffer import Ring
 from xmand.authorize import Access
 from xmand.batch.engine import Engine
+from xmand.consoles.attended import Attended
+from xmand.consoles.hub import Hubs
 from xmand.events import Events
 from xmand.events.table import Waits
 from xmand.journal import Journal
@@ -41,6 +43,8 @@ class Host:
     audit_lost: Callable[[], int] = lambda: 0
     # Without them guests are not asked each for itself.
     monitors: Monitors | None = None
+    # Without them there are no consoles.
+    consoles: Hubs | None = None
 
 
 class Record:
@@ -147,4 +151,4 @@ class Call:
             yield domain
 
 
-Handler = Callable[[Call], Result | Waits]
+Handler = Callable[[Call], Result | Waits | Attended]

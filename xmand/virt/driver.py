@@ -47,6 +47,9 @@ MONITOR = "monitor"
 _MOST = {LONG: (2, 12)}
 # Where libvirt's events come from, beside all that may block.
 EVENTS = "events"
+# What consoles are opened over: not for reading only, and its streams end when it is lost.
+CONSOLE = "consoles"
+_WRITING = (CHANGE, LONG, CONSOLE)
 
 # What getType() calls a host of Xen's, one of containers, and one of QEMU's.
 XEN = "Xen"
@@ -91,6 +94,9 @@ _TICK_MILLISECONDS = 1000
 # so late, but those of our own changes are not: a change ends the rest.
 _REST_SECONDS = 0.002
 _changed = threading.Event()
+# How many consoles are open: their octets come through the loop, and a rest after each turn makes them fifteen times
+# slower.
+_streams = 0
 _ticked = 0.0
 
 
@@ -170,7 +176,7 @@ class Driver:
             if not more:
                 self._on_event(f"libvirt: the connection for {purpose} was lost")
         try:
-            connection = libvirt.open(self._uri) if purpose in (CHANGE, LONG) else libvirt.openReadOnly(self._uri)
+            connection = (libvirt.open if purpose in _WRITING else libvirt.openReadOnly)(self._uri)
         except libvirt.libvirtError as error:
             raise HypervisorError(f"libvirt cannot be reached: {words(error)}") from error
         # The drivers inside our own process (test:///) neither know keepalive nor need it.
@@ -253,6 +259,14 @@ def changing(connection: Connection, name: str) -> Translating:
 def _tell(name: str) -> None:
     for watcher in list(_watchers):
         watcher.changed(name)
+
+
+def streams(more: int) -> None:
+    """Take note that so many more streams (fewer, where negative) are open over libvirt's event loop."""
+    global _streams
+    with _event_loop:
+        _streams += more
+    _changed.set()
 
 
 def lost(connection: Connection) -> bool:
@@ -341,8 +355,9 @@ def _run_events() -> None:
     while True:
         try:
             libvirt.virEventRunDefaultImpl()
-            _changed.wait(_REST_SECONDS)
-            _changed.clear()
+            if not _streams:
+                _changed.wait(_REST_SECONDS)
+                _changed.clear()
         except libvirt.libvirtError as error:
             logger.error("libvirt's event loop: %s", words(error))
             time.sleep(1.0)

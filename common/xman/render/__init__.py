@@ -28,11 +28,12 @@ _RENDERERS: dict[str, _Renderer] = {
     "state": batch.states,
     "unpreempt": batch.plan,
     "access": hosts.access,
+    "console": lambda data: str(data.get("output", "")),
     "create": lambda data: f"{data['xml']}\n" if "xml" in data else "",  # a dry run
     "describe": lambda data: str(data["xml"]),
     "dmesg": hosts.dmesg,
     "events": events.events,
-    "help": hosts.help_text,
+    "help": hosts.help,
     "info": hosts.info,
     "label": domains.labels,
     "list": domains.listing,

@@ -31,6 +31,7 @@ STEPS: dict[str, tuple[str, tuple[str, ...]]] = {
     "wait": (RUNNING, ("{name}", "--for", "running")),
     "uptime": (RUNNING, ("{name}",)),
     "vcpu-list": (RUNNING, ("{name}",)),
+    "console": (RUNNING, ("--send", r"\n", "{name}")),
     "block-list": (RUNNING, ("{name}",)),
     "network-list": (RUNNING, ("{name}",)),
     "label": (RUNNING, ("{name}", "course=os1")),

@@ -2,7 +2,8 @@
 # guest.sh KERNEL-ROOT DIR - make a guest that boots in seconds under emulation: DIR/vmlinuz and DIR/initramfs.
 #
 # Debian's cloud kernel and a busybox that loads the balloon's and the power button's drivers, brings hot-plugged CPUs on
-# line, prints a tick with what it has on its console, and shuts down when the power button is pressed.
+# line, prints a tick with what it has on its console, greets on its second serial port, and shuts down when the power
+# button is pressed.
 set -eu
 root=$1
 target=$2
@@ -37,6 +38,12 @@ echo guest-ready >/dev/ttyS0
 for event in /dev/input/event*; do
   (dd if=\$event of=/dev/null bs=24 count=1 2>/dev/null && poweroff -f) &
 done
+# On the second serial port, where there is one, somebody may say his name.
+(stty -F /dev/ttyS1 sane 2>/dev/null && while :; do
+  printf 'login: '
+  read -r name || { sleep 1; continue; }
+  echo "Welcome, \$name."
+done <>/dev/ttyS1 >/dev/ttyS1 2>&1) &
 while :; do
   for cpu in /sys/devices/system/cpu/cpu[0-9]*/online; do [ "\$(cat \$cpu)" = 1 ] || echo 1 >\$cpu; done 2>/dev/null
   echo "tick \$(nproc) \$(sed -n 's/MemTotal: *//p' /proc/meminfo)" >/dev/ttyS0

@@ -188,6 +188,7 @@ class Guest:
   <devices>
     <memballoon model='{self._balloon}'/>
     <serial type='file'><source path='{self.console}' append='on'/></serial>
+    <serial type='pty'/>
   </devices>
 </domain>
 """

@@ -169,7 +169,19 @@ def test_a_later_verb_is_never_reached_by_a_prefix(name: str) -> None:
 def test_later_verbs_there_are() -> None:
     batch = {verb.name for verb in VERBS if verb.family == "batch"}
     xms = {"uptime", "vcpu-list", "vcpu-pin", "block-list", "network-list", "save", "restore", "dump-core", "rename"}
-    later = {"access", "autostart", "events", "label", "log", "mem-max", "ping", "stats", "version", "wait"} | xms
+    later = {
+        "access",
+        "autostart",
+        "console",
+        "events",
+        "label",
+        "log",
+        "mem-max",
+        "ping",
+        "stats",
+        "version",
+        "wait",
+    } | xms
     assert later | batch == set(BY_NAME) - set(CLASSIC)
 
 

@@ -1,0 +1,369 @@
+"""Consoles of containers, by keyboard: what is typed, what many see, and how it ends."""
+
+import contextlib
+import hashlib
+import os
+import re
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.hypervisor.conftest import Lab
+from tests.hypervisor.test_lxc import Containers, containers, why_no_containers
+from tests.lab.clients.terminal import Terminal
+from tests.lab.hosts.daemon import Answer
+from tests.lab.process import end, start, wait_for
+
+__all__ = ["containers"]
+
+pytestmark = pytest.mark.skipif(bool(why_no_containers()), reason=why_no_containers())
+# What stands for a login: who says his name is greeted; `flood` prints 20 MB, `bye` ends the container.
+LOGIN = r"""
+trap 'exit 0' TERM
+while :; do
+  printf 'login: '
+  read -r name || { sleep 0.2; continue; }
+  case $name in
+    flood) head -c 20000000 /dev/zero | tr '\0' x; echo; echo flooded ;;
+    sleep) exec sleep 600 ;;
+    bye) exit 0 ;;
+    *) echo "Welcome, $name." ;;
+  esac
+done
+"""
+LEAVE = "\x1d"
+
+
+def description(name: str) -> str:
+    """Return the XML of a container with a login on its console."""
+    script = LOGIN.replace("&", "&amp;").replace("<", "&lt;")
+    return (
+        f"<domain type='lxc'><name>{name}</name><memory unit='MiB'>128</memory>"
+        f"<os><type>exe</type><init>/bin/sh</init><initarg>-c</initarg><initarg>{script}</initarg></os>"
+        "<devices><console type='pty'/></devices></domain>"
+    )
+
+
+class Box:
+    """A container, and how to be at its console."""
+
+    def __init__(self, lab: Lab, containers: Containers, name: str) -> None:
+        self.name = name
+        self.lab = lab
+        self.containers = containers
+        self.daemon = containers.daemon
+        self._open: list[Terminal] = []
+
+    def command(self, *words: str) -> list[str]:
+        """Return rxm's words for its console."""
+        daemon = self.daemon
+        return [*daemon.prefix, "rxm", "-H", daemon.host, "-p", str(daemon.port), "console", *words, self.name]
+
+    def terminal(self, *words: str, env: dict[str, str] | None = None) -> Terminal:
+        """Be at its console with a keyboard."""
+        return self.at_terminal(self.command(*words), env)
+
+    def at_terminal(self, command: list[str], env: dict[str, str] | None = None) -> Terminal:
+        """Run a program at a terminal."""
+        terminal = Terminal(command, env or self.lab.alice)
+        self._open.append(terminal)
+        return terminal
+
+    def typed(self, text: str) -> Terminal:
+        """Be there, and say one's name."""
+        terminal = self.terminal()
+        terminal.wait_for("escape character")
+        terminal.type(f"{text}\r")
+        return terminal
+
+    def rxm(self, *words: str, stdin: str = "") -> Answer:
+        """Run rxm, as alice."""
+        return self.containers.rxm(*words, stdin=stdin)
+
+    def close(self) -> None:
+        """End those who are still there, and the container."""
+        for terminal in self._open:
+            end(terminal.program)
+        self.rxm("-q", "destroy", self.name)
+        self.rxm("-q", "delete", self.name)
+
+
+@pytest.fixture
+def box(lab: Lab, containers: Containers, own_name: str) -> Iterator[Box]:
+    """A running container with a login."""
+    made = Box(lab, containers, own_name)
+    answer = made.rxm("create", "-", stdin=description(own_name))
+    assert answer.status == 0, answer
+    yield made
+    made.close()
+
+
+def test_a_login_by_keyboard(box: Box) -> None:
+    terminal = box.typed("alice")
+
+    terminal.wait_for("Welcome, alice.")
+    terminal.type(LEAVE)
+
+    assert terminal.end() == 0
+
+
+def test_the_terminal_is_as_it_was(box: Box) -> None:
+    terminal = box.terminal()
+    before = terminal.settings()
+    terminal.wait_for("escape character")
+    wait_for(lambda: terminal.settings() != before, 20, "a raw terminal")
+
+    terminal.type(LEAVE)
+    terminal.program.wait(20)
+
+    assert terminal.settings() == before
+    terminal.end()
+
+
+def test_two_see_the_same_and_none_steals_from_the_other(box: Box) -> None:
+    first = box.typed("alice")
+    first.wait_for("Welcome, alice.")
+    second = box.terminal()
+    second.wait_for("Welcome, alice.")
+
+    second.type("bob\r")
+
+    first.wait_for("Welcome, bob.")
+    second.wait_for("Welcome, bob.")
+
+
+def test_who_only_looks_cannot_type(box: Box) -> None:
+    looks = box.terminal("--no-stdin")
+    typed = box.typed("alice")
+    typed.wait_for("Welcome, alice.")
+    looks.wait_for("Welcome, alice.")
+
+    looks.type("mallory\r")
+    typed.type("bob\r")
+
+    looks.wait_for("Welcome, bob.")
+    assert "Welcome, mallory." not in typed.written()
+
+
+def test_debians_remctl_follows_it(box: Box) -> None:
+    daemon = box.daemon
+    remctl = box.at_terminal([*daemon.prefix, "remctl", "-p", str(daemon.port), daemon.host, "console", box.name])
+    typed = box.typed("alice")
+    typed.wait_for("Welcome, alice.")
+
+    remctl.wait_for("Welcome, alice.")
+
+
+def test_send_types_a_line_and_log_shows_what_came(box: Box) -> None:
+    looks = box.terminal("--no-stdin")
+    looks.wait_for("login:")
+
+    assert box.rxm("console", "--send", r"carol\n", box.name).status == 0
+    looks.wait_for("Welcome, carol.")
+    shown = box.rxm("-j", "console", "--log", "--lines", "2", box.name).json()["result"]
+
+    assert shown["source"] == "ring"
+    assert "Welcome, carol." in shown["output"]
+    assert shown["output"].count("\n") <= 2
+
+
+def test_its_end_is_told(box: Box) -> None:
+    terminal = box.typed("bye")
+
+    assert terminal.end() == 0
+    assert f"{box.name} ended." in terminal.written()
+
+
+def test_keep_goes_on_at_the_next_start(box: Box) -> None:
+    terminal = box.terminal("--keep")
+    terminal.wait_for("login:")
+    assert box.rxm("destroy", box.name).status == 0
+    terminal.wait_for("waiting for the next start")
+    seen = len(terminal.written())
+
+    assert box.rxm("start", box.name).status == 0
+
+    wait_for(lambda: "login:" in terminal.written()[seen:], 30, "the next start's login")
+    terminal.type("dave\r")
+    terminal.wait_for("Welcome, dave.")
+
+
+def test_off_is_refused(box: Box) -> None:
+    assert box.rxm("destroy", box.name).status == 0
+
+    answer = box.rxm("console", box.name)
+
+    assert answer.status == 3
+    assert "not running" in answer.stderr
+
+
+def test_twenty_megabytes_come_whole_and_soon(box: Box) -> None:
+    """The mechanism: libvirt's event loop does not rest while a console is open. The figure is `make bench`'s."""
+    daemon = box.daemon
+    looks = start(box.command("--no-stdin"), env=box.lab.alice, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    assert looks.stdout is not None
+    heard = b""
+    with contextlib.ExitStack() as ends:
+        ends.callback(end, looks)
+        while b"login:" not in heard:
+            heard += os.read(looks.stdout.fileno(), 1 << 20)
+        assert box.rxm("console", "--send", r"flood\n", box.name).status == 0
+        while b"flooded" not in heard[-1000:]:
+            heard += os.read(looks.stdout.fileno(), 1 << 20)
+    # Who only looks, and is slow, is told what he missed.
+    missed = sum(int(number) for number in re.findall(rb"\[(\d+) octets were lost\]", heard))
+    assert heard.count(b"x") + missed >= 20_000_000
+    assert daemon.process.poll() is None
+
+
+def test_the_log_says_who_typed_and_never_what(box: Box) -> None:
+    terminal = box.typed("s3cret-word")
+    terminal.wait_for("Welcome")
+    terminal.type(LEAVE)
+    assert terminal.end() == 0
+
+    line = box.daemon.syslog.wait(ev="end", verb="console", dom=box.name)
+    logged = box.rxm("-j", "log", box.name).json()["result"]["entries"]
+
+    assert re.search(r"input=yes, \d+ s, \d+ octets out, \d+ in: left", line["detail"])
+    assert [entry["class"] for entry in logged if entry["verb"] == "console"] == ["ok"]
+    assert not any("s3cret" in text for text in [*box.daemon.syslog.lines(), str(logged)])
+
+
+def test_what_send_types_is_not_written_down(box: Box) -> None:
+    assert box.rxm("console", "--send", r"s3cret-sent\n", box.name).status == 0
+
+    logged = box.rxm("-j", "log", box.name).json()["result"]["entries"]
+
+    assert any(entry["verb"] == "console" for entry in logged)
+    state = b"".join(path.read_bytes() for path in (box.daemon.directory / "state").iterdir())
+    assert b"s3cret-sent" not in state
+    assert not any("s3cret-sent" in line for line in box.daemon.syslog.lines())
+
+
+def test_who_is_taken_off_the_list_loses_it(box: Box) -> None:
+    terminal = box.typed("alice")
+    terminal.wait_for("Welcome, alice.")
+    box.daemon.allow("nobody@XMAN.TEST")
+    try:
+        assert terminal.end() == 5
+    finally:
+        box.daemon.allow("alice@XMAN.TEST")
+    assert "list" in terminal.written()
+
+
+def test_a_killed_libvirtd_ends_it_and_the_next_one_is_served(box: Box) -> None:
+    terminal = box.typed("alice")
+    terminal.wait_for("Welcome, alice.")
+    began = time.monotonic()
+
+    box.lab.first.kill_libvirtd()
+    try:
+        status = terminal.end()
+        took = time.monotonic() - began
+    finally:
+        box.lab.first.start_libvirtd()
+
+    assert status == 8, terminal.written()
+    assert took < 12
+    again = box.typed("bob")
+    again.wait_for("Welcome, bob.")
+
+
+def test_a_libvirtd_that_hangs_ends_it_in_time(box: Box) -> None:
+    terminal = box.typed("alice")
+    terminal.wait_for("Welcome, alice.")
+    began = time.monotonic()
+    with box.lab.first.libvirtd_hangs():
+        status = terminal.end()
+        took = time.monotonic() - began
+
+    assert status == 8, terminal.written()
+    assert took < 20
+
+
+def test_one_who_does_not_read_costs_the_others_nothing(box: Box) -> None:
+    stalled = start(box.command("--no-stdin"), env=box.lab.alice, stdout=subprocess.PIPE)
+    looks = start(box.command("--no-stdin"), env=box.lab.alice, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert looks.stdout is not None
+    with contextlib.ExitStack() as ends:
+        ends.callback(end, stalled)
+        ends.callback(end, looks)
+        while b"login:" not in os.read(looks.stdout.fileno(), 65_536):
+            pass
+        assert box.rxm("console", "--send", r"flood\n", box.name).status == 0
+        heard = b""
+        while b"flooded" not in heard[-100:] + (data := os.read(looks.stdout.fileno(), 1 << 20)):
+            heard = (heard + data)[-200:]
+            assert data
+
+
+def test_typing_without_reading_ends_without_a_loss(box: Box) -> None:
+    """Trap 4: a client that writes much while much comes back must read while it writes."""
+    terminal = box.terminal()
+    terminal.wait_for("escape character")
+    terminal.type("sleep\r")
+    text = "".join(hashlib.sha256(str(number).encode()).hexdigest() + "\r" for number in range(2000))
+    typing = threading.Thread(target=lambda: terminal.type(text), daemon=True)
+    typing.start()
+
+    typing.join(60)
+
+    assert not typing.is_alive()
+    terminal.type(LEAVE)
+    assert terminal.end() == 0
+
+
+def test_ctrl_c_goes_to_the_guest(box: Box) -> None:
+    terminal = box.typed("alice")
+    terminal.wait_for("Welcome, alice.")
+
+    terminal.type("\x03")
+    time.sleep(0)
+
+    assert terminal.program.poll() is None
+    terminal.signal(signal.SIGTERM)
+    assert terminal.end() != 0
+
+
+def test_a_login_by_keyboard_on_qemu(lab: Lab, own_name: str) -> None:
+    lab.boot(own_name)
+    daemon = lab.xmand
+    words = [*daemon.prefix, "rxm", "-H", daemon.host, "-p", str(daemon.port)]
+    terminal = Terminal([*words, "console", own_name], lab.alice)
+    try:
+        terminal.wait_for("escape character")
+        terminal.type("alice\r")
+        terminal.wait_for("Welcome, alice.")
+        refused = lab.rxm("console", "--device", "serial0", own_name)
+        assert lab.rxm("destroy", own_name).status == 0
+        assert terminal.end() == 0
+        assert f"{own_name} ended." in terminal.written()
+        assert (refused.status, "of the kind 'file'" in refused.stderr) == (12, True)
+    finally:
+        end(terminal.program)
+        lab.rxm("-q", "delete", own_name)
+
+
+def test_a_console_that_virsh_has_is_refused_and_taken_by_force(lab: Lab, own_name: str) -> None:
+    lab.boot(own_name)
+    outside = Terminal([*lab.first.prefix, "virsh", "-c", "qemu:///system", "console", own_name, "serial1"], lab.alice)
+    daemon = lab.xmand
+    words = [*daemon.prefix, "rxm", "-H", daemon.host, "-p", str(daemon.port), "console"]
+    try:
+        outside.wait_for("Escape character")
+        wait_for(lambda: lab.rxm("-t", "1", "console", own_name).status == 3, 30, "the refusal")
+        terminal = Terminal([*words, "--force", own_name], lab.alice)
+        terminal.wait_for("escape character")
+        terminal.type("bob\r")
+        terminal.wait_for("Welcome, bob.")
+        terminal.type(LEAVE)
+        assert terminal.end() == 0
+    finally:
+        end(outside.program)
+        lab.rxm("-q", "destroy", own_name)
+        lab.rxm("-q", "delete", own_name)

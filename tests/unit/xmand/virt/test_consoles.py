@@ -1,0 +1,59 @@
+"""Which console is meant (`xmand.virt.consoles`), by libvirt's descriptions of QEMU and of containers."""
+
+import pytest
+
+from xman.errors import UnsupportedError, UsageError
+from xmand.virt.consoles import Console, choose, consoles
+
+QEMU = """<domain type='qemu'><devices>
+<serial type='pty'><source path='/dev/pts/3'/><log file='/var/log/libvirt/qemu/u.log' append='on'/>
+<target port='0'/><alias name='serial0'/></serial>
+<serial type='file'><source path='/x'/><target port='1'/><alias name='serial1'/></serial>
+<console type='pty' tty='/dev/pts/3'><source path='/dev/pts/3'/><target type='serial' port='0'/>
+<alias name='serial0'/></console>
+<console type='pty'><target type='virtio' port='1'/><alias name='console1'/></console>
+</devices></domain>"""
+
+
+def test_the_first_console_is_the_first_serial_port_once_more() -> None:
+    assert consoles(QEMU) == [
+        Console("serial0", "pty", "/var/log/libvirt/qemu/u.log"),
+        Console("console1", "pty", ""),
+        Console("serial1", "file", ""),
+    ]
+
+
+def test_off_the_names_are_those_it_will_have() -> None:
+    off = (
+        "<domain><devices><serial type='pty'><target port='0'/></serial>"
+        "<console type='pty'><target type='serial' port='0'/></console></devices></domain>"
+    )
+
+    assert consoles(off) == [Console("serial0", "pty", "")]
+
+
+@pytest.mark.parametrize("text", ["<domain/>", "<domain><devices/></domain>"])
+def test_none_is_said_so(text: str) -> None:
+    with pytest.raises(UnsupportedError, match="'vm1' has no console; its description needs <console type='pty'/>"):
+        choose("vm1", consoles(text))
+
+
+def test_of_several_one_is_chosen_by_its_alias() -> None:
+    assert choose("vm1", consoles(QEMU), "console1").name == "console1"
+
+
+def test_an_unknown_alias_names_those_that_there_are() -> None:
+    with pytest.raises(UsageError, match="has no console 'tty9'; it has serial0, console1, serial1"):
+        choose("vm1", consoles(QEMU), "tty9")
+
+
+def test_without_a_choice_it_is_the_first_that_can_be_opened() -> None:
+    first_is_a_file = [Console("serial0", "file", ""), Console("serial1", "pty", "")]
+
+    assert choose("vm1", first_is_a_file).name == "serial1"
+
+
+@pytest.mark.parametrize("kind", ["file", "unix", "tcp", "null", "spicevmc"])
+def test_what_libvirt_cannot_open_is_said_before_it_is_tried(kind: str) -> None:
+    with pytest.raises(UnsupportedError, match=f"is of the kind '{kind}'"):
+        choose("vm1", [Console("serial0", kind, "")])

@@ -1,0 +1,150 @@
+"""A domain's console: to look at, to type to, and what it printed before."""
+
+from typing import Any
+
+from xman.errors import HypervisorError, NoSuchDomainError, RefusedError, UsageError
+from xman.result import Result
+from xmand.consoles import kept
+from xmand.consoles.attended import Attended, Place
+from xmand.consoles.hub import Hubs
+from xmand.consoles.viewer import Viewer
+from xmand.verbs.call import Call
+from xmand.virt.consoles import LOST, Console, choose, consoles
+from xmand.virt.domain import Domain, find
+from xmand.virt.driver import CONSOLE
+
+# How long `--send` waits for a guest to take what it types.
+_SEND_SECONDS = 5.0
+# libvirt's reason of a domain that is off since it was moved away (VIR_DOMAIN_SHUTOFF_MIGRATED).
+_MIGRATED = 4
+
+
+def console(call: Call) -> Result | Attended:
+    """See its console until one leaves; `--log` what it printed so far; `--send` types a text.
+
+    Raises RefusedError where it is off, or somebody outside xman has it, UnsupportedError where there is none.
+    """
+    options = call.parsed.options
+    log, send = call.parsed.flag("log"), "send" in options
+    if "lines" in options and not log:
+        raise UsageError("--lines is about --log.")
+    if send and (log or call.parsed.flag("input") or call.parsed.flag("keep")):
+        raise UsageError("--send types a text and leaves; it goes with --device and --force alone.")
+    domain = call.domain()
+    call.record.found(domain.uuid)
+    if log and not call.parsed.follows:
+        return _log(call, domain)
+    if send:
+        return _send(call, domain, _text(str(options["send"])))
+    return _attend(call, domain)
+
+
+def _console(call: Call, domain: Domain) -> Console:
+    return choose(domain.name, consoles(domain.description()), str(call.parsed.options.get("device", "")))
+
+
+def _hubs(call: Call) -> Hubs:
+    hubs = call.host.consoles
+    if hubs is None:
+        raise HypervisorError("This xmand opens no consoles.")
+    return hubs
+
+
+def _attend(call: Call, domain: Domain) -> Attended:
+    hubs = _hubs(call)
+    viewer = Viewer(call.principal, types=call.parsed.flag("input"))
+    wanted = _console(call, domain)
+    # What the file has, the ring has as well, or less.
+    before = _lines(call, kept.read(wanted.log)) if call.parsed.flag("log") else b""
+
+    def enter() -> Place:
+        found = find(call.host.driver.connection(CONSOLE), domain.uuid)
+        chosen = choose(found.name, consoles(found.description()), wanted.name)
+        hub = hubs.join(found, chosen, viewer, force=call.parsed.flag("force"), history=not before)
+        return Place(hub, found.uuid, chosen.name, found.name)
+
+    def again() -> Place | None:
+        try:
+            found = find(call.reader, domain.uuid)
+        except NoSuchDomainError:
+            raise RefusedError(f"Domain '{domain.name}' is gone; its console will not come back.") from None
+        return enter() if found.active() else None
+
+    place = enter()
+    keep = again if call.parsed.flag("keep") else None
+    return Attended(hubs, viewer, place, before, call.deadline, lambda why: _ended(call, domain, why), keep)
+
+
+def _ended(call: Call, domain: Domain, why: str) -> str:
+    """Return what has become of a domain whose console has ended.
+
+    Raises HypervisorError where it was libvirt that ended, RefusedError where somebody else has the console now.
+    """
+    if why == LOST:
+        raise HypervisorError("libvirt was lost; the console has ended.")
+    try:
+        state, reason = find(call.reader, domain.uuid).state()
+    except NoSuchDomainError:
+        return f"{domain.name} ended."
+    if state == "shutoff":
+        return f"{domain.name} was migrated away." if reason == _MIGRATED else f"{domain.name} ended."
+    if state == "crashed":
+        return f"{domain.name} crashed."
+    raise RefusedError(f"The console was taken from outside xman{f': {why}' if why else '.'}")
+
+
+def _log(call: Call, domain: Domain) -> Result:
+    wanted = choose(domain.name, consoles(domain.description()), str(call.parsed.options.get("device", "")))
+    octets, source = kept.read(wanted.log), "log"
+    if not octets:
+        hub = _hubs(call).at(domain.uuid, wanted.name)
+        octets, source = (hub.printed(), "ring") if hub is not None else (b"", "log")
+    notes = () if octets or wanted.log else ("Nothing is kept of this console: it has no <log>, and nobody looks.",)
+    whole = len(octets)
+    octets = _lines(call, octets)
+    result: dict[str, Any] = {
+        "name": domain.name,
+        "uuid": domain.uuid,
+        "device": wanted.name,
+        "source": source,
+        "lost": whole - len(octets),
+        "output": octets.decode("utf-8", "replace"),
+    }
+    return Result(result, domain=domain.name, notes=notes)
+
+
+def _lines(call: Call, octets: bytes) -> bytes:
+    """Return the last so many lines, as they were asked for."""
+    if "lines" not in call.parsed.options:
+        return octets
+    return b"".join(octets.splitlines(keepends=True)[-int(str(call.parsed.options["lines"])) :])
+
+
+def _send(call: Call, domain: Domain, text: bytes) -> Result:
+    hubs = _hubs(call)
+    wanted = _console(call, domain)
+    viewer = Viewer(call.principal, types=True)
+    hub = hubs.join(domain, wanted, viewer, force=call.parsed.flag("force"), history=False)
+    try:
+        hub.type(text)
+        if not hub.typed_in(_SEND_SECONDS):
+            raise RefusedError(f"The guest of '{domain.name}' does not take what is typed.")
+    finally:
+        hubs.leave((domain.uuid, wanted.name), hub, viewer)
+    return Result({"name": domain.name, "device": wanted.name, "octets": len(text)}, domain=domain.name)
+
+
+_ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "e": "\x1b", "\\": "\\"}
+
+
+def _text(words: str) -> bytes:
+    """Return what `--send` types: \\n, \\r, \\t, \\e and \\\\ stand for what they do elsewhere. Raises UsageError."""
+    typed, rest = [], iter(words)
+    for character in rest:
+        if character == "\\":
+            following = next(rest, "")
+            if following not in _ESCAPES:
+                raise UsageError("--send knows \\n, \\r, \\t, \\e and \\\\.")
+            character = _ESCAPES[following]
+        typed.append(character)
+    return "".join(typed).encode()

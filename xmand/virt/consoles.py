@@ -1,0 +1,272 @@
+"""A domain's consoles and serial ports: which there are, and the stream of octets from and to one.
+
+libvirt calls back in its own event thread. It tells of no end where libvirtd dies or hangs: only the connection's close
+callback does.
+"""
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from lxml import etree
+
+from xman.errors import HypervisorError, RefusedError, UnsupportedError, UsageError
+from xmand.virt import driver
+from xmand.virt.domain import Domain
+from xmand.virt.driver import CONSOLE, LXC, XEN, Connection, Driver, api, reading, words
+
+# What is read at a time.
+_CHUNK = 65_536
+# A guest that prints without end gets every other so many seconds of libvirt's event thread; all events wait for it.
+_TURN_SECONDS = 0.005
+_TURN_MILLISECONDS = 5
+# The only kind that libvirt opens.
+PTY = "pty"
+LOST = "libvirt was lost"
+
+
+class Console(NamedTuple):
+    """One console or serial port: its name, its kind in libvirt's words, and the file that libvirt logs it to."""
+
+    name: str
+    kind: str
+    log: str
+
+
+def consoles(description: str) -> list[Console]:
+    """Return those of a libvirt description; the first one is the domain's console."""
+    found: dict[str, Console] = {}
+    devices = etree.fromstring(description.encode()).find("devices")
+    for element in [*devices.iterfind("console"), *devices.iterfind("serial")] if devices is not None else []:
+        alias, log = element.find("alias"), element.find("log")
+        target = element.find("target")
+        number = target.get("port", "0") if target is not None else "0"
+        # Off, a device has no alias yet. QEMU's first console is its first serial port once more.
+        as_serial = element.tag == "serial" or (target is not None and target.get("type") == "serial")
+        name = alias.get("name", "") if alias is not None else f"{'serial' if as_serial else 'console'}{number}"
+        one = Console(name, element.get("type", ""), log.get("file", "") if log is not None else "")
+        if name not in found or (one.log and not found[name].log):
+            found[name] = one
+    return list(found.values())
+
+
+def choose(domain: str, found: list[Console], wanted: str = "") -> Console:
+    """Return the console called `wanted`; where that is empty, the first one that can be opened.
+
+    Raises UsageError where there is none of that name, UnsupportedError where it cannot be opened.
+    """
+    if not found:
+        raise UnsupportedError(f"Domain '{domain}' has no console; its description needs <console type='pty'/>.")
+    if wanted:
+        chosen = next((one for one in found if one.name == wanted), None)
+    else:
+        chosen = next((one for one in found if one.kind == PTY), found[0])
+    if chosen is None:
+        names = ", ".join(one.name for one in found)
+        raise UsageError(f"Domain '{domain}' has no console '{wanted}'; it has {names}.")
+    if chosen.kind != PTY:
+        raise UnsupportedError(
+            f"The console '{chosen.name}' of domain '{domain}' is of the kind '{chosen.kind}';"
+            f" only {PTY} can be opened."
+        )
+    return chosen
+
+
+class Line:
+    """An open console. What it calls (`heard`, `ended`, `room`) is called in libvirt's thread, and must not block.
+
+    Its own methods enter libvirt, which may block: never call them on the serving loop.
+    """
+
+    def __init__(
+        self,
+        stream: Any,
+        *,
+        heard: Callable[[bytes], None],
+        ended: Callable[[str], None],
+        room: Callable[[], None],
+        forget: Callable[["Line"], None],
+    ) -> None:
+        self._stream = stream
+        self._heard, self._ended, self._room, self._forget = heard, ended, room, forget
+        self._lock = threading.Lock()
+        self._paused = self._resting = self._full = self._over = False
+
+    def begin(self) -> None:
+        """Listen. Raises HypervisorError."""
+        driver.streams(+1)
+        with reading():
+            self._stream.eventAddCallback(self._mask(), self._event, None)
+
+    def write(self, data: bytes) -> int:
+        """Type `data`; return how many octets were taken. `room` is called once there is room for more.
+
+        Raises HypervisorError.
+        """
+        with reading():
+            taken = self._stream.send(data)
+        if taken == -2:  # would block
+            taken = 0
+            with self._lock:
+                self._full = True
+                self._update()
+        return int(taken)
+
+    def pause(self, paused: bool) -> None:
+        """Read no more, or again: whoever reads along has not kept up."""
+        with self._lock:
+            self._paused = paused
+            self._update()
+
+    def close(self) -> None:
+        """Let go of it."""
+        if self._finish():
+            with contextlib.suppress(api.libvirtError):
+                self._stream.eventRemoveCallback()
+            with contextlib.suppress(api.libvirtError):
+                self._stream.abort()
+
+    def lose(self) -> None:
+        """libvirt is gone, and calls nobody back any more."""
+        if self._finish():
+            self._ended(LOST)
+
+    def _event(self, _stream: object, events: int, _opaque: object) -> None:
+        try:
+            if events & api.VIR_STREAM_EVENT_WRITABLE:
+                with self._lock:
+                    self._full = False
+                    self._update()
+                self._room()
+            if events & api.VIR_STREAM_EVENT_READABLE:
+                self._read()
+            elif events & (api.VIR_STREAM_EVENT_ERROR | api.VIR_STREAM_EVENT_HANGUP):
+                self._end("")
+        except api.libvirtError as error:
+            self._end(words(error))
+
+    def _read(self) -> None:
+        until = time.monotonic() + _TURN_SECONDS
+        while time.monotonic() < until:
+            data = self._stream.recv(_CHUNK)
+            if data == -2:
+                return
+            if not data:
+                self._end("")
+                return
+            self._heard(data)
+        with self._lock:
+            self._resting = True
+            self._update()
+        timer = api.virEventAddTimeout(_TURN_MILLISECONDS, self._rested, None)
+        self._timer = timer
+
+    def _rested(self, timer: int, _opaque: object) -> None:
+        api.virEventRemoveTimeout(timer)
+        with self._lock:
+            self._resting = False
+            self._update()
+
+    def _end(self, why: str) -> None:
+        if self._finish():
+            with contextlib.suppress(api.libvirtError):
+                self._stream.eventRemoveCallback()
+            with contextlib.suppress(api.libvirtError):
+                self._stream.abort()
+            self._ended(why)
+
+    def _finish(self) -> bool:
+        """Return whether this is its end, which comes once."""
+        with self._lock:
+            if self._over:
+                return False
+            self._over = True
+        driver.streams(-1)
+        self._forget(self)
+        return True
+
+    def _mask(self) -> int:
+        mask: int = api.VIR_STREAM_EVENT_ERROR | api.VIR_STREAM_EVENT_HANGUP
+        if not (self._paused or self._resting):
+            mask |= api.VIR_STREAM_EVENT_READABLE
+        return mask | (api.VIR_STREAM_EVENT_WRITABLE if self._full else 0)
+
+    def _update(self) -> None:
+        if not self._over:
+            with contextlib.suppress(api.libvirtError):
+                self._stream.eventUpdateCallback(self._mask())
+
+
+class Lines:
+    """Opens lines, and ends those of a connection that is lost."""
+
+    def __init__(self, hypervisor: Driver) -> None:
+        self._driver = hypervisor
+        self._lock = threading.Lock()
+        self._connection: Connection | None = None
+        self._lines: set[Line] = set()
+
+    def open(
+        self,
+        domain: Domain,
+        console: Console,
+        *,
+        force: bool,
+        heard: Callable[[bytes], None],
+        ended: Callable[[str], None],
+        room: Callable[[], None],
+    ) -> Line:
+        """Open `console`; with `force`, also where somebody else has it.
+
+        Raises RefusedError where somebody has, or it is off; UnsupportedError, HypervisorError.
+        """
+        connection = self._driver.connection(CONSOLE)
+        with reading(domain.name):
+            kind = connection.getType()
+            raw = connection.lookupByUUIDString(domain.uuid)
+            if not raw.isActive():
+                raise RefusedError(f"Domain '{domain.name}' is not running.")
+            stream = connection.newStream(api.VIR_STREAM_NONBLOCK)
+            try:
+                raw.openConsole(console.name, stream, _flags(kind, force=force))
+            except api.libvirtError as error:
+                if error.get_error_code() == api.VIR_ERR_OPERATION_FAILED and not force:
+                    raise RefusedError(
+                        f"The console of domain '{domain.name}' is in use outside xman; --force takes it."
+                    ) from error
+                raise
+        lines = self._of(connection)
+        line = Line(stream, heard=heard, ended=ended, room=room, forget=lines.discard)
+        lines.add(line)
+        try:
+            line.begin()
+        except HypervisorError:
+            line.close()
+            raise
+        return line
+
+    def _of(self, connection: Connection) -> set[Line]:
+        """Return the lines of `connection`, watched."""
+        with self._lock:
+            if self._connection is not connection:
+                lines: set[Line] = set()
+
+                def lost(_connection: object, _reason: int, _opaque: object) -> None:
+                    for line in list(lines):
+                        line.lose()
+
+                with reading():
+                    connection.registerCloseCallback(lost, None)
+                self._connection, self._lines = connection, lines
+            return self._lines
+
+
+def _flags(kind: str, *, force: bool) -> int:
+    """Return how to open a console on a hypervisor of this kind (libvirt's getType): not all know each flag."""
+    if kind == LXC:  # lets everybody in, and they steal each other's octets: whoever opens it is the only one
+        return 0
+    if force:
+        return int(api.VIR_DOMAIN_CONSOLE_FORCE)
+    return 0 if kind == XEN else int(api.VIR_DOMAIN_CONSOLE_SAFE)
