@@ -13,6 +13,7 @@ SUSPEND = "suspend"  # a job that runs although one of its domains is preempted
 GO_ON = "go-on"  # a job that we suspended, and whose domains all go on
 DRAIN = "drain"  # a node that would refuse every job
 BRING_BACK = "bring-back"  # a node that we drained, and that takes jobs again
+RENEW = "renew"  # a job whose lease would end in a while, and that Slurm has
 TELL = "tell"  # what only a person can mend
 
 # Batch states in which a domain takes a job, or has one.
@@ -48,6 +49,8 @@ class Xman:
     maintenance: dict[str, str] = field(default_factory=dict)
     # What could not be asked, and why.
     problems: list[str] = field(default_factory=list)
+    # Domain and job -> the seconds of its lease, and those that are left of them.
+    leases: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,9 @@ def read(answers: list[dict[str, Any]]) -> Xman:
             found.states[guest["name"]] = guest["state"]
             found.hosts[guest["name"]] = answer["host"]
             found.jobs[guest["name"]] = {job["id"] for job in guest["jobs"]}
+            for job in guest["jobs"]:
+                if "lease" in job:
+                    found.leases[guest["name"], job["id"]] = job["lease"], job["lease_left"]
         for other in told.get("others", ()):
             found.states[other["name"]] = "outside"
             found.hosts[other["name"]] = answer["host"]
@@ -106,6 +112,10 @@ def _of_domains(xman: Xman, jobs: list[Job]) -> Iterator[Difference]:
             yield Difference(
                 END, domain, f"job {number} is not among Slurm's", xman.hosts[domain], Job(number, number, "", "", "")
             )
+    for (domain, number), (lease, left) in sorted(xman.leases.items()):
+        if number in known and 2 * left <= lease:
+            why = f"{left} s of {lease} are left of job {number}'s lease"
+            yield Difference(RENEW, domain, why, xman.hosts[domain], Job(number, number, "", "", ""))
 
 
 def _of_jobs(xman: Xman, jobs: list[Job], marked: set[str], settings: Settings) -> Iterator[Difference]:

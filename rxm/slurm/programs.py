@@ -54,6 +54,8 @@ def prolog(tools: Tools, _words: Sequence[str], env: Mapping[str, str]) -> int:
 def start_job(tools: Tools, job: Job) -> list[dict[str, Any]]:
     """Give a job its domains; return the answers."""
     options = ["--preemptible"] if job.partition in tools.settings.preemptible else []
+    if tools.settings.lease:
+        options += ["--lease", str(tools.settings.lease)]
     words = ("job-start", "--id", job.number, "--owner", job.owner, *options, "--", *job.nodes)
     return tools.rxm(*words, patient=True)
 
@@ -147,8 +149,12 @@ def suspend_job(tools: Tools, job: Job) -> bool:
     """Let a job stand still, and mark that it was us; return whether it does."""
     if job.state == "SUSPENDED":
         return True
-    done = tools.slurm("scontrol", "suspend", job.name) is not None
-    return done and tools.update_job(job.name, f"AdminComment={SUSPENDED}")
+    # The mark first: one that stands still without it nobody would let go on, if we ended in between.
+    tools.update_job(job.name, f"AdminComment={SUSPENDED}")
+    if tools.slurm("scontrol", "suspend", job.name) is not None:
+        return True
+    tools.update_job(job.name, "AdminComment=")
+    return False
 
 
 def resume_job(tools: Tools, job: Job) -> bool:

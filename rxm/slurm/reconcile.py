@@ -58,7 +58,8 @@ def _round(tools: Tools, counters: "Counters", dry_run: bool) -> int:
             return NO
         found = [each for each in found if each not in serious or each in second]
     for each in found:
-        tools.say(f"{'would ' if dry_run else ''}{each.kind} {each.about}: {each.why}", syslog.LOG_WARNING)
+        if dry_run or each.kind != diff.RENEW:  # which is nothing to be told of
+            tools.say(f"{'would ' if dry_run else ''}{each.kind} {each.about}: {each.why}", syslog.LOG_WARNING)
         counters.add(f"{each.kind}_total".replace("-", "_"))
         if each.kind == diff.TELL or (not dry_run and not _mend(tools, each)):
             status = NO
@@ -101,6 +102,9 @@ def _mend(tools: Tools, each: Difference) -> bool:
     if each.kind == diff.END:
         done = tools.rxm("job-stop", "--id", job.number, "--", f"{each.host}:{each.about}")
         return logged(tools, f"the end of job {job.number}", done) == GO
+    if each.kind == diff.RENEW:
+        done = tools.rxm("job-renew", "--id", job.number, "--", f"{each.host}:{each.about}")
+        return logged(tools, f"the lease of job {job.number}", done) == GO
     if each.kind == diff.NOTE:
         answers = start_job(tools, job)
         return logged(tools, f"job {job.name}", answers) == GO and policy.of_all(answers) == policy.GO

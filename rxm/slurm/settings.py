@@ -7,6 +7,8 @@ from xman import config
 
 DEFAULT_PATH = "/etc/xman/slurm.toml"
 # Slurm gives its programs an environment of its own making; what is added to that is for tests, and for who runs two.
+# What job-start takes.
+_MOST_LEASE = 30 * 86_400
 PATH_VARIABLE = "XMAN_SLURM_CONFIG"
 
 
@@ -28,6 +30,8 @@ class Settings:
     exclude: float = 10.0
     # After how long a job is tried again that could not be asked for.
     later: float = 15.0
+    # After how long a job ends by itself in its domains that nobody renews; the reconciler does. 0: never.
+    lease: int = 0
     # One reconciler at a time: of several controllers, in a folder that they share.
     lock: str = "/run/lock/xman-slurm.lock"
     # A file for Prometheus' node_exporter (its textfile collector); empty for none.
@@ -51,6 +55,7 @@ def load() -> Settings:
         patience=table.seconds("patience", base.patience),
         exclude=table.seconds("exclude", base.exclude),
         later=table.seconds("later", base.later),
+        lease=table.number("lease", base.lease, most=_MOST_LEASE),
         lock=table.text("lock", base.lock),
         metrics=table.text("metrics", base.metrics),
     )

@@ -1,5 +1,6 @@
 """The guides for schedulers (etc/slurm): their files are there, their configurations are read, their commands exist."""
 
+import json
 import re
 import shlex
 import textwrap
@@ -84,3 +85,44 @@ def test_a_command_is_one(command: str) -> None:
 def test_there_are_commands_in_both() -> None:
     assert len(commands(GUIDE)) >= 2
     assert len(commands(OTHERS)) >= 6
+
+
+# --- the examples for other schedulers --------------------------------------------------------------------------------
+
+EXAMPLES = ROOT / "examples"
+
+
+def indented(folder: str) -> list[str]:
+    """Return what stands in an example's guide to be typed or copied."""
+    text = (EXAMPLES / folder / "README.md").read_text()
+    return [textwrap.dedent(found).strip() for found in re.findall(r"(?:^ {4}.*\n)+", text, re.MULTILINE)]
+
+
+def test_the_pools_configurations_are_ones(tmp_path: Path) -> None:
+    host, guest = (next(b for b in indented("htcondor") if b.startswith(f"# /etc/xman/{n}")) for n in ("xmand", "cond"))
+    (tmp_path / "xmand.toml").write_text(host)
+    (tmp_path / "rxm.toml").write_text(guest)
+
+    loaded = xmand.settings.load(str(tmp_path / "xmand.toml"))
+
+    assert loaded.unknown == ()
+    assert loaded.authorize.roles["guests"].domains == ("{name}",)
+    assert rxm.settings.load(str(tmp_path / "rxm.toml")).client_keytab == "/etc/krb5.keytab"
+
+
+def test_the_pools_hooks_are_there_and_are_the_links_that_its_configuration_names() -> None:
+    named = re.findall(r"= /usr/lib/xman/htcondor/(\w+)", (EXAMPLES / "htcondor" / "50-xman.conf").read_text())
+
+    assert sorted(named) == ["exit", "prepare", "update"]
+    for name in named:
+        assert (EXAMPLES / "htcondor" / name).readlink() == Path("xman-hook")
+        assert f"  {name})" in (EXAMPLES / "htcondor" / "xman-hook").read_text()
+
+
+def test_the_hook_of_openpbs_is_imported_as_it_is_called() -> None:
+    text = "\n".join(indented("openpbs"))
+
+    (words,) = [json.loads(block) for block in indented("openpbs") if block.startswith("{")]
+    assert set(words) <= {"rxm", "preemptible", "lease", "patience"}
+    for name in re.findall(r"default (\S+\.py)", text):
+        assert (EXAMPLES / "openpbs" / name).is_file()

@@ -35,25 +35,9 @@ SOON = 2
 
 
 @pytest.fixture(scope="module")
-def clock(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The file with what the daemon's clock is ahead of the machine's."""
-    file = tmp_path_factory.mktemp("clock") / "ahead"
-    file.write_text("+0\n")
-    return file
-
-
-@pytest.fixture(scope="module")
-def daemon(realm: Realm, clock: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
-    """xmand with a clock of its own."""
-    (library,) = sorted(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))
-    env = {
-        "LD_PRELOAD": f"{realm.env['LD_PRELOAD']} {library}",
-        "FAKETIME_TIMESTAMP_FILE": str(clock),
-        "FAKETIME_NO_CACHE": "1",
-        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-    }
-    directory = tmp_path_factory.mktemp("terms") / "xmand"
-    made = Daemon(realm, directory, admins=("alice@XMAN.TEST",), tables=TABLES, env=env)
+def daemon(realm: Realm, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    """One xmand for most of this."""
+    made = Daemon(realm, tmp_path_factory.mktemp("terms") / "xmand", admins=("alice@XMAN.TEST",), tables=TABLES)
     yield made
     assert made.stop() == 0
     assert "Traceback" not in made.stderr()
@@ -96,12 +80,11 @@ class Site:
 
 
 @pytest.fixture
-def site(daemon: Daemon, alice: dict[str, str], clock: Path) -> Iterator[Site]:
+def site(daemon: Daemon, alice: dict[str, str]) -> Iterator[Site]:
     made = Site(daemon, alice)
     for name in ("vm1", "vm2"):
         assert made.rxm("create", "-", stdin=for_test_driver(name)).status == 0
     yield made
-    clock.write_text("+0\n")
     made.rxm("destroy", "vm[1-2]")
     assert made.rxm("delete", "vm[1-2]").status == 0
 
@@ -157,7 +140,21 @@ def test_a_job_without_a_lease_stays_and_says_so(site: Site) -> None:
 
 
 @pytest.mark.parametrize("jump", ["+240", "-240"], ids=["ahead", "behind"])
-def test_a_clock_that_is_set_neither_ends_a_lease_nor_prolongs_it(site: Site, clock: Path, jump: str) -> None:
+def test_a_clock_that_is_set_neither_ends_a_lease_nor_prolongs_it(
+    realm: Realm, alice: dict[str, str], tmp_path: Path, jump: str
+) -> None:
+    clock = tmp_path / "ahead"
+    clock.write_text("+0\n")
+    (library,) = sorted(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))
+    env = {
+        "LD_PRELOAD": f"{realm.env['LD_PRELOAD']} {library}",
+        "FAKETIME_TIMESTAMP_FILE": str(clock),
+        "FAKETIME_NO_CACHE": "1",
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+    }
+    daemon = Daemon(realm, tmp_path / "host", admins=("alice@XMAN.TEST",), tables=TABLES, env=env)
+    site = Site(daemon, alice)
+    assert site.rxm("create", "-", stdin=for_test_driver("vm1")).status == 0
     site.start("vm1", "1", "--lease", "100")
     site.start("vm1", "2", "--lease", str(SOON))
     clock.write_text(f"{jump}\n")
@@ -168,6 +165,7 @@ def test_a_clock_that_is_set_neither_ends_a_lease_nor_prolongs_it(site: Site, cl
     assert site.rxm("job-renew", "vm1", "--id", "1", "--lease", "1").status == 0
 
     wait_for(_is(site.jobs, []), 20, "the end of the renewed lease")
+    assert daemon.stop() == 0
 
 
 def test_after_a_restart_a_lease_goes_on_and_ends(realm: Realm, alice: dict[str, str], tmp_path: Path) -> None:

@@ -53,6 +53,17 @@ def test_a_running_job_that_is_in_no_domain_is_noted_again() -> None:
     assert found(xman(vm1="free"), [job()]) == [(diff.NOTE, "1")]
 
 
+@pytest.mark.parametrize(
+    ("left", "known", "expected"),
+    [(301, True, []), (300, True, [(diff.RENEW, "vm1")]), (300, False, [(diff.END, "vm1")])],
+)
+def test_a_lease_that_is_half_over_is_renewed_while_slurm_has_the_job(left: int, known: bool, expected: Any) -> None:
+    host = xman({"vm1": {"1"}}, vm1="running")
+    host.leases["vm1", "1"] = 600, left
+
+    assert found(host, [job()] if known else []) == expected
+
+
 @pytest.mark.parametrize("state", ["CONFIGURING", "COMPLETING"])
 def test_a_job_that_begins_or_ends_is_left_to_its_programs(state: str) -> None:
     assert found(xman(vm1="free"), [job(state=state)]) == []
@@ -162,6 +173,16 @@ def test_a_round_mends_says_and_counts(tmp_path: Path) -> None:
     told = (tmp_path / "xman.prom").read_text()
     assert "xman_slurm_end_total 1\n" in told
     assert "xman_slurm_rounds 1\n" in told
+
+
+def test_a_round_renews_a_lease_and_says_nothing_of_it(tmp_path: Path) -> None:
+    site = Site(tmp_path, {"vm1": "running"}, {"vm1": ["9"]}, "9|9|N/A|RUNNING|low|alice|vm1\n")
+    site.__dict__["guests"][0]["jobs"][0] |= {"lease": 600, "lease_left": 100}
+
+    assert reconcile.reconcile(site, [], {}) == 0
+
+    assert site.__dict__["done"][0] == "job-renew --id 9 -- h:vm1"
+    assert not any("lease" in said for said in site.__dict__["said"])
 
 
 def test_the_counters_go_on_from_round_to_round(tmp_path: Path) -> None:

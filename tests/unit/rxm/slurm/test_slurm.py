@@ -99,6 +99,13 @@ def test_prolog_starts_the_job_in_every_domain() -> None:
     assert tools.asked == ["job-start --id 4711 --owner alice --preemptible -- vm1 vm2"]
 
 
+def test_prolog_gives_a_job_the_lease_that_is_configured() -> None:
+    tools = Tools({"job-start": [ok(), ok()]}, lease=600)
+
+    assert programs.prolog(tools, [], ENV) == 0
+    assert tools.asked == ["job-start --id 4711 --owner alice --lease 600 -- vm1 vm2"]
+
+
 def test_prolog_leaves_other_partitions_alone() -> None:
     tools = Tools({}, partitions=("high",))
 
@@ -359,7 +366,12 @@ def test_the_hook_suspends_each_job_and_no_sibling(monkeypatch: pytest.MonkeyPat
     tools = Tools({}, squeue=SQUEUE.format(state="RUNNING"))
 
     assert programs.preempted(tools, [], {}) == 0
-    assert [asked for asked in tools.asked if "suspend " in asked] == ["scontrol suspend 1", "scontrol suspend 2_5"]
+    assert tools.asked[1:] == [
+        "scontrol update JobId=1 AdminComment=xman: suspended",
+        "scontrol suspend 1",
+        "scontrol update JobId=2_5 AdminComment=xman: suspended",
+        "scontrol suspend 2_5",
+    ]
 
 
 def state(**states: str) -> dict[str, Any]:
