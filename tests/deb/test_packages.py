@@ -72,7 +72,7 @@ def test_rxm_needs_python3_gssapi_only(debs: list[Path]) -> None:
 def test_the_portal_is_built_where_debian_has_what_it_needs(debs: list[Path], release: str) -> None:
     names = {path.name.split("_")[0] for path in debs}
 
-    assert names == {"python3-xman", "rxm", "xmand"} | (set() if release in WITHOUT_PORTAL else {"rxmweb"})
+    assert names == {"python3-xman", "rxm", "xman-xm", "xmand"} | (set() if release in WITHOUT_PORTAL else {"rxmweb"})
 
 
 def test_rxm_works(debian: Debian, port: int) -> None:
@@ -88,6 +88,14 @@ def test_either_backend_works_with_debians_libraries(debian: Debian, port: int, 
 
     assert found.status == 0, found
     assert "alice@XMAN.TEST" in found.stdout
+
+
+def test_scripts_written_for_xm_find_it(debian: Debian) -> None:
+    for program in ("xm", "xl"):
+        done = debian.run(f"/usr/lib/xman-xm/{program}", "no-such-verb")
+
+        # Theirs was 1 for whatever failed; rxm's own is 2 for such a word.
+        assert done.status == 1, done
 
 
 def test_ranges_work(debian: Debian, port: int) -> None:

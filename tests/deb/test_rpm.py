@@ -50,7 +50,8 @@ def in_deb(path: Path) -> set[str]:
     """Return the files of one of Debian's packages."""
     listed = subprocess.run(["dpkg-deb", "-c", path], check=True, capture_output=True, text=True).stdout
     lines = [line.split(maxsplit=5) for line in listed.splitlines()]
-    return files("\n".join(fields[5].removeprefix(".") for fields in lines if not fields[0].startswith("d")))
+    names = (fields[5].removeprefix(".").partition(" -> ")[0] for fields in lines if not fields[0].startswith("d"))
+    return files("\n".join(names))
 
 
 def test_they_have_the_files_of_debians(debs: list[Path]) -> None:
@@ -60,7 +61,7 @@ def test_they_have_the_files_of_debians(debs: list[Path]) -> None:
 
 
 def test_the_version_is_that_of_the_build() -> None:
-    for package in ("python3-xman", "rxm", "xmand", "rxmweb"):
+    for package in ("python3-xman", "rxm", "xman-xm", "xmand", "rxmweb"):
         command = ["rpm", "-qp", "--qf", "%{VERSION}", str(rpm(package))]
         version = subprocess.run(command, check=True, capture_output=True, text=True).stdout
         assert re.fullmatch(r"\d+\.\d+\.\d+\+\d{14}\.g[0-9a-f]{10}(\.dirty)?", version)

@@ -1,4 +1,4 @@
-"""A container that libvirt cannot pause (`xmand.virt.domain.Domain.pause`)."""
+"""A container that libvirt cannot pause, or stumbles over when it has killed it (`xmand.virt.domain.Domain`)."""
 
 from typing import Any
 
@@ -7,14 +7,16 @@ import pytest
 
 from xman.errors import HypervisorError, UnsupportedError, XmanError
 from xmand.system import mounts
+from xmand.virt import domain
 from xmand.virt.domain import Domain
 
 
 class Raw:
-    """A stand-in for libvirt's domain, whose `suspend` fails as LXC's does, whatever the reason is."""
+    """A stand-in for libvirt's domain, with LXC's failures; it is seen to be active so many times."""
 
-    def __init__(self, driver: str) -> None:
+    def __init__(self, driver: str, active: int = 0) -> None:
         self._driver = driver
+        self._active = active
 
     def name(self) -> str:
         return "box1"
@@ -32,9 +34,21 @@ class Raw:
         return self._driver
 
     def suspend(self) -> None:
-        error = libvirt.libvirtError("Suspend operation failed")
-        error.err = (libvirt.VIR_ERR_OPERATION_FAILED, 0, "Suspend operation failed", 0, "", "", "", 0, 0)
-        raise error
+        raise failure(libvirt.VIR_ERR_OPERATION_FAILED, "Suspend operation failed")
+
+    def destroy(self) -> None:
+        raise failure(libvirt.VIR_ERR_SYSTEM_ERROR, "Unable to read from 'cgroup.controllers'")
+
+    def isActive(self) -> int:  # noqa: N802
+        self._active -= 1
+        return int(self._active >= 0)
+
+
+def failure(code: int, words: str) -> libvirt.libvirtError:
+    """Return an error of libvirt's."""
+    error = libvirt.libvirtError(words)
+    error.err = (code, 0, words, 0, "", "", "", 0, 0)
+    return error
 
 
 def pause(driver: str) -> XmanError:
@@ -59,3 +73,18 @@ def test_any_other_failure_is_the_hypervisors(monkeypatch: pytest.MonkeyPatch, d
     monkeypatch.setattr(mounts, "freezer", lambda: freezer)
 
     assert isinstance(pause(driver), HypervisorError)
+
+
+def test_a_container_that_has_ended_is_destroyed_whatever_libvirt_says() -> None:
+    raw: Any = Raw("LXC", active=2)
+
+    Domain(raw).destroy()
+
+
+@pytest.mark.parametrize(("driver", "active"), [("LXC", 1_000), ("QEMU", 0)])
+def test_else_the_failure_is_told(monkeypatch: pytest.MonkeyPatch, driver: str, active: int) -> None:
+    monkeypatch.setattr(domain, "_ENDS_SECONDS", 0.1)
+    raw: Any = Raw(driver, active)
+
+    with pytest.raises(HypervisorError, match=r"cgroup\.controllers"):
+        Domain(raw).destroy()
