@@ -207,3 +207,22 @@ def test_migration_to_itself_is_refused(lab: Lab) -> None:
 
         assert (answer.status, time.monotonic() - began < 30) == (3, True), answer
         assert "still here, running" in answer.stderr
+
+
+@pytest.mark.parametrize("kind", ["folder", "FIFO"])
+def test_what_stands_for_saved_memory_and_is_no_file_stops_nothing(lab: Lab, kind: str) -> None:
+    guest = lab.guest(f"no-file-{kind.lower()}")
+    with running(lab, guest, guest.empty_description()):
+        assert lab.rxm("suspend", guest.name).status == 0
+        saved = image(lab, guest.name)
+        saved.unlink()
+        saved.mkdir() if kind == "folder" else os.mkfifo(saved)
+
+        # libvirt would open a FIFO, wait, and answer no list either.
+        for words in (("resume",), ("start",), ("start", "--discard-saved"), ("delete",)):
+            refused = lab.rxm(*words, guest.name)
+            assert (refused.status, f"is a {kind}; move it away." in refused.stderr) == (3, True), refused
+        assert lab.rxm("list").status == 0
+
+        saved.rmdir() if kind == "folder" else saved.unlink()
+        assert lab.rxm("start", guest.name).status == 0

@@ -147,6 +147,10 @@ class Domain:
         """Start what is defined, or restore what was suspended. Raises UnsupportedError where `paused` cannot be."""
         with self.change(), unsupported_flags(paused):
             self.raw.createWithFlags(api.VIR_DOMAIN_START_PAUSED if paused else 0)
+        if not self.active():
+            raise HypervisorError(
+                f"Domain '{self.name}' does not run, although libvirt said so; its guest may have ended at once."
+            )
 
     def undefine(self) -> None:
         """Forget what was defined."""
@@ -173,10 +177,11 @@ class Domain:
         with self.change():
             self.raw.resume()
         if self.state()[0] not in RUNNING_STATES:
-            raise HypervisorError(f"Domain '{self.name}' is {self.state()[0]}, not running, although libvirt said so.")
+            raise self.not_so(f"is {self.state()[0]}, not running")
 
     def destroy(self) -> None:
         """Stop it at once."""
+        before = self.identifier()
         try:
             with self.change():
                 self.raw.destroy()
@@ -184,6 +189,17 @@ class Domain:
             # LXC's driver (libvirt 11.3) may fail over control groups that vanish with what it has just killed.
             if not (self.container() and self._ends_soon()):
                 raise
+        try:
+            # Somebody else may have started it again.
+            still = before is not None and self.active() and self.identifier() == before
+        except NoSuchDomainError:  # a transient one
+            return
+        if still:
+            raise self.not_so("still runs")
+
+    def not_so(self, what: str) -> HypervisorError:
+        """Return the error for a success of libvirt's that is none: `what` it is, or does, nevertheless."""
+        return HypervisorError(f"Domain '{self.name}' {what}, although libvirt said so.")
 
     def ask_shutdown(self) -> None:
         """Ask the guest to shut itself down; libvirt's success says only that it was asked."""
@@ -211,7 +227,7 @@ class Domain:
     def _expect(self, wanted: str) -> None:
         state, _reason = self.state()
         if state != wanted:
-            raise HypervisorError(f"Domain '{self.name}' is {state}, not {wanted}, although libvirt said so.")
+            raise self.not_so(f"is {state}, not {wanted}")
 
 
 def memory_kib(description: str) -> int:

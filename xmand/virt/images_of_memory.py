@@ -19,7 +19,7 @@ def save(domain: Domain, path: str, patience: Patience, progress: Callable[[str]
         run_job(domain, "save", lambda: domain.raw.save(path), patience, progress)
     with contextlib.suppress(NoSuchDomainError):  # a transient one is forgotten when it stops
         if domain.active():
-            raise HypervisorError(f"Domain '{domain.name}' was not saved, although libvirt said so.")
+            raise domain.not_so("was not saved")
 
 
 def require_images(connection: Connection) -> None:
@@ -95,4 +95,7 @@ def rename(domain: Domain, wanted: str) -> None:
             raise RefusedError(f"Domain '{wanted}' already exists.")
     with domain.change():
         domain.raw.rename(wanted, 0)
+    found = defined(domain.raw.connect(), wanted)
+    if found is None or found.uuid != domain.uuid:
+        raise domain.not_so(f"is not called {wanted}")
     domain.name = wanted

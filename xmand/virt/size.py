@@ -42,6 +42,8 @@ def set_memory(domain: Domain, octets: int) -> Reached:
     the guest. Raises what libvirt does where nothing could be kept either.
     """
     later = _set(domain, lambda scope: _ask_memory(domain, octets, scope))[0]
+    if not keeps(domain, memory=octets):
+        raise domain.not_so("has another size from its next start on")
     if not domain.active():
         return Reached(-(-octets // KIB) * KIB)
     return Reached(domain.memory()[0] if later else _settled(domain, octets, SETTLE_SECONDS), later)
@@ -55,6 +57,8 @@ def ask_memory(domain: Domain, octets: int) -> None:
 def set_vcpus(domain: Domain, count: int) -> Reached:
     """Set the number of virtual CPUs, live and kept; return how many it has."""
     later, pending = _set(domain, lambda scope: _ask_vcpus(domain, count, scope))
+    if not keeps(domain, vcpus=count):
+        raise domain.not_so("has another number of CPUs from its next start on")
     reached = domain.vcpus()[0]
     return Reached(reached, later, pending and reached != count)
 
@@ -87,7 +91,9 @@ def keeps(domain: Domain, *, memory: int = 0, vcpus: int = 0) -> bool:
         description = str(domain.raw.XMLDesc(api.VIR_DOMAIN_XML_INACTIVE))
     vcpu = etree.fromstring(description.encode()).find("vcpu")
     kept_vcpus = 1 if vcpu is None else int(vcpu.get("current") or vcpu.text or 1)
-    return memory in (0, memory_kib(description) * KIB) and vcpus in (0, kept_vcpus)
+    kept = memory_kib(description) * KIB
+    # libvirt counts in KiB.
+    return (not memory or 0 <= kept - memory < KIB) and vcpus in (0, kept_vcpus)
 
 
 def _set(domain: Domain, ask: Callable[[int], bool]) -> tuple[str, bool]:

@@ -70,7 +70,19 @@ def pin(domain: Domain, number: int | None, cpus: set[int]) -> int:
                         f"This host's hypervisor pins the virtual CPUs of domains that run only: {words(error)}"
                     ) from error
                 domain.raw.pinVcpu(one, flags)
+    _require_pinned(domain, numbers, flags)
     return len(numbers)
+
+
+def _require_pinned(domain: Domain, numbers: list[int], flags: tuple[bool, ...]) -> None:
+    """Raise HypervisorError where one that runs is not where it was put."""
+    try:
+        places = domain.raw.vcpus()[1] if domain.active() else []
+    except api.libvirtError:  # the driver does not tell
+        return
+    # What the driver tells may be shorter than what it takes (test).
+    if any(tuple(place) != flags[: len(place)] for number in numbers for place in places[number : number + 1]):
+        raise domain.not_so("has its virtual CPUs elsewhere")
 
 
 def host_count(domain: Domain) -> int:
