@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import xman
-from bench import portal
+from bench import portal, portal_server
 from bench.lab import HOST, MANY_PORT, PORT, REMCTL_PORT, RIVAL_URI, URI, Lab
 
 # What was tried where an aim is not met, and what has to be known to read the tables.
@@ -69,6 +69,9 @@ def all_of(lab: Lab, *, quick: bool, only: str = "") -> str:
 def _portal(_lab: Lab, page: Page, quick: bool) -> None:
     title = f"The portal: {portal.HOSTS} hosts, {portal.HOSTS * portal.DOMAINS} domains, every 20th host dead, SQLite"
     page.table(title, ["what", "median"], portal.measure(quick))
+    for store in portal_server.STORES:
+        title = f"The portal as it is run, with as many, on {store}; pages while the collector writes"
+        page.table(title, ["what", "found", "aim"], portal_server.measure(store, quick))
 
 
 def _one_command(lab: Lab, page: Page, quick: bool) -> None:

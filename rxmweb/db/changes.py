@@ -1,6 +1,8 @@
 """Which kinds of what pages show have changed: a number for each, raised in the transaction that changes it."""
 
-from sqlalchemy import Connection, func, insert, select, update
+from typing import Any
+
+from sqlalchemy import Connection, Double, bindparam, func, insert, select, update
 
 from rxmweb.db.schema import hosts, versions
 
@@ -9,6 +11,19 @@ FLEET, ACTIONS, PROGRESS, SAMPLES = "fleet", "actions", "progress", "samples"
 # Intervals without a good report after which a host's rows are grey, and after which it counts as dead.
 STALE_INTERVALS = 3
 DEAD_INTERVALS = 10
+
+
+def _older(than: str) -> Any:
+    return (
+        select(func.count())
+        .select_from(hosts)
+        .where(hosts.c.received < bindparam(than, type_=Double))
+        .scalar_subquery()
+    )
+
+
+# One question, made once: it is asked at each poll.
+_NUMBERS = select(versions, _older("stale").label("stale_hosts"), _older("dead").label("dead_hosts"))
 
 
 def note(connection: Connection, kind: str) -> None:
@@ -23,10 +38,9 @@ def numbers(connection: Connection, interval: float, now: float) -> dict[str, st
 
     What is known of hosts changes by itself as well: it grows old.
     """
-    found = {row.kind: str(row.number) for row in connection.execute(select(versions))}
-    stale, dead = (
-        connection.execute(select(func.count()).where(hosts.c.received < now - intervals * interval)).scalar_one()
-        for intervals in (STALE_INTERVALS, DEAD_INTERVALS)
-    )
+    before = {"stale": now - STALE_INTERVALS * interval, "dead": now - DEAD_INTERVALS * interval}
+    rows = connection.execute(_NUMBERS, before).all()
+    found = {row.kind: str(row.number) for row in rows}
+    stale, dead = (rows[0].stale_hosts, rows[0].dead_hosts) if rows else (0, 0)
     told = {kind: found.get(kind, "0") for kind in (ACTIONS, PROGRESS, SAMPLES)}
     return told | {FLEET: f"{found.get(FLEET, '0')}.{stale}.{dead}"}

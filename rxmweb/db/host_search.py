@@ -21,9 +21,9 @@ _MOST_LETTERS = 500
 _OWNING = ("running", "running-preemptible")
 
 _count = select(func.count()).where(domains.c.host == hosts.c.name).scalar_subquery()
-_owner = (
-    select(func.min(domains.c.name)).where(domains.c.host == hosts.c.name, domains.c.state.in_(_OWNING))
-).scalar_subquery()
+_owning = domains.c.state.in_(_OWNING)
+# One look at all domains, not one for each host: a database that has not counted its rows yet would choose badly.
+_owned = hosts.c.name.in_(select(domains.c.host).where(_owning))
 _busy = func.coalesce(hosts.c.load / func.nullif(hosts.c.cpus, 0), 0.0)
 _SORTS: dict[str, tuple[ColumnElement[Any], ...]] = {
     "host": (hosts.c.position,),
@@ -86,7 +86,7 @@ def listing(connection: Connection, query: HostQuery, interval: float, now: floa
     shown = {
         STALE: stale,
         MAINTENANCE: hosts.c.maintenance_reason.is_not(None),
-        FREE: and_(not_(stale), hosts.c.maintenance_reason.is_(None), _owner.is_(None)),
+        FREE: and_(not_(stale), hosts.c.maintenance_reason.is_(None), not_(_owned)),
     }
     sums = [func.sum(case((condition, 1), else_=0)) for condition in shown.values()]
     counted = connection.execute(select(func.count(), *sums).select_from(hosts).where(*conditions)).one()
@@ -96,10 +96,18 @@ def listing(connection: Connection, query: HostQuery, interval: float, now: floa
     pages = max(1, -(-total // ROWS))
     order = [column.desc() if query.descending else column.asc() for column in _SORTS[query.sort]]
     absent = [case((column.is_(None), 1), else_=0) for column in _SORTS[query.sort]]
-    chosen = select(hosts, _count.label("domains"), _owner.label("owner")).where(*wanted)
-    page = chosen.order_by(*absent, *order, hosts.c.position).limit(ROWS)
-    rows = connection.execute(page.offset((min(query.page, pages) - 1) * ROWS)).mappings()
-    return HostListing([dict(row) for row in rows], total, pages, counts)
+    page = select(hosts).where(*wanted).order_by(*absent, *order, hosts.c.position).limit(ROWS)
+    found = connection.execute(page.offset((min(query.page, pages) - 1) * ROWS)).mappings()
+    return HostListing(_with_machines(connection, [dict(row) for row in found]), total, pages, counts)
+
+
+def _with_machines(connection: Connection, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return hosts with how many machines each has, and the first that has its resources."""
+    owner = func.min(case((_owning, domains.c.name)))
+    here = domains.c.host.in_([row["name"] for row in rows])
+    counted = connection.execute(select(domains.c.host, func.count(), owner).where(here).group_by(domains.c.host))
+    machines = {row[0]: {"domains": row[1], "owner": row[2]} for row in counted}
+    return [row | machines.get(row["name"], {"domains": 0, "owner": None}) for row in rows]
 
 
 def pairs(connection: Connection, names: list[str]) -> dict[str, list[dict[str, Any]]]:

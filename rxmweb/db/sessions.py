@@ -10,7 +10,7 @@ import secrets
 import time
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, Engine, delete, insert, select
+from sqlalchemy import Connection, Double, Engine, bindparam, delete, insert, select
 
 from rxmweb.db.schema import sessions
 
@@ -43,6 +43,11 @@ class Session:
 
 
 _COLUMNS = (sessions.c.token.label("id"), *(sessions.c[name] for name in Session.__dataclass_fields__ if name != "id"))
+
+# Made once: it is asked at each request.
+_LIVES = select(*_COLUMNS).where(
+    sessions.c.token == bindparam("digest"), sessions.c.expires > bindparam("now", type_=Double)
+)
 
 
 def same(
@@ -117,8 +122,7 @@ def find(engine: Engine, token: str) -> Session | None:
     if not token:
         return None
     with engine.connect() as connection:
-        wanted = select(*_COLUMNS).where(sessions.c.token == _digest(token), sessions.c.expires > time.time())
-        row = connection.execute(wanted).mappings().first()
+        row = connection.execute(_LIVES, {"digest": _digest(token), "now": time.time()}).mappings().first()
     return Session(**row) if row is not None else None
 
 
