@@ -27,6 +27,9 @@ class Raw:
     def connect(self) -> "Raw":
         return self
 
+    def ID(self) -> int:  # noqa: N802
+        return 7
+
     def isAlive(self) -> bool:  # noqa: N802
         return True
 
