@@ -106,6 +106,17 @@ class JournalCaps:
 
 
 @dataclass(frozen=True)
+class Consoles:
+    """What is kept of what guests print."""
+
+    log: bool = flag(
+        True,
+        "Whether create and new let libvirt keep what a QEMU guest's console prints, in /var/log/libvirt/qemu, for"
+        " console --log.",
+    )
+
+
+@dataclass(frozen=True)
 class Migration:
     """Where domains may go and how."""
 
@@ -342,6 +353,7 @@ class Settings:
     batch: Batch = declared.table(Batch)
     authorize: Authorize = declared.table(Authorize, reader=read_authorize)
     create: Create = declared.table(Create)
+    console: Consoles = declared.table(Consoles)
     migrate: Migration = declared.table(Migration)
     # `file: key` of keys that mean nothing to this release.
     unknown: tuple[str, ...] = ()

@@ -349,6 +349,19 @@ def test_a_login_by_keyboard_on_qemu(lab: Lab, own_name: str) -> None:
         lab.rxm("-q", "delete", own_name)
 
 
+def test_what_it_printed_while_nobody_looked_is_kept_and_goes_with_it(lab: Lab, own_name: str) -> None:
+    lab.boot(own_name)
+    try:
+        wait_for(lambda: "login:" in lab.rxm("console", "--log", own_name).stdout, 30, "what it printed")
+        shown = lab.rxm("-j", "console", "--log", own_name).json()["result"]
+        kept = lab.first.directory / "log" / "qemu" / f"{shown['uuid']}-serial.log"
+        assert (shown["source"], kept.exists()) == ("log", True)
+    finally:
+        lab.rxm("-q", "destroy", own_name)
+        lab.rxm("-q", "delete", own_name)
+    assert not kept.exists()
+
+
 def test_a_console_that_virsh_has_is_refused_and_taken_by_force(lab: Lab, own_name: str) -> None:
     lab.boot(own_name)
     outside = Terminal([*lab.first.prefix, "virsh", "-c", "qemu:///system", "console", own_name, "serial1"], lab.alice)

@@ -3,6 +3,7 @@
 The file is named by a description, which others may have written: only libvirt's own directory is read.
 """
 
+import contextlib
 import os
 import stat
 from pathlib import Path
@@ -21,6 +22,13 @@ def read(path: str, directory: str = DIRECTORY) -> bytes:
     if len(octets) < MOST:
         octets = _end(f"{path}.0", directory, MOST - len(octets)) + octets
     return octets
+
+
+def forget(uuid: str, directory: str) -> None:
+    """Remove what was kept of the domain `uuid`, which is no more; what cannot be is left to whoever rotates."""
+    with contextlib.suppress(OSError):
+        for path in Path(directory).glob(f"{uuid}-*.log*"):
+            path.unlink(missing_ok=True)
 
 
 def _end(path: str, directory: str, most: int) -> bytes:

@@ -1,5 +1,6 @@
 """A domain's console: to look at, to type to, and what it printed before."""
 
+from pathlib import PurePath
 from typing import Any
 
 from xman.errors import HypervisorError, NoSuchDomainError, RefusedError, UsageError
@@ -55,7 +56,7 @@ def _attend(call: Call, domain: Domain) -> Attended:
     viewer = Viewer(call.principal, types=call.parsed.flag("input"))
     wanted = _console(call, domain)
     # What the file has, the ring has as well, or less.
-    before = _lines(call, kept.read(wanted.log)) if call.parsed.flag("log") else b""
+    before = _lines(call, _kept(call, domain, wanted)) if call.parsed.flag("log") else b""
 
     def enter() -> Place:
         found = find(call.host.driver.connection(CONSOLE), domain.uuid)
@@ -93,9 +94,15 @@ def _ended(call: Call, domain: Domain, why: str) -> str:
     raise RefusedError(f"The console was taken from outside xman{f': {why}' if why else '.'}")
 
 
+def _kept(call: Call, domain: Domain, wanted: Console) -> bytes:
+    """Return what libvirt keeps of it: only root decides whose file it is, so others see one that bears its UUID."""
+    own = PurePath(wanted.log).name.startswith(domain.uuid)
+    return kept.read(wanted.log) if own or call.access.listed_caller else b""
+
+
 def _log(call: Call, domain: Domain) -> Result:
     wanted = choose(domain.name, consoles(domain.description()), str(call.parsed.options.get("device", "")))
-    octets, source = kept.read(wanted.log), "log"
+    octets, source = _kept(call, domain, wanted), "log"
     if not octets:
         hub = _hubs(call).at(domain.uuid, wanted.name)
         octets, source = (hub.printed(), "ring") if hub is not None else (b"", "log")

@@ -4,6 +4,7 @@ import contextlib
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 from uuid import uuid4
 
 from xman import verbs
@@ -15,10 +16,11 @@ from xmand.formats.dialect import DIALECTS
 from xmand.verbs.call import Call
 from xmand.verbs.starting import remember_who
 from xmand.virt import definition, description, host, kvm, policy, schema
+from xmand.virt.consoles import LOGS
 from xmand.virt.definition import Former
 from xmand.virt.description import Description
 from xmand.virt.domain import Domain, create_transient, find
-from xmand.virt.driver import Connection, reading
+from xmand.virt.driver import QEMU, Connection, reading
 
 # Another description in a domain's place loses the former one.
 _LOSE_DATA = frozenset(verb.name for verb in verbs.VERBS if verb.loses_data)
@@ -109,9 +111,8 @@ def _wanted(call: Call) -> Iterator[_Wanted]:
             locks.enter_context(call.host.locks.hold(existing.uuid, call.verb.name, call.deadline))
             before = definition.former(call.writer, existing)
             note = f"The description of '{existing.name}', which was off, is replaced."
-            yield _Wanted(
-                description.with_uuid(asked, existing.uuid), (*converted.warnings, note), converted.autostart, before
-            )
+            replacing = _logged(call, description.with_uuid(asked, existing.uuid))
+            yield _Wanted(replacing, (*converted.warnings, note), converted.autostart, before)
             return
         other = existing or (_find(call.writer, asked.uuid) if asked.uuid else None)
         if other is not None:
@@ -120,7 +121,16 @@ def _wanted(call: Call) -> Iterator[_Wanted]:
         new = asked if asked.uuid or call.parsed.flag("dry-run") else description.with_uuid(asked, str(uuid4()))
         if new.uuid:
             locks.enter_context(call.host.locks.hold(new.uuid, call.verb.name, call.deadline))
-        yield _Wanted(new, converted.warnings, converted.autostart, None)
+        yield _Wanted(_logged(call, new), converted.warnings, converted.autostart, None)
+
+
+def _logged(call: Call, wanted: Description) -> Description:
+    """Return the description with a file for what its console prints, where libvirt keeps such files."""
+    if not (call.host.settings.console.log and Path(LOGS).is_dir()):  # libvirt makes none, and starts nothing then
+        return wanted
+    with reading():
+        keeps = call.writer.getType() == QEMU and str(call.writer.getURI()).endswith("/system")
+    return description.with_console_log(wanted, LOGS) if keeps else wanted
 
 
 def _permitted(call: Call, asked: Description) -> Description:

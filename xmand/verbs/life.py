@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from xman.errors import NoSuchDomainError, RefusedError, UsageError, XmanError
 from xman.result import Result
+from xmand.consoles import kept
 from xmand.events import waiting
 from xmand.events.table import Waits, look
 from xmand.journal.promised import facts
@@ -17,6 +18,7 @@ from xmand.verbs.call import Call
 from xmand.verbs.starting import remember_who, started
 from xmand.virt import condition, lifecycle, metadata
 from xmand.virt.condition import OFF, PAUSED, RUNNING, SHUTTING_DOWN
+from xmand.virt.consoles import LOGS
 from xmand.virt.domain import Domain
 from xmand.virt.driver import LONG, api, code_of
 
@@ -246,6 +248,7 @@ def delete(call: Call) -> Result:
         if found != OFF:
             raise RefusedError(f"Domain '{domain.name}' is not halted; destroy it first.")
         lifecycle.delete(domain)
+        kept.forget(domain.uuid, LOGS)
         return Result(changed=True, domain=domain.name)
 
 

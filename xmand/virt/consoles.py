@@ -24,6 +24,8 @@ _TURN_SECONDS = 0.005
 _TURN_MILLISECONDS = 5
 # The only kind that libvirt opens.
 PTY = "pty"
+# Where libvirt keeps what QEMU's guests print.
+LOGS = "/var/log/libvirt/qemu"
 LOST = "libvirt was lost"
 
 

@@ -75,6 +75,24 @@ def with_uuid(wanted: Description, uuid: str) -> Description:
     return Description(wanted.name, uuid, etree.tostring(root, encoding="unicode"))
 
 
+def with_console_log(wanted: Description, directory: str) -> Description:
+    """Return the same description, whose console libvirt keeps in a file of the domain's own below `directory`.
+
+    As it was where it has no console that can be opened, where its author has decided on a file, or without a UUID.
+    """
+    root = read_xml(wanted.xml)
+    devices = root.find("devices")
+    if devices is None or not wanted.uuid or devices.find("*/log") is not None:
+        return wanted
+    for kind in ("serial", "console"):
+        found = devices.find(f"{kind}[@type='pty']")
+        if found is not None:
+            # By UUID, and so never the next one's of that name; libvirt takes the file along in no migration.
+            etree.SubElement(found, "log", file=f"{directory}/{wanted.uuid}-{kind}.log", append="on")
+            return Description(wanted.name, wanted.uuid, etree.tostring(root, encoding="unicode"))
+    return wanted
+
+
 def _text(root: etree._Element, name: str) -> str:
     element = root.find(name)
     return "" if element is None else "".join(str(text) for text in element.itertext())

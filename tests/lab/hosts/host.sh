@@ -6,7 +6,7 @@ dir=$1
 name=$2
 address=$3
 hostname "$name"
-mkdir -p "$dir"/{etc,etc/pki,run,lib,log,cache,sasl2} /etc/libvirt /run/libvirt /var/lib/libvirt /var/log/libvirt \
+mkdir -p "$dir"/{etc,etc/pki,run,lib,log/qemu,cache,sasl2} /etc/libvirt /run/libvirt /var/lib/libvirt /var/log/libvirt \
   /var/cache/libvirt /etc/sasl2
 # host_uuid must differ: libvirt refuses to migrate "to the same host".
 cat >"$dir/etc/libvirtd.conf" <<CONF

@@ -68,6 +68,7 @@ XMAND_DEFAULTS = {
         "external_seconds": 5.0,
     },
     "journal": {"keep_days": 365, "size_mib": 64},
+    "console": {"log": True},
     "migrate": {"allow": (), "uri": "", "clear": False, "tls": False},
     "create": {"pools": (), "networks": (), "bridges": (), "paths": (), "unrestricted": ()},
     "batch": {
@@ -303,6 +304,8 @@ def test_every_key_of_xmand_toml_is_read(file: Path) -> None:
         [journal]
         keep_days = 11
         size_mib = 12
+        [console]
+        log = false
         [migrate]
         allow = ["skirit[80-84]"]
         uri = "qemu+tls://{host}/system"
@@ -375,6 +378,7 @@ def test_every_key_of_xmand_toml_is_read(file: Path) -> None:
             "external_seconds": 13.0,
         },
         "journal": {"keep_days": 11, "size_mib": 12},
+        "console": {"log": False},
         "migrate": {"allow": ("skirit[80-84]",), "uri": "qemu+tls://{host}/system", "clear": True, "tls": True},
         "create": {
             "pools": ("images",),

@@ -4,6 +4,7 @@ import pytest
 
 from xman.errors import UnsupportedError, UsageError
 from xmand.virt.consoles import Console, choose, consoles
+from xmand.virt.description import Description, with_console_log
 
 QEMU = """<domain type='qemu'><devices>
 <serial type='pty'><source path='/dev/pts/3'/><log file='/var/log/libvirt/qemu/u.log' append='on'/>
@@ -57,3 +58,37 @@ def test_without_a_choice_it_is_the_first_that_can_be_opened() -> None:
 def test_what_libvirt_cannot_open_is_said_before_it_is_tried(kind: str) -> None:
     with pytest.raises(UnsupportedError, match=f"is of the kind '{kind}'"):
         choose("vm1", [Console("serial0", kind, "")])
+
+
+# --- what libvirt is to keep ---------------------------------------------------------------------------------------
+
+UUID = "6f2a3c1e-0b7d-4d35-9a0e-5f2f0f6c1b11"
+
+
+def logged(devices: str, uuid: str = UUID) -> str:
+    """Return the devices of a description once a log was asked for."""
+    text = f"<domain><name>vm1</name><devices>{devices}</devices></domain>"
+    made = with_console_log(Description("vm1", uuid, text), "/log").xml
+    return made.removeprefix("<domain><name>vm1</name><devices>").removesuffix("</devices></domain>")
+
+
+@pytest.mark.parametrize("kind", ["serial", "console"])
+def test_the_first_pty_is_kept_in_a_file_of_the_domains_own(kind: str) -> None:
+    made = logged(f"<serial type='file'/><{kind} type='pty'/><{kind} type='pty'/>")
+
+    assert made.count("<log ") == 1
+    assert f'<{kind} type="pty"><log file="/log/{UUID}-{kind}.log" append="on"/></{kind}>' in made
+
+
+@pytest.mark.parametrize(
+    ("devices", "uuid"),
+    [
+        ("", UUID),
+        ("<serial type='file'/>", UUID),
+        ("<serial type='pty'/>", ""),
+        ("<serial type='pty'><log file='/mine'/></serial>", UUID),
+        ("<serial type='file'><log file='/mine'/></serial><console type='pty'/>", UUID),
+    ],
+)
+def test_what_cannot_be_kept_or_is_already_stays_as_it_was(devices: str, uuid: str) -> None:
+    assert logged(devices, uuid) == devices
