@@ -51,6 +51,8 @@ _SEVERAL = frozenset(
         *("panic", "controller", "filesystem", "watchdog"),
     )
 )
+# What becomes of a guest that ends: its memory is written nowhere.
+_ENDS = frozenset(("destroy", "restart", "preserve"))
 # Where a screen may listen: below, there are services of the host's own.
 _LEAST_PORT = 5900
 
@@ -264,6 +266,10 @@ def _plain(path: str, name: str, value: str) -> bool:
 
 def _domain(root: etree._Element, allowed: Create) -> Iterator[str]:
     """Name what the table alone does not tell: places, networks, listeners, containers."""
+    for what in ("on_poweroff", "on_reboot", "on_crash"):
+        for element in root.iterfind(what):
+            if (element.text or "").strip() not in _ENDS:
+                yield f"{what} {_shown(element.text)}"
     if root.get("type") == "lxc":
         yield from _container(root)
     for part in ("kernel", "initrd"):

@@ -273,6 +273,7 @@ AROUND = [
         "commandline",
     ),
     ("type='kvm'", "type='vmware'", 'type="vmware"'),
+    ("<on_poweroff>", "<on_crash>coredump-restart</on_crash><on_poweroff>", "on_crash coredump-restart"),
 ]
 
 
