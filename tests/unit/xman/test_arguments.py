@@ -2,7 +2,7 @@
 
 import pytest
 
-from xman import arguments
+from xman import arguments, grammar, verbs
 from xman.arguments import MOST_TEXT, Parsed, parse
 from xman.errors import UsageError
 from xman.verbs import BY_NAME
@@ -218,3 +218,20 @@ def test_a_file_name_need_not_be_utf_8() -> None:
 
 def test_the_limit_is_the_published_one() -> None:
     assert arguments.MOST_TEXT == 256 * 1024
+
+
+@pytest.mark.parametrize("verb", [verb for verb in verbs.VERBS if verb.takes_domain], ids=lambda verb: verb.name)
+def test_the_fewest_words_name_a_domain(verb: grammar.Verb) -> None:
+    """Else rxm would send nothing, and call that a success."""
+    samples = {grammar.MEMORY: "64", grammar.COUNT: "1", grammar.WORD: "word"}
+    words = [samples.get(argument.kind, "vm1") for argument in verb.arguments if not argument.optional]
+
+    found = parse(verb, words, several=True)
+
+    assert found.words(verb.arguments[0].name) == ["vm1"]
+
+
+def test_a_file_behind_a_domain_is_none_of_them() -> None:
+    found = parse(verbs.BY_NAME["dump-core"], ["vm1", "a.core"], several=True)
+
+    assert (found.words("DOMAIN"), found.text("FILE")) == (["vm1"], "a.core")
