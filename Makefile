@@ -66,10 +66,11 @@ bench:
 	@tests/tools/setup.sh test
 	@$(PYTHON) -m bench $(if $(QUICK),--quick,--write bench/RESULTS.md)
 
-# What an honest client notices of crowds and floods; a few minutes.
+# What an honest client notices of crowds and floods; some minutes. BESIDE=REVISION measures a release in the same run.
 bench-attack:
 	@tests/tools/setup.sh test
 	@$(PYTHON) -m bench.attack $(if $(QUICK),--quick,--write bench/ATTACK.md)
+	@$(PYTHON) -m bench.besieged $(if $(QUICK),--quick,--append bench/ATTACK.md) $(if $(BESIDE),--beside $(BESIDE))
 
 # Not a part of `make test`: everything in it is emulated, hypervisor and all.
 test-xen:

@@ -99,7 +99,7 @@ def _dial(port: int, source: str) -> socket.socket:
     return socket.create_connection(("127.0.0.1", port), timeout=20, source_address=(source, 0))
 
 
-def _hold(port: int, sources: list[str], count: int, said: bytes, ready: object, stop: object) -> None:
+def hold(port: int, sources: list[str], count: int, said: bytes, ready: object, stop: object) -> None:
     """Open `count` connections, say something and no more, and open them again when they are closed."""
     held: list[socket.socket] = []
     for number in range(count):
@@ -111,7 +111,7 @@ def _hold(port: int, sources: list[str], count: int, said: bytes, ready: object,
     stop.wait()  # type: ignore[attr-defined]
 
 
-def _flood(port: int, source: str, ready: object, stop: object) -> None:
+def flood(port: int, source: str, ready: object, stop: object) -> None:
     """Connect, send garbage, and connect again, as fast as it goes."""
     ready.set()  # type: ignore[attr-defined]
     while not stop.is_set():  # type: ignore[attr-defined]
@@ -141,7 +141,7 @@ def _attackers(work: Callable[..., None], arguments: list[tuple[object, ...]]) -
             process.join()
 
 
-def _sources(count: int) -> list[str]:
+def sources(count: int) -> list[str]:
     return [f"127.1.{number // 250}.{number % 250 + 1}" for number in range(count)]
 
 
@@ -164,26 +164,26 @@ def measure(scene: Scene) -> list[_Row]:
         rows.append(("L3: the whole daemon then", "128 MiB", "", f"{scene.kib() / 1024:.0f} MiB"))
 
     empty = scene.kib()
-    with _attackers(_hold, [(port, _sources(40), 1000, b"")]):
+    with _attackers(hold, [(port, sources(40), 1000, b"")]):
         each = (scene.kib() - empty) / 1000
         rows.append(("L1: 1,000 idle strangers", "p99 below quiet + 5 ms, and 20 ms", "1,000", str(scene.honest())))
     rows.append(("L3: memory of an idle stranger", "16 KiB", "1,000", f"{each:.1f} KiB"))
     wait_for(lambda: scene.descriptors() < 50, 30, "the end of the attack")
 
-    with _attackers(_hold, [(port, ["127.0.0.66"], 10_000, b"")]):
+    with _attackers(hold, [(port, ["127.0.0.66"], 10_000, b"")]):
         rows.append(("L2: 10,000 strangers of one source", "100 %, p99 50 ms", "10,000", str(scene.honest())))
 
     empty = scene.kib()
-    with _attackers(_hold, [(port, _sources(40), 500, _HELLO + _HALF_TOKEN)]):
+    with _attackers(hold, [(port, sources(40), 500, _HELLO + _HALF_TOKEN)]):
         each = (scene.kib() - empty) / 500
     rows.append(("L3: memory of half a token", "96 KiB", "500 of 32 KiB", f"{each:.1f} KiB"))
 
-    with _attackers(_hold, [(port, _sources(250), 2000, _HELLO)] * 2):
+    with _attackers(hold, [(port, sources(250), 2000, _HELLO)] * 2):
         rows.append(("L4: strangers in every place", "99.9 %", "4,000 for 1,024", str(scene.honest())))
 
     lines, most = len(scene.daemon.syslog.lines()), 0
     ends = time.monotonic() + scene.seconds
-    with _attackers(_flood, [(port, f"127.0.0.{70 + n}") for n in range(4)]):
+    with _attackers(flood, [(port, f"127.0.0.{70 + n}") for n in range(4)]):
 
         def over() -> bool:
             nonlocal most

@@ -1,6 +1,5 @@
 """The portal with 2,000 hosts and 20,000 domains: how long a page takes, and how much memory a worker has."""
 
-import json
 import resource
 import statistics
 import tempfile
@@ -14,6 +13,7 @@ from rxmweb.db import fleet, report, sessions
 from rxmweb.settings import Settings
 from rxmweb.web.app import create_app
 from xman import outcome, result, states
+from xman.result import Result
 
 HOSTS = 2000
 DOMAINS = 10
@@ -78,11 +78,15 @@ def _line(number: int) -> str:
     if number % _DEAD == 0:
         return result.dumps(result.failed(host, "state", None, outcome.UNREACHABLE, "no answer in time."))
     domains = [_domain(number, place) for place in range(DOMAINS)]
-    return json.dumps({"host": host, "ok": True, "at": result.now(), "result": {"domains": domains}})
+    return result.dumps(result.succeeded(host, "state", Result({"host_id": host, "domains": domains}), 3))
 
 
 def _domain(host: int, place: int) -> dict[str, object]:
-    jobs = [{"id": str(host * DOMAINS + place), "owner": f"u{host % 300}@R", "preemptible": True}] if place % 2 else []
+    jobs = (
+        [{"id": str(host * DOMAINS + place), "owner": f"u{host % 300}@R", "preemptible": True, "preempted": 0}]
+        if place % 2
+        else []
+    )
     return {
         "name": f"vm{host}-{place}",
         "uuid": f"{host:08x}-0000-4000-8000-{place:012x}",
@@ -93,4 +97,5 @@ def _domain(host: int, place: int) -> dict[str, object]:
         "max_memory": 2 << 30,
         "vcpus": 1,
         "max_vcpus": 2,
+        "priority": "normal",
     }

@@ -16,6 +16,8 @@ def main() -> None:
     lowlevel.open_streams()
     options = _parser().parse_args(lowlevel.words())
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    # It tells of each of its plugins.
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     try:
         sys.exit(_run(options))
     except XmanError as error:
@@ -63,12 +65,12 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _check(configured: Settings, wrong: list[str]) -> int:
-    from rxmweb.check import check
+    from rxmweb.check import BAD, check
 
     status = outcome.USAGE if wrong else outcome.OK
     for line in wrong:
         lowlevel.out(f"BAD  {escape.line(line)}\n")
-    for good, line in check(configured):
-        lowlevel.out(f"{'ok  ' if good else 'BAD '} {escape.line(line)}\n")
-        status = status if good else outcome.USAGE
+    for kind, line in check(configured):
+        lowlevel.out(f"{kind:4} {escape.line(line)}\n")
+        status = outcome.USAGE if kind == BAD else status
     return status

@@ -71,6 +71,24 @@ def part(verb: str, done: Result, ms: int, *, as_json: bool) -> bytes:
     return memo["text"]
 
 
+def prepare(verb: str, done: Result, *, as_json: bool) -> None:
+    """Make what `part` returns, which takes its time where it is much, so that the event loop only has to send it.
+
+    What it is made of is dropped, but where others are shown it too. A result that cannot be shown stays as it is: who
+    replies says so.
+    """
+    alone = done.memo is None
+    if alone:
+        done.memo = {}
+    try:
+        part(verb, done, 0, as_json=as_json)
+    except Exception:  # the same comes again, where it is caught
+        done.memo = None if alone else done.memo
+        return
+    if alone:
+        done.data = {}
+
+
 def _age(done: Result) -> tuple[str, ...]:
     """Say how old a result is, where that is a second or more."""
     seconds = 0 if done.as_of is None else int(time.time() - done.as_of)

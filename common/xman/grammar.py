@@ -68,7 +68,7 @@ class Option:
     def __init__(
         self,
         names: tuple[str, ...],
-        help: str,
+        summary: str,
         kind: str | None = None,
         metavar: str = "",
         without: tuple[str, ...] = (),
@@ -78,7 +78,7 @@ class Option:
         secret: bool = False,
     ) -> None:
         self.names = names
-        self.help = help
+        self.help = summary
         self.kind = kind
         self.metavar = metavar
         self.without = without
@@ -172,7 +172,7 @@ class Verb:
     def __init__(
         self,
         name: str,
-        help: str,
+        summary: str,
         family: str,
         arguments: tuple[Argument, ...] = (),
         options: tuple[Option, ...] = (),
@@ -200,7 +200,7 @@ class Verb:
         journalled: tuple[str, ...] = (),
     ) -> None:
         self.name = name
-        self.help = help
+        self.help = summary
         self.family = family
         self.merges = merges
         self.outlives_us = outlives_us

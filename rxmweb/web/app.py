@@ -18,7 +18,7 @@ from rxmweb.db import actions, plain
 from rxmweb.rxm_process import Rxm
 from rxmweb.settings import Settings
 from rxmweb.tickets import Tickets
-from rxmweb.web import languages, legend, words
+from rxmweb.web import languages, legend, refusals, words
 from rxmweb.web.context import Portal, cookie_name, fail, is_secure, may, portal
 from rxmweb.web.identify import identify, masked
 from rxmweb.web.views import BLUEPRINTS
@@ -88,6 +88,7 @@ def create_app(settings: Settings, engine: Engine) -> Flask:
         languages.octets,
         languages.iso,
         legend.sign,
+        refusals.refusal,
         words.verb,
         words.effect,
         words.label,
@@ -100,6 +101,8 @@ def create_app(settings: Settings, engine: Engine) -> Flask:
         words.report_age,
         words.action_state,
         words.outcome_class,
+        words.class_word,
+        words.event_word,
         words.cannot_act,
     ):
         app.jinja_env.filters[function.__name__] = function

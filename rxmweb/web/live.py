@@ -1,19 +1,26 @@
 """Asking a host just now, as the person: for what no table holds. Only for pages that a person opened to ask."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from flask import g
+from flask import g, request
 
 from rxmweb import rxm_process
 from rxmweb.db import report
-from rxmweb.web.context import portal
+from rxmweb.web import past
+from rxmweb.web.context import portal, reply
 from rxmweb.web.languages import _
 from xman import outcome, render, verbs
 
 # What a person waits for; rxm is told the shorter, so that its own words arrive.
 _SECONDS = 10.0
 _PATIENCE_SECONDS = 15.0
+_MOST_SINCE = 40
+# What is no text for people, but rows of the past: by what a result has of them.
+_TABLES: dict[str, Callable[[dict[str, Any], Mapping[str, str]], past.Changes | past.Happened]] = {
+    "entries": past.changes,
+    "events": past.events,
+}
 
 
 def known(questions: Mapping[str, tuple[str, ...]]) -> list[str]:
@@ -21,13 +28,31 @@ def known(questions: Mapping[str, tuple[str, ...]]) -> list[str]:
     return [question for question, words in questions.items() if words[0] in verbs.BY_NAME]
 
 
-def ask(words: Sequence[str], text: str = "") -> dict[str, Any]:
-    """Return the host's object (DESIGN, "Results"), or one that says why there is none."""
+def words(question: Sequence[str]) -> list[str]:
+    """Return rxm's words for a question, with the time from which on its address wants the past."""
+    takes = any(option.key == "since" for option in verbs.BY_NAME[question[0]].options)
+    since = request.args.get("since", "").strip()[:_MOST_SINCE]
+    return [*question, *([f"--since={since}"] if takes and since else [])]
+
+
+def shown(verb: str, about: dict[str, Any]) -> Any:
+    """Show a host's answer: the past as a table, all else as rxm prints it."""
+    answer = about["answer"]
+    made = (
+        next((make for key, make in _TABLES.items() if key in answer.get("result", {})), None) if answer["ok"] else None
+    )
+    rows = made(answer["result"], request.args) if made is not None else None
+    text = "" if rows is not None else report.text(as_text(verb, answer))
+    return reply("answer.html", about, text=text, rows=rows)
+
+
+def ask(host: str, words: Sequence[str], text: str = "") -> dict[str, Any]:
+    """Return the host's object (DESIGN, "Results"), or one that says why there is none; the verb leads its `words`."""
     here = portal()
     cache = here.tickets.of_session(g.session.ticket)
     if cache is None:
         return _failure(outcome.CREDENTIALS, _("Only who can act can ask a host: your ticket is not here."))
-    command = here.rxm.command(["-t", f"{_SECONDS:.0f}", *words])
+    command = here.rxm.command(["-t", f"{_SECONDS:.0f}", "-H", host, *words])
     try:
         out, err = rxm_process.run(command, here.rxm.as_person(cache), text.encode(), _PATIENCE_SECONDS)
     except TimeoutError:

@@ -121,7 +121,7 @@ _READ: dict[str, tuple[str, dict[str, _Schema], _Schema]] = {
     "/hosts/{host}": ("one host", {}, _object(host=_HOST, domains=_list(_DOMAIN), actions=_list(_ACTION))),
     "/hosts/{host}/ask/{question}": (
         "what the host answers just now: info, usage, messages, log, version",
-        {},
+        {"since": _TEXT},
         _object(question=_TEXT, host=_TEXT, answer=_ANSWER),
     ),
     "/machines/{uuid}": (
@@ -130,8 +130,8 @@ _READ: dict[str, tuple[str, dict[str, _Schema], _Schema]] = {
         _object(domain=_ROW, actions=_list(_ACTION), places=_list(_TEXT)),
     ),
     "/hosts/{host}/machines/{uuid}/{question}": (
-        "what its host answers of it just now: description, statistics, log",
-        {},
+        "what its host answers of it just now: description, statistics, events, log",
+        {"since": _TEXT},
         _object(question=_TEXT, domain=_TARGET, answer=_ANSWER),
     ),
     "/actions": (

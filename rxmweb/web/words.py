@@ -131,6 +131,7 @@ def asked(question: str) -> str:
         "description": _("Description (XML)"),
         "statistics": _("Statistics now"),
         "log": _("Who did what (audit)"),
+        "events": _("What happened to it"),
     }[question]
 
 
@@ -168,6 +169,29 @@ def action_state(state: str) -> str:
         actions.UNKNOWN: _("unknown"),
         actions.CANCELLED: _("taken back"),
     }.get(state, state)
+
+
+def class_word(name: str) -> str:
+    """Return the words for a class of outcome by its name; of a change that goes on, that it does."""
+    if name == "running":
+        return _("running")
+    codes = {outcome.class_name(code): code for code in outcome.CLASSES}
+    return outcome_class(codes.get(name)) or name
+
+
+def event_word(event: str) -> str:
+    """Return the word for what happened to a machine, as libvirt tells it."""
+    return {
+        "defined": _("defined"),
+        "undefined": _("forgotten"),
+        "started": _("started"),
+        "suspended": _("stopped its CPUs"),
+        "resumed": _("went on"),
+        "stopped": _("ended"),
+        "shutdown": _("shut down"),
+        "pmsuspended": _("fell asleep"),
+        "crashed": _("crashed"),
+    }.get(event, event)
 
 
 def outcome_class(code: int | None) -> str:

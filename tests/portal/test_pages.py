@@ -420,6 +420,19 @@ def test_who_did_what_can_be_asked_of_a_machines_host(alice: Visitor, vm: str) -
     assert "pause" in line
     entries = alice.json(f"{path}/log")["answer"]["result"]["entries"]
     assert [entry["verb"] for entry in entries] == ["create", "pause"], "of this machine only"
+    assert "a look inside" in alice.get(f"{path}/log?who=alice&verb=pause&q=look").text
+    assert "a look inside" not in alice.get(f"{path}/log?verb=create").text
+    assert "not understood" in alice.get(f"{path}/log?since=never").text
+
+
+def test_what_happened_to_a_machine_is_shown_in_time(alice: Visitor, vm: str) -> None:
+    path = f"/hosts/{FQDN}/machines/{machines(alice)[vm]['uuid']}"
+
+    page = alice.get(f"{path}/events").text
+
+    assert "<td" in page
+    assert "started" in page
+    assert alice.json(f"{path}/events")["answer"]["ok"] is True
 
 
 def test_a_hosts_load_memory_and_pools_and_all_else_that_can_be_asked(alice: Visitor) -> None:

@@ -20,6 +20,7 @@ from tests.lab.hosts.descriptions import for_test_driver
 from tests.lab.hosts.hypervisor import Host, Network, why_not
 from tests.lab.kerberos.realm import Realm
 from tests.lab.process import ROOT, end, wait_for
+from tests.tools.soak import chance, rounds
 from xmand.journal import Journal
 
 URI = "test+unix:///default?socket=/run/libvirt/libvirt-sock"
@@ -160,6 +161,20 @@ class Crash:
         asking.join()
         return answers[0], second
 
+    def run_until(self, seconds: float, ends: contextlib.ExitStack) -> tuple[Answer, Daemon]:
+        """The same, where xmand is killed so many seconds after the command was given."""
+        first = self._xmand()
+        ends.callback(first.stop)
+        with ThreadPoolExecutor(1) as pool:
+            asked = pool.submit(first.rxm, self._lab.alice, self._verb, "--rid", RID, self.domain)
+            with contextlib.suppress(TimeoutError):
+                asked.result(seconds)
+            first.process.kill()
+            first.stop()
+            second = self._xmand()
+            ends.callback(second.stop)
+            return asked.result(), second
+
 
 def judged(daemon: Daemon) -> int:
     """Return how many changes were settled after the crash."""
@@ -202,6 +217,34 @@ def test_killed_at_every_step(lab: Lab, verb: str) -> None:
     with ThreadPoolExecutor(3) as pool:
         for done in [pool.submit(check, lab, verb, step, first_port + n) for n, step in enumerate(steps)]:
             done.result()
+
+
+def torn_at(lab: Lab, seconds: float, port: int) -> str:
+    """Kill xmand so long after a start was asked for, start another, and ask again with the same id; say what came."""
+    crash = Crash(lab, "start", f"{seconds:.3f}", port)
+    crash.prepare("shut off")
+    with contextlib.ExitStack() as ends:
+        answer, daemon = crash.run_until(seconds, ends)
+        left = crash.state()
+        again = daemon.rxm(lab.alice, "start", "--rid", RID, crash.domain)
+        did = f"start killed after {seconds:.3f} s: {answer}, {left}, then {again}"
+
+        # Done; nobody knows; or nothing was sent: never another class, and never one that is untrue.
+        assert answer.status in (0, 6, 10), did
+        assert left == {0: "running", 6: "shut off"}.get(answer.status, left), did
+        assert again.status == 0, did
+        assert crash.state() == "running", did
+        assert daemon.stop() == 0
+    return did
+
+
+def test_a_start_is_settled_whenever_xmand_is_killed(lab: Lab) -> None:
+    """Row G11: at each step in turn, and at any time."""
+    dice = chance(20261128)
+    for number in rounds("G11", 2):
+        port = 21_400 + 2 * (number % 50)
+        check(lab, "start", STEPS[number % len(STEPS)], port)
+        torn_at(lab, dice.uniform(0.0, 0.4), port + 1)
 
 
 def test_what_others_do_is_in_the_log_as_theirs(lab: Lab, request: pytest.FixtureRequest) -> None:

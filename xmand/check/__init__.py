@@ -9,6 +9,7 @@ import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from xman import listeners
 from xman.errors import ConfigurationError, XmanError
 from xmand import daemon, journal
 from xmand.audit.syslog import Syslog
@@ -23,8 +24,6 @@ from xmand.system.mounts import volatile
 from xmand.virt import host
 from xmand.virt.driver import CHANGE, READ, Driver
 
-# The state of a listening socket in /proc/net/tcp.
-_LISTENING = "0A"
 # Below this a journal cannot be written for long.
 _LEAST_ROOM = 1 << 20
 
@@ -81,31 +80,13 @@ def _not_listening(text: str, error: ConfigurationError) -> Finding:
     if not isinstance(cause, OSError) or cause.errno != errno.EADDRINUSE:
         why = "only root may use a port below 1024" if getattr(cause, "errno", 0) == errno.EACCES else ""
         return BAD, f"{error}; {why or 'is it an address of this host?'}"
-    holder = _holder(listen.parse_address(text)[1])
-    if holder.endswith(f" {os.getpid()}"):
+    words, process = listeners.holder(listen.parse_address(text)[1])
+    if process == str(os.getpid()):
         return BAD, f"listen: {text}: another address of listen covers it already; remove one of the two"
-    if holder.startswith("xmand"):
-        return OK, f"listen: {text}: xmand (process {holder.partition(' ')[2]}) has it"
-    return BAD, f"listen: {text}: the port is taken{f' by {holder}' if holder else ''}; stop that, or change listen"
-
-
-def _holder(port: int) -> str:
-    """Return the program that listens on a port, and its process; empty where that cannot be seen."""
-    inodes = set()
-    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
-        with contextlib.suppress(OSError):
-            for line in Path(table).read_text("ascii").splitlines()[1:]:
-                fields = line.split()
-                if fields[3] == _LISTENING and int(fields[1].rpartition(":")[2], 16) == port:
-                    inodes.add(f"socket:[{fields[9]}]")
-    for process in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            if any(str(file.readlink()) in inodes for file in (process / "fd").iterdir()):
-                words = (process / "cmdline").read_bytes().split(b"\0")
-                names = [Path(word.decode("utf-8", "replace")).name for word in words[:3]]
-                ours = "xmand" in names or b"xmand" in words[:3]
-                return f"{'xmand' if ours else names[0]} {process.name}"
-    return ""
+    if "xmand" in words:
+        return OK, f"listen: {text}: xmand (process {process}) has it"
+    by = f" by {words[0]} {process}" if words else ""
+    return BAD, f"listen: {text}: the port is taken{by}; stop that, or change listen"
 
 
 def _list(settings: Settings) -> Iterator[Finding]:

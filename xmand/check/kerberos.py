@@ -1,16 +1,13 @@
 """What `xmand --check` finds of Kerberos: the keytab, the realm, and whether a first client would be let in."""
 
 import contextlib
-import os
 import socket
 import stat
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from xman import keytab
-from xman.gss import CLOCK_SKEW, KDC_UNREACHABLE, GssError
-from xman.gss.python_gssapi_backend import Acceptor, Initiator
+from xman.gss import CLOCK_SKEW, KDC_UNREACHABLE, GssError, trial
 from xman.keytab import KeytabError
 from xmand import daemon
 from xmand.check.finding import BAD, NOTE, OK, Finding
@@ -112,25 +109,10 @@ def first_client(settings: Settings) -> Iterator[Finding]:
 
 def _tried(settings: Settings, principal: str, client: str) -> Finding:
     host = principal.rpartition("@")[0].partition("/")[2]
-    before = {name: os.environ.get(name) for name in ("KRB5RCACHEDIR", "KRB5RCACHENAME")}
-    # Neither tickets nor the replay cache of the service are touched.
-    with tempfile.TemporaryDirectory(prefix="xmand-check") as directory:
-        os.environ.pop("KRB5RCACHENAME", None)
-        os.environ["KRB5RCACHEDIR"] = directory
-        try:
-            asking = Initiator(settings.keytab, client, f"FILE:{directory}/tickets").context(settings.service, host)
-            serving = Acceptor(settings.service, settings.keytab).context()
-            token = asking.step(None)
-            while not (asking.complete and serving.complete):
-                answer = serving.step(token)
-                token = asking.step(answer) if answer is not None and not asking.complete else None
-        except GssError as error:
-            return _refused(principal, error)
-        finally:
-            for name, value in before.items():
-                os.environ.pop(name, None)
-                if value is not None:
-                    os.environ[name] = value
+    try:
+        trial.agree(settings.service, host, settings.keytab, client)
+    except GssError as error:
+        return _refused(principal, error)
     return OK, f"first client: the KDC's ticket for {principal} and the keytab agree"
 
 

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from xman import grammar, outcome, verbs
 from xman.errors import CredentialsError, RefusedError, UsageError, XmanError
+from xman.gss import GssError
 from xman.result import Result
 from xman.wire import constants as wire
 from xmand import answer
@@ -44,6 +45,8 @@ _JUDGES_EACH = 2
 _JUDGE_SECONDS = 15.0
 # A libvirt that takes longer is not waited for where something that will do is at hand.
 _HANGS_SECONDS = 1.0
+# Output longer than this is sealed and sent in parts, as the client takes them.
+_LONG = 262_144
 # Threads that read the list. One that hangs does so for all: more would only hang as well.
 _READERS = 2
 
@@ -53,6 +56,9 @@ class Reply(Listener, Protocol):
 
     def send_output(self, stream: int, data: bytes) -> None:
         """Send a part of the output."""
+
+    async def send_long(self, data: bytes) -> None:
+        """Send much output as the client takes it. Raises OSError and GssError where he is gone or does not read."""
 
     def send_status(self, status: int) -> None:
         """End the reply with a status."""
@@ -163,7 +169,7 @@ class Dispatcher:
         try:
             access = await self._access(request)
         except RefusedError as error:
-            self._cannot_judge(request, error, reply)
+            await self._cannot_judge(request, error, reply)
             return
         peer.authorized = access is not None and not access.restricted
         if access is None:
@@ -194,10 +200,10 @@ class Dispatcher:
         if self._denials[listed].passes(f"{peer.principal!r} {peer.address.rpartition(':')[0]}"):
             self._audit.record(ev="deny", **peer.who(), verb=verb, detail=why)
 
-    def _cannot_judge(self, request: Request, error: RefusedError, reply: Reply) -> None:
+    async def _cannot_judge(self, request: Request, error: RefusedError, reply: Reply) -> None:
         """Say so: that somebody may not would be untrue."""
         self._write_denial(request.peer, request.verb.name.encode(), str(error))
-        _tell(request, Answer(error.outcome, request.ms(), str(error)), reply)
+        await _tell(request, Answer(error.outcome, request.ms(), str(error)), reply)
 
     def _whose(self, peer: Peer) -> Whose:
         return Whose(peer.principal.decode("ascii"), self.rank(peer) is Rank.LISTED)
@@ -245,7 +251,7 @@ class Dispatcher:
                 reply.send_progress,
                 self._executor.patience(request.parsed)[0],
             )
-            _tell(request, how, reply)
+            await _tell(request, how, reply)
             return
         self._audit.begin(request)
         written = 0
@@ -264,7 +270,7 @@ class Dispatcher:
                 later.add_done_callback(lambda future: self._audit.end(request, future.result(), ev="late"))
         if written:
             await self._once.ended(written, how, request)
-        self._audit.end(request, _tell(request, how, reply))
+        self._audit.end(request, await _tell(request, how, reply))
 
     async def _look(self, request: Request, access: Access, reply: Reply) -> tuple[Answer, Later | None]:
         """Do a verb that looks: at the model, where its caller allows for that and it is true; or at libvirt.
@@ -365,7 +371,7 @@ def _unfit(request: Request, lifetime: int) -> XmanError | None:
     return CredentialsError("your ticket expired; run kinit.") if lifetime <= 0 else None
 
 
-def _tell(request: Request, how: Answer, reply: Reply) -> Answer:
+async def _tell(request: Request, how: Answer, reply: Reply) -> Answer:
     """Reply, and return what was replied: a result that cannot be shown is a fault of ours as well."""
     try:
         # Of what was followed all has been sent.
@@ -378,6 +384,12 @@ def _tell(request: Request, how: Answer, reply: Reply) -> Answer:
         reply.send_error(wire.ERROR_INTERNAL)
         return how
     for stream, data in output:
-        reply.send_output(stream, data)
+        if stream == wire.STDOUT and len(data) > _LONG:
+            try:
+                await reply.send_long(data)
+            except (OSError, GssError):
+                return how  # nobody is there any more to be told
+        else:
+            reply.send_output(stream, data)
     reply.send_status(how.code)
     return how

@@ -11,6 +11,7 @@ from xman.arguments import Parsed
 from xman.errors import HypervisorError, RefusedError, UnknownOutcomeError, XmanError
 from xman.grammar import Verb
 from xman.result import Result
+from xmand import answer
 from xmand.answer import Answer
 from xmand.consoles.attended import Attended
 from xmand.dispatch.streaming import Stream, StreamOverError
@@ -79,7 +80,15 @@ class Executor:
         workers = self._workers if not long else self._stream_workers if request.parsed.follows else self._long_workers
         later: Later | None = None
         try:
-            done = await workers.run(lambda: in_session(handler, call), first, whose)
+
+            def work() -> Result | Waits | Attended:
+                found = in_session(handler, call)
+                # A change's result is kept in the journal, and is short.
+                if isinstance(found, Result) and not request.verb.changes and not request.parsed.follows:
+                    answer.prepare(request.verb.name, found, as_json=request.json)
+                return found
+
+            done = await workers.run(work, first, whose)
             if isinstance(done, Waits):
                 done = await self._wait(done, request)
             elif isinstance(done, Attended):

@@ -63,9 +63,9 @@ def _disk(
     device = "cdrom" if disk.cdrom else "floppy" if disk.prefix == "fd" else "disk"
     element = add(devices, "disk", type="block" if disk.block else "file", device=device)
     # Without a name libxl takes every image for a raw one, and its guest writes over what it holds.
-    format = "vpc" if disk.format == "vhd" and not context.xen else disk.format
+    image_format = "vpc" if disk.format == "vhd" and not context.xen else disk.format
     driver = disk.driver or (_QEMUS if disk.format != "raw" else "")
-    add(element, "driver", name=driver if context.xen else "", type=format)
+    add(element, "driver", name=driver if context.xen else "", type=image_format)
     if disk.backend:
         add(element, "backenddomain", name=disk.backend)
     if disk.path:

@@ -115,7 +115,7 @@ def _is_device(word: str) -> bool:
 def _xm(fields: list[str], second: str, where: str) -> Disk:
     """uname,dev[:cdrom],mode[,backend[,protocol]]; xl takes its own words behind them as well."""
     device, cdrom = second.removesuffix(":cdrom").removesuffix(":disk"), second.endswith(":cdrom")
-    path, block, format, driver = _uname(fields[0], where)
+    path, block, image_format, driver = _uname(fields[0], where)
     access, backend, left_out = "", "", []
     positional = 0
     if len(fields) < 3:
@@ -147,7 +147,7 @@ def _xm(fields: list[str], second: str, where: str) -> Disk:
     if not path and not cdrom:
         raise UsageError(f"Only a CD-ROM drive can be empty {where}.")
     made = _device(device, where)
-    disk = Disk(absolute(path, "A disk's", where), block, format, *made, _access(access, where), cdrom)
+    disk = Disk(absolute(path, "A disk's", where), block, image_format, *made, _access(access, where), cdrom)
     disk.backend, disk.driver, disk.left_out = _backend(backend), driver, tuple(filter(None, left_out))
     disk.number = device if _NUMBER.match(device) else ""
     return disk
@@ -155,7 +155,7 @@ def _xm(fields: list[str], second: str, where: str) -> Disk:
 
 def _uname(uname: str, where: str) -> tuple[str, bool, str, str]:
     """Return path, whether it is a block device, format, and backend of a `uname` of xm's."""
-    rest, format, block, driver = uname, "raw", False, ""
+    rest, image_format, block, driver = uname, "raw", False, ""
     while match := _PREFIX.match(rest):
         scheme, rest = match[1], rest[match.end() :]
         if scheme in ("iscsi", "nbd", "enbd", "npiv"):
@@ -168,13 +168,13 @@ def _uname(uname: str, where: str) -> tuple[str, bool, str, str]:
         if scheme == "phy":
             return (rest if rest.startswith("/") or not rest else f"/dev/{rest}"), True, "raw", ""
         if scheme in _FORMATS:
-            format = _FORMATS[scheme]
+            image_format = _FORMATS[scheme]
     if ":" in rest and not rest.startswith("/"):
         raise UnsupportedError(
             f"A disk's source of this kind is not supported: '{rest.split(':')[0][:32]}:';"
             f" write phy:/dev/... or file:/... {where}."
         )
-    return rest, block or rest.startswith("/dev/"), format, driver
+    return rest, block or rest.startswith("/dev/"), image_format, driver
 
 
 def _xl(text: str, where: str) -> Disk:
@@ -234,17 +234,17 @@ def _backend_type(word: str, where: str) -> str:
 
 
 def _of_xl(values: dict[str, str], cdrom: bool, where: str) -> Disk:
-    path, block, format, driver = values.get("target", ""), False, values.get("format", ""), ""
+    path, block, image_format, driver = values.get("target", ""), False, values.get("format", ""), ""
     if _PREFIX.match(path):  # deprecated, and still taken by xl
         path, block, prefix_format, driver = _uname(path, where)
-        format = format or prefix_format
-    if format not in _XL_FORMATS and format not in _FORMATS:
+        image_format = image_format or prefix_format
+    if image_format not in _XL_FORMATS and image_format not in _FORMATS:
         raise UsageError(
-            f"'{format[:32]}' is no format of a disk; an xl disk is target,format,vdev,access, such as"
+            f"'{image_format[:32]}' is no format of a disk; an xl disk is target,format,vdev,access, such as"
             f" /dev/vg/x,raw,xvda,rw {where}."
         )
-    if format == "empty":
-        path, format = "", "raw"
+    if image_format == "empty":
+        path, image_format = "", "raw"
     if not path and not cdrom:
         raise UsageError(f"A disk needs a target; only a CD-ROM drive can be empty {where}.")
     if "vdev" not in values:
@@ -254,7 +254,7 @@ def _of_xl(values: dict[str, str], cdrom: bool, where: str) -> Disk:
     access = _access("r" if cdrom else values.get("access", ""), where)
     vdev = values["vdev"].removesuffix(":cdrom").removesuffix(":disk")
     made = _device(vdev, where)
-    disk = Disk(absolute(path, "A disk's", where), block, _FORMATS[format], *made, access, cdrom)
+    disk = Disk(absolute(path, "A disk's", where), block, _FORMATS[image_format], *made, access, cdrom)
     if values.get("specification") == "virtio":
         disk.prefix = "vd"
     disk.backend, disk.driver = _backend(values.get("backend", "")), driver

@@ -44,6 +44,8 @@ _TOO_LATE = "nothing came in time"
 _TOO_MANY = "too many messages, and no command"
 # What progress may add to a reply that nobody reads.
 _MOST_UNREAD = 1 << 20
+# Of a long reply, what is sealed and sent at a time.
+_PART = 65_536
 # What a stranger may have us keep.
 _MOST_STRANGERS = MAX_STRANGERS_TOKEN + TOKEN_HEADER
 
@@ -56,6 +58,9 @@ class Keeper(Protocol):
 
     def holds(self, connection: "Connection", octets: int) -> None:
         """So many octets are kept for it, of somebody whose right to anything is not known; it may be closed for it."""
+
+    def owes(self, connection: "Connection", octets: int) -> None:
+        """So many octets of a reply are kept until its client reads them; it may be closed for it."""
 
     def began(self, connection: "Connection") -> None:
         """A command runs in it now."""
@@ -500,6 +505,19 @@ class Connection:
             waiter = self._loop.create_future()
             self._waiters.append(waiter)
             await waiter
+
+    async def send_long(self, data: bytes) -> None:
+        """Send much output in parts, each as the socket has taken the one before; others have turns in between.
+
+        Raises as `send_part`.
+        """
+        try:
+            for at in range(0, len(data), _PART):
+                self._keeper.owes(self, len(data) - at)
+                await self.send_part(data[at : at + _PART])
+                await asyncio.sleep(0)
+        finally:
+            self._keeper.owes(self, 0)
 
     def open_input(self, taker: Taker) -> None:
         """Ask the client for input to the command that runs, and hand it to `taker`."""

@@ -32,6 +32,8 @@ _MOST_LINES, _MOST_LINES_IN_ALL, _PERIOD_SECONDS = 10, 40, 5.0
 # has lines of its own, with his name and address. Those on the list have a line for each.
 _MOST_ARRIVALS = {Rank.STRANGER: (10, 200), Rank.GRANTED: (60, 1000)}
 _ARRIVALS_SECONDS = 60.0
+# Of long replies to those who are not on the list, what may wait for them to read it, all together.
+_MOST_UNREAD = 32 << 20
 # How exactly deadlines of connections are kept.
 _LOOK_SECONDS = 0.1
 # A command that only reads may take so much longer when we end.
@@ -49,6 +51,7 @@ class Server:
         self._audit = audit
         self._admission: Admission[Connection] = Admission(limits)
         self._octets: Octets[Connection] = Octets(limits.strangers_kib * 1024)
+        self._unread: Octets[Connection] = Octets(_MOST_UNREAD)
         # Two, so that strangers cannot keep the lines about the authenticated out of the log.
         self._throttles = {known: Throttle(_MOST_LINES, _MOST_LINES_IN_ALL, _PERIOD_SECONDS) for known in (False, True)}
         # And of who came, those who may nothing, something, and anything.
@@ -155,6 +158,15 @@ class Server:
             self._octets.forget(leaves)
             self._close([leaves])
 
+    def owes(self, connection: Connection, octets: int) -> None:
+        """So many octets of a reply wait for their client to read them; those on the list may take what there is."""
+        if octets and self._commands.rank(connection.peer) is Rank.LISTED:
+            return
+        leaves = self._unread.hold(connection, connection.group, octets)
+        if leaves is not None:
+            self._unread.forget(leaves)
+            self._close([leaves])
+
     def began(self, connection: Connection) -> None:
         """A command runs in the connection now."""
         self._running.add(connection)
@@ -175,6 +187,7 @@ class Server:
         self._open.discard(connection)
         self._admission.leave(connection)
         self._octets.forget(connection)
+        self._unread.forget(connection)
         connection.socket.close()
         self._calm.set()
 

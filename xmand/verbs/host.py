@@ -1,12 +1,13 @@
 """Verbs about the service itself: help, ping, version."""
 
 import socket
+import threading
 import time
 from typing import Any
 
 import xman
 from xman import keytab, outcome, times, verbs
-from xman.errors import HypervisorError, UsageError
+from xman.errors import HypervisorError, RefusedError, UsageError
 from xman.result import Result
 from xman.wire.constants import HIGHEST_VERSION
 from xmand.journal import Entry, JournalError
@@ -73,6 +74,8 @@ def version(call: Call) -> Result:
 MOST = 10_000
 # Of the journal; what is made of them is about twice as much.
 MOST_OCTETS = 4 << 20
+# So many are read at a time, whoever asks.
+_READING = threading.BoundedSemaphore(2)
 # A change that is under way, or that nobody has settled yet.
 RUNNING = "running"
 
@@ -87,13 +90,18 @@ def log(call: Call) -> Result:
         except ValueError as error:
             raise UsageError(f"--since: {error}.") from error
     principal, domain = str(options.get("principal", "")), call.parsed.text("DOMAIN")
+    # What is read takes several times its octets until it is text.
+    if not _READING.acquire(timeout=max(0.0, call.deadline - time.monotonic())):
+        raise RefusedError("This host is busy: others read its journal. Try again in a moment.")
     try:
         found, more = call.host.journal.last(since, principal, domain, MOST, MOST_OCTETS)
+        entries = [_entry(entry) for entry in found]
     except JournalError as error:
         raise HypervisorError(f"The journal cannot be read: {error}.") from error
+    finally:
+        _READING.release()
     notes: tuple[str, ...] = (f"There are more; the last {len(found)} are shown.",) if more else ()
     notes += tuple(filter(None, [call.host.journal.news()]))
-    entries = [_entry(entry) for entry in found]
     if not call.access.audits():
         hidden = [entry for entry in entries if "reason" in entry and entry["principal"] != call.principal]
         for entry in hidden:

@@ -33,7 +33,7 @@ _RENDERERS: dict[str, _Renderer] = {
     "describe": lambda data: str(data["xml"]),
     "dmesg": hosts.dmesg,
     "events": events.events,
-    "help": hosts.help,
+    "help": hosts.help_text,
     "info": hosts.info,
     "label": domains.labels,
     "list": domains.listing,

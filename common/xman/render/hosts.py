@@ -23,7 +23,7 @@ def dmesg(data: dict[str, Any]) -> str:
     return "".join(f"{line}\n" for line in [data["source"], *data["lines"]])
 
 
-def help(data: dict[str, Any]) -> str:
+def help_text(data: dict[str, Any]) -> str:
     """Return the verbs with a line each, or one verb with its options."""
     if "usage" not in data:
         lines = [f" {verb['name']:<20} {verb['help']}" for verb in data["verbs"]]

@@ -38,7 +38,7 @@ def dry_run() -> Any:
     if request.form.get("really"):
         target = Target(host, "", request.form.get("name", "")[:128])
         return queue(Request(g.session.principal, "create", [target], options, (), reason(), text))
-    answer = live.ask(["-H", host, "create", "--dry-run", *options, "-"], text)
+    answer = live.ask(host, ["create", "--dry-run", *options, "-"], text)
     return _page({"host": host, "text": text, "answer": answer}, status=200 if answer["ok"] else 422)
 
 

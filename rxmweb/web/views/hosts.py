@@ -5,7 +5,7 @@ from typing import Any
 from flask import Blueprint, abort, g, request
 from sqlalchemy import select
 
-from rxmweb.db import actions, changes, fleet, host_search, report
+from rxmweb.db import actions, changes, fleet, host_search
 from rxmweb.db.actions import Request, Target
 from rxmweb.db.schema import domains
 from rxmweb.web import live, offers, plots
@@ -93,9 +93,8 @@ def ask(host: str, question: str) -> Any:
     _visible(host)
     if question not in live.known(_QUESTIONS):
         abort(404)
-    answer = live.ask(["-H", host, *_QUESTIONS[question]])
-    text = report.text(live.as_text(_QUESTIONS[question][0], answer))
-    return reply("answer.html", {"question": question, "host": host, "answer": answer}, text=text)
+    answer = live.ask(host, live.words(_QUESTIONS[question]))
+    return live.shown(_QUESTIONS[question][0], {"question": question, "host": host, "answer": answer})
 
 
 @pages.get("/<host>/evacuation")

@@ -4,14 +4,14 @@ from typing import Any
 
 from flask import Blueprint, abort, g, redirect, request, url_for
 
-from rxmweb.db import actions, changes, fleet, report
+from rxmweb.db import actions, changes, fleet
 from rxmweb.web import live, offers, plots
 from rxmweb.web.context import may, portal, reply, unchanged
 
 pages = Blueprint("machine", __name__)
 
 # What can be asked of the host about one domain: the words before it.
-_QUESTIONS = {"description": ("describe",), "statistics": ("stats",), "log": ("log",)}
+_QUESTIONS = {"description": ("describe",), "statistics": ("stats",), "events": ("events",), "log": ("log",)}
 
 
 def visible(host: str, uuid: str) -> dict[str, Any]:
@@ -85,6 +85,6 @@ def ask(host: str, uuid: str, question: str) -> Any:
     if question not in live.known(_QUESTIONS):
         abort(404)
     # The host apart: `log` takes a name that no domain needs to have any more, and splits none.
-    answer = live.ask(["-H", host, *_QUESTIONS[question], "--", uuid])
-    data = {"question": question, "domain": {"host": host, "uuid": uuid, "name": found["name"]}, "answer": answer}
-    return reply("answer.html", data, text=report.text(live.as_text(_QUESTIONS[question][0], answer)))
+    answer = live.ask(host, [*live.words(_QUESTIONS[question]), "--", uuid])
+    about = {"question": question, "domain": {"host": host, "uuid": uuid, "name": found["name"]}, "answer": answer}
+    return live.shown(_QUESTIONS[question][0], about)

@@ -205,15 +205,15 @@ def test_the_only_host_comes_before_the_map() -> None:
 # --- locating ---------------------------------------------------------------------------------------------------------
 
 
-def has(name: str, uuid: str = UUID, id: int | None = None) -> dict[str, Any]:
+def has(name: str, uuid: str = UUID, number: int | None = None) -> dict[str, Any]:
     """Return what a host says of one of its domains, as far as locating goes."""
-    return {"name": name, "uuid": uuid, "id": id}
+    return {"name": name, "uuid": uuid, "id": number}
 
 
 KNOWN = {
-    "skirit80": [has("vm1", id=1), has("both"), has("7", UUID.replace("6", "7"))],
-    "skirit81": [has("vm2", UUID.replace("6", "8"), id=7), has("both", UUID.replace("6", "9"))],
-    "skirit82": [has("Domain-0", UUID.replace("6", "0"), id=0)],
+    "skirit80": [has("vm1", number=1), has("both"), has("7", UUID.replace("6", "7"))],
+    "skirit81": [has("vm2", UUID.replace("6", "8"), number=7), has("both", UUID.replace("6", "9"))],
+    "skirit82": [has("Domain-0", UUID.replace("6", "0"), number=0)],
     "skirit83": [],
 }
 

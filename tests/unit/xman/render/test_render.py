@@ -469,9 +469,9 @@ def test_scripts_read_the_list_as_xms(command: str, expected: str) -> None:
 def test_python_scripts_split_a_running_domain_in_six() -> None:
     line = LISTING.splitlines()[3]
 
-    name, id, mem, vcpus, state, time = line.split()
+    name, number, mem, vcpus, state, time = line.split()
 
-    assert (name, int(id), int(mem), int(vcpus), state, float(time)) == ("vm1", 7, 512, 2, "--p---", 0.0)
+    assert (name, int(number), int(mem), int(vcpus), state, float(time)) == ("vm1", 7, 512, 2, "--p---", 0.0)
 
 
 def test_a_domain_that_is_off_splits_in_four_as_with_xm() -> None:

@@ -51,6 +51,11 @@ class Replies:
             raise TimeoutError("the client does not read")
         self.parts.append(data)
 
+    async def send_long(self, data: bytes) -> None:
+        if self.slow:
+            raise TimeoutError("the client does not read")
+        self.outputs[1] += data
+
     def gone(self) -> bool:
         return self.left
 

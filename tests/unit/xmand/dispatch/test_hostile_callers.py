@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.unit.xmand.dispatch.test_dispatcher import ALICE, SOON, Bench, Replies, keep_calls
-from xman import arguments, verbs
+from xman import arguments, render, result, verbs
 from xman.errors import UsageError
 from xman.wire import constants as wire
 from xmand import audit
@@ -163,6 +163,64 @@ def test_strangers_denials_do_not_keep_an_administrators_out_of_the_log(bench: B
     asyncio.run(ask(bench, ALICE, b"no-such-verb"))
 
     assert 'princ="alice' in bench.audit[-1]
+
+
+# --- long replies -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("option", [[], [b"--json"]])
+def test_what_takes_its_time_is_made_off_the_loop(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, option: list[bytes]
+) -> None:
+    threads: list[threading.Thread] = []
+    real, dumped = render.text, result.dumps
+
+    def text(verb: str, data: dict[str, Any]) -> str:
+        threads.append(threading.current_thread())
+        return real(verb, data)
+
+    def dumps(data: dict[str, Any]) -> str:
+        if "verbs" in data:
+            threads.append(threading.current_thread())
+        return dumped(data)
+
+    monkeypatch.setattr(render, "text", text)
+    monkeypatch.setattr(result, "dumps", dumps)
+
+    reply = asyncio.run(ask(bench, ALICE, b"help", *option))
+
+    assert b"pause" in reply.outputs[1]
+    assert threads
+    assert threading.main_thread() not in threads
+
+
+def test_who_does_not_read_long_replies_holds_no_more_than_a_budget(bench: Bench) -> None:
+    session: Any = None
+    closed: list[Any] = []
+
+    class Holding(Arriving):
+        def __init__(self, principal: bytes) -> None:
+            super().__init__(principal)
+            self.group = principal
+
+        def close(self) -> None:
+            closed.append(self)
+
+    async def scenario() -> None:
+        await bench.commands.read_list()
+        server = Server(session, bench.commands, Audit(lambda _line: None), Limits())
+        eves = [Holding(EVE) for _ in range(32)]
+        bob, alice = Holding(BOB), Holding(ALICE)
+        for one in (bob, *eves, alice):
+            anything: Any = one
+            server.owes(anything, 64 << 20 if one is alice else 4 << 20)
+
+        assert len(closed) >= 32 - 8
+        assert bob not in closed, "who holds most gives way"
+        assert alice not in closed, "those on the list may take what there is"
+        assert server._unread.total <= 32 << 20
+
+    asyncio.run(scenario())
 
 
 # --- X8 and X5: threads -----------------------------------------------------------------------------------------------

@@ -55,12 +55,12 @@ def disks(root: ElementTree.Element, with_driver: bool = True) -> list[tuple[str
     for disk in root.iterfind("devices/disk"):
         source, driver = disk.find("source"), disk.find("driver")
         path = None if source is None else source.get("file") or source.get("dev")
-        format = None if driver is None else driver.get("type")
-        name = None if driver is None or not with_driver or format == "raw" else driver.get("name")
+        image = None if driver is None else driver.get("type")
+        name = None if driver is None or not with_driver or image == "raw" else driver.get("name")
         target = disk.find("target")
         assert target is not None
         cdrom, read_only = disk.get("device") == "cdrom", disk.find("readonly") is not None
-        found.append((path, target.get("dev"), format, name, str(cdrom), str(read_only)))
+        found.append((path, target.get("dev"), image, name, str(cdrom), str(read_only)))
     return found
 
 

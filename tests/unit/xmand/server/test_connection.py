@@ -57,6 +57,7 @@ class Keeper:
 
     def __init__(self) -> None:
         self.held: list[int] = []
+        self.owed: list[int] = []
         self.failures: list[str] = []
         self.is_closed = asyncio.Event()
 
@@ -65,6 +66,9 @@ class Keeper:
 
     def holds(self, _connection: Connection, octets: int) -> None:
         self.held.append(octets)
+
+    def owes(self, _connection: Connection, octets: int) -> None:
+        self.owed.append(octets)
 
     def began(self, _connection: Connection) -> None:
         pass
@@ -190,6 +194,32 @@ def test_nothing_follows_a_reply_that_was_cut_short() -> None:
         assert scene.keeper.failures == ["conn the client does not read what it is sent"]
         heard = await scene.hear(lambda _heard: False)
         assert 0 < len(heard) < len(REPLY)
+
+    played(scenario)
+
+
+def test_a_long_reply_goes_as_it_is_read() -> None:
+    async def scenario() -> None:
+        commands = Commands()
+
+        async def run(peer: Any, _lifetime: int, words: list[bytes], reply: Any) -> None:
+            peer.authorized = words == [b"list"]
+            await reply.send_long(REPLY)
+            reply.send_status(0)
+
+        commands.run = run  # type: ignore[method-assign]
+        scene = Scene(commands)
+        await scene.say(HANDSHAKE + stream(LIST))
+        async with asyncio.timeout(SOON):
+            while not scene.subject._unsent:
+                await asyncio.sleep(0)
+        kept = len(scene.subject._unsent)
+        heard = await scene.hear(lambda heard: heard.endswith(b"\x02\x04\x00"))
+
+        assert kept < 200_000, "the rest is not even sealed"
+        assert len(REPLY) <= heard.count(b"x")
+        assert scene.keeper.owed[0] == len(REPLY)
+        assert scene.keeper.owed[-1] == 0
 
     played(scenario)
 

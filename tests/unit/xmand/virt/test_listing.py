@@ -32,10 +32,10 @@ def libvirt_error(code: int) -> Exception:
 class Domain:
     """A stand-in for libvirt's domain; what would be a call to libvirtd is counted."""
 
-    def __init__(self, calls: "collections.Counter[str]", name: str, id: int = 1, state: int = 1) -> None:
+    def __init__(self, calls: "collections.Counter[str]", name: str, number: int = 1, state: int = 1) -> None:
         self.calls = calls
         self._name = name
-        self._id = id
+        self._id = number
         self.facts = [state, 2048 * KIB, 1024 * KIB, 2, 12 * SECOND]
         self.problem: Exception | None = None
 
@@ -75,9 +75,9 @@ class Connection:
         # QEMU knows everything, others only the state.
         self.complete = True
 
-    def add(self, name: str, id: int = 1, state: int = 1) -> Domain:
+    def add(self, name: str, number: int = 1, state: int = 1) -> Domain:
         """Let there be a domain."""
-        self.domains.append(Domain(self.calls, name, id, state))
+        self.domains.append(Domain(self.calls, name, number, state))
         return self.domains[-1]
 
     def getAllDomainStats(self, _wanted: int, _flags: int) -> list[tuple[Domain, dict[str, int]]]:  # noqa: N802
@@ -101,7 +101,7 @@ def connection() -> Connection:
 
 def test_a_thousand_domains_of_qemu_cost_one_call(connection: Connection) -> None:
     for number in range(1000):
-        connection.add(f"vm{number}", id=number + 1)
+        connection.add(f"vm{number}", number=number + 1)
 
     domains = list_domains(connection)
 
@@ -111,7 +111,7 @@ def test_a_thousand_domains_of_qemu_cost_one_call(connection: Connection) -> Non
 
 def test_domains_of_qemu_that_are_off_cost_no_call_more(connection: Connection) -> None:
     connection.add("on")
-    connection.add("off", id=-1, state=libvirt.VIR_DOMAIN_SHUTOFF)
+    connection.add("off", number=-1, state=libvirt.VIR_DOMAIN_SHUTOFF)
 
     list_domains(connection)
 
@@ -192,7 +192,7 @@ def test_another_failure_of_the_bulk_call_is_not_hidden(connection: Connection) 
 @pytest.mark.parametrize("complete", [True, False])
 def test_a_running_domain(connection: Connection, complete: bool) -> None:
     connection.complete = complete
-    domain = connection.add("vm1", id=7)
+    domain = connection.add("vm1", number=7)
 
     assert list_domains(connection) == [
         {
@@ -210,7 +210,7 @@ def test_a_running_domain(connection: Connection, complete: bool) -> None:
 @pytest.mark.parametrize("complete", [True, False])
 def test_a_domain_that_is_off_has_neither_id_nor_time(connection: Connection, complete: bool) -> None:
     connection.complete = complete
-    connection.add("vm1", id=-1, state=libvirt.VIR_DOMAIN_SHUTOFF)
+    connection.add("vm1", number=-1, state=libvirt.VIR_DOMAIN_SHUTOFF)
 
     (found,) = list_domains(connection)
 
@@ -272,7 +272,7 @@ def test_a_domain_that_cannot_be_asked_is_no_missing_one(connection: Connection)
 
 
 def test_one_domain_is_listed_as_all_are(connection: Connection) -> None:
-    domain = connection.add("vm1", id=7)
+    domain = connection.add("vm1", number=7)
 
     assert [list_one(domain)] == list_domains(connection)
 

@@ -1,0 +1,357 @@
+"""`make bench-attack`, second table: honest callers beside those who have a ticket.
+
+An earlier release stands beside in the same run with `--beside REVISION`: its tree is unpacked from the history. Each
+attack meets a daemon of its own; honest commands are connections of their own, one after the other.
+"""
+
+import argparse
+import contextlib
+import datetime
+import multiprocessing
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bench import hostile
+from bench.attack import Figures, flood, hold, sources
+from tests.lab.clients.peer import Peer, command
+from tests.lab.clients.visitor import Visitor
+from tests.lab.hosts.daemon import Daemon
+from tests.lab.kerberos.realm import FQDN, Realm
+from tests.lab.portal.portal import Portal
+from tests.lab.process import ROOT
+
+_PASSWORD = "for-the-bench"  # of a realm that lives for a minute
+_STATUS, _ERROR = 4, 5
+_OF_A_KIND = 8
+_JOURNAL = "[journal]\nsize_mib = 4\n"
+_ALONE = 'methods = ["k5login", "principals"]\n'
+_SLOW = "#!/bin/sh\nsleep 1\nexit 1\n"
+# What makes the list hang: the file is there, and whoever looks at it waits.
+_HANGS = """
+import os, time
+_flag = os.environ.get("BENCH_HANGS", "")
+def _slow(call):
+    def wrapped(path, *more, **options):
+        if isinstance(path, (str, os.PathLike)) and str(path).endswith("k5login") and os.access(_flag, os.F_OK):
+            time.sleep(5)
+        return call(path, *more, **options)
+    return wrapped
+if _flag:
+    os.open, os.stat, os.lstat = _slow(os.open), _slow(os.stat), _slow(os.lstat)
+"""
+
+
+@dataclass(frozen=True)
+class Attack:
+    """One row: who does what, and who is honest meanwhile."""
+
+    name: str
+    work: Callable[..., None]
+    # By which of the principals; none: strangers without a ticket.
+    who: str = ""
+    processes: int = _OF_A_KIND
+    slow: bool = False
+    hangs: bool = False
+    # The honest one is on the list, or is granted by a table what the list has nothing to say about.
+    honest: str = "admin0"
+    verb: bytes = b"ping"
+    arguments: tuple[object, ...] = ()
+
+
+ATTACKS = (
+    Attack("1,000 idle strangers", hold, processes=1, arguments=(sources(40), 1000, b"")),
+    Attack("garbage", flood, processes=4),
+    Attack("NOOPs of the unlisted", hostile.noops, "eve"),
+    Attack("denials of 1 MiB", hostile.denials, "eve"),
+    Attack("reasons of 1 MiB", hostile.reasons, "stop", 4),
+    Attack("waiting principals", hostile.waits, "show"),
+    Attack("a slow external", hostile.asks, "eve", 5, slow=True),
+    Attack("a hung list", hostile.asks, "eve", 2, hangs=True, honest="show9", verb=b"list"),
+)
+
+
+@dataclass
+class Watched:
+    """What the daemon came to meanwhile."""
+
+    kib: int = 0
+    journal: int = 0
+    loop: float = 0.0
+    seconds: float = field(default=1.0)
+
+    def __str__(self) -> str:
+        return (
+            f"xmand {self.kib / 1024:.0f} MiB, journal {self.journal / 1048576:.1f} MiB,"
+            f" loop {100 * self.loop / self.seconds:.0f} % of a processor"
+        )
+
+
+class Siege:
+    """A realm, and a tree whose daemon is attacked; `tree` is empty for this one."""
+
+    def __init__(self, realm: Realm, directory: Path, tickets: dict[str, dict[str, str]], seconds: float) -> None:
+        self.realm, self.directory, self.tickets, self.seconds = realm, directory, tickets, seconds
+
+    def daemon(self, attack: Attack | None, tree: Path | None) -> Daemon:
+        """Start a daemon as the attack needs it."""
+        directory = Path(tempfile.mkdtemp(dir=self.directory))
+        methods = _ALONE
+        if attack is not None and attack.slow:
+            program = directory / "slow"
+            program.write_text(_SLOW)
+            program.chmod(0o755)
+            methods = f'methods = ["k5login", "principals", "external"]\nexternal = ["{program}"]\n'
+        granted = [f'"show{n}@XMAN.TEST" = ["show"]\n' for n in range(10)]
+        granted += [f'"stop{n}@XMAN.TEST" = ["shutdown"]\n' for n in range(_OF_A_KIND)]
+        (directory / "sitecustomize.py").write_text(_HANGS)
+        path = [str(directory), str((tree or ROOT) / "common"), str(tree or ROOT)]
+        env = {"PYTHONPATH": ":".join(path), "BENCH_HANGS": str(directory / "hangs")}
+        if tree is not None:
+            program = directory / "bin" / "xmand"
+            program.parent.mkdir()
+            program.write_text(f'#!/bin/sh\nexec {sys.executable} -P -m xmand "$@"\n')
+            program.chmod(0o755)
+            env["PATH"] = f"{program.parent}:{self.realm.env.get('PATH', os.environ['PATH'])}"
+        tables = f"{_JOURNAL}[authorize]\n{methods}[authorize.principals]\n{''.join(granted)}"
+        prefix = ("env", f"PATH={env['PATH']}") if tree is not None else ()
+        admins = tuple(f"admin{n}@XMAN.TEST" for n in range(2))
+        return Daemon(self.realm, directory / "xmand", admins=admins, tables=tables, env=env, prefix=prefix)
+
+    def row(self, attack: Attack | None, tree: Path | None) -> tuple[Figures, Watched]:
+        """Attack a new daemon; None: an empty house."""
+        daemon = self.daemon(attack, tree)
+        try:
+            honest = attack or Attack("", hold)
+            self._ask(daemon, honest, 1.0)
+            arguments = self._arguments(daemon, attack) if attack else []
+            with _attackers(attack.work if attack else hold, arguments):
+                if attack is not None and attack.hangs:
+                    (daemon.directory.parent / "hangs").touch()
+                    daemon.allow("admin0@XMAN.TEST")
+                time.sleep(1.0 if attack else 0.0)
+                return self._watched(daemon, honest)
+        finally:
+            with contextlib.suppress(Exception):
+                daemon.process.kill()
+            daemon.stop()
+
+    def _arguments(self, daemon: Daemon, attack: Attack) -> list[tuple[object, ...]]:
+        if attack.who:
+            return [(self.tickets[f"{attack.who}{n}"], daemon.port) for n in range(attack.processes)]
+        if attack.work is flood:
+            return [(daemon.port, f"127.0.0.{70 + n}") for n in range(attack.processes)]
+        return [(daemon.port, *attack.arguments) for _ in range(attack.processes)]
+
+    def _watched(self, daemon: Daemon, attack: Attack) -> tuple[Figures, Watched]:
+        watched, over = Watched(), threading.Event()
+
+        def look() -> None:
+            while not over.wait(0.1):
+                with contextlib.suppress(OSError, IndexError):
+                    status = Path(f"/proc/{daemon.process.pid}/status").read_text()
+                    watched.kib = max(watched.kib, int(status.split("VmRSS:")[1].split()[0]))
+                    sizes = [path.stat().st_size for path in (daemon.directory / "state").glob("journal.db*")]
+                    watched.journal = max(watched.journal, sum(sizes))
+
+        looking = threading.Thread(target=look)
+        looking.start()
+        began, spent = time.monotonic(), _loop_seconds(daemon.process.pid)
+        try:
+            figures = self._ask(daemon, attack, self.seconds)
+        finally:
+            over.set()
+            looking.join()
+        watched.seconds = time.monotonic() - began
+        watched.loop = _loop_seconds(daemon.process.pid) - spent
+        return figures, watched
+
+    def _ask(self, daemon: Daemon, attack: Attack, seconds: float) -> Figures:
+        """Give honest commands for so long."""
+        found: list[float] = []
+        failed = 0
+        ends = time.monotonic() + seconds
+        while time.monotonic() < ends:
+            began = time.monotonic()
+            try:
+                with Peer(self.tickets[attack.honest], daemon.port) as client:
+                    client.send(command(attack.verb))
+                    kind = 0
+                    while kind not in (_STATUS, _ERROR):
+                        reply = client.receive()
+                        kind = reply[1]
+                if kind == _STATUS and reply[2] == 0:
+                    found.append(time.monotonic() - began)
+                else:
+                    failed += 1
+            except Exception:  # closed, refused, late: it has failed
+                failed += 1
+        return Figures(found, failed)
+
+
+def _loop_seconds(pid: int) -> float:
+    """Return the processor time of the first thread, which is the event loop's."""
+    fields = Path(f"/proc/{pid}/task/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+@contextlib.contextmanager
+def _attackers(work: Callable[..., None], arguments: list[tuple[object, ...]]) -> Iterator[None]:
+    context = multiprocessing.get_context("fork")
+    stop = context.Event()
+    ready = context.Event()
+    more = (ready,) if work in (hold, flood) else ()
+    processes = [
+        context.Process(target=_elsewhere, args=(work, *words, *more, stop), daemon=True) for words in arguments
+    ]
+    for process in processes:
+        process.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        for process in processes:
+            process.join(3)
+            if process.is_alive():
+                process.kill()
+
+
+def _elsewhere(work: Callable[..., None], *arguments: object) -> None:
+    """Attack as if from other machines: what their programs cost is not to be taken from the daemon's processors."""
+    os.nice(19)
+    work(*arguments)
+
+
+def portal_rows(siege: Siege) -> list[list[str]]:
+    """Return the portal's rows: half headers, and a flood of its queue."""
+    daemon = siege.daemon(None, None)
+    keytab = str(siege.directory / "collector.keytab")
+    siege.realm.extract_keytab("show9", keytab)
+    portal = Portal(
+        siege.realm, siege.directory / "portal", hosts=(FQDN,), port=daemon.port, collector_keytab=keytab, interval=2.0
+    )
+    rows = []
+    try:
+        honest = Visitor(portal, siege.realm.kinit("admin0", _PASSWORD, "portal-admin", "-f"))
+        honest.json("/session")
+        rows.append(["the portal, an empty house", str(_pages(honest, siege.seconds))])
+        with _attackers(hostile.half_heads, [({}, portal.port)] * 3):
+            time.sleep(1.0)
+            rows.append(["the portal, 300 half headers", str(_pages(honest, siege.seconds))])
+        eve = Visitor(portal, siege.realm.kinit("eve0", _PASSWORD, "portal-eve", "-f"))
+        eve.json("/session")
+        queued, over = [0, 0], threading.Event()
+
+        def crowd() -> None:
+            while not over.is_set():
+                with contextlib.suppress(Exception):
+                    page = eve.post("/actions", {"verb": "pause", "target": f"{FQDN}:test"})
+                    queued[page.status < 400] += 1
+
+        flooding = threading.Thread(target=crowd)
+        flooding.start()
+        try:
+            figures = _pages(honest, siege.seconds)
+        finally:
+            over.set()
+            flooding.join()
+        rows.append([f"the portal, a flood of its queue ({queued[1]} taken, {queued[0]} refused)", str(figures)])
+    finally:
+        portal.stop()
+        daemon.stop()
+    return rows
+
+
+def _pages(visitor: Visitor, seconds: float) -> Figures:
+    found: list[float] = []
+    failed = 0
+    ends = time.monotonic() + seconds
+    while time.monotonic() < ends:
+        began = time.monotonic()
+        try:
+            good = visitor.get("/").status == 200
+        except OSError:
+            good = False
+        if good:
+            found.append(time.monotonic() - began)
+        else:
+            failed += 1
+    return Figures(found, failed)
+
+
+def _tree(revision: str, directory: Path) -> Path:
+    """Unpack a revision of our own history."""
+    packed = subprocess.run(["git", "archive", revision], cwd=ROOT, check=True, stdout=subprocess.PIPE).stdout
+    directory.mkdir()
+    subprocess.run(["tar", "-x", "-C", str(directory)], input=packed, check=True)
+    return directory
+
+
+def measure(siege: Siege, beside: Path | None) -> list[str]:
+    """Return the lines of the table, printing each as it comes."""
+    lines: list[str] = []
+    for attack in (None, *ATTACKS):
+        for tree in (None, *([beside] if beside else [])):
+            figures, watched = siege.row(attack, tree)
+            name = attack.name if attack else "an empty house"
+            lines.append(f"| {name} | {'release' if tree else 'this tree'} | {figures} | {watched} |")
+            print(lines[-1], flush=True)
+    for name, result in portal_rows(siege):
+        lines.append(f"| {name} | this tree | {result} | |")
+        print(lines[-1], flush=True)
+    return lines
+
+
+def main() -> None:
+    """Measure, print, and with --append add the table to a file."""
+    parser = argparse.ArgumentParser(prog="bench.besieged")
+    parser.add_argument("--quick", action="store_true", help="shorter")
+    parser.add_argument("--beside", metavar="REVISION", help="the release that is measured in the same run")
+    parser.add_argument("--append", metavar="FILE", help="add the table to FILE as well")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="xman-siege") as name:
+        directory = Path(name)
+        (directory / "realm").mkdir()
+        realm = Realm(directory / "realm")
+        try:
+            names = [f"{kind}{n}" for kind in ("admin", "eve", "stop", "show") for n in range(10)]
+            for one in names:
+                realm.add_principal(one, _PASSWORD)
+            tickets = {one: realm.kinit(one, _PASSWORD, one) for one in names}
+            siege = Siege(realm, directory, tickets, 5.0 if options.quick else 20.0)
+            beside = _tree(options.beside, directory / "beside") if options.beside else None
+            lines = measure(siege, beside)
+        finally:
+            realm.stop()
+    text = "\n".join(
+        [
+            "",
+            "## Beside those who have a ticket, and at the portal",
+            "",
+            (
+                f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d}, {os.cpu_count()} processors, Python"
+                f" {platform.python_version()}, load {os.getloadavg()[0]:.1f} at the end; {siege.seconds:.0f} s each,"
+                " the journal's cap 4 MiB. Attackers, honest caller and daemon share the processors,"
+                " attackers with the lowest priority."
+            ),
+            "",
+            "| attack | xmand | honest commands | the daemon |",
+            "| --- | --- | --- | --- |",
+            *lines,
+            "",
+        ]
+    )
+    if options.append:
+        with Path(options.append).open("a") as file:
+            file.write(text)
+
+
+if __name__ == "__main__":
+    main()
