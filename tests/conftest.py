@@ -68,8 +68,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.write_line(report.longreprtext)
     if soak.SOAKING:
         terminalreporter.section("what was run of each target (TARGETS.md)", sep="-")
-        for run in soak.RUNS:
-            terminalreporter.write_line(str(run))
+        for line in [*map(str, soak.RUNS), *soak.NOTES]:
+            terminalreporter.write_line(line)
 
 
 @pytest.fixture(autouse=True)

@@ -79,12 +79,12 @@ def wait_for(condition: Callable[[], bool], seconds: float, what: str, interval:
     began = time.monotonic()
     while not condition():
         waited = time.monotonic() - began
-        if waited > seconds and waited > seconds * _slowness():
+        if waited > seconds and waited > seconds * slowness():
             raise TimeoutError(f"{what} did not happen in {waited:.0f} s")
         time.sleep(interval)
 
 
-def _slowness() -> float:
+def slowness() -> float:
     """Return how many processes want each processor of this machine, between one and what is no longer patience."""
     return min(max(os.getloadavg()[0] / (os.cpu_count() or 1), 1.0), _MOST_SLOWNESS)
 

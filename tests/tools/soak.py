@@ -43,6 +43,7 @@ PARTS = {
     "G11": Part(1000, "kills of a start", 2),
     "C5": Part(3600, SECONDS),
     "F2": Part(100_000, "connections", 5),
+    "S1": Part(3600, SECONDS),
     "O2": Part(86_400, SECONDS),
 }
 
@@ -68,6 +69,8 @@ class Run:
 
 # What this process has run.
 RUNS: list[Run] = []
+# What it has measured meanwhile, a line each.
+NOTES: list[str] = []
 _asked = os.environ.get(_VARIABLE, "")
 SOAKING = bool(_asked)
 _ends: list[float] = []
@@ -92,6 +95,11 @@ def rounds(name: str, usual: int) -> Iterator[int]:
             number += 1
     finally:
         RUNS.append(Run(name, number, time.monotonic() - began))
+
+
+def note(line: str) -> None:
+    """Let the closing lines tell what was measured."""
+    NOTES.append(line)
 
 
 def chance(usual: int) -> random.Random:

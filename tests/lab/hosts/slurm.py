@@ -57,11 +57,22 @@ class Cluster:
         self._namespace = mount_namespace(self._holder.pid)
         self.prefix = ("nsenter", "-t", str(self._holder.pid), "-m", "-n", "-u", "--")
         self._processes: list[subprocess.Popen[bytes]] = []
+        self._controller: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Start the controller; the programs that slurm.conf names must be there."""
-        self._start("slurmctld", "-c")
-        wait_for(lambda: self.run("scontrol", "ping").status == 0, _START_SECONDS, "slurmctld's start")
+        self._start_controller("-c")
+
+    def restart(self) -> None:
+        """End the controller and start it again, with what it knew."""
+        assert self._controller is not None
+        end(self._controller)
+        self._processes.remove(self._controller)
+        self._start_controller()
+
+    def _start_controller(self, *words: str) -> None:
+        self._controller = self._start("slurmctld", *words)
+        wait_for(lambda: "UP" in self.run("scontrol", "ping").stdout, _START_SECONDS, "slurmctld's start")
 
     def run(self, *words: str) -> Answer:
         """Run one of Slurm's commands."""
@@ -113,17 +124,17 @@ class Cluster:
 
         wait_for(none_is_left, _END_SECONDS, "the end of all that Slurm had started")
 
-    def _start(self, name: str, *words: str) -> None:
+    def _start(self, name: str, *words: str) -> "subprocess.Popen[bytes]":
         with (self.directory / f"{name}.log").open("ab") as log:
-            self._processes.append(
-                subprocess.Popen(
-                    [*self.prefix, str(_program(name)), "-D", *words],
-                    env=self.env,
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=log,
-                )
+            process = subprocess.Popen(
+                [*self.prefix, str(_program(name)), "-D", *words],
+                env=self.env,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
             )
+        self._processes.append(process)
+        return process
 
 
 def slurmd_command(name: str) -> str:

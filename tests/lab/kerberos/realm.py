@@ -1,7 +1,10 @@
 """A throw-away Kerberos realm (MIT), and names that resolve to this machine without touching /etc/hosts."""
 
+import contextlib
 import os
+import signal
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -142,6 +145,16 @@ class Realm:
         )
         entries = [Path(part).read_bytes().removeprefix(_KEYTAB_VERSION) for part in parts]
         Path(keytab).write_bytes(_KEYTAB_VERSION + b"".join(entries))
+
+    @contextlib.contextmanager
+    def kdc_away(self) -> Iterator[None]:
+        """Let the KDC answer nobody meanwhile; for realms with a prefix."""
+        assert self._kdc is not None
+        self._kdc.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._kdc.send_signal(signal.SIGCONT)
 
     def issued(self) -> list[str]:
         """Return the services for which the KDC has issued tickets so far, one each time."""
