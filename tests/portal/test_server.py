@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 import ssl
+import subprocess
 import sys
 import threading
 import time
@@ -17,6 +18,7 @@ from rxmweb.web import bridge, serve
 from rxmweb.web.bridge import environ
 from tests.conftest import PASSWORD
 from tests.lab.clients.visitor import Visitor
+from tests.lab.hosts.hypervisor import why_not
 from tests.lab.kerberos.realm import Realm
 from tests.lab.portal.portal import Portal
 from tests.lab.process import children_of, end, wait_for
@@ -34,6 +36,21 @@ del sys.argv[0]
 cli.main()
 """
 _HASTY = (sys.executable, "-c", _HURRY, "rxmweb")
+# What its unit takes from it: memory that becomes a program (MemoryDenyWriteExecute=, prctl(2)), capabilities,
+# privileges, and every place to write but its own.
+_MDWE, _REFUSE_EXEC_GAIN = 65, 1
+_NO_PROGRAMS = f"""\
+import ctypes, sys
+from rxmweb import cli
+if ctypes.CDLL(None, use_errno=True).prctl({_MDWE}, {_REFUSE_EXEC_GAIN}, 0, 0, 0):
+    sys.exit("prctl: this kernel cannot refuse it")
+del sys.argv[0]
+cli.main()
+"""
+_READ_ONLY = """\
+mount --make-rprivate / && mount --bind "$0" "$0" && mount -o remount,bind,ro / &&
+exec setpriv --no-new-privs --bounding-set=-all --inh-caps=-all "$@"
+"""
 _PATIENCE_SECONDS = 20.0
 
 
@@ -194,6 +211,40 @@ def test_half_a_handshake_costs_nobody_and_is_ended(realm: Realm, tmp_path: Path
 
         assert Visitor(made, alice_env).json("/session")["principal"] == "alice@XMAN.TEST"
         assert all(closes(one) for one in half)
+
+
+def test_it_serves_in_what_its_unit_leaves_it(realm: Realm, tmp_path: Path) -> None:
+    """Kerberos' and SSL's libraries, uvicorn and SQLite: none makes programs of memory, or writes elsewhere."""
+    if reason := why_not() or _refuses_nothing():
+        pytest.skip(reason)
+    alice_env = realm.kinit("alice", PASSWORD, "server-unit", "-f")
+    made = Portal(
+        realm,
+        tmp_path / "portal",
+        hosts=("nowhere.xman.test",),
+        port=1,
+        https=True,
+        interval=60.0,
+        # In place of a /var/tmp of its own.
+        env={"KRB5RCACHEDIR": str(tmp_path)},
+        prefix=("unshare", "--mount", "bash", "-c", _READ_ONLY, str(tmp_path)),
+        program=(sys.executable, "-c", _NO_PROGRAMS, "rxmweb"),
+    )
+    try:
+        alice = Visitor(made, alice_env)
+
+        assert alice.json("/session")["principal"] == "alice@XMAN.TEST"
+        assert alice.get("/").status == 200
+        wait_for(lambda: "nowhere.xman.test" in alice.get("/hosts").text, _PATIENCE_SECONDS, "what the worker writes")
+        assert "Traceback" not in made.said()
+    finally:
+        made.stop()
+
+
+def _refuses_nothing() -> str:
+    program = f"import ctypes, sys; sys.exit(ctypes.CDLL(None).prctl({_MDWE}, {_REFUSE_EXEC_GAIN}, 0, 0, 0))"
+    tried = subprocess.run([sys.executable, "-c", program], check=False)
+    return "this kernel cannot refuse memory that becomes a program (Linux 6.3)" if tried.returncode else ""
 
 
 def test_a_websocket_is_refused(portal: Portal) -> None:
