@@ -87,6 +87,11 @@ class Settings:
         "Whether the realm lets HTTP/FQDN act for people whose browser does not delegate (S4U2Proxy). Where the keytab"
         ' has keys of several HTTP/FQDN, say which one in service: "HTTP@FQDN".',
     )
+    password_form: bool = flag(
+        False,
+        "Whether browsers that know no tickets may sign on by name and password, over HTTPS only. The password goes to"
+        " the KDC and is kept nowhere; but whoever has the portal could have it.",
+    )
     database: str = text(
         "sqlite:////var/lib/rxmweb/portal.db",
         'One file, or "postgresql://user@database.example.org/portal?gssencmode=require" for several portals.',

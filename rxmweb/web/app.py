@@ -21,6 +21,7 @@ from rxmweb.tickets import Tickets
 from rxmweb.web import languages, legend, refusals, words
 from rxmweb.web.context import Portal, cookie_name, fail, is_secure, may, portal
 from rxmweb.web.identify import identify, masked
+from rxmweb.web.password import FORM_COOKIE, form_token
 from rxmweb.web.views import BLUEPRINTS
 
 logger = logging.getLogger(__name__)
@@ -39,7 +40,7 @@ _HEADERS = {
 # A description of a domain (256 KiB) in a form, and the targets of a bulk action.
 _MOST_OCTETS = 2 << 20
 # For these nobody needs to be known.
-_OPEN = frozenset({"static", "status.healthz", "status.metrics", "session.language"})
+_OPEN = frozenset({"static", "status.healthz", "status.metrics", "session.language", "session.sign_on_by_password"})
 # Here a session is not enough: whoever comes has got another ticket.
 _SIGN_ON = "session.sign_on"
 
@@ -77,6 +78,7 @@ def create_app(settings: Settings, engine: Engine) -> Flask:
     app.jinja_env.filters["whole"] = _whole
     app.jinja_env.filters["page"] = _page
     app.jinja_env.globals["csrf"] = _csrf_field
+    app.jinja_env.globals["form_token"] = form_token
     app.jinja_env.globals["may"] = may
     app.jinja_env.globals["header_counts"] = _header_counts
     app.jinja_env.globals["sees_every_host"] = lambda: not shared.owner
@@ -182,6 +184,9 @@ def _finish(response: Response) -> Response:
         response.set_cookie(
             cookie_name(), g.new_token, max_age=left, httponly=True, secure=is_secure(), samesite="Lax", path="/"
         )
+    if g.get("new_form"):
+        # Of this browser's window only, and sent from our own pages alone.
+        response.set_cookie(FORM_COOKIE, g.new_form, httponly=True, secure=True, samesite="Strict", path="/")
     if g.get("new_language"):
         response.set_cookie("language", g.new_language, max_age=366 * 86400, httponly=True, samesite="Lax")
     if g.get("negotiate"):

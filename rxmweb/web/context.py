@@ -11,6 +11,7 @@ from rxmweb.db import changes
 from rxmweb.rxm_process import Rxm
 from rxmweb.settings import Settings
 from rxmweb.tickets import Tickets
+from rxmweb.web.password import Throttle
 from rxmweb.web.rendered import Rendered
 from rxmweb.web.rights import Asker, May
 from rxmweb.web.signon import SignOn
@@ -27,6 +28,7 @@ class Portal:
         self.signon = SignOn(settings, engine, tickets)
         self.asker = Asker(engine, rxm, tickets)
         self.rendered = Rendered()
+        self.throttle = Throttle()
 
     @property
     def owner(self) -> str:

@@ -9,7 +9,7 @@ from flask import Response, g, request
 
 from rxmweb.db import sessions
 from rxmweb.web import languages
-from rxmweb.web.context import cookie_name, portal, reply
+from rxmweb.web.context import cookie_name, is_secure, portal, reply
 from xman.gss import GssError
 
 
@@ -77,6 +77,7 @@ def _unmasked(given: str) -> str:
 
 
 def _unknown_person(problem: str) -> Response:
-    response = reply("sign-on.html", {"code": 401, "message": problem}, 401)
+    takes = portal().settings.password_form and is_secure()
+    response = reply("sign-on.html", {"code": 401, "message": problem}, 401, password_form=takes)
     response.headers["WWW-Authenticate"] = "Negotiate"
     return response

@@ -39,6 +39,8 @@ def asked_host(method: str, path: str) -> str:
     """Return which host, or which machine on it, a request asks; empty where it asks none."""
     if method == "POST" and path == "/create":
         return "create"
+    if method == "POST" and path == "/sign-on":
+        return "kdc"
     found = _ASKING.match(path)
     return found[1] if found else ""
 

@@ -14,6 +14,7 @@ from rxmweb.db import sessions
 from rxmweb.db.sessions import Session
 from rxmweb.settings import Settings, is_loopback, portal_name
 from rxmweb.tickets import Tickets
+from rxmweb.web import password
 from rxmweb.web.negotiate import Identity, NegotiateAcceptor, lifetime
 from xman.gss import GssError
 
@@ -58,6 +59,11 @@ class SignOn:
                 key = self._key() if identity.shown else b""
                 known = self._begin(principal, ticket, problem, seconds, key=key, shown=identity.shown, ends=ends)
             return *known, identity.answer
+
+    def by_password(self, name: str, word: str) -> tuple[str, Session]:
+        """Return (token, session) of who has that password; a session as any other. Raises GssError."""
+        octets, ticket, seconds = password.sign_on(self._settings, self._tickets, name, word)
+        return self._begin(_text(octets), ticket, "", float(seconds), key=b"", ends=None)
 
     def vouched(self, peer: str, headers: Headers) -> str:
         """Return for whom the proxy on this machine vouches, empty where there is none, or it names nobody."""

@@ -363,6 +363,8 @@ def test_only_a_proxy_on_this_machine_says_that_the_browser_has_https(client: st
         ("GET", "/hosts/h1", ""),
         ("POST", "/create", "create"),
         ("GET", "/create", ""),
+        ("POST", "/sign-on", "kdc"),
+        ("GET", "/sign-on", ""),
     ],
 )
 def test_what_asks_a_host_is_told_by_its_path(method: str, path: str, asked: str) -> None:

@@ -1,12 +1,15 @@
 """Signing on and off, the language, and what to do where a browser does not delegate."""
 
+import time
 from typing import Any
 
 from flask import Blueprint, g, redirect, request
 
 from rxmweb.db import sessions
-from rxmweb.web import languages
-from rxmweb.web.context import cookie_name, local_path, portal, reply
+from rxmweb.web import languages, password
+from rxmweb.web.context import cookie_name, fail, is_secure, local_path, portal, reply
+from rxmweb.web.languages import _
+from xman.gss import GssError
 
 pages = Blueprint("session", __name__)
 
@@ -28,6 +31,33 @@ def show() -> Any:
 def sign_on() -> Any:
     """Return to where they were: whoever comes here has just signed on anew (`app`)."""
     return redirect(local_path(request.args.get("next", "/")), code=303)
+
+
+@pages.post("/sign-on")
+def sign_on_by_password() -> Any:
+    """Sign on by name and password, where that is configured and nobody can listen."""
+    here = portal()
+    if not (here.settings.password_form and is_secure()):
+        return fail(403, _("This portal takes no passwords."))
+    if not password.meant():
+        return fail(400, _("This form is not from this page. Load it anew, and try again."))
+    name = request.form.get("name", "").strip()
+    try:
+        here.throttle.begin(name.casefold(), time.monotonic())
+        g.new_token, g.session = here.signon.by_password(name, request.form.get("password", ""))
+    except password.TooManyError:
+        return _again(429, _("There were too many tries; wait a while."))
+    except GssError as error:
+        if password.unavailable(error):
+            return _again(503, _("The KDC cannot be asked just now; try again later."))
+        return _again(401, _("The name or the password is wrong."))
+    here.throttle.good(name.casefold())
+    return redirect(local_path(request.form.get("next", "/")), code=303)
+
+
+def _again(status: int, message: str) -> Any:
+    """Show the form again; the password is not in it."""
+    return reply("sign-on.html", {"code": status, "message": message}, status, password_form=True)
 
 
 @pages.post("/sign-off")
