@@ -9,6 +9,7 @@ import binascii
 import threading
 
 import gssapi
+from gssapi.raw.ext_password import acquire_cred_with_password
 from gssapi.raw.misc import GSSError as _RawError
 
 from rxmweb.web import shown
@@ -69,6 +70,28 @@ def lifetime(path: str) -> int:
         return int(_kept(path).lifetime or 0)
     except _RawError as error:
         raise gss_error(error) from error
+
+
+def by_password(name: str, word: str, path: str, service: str, keytab: str) -> bytes:
+    """Get a person's tickets with their password into the file `path`; return the principal. Raises GssError.
+
+    The KDC has to give a ticket for `service` as well, which our own key opens: whoever only plays it has none.
+    """
+    try:
+        person = gssapi.Name(name, gssapi.NameType.user)
+        got = acquire_cred_with_password(person, word.encode(), mechs=[_KRB5], usage="initiate")
+        credentials = gssapi.Credentials(base=got.creds)
+        own = gssapi.Credentials(usage="accept", mechs=[_KRB5], store={"keytab": f"FILE:{keytab}"})
+        target = gssapi.Name(service, gssapi.NameType.hostbased_service)
+        asking = gssapi.SecurityContext(name=target, creds=credentials, usage="initiate", mech=_KRB5)
+        answering = gssapi.SecurityContext(creds=own, usage="accept")
+        answering.step(asking.step())
+        if not answering.complete or answering.initiator_name.name_type != gssapi.NameType.kerberos_principal:
+            raise GssError(OTHER, "the KDC's ticket is of no use")
+        credentials.store(store={"ccache": f"FILE:{path}"}, usage="initiate", mech=_KRB5, overwrite=True)
+        return bytes(answering.initiator_name)
+    except _RawError as error:
+        raise gss_error(error) from None
 
 
 def _kept(path: str) -> gssapi.Credentials:

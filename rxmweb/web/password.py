@@ -9,18 +9,13 @@ import secrets
 import threading
 from collections import OrderedDict
 
-import gssapi
 from flask import g, request
-from gssapi.raw.ext_password import acquire_cred_with_password
-from gssapi.raw.misc import GSSError as _RawError
 
 from rxmweb.settings import Settings
 from rxmweb.tickets import Tickets
-from rxmweb.web.negotiate import lifetime
+from rxmweb.web import negotiate
 from xman.gss import CLOCK_SKEW, KDC_UNREACHABLE, OTHER, GssError
-from xman.gss.python_gssapi_backend import gss_error
 
-_KRB5 = gssapi.MechType.kerberos
 _MOST_NAME, _MOST_PASSWORD = 256, 1024
 # Failures of one name in so long, beyond which it has to wait; and tries of all names together in a minute. Each of the
 # portal's processes counts for itself.
@@ -72,35 +67,14 @@ def sign_on(settings: Settings, tickets: Tickets, name: str, password: str) -> t
     if not 0 < len(password) <= _MOST_PASSWORD or "\0" in password:
         raise GssError(OTHER, "a password that is none")
     kept, path = tickets.new()
+    service = settings.service if "@" in settings.service else f"{settings.service}@{_own_name()}"
     try:
-        person = gssapi.Name(name, gssapi.NameType.user)
-        got = acquire_cred_with_password(person, password.encode(), mechs=[_KRB5], usage="initiate")
-        credentials = gssapi.Credentials(base=got.creds)
-        principal = _proven(settings, credentials)
-        credentials.store(store={"ccache": f"FILE:{path}"}, usage="initiate", mech=_KRB5, overwrite=True)
+        principal = negotiate.by_password(name, password, str(path), service, settings.keytab)
         path.chmod(0o600)
-        return principal, kept, lifetime(str(path))
-    except _RawError as error:
-        path.unlink(missing_ok=True)
-        raise gss_error(error) from None
+        return principal, kept, negotiate.lifetime(str(path))
     except GssError:
         path.unlink(missing_ok=True)
         raise
-
-
-def _proven(settings: Settings, credentials: gssapi.Credentials) -> bytes:
-    """Return whose tickets these are, as the portal's own key tells. Raises GSSError and GssError."""
-    own = gssapi.Credentials(usage="accept", mechs=[_KRB5], store={"keytab": f"FILE:{settings.keytab}"})
-    service = settings.service if "@" in settings.service else f"{settings.service}@{_own_name()}"
-    target = gssapi.Name(service, gssapi.NameType.hostbased_service)
-    one = gssapi.SecurityContext(name=target, creds=credentials, usage="initiate", mech=_KRB5)
-    other = gssapi.SecurityContext(creds=own, usage="accept")
-    token = other.step(one.step())
-    if not one.complete:
-        one.step(token)
-    if not other.complete or other.initiator_name.name_type != gssapi.NameType.kerberos_principal:
-        raise GssError(OTHER, "the KDC's ticket is of no use")
-    return bytes(other.initiator_name)
 
 
 def _own_name() -> str:
