@@ -91,6 +91,8 @@ def in_the_way(domain: dict[str, Any], there: _Envelope) -> str:
         stands = state in _IN_THE_WAY or (domain["priority"] == "normal" and state in _IN_THE_WAY_OF_NORMAL)
         if stands and (other["jobs"] or state == "booting"):
             return f"'{other['name']}' is {state} there{_with(other['jobs'])}"
+        if "claim" in other:
+            return f"it is kept for job {other['claim']['id']}, which is to start in '{other['name']}'"
     return ""
 
 

@@ -61,6 +61,12 @@ def test_who_is_in_the_way(moved: dict[str, Any], other: dict[str, Any], expecte
     assert migrate.in_the_way(moved, said(THERE, domain("vm0", "down"), other)) == expected
 
 
+def test_a_host_that_is_kept_for_a_job_takes_nobody_with_jobs() -> None:
+    claimed = domain("vm2", "occupied") | {"claim": {"id": "7", "by": "slurm@R", "seconds": 60, "left": 5}}
+
+    assert migrate.in_the_way(RUNNING, said(THERE, claimed)) == "it is kept for job 7, which is to start in 'vm2'"
+
+
 def test_a_host_in_maintenance_takes_nobody() -> None:
     there = said(THERE, maintenance={"reason": "a new disk"})
 
