@@ -5,8 +5,7 @@ the file is what one command to one host loads, without what only readers need: 
 evaluated when a module is loaded.
 """
 
-import __future__
-
+import ast
 import contextlib
 import importlib
 import marshal
@@ -44,10 +43,31 @@ def _compiled(name: str, destination: str) -> CodeType:
     """Return a module's code, with the path under which it will be found."""
     source = sys.modules[name].__file__
     assert source is not None  # noqa: S101  # only namespaces have none, and ours are none
-    text, path = Path(source).read_bytes(), source.removeprefix(destination)
-    flags = __future__.annotations.compiler_flag
-    made: CodeType = compile(text, path, "exec", flags, dont_inherit=True, optimize=_WITHOUT_DOCSTRINGS)
+    tree = _Bare().visit(ast.parse(Path(source).read_bytes()))
+    path = source.removeprefix(destination)
+    made: CodeType = compile(tree, path, "exec", dont_inherit=True, optimize=_WITHOUT_DOCSTRINGS)
     return made
+
+
+class _Bare(ast.NodeTransformer):
+    """Takes the annotations out of a module: to read them from the file takes as long as a tenth of the rest."""
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:  # ast's own name
+        """Of a function's arguments and result."""
+        arguments = node.args
+        each = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs, arguments.vararg, arguments.kwarg]
+        for one in each:
+            if one is not None:
+                one.annotation = None
+        node.returns = None
+        return self.generic_visit(node)
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST:  # ast's own name
+        """Of a name; one without a value says nothing more."""
+        self.generic_visit(node)
+        if node.value is None:
+            return ast.copy_location(ast.Pass(), node)
+        return ast.copy_location(ast.Assign([node.target], node.value), node)
 
 
 if __name__ == "__main__":

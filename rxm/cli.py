@@ -90,13 +90,13 @@ def _answer_here(options: Options, rest: list[str]) -> int | None:
     if options.version:
         lowlevel.out(f"rxm {xman.__version__}\n")
     elif options.help and not rest:
-        from rxm import help as helping
+        from rxm.own import help as helping
 
         lowlevel.out(helping.overview())
     elif not rest:
         raise UsageError("No verb given; 'rxm --help' lists them.")
     elif options.help:
-        from rxm import help as helping
+        from rxm.own import help as helping
 
         lowlevel.out(helping.of_verb(_resolve(rest[0])))
     else:

@@ -147,9 +147,9 @@ class Invocation:
         one: "Callable[[Connection, Task], int]",
         failed: "Callable[[Task, XmanError], None] | None" = None,
     ) -> list[int]:
-        """Do each host's jobs over one connection, hosts side by side; return the codes.
+        """Do each host's tasks over one connection, hosts side by side; return the codes.
 
-        Where they wait for guests, a host's jobs are shared out among several connections. `failed` is told of a job
+        Where they wait for guests, a host's tasks are shared out among several connections. `failed` is told of a task
         that could not be asked for, or whose `one` raised, instead of the output.
         """
         lanes: dict[tuple[str, int], list[Task]] = {}

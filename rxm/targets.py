@@ -93,7 +93,7 @@ def locate(name: str, known: "dict[str, list[dict[str, Any]]]") -> Target:
         if len(hosts) == 1:
             return Target(hosts[0], name)
         if hosts:
-            from rxm.output import folding
+            from rxm import folding
 
             choice = ", ".join(f"{host}:{name}" for host in hosts)
             if len(hosts) > _MOST_CHOICES:

@@ -13,7 +13,7 @@ import xman
 from xman.errors import ConfigurationError, UnreachableError, XmanError
 from xman.gss import GssError
 from xman.gss.python_gssapi_backend import Acceptor
-from xman.session import ServerSession
+from xman.server_session import ServerSession
 from xmand import verbs
 from xmand.audit import Audit
 from xmand.audit.message_buffer import Ring

@@ -8,8 +8,9 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from rxm import folding
 from rxm.invocation import Invocation
-from rxm.output import envelope, folding
+from rxm.output import envelope
 from rxm.remote.command import wire_words
 from rxm.remote.connection import Connection
 from rxm.remote.deadline import Deadline

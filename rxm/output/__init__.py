@@ -11,7 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from rxm.output.folding import Failures
+    from rxm.folding import Failures
     from rxm.output.progress_bar import Bar
 
 
@@ -204,7 +204,7 @@ class Output:
         if not self.fold or self._closed or line.count("\n") != 1 or not line.startswith("Error: "):
             return False
         if self._failures is None:
-            from rxm.output.folding import Failures
+            from rxm.folding import Failures
 
             self._failures = Failures()
         self._failures.add(target.host, line.removeprefix("Error: ").rstrip("\n"))

@@ -47,13 +47,13 @@ class Connection:
         self._open(deadline)
 
     def _open(self, deadline: Deadline) -> None:
-        self._channel = Transport(self.host, self._port, self._service, self._identity, deadline)
-        self._session = self._channel.session
+        self._transport = Transport(self.host, self._port, self._service, self._identity, deadline)
+        self._session = self._transport.session
 
     @property
     def transport(self) -> Transport:
         """What it is made of, for a command that is typed to."""
-        return self._channel
+        return self._transport
 
     @property
     def principal(self) -> str:
@@ -70,11 +70,11 @@ class Connection:
 
     def close(self) -> None:
         """Take leave and close."""
-        self._channel.close()
+        self._transport.close()
 
     def interrupt(self) -> None:
         """Let the command that another thread runs here fail at once."""
-        self._channel.interrupt()
+        self._transport.interrupt()
 
     def run(
         self,
@@ -96,7 +96,7 @@ class Connection:
         with the same id (`--rid`), on a new connection: an xmand acts once, and who is none is not asked.
         """
 
-        if self._channel.lost():
+        if self._transport.lost():
             self.reopen(deadline)
 
         def ask(words: list[bytes] = words) -> Reply:
@@ -121,7 +121,7 @@ class Connection:
 
     def reopen(self, deadline: Deadline) -> None:
         """Connect anew in place of a connection that failed."""
-        self._channel.abandon()
+        self._transport.abandon()
         self._open(deadline)
 
     def ping(self, deadline: Deadline) -> Reply:
@@ -159,7 +159,7 @@ class Connection:
             self._session.command(words)
             outgoing = self._session.take_outgoing()
             sent = True
-            self._channel.send(outgoing, deadline.remaining())
+            self._transport.send(outgoing, deadline.remaining())
             while not self._session.finished:
                 try:
                     self._collect(reply, deadline, patience, progress, parts)
@@ -174,7 +174,7 @@ class Connection:
         except (OSError, SessionError, EOFError, GssError) as error:
             from rxm.remote import messages
 
-            self._channel.abandon()
+            self._transport.abandon()
             why = messages.why(error, 0)
             if sent and changes:
                 raise UnknownOutcomeError(
@@ -182,7 +182,7 @@ class Connection:
                 ) from error
             raise UnreachableError(why) from error
         except BaseException:  # the caller's, or Ctrl-C: the rest of the reply would be taken for the next one's
-            self._channel.abandon()
+            self._transport.abandon()
             raise
         return reply
 
@@ -196,7 +196,7 @@ class Connection:
     ) -> None:
         message = self._session.next_message()
         if message is None:
-            self._channel.fill(deadline.remaining(patience))
+            self._transport.fill(deadline.remaining(patience))
         elif isinstance(message, Output):
             if message.stream == wire.STDOUT and parts is not None:
                 parts(message.data)

@@ -65,7 +65,7 @@ class Transport:
         return done
 
     def send(self, data: bytes, timeout: float | None) -> None:
-        """Send it all. Raises OSError, and EOFError where the channel is closed."""
+        """Send it all. Raises OSError, and EOFError where the connection is closed."""
         if data:
             sock = self._open()
             sock.settimeout(timeout)

@@ -2,8 +2,8 @@
 
 import sys
 
+from rxm import folding
 from rxm.options import Options
-from rxm.output import folding
 from xman import escape, lowlevel
 from xman.arguments import Parsed
 from xman.errors import RefusedError, UsageError

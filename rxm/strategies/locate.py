@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from rxm import slips
+from rxm import folding, slips
 from rxm.invocation import Invocation
-from rxm.output import envelope, folding
+from rxm.output import envelope
 from rxm.remote.command import Reply, wire_words
 from rxm.remote.deadline import Deadline
 from rxm.targets import Target, Task

@@ -5,9 +5,8 @@ What is listed can be named: the hosts are asked first whether they have a domai
 
 import fnmatch
 
-from rxm import targets
+from rxm import folding, targets
 from rxm.invocation import Invocation
-from rxm.output import folding
 from rxm.strategies import confirm, locate
 from rxm.targets import Target
 from xman.errors import NoSuchDomainError, UnreachableError, UsageError, XmanError

@@ -13,9 +13,9 @@ from lxml import etree
 import rxm.settings
 import rxmweb.settings
 import xman
-from rxm import help as helping
-from rxm import manual
 from rxm.options import OPTIONS
+from rxm.own import help as helping
+from rxm.own import manual
 from tests.lab.process import ROOT
 from xman import grammar, outcome, states, verbs
 from xmand import settings

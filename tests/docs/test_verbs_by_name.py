@@ -19,7 +19,7 @@ PLACES = (
     "common/xman/verbs.py",
     "common/xman/render/__init__.py",
     "xmand/verbs/__init__.py",
-    "rxm/own.py",
+    "rxm/own/__init__.py",
     "rxmweb/web/offers.py",
     "rxmweb/web/words.py",
 )

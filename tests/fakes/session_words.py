@@ -1,7 +1,7 @@
 """The words of a conversation by hand, as tokens over the stand-in context, and how events are compared."""
 
 from tests.fakes.gss_standin import StandIn, sealed
-from xman.session import Authenticated, Closed, CommandReceived, MessageRefused, ServerSession
+from xman.server_session import Authenticated, Closed, CommandReceived, MessageRefused, ServerSession
 
 HELLO = b"\x51\x00\x00\x00\x00"
 AP_REQ = b"\x42\x00\x00\x00\x06ap-req"

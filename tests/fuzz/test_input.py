@@ -7,7 +7,7 @@ from tests.fakes.gss_standin import StandIn
 from tests.fuzz import BOUNDED
 from tests.fuzz.test_session import HANDSHAKE, sealed_stream
 from tests.fuzz.test_wire import PLAINTEXTS, mutants
-from xman.session import Closed, CommandReceived, InputEnded, InputReceived, ServerSession
+from xman.server_session import Closed, CommandReceived, InputEnded, InputReceived, ServerSession
 from xman.wire import messages as m
 from xman.wire.tokens import TokenReader
 

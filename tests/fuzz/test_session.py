@@ -11,15 +11,8 @@ from tests.fakes.gss_standin import StandIn, sealed
 from tests.fuzz import BOUNDED
 from tests.fuzz.test_wire import FROM_SERVER, PLAINTEXTS, SERVER_INPUT, mutants
 from xman.gss import GssError
-from xman.session import (
-    Authenticated,
-    ClientSession,
-    Closed,
-    CommandReceived,
-    MessageRefused,
-    ServerSession,
-    SessionError,
-)
+from xman.server_session import Authenticated, Closed, CommandReceived, MessageRefused, ServerSession
+from xman.session import ClientSession, SessionError
 from xman.wire import messages as m
 from xman.wire.constants import FLAGS_CONTEXT, FLAGS_DATA, FLAGS_HELLO
 from xman.wire.tokens import TokenReader, encode_token

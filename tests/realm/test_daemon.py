@@ -243,7 +243,7 @@ def events():
 
 over = threading.Event()
 with rxm.connect(sys.argv[1], int(sys.argv[2])) as host:
-    while not host._channel.lost():
+    while not host._transport.lost():
         time.sleep(0.05)
     print(host.call("ping")["principal"])
     thread = threading.Thread(target=events)

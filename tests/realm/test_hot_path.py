@@ -44,7 +44,6 @@ OURS = {
     "xman.wire.client",
     "xman.wire.constants",
     "xman.wire.messages",
-    "xman.wire.server",
     "xman.wire.tokens",
 }
 PROGRAM = """

@@ -1,6 +1,6 @@
 """What a client sends to the command that runs, an extension of the wire: handed over in turns of the event loop."""
 
-from xman.session import Closed, InputReceived, ServerSession
+from xman.server_session import Closed, InputReceived, ServerSession
 from xmand.dispatch.streaming import Taker
 
 

@@ -15,7 +15,7 @@ import socket
 from typing import Protocol
 
 from xman.gss import GssError
-from xman.session import Authenticated, Closed, CommandBegun, CommandReceived, MessageRefused, ServerSession
+from xman.server_session import Authenticated, Closed, CommandBegun, CommandReceived, MessageRefused, ServerSession
 from xman.wire.constants import ERROR_TEXTS, MAX_STRANGERS_TOKEN, STDERR, STDOUT, TOKEN_HEADER
 from xmand.authorize import Rank
 from xmand.dispatch.dispatcher import Dispatcher

@@ -8,7 +8,7 @@ import socket
 from collections.abc import Callable
 
 from xman.errors import RefusedError
-from xman.session import ServerSession
+from xman.server_session import ServerSession
 from xmand.audit import Audit
 from xmand.audit.throttle import Throttle
 from xmand.authorize import Rank

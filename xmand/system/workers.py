@@ -34,7 +34,7 @@ class Whose(NamedTuple):
 OWN = Whose("", listed=True)
 
 
-class _Job(NamedTuple):
+class _Work(NamedTuple):
     future: "Future[Any]"
     call: Callable[[], Any]
     whose: Whose
@@ -62,10 +62,10 @@ class Workers:
         self.share(limit, each, reserved)
         self._name = name
         # What threads take: never more at a time than there are threads.
-        self._handed: queue.SimpleQueue[_Job] = queue.SimpleQueue()
+        self._handed: queue.SimpleQueue[_Work] = queue.SimpleQueue()
         self._lock = threading.Lock()
         # Who waits, by principal; the one whose turn it is stands first.
-        self._waiting: OrderedDict[str, deque[_Job]] = OrderedDict()
+        self._waiting: OrderedDict[str, deque[_Work]] = OrderedDict()
         self._threads = 0
         self._running: Counter[str] = Counter()
         self._others_running = 0
@@ -94,7 +94,7 @@ class Workers:
         # Not asyncio.wait_for and wrap_future: what they put around it costs more than the hand-over itself.
         woken = loop.create_future()
         future.add_done_callback(partial(_wake_from_afar, loop, woken))
-        self._submit(_Job(future, call, whose))
+        self._submit(_Work(future, call, whose))
         timer = None if seconds is None else loop.call_later(seconds, _wake, woken)
         try:
             await woken
@@ -116,15 +116,15 @@ class Workers:
             # (a lost connection to libvirt, say), until Python's collector comes by.
             del future
 
-    def _submit(self, job: _Job) -> None:
+    def _submit(self, work: _Work) -> None:
         with self._lock:
-            waiting = self._waiting.setdefault(job.whose.name, deque())
-            if len(waiting) >= MOST_WAITING and not job.whose.listed:
+            waiting = self._waiting.setdefault(work.whose.name, deque())
+            if len(waiting) >= MOST_WAITING and not work.whose.listed:
                 kept = deque(one for one in waiting if not one.future.done())
-                waiting = self._waiting[job.whose.name] = kept
+                waiting = self._waiting[work.whose.name] = kept
                 if len(waiting) >= MOST_WAITING:
                     raise NotStartedError
-            waiting.append(job)
+            waiting.append(work)
             self._hand_out()
 
     def _hand_out(self) -> None:
@@ -137,16 +137,16 @@ class Workers:
                 passed += 1
                 continue
             passed = 0
-            job = waiting.popleft()
+            work = waiting.popleft()
             if waiting:
                 self._waiting[name] = waiting
-            if job.future.done():  # nobody waits for it any more
+            if work.future.done():  # nobody waits for it any more
                 continue
-            self._count(job.whose, 1)
+            self._count(work.whose, 1)
             if self._all_running > self._threads:
                 self._threads += 1
                 threading.Thread(target=self._work, name=f"{self._name}-{self._threads}", daemon=True).start()
-            self._handed.put(job)
+            self._handed.put(work)
 
     def _may(self, whose: Whose) -> bool:
         return whose.listed or (self._running[whose.name] < self._each and self._others_running < self._most_others)
@@ -161,14 +161,14 @@ class Workers:
 
     def _work(self) -> None:
         while True:
-            job = self._handed.get()
-            tell = _made(job.future, job.call)
+            work = self._handed.get()
+            tell = _made(work.future, work.call)
             # Before the result is seen: whoever sees it may have the next call, and this thread is free for it.
             with self._lock:
-                self._count(job.whose, -1)
+                self._count(work.whose, -1)
                 self._hand_out()
             tell()
-            del job, tell
+            del work, tell
 
     def _give_up(self, future: "Future[Any]") -> None:
         with self._lock:

@@ -11,8 +11,8 @@ import pytest
 
 import xman
 from rxm import cli
-from rxm import help as helping
 from rxm.options import OPTIONS, parse
+from rxm.own import help as helping
 from xman import outcome, result
 from xman.arguments import MOST_TEXT
 from xman.errors import UsageError

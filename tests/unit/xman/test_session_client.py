@@ -19,7 +19,8 @@ from tests.fakes.session_words import (
     stream,
 )
 from xman.gss import EXPIRED, WRONG_KEY, GssError
-from xman.session import ClientSession, ServerSession, SessionError
+from xman.server_session import ServerSession
+from xman.session import ClientSession, SessionError
 from xman.wire import messages as m
 
 

@@ -1,15 +1,8 @@
 """Input of a running command through both sessions, over a stand-in context."""
 
 from tests.fakes.gss_standin import StandIn, sealed
-from xman.session import (
-    Authenticated,
-    ClientSession,
-    Closed,
-    CommandReceived,
-    InputEnded,
-    InputReceived,
-    ServerSession,
-)
+from xman.server_session import Authenticated, Closed, CommandReceived, InputEnded, InputReceived, ServerSession
+from xman.session import ClientSession
 from xman.wire import messages as m
 from xman.wire.constants import FLAGS_DATA, MAX_DATA
 from xman.wire.tokens import encode_token

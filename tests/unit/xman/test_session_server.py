@@ -1,4 +1,4 @@
-"""The server's side of a whole conversation (`xman.session.ServerSession`), over a stand-in context.
+"""The server's side of a whole conversation (`xman.server_session.ServerSession`), over a stand-in context.
 
 What is received and sent is written by hand; see `gss_standin` for the words of its handshake and its sealed tokens.
 """
@@ -26,7 +26,7 @@ from tests.fakes.session_words import (
     stream,
 )
 from xman.gss import OTHER, WRONG_KEY, GssError
-from xman.session import ServerSession
+from xman.server_session import ServerSession
 
 # --- The server's handshake ----------------------------------------------------------------------------------------
 

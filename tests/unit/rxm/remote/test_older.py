@@ -61,7 +61,7 @@ class Old(Connection):
 
     def __init__(self) -> None:
         self.asked: list[list[bytes]] = []
-        self._channel: Any = self
+        self._transport: Any = self
 
     def lost(self) -> bool:
         return False

@@ -10,7 +10,7 @@ import pytest
 
 from tests.fakes.gss_standin import StandIn, sealed
 from tests.fakes.session_words import AP_REQ, HANDSHAKE, HELLO, LIST, NOOP, data, stream
-from xman.session import ServerSession
+from xman.server_session import ServerSession
 from xman.wire import constants as c
 from xmand.authorize import Rank
 from xmand.server.connection import MOST_LEADING_NOWHERE, MOST_MESSAGES, MOST_OCTETS, Connection

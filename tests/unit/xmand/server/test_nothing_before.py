@@ -9,7 +9,7 @@ import pytest
 from tests.fakes.gss_standin import StandIn
 from tests.fakes.session_words import AP_REQ, HELLO, LIST, MORE, stream
 from tests.unit.xmand.dispatch.test_dispatcher import ALICE, SOON, Bench, Replies, keep_calls
-from xman.session import Authenticated, CommandReceived, ServerSession
+from xman.server_session import Authenticated, CommandReceived, ServerSession
 from xmand.request import Peer
 from xmand.server import identity
 

@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-from rxm import help as helping
 from rxm import slips
 from rxm.options import Options
+from rxm.own import help as helping
 from xman import lowlevel, outcome, result, verbs
 from xman.arguments import Parsed
 from xman.errors import UsageError
@@ -23,7 +23,7 @@ def run(options: Options, parsed: Parsed) -> int:
 
 
 def _check(options: Options, parsed: Parsed) -> int:
-    from rxm import check
+    from rxm.own import check
 
     return check.run(options, parsed.words("HOST"))
 
@@ -59,7 +59,7 @@ def _completion(_options: Options, parsed: Parsed) -> int:
     shell = parsed.text("bash|zsh|fish")
     if shell not in ("bash", "zsh", "fish"):
         raise UsageError(f"'{shell}' is none of bash, zsh, fish.")
-    lowlevel.out(Path(__file__).with_name(f"rxm.{shell}").read_text("utf-8"))
+    lowlevel.out(Path(__file__).parent.with_name(f"rxm.{shell}").read_text("utf-8"))
     return outcome.OK
 
 

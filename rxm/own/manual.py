@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 # Beside this module: a link in the tree, a copy where it is installed.
-PAGE = Path(__file__).with_name("rxm.1")
+PAGE = Path(__file__).parent.with_name("rxm.1")
 _FONT = re.compile(r"\\f[BIRP]")
 _ALTERNATING = ("BR", "BI", "RB", "RI", "IR", "IB")
 

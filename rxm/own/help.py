@@ -2,8 +2,8 @@
 
 import textwrap
 
-from rxm import manual
 from rxm.options import OPTIONS
+from rxm.own import manual
 from xman import outcome
 from xman.grammar import FAMILIES, TITLES, Verb
 from xman.verbs import BY_NAME, OWN, VERBS
