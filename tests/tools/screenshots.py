@@ -56,12 +56,16 @@ def _uuid(host: int, number: int) -> str:
 def _line(dice: random.Random, host: str, now: float) -> str:
     place = _HOSTS.index(host)
     domains = [_domain(dice, place, number, now) for number in range(_DOMAINS)]
-    result: dict[str, object] = {"domains": domains}
+    result: dict[str, object] = {"host_id": host, "domains": domains}
     if host == _DESKTOP:
-        result["others"] = [domains.pop() | {"name": "desktop", "state": "running", "jobs": []}]
+        facts = {"name": "desktop", "state": "running", "id": 7, "cpu_seconds": 4711.0}
+        kept = ("uuid", "memory", "max_memory", "vcpus", "max_vcpus")
+        other = domains.pop()
+        result["others"] = [{key: other[key] for key in kept} | facts]
     if host == _SERVICED:
         result["maintenance"] = {"reason": "new disks", "by": "dana@EXAMPLE.ORG", "since": _at(now - 5400)}
-    return json.dumps({"host": host, "ok": True, "at": _at(now), "result": result})
+    about = {"xman": 1, "verb": "state", "ok": True, "changed": False, "ms": 3}
+    return json.dumps(about | {"host": host, "at": _at(now), "result": result})
 
 
 def _domain(dice: random.Random, place: int, number: int, now: float) -> dict[str, object]:
@@ -93,6 +97,7 @@ def _domain(dice: random.Random, place: int, number: int, now: float) -> dict[st
         "max_memory": 8 << 30,
         "vcpus": 1 if parked else 8,
         "max_vcpus": 8,
+        "labels": {"course": "os1"} if number == 0 else {},
     }
 
 
@@ -110,7 +115,7 @@ def _take(context: BrowserContext, url: str, name: str) -> None:
         for number in (0, 1):
             page.locator("input[name=target]").nth(number).check()
         page.locator("#verb").select_option("shutdown")
-        page.locator(".bulk button").click()
+        page.locator(".bulk button").first.click()
     page.screenshot(path=_FOLDER / f"{name}.png")
     print(f"docs/{name}.png")
 
