@@ -112,10 +112,18 @@ def test_batch_work_is_done_or_refused(daemon: Daemon, alice: dict[str, str], vm
     assert daemon.remctl(alice, "maintenance", "off").status == 0
 
 
+def test_a_domain_without_a_console_is_told(daemon: Daemon, alice: dict[str, str], vm: str) -> None:
+    answer = daemon.remctl(alice, "console", vm)
+
+    assert answer.status == 12, answer
+    assert "has no console" in answer.stderr
+
+
 def test_every_verb_has_been_driven_by_remctl() -> None:
     (table,) = [mark for mark in test_a_verb_gives_what_rxm_gives.pytestmark if mark.name == "parametrize"]  # type: ignore[attr-defined]
 
     driven = {words[0] for words in table.args[1]} | {
+        "console",
         "create",
         "migrate",
         "new",
