@@ -45,6 +45,21 @@ def test_a_page_has_no_warnings(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+@pytest.mark.parametrize("columns", [80, 60])
+def test_a_page_fits_the_terminal(path: Path, columns: int) -> None:
+    done = subprocess.run(
+        ["groff", "-man", "-Tascii", "-P-cbou", f"-rLL={columns}n", str(path)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    # An example is not broken for a narrow terminal: there it runs over, and text does not.
+    most = columns if columns == 80 else 80
+    assert [line for line in done.stdout.splitlines() if len(line) > most] == []
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
 def test_a_page_is_of_this_release(path: Path) -> None:
     assert f'"xman {".".join(xman.__version__.split(".")[:2])}"' in path.read_text().splitlines()[0]
 
