@@ -11,7 +11,7 @@ from xman import config
 from xman.config import Table
 from xman.errors import ConfigurationError
 
-# DESIGN, "Operation": the table of xmand.toml, and the caps and deadlines of its [limits].
+# DESIGN, "Configuration": xmand.toml, and the caps and deadlines of its [limits].
 XMAND_DEFAULTS = {
     "listen": ("[::]:4373",),
     "service": "host",
@@ -83,7 +83,7 @@ XMAND_DEFAULTS = {
         "hook_seconds": 30.0,
     },
 }
-# DESIGN, the table of rxm.toml.
+# DESIGN, "Configuration": rxm.toml.
 RXM_DEFAULTS = {
     "hosts": "",
     "groups": {},
