@@ -16,13 +16,13 @@ _MOST_REASON = 300
 _ID = re.compile("[0-9a-f]{16}")
 
 
-def queue(wanted: Request) -> Any:
+def queue(wanted: Request, named: str = "") -> Any:
     """Queue what was asked for with a copy of the person's ticket, and lead to its page.
 
-    A form has the id of its action, so that sending it twice is asking once.
+    A form has the id of its action, so that sending it twice is asking once; `named` is that where it asks for several.
     """
     here = portal()
-    given = request.form.get("id", "")
+    given = named or request.form.get("id", "")
     identifier = given if _ID.fullmatch(given) else actions.new_id()
     page = redirect(url_for("actions.one_action", identifier=identifier), code=303)
     if _asked_already(identifier):

@@ -356,6 +356,24 @@ def test_a_host_is_emptied_by_one_action(site: Site) -> None:
     assert form(alice, "/hosts/h1/evacuation", session, destination="h1").status_code == 400
 
 
+def test_a_host_is_emptied_by_a_plan_over_those_with_room(site: Site) -> None:
+    for host, free in (("h2", 3 << 29), ("h3", 1 << 30)):
+        room = {"on": host, "new_memory": 8 << 30, "new_memory_free": free, "new_cpus": 2, "new_load": 0.5}
+        fleet.note_rooms(site.engine, [room], time.time())
+    site.report("h3")
+    alice, session = site.session(ALICE)
+    page = alice.get("/hosts/h1/evacuation").text
+    sent = {"live": "yes", "id": field(page, "id")}
+
+    answers = [form(alice, "/hosts/h1/evacuation", session, **sent) for _ in range(2)]
+
+    assert {answer.headers["Location"] for answer in answers} == {"/actions?host=h1"}
+    found = asked(alice, "/actions?host=h1")["actions"]
+    went = {one["arguments"][0]: [target["name"] for target in one["targets"]] for one in found}
+    assert len(found) == 2
+    assert went == {"h2": ["vm1"], "h3": ["vm2"]}
+
+
 @pytest.mark.parametrize(
     "path",
     ["/", "/hosts", "/hosts/{host}", "/machines/{uuid}", "/actions", "/actions/{id}", "/session"],

@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from flask import Blueprint, abort, g, request
+from flask import Blueprint, abort, g, redirect, request, url_for
 from sqlalchemy import select
 
 from rxmweb.db import actions, changes, fleet, host_search
 from rxmweb.db.actions import Request, Target
 from rxmweb.db.schema import domains
-from rxmweb.web import live, offers, plots
+from rxmweb.web import live, offers, plots, spread
 from rxmweb.web.context import fail, may, portal, reply, unchanged
 from rxmweb.web.languages import _
 from rxmweb.web.submit import cannot_act, queue, reason
@@ -114,7 +114,13 @@ def evacuation(host: str) -> Any:
     moving = [row for row in machines if offers.moves(row["state"], row["reason"])]
     return reply(
         "evacuation.html",
-        {"host": found, "moving": moving, "staying": len(machines) - len(moving), "rooms": rooms},
+        {
+            "host": found,
+            "moving": moving,
+            "staying": len(machines) - len(moving),
+            "rooms": rooms,
+            "plan": spread.plan(moving, rooms),
+        },
         needed=sum(row["memory"] or 0 for row in moving),
         identifier=actions.new_id(),
     )
@@ -124,19 +130,30 @@ def evacuation(host: str) -> Any:
 def evacuate(host: str) -> Any:
     """Move everything that runs on a host to another one, as the person."""
     _visible(host)
-    to = request.form.get("destination", "").strip()
-    with portal().engine.connect() as connection:
+    here, to = portal(), request.form.get("destination", "").strip()
+    with here.engine.connect() as connection:
         known = fleet.host(connection, to) is not None
+        rooms = [row for row in fleet.rooms(connection, here.settings.interval_seconds, g.now) if row["name"] != host]
         wanted = select(domains).where(domains.c.host == host)
         rows = [dict(row) for row in connection.execute(wanted).mappings()]
     moving = [row for row in rows if offers.moves(row["state"], row["reason"])]
-    if not known or to == host:
+    if to and (not known or to == host):
         return fail(400, _("Choose a host."))
     if not moving:
         return fail(409, _("Nothing runs there that could be moved."))
     options = [f"--{flag}" for flag in ("live", "force") if request.form.get(flag)]
-    targets = [Target(row["host"], row["uuid"], row["name"]) for row in moving]
-    return queue(Request(g.session.principal, actions.MIGRATE, targets, options, (to,), reason()))
+    places = dict.fromkeys((row["uuid"] for row in moving), to) if to else spread.plan(moving, rooms)
+    if not any(places.values()):
+        return fail(409, _("No host has said that it has room for them; choose one."))
+    answer, form = None, request.form.get("id", "") or actions.new_id()
+    chosen = sorted(set(places.values()) - {""})
+    for place in chosen:
+        targets = [Target(row["host"], row["uuid"], row["name"]) for row in moving if places[row["uuid"]] == place]
+        moved = Request(g.session.principal, actions.MIGRATE, targets, options, (place,), reason())
+        answer = queue(moved, spread.identifier(form, place) if len(chosen) > 1 else "")
+        if answer.status_code != 303:
+            return answer
+    return answer if len(chosen) == 1 else redirect(url_for("actions.all_actions", host=host), code=303)
 
 
 @pages.post("/<host>/maintenance")
