@@ -68,6 +68,10 @@ def again(tools: Tools, words: Sequence[str], _env: Mapping[str, str]) -> int:
         if time.monotonic() >= give_up:
             return NO
         time.sleep(_LOOK_SECONDS)
+    if found.get("Priority") == "0" and found.get("AdminComment", "").strip() == SUSPENDED:
+        # It was preempted, and suspended, when it had hardly begun: Slurm holds what it requeues from there.
+        tools.slurm("scontrol", "release", name)
+        tools.update_job(name, "AdminComment=")
     if not refused:
         time.sleep(tools.settings.later)
         return GO if tools.update_job(name, "StartTime=now") else NO
@@ -148,6 +152,10 @@ def resumed(tools: Tools, _words: Sequence[str], _env: Mapping[str, str]) -> int
 def suspend_job(tools: Tools, job: Job) -> bool:
     """Let a job stand still, and mark that it was us; return whether it does."""
     if job.state == "SUSPENDED":
+        return True
+    if job.state == "CONFIGURING":
+        # Its prolog decides; one that Slurm suspends now and requeues then would be held. Where it begins all the same,
+        # the reconciler sees it.
         return True
     # The mark first: one that stands still without it nobody would let go on, if we ended in between.
     tools.update_job(job.name, f"AdminComment={SUSPENDED}")

@@ -24,6 +24,8 @@ STUCK_SECONDS = 75.0
 _REQUEUE_SECONDS = 125.0
 _FAULTS = ("kdc", "xmand", "crash", "slurmctld", "hooks")
 _FAULT_SECONDS = (2.0, 5.0)
+# Slurm does not judge a job that began less than BatchStartTimeout and MessageTimeout ago.
+_STARTED_SECONDS = 25.0
 _ALL_SECONDS = 240.0
 _TAKES = {"low": ("free", "running-preemptible", "running"), "high": ("free", "occupied-would-preempt", "running")}
 
@@ -64,6 +66,7 @@ class Machine:
     _suspended: set[str] = field(default_factory=set)
     _began: float = 0.0
     faults: int = 0
+    _restarted_at: float = 0.0
     # Which faults come next: each kind as often as the others.
     _coming: list[str] = field(default_factory=list)
 
@@ -82,6 +85,7 @@ class Machine:
             self.fleet.cluster.run("scontrol", "resume", name)
         give_up = time.time() + _ALL_SECONDS * slowness()
         while self.look() and time.time() < give_up:
+            self._nodes_register_again()
             time.sleep(0.3)
         self._judge_ends()
 
@@ -131,10 +135,17 @@ class Machine:
             self._fault_ends = time.time() + seconds
         elif kind == "slurmctld":
             self.fleet.cluster.restart()
+            self._restarted_at = time.time()
             self._fault_is_over()
         else:
             self.fleet.restart_xmand(host, crash=kind == "crash")
             self._fault_is_over()
+
+    def _nodes_register_again(self) -> None:
+        """Do what the guide says of a controller that was restarted: jobs whose launch it lost are found by that."""
+        if self._restarted_at and time.time() - self._restarted_at > _STARTED_SECONDS:
+            self._restarted_at = 0.0
+            self.fleet.cluster.run("scontrol", "reconfigure")
 
     def _fault_is_over(self) -> None:
         self._fault_ends, self._calm_since = 0.0, time.time()

@@ -299,6 +299,26 @@ def test_a_refused_job_is_started_anew_elsewhere_at_once_and_later_anywhere(monk
     assert updates(tools) == ["4711_3 ExcNodeList=vm9,vm1,vm2 StartTime=now", "4711_3 ExcNodeList=vm9 StartTime=now"]
 
 
+def test_a_job_that_slurm_holds_since_it_was_suspended_when_it_began_is_released(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(programs, "time", Clock())
+    held = PENDING.replace("Reason=", "Priority=0 AdminComment=xman: suspended Reason=")
+    tools = Scontrol(held, RUNNING)
+
+    assert programs.again(tools, ["4711", "vm1"], {}) == 0
+    assert "scontrol release 4711" in tools.asked
+    assert updates(tools)[0] == "4711 AdminComment="
+
+
+def test_a_job_that_a_person_holds_stays_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(programs, "time", Clock())
+    tools = Scontrol(PENDING.replace("Reason=", "Priority=0 AdminComment=(null) Reason="), RUNNING)
+
+    assert programs.again(tools, ["4711", "vm1"], {}) == 0
+    assert not any("release" in asked for asked in tools.asked)
+
+
 def test_a_job_that_has_started_elsewhere_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(programs, "time", Clock())
     tools = Scontrol(PENDING, RUNNING)
@@ -372,6 +392,15 @@ def test_the_hook_suspends_each_job_and_no_sibling(monkeypatch: pytest.MonkeyPat
         "scontrol update JobId=2_5 AdminComment=xman: suspended",
         "scontrol suspend 2_5",
     ]
+
+
+def test_the_hook_leaves_a_job_to_its_prolog_while_that_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Slurm would suspend it, and hold it for good once the prolog has requeued it."""
+    told(monkeypatch)
+    tools = Tools({}, squeue=SQUEUE.format(state="CONFIGURING"))
+
+    assert programs.preempted(tools, [], {}) == 0
+    assert not any(asked.startswith("scontrol") for asked in tools.asked)
 
 
 def state(**states: str) -> dict[str, Any]:
