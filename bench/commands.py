@@ -1,7 +1,7 @@
 """Times whole processes: every command once per round, so that a slow moment of the machine meets all alike.
 
-Runs by itself, within the namespaces of the lab: reads {"rounds": n, "commands": {name: words}} from standard input and
-writes {name: [[milliseconds, milliseconds of processor], ...]}.
+Runs by itself, within the namespaces of the lab: reads {"rounds": n, "commands": {name: words}, "servers": [pid, ...]}
+from standard input and writes {name: [[milliseconds, milliseconds of processor, the same of the servers], ...]}.
 """
 
 import json
@@ -9,6 +9,21 @@ import os
 import resource
 import sys
 import time
+from pathlib import Path
+
+_NANOSECONDS = 1e6
+
+
+def processor(pids: list[int]) -> float:
+    """Return the milliseconds of processor that processes have used, as far as their threads are still there."""
+    total = 0
+    for pid in pids:
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            try:
+                total += int((task / "schedstat").read_text().split()[0])
+            except (OSError, IndexError):  # just ended
+                continue
+    return total / _NANOSECONDS
 
 
 def once(words: list[str]) -> tuple[float, float]:
@@ -29,12 +44,15 @@ def once(words: list[str]) -> tuple[float, float]:
 def main() -> None:
     """Do what standard input says."""
     given = json.load(sys.stdin)
-    times: dict[str, list[tuple[float, float]]] = {name: [] for name in given["commands"]}
+    times: dict[str, list[tuple[float, float, float]]] = {name: [] for name in given["commands"]}
+    servers: list[int] = given.get("servers", [])
     for words in given["commands"].values():
         once(words)  # fetches tickets and fills the caches of files
     for _ in range(given["rounds"]):
         for name, words in given["commands"].items():
-            times[name].append(once(words))
+            before = processor(servers)
+            wall, used = once(words)
+            times[name].append((wall, used, processor(servers) - before))
     json.dump(times, sys.stdout)
 
 

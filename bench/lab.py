@@ -1,6 +1,7 @@
 """What is measured: one libvirtd with its test driver, xmand and the rivals in front of it, in their own network."""
 
 import contextlib
+import functools
 import json
 import subprocess
 import sys
@@ -21,6 +22,13 @@ MANY_PORT = 4380
 PORT = 4373
 REMCTL_PORT = 4390
 SSH_PORT = 4391
+RELEASE_PORT = 4374
+QEMU_PORT = 4375
+# What is measured beside what is there now; fetched out of the repository.
+RELEASE = "dc6c395783391982e2c4842576e9900c4b096a25"
+# Names whose address swallows every packet.
+DEAD = [f"d{number}.xman.test" for number in range(1, 6)]
+_NOWHERE = "192.0.2.0/24"
 URI = "test+unix:///default?socket=/run/libvirt/libvirt-sock"
 RIVAL_URI = f"test+tcp://{HOST}/default"
 # All clients are one user on one machine here, and no crowd of many.
@@ -46,6 +54,7 @@ def many(count: int) -> list[str]:
 
 def _hosts() -> str:
     lines = [f"127.1.{number >> 8}.{number & 255} {name}\n" for number, name in enumerate(many(MOST_HOSTS), 1)]
+    lines += [f"192.0.2.{number} {name}\n" for number, name in enumerate(DEAD, 1)]
     return f"127.0.0.1 localhost\n{ADDRESS} {HOST} hv1\n{''.join(lines)}"
 
 
@@ -77,6 +86,9 @@ class Lab:
         self._ends.callback(self.xmand.stop)
         self.domains = 1
         self._many: Daemon | None = None
+        self.qemu: Daemon | None = None
+        # Packets to there leave, and nobody answers.
+        subprocess.run([*self.host.prefix, "ip", "route", "add", _NOWHERE, "dev", "lo"], check=True)
         self.remctld = self._start_remctld()
         self._start_sshd()
         # As `make install` puts it in place: with its own launcher, compiled.
@@ -104,7 +116,9 @@ class Lab:
         self.domains = max(count, self.domains)
 
     def start_many(self) -> None:
-        """Start the xmand of the many hosts."""
+        """Start the xmand of the many hosts, where it does not run yet."""
+        if self._many is not None:
+            return
         keytab = str(self.directory / "many.keytab")
         self.realm.add_services([f"host/{name}" for name in many(MOST_HOSTS)], keytab)
         self._many = Daemon(
@@ -120,9 +134,63 @@ class Lab:
         )
         self._ends.callback(self._many.stop)
 
+    def many_pid(self) -> int:
+        """Return the process of the xmand of the many hosts."""
+        assert self._many is not None
+        return self._many.process.pid
+
+    def start_qemu(self) -> Daemon:
+        """Start an xmand for libvirtd's QEMU driver."""
+        if self.qemu is None:
+            self.qemu = self.host.xmand(
+                self.realm, admins=("alice@XMAN.TEST",), uri="qemu:///system", tables=_LIMITS, port=QEMU_PORT
+            )
+            self._ends.callback(self.qemu.stop)
+        return self.qemu
+
+    def relay(self, port: int, to: int, milliseconds: int) -> None:
+        """Start a relay before the host that makes it so far away."""
+        command = [sys.executable, "-m", "bench.relay", ADDRESS, str(port), str(to), str(milliseconds)]
+        started = subprocess.Popen([*self.host.prefix, "env", "-C", str(ROOT), *command], stdout=subprocess.PIPE)
+        self._ends.callback(end, started)
+        assert started.stdout is not None
+        if started.stdout.readline() != b"listens\n":
+            raise RuntimeError("the relay does not listen")
+
     def env(self, cache: str) -> dict[str, str]:
-        """Return the environment of alice, with a ticket cache of that name."""
-        return without_wrapper(self.realm.kinit("alice", PASSWORD, cache))
+        """Return the environment of alice, with a ticket cache of that name, and a place for kept tickets."""
+        runtime = self.directory / "runtime"
+        runtime.mkdir(mode=0o700, exist_ok=True)
+        return without_wrapper(self.realm.kinit("alice", PASSWORD, cache)) | {"XDG_RUNTIME_DIR": str(runtime)}
+
+    @property
+    def release_rxm(self) -> str:
+        """The release's rxm."""
+        return str(self.release.directory.parent / "release-usr" / "bin" / "rxm")
+
+    @functools.cached_property
+    def release(self) -> Daemon:
+        """The release's xmand, started beside ours when it is first asked for, its rxm in place."""
+        source, usr = self.directory / "release", self.directory / "release-usr"
+        source.mkdir()
+        packed = subprocess.run(["git", "-C", str(ROOT), "archive", RELEASE], stdout=subprocess.PIPE, check=True)
+        subprocess.run(["tar", "-x", "-C", str(source)], input=packed.stdout, check=True)
+        words = ["make", "-s", "-C", str(source), "install", f"PREFIX={usr}", f"SYSCONFDIR={usr}/etc"]
+        subprocess.run([*words, f"UNITS={usr}/units"], check=True, stdout=subprocess.DEVNULL)
+        daemon = Daemon(
+            self.realm,
+            self.directory / "release-xmand",
+            uri=URI,
+            admins=("alice@XMAN.TEST",),
+            listen=f"{ADDRESS}:{RELEASE_PORT}",
+            prefix=self.host.prefix,
+            keytab=str(self.host.directory / "host.keytab"),
+            host=HOST,
+            tables=_LIMITS,
+            env={"PYTHONPATH": f"{source}/common:{source}"},
+        )
+        self._ends.callback(daemon.stop)
+        return daemon
 
     def run(self, module: str, words: list[str], given: object, cache: str) -> object:
         """Run one of the bench's programs within the host's namespaces; return what it writes."""

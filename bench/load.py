@@ -1,8 +1,9 @@
 """Clients that ask as fast as they are answered: `python -m bench.load KIND TARGET PORT CLIENTS SECONDS`.
 
-KIND is `xmand`, `libvirt` (asked for the domains' states, in one call) or `libvirt-list` (asked for what `rxm list`
-prints), with `-kept` where each client keeps its connection. Each client is a process; writes [commands answered,
-failures] when all have ended. Runs within the namespaces of the lab.
+KIND is `libvirt` (asked for the domains' states, in one call), `libvirt-list` (for what `rxm list` prints), `xmand`,
+`xmand-aged` (asked for a list that may be 2 s old) or `xmand-release` (as `xmand`, at another port); with `-kept` each
+client keeps its connection, with `-polled` it does and asks once a second. Each client is a process; writes [commands
+answered, failures] when all have ended. Runs within the namespaces of the lab.
 """
 
 import json
@@ -17,16 +18,18 @@ from rxm.remote.deadline import Deadline
 
 # What a client of xmand's asks for, as xmand sees it: the text that a person reads.
 _LIST = [b"list", b"--"]
+_AGED = [b"list", b"--max-age=2", b"--"]
+_SUFFIXES = ("-kept", "-polled")
 
 
-def _xmand(host: str, port: int) -> "Callable[[], Callable[[], None]]":
+def _xmand(host: str, port: int, words: list[bytes] = _LIST) -> "Callable[[], Callable[[], None]]":
     identity = initiator()
 
     def connect() -> Callable[[], None]:
         connection = Client(host, port, "host", identity, Deadline(30))
 
         def ask() -> None:
-            if connection.run(_LIST, Deadline(30), changes=False).status:
+            if connection.run(words, Deadline(30), changes=False).status:
                 raise RuntimeError("xmand failed")
 
         return ask
@@ -67,13 +70,17 @@ def _libvirt_list(host: str, _port: int) -> "Callable[[], Callable[[], None]]":
 
 def connectors(kind: str) -> "Callable[[str, int], Callable[[], Callable[[], None]]]":
     """Return what makes connections of a kind: functions that ask once, each over its own."""
-    return {"libvirt": _libvirt, "libvirt-list": _libvirt_list, "xmand": _xmand}[kind.removesuffix("-kept")]
+    for suffix in _SUFFIXES:
+        kind = kind.removesuffix(suffix)
+    if kind.endswith("-aged"):
+        return lambda host, port: _xmand(host, port, _AGED)
+    return {"libvirt": _libvirt, "libvirt-list": _libvirt_list}.get(kind, _xmand)
 
 
 def client(kind: str, host: str, port: int, end: float) -> tuple[int, int]:
     """Ask until `end`; return how often it went well, and how often not."""
     connect = connectors(kind)(host, port)
-    kept = connect() if kind.endswith("-kept") else None
+    kept = connect() if kind.endswith(_SUFFIXES) else None
     good = bad = 0
     while time.monotonic() < end:
         try:
@@ -81,6 +88,8 @@ def client(kind: str, host: str, port: int, end: float) -> tuple[int, int]:
             good += 1
         except Exception:
             bad += 1
+        if kind.endswith("-polled"):
+            time.sleep(1.0)
     return good, bad
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import Any, TypeVar
 
+    from rxm.remote.dialogue import Dialogue
     from rxm.remote.ticket_caches import Identities
     from xman.gss.backends import Initiator
 
@@ -91,9 +92,22 @@ class Invocation:
                     raise
                 return kind(host, port, service, anew, connecting)
         except UnreachableError as error:
-            if not isinstance(error.__cause__, OSError) or isinstance(error.__cause__, TimeoutError | ConnectionError):
-                raise
-            raise targets.unreachable(error, host, self._settings) from error.__cause__
+            raise self.told(error, host) from error.__cause__
+
+    def told(self, error: UnreachableError, host: str) -> UnreachableError:
+        """Return what to say of a host that cannot be reached."""
+        if not isinstance(error.__cause__, OSError) or isinstance(error.__cause__, TimeoutError | ConnectionError):
+            return error
+        return targets.unreachable(error, host, self._settings)
+
+    def dialogue(self, host: str, words: list[bytes]) -> "Dialogue":
+        """Return the asking of one host, for a loop of many (`rxm.strategies.one_loop`)."""
+        from rxm.remote.dialogue import Dialogue
+
+        port = self.options.port or self._settings.port
+        service = self.options.service or self._settings.service
+        patience = self._settings.connect_seconds
+        return Dialogue(host, port, service, self._identity, words, self.deadline, patience)
 
     def _anew(self, host: str, error: CredentialsError) -> "Initiator | None":
         """Return the identity to show a host that has another key than the ticket kept for it is for."""
@@ -113,22 +127,26 @@ class Invocation:
         if self.prepare is not None:
             parsed = self.prepare(connection, task)
         endless, abort = self.deadline.seconds is None, self.abort
-        words = wire_words(
-            parsed,
-            json=as_json,
-            domains=task.domains,
-            rid=new_rid() if verb.changes and "rid" not in self.parsed.options else "",
-            reason=self.options.reason,
-            timeout=self._remaining() if self.options.timeout else None,
-        )
         return connection.run(
-            words,
+            self.words_of(task, parsed, as_json=as_json),
             self.deadline,
             changes=verb.changes,
             patience=SILENCE_SECONDS if endless else None,
             progress=progress,
             interrupted=self.interrupted if abort is None else lambda: abort([task]),
             parts=parts,
+        )
+
+    def words_of(self, task: Task, parsed: Parsed | None = None, *, as_json: bool) -> list[bytes]:
+        """Return the words of the user's command, or of what takes its place, for one target. Raises XmanError."""
+        parsed = parsed or self.parsed
+        return wire_words(
+            parsed,
+            json=as_json,
+            domains=task.domains,
+            rid=new_rid() if parsed.verb.changes and "rid" not in self.parsed.options else "",
+            reason=self.options.reason,
+            timeout=self._remaining() if self.options.timeout else None,
         )
 
     def structured(
@@ -161,11 +179,11 @@ class Invocation:
         try:
             if len(lanes) == 1:
                 (((host, _), own),) = lanes.items()
-                return self._host(host, own, output, one, failed)
+                return self.lane(host, own, output, one, failed)
             # What is followed never ends.
             if not self.parsed.follows:
                 output.expect([host for host, _ in lanes])
-            done = self.side_by_side(lanes.items(), lambda lane: self._host(lane[0][0], lane[1], output, one, failed))
+            done = self.side_by_side(lanes.items(), lambda lane: self.lane(lane[0][0], lane[1], output, one, failed))
             return [code for codes in done for code in codes]
         finally:
             output.close()
@@ -176,19 +194,21 @@ class Invocation:
 
         abort = self.abort
         interrupted = self.interrupted if abort is None else lambda: abort(list(self.under_way))
-        # A host that is followed takes its turn for good.
-        most = len(self.hosts) if self.parsed.follows else self.options.fanout or self._settings.fanout
-        done = fanout.each(items, most, do, interrupted)
+        done = fanout.each(items, self.most_at_a_time(), do, interrupted)
         if self._identities is not None:
             self._identities.keep()
         return done
+
+    def most_at_a_time(self) -> int:
+        """Return how many hosts are asked at a time; one that is followed takes its turn for good."""
+        return len(self.hosts) if self.parsed.follows else self.options.fanout or self._settings.fanout
 
     def _waits(self) -> bool:
         """Whether each command takes as long as a guest likes. One that shall stop at a failure has to wait for it."""
         waits = self.parsed.waiting_seconds(grammar.WAIT_SECONDS) is not None
         return waits and self.parsed.verb.takes_domain and not self.options.fail_fast
 
-    def _host(
+    def lane(
         self,
         host: str,
         tasks: list[Task],
@@ -196,6 +216,7 @@ class Invocation:
         one: "Callable[[Connection, Task], int]",
         failed: "Callable[[Task, XmanError], None] | None",
     ) -> list[int]:
+        """Do one host's jobs, one after the other, over one connection; return the codes."""
         codes: list[int] = []
         connection: Connection | None = None
         try:

@@ -14,6 +14,8 @@ from xman.errors import UsageError
 
 # Of a DOMAIN that may stand for several.
 _SEVERAL = frozenset("[*?")
+# So many are asked by a thread each, which is no slower and loads less.
+_FEW = 8
 
 
 def run(options: Options, settings: Settings, parsed: Parsed) -> int:
@@ -64,7 +66,7 @@ def run(options: Options, settings: Settings, parsed: Parsed) -> int:
 
             if all_or_nothing.applies(parsed, tasks):
                 return all_or_nothing.carry_out(invocation, tasks, output)
-        codes = invocation.each_host(tasks, output, lambda connection, task: _one(invocation, connection, task, output))
+        codes = _each(invocation, tasks, output)
     if len(tasks) == 1:
         return outcome.combine(codes)
     from rxm.output import summary
@@ -86,6 +88,19 @@ def _tasks(invocation: Invocation, settings: Settings) -> list[Task]:
 
         addressed = targets.located(addressed, locate.known(invocation))
     return targets.tasks(invocation.parsed, invocation.hosts, addressed)
+
+
+def _each(invocation: Invocation, tasks: list[Task], output: Output) -> list[int]:
+    """Do all targets' commands; return their codes."""
+
+    def one(connection: Connection, task: Task) -> int:
+        return _one(invocation, connection, task, output)
+
+    if len(tasks) <= _FEW:
+        return invocation.each_host(tasks, output, one)
+    from rxm.strategies import one_loop
+
+    return one_loop.each_host(invocation, tasks, output, one, as_json=invocation.options.json)
 
 
 def _one(invocation: Invocation, connection: Connection, task: Task, output: Output) -> int:

@@ -201,10 +201,10 @@ class Connection:
             if message.stream == wire.STDOUT and parts is not None:
                 parts(message.data)
             elif message.stream == wire.STDOUT:
-                _limit(reply, message.data)
+                limit(reply, message.data)
                 reply.pieces.append(message.data)
             elif progress is None or not progress(message.data):
-                _limit(reply, message.data)
+                limit(reply, message.data)
                 reply.stderr += message.data
         elif isinstance(message, Status):
             reply.status = message.status
@@ -214,7 +214,7 @@ class Connection:
             raise SessionError(f"The host speaks only up to version {message.highest} of the protocol.")
 
 
-def _limit(reply: Reply, data: bytes) -> None:
+def limit(reply: Reply, data: bytes) -> None:
     """Count what a host answers. Raises SessionError where it does not end."""
     reply.octets += len(data)
     if reply.octets > MOST_REPLY:

@@ -12,7 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from xman.gss.backends import Initiator
 
-_CHUNK = 65_536
+CHUNK = 65_536
 # A host waits for the first octets of whoever connects (xmand: 5 s), and the KDC and the DNS may take longer.
 _STALE_SECONDS = 0.5
 # How long taking leave may take of a host that does not read.
@@ -75,7 +75,7 @@ class Transport:
         """Give the session what comes next. Raises OSError, EOFError and SessionError."""
         sock = self._open()
         sock.settimeout(timeout)
-        data = sock.recv(_CHUNK)
+        data = sock.recv(CHUNK)
         if not data:
             raise EOFError
         self.session.receive(data)
@@ -136,7 +136,7 @@ def dial(host: str, port: int, deadline: Deadline) -> _socket.socket:
     """Connect to the first address of `host` that answers. Raises OSError."""
     problem: OSError | None = None
     # As octets: for a text Python fetches its codec of international names first, whatever the text.
-    for family, kind, protocol, _name, address in _socket.getaddrinfo(_octets(host), port, type=_socket.SOCK_STREAM):
+    for family, kind, protocol, _name, address in _socket.getaddrinfo(octets(host), port, type=_socket.SOCK_STREAM):
         sock = _socket.socket(family, kind, protocol)
         try:
             sock.settimeout(deadline.remaining(ADDRESS_SECONDS))
@@ -149,7 +149,7 @@ def dial(host: str, port: int, deadline: Deadline) -> _socket.socket:
     raise problem or OSError("the name has no address")
 
 
-def _octets(host: str) -> bytes:
+def octets(host: str) -> bytes:
     """Return a host's name as the resolver takes it. Raises OSError."""
     try:
         return host.encode("ascii") if host.isascii() else host.encode("idna")

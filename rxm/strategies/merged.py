@@ -6,6 +6,7 @@ from typing import Any
 from rxm.invocation import Invocation
 from rxm.output import Output
 from rxm.remote.connection import Connection
+from rxm.strategies import one_loop
 from rxm.targets import Task
 from xman import outcome, times
 
@@ -28,7 +29,7 @@ def carry_out(invocation: Invocation, tasks: list[Task], output: Output) -> list
         milliseconds[task.target.host] = envelope["ms"]
         return outcome.OK
 
-    codes = invocation.each_host(tasks, output, one)
+    codes = one_loop.each_host(invocation, tasks, output, one, as_json=True)
     output.merged(verb, answers, milliseconds)
     seconds = int(time.time() - times.seconds(min(as_of))) if as_of else 0
     if seconds > 0 and not invocation.options.quiet:

@@ -7,6 +7,7 @@ from rxm.invocation import Invocation
 from rxm.options import Options
 from rxm.output import OUT, Output
 from rxm.remote.connection import Connection
+from rxm.strategies import one_loop
 from rxm.targets import Task
 from xman import escape, lowlevel, outcome, render
 from xman.arguments import Parsed
@@ -70,7 +71,7 @@ def carry_out(invocation: Invocation, tasks: list[Task], output: Output) -> list
         said[task] = Answer(task.target.host, envelope["result"], envelope["ms"])
         return outcome.OK
 
-    codes = invocation.each_host(tasks, output, one)
+    codes = one_loop.each_host(invocation, tasks, output, one, as_json=True)
     if said or not codes:
         several = len({task.target.host for task in tasks}) > 1
         # In the order in which they were asked, whoever was first to answer.

@@ -1,0 +1,131 @@
+"""One command to each of many hosts, from one thread: their sockets in one loop, so many at a time.
+
+What blocks in others' code, looking up a name and fetching a ticket, is done by a few threads that feed the loop.
+"""
+
+import posix
+import select
+import time
+from _queue import SimpleQueue
+from _thread import start_new_thread
+from collections import deque
+
+from rxm.remote.dialogue import HELPER, OVER, WRITABLE, Dialogue
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+_HELPERS = 16
+# How often deadlines are looked at.
+_LOOK_SECONDS = 0.1
+
+
+class Loop:
+    """The loop; `over` is called with each dialogue that is."""
+
+    def __init__(self, most: int, over: "Callable[[Dialogue], None]") -> None:
+        self._most = most
+        self._over = over
+        self._epoll = select.epoll()
+        self._wake = posix.eventfd(0, posix.EFD_NONBLOCK | posix.EFD_CLOEXEC)
+        self._epoll.register(self._wake, select.EPOLLIN)
+        self._by_number: dict[int, Dialogue] = {}
+        self._number_of: dict[Dialogue, int] = {}
+        self._under_way: set[Dialogue] = set()
+        self._asked: SimpleQueue[Dialogue | None] = SimpleQueue()
+        self._helped: deque[tuple[Dialogue, BaseException | None]] = deque()
+        self._helpers = 0
+        self._look_at = 0.0
+
+    def run(self, dialogues: "Iterator[Dialogue]") -> None:
+        """Carry all of them to their ends. What `over` raises is raised here, and so is Ctrl-C."""
+        more = True
+        try:
+            while more or self._under_way:
+                while more and len(self._under_way) < self._most:
+                    new = next(dialogues, None)
+                    more = new is not None
+                    if new is not None:
+                        self._under_way.add(new)
+                        self._settle(new)
+                for number, _events in self._epoll.poll(_LOOK_SECONDS):
+                    if number == self._wake:
+                        posix.eventfd_read(self._wake)
+                    elif number in self._by_number:
+                        found = self._by_number[number]
+                        found.happened()
+                        self._settle(found)
+                while self._helped:
+                    found, error = self._helped.popleft()
+                    if found in self._under_way:
+                        found.helped(error)
+                        self._settle(found)
+                self._look()
+        finally:
+            for found in self._under_way:
+                found.close()
+            for _ in range(self._helpers):
+                self._asked.put(None)
+            self._epoll.close()
+
+    def _look(self) -> None:
+        now = time.monotonic()
+        if now < self._look_at:
+            return
+        self._look_at = now + _LOOK_SECONDS
+        for found in list(self._under_way):
+            sock = found.sock
+            found.look()
+            # Where it goes on with another address it waits for another socket.
+            if found.wants == OVER or found.sock is not sock:
+                self._settle(found)
+
+    def _settle(self, dialogue: Dialogue) -> None:
+        """See to what a dialogue waits for now."""
+        sock = dialogue.sock
+        number = -1 if sock is None else sock.fileno()
+        known = self._number_of.get(dialogue, -1)
+        waits = dialogue.wants not in (HELPER, OVER)
+        if known != -1 and (known != number or not waits):
+            self._forget(dialogue, known)
+            known = -1
+        if waits:
+            mask = select.EPOLLOUT if dialogue.wants == WRITABLE else select.EPOLLIN
+            if known == -1:
+                self._epoll.register(number, mask)
+                self._by_number[number], self._number_of[dialogue] = dialogue, number
+            else:
+                self._epoll.modify(number, mask)
+        elif dialogue.wants == HELPER:
+            self._ask_for_help(dialogue)
+        else:
+            self._under_way.discard(dialogue)
+            dialogue.close()
+            self._over(dialogue)
+
+    def _forget(self, dialogue: Dialogue, number: int) -> None:
+        del self._number_of[dialogue]
+        # Where its socket was closed the kernel has forgotten it, and another one may have its number.
+        if self._by_number.get(number) is dialogue:
+            del self._by_number[number]
+            try:  # noqa: SIM105  # contextlib is dear
+                self._epoll.unregister(number)
+            except OSError:
+                pass
+
+    def _ask_for_help(self, dialogue: Dialogue) -> None:
+        if self._helpers < min(_HELPERS, len(self._under_way)):
+            self._helpers += 1
+            start_new_thread(self._work, ())
+        self._asked.put(dialogue)
+
+    def _work(self) -> None:
+        while (dialogue := self._asked.get()) is not None:
+            error: BaseException | None = None
+            try:
+                dialogue.help()
+            except BaseException as raised:  # the loop's, which waits in another thread
+                error = raised
+            self._helped.append((dialogue, error))
+            posix.eventfd_write(self._wake, 1)
