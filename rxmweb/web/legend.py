@@ -36,12 +36,23 @@ def sign(state: str | None) -> Sign:
     """Return how a state is shown; one that this release does not know is shown as it came."""
     if not state:
         return Sign("none", "", "", "")
+    if state not in states.LEGEND and state != OUTSIDE:
+        return Sign("other", state, "◇", "")
+    key = current(), state
+    if key not in _made:
+        _made[key] = _make(state)
+    return _made[key]
+
+
+# By language and state: a page shows hundreds.
+_made: dict[tuple[str, str], Sign] = {}
+
+
+def _make(state: str) -> Sign:
     if state == OUTSIDE:
         meaning = _("no job goes in; behind it libvirt's word for how it is")
         return Sign(state, _("not in batch work"), "·", meaning)
-    known = states.LEGEND.get(state)
-    if known is None:
-        return Sign("other", state, "◇", "")
+    known = states.LEGEND[state]
     return Sign(state, _words()[state], _SYMBOLS[state], known.cs if current() == "cs" else known.en)
 
 
