@@ -56,8 +56,25 @@ def of(kind: str) -> "tuple[Field, ...]":
     """Return the fields of a `domain`, a domain's `usage`, a `host`, `info` or a `guest`, in their order."""
     if not _TABLES:
         for name, node in result.schema()["$defs"].items():
-            _TABLES[name] = tuple(Field(key, row) for key, row in node.get("properties", {}).items())
+            _TABLES[name] = _rows(node)
     return _TABLES[kind]
+
+
+_RESULTS: "dict[str, tuple[Field, ...]]" = {}
+
+
+def of_result(verb: str) -> "tuple[Field, ...]":
+    """Return the fields with a label that a verb's own result has: its text, where nothing else makes one."""
+    if not _RESULTS:
+        for rule in result.schema()["allOf"]:
+            of_verbs = rule["if"]["properties"]["verb"]
+            shown = tuple(field for field in _rows(rule["then"]["properties"]["result"]) if field.label)
+            _RESULTS.update(dict.fromkeys(of_verbs.get("enum", [of_verbs.get("const")]), shown))
+    return _RESULTS.get(verb, ())
+
+
+def _rows(node: "dict[str, Any]") -> "tuple[Field, ...]":
+    return tuple(Field(key, row) for key, row in node.get("properties", {}).items())
 
 
 def labelled(kind: str) -> "tuple[Field, ...]":

@@ -18,7 +18,6 @@ NAMES = frozenset((*verbs.BY_NAME, *verbs.OWN))
 PLACES = (
     "common/xman/verbs.py",
     "common/xman/render/__init__.py",
-    "xmand/verbs/__init__.py",
     "rxm/own/__init__.py",
     "rxmweb/web/offers.py",
     "rxmweb/web/words.py",
@@ -38,8 +37,16 @@ def decisions(tree: ast.AST) -> Iterator[tuple[int, str]]:
     Many names are ordinary words too: a comparison counts where it is with a verb by what it is called, or the name is
     of two words; a table where all of its keys, or items, are names, and there is more than one.
     """
+    # The rows of the verbs that a module of xmand/verbs carries out.
+    own = {
+        id(node.value)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "ROWS"
+    }
     for node in ast.walk(tree):
         names: list[str] = []
+        if id(node) in own:
+            continue
         if isinstance(node, ast.Compare):
             sides = [node.left, *node.comparators]
             inner = [each for side in sides if isinstance(side, ast.Tuple | ast.List | ast.Set) for each in side.elts]

@@ -4,6 +4,7 @@ from xman.errors import DeniedError, XmanError
 from xman.result import Result
 from xmand.authorize import rules
 from xmand.verbs.call import Call
+from xmand.verbs.row import Row
 from xmand.virt import metadata
 from xmand.virt.domain import find_all
 
@@ -47,3 +48,8 @@ def _owners(call: Call) -> tuple[dict[str, list[str]], list[str]]:
     except XmanError as error:
         return found, [f"Owners of jobs are missing: {error}"]
     return found, []
+
+
+ROWS = {
+    "access": Row(access),
+}

@@ -14,8 +14,10 @@ from xmand.batch.engine import View
 from xmand.batch.maintenance import Maintenance
 from xmand.batch.observe import keeps
 from xmand.batch.plan import Guests, Plan, Step
+from xmand.journal import verdicts
 from xmand.verbs import changes, kept
 from xmand.verbs.call import Call
+from xmand.verbs.row import Row
 from xmand.virt.domain import find
 from xmand.virt.driver import CHANGE, LONG
 
@@ -266,3 +268,18 @@ def _step(call: Call, step: Step, before: View) -> dict[str, Any]:
     elif step.action in (plan.GRANT, plan.RETURN):
         found |= {"memory": guest.max_memory, "vcpus": guest.max_vcpus}
     return found
+
+
+ROWS = {
+    "state": Row(state, kept=kept.STATES),
+    "job-list": Row(job_list),
+    "job-start": Row(job_start, verdicts.job_started),
+    "job-renew": Row(job_renew, verdicts.harmless_again),
+    "job-claim": Row(job_claim, verdicts.harmless_again),
+    "job-stop": Row(job_stop, verdicts.job_stopped),
+    "preempt": Row(preempt, verdicts.harmless_again),
+    "unpreempt": Row(unpreempt, verdicts.harmless_again),
+    "freeze": Row(freeze, verdicts.harmless_again),
+    "defrost": Row(defrost, verdicts.harmless_again),
+    "maintenance": Row(maintenance, verdicts.harmless_again),
+}

@@ -9,7 +9,9 @@ from xmand.consoles import kept
 from xmand.consoles.attended import Attended, Place
 from xmand.consoles.hub import Hubs
 from xmand.consoles.viewer import Viewer
+from xmand.journal import verdicts
 from xmand.verbs.call import Call
+from xmand.verbs.row import Row
 from xmand.virt.consoles import LOST, Console, choose, consoles
 from xmand.virt.domain import Domain, find
 from xmand.virt.driver import CONSOLE
@@ -155,3 +157,8 @@ def _text(words: str) -> bytes:
             character = _ESCAPES[following]
         typed.append(character)
     return "".join(typed).encode()
+
+
+ROWS = {
+    "console": Row(console, verdicts.ended_with_us),
+}

@@ -13,7 +13,9 @@ from xman.result import Result
 from xmand import formats
 from xmand.formats.context import ThisHost
 from xmand.formats.dialect import DIALECTS
+from xmand.journal import verdicts
 from xmand.verbs.call import Call
+from xmand.verbs.row import Row, told
 from xmand.verbs.starting import remember_who
 from xmand.virt import definition, description, host, kvm, policy, schema
 from xmand.virt.consoles import LOGS
@@ -197,3 +199,9 @@ def _find(connection: Connection, word: str) -> Domain | None:
     with contextlib.suppress(NoSuchDomainError):
         return find(connection, word)
     return None
+
+
+ROWS = {
+    "create": Row(create, verdicts.created, told("defined", "started", "suspended", "stopped", "undefined")),
+    "new": Row(new, verdicts.defined, told("defined")),
+}

@@ -2,9 +2,11 @@
 
 from xman.errors import RefusedError, UsageError
 from xman.result import Result
+from xmand.journal import verdicts
 from xmand.system import saved
 from xmand.verbs.call import Call
 from xmand.verbs.life import already
+from xmand.verbs.row import Row
 from xmand.virt import condition, lifecycle
 from xmand.virt import images_of_memory as images
 from xmand.virt.driver import LONG
@@ -72,3 +74,11 @@ def rename(call: Call) -> Result:
         before = domain.name
         images.rename(domain, wanted)
         return Result({"name": wanted, "before": before}, changed=True, domain=wanted)
+
+
+ROWS = {
+    "save": Row(save, verdicts.saved),
+    "restore": Row(restore, verdicts.cannot_tell),
+    "dump-core": Row(dump_core, verdicts.cannot_tell),
+    "rename": Row(rename, verdicts.cannot_tell),
+}

@@ -12,6 +12,7 @@ from xman.result import Result
 from xman.wire.constants import HIGHEST_VERSION
 from xmand.journal import Entry, JournalError
 from xmand.verbs.call import Call
+from xmand.verbs.row import Row
 from xmand.virt import host
 
 
@@ -130,3 +131,11 @@ def _entry(entry: Entry) -> dict[str, Any]:
         told |= {"message": how.detail} if how.detail else {}
         told |= {"changed": how.done.changed} if how.done is not None else {}
     return told
+
+
+ROWS = {
+    "help": Row(help_),
+    "ping": Row(ping),
+    "version": Row(version),
+    "log": Row(log),
+}

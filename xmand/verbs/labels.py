@@ -6,7 +6,9 @@ from xman import labels
 from xman.errors import RefusedError
 from xman.metadata import MOST_LABELS, Metadata
 from xman.result import Result
+from xmand.journal import verdicts
 from xmand.verbs.call import Call
+from xmand.verbs.row import Row, told
 from xmand.virt import metadata
 
 
@@ -39,3 +41,8 @@ def _changed(found: Metadata, wanted: dict[str, str | None]) -> Metadata:
 
 def _already(name: str) -> tuple[str, ...]:
     return (f"The labels of '{name}' are so already.",)
+
+
+ROWS = {
+    "label": Row(label, verdicts.labelled, told("defined")),
+}

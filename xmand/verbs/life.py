@@ -10,11 +10,14 @@ from dataclasses import replace
 
 from xman.errors import NoSuchDomainError, RefusedError, UsageError, XmanError
 from xman.result import Result
+from xmand.audit.outside import TOLD
 from xmand.consoles import kept
 from xmand.events import waiting
 from xmand.events.table import Waits, look
+from xmand.journal import verdicts
 from xmand.journal.promised import facts
 from xmand.verbs.call import Call
+from xmand.verbs.row import Row, told
 from xmand.verbs.starting import remember_who, started
 from xmand.virt import condition, lifecycle, metadata
 from xmand.virt.condition import OFF, PAUSED, RUNNING, SHUTTING_DOWN
@@ -263,3 +266,18 @@ def autostart(call: Call) -> Result:
             return already(domain, "started with its host" if wanted else "not started with its host")
         lifecycle.set_autostart(domain, wanted)
         return Result({"autostart": wanted}, changed=True, domain=domain.name)
+
+
+ROWS = {
+    "start": Row(start, verdicts.started, told("started", "suspended", "resumed")),
+    "delete": Row(delete, verdicts.deleted, told("undefined")),
+    "suspend": Row(suspend, verdicts.suspended),
+    "resume": Row(resume, verdicts.started, told("started", "suspended", "resumed")),
+    "autostart": Row(autostart, verdicts.autostart, told("defined")),
+    "destroy": Row(destroy, verdicts.stopped, told("stopped")),
+    "shutdown": Row(shutdown, verdicts.shut_down, asks=told("suspended", "stopped")),
+    # A guest that was asked to restart looks like one that was not.
+    "reboot": Row(reboot, verdicts.cannot_tell, asks=TOLD - {"defined", "undefined"}),
+    "pause": Row(pause, verdicts.paused, told("suspended")),
+    "unpause": Row(unpause, verdicts.unpaused, told("resumed")),
+}

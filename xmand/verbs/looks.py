@@ -5,6 +5,7 @@ from typing import Any
 from xman.errors import NoSuchDomainError
 from xman.result import Result
 from xmand.verbs.call import Call
+from xmand.verbs.row import Row
 from xmand.virt import devices, runs, vcpus
 from xmand.virt.domain import Domain, find, find_all
 
@@ -54,3 +55,11 @@ def _identity(domain: Domain) -> dict[str, Any]:
 def _run(domain: Domain) -> dict[str, Any]:
     found = runs.facts(domain.raw)
     return {key: found[key] for key in ("started", "uptime_seconds") if key in found}
+
+
+ROWS = {
+    "uptime": Row(uptime),
+    "vcpu-list": Row(vcpu_list),
+    "block-list": Row(block_list),
+    "network-list": Row(network_list),
+}

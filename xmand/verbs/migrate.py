@@ -8,9 +8,11 @@ from ClusterShell.NodeSet import NodeSet, NodeSetParseError
 from xman.errors import RefusedError, UnsupportedError, UsageError
 from xman.result import Result
 from xmand.batch.observe import current
+from xmand.journal import verdicts
 from xmand.settings import Migration
 from xmand.system import xl
 from xmand.verbs.call import Call
+from xmand.verbs.row import Row
 from xmand.virt import condition, lifecycle, metadata, migration
 from xmand.virt.copying import Copies, Copy, images
 from xmand.virt.domain import Domain, find
@@ -170,3 +172,8 @@ def _allowed(destination: str, allow: tuple[str, ...]) -> bool:
 def _canonical(pattern: str) -> str:
     """Return a node set of host names as they are compared: without case, and without dots at their ends."""
     return ",".join(part.strip().removesuffix(".") for part in pattern.lower().split(","))
+
+
+ROWS = {
+    "migrate": Row(migrate, verdicts.migrated),
+}

@@ -16,6 +16,7 @@ from xmand.events.table import Waits, look
 from xmand.system import xl
 from xmand.verbs import changes, kept
 from xmand.verbs.call import Call
+from xmand.verbs.row import Row
 from xmand.virt import host, metadata, runs, turns
 from xmand.virt.domain import find
 from xmand.virt.driver import XEN, Connection, reading
@@ -241,3 +242,14 @@ class _Wanted:
 def _facts(event: Event) -> dict[str, str]:
     facts = {"at": times.utc(event.at), "event": event.name, "detail": event.detail}
     return facts | ({"domain": event.domain, "uuid": event.uuid} if event.uuid else {})
+
+
+ROWS = {
+    "list": Row(list_, kept=kept.LISTED),
+    "describe": Row(describe),
+    "stats": Row(stats),
+    "wait": Row(wait),
+    "events": Row(events),
+    "info": Row(info),
+    "dmesg": Row(dmesg),
+}

@@ -3,7 +3,9 @@
 from xman.errors import RefusedError, UsageError
 from xman.result import Result
 from xman.values import MIB
+from xmand.journal import verdicts
 from xmand.verbs.call import Call
+from xmand.verbs.row import Row, told
 from xmand.virt import lifecycle, size, vcpus
 from xmand.virt.domain import Domain
 
@@ -119,3 +121,11 @@ def _not_yet(domain: Domain) -> tuple[str, ...]:
 
 def _mib(octets: int) -> str:
     return f"{octets // MIB} MiB"
+
+
+ROWS = {
+    "mem-set": Row(mem_set, verdicts.memory, told("defined")),
+    "vcpu-set": Row(vcpu_set, verdicts.vcpus, told("defined")),
+    "mem-max": Row(mem_max, verdicts.harmless_again),
+    "vcpu-pin": Row(vcpu_pin, verdicts.harmless_again),
+}

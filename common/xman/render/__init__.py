@@ -7,7 +7,7 @@ several hosts say together is `together`.
 from collections.abc import Callable
 from typing import Any
 
-from xman import escape
+from xman import escape, fields
 from xman.render import batch, domains, events, hosts, log, looks, merged, stats
 
 _Renderer = Callable[[dict[str, Any]], str]
@@ -63,10 +63,14 @@ _MERGERS: dict[str, _Merger] = {
 def text(verb: str, data: dict[str, Any]) -> str:
     """Return what goes to standard output for `data`, the `result` of a success; empty for verbs that only act.
 
+    A verb without a renderer of its own is read by the labels that its result has in the schema.
+
     What others made is escaped here, whatever the verb: a name or a reason is no line of its own.
     """
     renderer = _RENDERERS.get(verb)
-    return renderer(escape.data(data)) if renderer else ""
+    if renderer is not None:
+        return renderer(escape.data(data))
+    return "".join(f"{line}\n" for line in fields.lines(escape.data(data), fields.of_result(verb)))
 
 
 def together(verb: str, answers: merged.Answers, milliseconds: dict[str, int], ranks: Ranks | None = None) -> str:

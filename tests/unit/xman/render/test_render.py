@@ -495,3 +495,13 @@ def test_scripts_read_the_merged_table_as_well() -> None:
 )
 def test_scripts_read_info_as_xms(command: str, expected: str) -> None:
     assert piped(render.text("info", INFO), command) == expected
+
+
+def test_a_verb_without_a_renderer_is_read_by_the_labels_of_its_result(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = (fields.Field("memory", {"label": "maxmem", "as": "MiB"}), fields.Field("kept", {"label": "kept"}))
+    monkeypatch.setattr(fields, "of_result", lambda verb: rows if verb == "weigh" else ())
+
+    assert render.text("weigh", {"memory": 3 << 20, "kept": True, "other": 1}) == (
+        "maxmem                 : 3\nkept                   : yes\n"
+    )
+    assert render.text("pause", {"memory": 3 << 20}) == ""
