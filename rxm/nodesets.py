@@ -13,6 +13,12 @@ from xman.errors import UsageError
 # A name directly before an @ is a person's.
 _USER = re.compile(r"[^,!&^\[\]@*\s]+@[^,!&^\[\]\s]*")
 _GROUP = re.compile(r"@[^,\[\]&!^\s]+")
+# More names than any site has hosts; ClusterShell makes each of them before it can be asked how many there are.
+MOST_NAMES = 100_000
+_ITEM = re.compile(r"(?:\[[^\]]*\]|[^,!&^\s\[])+")
+_BRACKETS = re.compile(r"\[([^\]]*)\]")
+_RANGE = re.compile(r"\s*([0-9]{1,9})-([0-9]{1,9})(?:/([0-9]{1,9}))?\s*")
+_LONG_RANGE = re.compile(r"\s*[0-9]+-[0-9]+(?:/[0-9]+)?\s*")
 
 
 class _Groups(GroupResolver):  # type: ignore[misc]  # ClusterShell has no types
@@ -34,6 +40,8 @@ class _Groups(GroupResolver):  # type: ignore[misc]  # ClusterShell has no types
 def names(text: str, groups: dict[str, str]) -> list[str]:
     """Return the names that a node set stands for. Raises UsageError."""
     resolver = _Groups(groups)
+    if size(text) > MOST_NAMES:
+        raise UsageError(f"'{text[:64]}' stands for more than {MOST_NAMES} names.")
     if user := _USER.search(text):
         from rxm import slips
 
@@ -51,6 +59,26 @@ def names(text: str, groups: dict[str, str]) -> list[str]:
         if group:
             raise _no_such_group(group, groups) from error
         raise slips.names(text, str(error)) from error
+
+
+def size(text: str) -> int:
+    """Return how many names the ranges of a node set make at most, without making them; groups count as one."""
+    total = 0
+    for item in _ITEM.findall(text):
+        product = 1
+        for inside in _BRACKETS.findall(item):
+            product *= max(1, sum(map(_numbers, inside.split(","))))
+        total += product
+    return total
+
+
+def _numbers(part: str) -> int:
+    """Return how many numbers `1-9`, `1-9/2` or `7` are."""
+    found = _RANGE.fullmatch(part)
+    if found is None:
+        return MOST_NAMES + 1 if _LONG_RANGE.fullmatch(part) else 1
+    first, last, step = int(found[1]), int(found[2]), int(found[3] or 1)
+    return max(0, last - first) // max(1, step) + 1
 
 
 def _absent(group: str, groups: dict[str, str]) -> bool:

@@ -39,6 +39,7 @@ KEYS = (
 NO_KEY, NO_FIGURE, NO_SET, NO_WORD = "key", "figure", "set", "word"
 # Of what a person types; more is no filter.
 _MOST_WORDS = 20
+_MOST_FIGURES = 6
 _MOST_OF_A_SET = 200
 _COMPARED: dict[str, ColumnElement[Any]] = {
     "memory": domains.c.memory,
@@ -208,3 +209,8 @@ def like(column: ColumnElement[Any], pattern: str) -> ColumnElement[bool]:
     """Compare with `*` for anything, whatever else SQL takes for a pattern; letters of either case."""
     escaped = pattern.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_").replace("*", "%")
     return func.lower(column).like(escaped.lower(), escape="\\")
+
+
+def page_number(word: str) -> int:
+    """Return the page that an address asks for; the first where that is none. No database's integers overflow."""
+    return max(1, int(word[:_MOST_FIGURES])) if word.isascii() and word.isdigit() else 1

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, and_, case, false, func, not_, or_, select
 from sqlalchemy.sql import ColumnElement
 
 from rxmweb.db.changes import STALE_INTERVALS
-from rxmweb.db.filters import STALE, is_stale, like
+from rxmweb.db.filters import STALE, is_stale, like, page_number
 from rxmweb.db.schema import domains, groups, hosts
 
 ROWS = 100
@@ -75,7 +75,7 @@ def read(arguments: Mapping[str, str]) -> HostQuery:
         group=arguments.get("group", "")[:200],
         sort=name if name in _SORTS else "host",
         descending=sort.startswith("-") and name in _SORTS,
-        page=int(page) if page.isascii() and page.isdigit() and int(page[:9]) > 0 else 1,
+        page=page_number(page),
     )
 
 

@@ -10,7 +10,7 @@ from sqlalchemy.sql import ColumnElement
 
 from rxmweb.db import filters
 from rxmweb.db.changes import DEAD_INTERVALS, STALE_INTERVALS
-from rxmweb.db.filters import STALE, is_stale, owned_by
+from rxmweb.db.filters import STALE, is_stale, owned_by, page_number
 from rxmweb.db.fleet import with_jobs
 from rxmweb.db.schema import domains, groups, hosts, owners
 
@@ -75,7 +75,7 @@ def read(arguments: Mapping[str, str], owner: str = "") -> Query:
         group=arguments.get("group", "")[:200],
         sort=name if name in _SORTS else "name",
         descending=sort.startswith("-") and name in _SORTS,
-        page=int(page) if page.isascii() and page.isdigit() and int(page[:9]) > 0 else 1,
+        page=page_number(page),
         owner=owner,
     )
 

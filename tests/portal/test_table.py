@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, event, func, select, update
 
-from rxmweb.db import actions, fleet, lease, report, retention, schema, search, sessions
+from rxmweb.db import actions, filters, fleet, lease, report, retention, schema, search, sessions
 from rxmweb.db.actions import Request, Target
 from rxmweb.db.filters import STALE
 from rxmweb.db.report import Version
@@ -404,3 +404,12 @@ def test_one_of_two_collectors_has_the_lease(engine: Engine) -> None:
     assert lease.take(engine, "collector", "one", 60)
     lease.release(engine, "collector", "one")
     assert lease.take(engine, "collector", "two", 60)
+
+
+@pytest.mark.parametrize(
+    ("word", "page"),
+    [("", 1), ("0", 1), ("7", 7), ("-1", 1), ("1e3", 1), ("9" * 23, 999_999), ("9" * 5000, 999_999), ("\u0663", 1)],
+)
+def test_a_page_is_a_number_that_a_database_holds(word: str, page: int) -> None:
+    assert filters.page_number(word) == page
+    assert search.read({"page": word}).page == page

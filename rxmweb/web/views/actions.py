@@ -5,7 +5,7 @@ from typing import Any
 
 from flask import Blueprint, abort, g, redirect, request, url_for
 
-from rxmweb.db import actions, changes, fleet, search
+from rxmweb.db import actions, changes, filters, fleet, search
 from rxmweb.db.actions import MOST_TARGETS, Request, Target
 from rxmweb.web import offers
 from rxmweb.web.context import fail, local_path, portal, reply, unchanged
@@ -57,8 +57,7 @@ def all_actions() -> Any:
         return same
     here = portal()
     given = {key: request.args.get(key, "").strip()[:200] for key in ("state", "who", "verb", "uuid", "host")}
-    number = request.args.get("page", "1")
-    page = int(number) if number.isascii() and number.isdigit() and int(number[:6]) > 0 else 1
+    page = filters.page_number(request.args.get("page", "1"))
     with here.engine.connect() as connection:
         found = actions.latest(connection, actions.Wanted(**given, page=page), owner=here.owner, most=_ROWS)
     shown = [{key: action[key] for key in _SHOWN} for action in found[:_ROWS]]

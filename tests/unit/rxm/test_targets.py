@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from ClusterShell.NodeUtils import GroupResolverConfig
 
+from rxm import nodesets
 from rxm import targets as plan
 from rxm.options import Options
 from rxm.settings import Settings
@@ -323,3 +324,26 @@ def test_targets_are_equal_by_host_and_domain() -> None:
     assert len({Target("a", "b"), Target("a", "b"), Target("a"), Target("b", "a")}) == 3
     assert Target("a") != "a"
     assert repr(Target("a", "b")) == "Target('a', 'b')"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "h[1-99999999]",
+        "h[1-9999]x[1-9999]",
+        "h[1-999999999999999]",
+        "a,h[0-9,1-99999999]",
+        "h[1-99999999/1]",
+        "@x,h[1-200000]",
+    ],
+)
+def test_more_names_than_there_can_be_are_not_even_made(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nodesets, "NodeSet", lambda *_words, **_more: pytest.fail("it was made"))
+
+    with pytest.raises(UsageError, match="stands for more than 100000 names"):
+        expand(text)
+
+
+@pytest.mark.parametrize(("text", "most"), [("h[1-9]", 9), ("h[1-9]-[1-3],x", 28), ("h[01-09/2,7]", 6), ("a,b&c", 3)])
+def test_how_many_names_there_are_at_most(text: str, most: int) -> None:
+    assert nodesets.size(text) == most

@@ -180,3 +180,11 @@ def test_what_allows_nobody_anything_is_named(chosen: dict[str, Any], says: str)
     (text,) = Authorize(**chosen).without_effect()
 
     assert says in text
+
+
+@pytest.mark.parametrize("name", ["@nogroup", "lab[1-99999999]", "lab1,lab2", "lab[1-2]", "", "lab1 ", "!lab1"])
+def test_a_domains_name_is_no_set(name: str) -> None:
+    found = grant(verbs=("reboot",), domains=("lab[1-3]",))
+    assert found.about is not None
+
+    assert not found.about("reboot", domain(name))
