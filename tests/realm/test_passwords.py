@@ -96,7 +96,7 @@ def test_a_dry_run_leaves_it_out_and_says_so(
     [
         ([], CONFIG.replace("'\n", "\n", 3)),  # a quote is missing
         ([], f"name = 'x'\nvncpasswd = {SECRET.replace('-', '_')}\n"),  # both are
-        ([], CONFIG + "import os\n"),
+        ([], CONFIG + "import os\nos.system(vncpasswd)\n"),
         ([], CONFIG + "memory = 'lots'\n"),
         ([], CONFIG.replace("hvm", "linux")),
         ([], FRAME_BUFFER.replace("vncpasswd=", "vncpasswd=a,").replace("']", "=1']")),

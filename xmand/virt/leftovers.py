@@ -32,6 +32,8 @@ class Leftovers:
         self._locks = locks
         self._record = record
         self._told: set[str] = set()
+        # Never set: a wait by a clock that nobody can set.
+        self._never = threading.Event()
 
     def start(self) -> None:
         """Begin, and look at once."""
@@ -43,7 +45,7 @@ class Leftovers:
                 self.look()
             except Exception:  # a fault of ours must not end the thread
                 logger.exception("what was copied cannot be looked at")
-            time.sleep(_AGAIN_SECONDS)
+            self._never.wait(_AGAIN_SECONDS)
 
     def look(self) -> None:
         """Settle each that can be settled now."""
