@@ -70,6 +70,7 @@ def is_down(site: Site, node: str) -> bool:
 def test_a_job_with_priority_gets_the_host_and_gives_it_back(site: Site) -> None:
     low = site.cluster.submit("low", SLEEP)
     wait_for_states(site, "running-preemptible", "occupied-would-preempt")
+    wait_for_job(site, low, "RUNNING")
     assert (site.size("node1"), site.size("node2")) == (FULL, PARKED)
 
     high = site.cluster.submit("high", SLEEP)
@@ -107,6 +108,8 @@ def test_an_array_stands_still_and_goes_on_task_by_task(site: Site) -> None:
     """Its last task has the array's own number, by which scontrol would act on all of them."""
     array = site.cluster.submit("low", SLEEP, "--array=1-3")
     wait_for(lambda: len(site.jobs()) == 3, SECONDS, "three tasks")
+    for task in (1, 2, 3):
+        wait_for_job(site, f"{array}_{task}", "RUNNING")
 
     high = site.cluster.submit("high", SLEEP)
     for task in (1, 2, 3):
