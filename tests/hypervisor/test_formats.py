@@ -1,10 +1,12 @@
 """What the configurations of `tests/data/configs` become is taken by the QEMU driver, which checks it by its schema."""
 
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from tests.hypervisor.conftest import Lab
+from tests.lab.hosts.hypervisor import GUEST
 from tests.unit.xmand.formats.test_golden import ELSEWHERE
 
 
@@ -14,3 +16,47 @@ def test_qemu_takes_it(lab: Lab, path: Path) -> None:
 
     assert made.status == 0, made
     assert lab.rxm("delete", made.json()["result"]["name"]).status == 0
+
+
+# A guest of each kind, as xm or xl had it; {0} is where its images are, {1} where a kernel is.
+KINDS = {
+    "pv-kernel": 'kernel="{1}/vmlinuz"\nramdisk="{1}/initramfs"\ndisk=["file:{0}/raw,xvda,w"]\n',
+    "pygrub": 'bootloader="/usr/bin/pygrub"\ndisk=["file:{0}/raw,xvda,w"]\n',
+    "whole-disk": 'bootloader="pygrub"\ndisk=["{0}/raw,raw,xvda,rw"]\n',
+    "hvm-bios": 'builder="hvm"\nboot="cd"\ndisk=["file:{0}/raw,hda,w",",hdc:cdrom,r"]\nvnc=0\n',
+    "qcow2": 'type="hvm"\ndisk=["{0}/qcow2,qcow2,xvda,rw","{0}/raw,raw,xvdb,rw"]\nvnc=0\n',
+    "two-cards": (
+        'bootloader="pygrub"\ndisk=["file:{0}/raw,xvda,w"]\nvif=["bridge=xenbr0","bridge=xenbr0,model=e1000"]\n'
+    ),
+    "vfb": 'bootloader="pygrub"\ndisk=["file:{0}/raw,xvda,w"]\nvfb=["type=vnc,vncunused=1"]\n',
+}
+SXP = (
+    "(domain (name {2}) (memory 128) (maxmem 128) (vcpus 1) (bootloader /usr/bin/pygrub)"
+    " (image (linux (kernel ) (args ))) (device (tap (uname tap:aio:{0}/raw) (dev xvda:disk) (mode w))))"
+)
+
+
+@pytest.fixture(scope="module")
+def images(lab: Lab) -> Path:
+    """Where disks are, and a bridge for those that have cards."""
+    directory = lab.first.directory / "images"
+    directory.mkdir(mode=0o777)
+    for kind in ("raw", "qcow2"):
+        subprocess.run(["qemu-img", "create", "-q", "-f", kind, directory / kind, "16M"], check=True)
+        (directory / kind).chmod(0o666)
+    subprocess.run([*lab.first.prefix, "ip", "link", "add", "xenbr0", "type", "bridge"], check=True)
+    return directory
+
+
+@pytest.mark.parametrize("kind", [*KINDS, "sxp"])
+def test_a_converted_guest_of_each_kind_starts(lab: Lab, images: Path, kind: str) -> None:
+    name = f"kind-{kind}"
+    text = KINDS.get(kind, SXP).format(images, GUEST, name)
+    text = text if kind == "sxp" else f'name="{name}"\nmemory=128\n{text}'
+
+    made = lab.rxm("create", "--paused", "--convert", "-", stdin=text)
+    state = lab.rxm("-j", "list", name).json()["result"]["domains"][0]["state"] if not made.status else ""
+    ended = lab.rxm("destroy", name)
+
+    assert (made.status, state, ended.status) == (0, "paused", 0), made
+    assert lab.rxm("delete", name).status == 0
