@@ -267,6 +267,7 @@ class Journal:
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = self._directory / FILE
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        health.require_file(path)
         connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
         try:
             # A second xmand on the same file would settle what the first one still does: it must not get in.

@@ -3,6 +3,7 @@
 import errno
 import os
 import sqlite3
+import stat
 import tempfile
 import time
 from pathlib import Path
@@ -28,6 +29,8 @@ _OS_ERRORS = {
     errno.ENOSPC: "its file system is full. Make room there; nothing is lost",
     errno.EACCES: "the user whom xmand runs as may not write there. Look at owner and modes",
     errno.EISDIR: f"it is a directory. Move it away; {_LOST}",
+    errno.ELOOP: f"it is a link to itself. Move it away; {_LOST}",
+    errno.ENXIO: f"it is a FIFO, a socket or a device. Move it away; {_LOST}",
     errno.ENOTDIR: "a file stands in the way of its directory. Move that away",
     errno.EEXIST: "a file stands in the way of its directory. Move that away",
 }
@@ -37,6 +40,13 @@ class ForeignError(sqlite3.DatabaseError):
     """The file is a database of another program's."""
 
     sqlite_errorcode = sqlite3.SQLITE_ERROR
+
+
+def require_file(path: Path) -> None:
+    """Raise OSError where something stands there that is neither a file nor a directory."""
+    mode = path.stat().st_mode
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+        raise OSError(errno.ENXIO, "no file", str(path))
 
 
 def explain(error: Exception) -> str:
@@ -92,8 +102,11 @@ def examine(directory: str, file: str) -> tuple[bool, str]:
     """
     path = Path(directory) / file
     try:
-        if not path.exists():
-            return _examine_directory(Path(directory))
+        try:
+            require_file(path)
+        except FileNotFoundError:
+            # Behind a link to what is not there yet it will be begun as well.
+            return _examine_directory(path.resolve().parent)
         with path.open("r+b"):  # SQLite itself would open a file for reading that it may not write
             pass
         db = sqlite3.connect(f"file:{path}?mode=rw", uri=True, timeout=0.2, isolation_level=None)

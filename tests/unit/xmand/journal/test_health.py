@@ -52,7 +52,26 @@ def a_directory(file: Path) -> None:
     file.mkdir()
 
 
+def a_fifo(file: Path) -> None:
+    file.unlink()
+    os.mkfifo(file)
+
+
+def a_link_to_garbage(file: Path) -> None:
+    garbage(file)
+    file.rename(file.with_suffix(".other"))
+    file.symlink_to(file.with_suffix(".other"))
+
+
+def a_link_to_itself(file: Path) -> None:
+    file.unlink()
+    file.symlink_to(file)
+
+
 SPOILT = [
+    (a_fifo, "Move it away"),
+    (a_link_to_garbage, "Move it away"),
+    (a_link_to_itself, "Move it away"),
     (cut_short, "Move it away"),
     (garbage, "Move it away"),
     (foreign, "Move it away"),
