@@ -27,6 +27,8 @@ OK, NOTE, BAD = "ok", "note", "BAD"
 Finding = tuple[str, str]
 # So many of a kind are looked at.
 _FEW = 3
+# What systemd makes for the units (StateDirectory, RuntimeDirectory), and nobody before.
+_OF_THE_UNITS = {Path("/var/lib/rxmweb"), Path("/run/rxmweb")}
 _SECONDS = 10.0
 _LEAST_ROOM = 1 << 20
 # A handshake of TLS takes less.
@@ -99,6 +101,8 @@ def _writable(key: str, name: str) -> Finding:
     there = next(each for each in (path, *path.parents) if each.exists())
     if not there.is_dir():
         return BAD, f"{key}: {there} is not a directory"
+    if there != path and _OF_THE_UNITS & {path, *path.parents}:
+        return NOTE, f"{key}: {path} is made by the portal's units at their first start"
     if not os.access(there, os.W_OK | os.X_OK):
         return BAD, f"{key}: {there} cannot be written by this user; chown it, or run as its owner"
     room = os.statvfs(there)

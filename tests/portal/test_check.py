@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from rxmweb import check
 from tests.lab.hosts.daemon import Daemon
 from tests.lab.kerberos.realm import FQDN, PORTAL, Realm
 from tests.lab.portal.portal import make_certificate
@@ -231,3 +232,12 @@ def test_a_key_that_everybody_can_read(portal: Portal) -> None:
     (line,) = portal.check(lines)
 
     assert "open to others" in line
+
+
+@pytest.mark.parametrize("name", ["/var/lib/rxmweb", "/run/rxmweb"])
+def test_what_the_units_make_is_no_fault_before_their_first_start(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setattr(check, "_OF_THE_UNITS", {Path(f"{name}-none")})
+
+    kind, line = check._writable("run_dir", f"{name}-none/tickets")
+
+    assert (kind, "made by the portal's units at their first start" in line) == (check.NOTE, True)

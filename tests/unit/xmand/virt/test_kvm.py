@@ -1,5 +1,6 @@
 """Whether QEMU's guests can have KVM: what libvirt offers, and what the guests' user may open."""
 
+import errno
 import os
 import pwd
 from pathlib import Path
@@ -84,7 +85,19 @@ def test_the_owners_modes(device: Path) -> None:
     assert why_not(owner=owner) != ""
 
 
-def test_a_host_without_the_device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_sees_no_devices_believes_libvirt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """xmand's own unit has PrivateDevices, so that it never sees the device that libvirt offers."""
     monkeypatch.setattr(kvm, "DEVICE", tmp_path / "none")
 
-    assert why_not(owner="+0:+0") != ""
+    assert why_not(owner="+0:+0") == ""
+    assert why_not(owner="+0:+0", types=("qemu",)) != ""
+
+
+@pytest.mark.parametrize("number", [errno.ENODEV, errno.ENXIO])
+def test_a_device_with_nothing_behind_it(device: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    def fail(*_words: object) -> int:
+        raise OSError(number, "nothing there")
+
+    monkeypatch.setattr(os, "open", fail)
+
+    assert "has nothing behind it" in why_not(owner="+0:+0")
