@@ -5,7 +5,8 @@ host=$1 port=$2 verb=$3
 
 case $verb in
   list) # names out of the JSON; with jq it would be: jq -r '.result.domains[].name'
-    remctl -p "$port" "$host" list --json -- | grep -o '"name":"[^"]*"' | cut -d'"' -f4
+    listed=$(remctl -p "$port" "$host" list --json --) || exit # a pipe would hide the status
+    printf '%s\n' "$listed" | grep -o '"name":"[^"]*"' | cut -d'"' -f4
     exit ;;
   follow)
     exec remctl -p "$port" "$host" events --follow --json "--timeout=$4" -- ;;
