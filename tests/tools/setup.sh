@@ -53,6 +53,8 @@ if [ "$purpose" = test ]; then
   # The server that Debian's release has, without its compiler (LLVM): a hundred MB that no test needs.
   postgresql=$(apt-cache depends postgresql 2>/dev/null | sed -n 's/^ *Depends: \(postgresql-[0-9]*\)$/\1/p')
   packages+=" chromium fish groff-base heimdal-multidev krb5-pkinit libfaketime openssl"
+  # Debian 13 has libvirt's storage in a package of its own, which libvirt-daemon-system brings.
+  ! apt-cache show libvirt-daemon-driver-storage >/dev/null 2>&1 || hypervisor_packages+=" libvirt-daemon-driver-storage"
   # The examples in other languages.
   packages+=" default-jdk-headless libnet-remctl-perl libremctl-dev php-cli php-remctl python3-pyremctl ruby ruby-remctl"
   packages+=" openssh-client python3-clustershell python3-gssapi remctl-client systemd zsh $hypervisor_packages"
