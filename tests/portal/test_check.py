@@ -12,7 +12,7 @@ import pytest
 from rxmweb import check
 from tests.lab.hosts.daemon import Daemon
 from tests.lab.kerberos.realm import FQDN, PORTAL, Realm
-from tests.lab.portal.portal import make_certificate
+from tests.lab.portal.portal import keytab_of, make_certificate
 from tests.lab.process import free_ports
 
 COLLECTOR = f"rxmweb/{PORTAL}@XMAN.TEST"
@@ -36,7 +36,7 @@ def host(realm: Realm, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dae
 def keytabs(realm: Realm, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The keys of the portal's machine, as HTTP and as collector."""
     directory = tmp_path_factory.mktemp("keytabs")
-    realm.add_service(f"HTTP/{PORTAL}", str(directory / "http"))
+    (directory / "http").symlink_to(keytab_of(realm))
     realm.add_service(COLLECTOR.partition("@")[0], str(directory / "collector"))
     return directory
 

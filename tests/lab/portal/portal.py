@@ -40,6 +40,14 @@ def make_certificate(directory: Path, name: str) -> str:
     return certificate
 
 
+def keytab_of(realm: Realm, name: str = PORTAL) -> Path:
+    """Return the keytab of a portal of this name: one for all of a realm, since each key that is made ends the last."""
+    keytab = realm.directory / f"http-{name}.keytab"
+    if not keytab.exists():
+        realm.add_service(f"HTTP/{name}", str(keytab))
+    return keytab
+
+
 class Portal:
     """One portal. `settings` are lines of rxmweb.toml, and `tables` its tables."""
 
@@ -77,9 +85,7 @@ class Portal:
         self._env = realm.env | (env or {})
         self._prefix = prefix
         self._program = program
-        keytab = realm.directory / f"http-{name}.keytab"
-        if not keytab.exists():
-            realm.add_service(f"HTTP/{name}", str(keytab))
+        keytab = keytab_of(realm, name)
         self.config = directory / "rxmweb.toml"
         names = ", ".join(f'"{host}"' for host in hosts)
         who = ", ".join(f'"{reader}"' for reader in readers)
