@@ -22,7 +22,9 @@ DIFFER_SECONDS = 10.0
 STUCK_SECONDS = 75.0
 # What Slurm makes a job wait that somebody requeued.
 _REQUEUE_SECONDS = 125.0
-_FAULTS = ("kdc", "xmand", "crash", "slurmctld", "hooks")
+# A controller that is restarted can lose a job's launch, and then waits for minutes: the soak has room for that.
+QUICK_FAULTS = ("kdc", "xmand", "crash", "hooks")
+FAULTS = (*QUICK_FAULTS, "slurmctld")
 _FAULT_SECONDS = (2.0, 5.0)
 # Slurm does not judge a job that began less than BatchStartTimeout and MessageTimeout ago.
 _STARTED_SECONDS = 25.0
@@ -57,6 +59,7 @@ class Machine:
     layout: tuple[str, ...] = MIXED
     # How many of them are elastic at most: these wait for Slurm's slow clock, and come first.
     elastic: int = 1000
+    kinds: tuple[str, ...] = FAULTS
     submitted: list[Submitted] = field(default_factory=list)
     violations: list[str] = field(default_factory=list)
     _since: dict[str, float] = field(default_factory=dict)
@@ -123,7 +126,7 @@ class Machine:
         self.faults += 1
         seconds = self.chance.uniform(*_FAULT_SECONDS)
         if not self._coming:
-            self._coming = self.chance.sample(_FAULTS, len(_FAULTS))
+            self._coming = self.chance.sample(self.kinds, len(self.kinds))
         kind = self._coming.pop()
         host = self.chance.choice(SHARED)
         if kind == "kdc":

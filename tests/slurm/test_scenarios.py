@@ -9,7 +9,7 @@ import pytest
 from tests.lab.hosts.hypervisor import why_not
 from tests.lab.process import wait_for
 from tests.slurm.fleet import HIGH, LOW, Fleet
-from tests.slurm.scenarios import LAYOUTS, MIXED, Machine
+from tests.slurm.scenarios import LAYOUTS, MIXED, QUICK_FAULTS, Machine
 from tests.tools.soak import SOAKING, chance, note, rounds
 
 # As the unit has it (etc/slurm/xman-slurm.service).
@@ -67,7 +67,11 @@ def test_random_jobs_with_faults_in_between(fleet: Fleet) -> None:
     layouts = list(LAYOUTS.items())
     for number in rounds("S1", 1):
         name, layout = layouts[number % len(layouts)] if SOAKING else ("mixed", MIXED)
-        machine = Machine(fleet, dice, 80, layout) if SOAKING else Machine(fleet, dice, 24, layout, elastic=2)
+        machine = (
+            Machine(fleet, dice, 80, layout)
+            if SOAKING
+            else Machine(fleet, dice, 24, layout, elastic=2, kinds=QUICK_FAULTS)
+        )
 
         machine.run()
 
