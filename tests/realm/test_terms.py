@@ -8,7 +8,6 @@ from typing import Any
 import jsonschema
 import pytest
 
-from tests.conftest import PASSWORD
 from tests.lab.hosts.daemon import Answer, Daemon, assert_one_line
 from tests.lab.hosts.descriptions import for_test_driver
 from tests.lab.kerberos.realm import Realm
@@ -292,10 +291,11 @@ def test_who_submitted_a_job_on_a_host_is_no_principal_of_a_realm_of_that_name(
     assert site.jobs()[0]["owner"] == owner
 
 
-def test_a_guest_acts_for_itself_alone(site: Site, realm: Realm) -> None:
+def test_a_guest_acts_for_itself_alone(site: Site, realm: Realm, tmp_path: Path) -> None:
     """As Magrathea's slaves did: the prologue in a virtual machine speaks for that machine."""
-    realm.add_principal("host/vm1.xman.test", PASSWORD)
-    guest = Site(site.daemon, realm.kinit("host/vm1.xman.test", PASSWORD, "vm1"))
+    keytab = str(tmp_path / "keytab")
+    realm.add_service("host/vm1.xman.test", keytab)
+    guest = Site(site.daemon, realm.kinit("host/vm1.xman.test", "", "vm1", "-k", "-t", keytab))
 
     assert guest.start("vm1", "9", "--lease", "600").status == 0
     assert guest.rxm("job-renew", "vm1", "--id", "9").status == 0

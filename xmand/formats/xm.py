@@ -25,6 +25,9 @@ from xmand.formats.keyvalues import (
 
 _MOST_STATEMENTS = 4096
 _MOST_DEPTH = 32
+# Of nodes, of which a value has up to two a level. `ast.unparse` goes through a tree without such a bound, and Python's
+# parser has had another one in each release.
+_MOST_NODES_DEEP = 4 * _MOST_DEPTH
 # A directive of the % operator whose result cannot be much longer than what is put in.
 _DIRECTIVE = re.compile(r"%([-0 +#]{0,3}[0-9]{0,2}[sdixXo]|%)")
 
@@ -78,13 +81,19 @@ def _tree(text: str) -> ast.Module:
         with _parsing, warnings.catch_warnings():
             # An odd backslash in a string is a warning of the parser's, for nobody to read here.
             warnings.simplefilter("ignore")
-            return ast.parse(text)
+            tree = ast.parse(text)
     except SyntaxError as error:
         raise NotPythonError(error.lineno or 1) from None
     except (MemoryError, RecursionError):
         raise UsageError("The configuration is nested too deeply.") from None
     except ValueError:
         raise UsageError("The configuration is not plain text.") from None
+    level: list[ast.AST] = [tree]
+    for _ in range(_MOST_NODES_DEEP):
+        level = [child for node in level for child in ast.iter_child_nodes(node)]
+        if not level:
+            return tree
+    raise UsageError("The configuration is nested too deeply.")
 
 
 class _Reader:
