@@ -97,6 +97,14 @@ def test_a_connection_is_called_nothing_else(program: str) -> None:
         assert not names(path) & {"channel", "_channel", "Channel", "link", "_link", "Link"}, path
 
 
+def test_a_connection_is_a_clients_in_xmand() -> None:
+    of_clients = ROOT / "xmand" / "server"
+    for path in (path for module, path in modules().items() if module.startswith("xmand.")):
+        # sqlite3.Connection is that module's own name.
+        named = re.findall(r"(?<!sqlite3\.)\bConnection\b", path.read_text())
+        assert of_clients in path.parents or not named, path
+
+
 def test_the_words_of_its_glossary_are_the_codes() -> None:
     assert isinstance(Result(), xman.result.Result)
     assert xmand.answer.Answer(outcome.OK).code in outcome.CLASSES

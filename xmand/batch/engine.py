@@ -24,7 +24,7 @@ from xmand.settings import Settings
 from xmand.system.locks import DomainLocks
 from xmand.virt import size, turns
 from xmand.virt.domain import Domain
-from xmand.virt.driver import CHANGE, READ, Connection, Driver
+from xmand.virt.driver import CHANGE, READ, Driver, RawConnection
 
 logger = logging.getLogger(__name__)
 
@@ -143,7 +143,7 @@ class Engine:
         return done
 
     def _carry_out(
-        self, connection: Connection, before: View, wanted: Plan, verb: str, progress: Callable[[str], None]
+        self, connection: RawConnection, before: View, wanted: Plan, verb: str, progress: Callable[[str], None]
     ) -> Decision:
         # The settler has lines of its own.
         record = partial(self._record, ev="switch", verb=verb) if verb != SETTLE else no_line
@@ -160,7 +160,7 @@ class Engine:
                 held.enter_context(self._locks.hold(uuid, verb, deadline))
             yield
 
-    def _looked(self, connection: Connection) -> View:
+    def _looked(self, connection: RawConnection) -> View:
         """Return what there is to see. Raises MetadataError where something of it cannot be read: it may be a job."""
         seen = observe(connection, self.settings)
         for problem in seen.problems:

@@ -14,7 +14,7 @@ from xmand.settings import Batch
 from xmand.system.clocks import RUNS, TERMS
 from xmand.virt import condition, listing, metadata
 from xmand.virt.domain import KIB, Domain
-from xmand.virt.driver import LXC, XEN, Connection, api, reading
+from xmand.virt.driver import LXC, XEN, RawConnection, api, reading
 
 
 class Row(NamedTuple):
@@ -39,7 +39,7 @@ class Seen:
     rows: dict[str, Row] = field(default_factory=dict)
 
 
-def observe(connection: Connection, settings: Batch, held: Mapping[str, Row] = MappingProxyType({})) -> Seen:
+def observe(connection: RawConnection, settings: Batch, held: Mapping[str, Row] = MappingProxyType({})) -> Seen:
     """Return the domains that take part in batch work. Raises HypervisorError and ConfigurationError.
 
     Whatever their number, four calls for all of them, and three for each: none of these asks a guest, or its monitor.

@@ -23,7 +23,7 @@ from xmand.system.locks import DomainLocks
 from xmand.system.workers import OWN, Whose
 from xmand.virt.domain import Domain, find
 from xmand.virt.domain_jobs import leaving
-from xmand.virt.driver import CHANGE, READ, Connection, Driver
+from xmand.virt.driver import CHANGE, READ, Driver, RawConnection
 from xmand.virt.monitor import Ask, Monitors
 
 
@@ -96,11 +96,11 @@ class Call:
         return self.parsed.max_age > 0 and not self.access.restricted
 
     @property
-    def reader(self) -> Connection:
+    def reader(self) -> RawConnection:
         """A connection that cannot change anything."""
         return self.host.driver.connection(READ)
 
-    def more_readers(self) -> list[Connection]:
+    def more_readers(self) -> list[RawConnection]:
         """Return more connections like `reader`, for what takes a call per domain."""
         return self.host.driver.more_readers()
 
@@ -110,7 +110,7 @@ class Call:
         return None if self.host.monitors is None else self.host.monitors.ask
 
     @property
-    def writer(self) -> Connection:
+    def writer(self) -> RawConnection:
         """A connection that can."""
         return self.host.driver.connection(CHANGE)
 

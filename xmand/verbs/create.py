@@ -22,7 +22,7 @@ from xmand.virt.consoles import LOGS
 from xmand.virt.definition import Former
 from xmand.virt.description import Description
 from xmand.virt.domain import Domain, create_transient, find
-from xmand.virt.driver import QEMU, Connection, reading
+from xmand.virt.driver import QEMU, RawConnection, reading
 
 # Another description in a domain's place loses the former one.
 _LOSE_DATA = frozenset(verb.name for verb in verbs.VERBS if verb.loses_data)
@@ -188,14 +188,14 @@ def _converted(call: Call) -> formats.Converted:
     return replace(found, warnings=(*found.warnings, emulated)) if emulated else found
 
 
-def _this_host(connection: Connection) -> ThisHost:
+def _this_host(connection: RawConnection) -> ThisHost:
     """Return what a conversion may ask of the host."""
     with reading():
         cpus = int(connection.getInfo()[2])
     return ThisHost(cpus, lambda: host.node_cpus(connection), os.path.exists)
 
 
-def _find(connection: Connection, word: str) -> Domain | None:
+def _find(connection: RawConnection, word: str) -> Domain | None:
     with contextlib.suppress(NoSuchDomainError):
         return find(connection, word)
     return None

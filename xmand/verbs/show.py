@@ -19,7 +19,7 @@ from xmand.verbs.call import Call
 from xmand.verbs.row import Row
 from xmand.virt import host, metadata, runs, turns
 from xmand.virt.domain import find
-from xmand.virt.driver import XEN, Connection, reading
+from xmand.virt.driver import XEN, RawConnection, reading
 from xmand.virt.events import Event
 from xmand.virt.host import host_stats
 from xmand.virt.listing import details, list_domains, list_one, power_state, suspended
@@ -65,7 +65,7 @@ def list_(call: Call) -> Result:
     return Result({"domains": domains, "long": True}, notes=(*notes, *more_notes))
 
 
-def _labels(connection: Connection, domain: dict[str, Any], notes: builtins.list[str]) -> dict[str, Any]:
+def _labels(connection: RawConnection, domain: dict[str, Any], notes: builtins.list[str]) -> dict[str, Any]:
     """Return a domain's labels, where it has any; that they cannot be read is said in `notes`."""
     try:
         found = metadata.read(find(connection, domain["uuid"])).labels
@@ -78,7 +78,7 @@ def _labels(connection: Connection, domain: dict[str, Any], notes: builtins.list
     return {}
 
 
-def _details(connection: Connection, uuid: str) -> dict[str, Any]:
+def _details(connection: RawConnection, uuid: str) -> dict[str, Any]:
     """Return what `--long` adds; empty for a domain that has vanished since the list was made."""
     with contextlib.suppress(NoSuchDomainError):
         return details(find(connection, uuid).raw)
@@ -153,7 +153,7 @@ def _measured(domains: builtins.list[dict[str, Any]]) -> Result:
     return Result({"domains": domains}, notes=tuple(notes))
 
 
-def _run(connection: Connection, domain: dict[str, Any]) -> dict[str, Any]:
+def _run(connection: RawConnection, domain: dict[str, Any]) -> dict[str, Any]:
     """Return since when it runs, where that is known."""
     run: dict[str, Any] = {}
     if domain["id"] is not None:

@@ -15,7 +15,7 @@ from lxml import etree
 from xman.errors import HypervisorError, RefusedError, UnsupportedError, UsageError
 from xmand.virt import driver
 from xmand.virt.domain import Domain
-from xmand.virt.driver import CONSOLE, LXC, XEN, Connection, Driver, api, reading, words
+from xmand.virt.driver import CONSOLE, LXC, XEN, Driver, RawConnection, api, reading, words
 
 # What is read at a time.
 _CHUNK = 65_536
@@ -207,7 +207,7 @@ class Lines:
     def __init__(self, hypervisor: Driver) -> None:
         self._driver = hypervisor
         self._lock = threading.Lock()
-        self._connection: Connection | None = None
+        self._connection: RawConnection | None = None
         self._lines: set[Line] = set()
 
     def open(
@@ -249,7 +249,7 @@ class Lines:
             raise
         return line
 
-    def _of(self, connection: Connection) -> set[Line]:
+    def _of(self, connection: RawConnection) -> set[Line]:
         """Return the lines of `connection`, watched."""
         with self._lock:
             if self._connection is not connection:

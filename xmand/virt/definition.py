@@ -5,7 +5,7 @@ from xman.metadata import Metadata
 from xmand.virt import lifecycle, metadata
 from xmand.virt.description import Description
 from xmand.virt.domain import Domain, define
-from xmand.virt.driver import Connection, api, changing, code_of, reading
+from xmand.virt.driver import RawConnection, api, changing, code_of, reading
 
 # With its passwords: it is libvirt that gets it back, and nobody else sees it.
 _KEPT = api.VIR_DOMAIN_XML_INACTIVE | api.VIR_DOMAIN_XML_SECURE
@@ -14,7 +14,7 @@ _KEPT = api.VIR_DOMAIN_XML_INACTIVE | api.VIR_DOMAIN_XML_SECURE
 class Former:
     """What a domain was defined as: description, metadata, and whether it is started with its host."""
 
-    def __init__(self, connection: Connection, domain: Domain) -> None:
+    def __init__(self, connection: RawConnection, domain: Domain) -> None:
         self._connection = connection
         self.name = domain.name
         self.uuid = domain.uuid
@@ -33,7 +33,7 @@ class Former:
             raise HypervisorError(f"the description of '{self.name}' is not quite what it was.")
 
 
-def former(connection: Connection, domain: Domain) -> Former:
+def former(connection: RawConnection, domain: Domain) -> Former:
     """Return what `domain` is defined as, for a description to replace it.
 
     Raises RefusedError where what belongs to the former description would be lost, or fit no more.
@@ -47,7 +47,7 @@ def former(connection: Connection, domain: Domain) -> Former:
     return Former(connection, domain)
 
 
-def defined(connection: Connection, wanted: Description, before: Former | None, *, autostart: bool) -> Domain:
+def defined(connection: RawConnection, wanted: Description, before: Former | None, *, autostart: bool) -> Domain:
     """Define `wanted`, in the place of `before` where that is one; what no description says is as before.
 
     With `autostart` it is started with its host from now on. Raises UsageError and others; nothing has changed then.

@@ -16,7 +16,7 @@ from xman.errors import (
 )
 from xmand.system import mounts
 from xmand.virt import driver
-from xmand.virt.driver import Connection, RawDomain, Translating, api, changing, code_of, lost, reading
+from xmand.virt.driver import RawConnection, RawDomain, Translating, api, changing, code_of, lost, reading
 
 KIB = 1024
 
@@ -236,7 +236,7 @@ def memory_kib(description: str) -> int:
     return int(root.findtext("currentMemory") or root.findtext("memory") or 0)
 
 
-def find(connection: Connection, word: str, allow_id: bool = True) -> Domain:
+def find(connection: RawConnection, word: str, allow_id: bool = True) -> Domain:
     """Return the domain that `word` names: by name, by UUID, by id, in that order; or by its name as it is shown.
 
     Raises NoSuchDomainError; UsageError for an id where `allow_id` is false (ids are used again).
@@ -257,7 +257,7 @@ def find(connection: Connection, word: str, allow_id: bool = True) -> Domain:
     return domain
 
 
-def find_all(connection: Connection) -> list[Domain]:
+def find_all(connection: RawConnection) -> list[Domain]:
     """Return all domains, running or not."""
     with reading():
         return [Domain(raw) for raw in connection.listAllDomains(0)]
@@ -282,14 +282,14 @@ def unsupported_flags(used: bool) -> Translating:
     return Translating(api.libvirtError, unsupported)
 
 
-def create_transient(connection: Connection, name: str, xml: str, *, paused: bool) -> Domain:
+def create_transient(connection: RawConnection, name: str, xml: str, *, paused: bool) -> Domain:
     """Start a domain that libvirt forgets when it stops."""
     flags = api.VIR_DOMAIN_START_VALIDATE | (api.VIR_DOMAIN_START_PAUSED if paused else 0)
     with changing(connection, name), unsupported_flags(paused):
         return Domain(connection.createXML(xml, flags))
 
 
-def define(connection: Connection, name: str, xml: str) -> Domain:
+def define(connection: RawConnection, name: str, xml: str) -> Domain:
     """Define the domain `name`; libvirt validates the description by its own schema. Raises UsageError and others."""
     with changing(connection, name):
         return Domain(connection.defineXMLFlags(xml, api.VIR_DOMAIN_DEFINE_VALIDATE))

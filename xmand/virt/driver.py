@@ -1,4 +1,4 @@
-"""Connections to libvirt, kept open, and libvirt's errors in our words; the only module that imports `libvirt`."""
+"""libvirt's connections, kept open, and libvirt's errors in our words; the only module that imports `libvirt`."""
 
 import contextlib
 import logging
@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 
 # The other modules use libvirt's constants and types through this name.
 api = libvirt
-Connection = Any
+RawConnection = Any
 RawDomain = Any
 
 # A frozen libvirtd is found out after this many seconds times this many tries; without it a call would hang for ever.
@@ -125,7 +125,7 @@ class Driver:
     def __init__(self, uri: str, on_event: Callable[[str], None]) -> None:
         self._uri = uri or None
         self._on_event = on_event
-        self._connections: dict[str, Connection] = {}
+        self._connections: dict[str, RawConnection] = {}
         self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
         self._turns = Turns(_MOST)
         self._last_error, self._last_error_at = "", 0.0
@@ -133,7 +133,7 @@ class Driver:
         # Process-wide; without it libvirt prints every error on our stderr.
         libvirt.registerErrorHandler(self._log_error, None)
 
-    def connection(self, purpose: str, patience: float = 30.0) -> Connection:
+    def connection(self, purpose: str, patience: float = 30.0) -> RawConnection:
         """Return an open connection for `purpose`, in a session this thread's, opening it again where it was lost.
 
         Raises HypervisorError, also where another thread has been opening it for `patience` seconds in vain.
@@ -151,7 +151,7 @@ class Driver:
         finally:
             lock.release()
 
-    def more_readers(self) -> list[Connection]:
+    def more_readers(self) -> list[RawConnection]:
         """Return more connections for reading, for what takes a call per domain."""
         return [self.connection(purpose) for purpose in MORE_READERS]
 
@@ -170,7 +170,7 @@ class Driver:
             _close(connection)
         self._connections.clear()
 
-    def _open(self, purpose: str, lost: Connection | None, more: bool) -> Connection:
+    def _open(self, purpose: str, lost: RawConnection | None, more: bool) -> RawConnection:
         if lost is not None:
             _close(lost)
             if not more:
@@ -235,7 +235,7 @@ def reading(name: str = "") -> Translating:
     return Translating(libvirt.libvirtError, lambda error: translate(error, name))
 
 
-def changing(connection: Connection, name: str) -> Translating:
+def changing(connection: RawConnection, name: str) -> Translating:
     """Turn libvirt's errors into ours around a call that changes the domain `name` over `connection`.
 
     Raises UnknownOutcomeError where the connection was lost in the middle: the change may have happened.
@@ -269,7 +269,7 @@ def streams(more: int) -> None:
     _changed.set()
 
 
-def lost(connection: Connection) -> bool:
+def lost(connection: RawConnection) -> bool:
     """Whether libvirtd has gone away, so that an error says nothing about what it did."""
     return not _alive(connection)
 
@@ -320,13 +320,13 @@ def version_text(number: int) -> str:
     return f"{number // 1_000_000}.{number // 1_000 % 1_000}.{number % 1_000}"
 
 
-def _close(connection: Connection) -> None:
+def _close(connection: RawConnection) -> None:
     # What is lost anyway cannot be closed in order.
     with contextlib.suppress(libvirt.libvirtError):
         connection.close()
 
 
-def _alive(connection: Connection) -> bool:
+def _alive(connection: RawConnection) -> bool:
     try:
         return bool(connection.isAlive())
     except libvirt.libvirtError:

@@ -17,7 +17,7 @@ from lxml import etree
 
 from xman.errors import HypervisorError, RefusedError, XmanError
 from xmand.virt import driver
-from xmand.virt.driver import Connection, api
+from xmand.virt.driver import RawConnection, api
 
 # What is asked.
 LOOK, MAKE, REMOVE = "look", "make", "remove"
@@ -52,7 +52,7 @@ def _answer(asked: dict[str, Any]) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def _connected(uri: str) -> Iterator[Connection]:
+def _connected(uri: str) -> Iterator[RawConnection]:
     api.registerErrorHandler(lambda _context, _error: None, None)
     api.virEventRegisterDefaultImpl()
     try:
@@ -67,7 +67,7 @@ def _connected(uri: str) -> Iterator[Connection]:
 
 
 @contextlib.contextmanager
-def _pool(connection: Connection, folder: str) -> Iterator[Any]:
+def _pool(connection: RawConnection, folder: str) -> Iterator[Any]:
     """Give libvirt's pool of a folder; where it has none, one that is gone again afterwards."""
     made = None
     try:
@@ -99,7 +99,7 @@ def _volume(pool: Any, name: str) -> Any:
         raise
 
 
-def _there(connection: Connection, images: list[dict[str, Any]]) -> list[str]:
+def _there(connection: RawConnection, images: list[dict[str, Any]]) -> list[str]:
     """Return which of the images stand there already."""
     found = []
     for image in images:
@@ -110,7 +110,7 @@ def _there(connection: Connection, images: list[dict[str, Any]]) -> list[str]:
     return found
 
 
-def _make(connection: Connection, images: list[dict[str, Any]]) -> dict[str, Any]:
+def _make(connection: RawConnection, images: list[dict[str, Any]]) -> dict[str, Any]:
     """Make all of them, or none."""
     made: list[dict[str, Any]] = []
     try:
@@ -138,7 +138,7 @@ def _description(image: dict[str, Any]) -> str:
     return etree.tostring(root, encoding="unicode")
 
 
-def _remove(connection: Connection, uuid: str, images: list[dict[str, Any]]) -> dict[str, Any]:
+def _remove(connection: RawConnection, uuid: str, images: list[dict[str, Any]]) -> dict[str, Any]:
     """Remove them, unless the domain whose they are is there after all."""
     with contextlib.suppress(api.libvirtError):
         connection.lookupByUUIDString(uuid)
@@ -146,7 +146,7 @@ def _remove(connection: Connection, uuid: str, images: list[dict[str, Any]]) -> 
     return {"domain": False} | _removed(connection, images)
 
 
-def _removed(connection: Connection, images: list[dict[str, Any]]) -> dict[str, Any]:
+def _removed(connection: RawConnection, images: list[dict[str, Any]]) -> dict[str, Any]:
     left = []
     for image in images:
         folder, name = os.path.split(image["path"])

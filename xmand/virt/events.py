@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from xmand.virt.driver import Connection, RawDomain, api, constants, words
+from xmand.virt.driver import RawConnection, RawDomain, api, constants, words
 
 logger = logging.getLogger(__name__)
 
@@ -70,7 +70,7 @@ class Registration:
 
     def __init__(
         self,
-        connection: Connection,
+        connection: RawConnection,
         publish: Publish,
         lost: Callable[[], None],
         touched: Callable[[str], None] = lambda _uuid: None,
@@ -80,7 +80,7 @@ class Registration:
         `touched` is told of the UUIDs of domains to which something happened that is no event for people.
         Raises libvirt's error where the connection is lost already.
         """
-        self._connection: Connection | None = connection
+        self._connection: RawConnection | None = connection
         self._publish = publish
         self._touched = touched
         self._ids: list[int] = []
@@ -135,17 +135,26 @@ class Registration:
             ),
         }
 
-    def _life_cycle(self, _connection: Connection, raw: RawDomain, number: int, detail: int, _opaque: object) -> None:
+    def _life_cycle(
+        self, _connection: RawConnection, raw: RawDomain, number: int, detail: int, _opaque: object
+    ) -> None:
         name = LIFE_CYCLE[number] if number < len(LIFE_CYCLE) else f"event-{number}"
         self._tell(raw, name, _word(_DETAILS.get(name, {}), detail))
 
     def _io_error(
-        self, _connection: Connection, raw: RawDomain, path: str, alias: str, action: int, reason: str, _opaque: object
+        self,
+        _connection: RawConnection,
+        raw: RawDomain,
+        path: str,
+        alias: str,
+        action: int,
+        reason: str,
+        _opaque: object,
     ) -> None:
         where = f"{alias} {path}".strip()
         self._tell(raw, "io-error", f"{where}: {reason or 'error'}; {_word(_IO_ERROR, action)}")
 
-    def _job(self, _connection: Connection, raw: RawDomain, params: dict[str, Any], _opaque: object) -> None:
+    def _job(self, _connection: RawConnection, raw: RawDomain, params: dict[str, Any], _opaque: object) -> None:
         operation = _word(_OPERATION, int(params.get("operation", 0)))
         self._tell(raw, "job-completed", operation if params.get("success", True) else f"{operation}: failed")
 

@@ -8,14 +8,14 @@ from typing import Any
 from lxml import etree
 
 from xmand.virt.domain import KIB
-from xmand.virt.driver import XEN, Connection, api, reading, version_text
+from xmand.virt.driver import XEN, RawConnection, api, reading, version_text
 from xmand.virt.stats import SAMPLE_SECONDS
 
 _MIB = 1 << 20
 _ALL_CELLS = -1
 
 
-def info(connection: Connection) -> dict[str, Any]:
+def info(connection: RawConnection) -> dict[str, Any]:
     """Return what is known of the host; what the driver does not know is left out. Memory in octets."""
     kernel = os.uname()
     with reading():
@@ -44,7 +44,7 @@ def info(connection: Connection) -> dict[str, Any]:
     return found
 
 
-def versions(connection: Connection) -> dict[str, str]:
+def versions(connection: RawConnection) -> dict[str, str]:
     """Return the names and versions of hypervisor and libvirt."""
     with reading():
         return {
@@ -54,7 +54,7 @@ def versions(connection: Connection) -> dict[str, str]:
         }
 
 
-def memory(connection: Connection) -> dict[str, Any]:
+def memory(connection: RawConnection) -> dict[str, Any]:
     """Return total and free memory in octets from the better source.
 
     getInfo() adds up NUMA cells, which on some machines is a fraction of what there is; getMemoryStats() is
@@ -71,7 +71,7 @@ def memory(connection: Connection) -> dict[str, Any]:
         return {}
 
 
-def _capabilities(connection: Connection) -> dict[str, Any]:
+def _capabilities(connection: RawConnection) -> dict[str, Any]:
     try:
         root = etree.fromstring(connection.getCapabilities().encode())
     except api.libvirtError:
@@ -90,7 +90,7 @@ def _capabilities(connection: Connection) -> dict[str, Any]:
     return found
 
 
-def node_cpus(connection: Connection) -> dict[int, frozenset[int]]:
+def node_cpus(connection: RawConnection) -> dict[int, frozenset[int]]:
     """Return the CPUs of each NUMA node, as far as the driver tells."""
     with reading():
         root = etree.fromstring(connection.getCapabilities().encode())
@@ -115,7 +115,7 @@ _ALL_CPUS = -1
 _IDLE = ("idle", "iowait")
 
 
-def host_stats(connection: Connection) -> dict[str, Any]:
+def host_stats(connection: RawConnection) -> dict[str, Any]:
     """Return what the host uses, as `result.host` of `stats` has it; memory in octets. Raises HypervisorError.
 
     Takes half a second.
@@ -129,7 +129,7 @@ def host_stats(connection: Connection) -> dict[str, Any]:
     return found | _pools(connection)
 
 
-def _cpu_share(connection: Connection) -> dict[str, float]:
+def _cpu_share(connection: RawConnection) -> dict[str, float]:
     """Return the percentage of all CPUs used over half a second; nothing where the driver's clock stands still."""
     try:
         before = connection.getCPUStats(_ALL_CPUS)
@@ -144,7 +144,7 @@ def _cpu_share(connection: Connection) -> dict[str, float]:
     return {"cpu_percent": round(100.0 * (whole - sum(passed.get(key, 0) for key in _IDLE)) / whole, 1)}
 
 
-def _pools(connection: Connection) -> dict[str, Any]:
+def _pools(connection: RawConnection) -> dict[str, Any]:
     """Return the storage pools, sorted by name, sizes in octets as of their last refresh."""
     try:
         raws = connection.listAllStoragePools(0)

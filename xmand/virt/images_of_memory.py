@@ -10,7 +10,7 @@ from xman.errors import HypervisorError, NoSuchDomainError, RefusedError, Unsupp
 from xmand.settings import Patience
 from xmand.virt.domain import Domain, find, unsupported_flags
 from xmand.virt.domain_jobs import run_job
-from xmand.virt.driver import Connection, api, changing, reading
+from xmand.virt.driver import RawConnection, api, changing, reading
 
 
 def save(domain: Domain, path: str, patience: Patience, progress: Callable[[str], None]) -> None:
@@ -22,14 +22,14 @@ def save(domain: Domain, path: str, patience: Patience, progress: Callable[[str]
             raise domain.not_so("was not saved")
 
 
-def require_images(connection: Connection) -> None:
+def require_images(connection: RawConnection) -> None:
     """Raise UnsupportedError where no domain can be saved."""
     with reading():
         if connection.getType() == "LXC":
             raise UnsupportedError("This host's hypervisor cannot do that: a container cannot be saved.")
 
 
-def whose(connection: Connection, path: str) -> tuple[str, str]:
+def whose(connection: RawConnection, path: str) -> tuple[str, str]:
     """Return name and UUID of the domain saved in `path`; empty where the driver does not tell (libxl, test)."""
     try:
         root = etree.fromstring(connection.saveImageGetXMLDesc(path, 0).encode())
@@ -38,20 +38,20 @@ def whose(connection: Connection, path: str) -> tuple[str, str]:
     return str(root.findtext("name") or ""), str(root.findtext("uuid") or "")
 
 
-def running(connection: Connection, name: str) -> Domain | None:
+def running(connection: RawConnection, name: str) -> Domain | None:
     """Return the domain of that name where one runs."""
     domain = defined(connection, name)
     return domain if domain is not None and domain.active() else None
 
 
-def defined(connection: Connection, name: str) -> Domain | None:
+def defined(connection: RawConnection, name: str) -> Domain | None:
     """Return the domain of that name where libvirt knows it."""
     with contextlib.suppress(NoSuchDomainError):
         return find(connection, name) if name else None
     return None
 
 
-def restore(connection: Connection, name: str, path: str, *, paused: bool) -> Domain:
+def restore(connection: RawConnection, name: str, path: str, *, paused: bool) -> Domain:
     """Let the domain in `path` go on; return it. Raises UnsupportedError where `paused` cannot be."""
     before: set[str] = set() if name else {str(raw.UUIDString()) for raw in _active(connection)}
     with changing(connection, name or path), unsupported_flags(paused):
@@ -68,7 +68,7 @@ def restore(connection: Connection, name: str, path: str, *, paused: bool) -> Do
     return Domain(found[0])
 
 
-def _active(connection: Connection) -> list[api.virDomain]:
+def _active(connection: RawConnection) -> list[api.virDomain]:
     with reading():
         return list(connection.listAllDomains(api.VIR_CONNECT_LIST_DOMAINS_ACTIVE))
 

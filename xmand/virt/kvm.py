@@ -8,12 +8,12 @@ from pathlib import Path
 
 from lxml import etree
 
-from xmand.virt.driver import Connection, reading
+from xmand.virt.driver import RawConnection, reading
 
 DEVICE = Path("/dev/kvm")
 
 
-def why_not(connection: Connection) -> str:
+def why_not(connection: RawConnection) -> str:
     """Return why a guest of the host's own architecture has to be emulated; empty where KVM can be had.
 
     libvirtd asks QEMU as root, and offers KVM where the user whom guests run as may not open the device: every start

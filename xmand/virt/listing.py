@@ -8,7 +8,7 @@ from typing import Any
 from xman.errors import NoSuchDomainError
 from xmand.virt import runs, sharing
 from xmand.virt.domain import KIB, REASON, STATES, is_arriving
-from xmand.virt.driver import Connection, RawDomain, api, code_of, constants, reading, translate
+from xmand.virt.driver import RawConnection, RawDomain, api, code_of, constants, reading, translate
 
 NANOSECOND = 1e-9
 # What `list` takes from the bulk call. QEMU's has memory, CPUs and time as well, and enters each guest's monitor for
@@ -27,8 +27,8 @@ _POWER_STATES = {
 
 
 def list_domains(
-    connection: Connection,
-    others: Callable[[], list[Connection]] = list,
+    connection: RawConnection,
+    others: Callable[[], list[RawConnection]] = list,
     held: Mapping[str, dict[str, Any]] = MappingProxyType({}),
 ) -> list[dict[str, Any]]:
     """Return every domain, running or not, sorted by name, as `result.domains[]` has them.
@@ -58,7 +58,7 @@ def _held(raw: RawDomain, stats: dict[str, Any], held: Mapping[str, dict[str, An
     return found
 
 
-def suspended(connection: Connection) -> set[str]:
+def suspended(connection: RawConnection) -> set[str]:
     """Return the UUIDs of the domains that are saved (managed save), in one call; none where the driver cannot."""
     try:
         found = connection.listAllDomains(api.VIR_CONNECT_LIST_DOMAINS_MANAGEDSAVE)
@@ -69,7 +69,7 @@ def suspended(connection: Connection) -> set[str]:
     return {str(raw.UUIDString()) for raw in found}
 
 
-def persistent(connection: Connection) -> set[str]:
+def persistent(connection: RawConnection) -> set[str]:
     """Return the UUIDs of the domains whose description libvirt keeps, in one call."""
     with reading():
         return {str(raw.UUIDString()) for raw in connection.listAllDomains(api.VIR_CONNECT_LIST_DOMAINS_PERSISTENT)}
@@ -119,7 +119,7 @@ def _max_vcpus(raw: RawDomain) -> int:
 
 
 def bulk(
-    connection: Connection, wanted: int, raws: list[RawDomain] | None = None
+    connection: RawConnection, wanted: int, raws: list[RawDomain] | None = None
 ) -> list[tuple[RawDomain, dict[str, Any]]]:
     """Return what the driver's bulk call says (`wanted`: VIR_DOMAIN_STATS_*) of all domains, or of `raws`.
 

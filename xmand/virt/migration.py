@@ -12,7 +12,7 @@ from xmand.settings import Patience
 from xmand.virt import driver
 from xmand.virt.domain import STATES, Domain
 from xmand.virt.domain_jobs import run_job
-from xmand.virt.driver import Connection, api
+from xmand.virt.driver import RawConnection, api
 
 # How libvirt on the other host is reached, by this host's driver; the connection is authenticated by libvirt itself
 # (auth_tcp = "sasl" with Kerberos) and sealed.
@@ -28,7 +28,7 @@ _TAKEN = (api.VIR_ERR_OPERATION_FAILED, api.VIR_ERR_OPERATION_INVALID, api.VIR_E
 _EXISTS = re.compile(r"already (exists|defined|active|being started)|to the same host")
 
 
-def default_uri(connection: Connection) -> str:
+def default_uri(connection: RawConnection) -> str:
     """Return the URI template for the host's driver; drivers that cannot migrate get QEMU's, and then say so."""
     with driver.reading():
         return _URIS.get(str(connection.getType()), _URIS["QEMU"])

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from typing import TypeVar
 
-from xmand.virt.driver import Connection, RawDomain, reading
+from xmand.virt.driver import RawConnection, RawDomain, reading
 
 _Answer = TypeVar("_Answer")
 
@@ -16,7 +16,7 @@ WORTH_SHARING = 50
 
 
 def each(
-    raws: list[RawDomain], ask: Callable[[RawDomain], _Answer], others: Callable[[], list[Connection]]
+    raws: list[RawDomain], ask: Callable[[RawDomain], _Answer], others: Callable[[], list[RawConnection]]
 ) -> list[_Answer | None]:
     """Return what `ask` says of each domain, in their order; None for one that another connection no longer knows.
 
@@ -28,7 +28,7 @@ def each(
     answers: list[_Answer | None] = [None] * len(raws)
     problems: list[BaseException] = []
 
-    def take(share: range, connection: Connection | None) -> None:
+    def take(share: range, connection: RawConnection | None) -> None:
         try:
             with reading():
                 known = None if connection is None else {raw.UUID(): raw for raw in connection.listAllDomains(0)}

@@ -11,7 +11,7 @@ from typing import Any
 from lxml import etree
 
 from xmand.virt.domain import KIB
-from xmand.virt.driver import Connection, RawDomain, api, reading
+from xmand.virt.driver import RawConnection, RawDomain, api, reading
 from xmand.virt.listing import LISTED, NANOSECOND, bulk, facts_of, identity
 from xmand.virt.monitor import Ask
 
@@ -39,7 +39,9 @@ _SOURCES = (
 )
 
 
-def domain_stats(connection: Connection, raws: list[RawDomain] | None = None, ask: Ask | None = None) -> list[_Facts]:
+def domain_stats(
+    connection: RawConnection, raws: list[RawDomain] | None = None, ask: Ask | None = None
+) -> list[_Facts]:
     """Return what each domain, or each of `raws`, uses, as `result.domains[]` of `stats` has it, sorted by name.
 
     Takes half a second where any of them runs. Those that have vanished are left out. `ask` (`Monitors.ask`) asks
@@ -75,7 +77,7 @@ def domain_stats(connection: Connection, raws: list[RawDomain] | None = None, as
     return sorted(found, key=lambda domain: str(domain["name"]))
 
 
-def _of_monitor(connection: Connection, raw: RawDomain) -> _Facts:
+def _of_monitor(connection: RawConnection, raw: RawDomain) -> _Facts:
     """Return what a guest's monitor tells of it; less where a job of libvirt's has it just now."""
     answer = connection.domainListGetStats([raw], _OF_MONITOR, api.VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT)
     return dict(answer[0][1]) if answer else {}
@@ -119,7 +121,7 @@ def _usage(raw: RawDomain, stats: _Facts, *, active: bool) -> _Facts:
 # --- CPU --------------------------------------------------------------------------------------------------------------
 
 
-def _cpu_shares(connection: Connection, raws: list[RawDomain] | None) -> dict[str, float]:
+def _cpu_shares(connection: RawConnection, raws: list[RawDomain] | None) -> dict[str, float]:
     """Return the percentage of one CPU that each running domain used over half a second, by UUID."""
     with reading():
         if connection.getType() == _WITHOUT_CPU_TIME:
@@ -136,7 +138,7 @@ def _cpu_shares(connection: Connection, raws: list[RawDomain] | None) -> dict[st
     return shares
 
 
-def _cpu_times(connection: Connection, raws: list[RawDomain] | None) -> dict[str, tuple[int, float]]:
+def _cpu_times(connection: RawConnection, raws: list[RawDomain] | None) -> dict[str, tuple[int, float]]:
     """Return (nanoseconds of CPU time, time.monotonic() when that was read) of each running domain, by UUID."""
     times = {}
     # Not CPU_TOTAL, for which QEMU's guests are asked; drivers without any of it say how much time went by.
