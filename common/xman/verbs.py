@@ -393,6 +393,7 @@ VERBS = (
             Option(("--copy-storage",), "copy its disks as well, those that are files of its host", since="0.2"),
             Option(("--force",), "with jobs in it, also to where another domain has jobs"),
             Option(("--abort",), "stop a migration that is under way; takes no HOST", without=("HOST",)),
+            Option(("-n", "--dry-run"), "only say whether it could move there now", since="0.2"),
             *_ALL,
         ),
         changes=True,

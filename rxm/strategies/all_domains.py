@@ -53,6 +53,8 @@ def question(parsed: Parsed, found: dict[str, list[str]]) -> str:
 def line(domain: str, envelope: dict[str, Any]) -> str:
     """Return what a person is told of one domain with which it went well: in xm's words where it had them."""
     found = envelope["result"]
+    if found.get("dry_run"):
+        return " ".join([f"Domain {domain} can move to {found['to']}", *envelope.get("notes", ())])
     if not envelope["changed"]:
         said = " ".join(envelope.get("notes", ()))
         return said or f"Domain {domain}: nothing had to be done"

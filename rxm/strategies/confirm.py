@@ -48,8 +48,8 @@ def ask(options: Options, parsed: Parsed, question: str) -> None:
 
 
 def meant(options: Options, parsed: Parsed) -> bool:
-    """Whether `--yes` was given, before the verb or behind it."""
-    return options.yes or parsed.flag("yes")
+    """Whether `--yes` was given, before the verb or behind it; a dry run needs none."""
+    return options.yes or parsed.flag("yes") or parsed.flag("dry-run")
 
 
 def names(given: list[str]) -> str:

@@ -428,3 +428,21 @@ def test_an_abort_without_a_migration(lab: Lab, machine: Guest) -> None:
     answer = lab.rxm("migrate", "--abort", machine.name)
 
     assert (answer.status, answer.stderr) == (3, f"Error: No migration of '{machine.name}' is under way.\n")
+
+
+def test_a_dry_run_moves_nothing_and_knows_what_is_in_the_way(lab: Lab, machine: Guest) -> None:
+    fits = lab.rxm("-j", "migrate", "--live", "--dry-run", machine.name, SECOND)
+    assert (fits.status, fits.json()["changed"], fits.json()["result"]["dry_run"]) == (0, False, True), fits
+    assert is_running_on_the_first_host_only(lab, machine)
+    assert lab.rxm("migrate", "-n", machine.name, SECOND).stdout == f"It can move to {SECOND}; nothing was changed.\n"
+    assert f"Domain {machine.name} can move to {SECOND}" in lab.rxm("migrate", "-n", "--all", SECOND).stdout
+
+    silent = lab.rxm("migrate", "-n", machine.name, "hv3.xman.test")
+    assert (silent.status, "is not known" in silent.stderr) == (8, True), silent
+    assert lab.rxm_second("create", "-", stdin=machine.empty_description()).status == 0
+    taken = lab.rxm("migrate", "-n", machine.name, SECOND)
+    assert (taken.status, f"{SECOND} has a domain of that name already" in taken.stderr) == (3, True), taken
+    # As the migration itself would.
+    assert lab.rxm("migrate", machine.name, SECOND).status == 3
+    assert lab.rxm("migrate", "-n", machine.name, "elsewhere").status == 3
+    assert lab.rxm("migrate", "-n", "--abort", machine.name).status == 2

@@ -2,6 +2,7 @@
 
 import contextlib
 import re
+from typing import Any
 
 from ClusterShell.NodeSet import NodeSet, NodeSetParseError
 
@@ -13,7 +14,7 @@ from xmand.settings import Migration
 from xmand.system import xl
 from xmand.verbs.call import Call
 from xmand.verbs.row import Row
-from xmand.virt import condition, lifecycle, metadata, migration
+from xmand.virt import condition, lifecycle, metadata, migration, migration_trial
 from xmand.virt.copying import Copies, Copy, images
 from xmand.virt.domain import Domain, find
 from xmand.virt.domain_jobs import abort_job
@@ -28,7 +29,10 @@ _XEN_ENDS = "Xen ends a live migration by itself; --suspend-after changed nothin
 
 def migrate(call: Call) -> Result:
     """Move a domain; it runs in exactly one place afterwards, whatever happens."""
+    dry = call.parsed.flag("dry-run")
     if call.parsed.flag("abort"):
+        if dry:
+            raise UsageError("--dry-run and --abort do not go together.")
         return _abort(call)
     # A trailing dot says the same, and libvirt's URIs know none.
     destination = call.parsed.text("HOST").removesuffix(".")
@@ -65,6 +69,8 @@ def migrate(call: Call) -> Result:
             suspend_after, notes = None, (_XEN_ENDS,)
         copy, others = _copy(call, domain, destination, uri) if call.parsed.flag("copy-storage") else (None, [])
         copies = Copies(call.host.settings.state_dir, call.host.settings.keytab)
+        if dry:
+            return _trial(call, domain, destination, uri, copies, copy)
         with copies.there(copy) if copy is not None else contextlib.nullcontext():
             data = migration.migrate(
                 domain,
@@ -81,9 +87,25 @@ def migrate(call: Call) -> Result:
         if paused is not None:
             notes = (f"It was paused after {paused} s, so that the migration ended.",)
         if copy is not None:
-            data["copied"] = [{"target": image.target, "source": image.path} for image in copy.images]
+            data["copied"] = _copied(copy)
             notes += (*_stay(copy), *(f"{place} was not copied: both hosts have to have it." for place in others))
         return Result({"to": destination} | data, changed=True, domain=domain.name, notes=notes)
+
+
+def _trial(call: Call, domain: Domain, destination: str, uri: str, copies: Copies, copy: Copy | None) -> Result:
+    """Say whether a domain that runs could move now: by what its next host's libvirt tells; nothing is changed."""
+    copied = () if copy is None else tuple(image.path for image in copy.images)
+    needed = migration_trial.needs(domain, copied)
+    notes = migration_trial.ask(domain, destination, uri, call.host.settings.keytab, needed)
+    data: dict[str, Any] = {"to": destination, "dry_run": True}
+    if copy is not None:
+        copies.require_none_there(copy)
+        data["copied"] = _copied(copy)
+    return Result(data, domain=domain.name, notes=notes)
+
+
+def _copied(copy: Copy) -> list[dict[str, str]]:
+    return [{"target": image.target, "source": image.path} for image in copy.images]
 
 
 def _way(settings: Migration) -> int:
@@ -120,6 +142,9 @@ def _definition(call: Call, domain: Domain, destination: str, uri: str) -> Resul
             f"The memory of '{domain.name}' is saved on this host and would stay here; resume it, and move it while it"
             f" runs, or drop that memory (rxm start --discard-saved {domain.name})."
         )
+    if call.parsed.flag("dry-run"):
+        said = migration_trial.ask(domain, destination, uri, call.host.settings.keytab, None)
+        return Result({"to": destination, "dry_run": True, "offline": True}, domain=domain.name, notes=said)
     starts = lifecycle.autostart(domain)
     data = migration.move_definition(domain, destination, uri, call.host.settings.limits.patience)
     notes = (f"'{domain.name}' was started with this host; there it is not (autostart).",) if starts else ()

@@ -7,7 +7,6 @@ that nobody knows of (`xmand.virt.leftovers`).
 import contextlib
 import json
 import os
-import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,20 +14,11 @@ from typing import Any
 
 from lxml import etree
 
-from xman import outcome
 from xman.errors import HypervisorError, RefusedError, UnknownOutcomeError, XmanError, of_outcome
-from xmand.system import children
-from xmand.virt import driver, elsewhere
+from xmand.virt import driver, elsewhere, other_host
 from xmand.virt.domain import Domain
 
 FOLDER = "copying"
-# To reach the other host's libvirt and make, or remove, some files there.
-_SECONDS = 60.0
-_MOST_OCTETS = 1 << 20
-# The daemon finds its modules in places of its own, which an isolated Python is told.
-_PROGRAM = (
-    "import sys; sys.path[:0] = sys.argv.pop(1).split(':'); from xmand.virt.elsewhere import main; sys.exit(main())"
-)
 
 
 @dataclass(frozen=True)
@@ -172,23 +162,8 @@ class Copies:
             raise RefusedError(f"{path}: {error.strerror}; nothing was changed.") from error
 
     def _ask(self, copy: Copy, what: str) -> dict[str, Any]:
-        asked: dict[str, Any] = {"what": what, "uri": copy.uri, "keytab": self._keytab, "uuid": copy.uuid}
-        asked |= {"images": [asdict(image) for image in copy.images], "krb5": os.environ.get("KRB5_CONFIG", "")}
-        argv = [sys.executable, "-I", "-c", _PROGRAM, ":".join(path for path in sys.path if path)]
-        try:
-            done = children.run(argv, stdin=json.dumps(asked).encode(), seconds=_SECONDS, most_octets=_MOST_OCTETS)
-        except children.LateError as error:
-            raise HypervisorError(f"{copy.host}: its libvirt does not answer.") from error
-        except children.ChildError as error:
-            raise HypervisorError(f"{copy.host}: {error}.") from error
-        try:
-            answer: dict[str, Any] = json.loads(done.stdout)
-        except ValueError as error:
-            raise HypervisorError(f"{copy.host}: {done.complaint() or 'its libvirt could not be asked'}.") from error
-        if "error" in answer:
-            text = f"{copy.host}: {answer['error'].rstrip('.')}."
-            raise of_outcome(outcome.REFUSED if answer["code"] == outcome.REFUSED else outcome.HYPERVISOR, text)
-        return answer
+        images = [asdict(image) for image in copy.images]
+        return other_host.ask(copy.host, copy.uri, self._keytab, what, uuid=copy.uuid, images=images)
 
 
 def _read(path: Path) -> Copy | None:

@@ -1,6 +1,6 @@
-"""Images at another host, looked for, made and removed over its libvirt.
+"""What another host has that a domain is to move to, asked of its libvirt; images there, made and removed.
 
-A program of its own (`python -m xmand.virt.elsewhere`), which `xmand.virt.copying` starts: another host may hang for
+A program of its own (`python -m xmand.virt.elsewhere`), which `xmand.virt.other_host` starts: another host may hang for
 good, and a child can be killed; and what it authenticates with, in its environment, is not the daemon's.
 
 It reads what is asked of it as JSON, and answers in JSON: what stands there, what was made, or why not.
@@ -20,7 +20,9 @@ from xmand.virt import driver
 from xmand.virt.driver import RawConnection, api
 
 # What is asked.
-LOOK, MAKE, REMOVE = "look", "make", "remove"
+LOOK, MAKE, REMOVE, FIT = "look", "make", "remove", "fit"
+# Of what libvirt says where a folder is not there.
+_NO_FOLDER = "No such file or directory"
 
 
 def main() -> int:
@@ -44,6 +46,8 @@ def _answer(asked: dict[str, Any]) -> dict[str, Any]:
         try:
             if asked["what"] == LOOK:
                 return {"there": _there(connection, asked["images"])}
+            if asked["what"] == FIT:
+                return _fit(connection, asked)
             if asked["what"] == MAKE:
                 return _make(connection, asked["images"])
             return _remove(connection, asked["uuid"], asked["images"])
@@ -108,6 +112,51 @@ def _there(connection: RawConnection, images: list[dict[str, Any]]) -> list[str]
             if _volume(pool, name) is not None:
                 found.append(image["path"])
     return found
+
+
+def _fit(connection: RawConnection, asked: dict[str, Any]) -> dict[str, Any]:
+    """Return what there is in the way of a domain that is to come, and what it would need; nothing is changed."""
+    taken = [about for about in ("name", "uuid") if _has(connection, about, asked[about])]
+    missing: list[str] = []
+    unseen: list[str] = []
+    for path in asked["files"]:
+        folder, name = os.path.split(path)
+        try:
+            with _pool(connection, folder) as pool:
+                if _volume(pool, name) is None:
+                    missing.append(path)
+        except (RefusedError, api.libvirtError) as error:
+            (missing if _NO_FOLDER in str(error) else unseen).append(path)
+    networks = [name for name in asked["networks"] if not _has_network(connection, name)]
+    return {"taken": taken, "missing": missing, "unseen": unseen, "networks": networks, "free": _free(connection)}
+
+
+def _has(connection: RawConnection, about: str, value: str) -> bool:
+    try:
+        connection.lookupByName(value) if about == "name" else connection.lookupByUUIDString(value)
+    except api.libvirtError as error:
+        if driver.code_of(error) == api.VIR_ERR_NO_DOMAIN:
+            return False
+        raise
+    return True
+
+
+def _has_network(connection: RawConnection, name: str) -> bool:
+    try:
+        return bool(connection.networkLookupByName(name).isActive())
+    except api.libvirtError as error:
+        if driver.code_of(error) == api.VIR_ERR_NO_NETWORK:
+            return False
+        raise
+
+
+def _free(connection: RawConnection) -> int | None:
+    """Return the octets of memory that are left there, what is only a cache among them; None where it does not say."""
+    try:
+        found = connection.getMemoryStats(api.VIR_NODE_MEMORY_STATS_ALL_CELLS)
+    except api.libvirtError:
+        return None
+    return sum(int(found.get(key, 0)) for key in ("free", "cached", "buffers")) * 1024
 
 
 def _make(connection: RawConnection, images: list[dict[str, Any]]) -> dict[str, Any]:

@@ -36,6 +36,7 @@ _RENDERERS: dict[str, _Renderer] = {
     "help": hosts.help_text,
     "info": hosts.info,
     "label": domains.labels,
+    "migrate": lambda data: f"It can move to {data['to']}; nothing was changed.\n" if "dry_run" in data else "",
     "list": domains.listing,
     "log": log.log,
     "ping": hosts.ping,

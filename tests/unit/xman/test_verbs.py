@@ -78,8 +78,8 @@ def test_the_deadlines_are_the_published_ones() -> None:
         (
             "migrate",
             (
-                "migrate [-l|--live] [--suspend-after S] [--copy-storage] [--force] [--abort] [-a|--all] [-y|--yes]"
-                " DOMAIN HOST"
+                "migrate [-l|--live] [--suspend-after S] [--copy-storage] [--force] [--abort] [-n|--dry-run] [-a|--all]"
+                " [-y|--yes] DOMAIN HOST"
             ),
         ),
         ("info", "info [-c|--config]"),
