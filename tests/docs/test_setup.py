@@ -51,6 +51,7 @@ NEEDED = {
     "libvirt-daemon-driver-qemu": "/usr/lib/*/libvirt/connection-driver/libvirt_driver_qemu.so",
     "libvirt-clients": "virsh",
     "qemu-system-x86": "qemu-system-x86_64",
+    "ovmf": "/usr/share/qemu/firmware/*edk2-x86_64.json",
     "qemu-utils": "qemu-img",
     "xz-utils": "xz",
     "libsasl2-modules-gssapi-mit": "/usr/lib/*/sasl2/libgssapiv2.so",

@@ -55,6 +55,9 @@ if [ "$purpose" = test ]; then
   packages+=" chromium fish groff-base heimdal-multidev krb5-pkinit libfaketime openssl"
   # Debian 13 has libvirt's storage in a package of its own, which libvirt-daemon-system brings.
   ! apt-cache show libvirt-daemon-driver-storage >/dev/null 2>&1 || hypervisor_packages+=" libvirt-daemon-driver-storage"
+  # What an HVM guest of xl's may ask for: SPICE, of which Debian 13 has a package of its own, and UEFI.
+  ! apt-cache show qemu-system-modules-spice >/dev/null 2>&1 || hypervisor_packages+=" qemu-system-modules-spice"
+  hypervisor_packages+=" ovmf"
   # The examples in other languages.
   packages+=" default-jdk-headless libnet-remctl-perl libremctl-dev php-cli php-remctl python3-pyremctl ruby ruby-remctl"
   packages+=" openssh-client python3-clustershell python3-gssapi remctl-client systemd zsh $hypervisor_packages"

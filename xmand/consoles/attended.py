@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import NamedTuple, Protocol
 
 from xman.result import Result
-from xmand.consoles.hub import Hub, Hubs
+from xmand.consoles.hub import STUCK_SECONDS, Hub, Hubs
 from xmand.consoles.viewer import Viewer
 
 # How often is looked for the next start of a domain that is off.
@@ -84,6 +84,7 @@ class Attended:
         self._again = again
         self._left = False
         self._stopped = False
+        self._dropped = False
         self._octets_in = self._octets_out = 0
         self._began = time.monotonic()
 
@@ -124,7 +125,8 @@ class Attended:
                 if time.monotonic() >= self._until:
                     return self._told("the time is up")
                 if not taken.data and taken.ended is None:
-                    await self._change(self._until - time.monotonic())
+                    patience = self._until - time.monotonic()
+                    await self._change(min(patience, STUCK_SECONDS) if self._stopped else patience)
         finally:
             stream.on_end = lambda: None
             self._viewer.wake = lambda: None
@@ -132,6 +134,12 @@ class Attended:
 
     def take(self, data: bytes) -> bool:
         """Type `data`; see `Taker`."""
+        if self._place.hub.stuck:
+            if not self._dropped:
+                self._dropped = True
+                self._listener.send_progress("[the domain takes nothing; what is typed now is lost]")
+            return True
+        self._dropped = False
         self._octets_in += len(data)
         more = self._place.hub.type(data)
         self._stopped = not more
@@ -147,7 +155,7 @@ class Attended:
         self._hubs.leave((self._place.uuid, self._place.console), self._place.hub, self._viewer)
 
     def _let_type(self) -> None:
-        if self._stopped and self._place.hub.takes_more:
+        if self._stopped and (self._place.hub.takes_more or self._place.hub.stuck):
             self._stopped = False
             self._listener.more_input()
 

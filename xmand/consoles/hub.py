@@ -23,6 +23,8 @@ logger = logging.getLogger(__name__)
 RING = 64 * 1024
 # What may be typed ahead of a guest that does not take it.
 MOST_TYPED = 64 * 1024
+# Of a guest that has taken nothing for so long, more is not kept: who types must be heard when he leaves.
+STUCK_SECONDS = 2.0
 _CHUNK = 16 * 1024
 _POLL_SECONDS = 0.01
 
@@ -42,6 +44,7 @@ class Hub:
         self._paused = False
         self._typed: deque[bytes] = deque()
         self._typed_octets = 0
+        self._took = time.monotonic()
 
     # --- libvirt's thread --------------------------------------------------------------------------------------------
 
@@ -105,6 +108,8 @@ class Hub:
     def type(self, data: bytes) -> bool:
         """Type `data`; return whether more may be typed now. Never blocks."""
         with self._lock:
+            if not self._typed_octets:
+                self._took = time.monotonic()
             self._typed.append(data)
             self._typed_octets += len(data)
             more = self._typed_octets < MOST_TYPED
@@ -122,6 +127,11 @@ class Hub:
     def takes_more(self) -> bool:
         """Whether what was typed has gone far enough for more."""
         return self._typed_octets < MOST_TYPED
+
+    @property
+    def stuck(self) -> bool:
+        """Whether there is no room, and the guest has taken nothing for STUCK_SECONDS."""
+        return not self.takes_more and time.monotonic() - self._took >= STUCK_SECONDS
 
     def caught_up(self) -> None:
         """A viewer has taken what waited for him."""
@@ -143,6 +153,7 @@ class Hub:
                 data = self._typed.popleft()
             taken = line.write(data[:_CHUNK])
             with self._lock:
+                self._took = time.monotonic() if taken else self._took
                 self._typed_octets -= taken
                 if taken < len(data):
                     self._typed.appendleft(data[taken:])

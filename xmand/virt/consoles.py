@@ -2,9 +2,15 @@
 
 libvirt calls back in its own event thread. It tells of no end where libvirtd dies or hangs: only the connection's close
 callback does.
+
+What the guest prints comes through libvirt's stream. What is typed goes into the terminal itself, which is this host's:
+what its reader does not take would wait in libvirtd, and the stream's abort behind it; had the domain ended by then,
+libvirtd 11.3 would turn in a circle for good (remote_daemon_stream.c queues one message twice).
 """
 
 import contextlib
+import errno
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -24,17 +30,19 @@ _TURN_SECONDS = 0.005
 _TURN_MILLISECONDS = 5
 # The only kind that libvirt opens.
 PTY = "pty"
+_NOT_OPEN = -1
 # Where libvirt keeps what QEMU's guests print.
 LOGS = "/var/log/libvirt/qemu"
 LOST = "libvirt was lost"
 
 
 class Console(NamedTuple):
-    """One console or serial port: its name, its kind in libvirt's words, and the file that libvirt logs it to."""
+    """One console or serial port: its name, its kind in libvirt's words, the file of its log, and its terminal."""
 
     name: str
     kind: str
     log: str
+    terminal: str = ""
 
 
 def consoles(description: str) -> list[Console]:
@@ -48,7 +56,9 @@ def consoles(description: str) -> list[Console]:
         # Off, a device has no alias yet. QEMU's first console is its first serial port once more.
         as_serial = element.tag == "serial" or (target is not None and target.get("type") == "serial")
         name = alias.get("name", "") if alias is not None else f"{'serial' if as_serial else 'console'}{number}"
-        one = Console(name, element.get("type", ""), log.get("file", "") if log is not None else "")
+        source = element.find("source")
+        terminal = source.get("path", "") if source is not None and element.get("type") == PTY else ""
+        one = Console(name, element.get("type", ""), log.get("file", "") if log is not None else "", terminal)
         if name not in found or (one.log and not found[name].log):
             found[name] = one
     return list(found.values())
@@ -85,6 +95,7 @@ class Line:
     def __init__(
         self,
         stream: Any,
+        terminal: str,
         *,
         heard: Callable[[bytes], None],
         ended: Callable[[str], None],
@@ -94,7 +105,10 @@ class Line:
         self._stream = stream
         self._heard, self._ended, self._room, self._forget = heard, ended, room, forget
         self._lock = threading.Lock()
-        self._paused = self._resting = self._full = self._over = False
+        self._terminal = terminal
+        self._typing = _NOT_OPEN
+        self._watch = _NOT_OPEN
+        self._paused = self._resting = self._over = False
 
     def begin(self) -> None:
         """Listen. Raises HypervisorError."""
@@ -105,16 +119,36 @@ class Line:
     def write(self, data: bytes) -> int:
         """Type `data`; return how many octets were taken. `room` is called once there is room for more.
 
-        Raises HypervisorError.
+        It ends where there is nothing to type into.
         """
-        with reading():
-            taken = self._stream.send(data)
-        if taken == -2:  # would block
-            taken = 0
+        try:
             with self._lock:
-                self._full = True
-                self._update()
-        return int(taken)
+                return 0 if self._over else self._type(data)
+        except OSError as error:
+            self._end(f"nothing can be typed into its terminal {self._terminal}: {error.strerror}")
+            return 0
+
+    def _type(self, data: bytes) -> int:
+        """Write to the terminal; under the lock, so that it is not closed meanwhile. Raises OSError."""
+        if self._typing == _NOT_OPEN:
+            self._typing = _open_terminal(self._terminal)
+        try:
+            taken = os.write(self._typing, data)
+        except BlockingIOError:
+            taken = 0
+        if taken < len(data) and self._watch == _NOT_OPEN:
+            self._watch = api.virEventAddHandle(self._typing, api.VIR_EVENT_HANDLE_WRITABLE, self._writable, None)
+        return taken
+
+    def _writable(self, _watch: int, _descriptor: int, _events: int, _opaque: object) -> None:
+        with self._lock:
+            self._unwatch()
+        self._room()
+
+    def _unwatch(self) -> None:
+        if self._watch != _NOT_OPEN:
+            api.virEventRemoveHandle(self._watch)
+            self._watch = _NOT_OPEN
 
     def pause(self, paused: bool) -> None:
         """Read no more, or again: whoever reads along has not kept up."""
@@ -137,11 +171,6 @@ class Line:
 
     def _event(self, _stream: object, events: int, _opaque: object) -> None:
         try:
-            if events & api.VIR_STREAM_EVENT_WRITABLE:
-                with self._lock:
-                    self._full = False
-                    self._update()
-                self._room()
             if events & api.VIR_STREAM_EVENT_READABLE:
                 self._read()
             elif events & (api.VIR_STREAM_EVENT_ERROR | api.VIR_STREAM_EVENT_HANGUP):
@@ -185,6 +214,9 @@ class Line:
             if self._over:
                 return False
             self._over = True
+            self._unwatch()
+            if self._typing != _NOT_OPEN:
+                os.close(self._typing)
         driver.streams(-1)
         self._forget(self)
         return True
@@ -193,7 +225,7 @@ class Line:
         mask: int = api.VIR_STREAM_EVENT_ERROR | api.VIR_STREAM_EVENT_HANGUP
         if not (self._paused or self._resting):
             mask |= api.VIR_STREAM_EVENT_READABLE
-        return mask | (api.VIR_STREAM_EVENT_WRITABLE if self._full else 0)
+        return mask
 
     def _update(self) -> None:
         if not self._over:
@@ -230,6 +262,7 @@ class Lines:
             raw = connection.lookupByUUIDString(domain.uuid)
             if not raw.isActive():
                 raise RefusedError(f"Domain '{domain.name}' is not running.")
+            described = consoles(raw.XMLDesc())
             stream = connection.newStream(api.VIR_STREAM_NONBLOCK)
             try:
                 raw.openConsole(console.name, stream, _flags(kind, force=force))
@@ -240,7 +273,8 @@ class Lines:
                     ) from error
                 raise
         lines = self._of(connection)
-        line = Line(stream, heard=heard, ended=ended, room=room, forget=lines.discard)
+        terminal = next((one.terminal for one in described if one.name == console.name), "")
+        line = Line(stream, terminal, heard=heard, ended=ended, room=room, forget=lines.discard)
         lines.add(line)
         try:
             line.begin()
@@ -263,6 +297,17 @@ class Lines:
                     connection.registerCloseCallback(lost, None)
                 self._connection, self._lines = connection, lines
             return self._lines
+
+
+def _open_terminal(path: str) -> int:
+    """Open a terminal to type into. Raises OSError, also where it is none: a description might name any file."""
+    if not path.startswith("/dev/pts/"):
+        raise OSError(errno.ENOTTY, os.strerror(errno.ENOTTY))
+    terminal = os.open(path, os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW)
+    if not os.isatty(terminal):
+        os.close(terminal)
+        raise OSError(errno.ENOTTY, os.strerror(errno.ENOTTY))
+    return terminal
 
 
 def _flags(kind: str, *, force: bool) -> int:

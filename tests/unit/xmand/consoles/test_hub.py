@@ -8,6 +8,7 @@ import pytest
 
 from tests.lab.process import wait_for
 from xman.errors import RefusedError
+from xmand.consoles import hub
 from xmand.consoles.hub import MOST_TYPED, RING, Hub, Hubs
 from xmand.consoles.viewer import MOST_BEHIND, Taken, Viewer
 from xmand.virt.consoles import LOST, Console
@@ -166,6 +167,22 @@ def test_a_guest_that_takes_nothing_stops_who_types_and_nobody_else(site: Site) 
     assert woken.wait(SOON)
     wait_for(lambda: len(site.line.typed) == 100 + MOST_TYPED, SOON, "the rest")
     assert site.hub().takes_more
+
+
+def test_a_guest_that_has_taken_nothing_for_a_while_is_stuck_until_it_takes_something(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hub, "STUCK_SECONDS", 0.05)
+    site.join(types=True)
+    site.line.room = 0
+    assert not site.hub().stuck
+    site.hub().type(b"y" * MOST_TYPED)
+
+    wait_for(lambda: site.hub().stuck, SOON, "that it is stuck")
+
+    site.line.room = 1 << 30
+    site.line.more_room()
+    wait_for(lambda: not site.hub().stuck, SOON, "that it goes on")
 
 
 def test_who_only_looks_and_is_slow_loses_the_oldest_and_is_told(site: Site) -> None:

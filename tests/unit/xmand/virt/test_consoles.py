@@ -1,10 +1,18 @@
 """Which console is meant (`xmand.virt.consoles`), by libvirt's descriptions of QEMU and of containers."""
 
+import os
+import tty
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
 import pytest
 
+from tests.lab.process import wait_for
 from xman.errors import UnsupportedError, UsageError
-from xmand.virt.consoles import Console, choose, consoles
+from xmand.virt.consoles import Console, Line, choose, consoles
 from xmand.virt.description import Description, with_console_log
+from xmand.virt.driver import api
 
 QEMU = """<domain type='qemu'><devices>
 <serial type='pty'><source path='/dev/pts/3'/><log file='/var/log/libvirt/qemu/u.log' append='on'/>
@@ -18,7 +26,7 @@ QEMU = """<domain type='qemu'><devices>
 
 def test_the_first_console_is_the_first_serial_port_once_more() -> None:
     assert consoles(QEMU) == [
-        Console("serial0", "pty", "/var/log/libvirt/qemu/u.log"),
+        Console("serial0", "pty", "/var/log/libvirt/qemu/u.log", "/dev/pts/3"),
         Console("console1", "pty", ""),
         Console("serial1", "file", ""),
     ]
@@ -92,3 +100,98 @@ def test_the_first_pty_is_kept_in_a_file_of_the_domains_own(kind: str) -> None:
 )
 def test_what_cannot_be_kept_or_is_already_stays_as_it_was(devices: str, uuid: str) -> None:
     assert logged(devices, uuid) == devices
+
+
+# --- what is typed ----------------------------------------------------------------------------------------------------
+
+
+class Stream:
+    """A stream of libvirt's that prints nothing."""
+
+    def eventRemoveCallback(self) -> None:  # noqa: N802
+        """Nothing is called back."""
+
+    def abort(self) -> None:
+        """It is over."""
+
+
+class Typed:
+    """A line to a terminal whose other end is the guest's."""
+
+    def __init__(self, terminal: str) -> None:
+        self.rooms = 0
+        self.ends: list[str] = []
+        self.line = Line(
+            Stream(), terminal, heard=lambda _data: None, ended=self.ends.append, room=self._room, forget=lambda _: None
+        )
+
+    def _room(self) -> None:
+        self.rooms += 1
+
+
+@pytest.fixture
+def watched(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """What libvirt's event loop is asked to watch, in the place of that loop."""
+    asked: list[Any] = []
+
+    def watch(*words: Any) -> int:
+        asked.append(words)
+        return len(asked)
+
+    monkeypatch.setattr(api, "virEventAddHandle", watch)
+    monkeypatch.setattr(api, "virEventRemoveHandle", lambda _watch: None)
+    return asked
+
+
+@pytest.fixture
+def guest() -> Iterator[tuple[int, str]]:
+    """The guest's end of a terminal, and the name of ours."""
+    ours, theirs = os.openpty()
+    tty.setraw(theirs)
+    yield ours, os.ttyname(theirs)
+    os.close(ours)
+    os.close(theirs)
+
+
+def test_what_is_typed_goes_into_the_terminal(guest: tuple[int, str]) -> None:
+    typed = Typed(guest[1])
+
+    assert typed.line.write(b"alice\r") == 6
+
+    assert os.read(guest[0], 100) == b"alice\r"
+    typed.line.close()
+
+
+def test_a_guest_that_does_not_read_has_what_it_has_room_for(guest: tuple[int, str], watched: list[Any]) -> None:
+    typed = Typed(guest[1])
+
+    taken = [typed.line.write(bytes(16_384)) for _ in range(100)]
+
+    assert 0 < sum(taken) < 200_000
+    assert taken[-1] == 0
+    assert len(watched) == 1
+    os.read(guest[0], 65_536)
+    watched[0][2](1, 0, 0, None)
+    assert typed.rooms == 1
+    wait_for(lambda: typed.line.write(bytes(16)) > 0, 5, "room for more")
+    typed.line.close()
+
+
+def test_a_terminal_that_is_gone_ends_the_line_in_words(watched: list[Any]) -> None:
+    typed = Typed("/dev/pts/nowhere")
+
+    assert typed.line.write(b"x") == 0
+
+    assert typed.ends == ["nothing can be typed into its terminal /dev/pts/nowhere: No such file or directory"]
+    assert typed.line.write(b"x") == 0
+
+
+def test_a_file_that_a_description_names_is_not_written_to(tmp_path: Path) -> None:
+    (tmp_path / "passwd").write_text("")
+    for path in (str(tmp_path / "passwd"), f"/dev/pts/../..{tmp_path}/passwd", ""):
+        typed = Typed(path)
+
+        assert typed.line.write(b"root::0:0:::\n") == 0
+
+        assert "Inappropriate ioctl" in typed.ends[0]
+    assert (tmp_path / "passwd").read_text() == ""
