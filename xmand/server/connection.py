@@ -6,23 +6,21 @@ turn of the loop so many messages are taken and no more, whatever a client sends
 """
 
 import asyncio
-import contextlib
-import errno
 import logging
 import math
-import select
 import socket
-from typing import Protocol
 
 from xman.gss import GssError
 from xman.server_session import Authenticated, Closed, CommandBegun, CommandReceived, MessageRefused, ServerSession
-from xman.wire.constants import ERROR_TEXTS, MAX_STRANGERS_TOKEN, STDERR, STDOUT, TOKEN_HEADER
+from xman.wire.constants import ERROR_TEXTS, MAX_STRANGERS_TOKEN, TOKEN_HEADER
 from xmand.authorize import Rank
 from xmand.dispatch.dispatcher import Dispatcher
-from xmand.dispatch.streaming import Taker
 from xmand.request import Peer
 from xmand.server import identity
+from xmand.server.client_socket import GONE, ClientSocket
 from xmand.server.command_input import CommandInput
+from xmand.server.command_reply import CommandReply
+from xmand.server.keeper import Keeper
 from xmand.server.turns import Turns
 from xmand.settings import Limits
 
@@ -35,47 +33,13 @@ MOST_MESSAGES = 4
 # has some, and who keeps a connection open sends a NOOP now and then.
 MOST_LEADING_NOWHERE = 64
 # What is dearer than a message that only has to be unsealed (some 30 microseconds), in such.
-_HANDSHAKE_COSTS = 5
-_COMMAND_COSTS = 3
+_HANDSHAKE_COSTS, _COMMAND_COSTS = 5, 3
 _OCTETS_COST = 16_384
 _SLOW = "the client does not read what it is sent"
-_GONE = "the client is gone"
 _TOO_LATE = "nothing came in time"
 _TOO_MANY = "too many messages, and no command"
-# What progress may add to a reply that nobody reads.
-_MOST_UNREAD = 1 << 20
-# Of a long reply, what is sealed and sent at a time.
-_PART = 65_536
 # What a stranger may have us keep.
 _MOST_STRANGERS = MAX_STRANGERS_TOKEN + TOKEN_HEADER
-
-
-class Keeper(Protocol):
-    """Who keeps the connections, and is told what happens in them; `xmand.server.server.Server`."""
-
-    def authenticated(self, connection: "Connection", detail: str) -> bool:
-        """Return whether there is room for a connection whose client is known now."""
-
-    def holds(self, connection: "Connection", octets: int) -> None:
-        """So many octets are kept for it, of somebody whose right to anything is not known; it may be closed for it."""
-
-    def owes(self, connection: "Connection", octets: int) -> None:
-        """So many octets of a reply are kept until its client reads them; it may be closed for it."""
-
-    def began(self, connection: "Connection") -> None:
-        """A command runs in it now."""
-
-    def ended(self, connection: "Connection") -> None:
-        """The command has ended, and its reply is sent, or on its way."""
-
-    def left(self, connection: "Connection") -> None:
-        """The client has gone, though his command may still run."""
-
-    def failed(self, connection: "Connection", detail: str, ev: str = "conn") -> None:
-        """It did not end as it should have."""
-
-    def closed(self, connection: "Connection") -> None:
-        """It is over: the socket may be closed."""
 
 
 class Connection:
@@ -88,16 +52,15 @@ class Connection:
         source: str,
         session: ServerSession,
         commands: Dispatcher,
-        keeper: Keeper,
+        keeper: "Keeper[Connection]",
         turns: Turns,
         limits: Limits,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         # Whoever keeps it closes it.
         self.socket = sock
-        # asyncio would have the socket describe itself, which asks the kernel four times.
-        self._number = sock.fileno()
-        self._session = session
+        self.client = ClientSocket(sock, self._readable, self._sent, self._fail)
+        self.session = session
         self._commands = commands
         self._keeper = keeper
         self._turns = turns
@@ -107,17 +70,11 @@ class Connection:
         self.deadline = self._began + limits.first_seconds
         self._heard = False
         self._led_nowhere = 0
-        # What the socket has not taken yet, and who waits until it has.
-        self._unsent = b""
-        self._waiters: list[asyncio.Future[None]] = []
         # The command that runs, or is judged; it goes on when its client has gone.
         self._task: asyncio.Task[None] | None = None
-        # What the client types to it, where it takes that.
-        self._input: CommandInput | None = None
-        self._watched = False
-        self._gone = False
+        # The reply to it, while it runs.
+        self._reply: CommandReply | None = None
         self._last = False
-        self._closed = False
         self.peer = Peer(address)
         # On whose account its turns are: its source, once the client is known his principal.
         self.group: str | bytes = source
@@ -127,22 +84,18 @@ class Connection:
     @property
     def busy(self) -> bool:
         """Whether a command runs, or its answer is not sent yet, so that a daemon that ends can let it finish."""
-        return self._task is not None or bool(self._unsent)
+        return self._task is not None or bool(self.client.unsent)
 
     def begin(self) -> None:
         """Take what has come with the connection, as a rule the first octets of the handshake."""
-        self._watch(True)
+        self.client.watch(True)
         self._readable()
 
     def close(self) -> None:
         """End it, at once."""
-        if self._closed:
+        if self.client.closed:
             return
-        self._closed = True
-        self._watch(False)
-        if self._unsent:
-            self._loop.remove_writer(self._number)
-        self._wake(BrokenPipeError(errno.EPIPE, _GONE))
+        self.client.close()
         self._keeper.closed(self)
 
     def finish(self) -> None:
@@ -153,45 +106,49 @@ class Connection:
 
     def late(self) -> None:
         """Its deadline has passed."""
-        self._fail(_SLOW if self._unsent else _TOO_LATE)
+        self._fail(_SLOW if self.client.unsent else _TOO_LATE)
 
     def turn(self) -> None:
         """Take what has come, and do what it calls for, as far as this turn goes."""
-        if self._takes_input():
-            self._hand_over()
-        elif self._ready() and (self._session.ready or self._receive()):
+        typed = self._typed()
+        if typed is not None:
+            self._hand_over(typed)
+        elif self._ready() and (self.session.ready or self._receive()):
             self._advance()
 
     # --- what comes --------------------------------------------------------------------------------------------------
 
     def _ready(self) -> bool:
         """Whether the next message may be taken; who does not read is not read."""
-        return not self._closed and self._task is None and not self._unsent
+        return not self.client.closed and self._task is None and not self.client.unsent
 
     def _readable(self) -> None:
-        if self._task is not None and not self._takes_input():
-            self._look_for_end()
+        if self._task is not None and self._typed() is None:
+            # While a command runs nothing is read, but that the client has gone is noticed.
+            self.client.watch(False)
+            if not self.client.has_more():
+                self._leave()
         elif self._turns.may(self):
             self.turn()
         else:
-            self._wait_for_turn()
+            self.wait_for_turn()
 
-    def _wait_for_turn(self) -> None:
-        self._watch(False)
+    def wait_for_turn(self) -> None:
+        """Go on with what comes as soon as there is a turn."""
+        self.client.watch(False)
         self._turns.later(self)
 
     def _receive(self) -> bool:
         """Take the next octets; return whether there were any."""
         room = MOST_OCTETS
         if not self.peer.authorized and not self._commands.judges_words:
-            room = max(1, min(room, _MOST_STRANGERS - self._session.held))
+            room = max(1, min(room, _MOST_STRANGERS - self.session.held))
         try:
-            data = self.socket.recv(room)
-        except BlockingIOError:
-            self._watch(True)
-            return False
+            data = self.client.receive(room)
         except OSError as error:
             self._fail(str(error.strerror or error))
+            return False
+        if data is None:
             return False
         if not data:
             if not self.peer.principal:
@@ -202,7 +159,7 @@ class Connection:
             self._heard = True
             self.deadline = self._began + self._limits.handshake_seconds
         self._turns.spend(self, len(data) // _OCTETS_COST)
-        self._session.receive(data)
+        self.session.receive(data)
         return True
 
     def _advance(self) -> None:
@@ -210,9 +167,9 @@ class Connection:
         left = MOST_MESSAGES
         try:
             while self._ready() and left > 0:
-                before = self._session.taken
-                event = self._session.next_event(left)
-                taken = self._session.taken - before
+                before = self.session.taken
+                event = self.session.next_event(left)
+                taken = self.session.taken - before
                 left -= max(1, taken)
                 self._turns.spend(self, taken if self.peer.principal else taken * _HANDSHAKE_COSTS)
                 if self._idles(taken, event):
@@ -221,7 +178,7 @@ class Connection:
                 if event is None:
                     break
                 self._happened(event)
-            self._flush()
+            self.flush()
         except GssError as error:
             self._fail(str(error))
         except OSError as error:
@@ -232,13 +189,13 @@ class Connection:
         if not self._ready():
             return
         if not self.peer.authorized:
-            self._keeper.holds(self, self._session.held)
-        if self._closed:  # to make room
+            self._keeper.holds(self, self.session.held)
+        if self.client.closed:  # to make room
             return
-        if self._session.ready:
-            self._wait_for_turn()
+        if self.session.ready:
+            self.wait_for_turn()
         else:
-            self._watch(True)
+            self.client.watch(True)
 
     def _idles(self, taken: int, event: object) -> bool:
         """Whether somebody who may nothing, as far as is known, has sent too much that leads nowhere."""
@@ -247,56 +204,46 @@ class Connection:
         self._led_nowhere = 0 if isinstance(event, CommandReceived) else self._led_nowhere + taken
         return self._led_nowhere > MOST_LEADING_NOWHERE
 
-    def _look_for_end(self) -> None:
-        """While a command runs nothing is read, but that the client has gone is noticed."""
-        self._watch(False)
-        with contextlib.suppress(OSError):
-            if self.socket.recv(1, socket.MSG_PEEK):
-                return
-        self._leave()
+    def _typed(self) -> CommandInput | None:
+        """Return the input of the command that runs, where it takes any."""
+        return None if self._reply is None else self._reply.input
 
-    def _takes_input(self) -> bool:
-        return self._input is not None and self._input.wanted and not self._gone and not self._closed
-
-    def _hand_over(self) -> None:
+    def _hand_over(self, typed: CommandInput) -> None:
         """Hand to the command that runs what its client has typed, as far as this turn goes."""
-        assert self._input is not None  # noqa: S101  # `_takes_input`
-        if self._input.full:
-            self._watch(False)
+        if typed.full:
+            self.client.watch(False)
             return
-        if not self._session.ready:
+        if not self.session.ready:
             try:
-                data = self.socket.recv(MOST_OCTETS)
-            except BlockingIOError:
-                self._watch(True)
-                return
+                data = self.client.receive(MOST_OCTETS)
             except OSError:
                 data = b""
+            if data is None:
+                return
             if not data:
-                self._watch(False)
-                self._input.gone()
+                self.client.watch(False)
+                typed.gone()
                 self._leave()
                 return
             self._turns.spend(self, len(data) // _OCTETS_COST)
-            self._session.receive(data)
-        before = self._session.taken
-        ended = self._input.hand_over(MOST_MESSAGES)
-        self._turns.spend(self, self._session.taken - before)
+            self.session.receive(data)
+        before = self.session.taken
+        ended = typed.hand_over(MOST_MESSAGES)
+        self._turns.spend(self, self.session.taken - before)
         if ended is not None:
             if ended.detail:
                 self._failed(ended.detail)
-            self._watch(False)
+            self.client.watch(False)
             self._leave()
-        elif self._input.full:
-            self._watch(False)
-        elif self._input.wanted and self._session.ready:
-            self._wait_for_turn()
+        elif typed.full:
+            self.client.watch(False)
+        elif typed.wanted and self.session.ready:
+            self.wait_for_turn()
         else:
-            self._watch(True)
+            self.client.watch(True)
 
     def _leave(self) -> None:
-        self._gone = True
-        self._wake(BrokenPipeError(errno.EPIPE, _GONE))
+        self.client.leave()
         self._keeper.left(self)
 
     def _happened(self, event: object) -> None:
@@ -312,8 +259,8 @@ class Connection:
             if event.detail:
                 self._failed(event.detail)
             self._last = True
-            self._flush()
-            if not self._unsent:
+            self.flush()
+            if not self.client.unsent:
                 self.close()
 
     def _authenticated(self, event: Authenticated) -> None:
@@ -344,20 +291,20 @@ class Connection:
         self._task = None
         if not task.cancelled() and (error := task.exception()) is not None:
             self._fail(str(error))
-        elif self._gone:
+        elif self.client.gone:
             self.close()
-        elif not self._closed:
+        elif not self.client.closed:
             self._advance()
 
     def _admit(self, admitted: bool) -> None:
         if admitted:
-            self._session.authorize()
+            self.session.authorize()
             # Who is judged by his words only is still held to the budget of strangers.
             self.peer.authorized = not self._commands.judges_words
             return
-        event = self._session.deny()
+        event = self.session.deny()
         if isinstance(event, CommandReceived):
-            self._commands.deny(self.peer, event.arguments, self)
+            self._commands.deny(self.peer, event.arguments, CommandReply(self))
         else:
             self._happened(event)
 
@@ -368,32 +315,36 @@ class Connection:
         # Who is judged by his words holds them until he is answered.
         self._keeper.holds(self, 0 if self.peer.authorized else sum(map(len, event.arguments)))
         # Nobody reads the socket meanwhile; a client that goes away is noticed none the less.
-        self._watch(True)
-        running = self._commands.run(self.peer, self._session.lifetime, event.arguments, self)
+        self.client.watch(True)
+        self._reply = CommandReply(self)
+        running = self._commands.run(self.peer, self.session.lifetime, event.arguments, self._reply)
         self._task = self._loop.create_task(running)
         self._task.add_done_callback(self._answered)
 
     def _answered(self, task: "asyncio.Task[None]") -> None:
-        self._task = self._input = None
+        self._task = None
+        if self._reply is not None:
+            self._reply.over = True
+            self._reply = None
         self._keeper.ended(self)
         error = None if task.cancelled() else task.exception()
         if error is not None and not isinstance(error, GssError):
             logger.error("a command of %s failed", self.peer.address, exc_info=error)
-        if self._closed:
+        if self.client.closed:
             return
-        if self._gone or task.cancelled() or error is not None:
-            self._fail(_GONE if self._gone else str(error or _GONE))
+        if self.client.gone or task.cancelled() or error is not None:
+            self._fail(GONE if self.client.gone else str(error or GONE))
             return
         # The command itself may have been the one by which the client became known, or unknown.
         self.strange = not self.peer.authorized and self._commands.rank(self.peer) is Rank.STRANGER
-        (self._session.authorize if self.peer.authorized else self._session.estrange)()
+        (self.session.authorize if self.peer.authorized else self.session.estrange)()
         self._last |= self.peer.no_room or self._loop.time() >= self._began + self._limits.age_seconds
         try:
-            self._flush()
+            self.flush()
         except OSError as failure:
             self._fail(str(failure.strerror or failure))
             return
-        if self._unsent:
+        if self.client.unsent:
             return
         if self._last:
             self.close()
@@ -403,151 +354,42 @@ class Connection:
     def _go_on(self) -> None:
         """A reply is sent: on to the next command, which may be here already."""
         self.deadline = self._next_command_by()
-        if self._session.over:  # it wanted no other
+        if self.session.over:  # it wanted no other
             self._advance()
-        elif not self._session.ready:
-            self._keeper.holds(self, 0 if self.peer.authorized else self._session.held)
-            self._watch(True)
+        elif not self.session.ready:
+            self._keeper.holds(self, 0 if self.peer.authorized else self.session.held)
+            self.client.watch(True)
         elif self._turns.may(self):
             self._advance()
         else:
-            self._wait_for_turn()
+            self.wait_for_turn()
 
     def _next_command_by(self) -> float:
         return min(self._loop.time() + self._limits.idle_seconds, self._began + self._limits.age_seconds)
 
-    def _watch(self, wanted: bool) -> None:
-        if wanted != self._watched:
-            self._watched = wanted
-            if wanted:
-                self._loop.add_reader(self._number, self._readable)
-            else:
-                self._loop.remove_reader(self._number)
-
     # --- what goes ---------------------------------------------------------------------------------------------------
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
         """Send what there is to send; what the socket does not take goes out as it does. Raises OSError."""
-        data = self._session.take_outgoing()
-        if not data or self._closed or self._gone:
-            return
-        if self._unsent:
-            self._unsent += data
-            return
-        sent = 0
-        with contextlib.suppress(BlockingIOError):
-            sent = self.socket.send(data)
-        # As a rule that was all of it.
-        if sent < len(data):
-            self._unsent = data[sent:]
-            self.deadline = self._loop.time() + self._limits.write_seconds
-            self._loop.add_writer(self._number, self._writable)
-            if self._task is None:
-                self._watch(False)
-
-    def _writable(self) -> None:
-        try:
+        data = self.session.take_outgoing()
+        if data and not self.client.lost and self.client.send(data):
             # A deadline for all of it, as for all else.
-            self._unsent = self._unsent[self.socket.send(self._unsent) :]
-        except BlockingIOError:
-            return
-        except OSError as error:
-            self._fail(str(error.strerror or error))
-            return
-        if self._unsent:
-            return
-        self._loop.remove_writer(self._number)
-        self._wake(None)
+            self.deadline = self._loop.time() + self._limits.write_seconds
+            if self._task is None:
+                self.client.watch(False)
+
+    def owes(self, octets: int) -> None:
+        """Take note that so many octets of a reply are kept until they are read."""
+        self._keeper.owes(self, octets)
+
+    def _sent(self) -> None:
+        """The socket has taken all that waited."""
         if self._task is not None:
             self.deadline = math.inf
         elif self._last:
             self.close()
         else:
             self._go_on()
-
-    def _wake(self, error: OSError | None) -> None:
-        waiters, self._waiters = self._waiters, []
-        for waiter in waiters:
-            if waiter.done():
-                continue
-            if error is None:
-                waiter.set_result(None)
-            else:
-                waiter.set_exception(error)
-
-    # --- dispatcher.Reply --------------------------------------------------------------------------------------------
-
-    def send_output(self, stream: int, data: bytes) -> None:
-        """Queue a part of the output; it goes out with the end of the reply, in one piece."""
-        self._session.send_output(stream, data)
-
-    def send_progress(self, text: str) -> None:
-        """Send a line on stream 2 at once; nothing where the caller has had its answer, or does not read."""
-        if self._task is not None and not self._gone and not self._closed and len(self._unsent) < _MOST_UNREAD:
-            self._session.send_output(STDERR, f"{text}\n".encode())
-            # A client that is gone is noticed by the reply itself; what it asked for goes on.
-            with contextlib.suppress(OSError):
-                self._flush()
-
-    async def send_part(self, data: bytes) -> None:
-        """Send a part of the output on stream 1, a sign of life where there is none; return when the socket has it.
-
-        Raises OSError (TimeoutError among them) and GssError where the client is gone or does not read.
-        """
-        if data:
-            self._session.send_output(STDOUT, data)
-        else:
-            self._session.send_sign_of_life()
-        if self._gone or self._closed:
-            raise BrokenPipeError(errno.EPIPE, _GONE)
-        self._flush()
-        if self._unsent:
-            waiter = self._loop.create_future()
-            self._waiters.append(waiter)
-            await waiter
-
-    async def send_long(self, data: bytes) -> None:
-        """Send much output in parts, each as the socket has taken the one before; others have turns in between.
-
-        Raises as `send_part`.
-        """
-        try:
-            for at in range(0, len(data), _PART):
-                self._keeper.owes(self, len(data) - at)
-                await self.send_part(data[at : at + _PART])
-                await asyncio.sleep(0)
-        finally:
-            self._keeper.owes(self, 0)
-
-    def open_input(self, taker: Taker) -> None:
-        """Ask the client for input to the command that runs, and hand it to `taker`."""
-        self._session.open_input()
-        self._input = CommandInput(self._session, taker)
-        with contextlib.suppress(OSError):  # who is gone is noticed
-            self._flush()
-        self._watch(True)
-
-    def more_input(self) -> None:
-        """Let more input come, where its taker has said that it was enough."""
-        if self._input is not None and self._input.full:
-            self._input.full = False
-            self._wait_for_turn()
-
-    def gone(self) -> bool:
-        """Whether the client has closed its side."""
-        if self._gone or self._closed:
-            return True
-        poll = select.poll()
-        poll.register(self.socket, select.POLLRDHUP)
-        return bool(poll.poll(0))
-
-    def send_status(self, status: int) -> None:
-        """Queue the end of the reply."""
-        self._session.send_status(status)
-
-    def send_error(self, code: int) -> None:
-        """Queue the end of the reply."""
-        self._session.send_error(code)
 
     def _fail(self, detail: str) -> None:
         self._failed(detail)

@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import gc
 import socket
+import weakref
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -188,7 +190,7 @@ def test_nothing_follows_a_reply_that_was_cut_short() -> None:
         async with asyncio.timeout(SOON):
             while scene.subject.deadline == float("inf") or not scene.commands.ran or not scene.subject.busy:
                 await asyncio.sleep(0)
-            while not scene.subject._unsent:
+            while not scene.subject.client.unsent:
                 await asyncio.sleep(0)
         scene.subject.late()
         assert scene.keeper.failures == ["conn the client does not read what it is sent"]
@@ -211,15 +213,66 @@ def test_a_long_reply_goes_as_it_is_read() -> None:
         scene = Scene(commands)
         await scene.say(HANDSHAKE + stream(LIST))
         async with asyncio.timeout(SOON):
-            while not scene.subject._unsent:
+            while not scene.subject.client.unsent:
                 await asyncio.sleep(0)
-        kept = len(scene.subject._unsent)
+        kept = len(scene.subject.client.unsent)
         heard = await scene.hear(lambda heard: heard.endswith(b"\x02\x04\x00"))
 
         assert kept < 200_000, "the rest is not even sealed"
         assert len(REPLY) <= heard.count(b"x")
         assert scene.keeper.owed[0] == len(REPLY)
         assert scene.keeper.owed[-1] == 0
+
+    played(scenario)
+
+
+def test_progress_of_one_command_is_never_in_the_reply_to_the_next() -> None:
+    async def scenario() -> None:
+        commands = Commands()
+        replies: list[Any] = []
+        goes_on = asyncio.Event()
+
+        async def run(peer: Any, _lifetime: int, words: list[bytes], reply: Any) -> None:
+            peer.authorized = True
+            replies.append(reply)
+            assert words == [b"list"]
+            if len(replies) > 1:
+                await goes_on.wait()
+            reply.send_status(0)
+
+        commands.run = run  # type: ignore[method-assign]
+        scene = Scene(commands)
+        await scene.say(HANDSHAKE + stream(LIST, LIST))
+        async with asyncio.timeout(SOON):
+            while len(replies) < 2:
+                await asyncio.sleep(0)
+        replies[0].send_progress("a worker that was given up")
+        replies[1].send_progress("one that runs")
+        goes_on.set()
+        heard = await scene.hear(lambda heard: heard.count(b"\x02\x04\x00") == 2)
+
+        assert b"one that runs" in heard
+        assert b"given up" not in heard
+
+    played(scenario)
+
+
+def test_one_that_is_closed_waits_for_no_collector() -> None:
+    async def scenario() -> None:
+        scene = Scene()
+        await scene.say(HANDSHAKE)
+        kept = weakref.ref(scene.subject)
+        gc.collect()
+        gc.disable()
+        try:
+            scene.subject.close()
+            SCENES.remove(scene)
+            del scene.subject
+            await asyncio.sleep(0)
+            assert kept() is None
+        finally:
+            gc.enable()
+            scene.client.close()
 
     played(scenario)
 
