@@ -8,7 +8,7 @@ reader of a report judges that.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 FREE = "free"
 OCCUPIED_WOULD_PREEMPT = "occupied-would-preempt"
@@ -120,40 +120,65 @@ class Facts:
         return self.active and self.booting and not self.beside and not self.suspended and not self.dead
 
 
+class _Host(NamedTuple):
+    """What the state of a domain depends on of all that are there."""
+
+    boots: bool
+    blocked: bool
+    claimed: bool
+    held: bool
+    # Whether all of those that hold the host may be preempted.
+    soft: bool
+
+
+def _host(domains: Iterable[Facts]) -> _Host:
+    domains = tuple(domains)
+    holders = [domain for domain in domains if domain.holds]
+    return _Host(
+        boots=any(domain.boots for domain in domains),
+        blocked=any(domain.in_the_way for domain in domains),
+        claimed=any(domain.claimed for domain in domains),
+        held=bool(holders),
+        soft=all(holder.soft for holder in holders),
+    )
+
+
 def state(domain: Facts, others: Iterable[Facts]) -> str:
     """Return the state of `domain` on a host with these `others`.
 
     It may be among them: what is true of itself is decided on before the others are looked at.
     """
-    others = tuple(others)
-    holders = [other for other in others if other.holds]
-    boots = any(other.boots for other in others)
-    blocked = any(other.in_the_way for other in others)
-    claimed = domain.claimed or any(other.claimed for other in others)
-    if domain.suspended:
-        return FROZEN
-    if domain.dead:
-        return DOWN
-    if not domain.active:
-        return DOWN if boots or blocked or claimed or any(not holder.soft for holder in holders) else DOWN_BOOTABLE
-    if domain.booting:
-        return BOOTING
-    if boots:
-        return OCCUPIED_BOOTING
-    if domain.jobs:
-        if not domain.granted:
-            return PREEMPTED
-        return RUNNING_PREEMPTIBLE if domain.soft else RUNNING
-    if blocked or claimed:  # what no job can use, or one alone, is not free
-        return OCCUPIED
-    if not holders:
-        return FREE
-    if domain.priority and all(holder.soft for holder in holders):
-        return OCCUPIED_WOULD_PREEMPT
-    return OCCUPIED
+    return _state(domain, _host(others))
 
 
 def states(domains: Iterable[Facts]) -> dict[str, str]:
     """Return the state of each domain of one host, by name."""
     domains = tuple(domains)
-    return {domain.name: state(domain, domains) for domain in domains}
+    # Once for all of them: a host may have thousands.
+    host = _host(domains)
+    return {domain.name: _state(domain, host) for domain in domains}
+
+
+def _state(domain: Facts, host: _Host) -> str:
+    claimed = domain.claimed or host.claimed
+    if domain.suspended:
+        return FROZEN
+    if domain.dead:
+        return DOWN
+    if not domain.active:
+        return DOWN if host.boots or host.blocked or claimed or not host.soft else DOWN_BOOTABLE
+    if domain.booting:
+        return BOOTING
+    if host.boots:
+        return OCCUPIED_BOOTING
+    if domain.jobs:
+        if not domain.granted:
+            return PREEMPTED
+        return RUNNING_PREEMPTIBLE if domain.soft else RUNNING
+    if host.blocked or claimed:  # what no job can use, or one alone, is not free
+        return OCCUPIED
+    if not host.held:
+        return FREE
+    if domain.priority and host.soft:
+        return OCCUPIED_WOULD_PREEMPT
+    return OCCUPIED

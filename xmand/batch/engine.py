@@ -23,6 +23,7 @@ from xmand.batch.switch import Means, Switch, no_line, told
 from xmand.settings import Settings
 from xmand.system.locks import DomainLocks
 from xmand.virt import size, turns
+from xmand.virt.described import Descriptions
 from xmand.virt.domain import Domain
 from xmand.virt.driver import CHANGE, READ, Driver, RawConnection
 
@@ -77,6 +78,7 @@ class Engine:
         self.configure(settings)
         self._known: dict[str, tuple[str, float | None]] = {}
         self._known_lock = threading.Lock()
+        self._descriptions = Descriptions()
         # Whether a domain had a job, or a claim, when the host was last looked at, of this start or of an earlier one.
         self.has_jobs = False
         # Told in how many seconds the next lease, or claim, ends.
@@ -90,7 +92,7 @@ class Engine:
 
     def look(self, purpose: str = READ, held: Mapping[str, Row] = MappingProxyType({})) -> View:
         """Return what there is to see now, but for what is `held` (`observe`). Raises HypervisorError."""
-        return self._view(observe(self._driver.connection(purpose), self.settings, held))
+        return self._view(observe(self._driver.connection(purpose), self.settings, held, self._descriptions))
 
     def park_at_once(self, domain: Domain) -> tuple[str, ...]:
         """Ask a domain that was just started for what it may not have; return what is to be said of that.
@@ -162,7 +164,7 @@ class Engine:
 
     def _looked(self, connection: RawConnection) -> View:
         """Return what there is to see. Raises MetadataError where something of it cannot be read: it may be a job."""
-        seen = observe(connection, self.settings)
+        seen = observe(connection, self.settings, descriptions=self._descriptions)
         for problem in seen.problems:
             raise MetadataError(problem)
         return self._view(seen)

@@ -12,9 +12,20 @@ from xmand.batch.guests import Guest, Parked, is_granted, is_parked
 from xmand.batch.patterns import matches
 from xmand.settings import Batch
 from xmand.system.clocks import RUNS, TERMS
-from xmand.virt import condition, listing, metadata
-from xmand.virt.domain import KIB, Domain
-from xmand.virt.driver import LXC, XEN, RawConnection, api, reading
+from xmand.virt import condition, listing
+from xmand.virt.described import Described, Descriptions
+from xmand.virt.domain import Domain
+from xmand.virt.driver import XEN, RawConnection, api, reading
+
+
+class _Listed(NamedTuple):
+    """What the listing tells of a domain."""
+
+    name: str
+    uuid: str
+    active: bool
+    persistent: bool
+    saved: bool
 
 
 class Row(NamedTuple):
@@ -39,12 +50,18 @@ class Seen:
     rows: dict[str, Row] = field(default_factory=dict)
 
 
-def observe(connection: RawConnection, settings: Batch, held: Mapping[str, Row] = MappingProxyType({})) -> Seen:
+def observe(
+    connection: RawConnection,
+    settings: Batch,
+    held: Mapping[str, Row] = MappingProxyType({}),
+    descriptions: Descriptions | None = None,
+) -> Seen:
     """Return the domains that take part in batch work. Raises HypervisorError and ConfigurationError.
 
-    Whatever their number, four calls for all of them, and three for each: none of these asks a guest, or its monitor.
+    Whatever their number, four calls for all of them, and one for each: none of these asks a guest, or its monitor.
     What `held` has, by UUID, is not asked for again where the four say nothing else of it.
     """
+    descriptions = descriptions or Descriptions()
     saved, persistent = listing.suspended(connection), listing.persistent(connection)
     with reading():
         hypervisor = str(connection.getType())
@@ -60,24 +77,21 @@ def observe(connection: RawConnection, settings: Batch, held: Mapping[str, Row] 
             if settings.domains and not matches(domain.name, settings.domains):
                 others.append(domain)
                 continue
-            bare = Guest(
-                domain.name,
-                active=raw.ID() >= 0,
-                uuid=domain.uuid,
-                persistent=domain.uuid in persistent,
-                saved=domain.uuid in saved,
-            )
+            active, uuid = raw.ID() >= 0, domain.uuid
+            # What runs is not saved, whatever is left of an image.
+            listed = _Listed(domain.name, uuid, active, uuid in persistent, uuid in saved and not active)
             numbers = _numbers(domain, stats)
-            row = held.get(bare.uuid)
-            if row is None or row.numbers != numbers or not _same(row.guest, bare):
-                row = Row(numbers, _guest(domain, bare, numbers, settings, hypervisor))
-            rows[bare.uuid] = row
+            row = held.get(uuid)
+            if row is None or row.numbers != numbers or not _same(row.guest, listed):
+                row = Row(numbers, _guest(descriptions.of(domain, hypervisor), listed, numbers, settings))
+            rows[uuid] = row
             domains[domain.name] = domain
         except NoSuchDomainError:  # gone since it was listed
             continue
         except MetadataError as error:
             problems.append(str(error))
             others.append(domain)
+    descriptions.forget_but(rows)
     guests = sorted(_beside_owners([row.guest for row in rows.values()]), key=lambda guest: guest.name)
     others.sort(key=lambda domain: domain.name)
     return Seen(tuple(guests), domains, tuple(problems), tuple(others), rows)
@@ -89,14 +103,9 @@ def _numbers(domain: Domain, stats: dict[str, Any]) -> tuple[int, int]:
     return domain.numbers()
 
 
-def _same(guest: Guest, bare: Guest) -> bool:
+def _same(guest: Guest, listed: _Listed) -> bool:
     """Whether the listing tells of a guest what it told before."""
-    return (guest.name, guest.active, guest.persistent, guest.saved) == (
-        bare.name,
-        bare.active,
-        bare.persistent,
-        bare.saved and not bare.active,
-    )
+    return (guest.name, guest.uuid, guest.active, guest.persistent, guest.saved) == listed
 
 
 def _beside_owners(guests: list[Guest]) -> list[Guest]:
@@ -159,30 +168,33 @@ def term_of(uuid: str, held: Job | Claim) -> str:
     return f"{uuid}/{'job' if isinstance(held, Job) else 'claim'}/{held.id}"
 
 
-def _guest(domain: Domain, bare: Guest, numbers: tuple[int, int], settings: Batch, hypervisor: str) -> Guest:
-    """Return what is to be known of a domain, of which `bare` has what the listing tells."""
-    found = metadata.read(domain)
-    now = condition.of(*numbers, active=bare.active)
-    (memory, max_memory), (vcpus, max_vcpus) = _size(domain, hypervisor)
-    active, saved, parked = bare.active, bare.saved and not bare.active, keeps(settings)
+def _guest(described: Described, listed: _Listed, numbers: tuple[int, int], settings: Batch) -> Guest:
+    """Return what is to be known of a domain."""
+    found = described.metadata
+    now = condition.of(*numbers, active=listed.active)
+    (memory, max_memory), (vcpus, max_vcpus) = described.memory, described.vcpus
+    active, saved, parked = listed.active, listed.saved, keeps(settings)
     jobs, stale = current(found, active=active, saved=saved)
-    left = {job: lease_left(domain.uuid, job) for job in jobs}
+    left = {job: lease_left(listed.uuid, job) for job in jobs}
     ended = tuple(job for job in jobs if _is_over(left[job]))
     claim = found.claim
-    claim_term = None if claim is None else claim_left(domain.uuid, claim)
+    claim_term = None if claim is None else claim_left(listed.uuid, claim)
     claimed = active and claim is not None and claim.start == found.started and not _is_over(claim_term)
     terms = [term for term in (*left.values(), claim_term if claimed else None) if term is not None and term > 0]
     suspended = now in (condition.PAUSED, condition.ASLEEP) if active else saved
     dead, small = now in (condition.CRASHED, condition.SHUTTING_DOWN), active and is_parked(memory, parked)
-    return replace(
-        bare,
+    return Guest(
+        listed.name,
+        active=active,
+        uuid=listed.uuid,
+        persistent=listed.persistent,
         suspended=suspended,
         dead=dead,
         in_the_way=active and (suspended or dead) and not small,
-        plight=condition.way_out(domain.name, now) if dead or now == condition.ASLEEP else "",
-        booting=active and not dead and _boots(domain.uuid, found.started, settings.boot_seconds),
+        plight=condition.way_out(listed.name, now) if dead or now == condition.ASLEEP else "",
+        booting=active and not dead and _boots(listed.uuid, found.started, settings.boot_seconds),
         granted=active and is_granted(memory, max_memory, vcpus, max_vcpus, parked),
-        priority=has_priority(domain.name, found, settings),
+        priority=has_priority(listed.name, found, settings),
         jobs=tuple(job for job in jobs if job not in ended),
         ended=ended,
         claim=claim if claimed else None,
@@ -212,12 +224,3 @@ def _boots(uuid: str, started: int | None, seconds: float) -> bool:
     """Whether a run that began at `started` is younger than that; one that begins in the future is no boot."""
     elapsed = None if started is None else RUNS.elapsed(uuid, started)
     return elapsed is not None and elapsed < seconds
-
-
-def _size(domain: Domain, hypervisor: str) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Return the memory that it has and the most it may have (octets), and its CPUs likewise: 0 where none count."""
-    if hypervisor == LXC:
-        return domain.memory(), (0, 0)
-    with reading(domain.name):
-        _state, most, memory, vcpus, _time = domain.raw.info()
-    return (int(memory) * KIB, int(most) * KIB), (int(vcpus), domain.max_vcpus())

@@ -38,7 +38,7 @@ def read(domain: Domain) -> Metadata:
 
 def read_raw(raw: RawDomain, name: str) -> Metadata:
     """Do as `read`, for a domain as libvirt has it."""
-    return _parse(_text(raw, name, api.VIR_DOMAIN_AFFECT_CURRENT), name)
+    return parsed(_text(raw, name, api.VIR_DOMAIN_AFFECT_CURRENT), name)
 
 
 def update(domain: Domain, change: Callable[[Metadata], Metadata]) -> Metadata:
@@ -84,12 +84,13 @@ def _text(raw: RawDomain, name: str, scope: int) -> str | None:
 
 def _same(text: str | None, metadata: Metadata) -> bool:
     try:
-        return _parse(text, "") == metadata
+        return parsed(text, "") == metadata
     except MetadataError:
         return False
 
 
-def _parse(text: str | None, name: str) -> Metadata:
+def parsed(text: str | None, name: str) -> Metadata:
+    """Return what the element of the domain of that name says; None for one without. Raises MetadataError."""
     if text is None:
         return Metadata()
     try:

@@ -1,4 +1,4 @@
-"""What a look at a host costs (`xmand.batch.observe`): three calls for each domain, and none that asks its guest."""
+"""What a look at a host costs (`xmand.batch.observe`): one call for each domain, and none that asks its guest."""
 
 from collections import Counter
 from typing import Any
@@ -43,7 +43,7 @@ class Counting:
         return counted
 
 
-def test_three_calls_for_each_domain(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
+def test_one_call_for_each_domain(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
     names = [f"d{number}" for number in range(20)]
     (tmp_path / "host.xml").write_text(f"<node>{''.join(for_test_driver(name) for name in names)}</node>")
     driver = Driver(f"test://{tmp_path}/host.xml", lambda _line: None)
@@ -56,6 +56,6 @@ def test_three_calls_for_each_domain(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     monkeypatch.undo()
     calls = Counter({name: count for name, count in counting.calls.items() if name not in _FREE})
     assert len(seen.guests) == len(names)
-    assert sum(calls.values()) <= 3 * len(names) + 8, calls
+    assert sum(calls.values()) <= len(names) + 8, calls
     assert not set(_OF_THE_GUEST) & set(calls)
     driver.close()
