@@ -129,6 +129,7 @@ class Verb:
     `coloured`: on a terminal the states in its table are in colour.
     `headed`: its text is a table below one line of headings.
     `columns`: those of its table in a shape of the caller's own choice, in order.
+    `of_hosts`: its table has a line for each host, one that did not answer as well.
 
     Who may use it:
     `courtesy`: whoever may use anything may use it.
@@ -158,6 +159,7 @@ class Verb:
         "merges",
         "moves",
         "name",
+        "of_hosts",
         "options",
         "outlives_us",
         "owners",
@@ -198,6 +200,7 @@ class Verb:
         audits: bool = False,
         follows_unless: tuple[str, ...] = (),
         journalled: tuple[str, ...] = (),
+        of_hosts: bool = False,
     ) -> None:
         self.name = name
         self.help = summary
@@ -226,6 +229,7 @@ class Verb:
         self.audits = audits
         self.follows_unless = follows_unless
         self.journalled = journalled
+        self.of_hosts = of_hosts
 
     def usage(self) -> str:
         """Return the usage line, without the program's name."""

@@ -42,6 +42,8 @@ class Output:
         # Whether failures wait for those that are the same; not where what is asked never ends.
         self.fold = several and not json
         self._failures: Failures | None = None
+        # Where those who did not answer are lines of the table: by host, which code and why.
+        self.unanswered: dict[str, tuple[int, str]] | None = None
 
     def expect(self, hosts: list[str]) -> None:
         """Count on a terminal which hosts have ended; one that is named several times has ended so many times."""
@@ -143,7 +145,9 @@ class Output:
             return
         with self._lock:
             self._ended(target)
-            if not self._kept(target, f"Error: {message}\n".encode("utf-8", "surrogateescape")):
+            if self.unanswered is not None:
+                self.unanswered[target.host] = code, message
+            elif not self._kept(target, f"Error: {message}\n".encode("utf-8", "surrogateescape")):
                 where = f"{target.host}: " if self._several or not message[:1].isupper() else ""
                 lowlevel.write(ERR, _line(f"Error: {where}{message}"))
             self._to_syslog(verb, target, code, message)

@@ -6,7 +6,7 @@ from typing import Any
 from rxm.invocation import Invocation
 from rxm.output import Output
 from rxm.remote.connection import Connection
-from rxm.strategies import one_loop
+from rxm.strategies import one_loop, unanswered
 from rxm.targets import Task
 from xman import outcome, times
 
@@ -29,7 +29,9 @@ def carry_out(invocation: Invocation, tasks: list[Task], output: Output) -> list
         milliseconds[task.target.host] = envelope["ms"]
         return outcome.OK
 
+    unanswered.collect(invocation.parsed.verb, output)
     codes = one_loop.each_host(invocation, tasks, output, one, as_json=True)
+    answers |= unanswered.rows(output)
     output.merged(verb, answers, milliseconds)
     seconds = int(time.time() - times.seconds(min(as_of))) if as_of else 0
     if seconds > 0 and not invocation.options.quiet:

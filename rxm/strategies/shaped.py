@@ -7,7 +7,7 @@ from rxm.invocation import Invocation
 from rxm.options import Options
 from rxm.output import OUT, Output
 from rxm.remote.connection import Connection
-from rxm.strategies import one_loop
+from rxm.strategies import one_loop, unanswered
 from rxm.targets import Task
 from xman import escape, lowlevel, outcome, render
 from xman.arguments import Parsed
@@ -71,7 +71,10 @@ def carry_out(invocation: Invocation, tasks: list[Task], output: Output) -> list
         said[task] = Answer(task.target.host, envelope["result"], envelope["ms"])
         return outcome.OK
 
+    unanswered.collect(verb, output)
     codes = one_loop.each_host(invocation, tasks, output, one, as_json=True)
+    rows = unanswered.rows(output)
+    said |= {task: Answer(task.target.host, rows[task.target.host]) for task in tasks if task.target.host in rows}
     if said or not codes:
         several = len({task.target.host for task in tasks}) > 1
         # In the order in which they were asked, whoever was first to answer.
@@ -160,6 +163,8 @@ def _columns(options: Options, verb: Verb, known: list[str], several: bool) -> l
     usual = [name for name in (verb.columns or known) if name in known or not known]
     if options.format == "wide":
         usual += [name for name in known if name not in usual]
+    if verb.of_hosts:
+        return usual
     return [name for name in usual if name != "host"] + (["host"] if several or options.format == "wide" else [])
 
 

@@ -1,105 +1,81 @@
-"""Several hosts with one command: merged lists, domains located, and what a missing host means."""
+"""`rxm hosts`: how the hosts are, one that does not answer among them."""
 
-from pathlib import Path
+import csv
+import io
+from collections.abc import Iterator
 
-from tests.lab.kerberos.realm import DEAD_HOST, FQDN, SECOND_HOST
-from tests.realm.conftest import BOTH, Pair
+import pytest
 
-
-def test_lists_are_merged_with_the_host_last(pair: Pair) -> None:
-    answer = pair.rxm("list")
-
-    lines = answer.stdout.splitlines()
-    assert lines[0].split()[-1] == "Host"
-    found = [(line.split()[0], line.split()[-1]) for line in lines[1:]]
-    assert ("left", FQDN) in found
-    assert ("right", SECOND_HOST) in found
-    assert found == sorted(found)
+from tests.lab.hosts.daemon import Daemon, run_rxm
+from tests.lab.kerberos.realm import DEAD_HOST, FQDN, SECOND_NAME, Realm
 
 
-def test_json_gives_a_line_for_each_host(pair: Pair) -> None:
-    hosts = {line["host"] for line in pair.rxm("-j", "list").objects()}
-
-    assert hosts == {FQDN, SECOND_HOST}
-
-
-def test_a_bare_domain_is_located(pair: Pair) -> None:
-    answer = pair.rxm("-j", "pause", "right")
-
-    assert answer.json()["host"] == SECOND_HOST
-    assert answer.json()["changed"] is True
+@pytest.fixture(scope="module")
+def daemon(realm: Realm, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    """xmand on one address: there is none on that of the dead host."""
+    directory = tmp_path_factory.mktemp("xmand")
+    started = Daemon(realm, directory, admins=("alice@XMAN.TEST",), listen="127.0.0.1:0")
+    yield started
+    assert started.stop() == 0
+    assert "Traceback" not in started.stderr()
 
 
-def test_a_domain_on_both_hosts_is_ambiguous(pair: Pair) -> None:
-    answer = pair.rxm("pause", "both")
-
-    assert answer.status == 2
-    assert f"{FQDN}:both, {SECOND_HOST}:both" in answer.stderr
-
-
-def test_a_domain_with_its_host(pair: Pair) -> None:
-    answer = pair.rxm("-j", "pause", f"{SECOND_HOST}:both")
-
-    assert answer.json()["host"] == SECOND_HOST
+def table(daemon: Daemon, environment: dict[str, str], *words: str, hosts: tuple[str, ...] = ()) -> list[list[str]]:
+    """Return the lines below the headings, in words."""
+    answer = run_rxm(environment, "-p", str(daemon.port), *words, "hosts", *hosts)
+    assert answer.stdout.startswith("Host "), answer
+    return [line.split() for line in answer.stdout.splitlines()[1:]]
 
 
-def test_a_domain_on_neither_host(pair: Pair) -> None:
-    assert pair.rxm("pause", "nowhere").status == 7
+def test_a_host_says_how_it_is(daemon: Daemon, alice: dict[str, str]) -> None:
+    answer = run_rxm(alice, "-H", FQDN, "-p", str(daemon.port), "-j", "hosts").json()
+
+    found = answer["result"]["host"]
+    assert (found["state"], found["running"] <= found["domains"]) == ("up", True)
+    assert found["keys"][0]["principal"].startswith("host/")
+    assert len(found["list"]["sha256"]) == 64
+    assert found["free_memory"] <= found["total_memory"]
 
 
-def test_a_changing_verb_changes_nothing_where_a_host_does_not_answer(pair: Pair) -> None:
-    answer = pair.rxm("destroy", "left", hosts=f"{BOTH},{DEAD_HOST}")
+def test_its_text_is_one_line_below_the_headings(daemon: Daemon, alice: dict[str, str]) -> None:
+    ((_name, state, *_rest),) = table(daemon, alice, "-H", FQDN)
 
-    assert answer.status == 6
-    assert DEAD_HOST in answer.stderr
-    assert pair.rxm("-j", "list", "left").json()["result"]["domains"][0]["state"] == "running"
+    assert state == "up"
 
 
-def test_a_missing_host_costs_its_own_line_only(pair: Pair) -> None:
-    answer = pair.rxm("list", hosts=f"{BOTH},{DEAD_HOST}")
+def test_one_that_does_not_answer_has_its_line(daemon: Daemon, alice: dict[str, str]) -> None:
+    hosts = (DEAD_HOST, FQDN, SECOND_NAME)
 
-    assert answer.status == 6
-    assert answer.stderr.startswith(f"Error: {DEAD_HOST}: ")
-    assert "right" in answer.stdout
+    answer = run_rxm(alice, "-p", str(daemon.port), "hosts", *hosts)
 
-
-def test_different_failures_are_mixed(pair: Pair) -> None:
-    answer = pair.rxm("describe", f"{FQDN}:nope", f"{DEAD_HOST}:vm", hosts=FQDN)
-
-    assert answer.status == 9
+    lines = {line.split()[0]: line.split()[1] for line in answer.stdout.splitlines()[1:]}
+    assert lines == {DEAD_HOST: "down", FQDN: "up", SECOND_NAME: "up"}
+    assert (answer.status, "1 unreachable" in answer.stderr) == (6, True), answer
+    assert "Error: " not in answer.stderr
 
 
-def test_the_map_of_the_configuration_locates(pair: Pair, tmp_path: Path) -> None:
-    config = tmp_path / "rxm.toml"
-    config.write_text(f'[domains]\n"bo[0-9]" = "elsewhere"\n"both" = "{SECOND_HOST}"\n')
+def test_so_it_has_where_the_table_is_shaped(daemon: Daemon, alice: dict[str, str]) -> None:
+    words = ("-p", str(daemon.port), "-o", "csv", "--sort", "-state", "hosts", DEAD_HOST, FQDN)
 
-    answer = pair.rxm("-c", str(config), "-j", "describe", "both")
+    rows = list(csv.DictReader(io.StringIO(run_rxm(alice, *words).stdout)))
 
-    assert answer.json()["host"] == SECOND_HOST
-
-
-def test_a_group_of_the_configuration(pair: Pair, tmp_path: Path) -> None:
-    config = tmp_path / "rxm.toml"
-    config.write_text(f'[groups]\nlab = "{BOTH}"\n')
-
-    answer = pair.rxm("-c", str(config), "-j", "ping", hosts="@lab")
-
-    assert {line["host"] for line in answer.objects()} == {FQDN, SECOND_HOST}
+    assert [(row["host"], row["state"]) for row in rows] == [(FQDN, "up"), (DEAD_HOST, "down")]
+    assert (rows[0]["problem"], bool(rows[1]["problem"])) == ("", True)
 
 
-def test_a_range_of_hosts(pair: Pair) -> None:
-    answer = pair.rxm("-j", "ping", hosts="skirit[80-81].xman.test")
+def test_maintenance_and_why_is_shown(daemon: Daemon, alice: dict[str, str]) -> None:
+    daemon.rxm(alice, "maintenance", "on", "a new fan")
+    try:
+        ((_name, state, *words),) = table(daemon, alice, "-H", FQDN)
+    finally:
+        daemon.rxm(alice, "maintenance", "off")
 
-    assert {line["host"] for line in answer.objects()} == {FQDN, SECOND_HOST}
+    assert state == "maintenance"
+    assert words[-4:] == ["a", "new", "fan", "(alice@XMAN.TEST)"]
 
 
-def test_texts_of_several_hosts_are_labelled(pair: Pair) -> None:
-    lines = pair.rxm("version").stdout.splitlines()
+def test_who_may_nothing_of_the_host_is_denied(daemon: Daemon, mallory: dict[str, str]) -> None:
+    answer = run_rxm(mallory, "-p", str(daemon.port), "hosts", FQDN, SECOND_NAME)
 
-    assert all(line.startswith((f"{FQDN}: ", f"{SECOND_HOST}: ")) for line in lines)
-
-
-def test_fail_fast_begins_nothing_after_a_failure(pair: Pair) -> None:
-    answer = pair.rxm("--fail-fast", "-j", "describe", "nope", "left", hosts=FQDN)
-
-    assert [line["domain"] for line in answer.objects()] == ["nope"]
+    assert [line.split()[1] for line in answer.stdout.splitlines()[1:]] == ["denied", "denied"]
+    assert answer.status == 5

@@ -32,6 +32,7 @@ def vm(daemon: Daemon, alice: dict[str, str], own_name: str) -> str:
         ["dmesg", "-c"],
         ["ping"],
         ["access"],
+        ["hosts"],
         ["version"],
         ["pause", "VM"],
         ["unpause", "VM"],

@@ -6,10 +6,11 @@ import time
 from typing import Any
 
 import xman
-from xman import keytab, outcome, times, verbs
+from xman import outcome, times, verbs
 from xman.errors import HypervisorError, RefusedError, UsageError
 from xman.result import Result
 from xman.wire.constants import HIGHEST_VERSION
+from xmand import health
 from xmand.journal import Entry, JournalError
 from xmand.verbs.call import Call
 from xmand.verbs.row import Row
@@ -37,25 +38,13 @@ def ping(call: Call) -> Result:
         "principal": call.principal,
         "verbs": [verb.name for verb in verbs.VERBS if verb.name in call.access.verbs],
     }
-    listed = call.access.listed
-    if listed is not None:
-        data["list"] = {
-            "sha256": listed.sha256,
-            "entries": len(listed.entries),
-            "age_seconds": max(0, int(time.time() - listed.modified)),
-        }
-    return Result(data | _keys(call))
+    return Result(data | health.list_facts(call.access.listed) | health.keys(call.host.settings))
 
 
-def _keys(call: Call) -> dict[str, Any]:
-    """Return which versions of the host's keys there are; nothing where the keytab is not a file that can be read."""
-    settings = call.host.settings
-    try:
-        found = keytab.read(settings.keytab)
-    except keytab.KeytabError:
-        return {}
-    own = [vars(key) for key in found if key.principal.startswith(f"{settings.service}/")]
-    return {"keys": own}
+def hosts(call: Call) -> Result:
+    """How this host is; an answer also where libvirt gives none."""
+    host = call.host
+    return Result({"host": health.facts(host.driver, host.settings, host.batch.maintenance, call.access.listed)})
 
 
 def version(call: Call) -> Result:
@@ -136,6 +125,7 @@ def _entry(entry: Entry) -> dict[str, Any]:
 ROWS = {
     "help": Row(help_),
     "ping": Row(ping),
+    "hosts": Row(hosts),
     "version": Row(version),
     "log": Row(log),
 }

@@ -126,7 +126,7 @@ def host_stats(connection: RawConnection) -> dict[str, Any]:
     found |= _cpu_share(connection)
     found["load"] = [round(average, 2) for average in os.getloadavg()]
     found |= {"total_memory": int(memory_mib) * _MIB} | memory(connection)
-    return found | _pools(connection)
+    return found | pools(connection)
 
 
 def _cpu_share(connection: RawConnection) -> dict[str, float]:
@@ -144,18 +144,18 @@ def _cpu_share(connection: RawConnection) -> dict[str, float]:
     return {"cpu_percent": round(100.0 * (whole - sum(passed.get(key, 0) for key in _IDLE)) / whole, 1)}
 
 
-def _pools(connection: RawConnection) -> dict[str, Any]:
+def pools(connection: RawConnection) -> dict[str, Any]:
     """Return the storage pools, sorted by name, sizes in octets as of their last refresh."""
     try:
         raws = connection.listAllStoragePools(0)
     except api.libvirtError:  # a host without libvirt's storage driver
         return {}
-    pools = []
+    found = []
     for raw in raws:
         with contextlib.suppress(api.libvirtError):  # one that has vanished
             pool = {"name": str(raw.name()), "active": bool(raw.isActive())}
             if pool["active"]:
                 _state, capacity, allocation, available = raw.info()
                 pool |= {"capacity": capacity, "allocation": allocation, "available": available}
-            pools.append(pool)
-    return {"pools": sorted(pools, key=lambda pool: str(pool["name"]))}
+            found.append(pool)
+    return {"pools": sorted(found, key=lambda pool: str(pool["name"]))}

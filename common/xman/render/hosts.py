@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from xman import fields
+from xman import fields, times
 from xman.fields import LINE
+from xman.values import MIB
 
 
 def info(data: dict[str, Any]) -> str:
@@ -60,3 +61,41 @@ def access(data: dict[str, Any]) -> str:
             _ACCESS % (rule["principal"], by, root, ",".join(rule["verbs"]), ",".join(rule["domains"]) or "all")
         )
     return "".join(f"{line}\n" for line in lines)
+
+
+_HOSTS = "%-32s %-12s %-10s %9s %6s %5s %9s %9s  %-24s %s"
+_UNKNOWN = "-"
+
+
+def conditions(data: dict[str, Any]) -> str:
+    """Return one line below the headings: how the host that answered is."""
+    return _CONDITIONS_HEAD + condition(data["host"]["name"], data["host"])
+
+
+def condition(name: str, host: dict[str, Any]) -> str:
+    """Return a line of how a host called `name` is: words without blanks, and why at the end. Memory is in MiB."""
+    domains = f"{host['running']}/{host['domains']}" if {"running", "domains"} <= host.keys() else _UNKNOWN
+    load = f"{host['load'][0]:.2f}" if host.get("load") else _UNKNOWN
+    memory = [str(host[key] // MIB) if key in host else _UNKNOWN for key in ("total_memory", "free_memory")]
+    at = times.local(host["at"]).replace(" ", "T") if "at" in host else _UNKNOWN
+    words = (name, host["state"], host.get("xmand_version", _UNKNOWN), domains, load, host.get("nr_cpus", _UNKNOWN))
+    return (_HOSTS % (*words, *memory, at, _why(host))).rstrip() + "\n"
+
+
+def _why(host: dict[str, Any]) -> str:
+    told = [host["problem"]] if "problem" in host else []
+    if "maintenance" in host:
+        told.append(f"{host['maintenance']['reason']} ({host['maintenance']['by'] or 'nobody knows who'})")
+    if lost := host.get("memory_errors", {}).get("uncorrected"):
+        told.append(f"errors of memory: {lost}")
+    return "; ".join(told)
+
+
+_CONDITIONS_HEAD = (
+    _HOSTS % ("Host", "State", "Version", "Domains", "Load", "CPUs", "Mem(MiB)", "Free", "Answered", "Why") + "\n"
+)
+
+
+def all_conditions(answers: dict[str, dict[str, Any]], order: list[str]) -> str:
+    """Return a line for each host, by its name as asked."""
+    return _CONDITIONS_HEAD + "".join(condition(name, answers[name]["host"]) for name in order)

@@ -48,6 +48,11 @@ def access(answers: Answers, _milliseconds: dict[str, int], order: Order) -> str
     return _table(answers, "rules", "principal", hosts.access, order)
 
 
+def conditions(answers: Answers, _milliseconds: dict[str, int], order: Order) -> str:
+    """How each host is; there its name stands first, since that is what a line is about."""
+    return hosts.all_conditions(answers, sorted(answers, key=lambda host: order(host, 0, "")))
+
+
 def blocks(answers: Answers, _milliseconds: dict[str, int], order: Order) -> str:
     """A block for each domain or host."""
     found = []

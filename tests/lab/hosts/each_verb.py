@@ -17,6 +17,7 @@ STEPS: dict[str, tuple[str, tuple[str, ...]]] = {
     "help": (ANY, ()),
     "ping": (ANY, ()),
     "version": (ANY, ()),
+    "hosts": (ANY, ()),
     "access": (ANY, ()),
     "info": (ANY, ()),
     "dmesg": (ANY, ()),

@@ -174,6 +174,7 @@ def test_later_verbs_there_are() -> None:
         "autostart",
         "console",
         "events",
+        "hosts",
         "label",
         "log",
         "mem-max",
