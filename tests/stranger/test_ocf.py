@@ -9,44 +9,15 @@ from pathlib import Path
 import pytest
 
 from tests.lab.clients.called_xm import Links
-from tests.lab.hosts.daemon import Answer, Daemon, answer
+from tests.lab.clients.ocf import AGENT, NOT_RUNNING, SUCCESS, Cluster
+from tests.lab.hosts.daemon import Daemon
 from tests.lab.kerberos.realm import Realm
-from tests.lab.process import ROOT
-
-OCF = ROOT / ".build" / "strangers" / "usr" / "lib" / "ocf"
-AGENT = OCF / "resource.d" / "heartbeat" / "Xen"
-# OCF's exit statuses.
-SUCCESS, NOT_RUNNING = 0, 7
-CONFIG = "name = 'guest'\nbuilder = 'hvm'\nmemory = 128\ndisk = ['file:/srv/guest.img,hda,w']\n"
-
-
-class Cluster:
-    """What a cluster manager hands the agent."""
-
-    def __init__(self, links: Links, directory: Path, program: str) -> None:
-        # The agent takes xl where it finds it.
-        if program == "xm":
-            (links.directory / "xl").unlink()
-        config = directory / "guest.cfg"
-        config.write_text(CONFIG)
-        self.env = links.env | {
-            "OCF_ROOT": str(OCF),
-            "OCF_RESOURCE_INSTANCE": "guest",
-            "OCF_RESKEY_xmfile": str(config),
-            "OCF_RESKEY_shutdown_timeout": "20",
-            "HA_RSCTMP": str(directory),
-            "HA_debug": "0",
-        }
-
-    def run(self, action: str, **more: str) -> Answer:
-        """Let the agent act; return its exit status and what it said."""
-        return answer(["sh", str(AGENT), action], self.env | more, "", 120)
 
 
 @pytest.fixture(params=["xl", "xm"])
 def cluster(request: pytest.FixtureRequest, realm: Realm, alice: dict[str, str], tmp_path: Path) -> Iterator[Cluster]:
     daemon = Daemon(realm, tmp_path / "xmand", admins=("alice@XMAN.TEST",))
-    cluster = Cluster(Links(tmp_path / "links", daemon, alice), tmp_path, request.param)
+    cluster = Cluster(Links(tmp_path / "links", daemon, alice), daemon, tmp_path, request.param)
     yield cluster
     daemon.stop()
 
@@ -76,3 +47,25 @@ def test_an_identity_that_is_gone_does_not_say_that_the_guest_is(cluster: Cluste
         os.killpg(agent.pid, signal.SIGKILL)
 
     assert cluster.run("stop").status == SUCCESS
+
+
+def test_a_keytab_whose_keys_are_old_does_not_say_that_the_guest_is_gone(
+    cluster: Cluster, realm: Realm, own_name: str, tmp_path: Path
+) -> None:
+    assert cluster.run("start").status == SUCCESS
+    name, keytab = f"{own_name}-agent", tmp_path / "agent.keytab"
+    realm.add_principal(name)
+    realm.extract_keytab(name, str(keytab))
+    old = keytab.read_bytes()
+    keytab.unlink()
+    realm.extract_keytab(name, str(keytab))  # which makes new keys
+    new = keytab.read_bytes()
+    cluster.daemon.allow("alice@XMAN.TEST", f"{name}@XMAN.TEST")
+    keytab.write_bytes(old)
+    env = {"KRB5CCNAME": "MEMORY:", "KRB5_CLIENT_KTNAME": str(keytab)}
+
+    with cluster.begin("monitor", **env) as agent:
+        with pytest.raises(subprocess.TimeoutExpired):
+            agent.wait(3.0)
+        keytab.write_bytes(new)
+        assert agent.wait(60) == SUCCESS

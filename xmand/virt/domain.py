@@ -1,6 +1,8 @@
 """One domain: what it is, and the changes that verbs make to it, each read back before it is believed."""
 
+import contextlib
 import time
+from collections.abc import Iterator
 from typing import Any
 
 from lxml import etree
@@ -15,7 +17,7 @@ from xman.errors import (
     XmanError,
 )
 from xmand.system import mounts
-from xmand.virt import driver
+from xmand.virt import driver, sources
 from xmand.virt.driver import RawConnection, RawDomain, Translating, api, changing, code_of, lost, reading
 
 KIB = 1024
@@ -145,7 +147,7 @@ class Domain:
 
     def start(self, *, paused: bool = False) -> None:
         """Start what is defined, or restore what was suspended. Raises UnsupportedError where `paused` cannot be."""
-        with self.change(), unsupported_flags(paused):
+        with _files_of_disks(self.description() if self.on_qemu() else ""), self.change(), unsupported_flags(paused):
             self.raw.createWithFlags(api.VIR_DOMAIN_START_PAUSED if paused else 0)
         if not self.active():
             raise HypervisorError(
@@ -285,8 +287,21 @@ def unsupported_flags(used: bool) -> Translating:
 def create_transient(connection: RawConnection, name: str, xml: str, *, paused: bool) -> Domain:
     """Start a domain that libvirt forgets when it stops."""
     flags = api.VIR_DOMAIN_START_VALIDATE | (api.VIR_DOMAIN_START_PAUSED if paused else 0)
-    with changing(connection, name), unsupported_flags(paused):
+    with reading():
+        files = xml if connection.getType() == driver.QEMU else ""
+    with _files_of_disks(files), changing(connection, name), unsupported_flags(paused):
         return Domain(connection.createXML(xml, flags))
+
+
+@contextlib.contextmanager
+def _files_of_disks(xml: str) -> Iterator[None]:
+    """Around a start of QEMU's: refused where libvirt would never come back; its failure tells of broken images."""
+    if xml:
+        sources.require_files(xml)
+    try:
+        yield
+    except HypervisorError as error:
+        raise (sources.explained(xml, error) if xml else error) from error.__cause__
 
 
 def define(connection: RawConnection, name: str, xml: str) -> Domain:

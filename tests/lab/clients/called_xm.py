@@ -9,7 +9,7 @@ from tests.lab.kerberos.realm import FQDN
 class Links:
     """A directory with links to rxm, and the configuration that goes with it."""
 
-    def __init__(self, directory: Path, daemon: Daemon, env: dict[str, str]) -> None:
+    def __init__(self, directory: Path, daemon: Daemon, env: dict[str, str], machine: str = FQDN) -> None:
         self.directory = directory / "bin"
         self.directory.mkdir(parents=True)
         rxm = next(path for folder in env["PATH"].split(":") if (path := Path(folder) / "rxm").exists())
@@ -24,7 +24,7 @@ class Links:
         self.env = env | {
             "PATH": f"{self.directory}:{env['PATH']}",
             "XDG_CONFIG_HOME": str(directory / "config"),
-            "NSS_WRAPPER_HOSTNAME": FQDN,
+            "NSS_WRAPPER_HOSTNAME": machine,
             "RXM_HOSTS": "nosuch.xman.test",
         }
 

@@ -1,0 +1,67 @@
+"""What is said of a start that failed by a disk's file (`xmand.virt.sources`)."""
+
+from pathlib import Path
+
+import pytest
+
+from xman.errors import HypervisorError, RefusedError
+from xmand.virt import sources
+
+BLOCKDEV = '-blockdev {"node-name":"libvirt-1-format","cache":{"direct":true},"driver":"qcow2"}: '
+CLOCK = "2026-11-29T01:49:16.430803Z"
+
+
+def xml(path: object, kind: str = "qcow2") -> str:
+    """Return a domain with one disk."""
+    return (
+        f"<domain><devices><disk type='file'><driver type='{kind}'/><source file='{path}'/><target dev='vda'/></disk>"
+        "</devices></domain>"
+    )
+
+
+@pytest.mark.parametrize(
+    "around",
+    [
+        f"internal error: qemu unexpectedly closed the monitor: {CLOCK} qemu-system-x86_64: {BLOCKDEV}",
+        f"internal error: QEMU unexpectedly closed the monitor (vm='b'): {CLOCK} qemu-system-x86_64: {BLOCKDEV}",
+        "internal error: process exited while connecting to monitor: qemu-kvm: -drive file=/x: ",
+        "internal error: process exited while connecting to monitor: ",
+    ],
+)
+def test_qemus_own_words_are_what_is_said(around: str, tmp_path: Path) -> None:
+    (tmp_path / "image").touch()
+
+    said = sources.explained(xml(tmp_path / "image"), HypervisorError(f"{around}Image is not in qcow2 format."))
+
+    assert str(said) == (
+        f"QEMU ended at its start: Image is not in qcow2 format: disk vda, {tmp_path}/image, is empty."
+    )
+    assert isinstance(said, HypervisorError)
+
+
+@pytest.mark.parametrize("octets", [b"QFI\xfb\x00\x00\x00\x03".ljust(65536, b"\0"), None])
+def test_of_an_image_that_looks_well_or_cannot_be_seen_nothing_is_said(octets: bytes | None, tmp_path: Path) -> None:
+    if octets is not None:
+        (tmp_path / "image").write_bytes(octets)
+    failed = HypervisorError("internal error: process exited while connecting to monitor: it broke")
+
+    assert str(sources.explained(xml(tmp_path / "image"), failed)) == "QEMU ended at its start: it broke."
+
+
+def test_other_failures_stay_as_they_are(tmp_path: Path) -> None:
+    failed = HypervisorError("Cannot access storage file")
+
+    assert sources.explained(xml(tmp_path / "image"), failed) is failed
+
+
+def test_raw_octets_are_no_fault_of_a_raw_disk(tmp_path: Path) -> None:
+    (tmp_path / "image").write_bytes(b"x")
+
+    said = sources.explained(xml(tmp_path / "image", "raw"), HypervisorError("qemu unexpectedly closed the monitor: y"))
+
+    assert str(said) == "QEMU ended at its start: y."
+
+
+def test_a_device_that_is_no_disk_is_refused() -> None:
+    with pytest.raises(RefusedError, match=r"^Disk vda: /dev/null is a device, and no image\.$"):
+        sources.require_files(xml("/dev/null"))
