@@ -48,6 +48,14 @@ def run(options: Options, settings: Settings, parsed: Parsed) -> int:
         from rxm.strategies import shaped
 
         codes = shaped.carry_out(invocation, tasks, output)
+    elif parsed.verb.streams:
+        from rxm.strategies import viewer
+
+        codes = viewer.carry_out(invocation, tasks, output)
+    elif parsed.verb.octets and not options.json:
+        from rxm.strategies import picture
+
+        codes = picture.carry_out(invocation, tasks, output)
     elif parsed.follows and parsed.verb.follows_unless:
         from rxm.strategies import terminal
 

@@ -97,6 +97,8 @@ COMMANDS = {
     "vcpu-set": "setvcpus vcpus cpus",
     "vcpu-pin": "vcpupin pin",
     "vcpu-list": "vcpuinfo vcpucount cpu-stats cpulist",
+    "vnc": "vncviewer vncdisplay vncproxy spiceproxy terminal viewer",
+    "screenshot": "screendump screencap",
     "block-list": "domblklist disks disk-list lsblk",
     "network-list": "domiflist interfaces nics network2-list",
     "stats": "domstats domifaddr domblkinfo domblkstat domifstat dommemstat usage metrics addresses ip guestinfo",
@@ -123,9 +125,7 @@ _NO_DEVICES = "devices are changed in its description: rxm describe --inactive, 
 _INSIDE = "rxm does nothing inside a guest; log in to it (ssh)"
 # What has no verb of ours, and where it is done.
 ELSEWHERE = {
-    "its screen is where 'rxm describe' says; use a viewer on the host": (
-        "vnc vncviewer vncdisplay vncproxy spiceproxy screenshot sendkey send-key terminal"
-    ),
+    "rxm sends no keys; use the screen, by rxm vnc": "sendkey send-key",
     _NO_DEVICES: (
         "attach-device attach-disk attach-interface detach-device detach-disk detach-interface change-media"
         " block-attach block-detach block-configure network-attach network-detach cd-insert cd-eject unlink"

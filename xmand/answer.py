@@ -67,7 +67,7 @@ def part(verb: str, done: Result, ms: int, *, as_json: bool) -> bytes:
             memo["json"] = result.dumps(data).encode()
         return b'%s,"result":%s}\n' % (result.dumps(envelope)[:-1].encode(), memo["json"])
     if "text" not in memo:
-        memo["text"] = render.text(verb, done.data).encode()
+        memo["text"] = render.octets(verb, done.data)
     return memo["text"]
 
 

@@ -131,6 +131,8 @@ class Request:
             elif argument.name == "KEY=VALUE":
                 # A value may be a password (vncpasswd), and so may a word that has lost its key.
                 said[argument.name] = [word.partition("=")[0][:_MOST_KEY] if "=" in word else "" for word in words]
+            elif argument.secret:
+                said[argument.name] = [f"{len(words)} words"]
             elif argument.kind != grammar.DOMAIN:
                 said[argument.name] = words
         return said

@@ -63,7 +63,7 @@ class Parsed:
     def follows(self) -> bool:
         """Whether the command is answered in parts, until somebody ends it."""
         unless = self.verb.follows_unless
-        return self.flag("follow") or (bool(unless) and not any(map(self.flag, unless)))
+        return self.flag("follow") or self.verb.streams or (bool(unless) and not any(map(self.flag, unless)))
 
     @property
     def max_age(self) -> float:

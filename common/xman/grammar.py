@@ -29,7 +29,7 @@ TITLES = {
     "tune": "Their size",
     "migrate": "Moving them",
     "batch": "Batch jobs",
-    "console": "Their consoles",
+    "console": "Their consoles and screens",
     "host": "The host",
 }
 # What is not looking: to clear the host's message buffer, and to read why others did what they did.
@@ -38,15 +38,19 @@ FAMILIES = ("show", "host", "life", "tune", "migrate", "batch", "console", AUDIT
 
 
 class Argument:
-    """One positional argument: how it is named in a usage line and how it is read."""
+    """One positional argument: how it is named in a usage line and how it is read.
 
-    __slots__ = ("kind", "many", "name", "optional")
+    Of a `secret` one no word is written down: it is what somebody types.
+    """
 
-    def __init__(self, name: str, kind: str, optional: bool = False, many: bool = False) -> None:
+    __slots__ = ("kind", "many", "name", "optional", "secret")
+
+    def __init__(self, name: str, kind: str, optional: bool = False, many: bool = False, secret: bool = False) -> None:
         self.name = name
         self.kind = kind
         self.optional = optional
         self.many = many
+        self.secret = secret
 
     def usage(self) -> str:
         """Return it as a usage line shows it."""
@@ -121,6 +125,7 @@ class Verb:
     `question`: what `--all` asks back, {} being which domains.
     `follows_unless`: it is answered in parts, until somebody ends it, unless one of these options is given; of a verb
     that has none only `--follow` is.
+    `streams`: it is always answered in parts, octets for a program, and takes such.
     `journalled`: with one of these options it is written down as a change is, though it is never repeated.
     `since`: the release that introduced it.
 
@@ -130,6 +135,7 @@ class Verb:
     `headed`: its text is a table below one line of headings.
     `columns`: those of its table in a shape of the caller's own choice, in order.
     `of_hosts`: its table has a line for each host, one that did not answer as well.
+    `octets`: what it says is no text, but octets for a file.
 
     Who may use it:
     `courtesy`: whoever may use anything may use it.
@@ -159,6 +165,7 @@ class Verb:
         "merges",
         "moves",
         "name",
+        "octets",
         "of_hosts",
         "options",
         "outlives_us",
@@ -166,6 +173,7 @@ class Verb:
         "question",
         "schedulers",
         "since",
+        "streams",
         "tells_list",
         "undone_by",
         "while_moving",
@@ -201,6 +209,8 @@ class Verb:
         follows_unless: tuple[str, ...] = (),
         journalled: tuple[str, ...] = (),
         of_hosts: bool = False,
+        streams: bool = False,
+        octets: bool = False,
     ) -> None:
         self.name = name
         self.help = summary
@@ -230,6 +240,8 @@ class Verb:
         self.follows_unless = follows_unless
         self.journalled = journalled
         self.of_hosts = of_hosts
+        self.streams = streams
+        self.octets = octets
 
     def usage(self) -> str:
         """Return the usage line, without the program's name."""

@@ -21,18 +21,36 @@ if TYPE_CHECKING:
     class Keyboard(Protocol):
         """Where what is typed comes from."""
 
+        @property
+        def source(self) -> int:
+            """The descriptor to read it from, -1 while there is none yet."""
+
         def begin(self) -> None:
             """The host takes it from now on."""
 
         def typed(self, data: bytes) -> tuple[bytes, bool]:
             """Return what of `data` is to be sent, and whether it is the end of it."""
 
+    class Sink(Protocol):
+        """Who reads what is shown, and may be slow: what waits for him is kept, and no more is taken meanwhile."""
+
+        @property
+        def descriptor(self) -> int:
+            """What takes it, -1 while there is none yet."""
+
+        @property
+        def waiting(self) -> int:
+            """How many octets wait."""
+
+        def flush(self) -> bool:
+            """Hand over what is taken now; return whether somebody reads it."""
+
 
 # What is read of either side at a time, and what may wait to be sent before less is typed.
 _CHUNK = 65_536
-_STDIN = 0
-# How often a deadline is looked at, in milliseconds.
+# How often a deadline is looked at, in milliseconds; and whether somebody is there to be shown something.
 _LOOK = 1000
+_LOOK_FOR_SOMEBODY = 50
 
 
 def hold(
@@ -42,8 +60,11 @@ def hold(
     show: "Callable[[int, bytes], bool]",
     deadline: Deadline,
     patience: float,
+    sink: "Sink | None" = None,
 ) -> Reply:
     """Run one command until it ends; return its end. `show` gets each stream's octets, and says whether they are read.
+
+    Where they go through a `sink`, no more is taken of the host than that takes.
 
     Raises UnreachableError where the connection fails, or says nothing for `patience` seconds.
     """
@@ -51,7 +72,7 @@ def hold(
 
     transport = connection.transport
     try:
-        return _Conversation(transport, keyboard, show, deadline, patience).run(words)
+        return _Conversation(transport, keyboard, show, deadline, patience, sink).run(words)
     except (OSError, SessionError, EOFError, GssError) as error:
         transport.abandon()
         raise UnreachableError(messages.why(error, 0)) from error
@@ -68,6 +89,7 @@ class _Conversation:
         show: "Callable[[int, bytes], bool]",
         deadline: Deadline,
         patience: float,
+        sink: "Sink | None",
     ) -> None:
         self._transport = transport
         self._session = transport.session
@@ -75,6 +97,7 @@ class _Conversation:
         self._show = show
         self._deadline = deadline
         self._patience = patience
+        self._sink = sink
         self._reply = Reply()
         self._unsent = b""
         # Whether the keyboard is read, and whether nobody reads what is shown.
@@ -86,11 +109,12 @@ class _Conversation:
         heard = time.monotonic()
         while not self._session.finished:
             self._deadline.remaining()
-            if time.monotonic() - heard > self._patience:
+            if time.monotonic() - heard > self._patience and not self._held_up:
                 raise TimeoutError
             self._unsent += self._session.take_outgoing()
-            ready = self._poll(sock.fileno())
-            if sock.fileno() in ready and ready[sock.fileno()] & ~select.POLLOUT:
+            source = self._source
+            ready = self._poll(sock.fileno(), source)
+            if ready.get(sock.fileno(), 0) & ~select.POLLOUT:
                 heard = time.monotonic()
                 data = sock.recv(_CHUNK)
                 if not data:
@@ -99,8 +123,10 @@ class _Conversation:
                 self._take()
             if self._unsent and ready.get(sock.fileno(), 0) & select.POLLOUT:
                 self._unsent = self._unsent[sock.send(self._unsent) :]
-            if _STDIN in ready and self._typing:
-                self._type()
+            if ready.get(source, 0) & ~select.POLLOUT:
+                self._type(source)
+            if self._sink is not None and self._sink.waiting and not self._sink.flush():
+                self._unread = True
             if self._unread and not self._leave():
                 # Nobody reads, and nothing can be told to end: what was asked for ends with the connection.
                 self._transport.abandon()
@@ -110,12 +136,26 @@ class _Conversation:
         self._transport.send(self._unsent + self._session.take_outgoing(), self._deadline.remaining(self._patience))
         return self._reply
 
-    def _poll(self, sock: int) -> dict[int, int]:
+    @property
+    def _source(self) -> int:
+        return self._keyboard.source if self._keyboard is not None and self._typing else -1
+
+    @property
+    def _held_up(self) -> bool:
+        """Whether who is shown something has not taken it yet."""
+        return self._sink is not None and self._sink.waiting >= _CHUNK and not self._unread
+
+    def _poll(self, sock: int, source: int) -> dict[int, int]:
+        wanted = {sock: (0 if self._held_up else select.POLLIN) | (select.POLLOUT if self._unsent else 0)}
+        if source >= 0 and len(self._unsent) < _CHUNK:
+            wanted[source] = select.POLLIN
+        if self._sink is not None and self._sink.waiting and self._sink.descriptor >= 0:
+            wanted[self._sink.descriptor] = wanted.get(self._sink.descriptor, 0) | select.POLLOUT
         poll = select.poll()
-        poll.register(sock, select.POLLIN | (select.POLLOUT if self._unsent else 0))
-        if self._typing and len(self._unsent) < _CHUNK:
-            poll.register(_STDIN, select.POLLIN)
-        return dict(poll.poll(_LOOK))
+        for descriptor, mask in wanted.items():
+            poll.register(descriptor, mask)
+        waits_for_somebody = self._typing and source < 0
+        return dict(poll.poll(_LOOK_FOR_SOMEBODY if waits_for_somebody else _LOOK))
 
     def _take(self) -> None:
         """Take what the host has said."""
@@ -133,12 +173,18 @@ class _Conversation:
             elif isinstance(message, Version):
                 raise SessionError(f"The host speaks only up to version {message.highest} of the protocol.")
 
-    def _type(self) -> None:
+    def _type(self, source: int) -> None:
         """Send what was typed."""
         import os
 
         assert self._keyboard is not None  # noqa: S101  # whoever types has one
-        data, end = self._keyboard.typed(os.read(_STDIN, _CHUNK))
+        try:
+            typed = os.read(source, _CHUNK)
+        except BlockingIOError:
+            return
+        except ConnectionError:
+            typed = b""
+        data, end = self._keyboard.typed(typed)
         if data and self._session.input_open:
             self._session.data(data)
         if end:

@@ -80,6 +80,8 @@ class _Escaped:
 class _Keyboard:
     """Standard input, a terminal: made raw as soon as what is typed goes to the domain."""
 
+    source = 0
+
     def __init__(self, domain: str) -> None:
         self._domain = domain
         self._before: list[Any] | None = None

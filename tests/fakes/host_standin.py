@@ -7,7 +7,7 @@ from typing import Any
 from xman.result import Result
 from xmand.audit.message_buffer import Ring
 from xmand.batch.engine import Engine
-from xmand.consoles.attended import Attended
+from xmand.consoles.served import Served
 from xmand.events import Events
 from xmand.events.table import Waits
 from xmand.journal import Journal
@@ -25,7 +25,7 @@ def host_of(driver: Any, settings: Settings | None = None, ring: Ring | None = N
     return Host(found, driver, locks, ring or Ring(), engine, events, journal, Model(driver, events, engine))
 
 
-def waited_for(done: Result | Waits | Attended) -> Result:
+def waited_for(done: Result | Waits | Served) -> Result:
     """Return what becomes of a verb that waits, as `xmand.dispatch.executor` does. Raises XmanError."""
     if isinstance(done, Result):
         return done

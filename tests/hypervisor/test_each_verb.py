@@ -9,6 +9,7 @@ from tests.hypervisor.conftest import Lab
 from tests.hypervisor.test_lxc import NO_FREEZER, URI, description, why_no_containers
 from tests.lab.hosts import drivers
 from tests.lab.hosts.each_verb import BATCH, NAME, STEPS, Trial
+from tests.lab.hosts.hypervisor import Guest
 from tests.lab.process import wait_for
 from xmand.system import mounts
 
@@ -20,7 +21,7 @@ _TABLES = f'{BATCH}[migrate]\nallow = ["hv2.xman.test"]\n'
 def tried_on_qemu(lab: Lab) -> Iterator[dict[str, tuple[int, str]]]:
     """What each verb came to, with an xmand of its own: only one domain takes part in batch work."""
     daemon = lab.first.xmand(lab.realm, admins=("alice@XMAN.TEST",), tables=_TABLES, port=4377)
-    guest = lab.guest(NAME)
+    guest = Guest(NAME, lab.first.directory, screen="<graphics type='vnc'><listen type='none'/></graphics>")
     boots = 0
 
     def ready() -> None:

@@ -1,10 +1,12 @@
 """Debian's remctl drives xmand: every verb, by the words that a person would type."""
 
+import subprocess
+
 import pytest
 
 from tests.lab.hosts.daemon import Daemon
 from tests.lab.hosts.descriptions import for_test_driver
-from xman import verbs
+from xman import pictures, verbs
 
 
 @pytest.fixture
@@ -120,6 +122,21 @@ def test_a_domain_without_a_console_is_told(daemon: Daemon, alice: dict[str, str
     assert "has no console" in answer.stderr
 
 
+def test_a_picture_of_a_screen_is_octets_for_a_file(daemon: Daemon, alice: dict[str, str], vm: str) -> None:
+    words = [*daemon.prefix, "remctl", "-p", str(daemon.port), daemon.host, "screenshot", vm]
+
+    done = subprocess.run(words, env=alice, capture_output=True, timeout=60, check=True)
+
+    assert min(pictures.size(done.stdout)) > 0
+
+
+def test_vnc_is_a_conversation_that_remctl_cannot_hold(daemon: Daemon, alice: dict[str, str], vm: str) -> None:
+    answer = daemon.remctl(alice, "vnc", vm)
+
+    assert answer.status == 2, answer
+    assert "rxm vnc" in answer.stderr
+
+
 def test_every_verb_has_been_driven_by_remctl() -> None:
     (table,) = [mark for mark in test_a_verb_gives_what_rxm_gives.pytestmark if mark.name == "parametrize"]  # type: ignore[attr-defined]
 
@@ -133,6 +150,8 @@ def test_every_verb_has_been_driven_by_remctl() -> None:
         "save",
         "restore",
         "rename",
+        "screenshot",
+        "vnc",
     }
     driven |= {words[0] for words in BATCH} | {"maintenance"}
     assert driven == set(verbs.BY_NAME)

@@ -4,48 +4,16 @@ import asyncio
 import contextlib
 import functools
 import time
-from collections.abc import Awaitable, Callable
-from typing import NamedTuple, Protocol
+from collections.abc import Callable
+from typing import NamedTuple
 
 from xman.result import Result
 from xmand.consoles.hub import STUCK_SECONDS, Hub, Hubs
+from xmand.consoles.served import InWorker, Served, Stream
 from xmand.consoles.viewer import Viewer
 
 # How often is looked for the next start of a domain that is off.
 _LOOK_SECONDS = 1.0
-
-
-class Terminal(Protocol):
-    """The client's end (`xmand.dispatch.streaming.Listener`)."""
-
-    def send_progress(self, text: str) -> None:
-        """Say something beside what the console says."""
-
-    def open_input(self, taker: "Attended") -> None:
-        """Ask for what is typed."""
-
-    def more_input(self) -> None:
-        """Ask for more of it."""
-
-
-class Stream(Protocol):
-    """The reply (`xmand.dispatch.streaming.Stream`)."""
-
-    on_end: Callable[[], None]
-
-    @property
-    def listener(self) -> Terminal:
-        """Who gets it."""
-
-    def check(self) -> None:
-        """Raise why it has ended, where it has."""
-
-    async def deliver(self, data: bytes) -> None:
-        """Send a part."""
-
-
-# Makes a call that blocks, in a thread.
-InWorker = Callable[[Callable[[], object]], Awaitable[object]]
 
 
 class Place(NamedTuple):
@@ -57,7 +25,7 @@ class Place(NamedTuple):
     domain: str
 
 
-class Attended:
+class Attended(Served):
     """Made by the verb, in its worker, once the viewer has his place; `serve` does the rest.
 
     `until` (time.monotonic()) is the end of the caller's patience. `ended` tells what has become of a domain whose

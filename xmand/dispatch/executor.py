@@ -5,6 +5,7 @@ import logging
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from typing import Any
 
 from xman import grammar, outcome
 from xman.arguments import Parsed
@@ -13,7 +14,7 @@ from xman.grammar import Verb
 from xman.result import Result
 from xmand import answer
 from xmand.answer import Answer
-from xmand.consoles.attended import Attended
+from xmand.consoles.served import Served
 from xmand.dispatch.streaming import Stream, StreamOverError
 from xmand.events.table import EndingError, Waits
 from xmand.request import Request
@@ -81,7 +82,7 @@ class Executor:
         later: Later | None = None
         try:
 
-            def work() -> Result | Waits | Attended:
+            def work() -> Result | Waits | Served:
                 found = in_session(handler, call)
                 # A change's result is kept in the journal, and is short.
                 if isinstance(found, Result) and not request.verb.changes and not request.parsed.follows:
@@ -91,8 +92,8 @@ class Executor:
             done = await workers.run(work, first, whose)
             if isinstance(done, Waits):
                 done = await self._wait(done, request)
-            elif isinstance(done, Attended):
-                done = await self._attend(done, stream, whose)
+            elif isinstance(done, Served):
+                done = await self._serve(done, stream, whose)
             return Answer(outcome.OK, request.ms(), done=done), None
         except _UnderWayError as error_of_end:
             # Never done here: the journal keeps it open for the next run of xmand.
@@ -149,8 +150,8 @@ class Executor:
             request.peer.waits = None
             waits.entry.leave()
 
-    async def _attend(self, attended: Attended, stream: Stream | None, whose: Whose) -> Result:
-        """Serve a client at a console, without a thread. Raises XmanError, and StreamOverError."""
+    async def _serve(self, served: Served, stream: Stream | None, whose: Whose) -> Result:
+        """Serve a client that stays, without a thread. Raises XmanError, and StreamOverError."""
         assert stream is not None  # noqa: S101  # only commands that follow are served so
 
         async def in_worker(call: Callable[[], object]) -> object:
@@ -165,7 +166,7 @@ class Executor:
             except NotFinishedError:
                 raise HypervisorError("libvirt does not respond.") from None
 
-        return await attended.serve(stream, in_worker)
+        return await served.serve(stream, in_worker)
 
     async def _expire(self, expired: Callable[[], Result]) -> Result:
         """Do what was to be done at the end of the patience: on nobody's account, since it was taken on long ago."""
@@ -186,13 +187,13 @@ class _UnderWayError(UnknownOutcomeError):
     """It goes on when xmand is back."""
 
 
-def in_session(handler: Handler, call: Call) -> Result | Waits | Attended:
+def in_session(handler: Handler, call: Call) -> Result | Waits | Served:
     """Run a verb over connections that it shares with few others, and with none that stands still."""
     with turns.session(call.progress):
         return carry_out(handler, call)
 
 
-def carry_out(handler: Handler, call: Call) -> Result | Waits | Attended:
+def carry_out(handler: Handler, call: Call) -> Result | Waits | Served:
     """Run a verb; once more where it changes nothing and libvirt was lost under it, as happens when that restarts."""
     began = time.monotonic()
     try:
@@ -220,11 +221,15 @@ def _late(verb: Verb, seconds: float | None) -> XmanError:
     return HypervisorError(f"libvirt did not answer in {seconds:.0f} s.")
 
 
-def _ended(future: "Future[Result]", request: Request) -> Answer:
+def _ended(future: "Future[Any]", request: Request) -> Answer:
     error = future.exception()
     if error is not None:
         return _failed(error, request)
-    return Answer(outcome.OK, request.ms(), done=future.result())
+    done: Result | Served = future.result()
+    if isinstance(done, Served):
+        done.abandon()
+        done = Result(domain=request.domain)
+    return Answer(outcome.OK, request.ms(), done=done)
 
 
 def _failed(error: BaseException, request: Request) -> Answer:

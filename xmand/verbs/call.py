@@ -12,8 +12,8 @@ from xman.result import Result
 from xmand.audit.message_buffer import Ring
 from xmand.authorize import Access
 from xmand.batch.engine import Engine
-from xmand.consoles.attended import Attended
 from xmand.consoles.hub import Hubs
+from xmand.consoles.served import Served
 from xmand.events import Events
 from xmand.events.table import Waits
 from xmand.journal import Journal
@@ -151,4 +151,4 @@ class Call:
             yield domain
 
 
-Handler = Callable[[Call], Result | Waits | Attended]
+Handler = Callable[[Call], Result | Waits | Served]

@@ -1,6 +1,5 @@
 """A domain's console: to look at, to type to, and what it printed before."""
 
-import time
 from pathlib import PurePath
 from typing import Any
 
@@ -12,6 +11,7 @@ from xmand.consoles.hub import Hubs
 from xmand.consoles.viewer import Viewer
 from xmand.journal import verdicts
 from xmand.verbs.call import Call
+from xmand.verbs.ending import became
 from xmand.verbs.row import Row
 from xmand.virt.consoles import LOST, Console, choose, consoles
 from xmand.virt.domain import Domain, find
@@ -19,11 +19,6 @@ from xmand.virt.driver import CONSOLE
 
 # How long `--send` waits for a guest to take what it types.
 _SEND_SECONDS = 5.0
-# The end of a console comes before libvirt calls its domain off.
-_SETTLE_SECONDS = 3.0
-_LOOK_SECONDS = 0.1
-# libvirt's reason of a domain that is off since it was moved away (VIR_DOMAIN_SHUTOFF_MIGRATED).
-_MIGRATED = 4
 
 
 def console(call: Call) -> Result | Attended:
@@ -89,17 +84,9 @@ def _ended(call: Call, domain: Domain, why: str) -> str:
     """
     if why == LOST:
         raise HypervisorError("libvirt was lost; the console has ended.")
-    until = time.monotonic() + _SETTLE_SECONDS
-    while time.monotonic() < until:
-        try:
-            state, reason = find(call.reader, domain.uuid).state()
-        except NoSuchDomainError:
-            return f"{domain.name} ended."
-        if state == "shutoff":
-            return f"{domain.name} was migrated away." if reason == _MIGRATED else f"{domain.name} ended."
-        if state == "crashed":
-            return f"{domain.name} crashed."
-        time.sleep(_LOOK_SECONDS)
+    why_over = became(call, domain)
+    if why_over:
+        return why_over
     raise RefusedError(f"The console was taken from outside xman{f': {why}' if why else '.'}")
 
 

@@ -4,6 +4,7 @@
 several hosts say together is `together`.
 """
 
+import binascii
 from collections.abc import Callable
 from typing import Any
 
@@ -50,6 +51,10 @@ _RENDERERS: dict[str, _Renderer] = {
     "wait": domains.reached,
 }
 
+# Of the verbs whose row says `octets`.
+_OCTETS: dict[str, Callable[[dict[str, Any]], bytes]] = {
+    "screenshot": lambda data: binascii.a2b_base64(data["data"]),
+}
 
 # Of the verbs whose row says `merges`; what others say stands for itself, behind the host's name.
 _MERGERS: dict[str, _Merger] = {
@@ -74,6 +79,11 @@ def text(verb: str, data: dict[str, Any]) -> str:
     if renderer is not None:
         return renderer(escape.data(data))
     return "".join(f"{line}\n" for line in fields.lines(escape.data(data), fields.of_result(verb)))
+
+
+def octets(verb: str, data: dict[str, Any]) -> bytes:
+    """Return what goes to standard output as octets: a text, or of a verb whose row says so what is for a file."""
+    return _OCTETS[verb](data) if verb in _OCTETS else text(verb, data).encode()
 
 
 def together(verb: str, answers: merged.Answers, milliseconds: dict[str, int], ranks: Ranks | None = None) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from tests.lab.hosts.daemon import Answer
-from xman import outcome
+from xman import outcome, verbs
 
 # The states, as far as a verb needs one.
 ANY, ABSENT, OFF, RUNNING, PAUSED, SUSPENDED = "any", "absent", "off", "running", "paused", "suspended"
@@ -33,6 +33,8 @@ STEPS: dict[str, tuple[str, tuple[str, ...]]] = {
     "uptime": (RUNNING, ("{name}",)),
     "vcpu-list": (RUNNING, ("{name}",)),
     "console": (RUNNING, ("--send", r"\n", "{name}")),
+    "screenshot": (RUNNING, ("{name}",)),
+    "vnc": (RUNNING, ("--stdio", "{name}")),
     "block-list": (RUNNING, ("{name}",)),
     "network-list": (RUNNING, ("{name}",)),
     "label": (RUNNING, ("{name}", "course=os1")),
@@ -110,6 +112,9 @@ class Trial:
         return found
 
     def _call(self, verb: str, *words: str) -> tuple[int, str]:
+        if verbs.BY_NAME[verb].streams:  # which leaves as soon as nothing more is to be said
+            said = self._rxm(verb, *words)
+            return said.status, said.stderr.removeprefix("Error: ").strip() if said.status else ""
         answer = self._rxm("-j", verb, *words, stdin=self._description)
         envelope = answer.objects()[-1]
         return (outcome.OK, "") if envelope["ok"] else (envelope["code"], envelope["message"])

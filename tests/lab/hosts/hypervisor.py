@@ -161,8 +161,12 @@ _IN_A_HYPERVISOR = """\
 class Guest:
     """A guest that tells on its console how many CPUs and how much memory it sees."""
 
-    def __init__(self, name: str, directory: Path, *, memory_mib: int = 192, balloon: str = "virtio") -> None:
+    def __init__(
+        self, name: str, directory: Path, *, memory_mib: int = 192, balloon: str = "virtio", screen: str = ""
+    ) -> None:
         self.name = name
+        # Its <graphics>, where it has a screen.
+        self._screen = screen
         self.console = directory / f"{name}.console"
         self.memory_mib = memory_mib
         self._balloon = balloon
@@ -189,6 +193,7 @@ class Guest:
     <memballoon model='{self._balloon}'/>
     <serial type='file'><source path='{self.console}' append='on'/></serial>
     <serial type='pty'/>
+    {self._screen}
   </devices>
 </domain>
 """

@@ -179,8 +179,10 @@ def test_later_verbs_there_are() -> None:
         "log",
         "mem-max",
         "ping",
+        "screenshot",
         "stats",
         "version",
+        "vnc",
         "wait",
     } | xms
     assert later | batch == set(BY_NAME) - set(CLASSIC)

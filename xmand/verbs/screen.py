@@ -1,0 +1,75 @@
+"""A domain's screen: a picture of it, VNC from and to it, and keys."""
+
+import base64
+
+from xman import pictures
+from xman.errors import HypervisorError, RefusedError, UsageError
+from xman.result import Result
+from xmand.consoles.watched import Watched
+from xmand.journal import verdicts
+from xmand.verbs.call import Call
+from xmand.verbs.ending import became
+from xmand.verbs.row import Row
+from xmand.virt import screens
+from xmand.virt.domain import Domain
+
+
+def screenshot(call: Call) -> Result:
+    """A picture, as PNG whatever libvirt has.
+
+    Raises RefusedError where it is off, UnsupportedError where it has no screen.
+    """
+    domain = call.domain()
+    call.record.found(domain.uuid)
+    mime, octets = screens.picture(call.host.driver, domain)
+    try:
+        octets = pictures.png(octets)
+        width, height = pictures.size(octets)
+    except pictures.PictureError as error:
+        raise HypervisorError(f"libvirt's picture ({mime}) cannot be read: {error}.") from error
+    data = {
+        "name": domain.name,
+        "uuid": domain.uuid,
+        "mime": pictures.PNG,
+        "width": width,
+        "height": height,
+        "octets": len(octets),
+        "data": base64.b64encode(octets).decode(),
+    }
+    return Result(data, domain=domain.name)
+
+
+def vnc(call: Call) -> Watched:
+    """See its screen, and use its keyboard and mouse, until one leaves.
+
+    Raises RefusedError where it is off, UnsupportedError where it has no VNC, UsageError where its client does not say
+    that it can talk back.
+    """
+    if not call.parsed.flag("input"):
+        raise UsageError("VNC is a conversation; use rxm vnc, or say --input and send DATA (xman-protocol(7)).")
+    domain = call.domain()
+    call.record.found(domain.uuid)
+    sock = screens.open_vnc(call.host.driver, domain)
+    return Watched(
+        sock,
+        domain.name,
+        view_only=call.parsed.flag("view-only"),
+        until=call.deadline,
+        ended=lambda: _ended(call, domain),
+    )
+
+
+def _ended(call: Call, domain: Domain) -> str:
+    """Return what has become of a domain whose screen has ended. Raises RefusedError where it still runs."""
+    why = became(call, domain)
+    if why:
+        return why
+    raise RefusedError(
+        f"The screen of '{domain.name}' was closed by its hypervisor, or taken by a viewer outside xman."
+    )
+
+
+ROWS = {
+    "screenshot": Row(screenshot),
+    "vnc": Row(vnc, verdicts.ended_with_us),
+}
