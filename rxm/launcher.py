@@ -38,7 +38,7 @@ class _Bundle:
             origin=code.co_filename,
             is_package=file == "__init__.py",
         )
-        spec.has_location = True
+        # A spec that says it has a location is asked where its .pyc is: a tenth of what Python runs for a list.
         if spec.submodule_search_locations is not None:
             spec.submodule_search_locations.append(package)
         return spec
@@ -49,7 +49,9 @@ class _Bundle:
 
     def exec_module(self, module: "ModuleType") -> None:
         """Run a module's code."""
-        exec(self._modules[module.__name__], module.__dict__)  # noqa: S102  # what loading a module is
+        code = self._modules[module.__name__]
+        module.__file__ = code.co_filename
+        exec(code, module.__dict__)  # noqa: S102  # what loading a module is
 
 
 def main() -> None:

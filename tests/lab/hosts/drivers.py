@@ -1,7 +1,7 @@
 """DRIVERS.md, read: which verb works with which of libvirt's drivers, and with which words it is refused elsewhere."""
 
 from tests.lab.process import ROOT
-from xman import outcome
+from xman import outcome, verbs
 
 PAGE = ROOT / "DRIVERS.md"
 DRIVERS = ("test", "QEMU", "LXC", "Xen")
@@ -18,10 +18,11 @@ def rows(heading: str) -> list[list[str]]:
 
 
 def entries(driver: str) -> dict[str, Entry]:
-    """Return what the page says of each verb with `driver`."""
+    """Return what the page says of each verb with `driver`; one that is not in its table works."""
     words = {(verb, name): text for verb, name, text in rows("Refusals")}
     column = 1 + DRIVERS.index(driver)
-    return {cells[0]: (cells[column], words.get((cells[0], driver), "")) for cells in rows("Verbs")}
+    told = {cells[0]: cells[column] for cells in rows("Verbs")}
+    return {verb: (told.get(verb, WORKS), words.get((verb, driver), "")) for verb in {**verbs.BY_NAME, **told}}
 
 
 def days() -> dict[str, str]:

@@ -4,39 +4,28 @@ from collections.abc import Callable
 from typing import Protocol
 
 from tests.lab.hosts.daemon import Answer
-from xman import outcome, verbs
+from xman import grammar, outcome, verbs
+from xman.grammar import Verb
 
 # The states, as far as a verb needs one.
 ANY, ABSENT, OFF, RUNNING, PAUSED, SUSPENDED = "any", "absent", "off", "running", "paused", "suspended"
 # Running with a job; that, preempted; that, frozen.
 BUSY, PREEMPTED, FROZEN = "busy", "preempted", "frozen"
 
+Step = tuple[str, tuple[str, ...]]
 # Verb: the state it is tried in, and its words; {name} is the domain, {host} where it may be moved, - its description.
-# In an order in which little has to be done between two.
-STEPS: dict[str, tuple[str, tuple[str, ...]]] = {
-    "help": (ANY, ()),
-    "ping": (ANY, ()),
-    "version": (ANY, ()),
-    "hosts": (ANY, ()),
-    "access": (ANY, ()),
-    "info": (ANY, ()),
-    "dmesg": (ANY, ()),
-    "log": (ANY, ()),
+# In an order in which little has to be done between two. One that only looks has a step here where the one that
+# `looking` makes of its row is not enough.
+_STEPS: dict[str, Step] = {
     "list": (ANY, ()),
     "stats": (ANY, ()),
     "events": (ANY, ()),
     "new": (ABSENT, ("-",)),
     "autostart": (OFF, ("{name}", "on")),
     "start": (OFF, ("{name}",)),
-    "describe": (RUNNING, ("{name}",)),
     "wait": (RUNNING, ("{name}", "--for", "running")),
-    "uptime": (RUNNING, ("{name}",)),
-    "vcpu-list": (RUNNING, ("{name}",)),
     "console": (RUNNING, ("--send", r"\n", "{name}")),
-    "screenshot": (RUNNING, ("{name}",)),
     "vnc": (RUNNING, ("--stdio", "{name}")),
-    "block-list": (RUNNING, ("{name}",)),
-    "network-list": (RUNNING, ("{name}",)),
     "label": (RUNNING, ("{name}", "course=os1")),
     "vcpu-pin": (RUNNING, ("{name}", "0", "0")),
     "mem-max": (RUNNING, ("{name}", "256")),
@@ -68,6 +57,26 @@ STEPS: dict[str, tuple[str, tuple[str, ...]]] = {
     "migrate": (RUNNING, ("--live", "{name}", "{host}")),
     "maintenance": (ANY, ("on", "trying")),
 }
+
+
+def looking(verb: Verb) -> Step:
+    """Return how a verb is tried that only looks: at a domain that runs, where its first word is one."""
+    of_domain = bool(verb.arguments) and verb.arguments[0].kind == grammar.DOMAIN
+    return (RUNNING, ("{name}",)) if of_domain else (ANY, ())
+
+
+def _steps() -> dict[str, Step]:
+    looks = {verb.name: looking(verb) for verb in verbs.VERBS if not verb.changes and verb.name not in _STEPS}
+    steps = {name: step for name, step in looks.items() if step[0] == ANY}
+    for name, step in _STEPS.items():
+        steps[name] = step
+        # It runs now.
+        if name == "start":
+            steps |= looks
+    return steps
+
+
+STEPS = _steps()
 # What xmand has to be told for them: only the one domain takes part in batch work, and little of it will do.
 BATCH = """\
 [batch]

@@ -1,8 +1,12 @@
 """What is written into the one file that an installed rxm starts from (`rxm.bundle`)."""
 
+import importlib
 import subprocess
 import sys
 
+import pytest
+
+from rxm import launcher
 from tests.lab.process import ROOT
 
 
@@ -34,3 +38,15 @@ def test_without_mits_library_there_are_the_others() -> None:
 
     assert "xman.gss.mit_backend" not in found
     assert "rxm.run" in found
+
+
+def test_a_module_out_of_it_knows_its_file_and_asks_for_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    code = compile("here = __file__", "/usr/lib/xman/rxm/made_up.py", "exec")
+    monkeypatch.setattr(sys, "meta_path", [launcher._Bundle({"rxm.made_up": code}), *sys.meta_path])
+
+    module = importlib.import_module("rxm.made_up")
+    monkeypatch.delitem(sys.modules, "rxm.made_up")
+
+    assert module.here == "/usr/lib/xman/rxm/made_up.py"
+    assert module.__spec__ is not None
+    assert (module.__spec__.origin, module.__spec__.cached) == (module.here, None)
