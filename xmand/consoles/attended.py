@@ -111,6 +111,8 @@ class Attended(Served):
         self._octets_in += len(data)
         more = self._place.hub.type(data)
         self._stopped = not more
+        if self._stopped:
+            self._changed.set()  # it is looked whether the guest takes something
         return more
 
     def no_more(self) -> None:
