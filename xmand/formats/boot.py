@@ -7,9 +7,11 @@ from xml.etree.ElementTree import Element
 from xman.errors import UsageError
 from xmand.formats import disks
 from xmand.formats.context import Context, add
+from xmand.formats.dialect import XL
 
 PV, HVM, PVH = "pv", "hvm", "pvh"
-_BUILDERS = {"linux": PV, "": PV, "generic": PV, "hvm": HVM, "pvh": PVH}
+# `pv` is what xl took before Xen 4.10, as it took every word but hvm.
+_BUILDERS = {"linux": PV, "generic": PV, "pv": PV, "hvm": HVM, "pvh": PVH}
 _OS_TYPES = {PV: "linux", HVM: "hvm", PVH: "xenpvh"}
 _BOOT = {"a": "fd", "c": "hd", "d": "cdrom", "n": "network"}
 # Debian's places of Xen's firmware and programs.
@@ -167,11 +169,16 @@ def _order(context: Context, os: Element, asked: str) -> None:
 
 
 def _command_line(context: Context) -> str:
-    """Return the kernel's command line: `cmdline`, or as xend put it together, `ip=`, `root=` and `extra`."""
+    """Return the kernel's command line: `cmdline`, or as xend put it together, `ip=`, `root=` and `extra`.
+
+    xl passes over the keys that only say what `ip=` and `nfsroot=` are to be.
+    """
     settings = context.settings
     if settings.has("cmdline"):
         return settings.text("cmdline")
     root = settings.text("root")
+    if context.theirs == XL:
+        return " ".join(filter(None, [f"root={root}" if root else "", settings.text("extra")]))
     parts = [_ip(context)]
     if settings.has("nfs_root"):
         root = root or "/dev/nfs"

@@ -2,7 +2,7 @@
 
 from xml.etree.ElementTree import Element
 
-from xman.errors import UnsupportedError, UsageError
+from xman.errors import UsageError
 from xmand.formats.boot import HVM
 from xmand.formats.context import Context, add
 from xmand.formats.dialect import XL
@@ -10,7 +10,7 @@ from xmand.formats.keyvalues import Settings
 
 _FIRST_PORT = 5900
 _LAST_DISPLAY = 65535 - _FIRST_PORT
-# Of VNC's own authentication (RFC 6143, 7.2.2); Xen cuts longer ones, libvirt refuses them for QEMU.
+# Of VNC's own authentication (RFC 6143, 7.2.2); libvirt refuses longer ones for QEMU.
 _LONGEST_PASSWORD = 8
 _KEYS = (
     "vnc",
@@ -161,8 +161,11 @@ def _graphics(context: Context, devices: Element, screen: Settings, where: str) 
     else:
         port, automatic = "-1", "yes"
     password = screen.text("vncpasswd") or screen.text("vncpassword")
-    if context.driver == "QEMU" and len(password.encode("utf-8", "surrogateescape")) > _LONGEST_PASSWORD:
-        raise UnsupportedError(f"{context.driver} takes passwords of at most {_LONGEST_PASSWORD} octets {where}.")
+    octets = password.encode("utf-8", "surrogateescape")
+    if context.driver == "QEMU" and len(octets) > _LONGEST_PASSWORD:
+        # As Xen does, since VNC knows no more of it.
+        password = octets[:_LONGEST_PASSWORD].decode("utf-8", "ignore")
+        context.warn(f"Of VNC's password the first {_LONGEST_PASSWORD} octets count, as on Xen {where}.")
     keymap = screen.text("keymap") or context.settings.text("keymap")
     graphics = add(
         devices, "graphics", type="vnc", port=port, autoport=automatic, keymap=keymap, passwd=password, listen=listen

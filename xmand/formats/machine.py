@@ -76,7 +76,9 @@ def features(context: Context, root: Element, made: str) -> None:
     nested = settings.flag("nestedhvm")
     if nested and not context.xen:
         context.leave_out(f"virtualization within the guest {settings.where('nestedhvm')}")
-    host_map = settings.flag("e820_host")
+    # As xl does: the holes for a device's memory have to be the host's.
+    usual = context.theirs == XL and made == PV and bool(settings.peek("pci"))
+    host_map = settings.flag("e820_host", default=usual)
     element = Element("features")
     if made == HVM:
         for name in wanted:

@@ -28,6 +28,8 @@ XEN_ONLY = {
     "pv-backend.cfg",
     "pv-partitions.cfg",
     "pv-rename-restart.cfg",
+    "xen-tools-kernel.cfg",
+    "xen-tools-pygrub.cfg",
 }
 ELSEWHERE = [path for path in FILES if path.name not in XEN_ONLY]
 

@@ -514,14 +514,30 @@ def test_what_is_not_unicode_is_refused() -> None:
 
 
 @pytest.mark.parametrize("text", ["vnc = 1\nvncpasswd = 'ninechars'", "vfb = ['type=vnc,vncpasswd=ninechars']"])
-def test_a_password_that_is_too_long_for_qemu_is_refused_unseen(text: str) -> None:
+def test_a_password_is_cut_to_what_vnc_knows_of_it_and_not_shown(text: str) -> None:
     text = f"name = 'x'\nbuilder = 'hvm'\n{text}"
 
-    said = unsupported(text, driver="QEMU")
+    made = formats.to_xml(text, "QEMU", {}, convert=False, strict=False)
 
-    assert said.startswith("QEMU takes passwords of at most 8 octets (line 3: v")
-    assert "ninechars" not in said
+    assert 'passwd="ninechar"' in made.xml
+    assert [note for note in made.warnings if note.startswith("Of VNC's password the first 8 octets count")]
+    assert "ninechar" not in "".join(made.warnings)
     assert "ninechars" in to_xml(text, driver="Xen")
+
+
+@pytest.mark.parametrize("key", ["dhcp = 'dhcp'", "ip = '192.0.2.1'\nnetmask = '255.255.255.0'", "nfs_root = '/srv'"])
+def test_xl_makes_nothing_of_what_xm_put_on_the_command_line(key: str) -> None:
+    text = f"name = 'x'\nmemory = 64\nkernel = '/k'\nroot = '/dev/xvda ro'\nextra = 'quiet'\n{key}\n"
+
+    made = formats.to_xml(text, "Xen", {}, convert=False, strict=False, theirs="xl")
+
+    assert "<cmdline>root=/dev/xvda ro quiet</cmdline>" in made.xml
+    assert any(key.split(" ")[0] in note for note in made.warnings), made.warnings
+    assert "<cmdline>root=/dev/xvda ro quiet</cmdline>" not in to_xml(text, driver="Xen")
+
+
+def test_what_older_xl_took_for_a_pv_guest_is_one() -> None:
+    assert "<type>linux</type>" in to_xml("name = 'x'\nbuilder = 'pv'\nkernel = '/k'\n", driver="Xen")
 
 
 @pytest.mark.parametrize(
@@ -585,3 +601,11 @@ def test_what_xl_passes_over_in_a_frame_buffer() -> None:
 
     assert "a frame buffer's odd" in " ".join(made_of(text).warnings)
     assert "'odd' is no key" in refused(text.replace("type = 'pvh'\n", "").replace("=vfb", "=vnc"), driver="Xen")
+
+
+def test_a_device_of_the_hosts_gives_xls_pv_guest_the_hosts_memory_map() -> None:
+    text = "name = 'x'\nkernel = '/k'\npci = ['00:0c.0']\n"
+
+    made = [formats.to_xml(text, "Xen", {}, convert=False, strict=False, theirs=whose).xml for whose in ("xl", "xm")]
+
+    assert ["e820_host" in xml for xml in made] == [True, False]
