@@ -5,6 +5,7 @@ Beside what JSON Schema says of a field (its kind, what it means), its row there
 `as`: how its value reads: `MiB` of octets, `span` of seconds, `averages`, `errors`, `pairs`.
 `stats`: its place in `stats`, which shows some of a domain's.
 `portal`: the portal keeps it, as a `number`, a `time` or a `word`.
+`column`: where it stands in the kind's table (`Column`).
 """
 
 from xman import result, times
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 # `xm info` and ours: a name of 23 columns, a colon, a blank.
 LINE = "%-23s: %s"
 # What stands in a row of the schema beside JSON Schema's own words.
-WORDS = frozenset(("label", "as", "stats", "portal"))
+WORDS = frozenset(("label", "as", "stats", "portal", "column"))
 
 
 class Field:
@@ -47,6 +48,31 @@ class Field:
         if self.reads_as == "pairs":
             return " ".join(f"{name}={word}" for name, word in value.items())
         return times.local(value) if self.time else plain(value)
+
+
+class Column:
+    """A column of the table of a kind, by its row's `column`.
+
+    `place` is its place in a line. `heading` stands above it; one without has its place only in a table of the caller's
+    own shape. `width` is negative where it begins at the left, 0 of the last one, which is as long as it is. `reads_as`
+    is how a value reads there (`xman.render.tables`), where that is not the row's `as`.
+    """
+
+    __slots__ = ("heading", "key", "place", "reads_as", "width")
+
+    def __init__(self, key: str, row: "dict[str, Any]") -> None:
+        told = row["column"]
+        self.key = key
+        self.place: int = told["place"]
+        self.heading: str = told.get("heading", "")
+        self.width: int = told.get("width", 0)
+        self.reads_as: str = told.get("as", row.get("as", ""))
+
+
+def columns(kind: str) -> "list[Column]":
+    """Return the columns of a kind's table, in order."""
+    rows = result.schema()["$defs"][kind]["properties"].items()
+    return sorted((Column(key, row) for key, row in rows if "column" in row), key=lambda column: column.place)
 
 
 _TABLES: "dict[str, tuple[Field, ...]]" = {}

@@ -133,7 +133,8 @@ class Verb:
     `merges`: what several hosts say is one table, or one row of blocks (`xman.render.merged`).
     `coloured`: on a terminal the states in its table are in colour.
     `headed`: its text is a table below one line of headings.
-    `columns`: those of its table in a shape of the caller's own choice, in order.
+    `columns`: those of its table in a shape of the caller's own choice, in order; or
+    `rows`: of which kind its rows are in `result.schema.json`, where the columns stand (`xman.fields.columns`).
     `of_hosts`: its table has a line for each host, one that did not answer as well.
     `octets`: what it says is no text, but octets for a file.
 
@@ -171,6 +172,7 @@ class Verb:
         "outlives_us",
         "owners",
         "question",
+        "rows",
         "schedulers",
         "since",
         "streams",
@@ -200,6 +202,7 @@ class Verb:
         coloured: bool = False,
         headed: bool = False,
         columns: tuple[str, ...] = (),
+        rows: str = "",
         courtesy: bool = False,
         filtered: bool = False,
         owners: bool = False,
@@ -231,6 +234,7 @@ class Verb:
         self.coloured = coloured
         self.headed = headed
         self.columns = columns
+        self.rows = rows
         self.courtesy = courtesy
         self.filtered = filtered
         self.owners = owners

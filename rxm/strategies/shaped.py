@@ -9,7 +9,7 @@ from rxm.output import OUT, Output
 from rxm.remote.connection import Connection
 from rxm.strategies import one_loop, unanswered
 from rxm.targets import Task
-from xman import escape, lowlevel, outcome, render
+from xman import escape, fields, lowlevel, outcome, render
 from xman.arguments import Parsed
 from xman.errors import UsageError
 from xman.grammar import Verb
@@ -160,7 +160,8 @@ def _replaced(answer: Answer, rows: list[Row]) -> dict[str, Any]:
 def _columns(options: Options, verb: Verb, known: list[str], several: bool) -> list[str]:
     if options.columns:
         return [_column(name, known) for name in _named(options.columns)]
-    usual = [name for name in (verb.columns or known) if name in known or not known]
+    of_rows = [column.key for column in fields.columns(verb.rows)] if verb.rows else []
+    usual = [name for name in (verb.columns or of_rows or known) if name in known or not known]
     if options.format == "wide":
         usual += [name for name in known if name not in usual]
     if verb.of_hosts:

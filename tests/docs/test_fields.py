@@ -13,6 +13,8 @@ from rxmweb.web import openapi
 from tests.lab.process import ROOT
 from xman import fields
 from xman.fields import Field
+from xman.render import batch, domains, tables
+from xman.render.tables import Table
 
 PAGE = ROOT / "man" / "rxm.1"
 KINDS = {
@@ -35,11 +37,20 @@ def section() -> str:
     text += "What stands in the text under a name, and in JSON under the key behind it, where that is another one.\n"
     for kind, heading in KINDS.items():
         text += f".SS {heading}\n"
+        headings = {column.key: column.heading.strip() for column in fields.columns(kind)}
         for field in fields.labelled(kind):
-            key = f' " ({field.key})"' if field.key != field.label else ""
+            named = [field.key] if field.key != field.label else []
+            named += [f"{headings[field.key]} in the table"] if field.key in headings else []
+            key = f' " ({"; ".join(named)})"' if named else ""
             unit = READS_AS.get(field.reads_as, "")
             meaning = f"{field.meaning[:1].upper()}{field.meaning[1:]}{f'; in the text {unit}' if unit else ''}."
             text += f".TP\n.B{'R' if key else ''} {field.label}{key}\n{meaning}\n"
+    text += ".SS Of a domain in batch work (state)\n"
+    meanings = {field.key: field.meaning for field in fields.of("guest")}
+    for column in (column for column in fields.columns("guest") if column.heading):
+        unit = f"; in the text {READS_AS[column.reads_as]}" if READS_AS.get(column.reads_as) else ""
+        meaning = meanings[column.key]
+        text += f'.TP\n.BR {column.heading} " ({column.key})"\n{meaning[:1].upper()}{meaning[1:]}{unit}.\n'
     return text
 
 
@@ -62,6 +73,17 @@ def test_each_reads_as_something_that_is_known() -> None:
 
     assert {field.reads_as for field in every} <= {"", *READS_AS}
     assert {field.portal for field in every} <= {"", *COLUMNS}
+
+
+@pytest.mark.parametrize("table", [domains.TABLE, batch.STATES], ids=lambda table: table.kind)
+def test_the_columns_of_a_table_stand_side_by_side_and_are_read_in_some_way(table: Table) -> None:
+    columns = fields.columns(table.kind)
+
+    assert [column.place for column in columns] == list(range(1, len(columns) + 1))
+    assert all(column.width for column in columns[:-1] if column.heading), "only the last one ends the line"
+    known = {*READS_AS, *tables.READS_AS, *table.reads_as}
+    assert {column.reads_as for column in columns} <= known
+    assert set(table.reads_as) <= {column.reads_as for column in columns}
 
 
 def test_places_in_stats_are_one_after_the_other() -> None:

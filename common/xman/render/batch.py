@@ -3,9 +3,9 @@
 from typing import Any
 
 from xman import times
+from xman.render.tables import Table
 from xman.values import MIB
 
-_STATE = "%-24s %-23s %7s %7s %6s %-24s %s"
 _JOB = "%-24s %-12s %-32s %4s %-3s %-24s %9s %-23s %s"
 
 
@@ -14,20 +14,27 @@ def states(data: dict[str, Any]) -> str:
 
     Above all of it what holds for the host: maintenance, and how many domains take no part.
     """
-    lines = [_STATE % ("Name", "State", "Mem", "MaxMem", "VCPUs", "Since", "Jobs")] if data.get("whole", True) else []
-    for guest in data["domains"]:
-        cpus = f"{guest['vcpus']}/{guest['max_vcpus']}" if "max_vcpus" in guest else "-"
-        name = f"{guest['name']}{'!' if guest['priority'] == 'priority' else ''}"
-        memory = guest["memory"] // MIB, guest["max_memory"] // MIB
-        ids = [job["id"] for job in guest["jobs"]]
-        ids += [f"{guest['claim']['id']}(claimed)"] if "claim" in guest else []
-        jobs = ",".join(ids) or "-"
-        lines.append(_STATE % (name, guest["state"], *memory, cpus, _time(guest.get("since")), jobs))
-    lines += [f"{gone['name']:<24} gone" for gone in data.get("gone", ())]
+    lines = [STATES.heading()] if data.get("whole", True) else []
+    lines += [STATES.line(guest) for guest in data["domains"]]
+    lines += [STATES.gone(each["name"]) for each in data.get("gone", ())]
     notice = [f"{_notice(data['maintenance'])}\n"] if "maintenance" in data else []
     if count := len(data.get("others", ())):
         notice.append(f"{count} other domain{'s take' if count != 1 else ' takes'} no part in batch work.\n")
     return "".join(notice + [f"{line}\n" for line in lines])
+
+
+def _marked(guest: dict[str, Any]) -> str:
+    return f"{guest['name']}{'!' if guest['priority'] == 'priority' else ''}"
+
+
+def _cpus(guest: dict[str, Any]) -> str:
+    return f"{guest['vcpus']}/{guest['max_vcpus']}" if "max_vcpus" in guest else "-"
+
+
+def _ids(guest: dict[str, Any]) -> str:
+    ids = [job["id"] for job in guest["jobs"]]
+    ids += [f"{guest['claim']['id']}(claimed)"] if "claim" in guest else []
+    return ",".join(ids) or "-"
 
 
 def jobs(data: dict[str, Any]) -> str:
@@ -105,3 +112,10 @@ def _notice(notice: dict[str, Any]) -> str:
 def _time(text: str | None) -> str:
     # Without a blank, so that the columns stay columns.
     return "-" if text is None else times.local(text).replace(" ", "T")
+
+
+STATES = Table(
+    "guest",
+    "-",
+    {"marked": _marked, "of most": _cpus, "since": lambda guest: _time(guest.get("since")), "ids": _ids},
+)

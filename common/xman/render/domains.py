@@ -3,10 +3,8 @@
 from typing import Any
 
 from xman import fields
-from xman.values import MIB
+from xman.render.tables import Table
 
-_HEADER = "%-40s %5s %5s %5s %10s %9s" % ("Name", "ID", "Mem", "VCPUs", "State", "Time(s)")
-_ROW = "%-40s %5s %5d %5d %10s %8.1f"
 # libvirt's states in xm's six letters r b p s c d. xm leaves the columns of a domain that is off empty; libvirt has no
 # word for xm's `d` (dying), and its `nostate` is Xen's "runnable, not on a CPU".
 _LETTERS = {
@@ -28,27 +26,25 @@ def listing(data: dict[str, Any]) -> str:
     if data.get("whole", True):
         return table(data["domains"])
     # One change of many: no columns' names, and what is no more.
-    rows = [_row(domain) for domain in data["domains"]] + [f"{gone['name']:<40} gone" for gone in data.get("gone", ())]
+    rows = [TABLE.line(domain) for domain in data["domains"]]
+    rows += [TABLE.gone(domain["name"]) for domain in data.get("gone", ())]
     return "".join(f"{row}\n" for row in rows)
 
 
 def table(domains: list[dict[str, Any]], hosts: bool = False) -> str:
     """Return xm's columns for `domains`; with `hosts`, their `host` as the last column, so that `$1` stays the name."""
-    lines = [_HEADER + (" Host" if hosts else "")]
+    lines = [TABLE.heading() + (" Host" if hosts else "")]
     for domain in domains:
-        lines.append(_row(domain) + (f"  {domain['host']}" if hosts else ""))
+        lines.append(TABLE.line(domain) + (f"  {domain['host']}" if hosts else ""))
     return "".join(f"{line}\n" for line in lines)
-
-
-def _row(domain: dict[str, Any]) -> str:
-    identifier = "" if domain["id"] is None else str(domain["id"])
-    memory = domain["memory"] // MIB
-    return _ROW % (domain["name"], identifier, memory, domain["vcpus"], letters(domain), domain["cpu_seconds"])
 
 
 def letters(domain: dict[str, Any]) -> str:
     """Return a domain's state in xm's letters."""
     return _LETTERS.get(domain["state"], "------") if domain["id"] is not None else ""
+
+
+TABLE = Table("domain", "", {"letters": letters})
 
 
 def long_listing(domains: list[dict[str, Any]]) -> str:
