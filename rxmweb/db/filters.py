@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import and_, false, func, not_, or_, select, true
+from sqlalchemy import and_, false, func, not_, or_, select, true, tuple_
 from sqlalchemy.sql import ColumnElement
 
 from rxm.targets import expand
@@ -95,8 +95,8 @@ def read(words: str, stale_before: float, now: float) -> Filter:
 
 def owned_by(condition: ColumnElement[bool]) -> ColumnElement[bool]:
     """Return whether somebody that fits has a job in the domain."""
-    same = and_(owners.c.host == domains.c.host, owners.c.uuid == domains.c.uuid)
-    return select(true()).select_from(owners).where(same, condition).exists()
+    # Looked up once, not once for each domain.
+    return tuple_(domains.c.host, domains.c.uuid).in_(select(owners.c.host, owners.c.uuid).where(condition))
 
 
 def is_stale(stale_before: float) -> ColumnElement[bool]:

@@ -129,7 +129,7 @@ def rooms(connection: Connection, interval: float, now: float) -> list[dict[str,
 
 def host_names(connection: Connection) -> list[str]:
     """Return the configured hosts in the configuration's order."""
-    return list(connection.execute(select(hosts.c.name).order_by(hosts.c.position)).scalars())
+    return list(connection.execute(select(hosts.c.name).order_by(hosts.c.position)).scalars().all())
 
 
 def places(connection: Connection, uuid: str) -> list[str]:

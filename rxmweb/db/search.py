@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
-from sqlalchemy import Connection, Select, case, func, select
+from sqlalchemy import Connection, Select, case, func, not_, select
 from sqlalchemy.sql import ColumnElement
 
 from rxmweb.db import filters
@@ -27,6 +27,9 @@ _SORTS: dict[str, tuple[ColumnElement[Any], ...]] = {
     "report": (hosts.c.received,),
 }
 SORTS = tuple(_SORTS)
+# What hosts without domains are sorted by as well; and what no domain is without.
+_OF_HOSTS = ("host", "report")
+_ALWAYS = ("name", "state")
 
 
 @dataclass(frozen=True)
@@ -86,16 +89,15 @@ def listing(connection: Connection, query: Query, interval: float, now: float) -
     in_words = filters.read(query.words, stale_before, now)
     conditions = [in_words.condition, *_scope(query)]
     old = is_stale(stale_before)
-    # One pass over the fleet for all counts.
-    aged = case((old, 1), else_=0)
-    everything = _joined(select(domains.c.state, aged, func.count(), func.count(domains.c.uuid)))
-    grouped = connection.execute(everything.where(*conditions).group_by(domains.c.state, aged)).all()
-    counts = {row[0]: row[3] for row in grouped if row[0] is not None and not row[1]}
-    stale = sum(row[2] for row in grouped if row[1])
+    everything = not query.words and not query.owner and not query.group
+    counted = _counted_all(connection, old) if everything else _counted_some(connection, old, conditions)
+    counts = {one.state: one.domains for one in counted if one.state is not None and not one.old}
+    stale = sum(one.rows for one in counted if one.old)
     if stale:
         counts[STALE] = stale
     wanted = [*conditions, *_state_filter(query.state, old)]
-    total = sum(row[2] for row in grouped if _counted(query.state, row[0], old=bool(row[1])))
+    asked_for = [one for one in counted if _is_counted(query.state, one)]
+    total = sum(one.rows for one in asked_for)
     pages = max(1, -(-total // ROWS))
     offset = (min(query.page, pages) - 1) * ROWS
     age = case((hosts.c.received.is_(None) | (hosts.c.received < dead_before), "dead"), (old, "stale"), else_="fresh")
@@ -110,9 +112,55 @@ def listing(connection: Connection, query: Query, interval: float, now: float) -
         hosts.c.maintenance_since,
         age.label("freshness"),
     ]
-    chosen = _joined(select(*columns)).where(*wanted).order_by(*_order(query)).limit(ROWS).offset(offset)
-    rows = [with_jobs(row) for row in connection.execute(chosen).mappings()]
-    return Listing(rows, total, pages, counts, in_words.problems)
+    chosen = select(*columns).where(*wanted)
+    if query.sort in _OF_HOSTS:
+        found = _rows(connection, _joined(chosen).order_by(*_order(query)), offset, ROWS)
+        return Listing(found, total, pages, counts, in_words.problems)
+    # Hosts without domains have nothing to be sorted by, and come last: the others are found by an index then.
+    filled = sum(one.domains for one in asked_for)
+    found = []
+    if offset < filled:
+        both = chosen.select_from(domains.join(hosts, domains.c.host == hosts.c.name))
+        found = _rows(connection, both.order_by(*_order(query)), offset, ROWS)
+    if offset + ROWS > filled and total > filled:
+        empty = _joined(chosen).where(domains.c.uuid.is_(None)).order_by(hosts.c.position)
+        found += _rows(connection, empty, max(0, offset - filled), ROWS - len(found))
+    return Listing(found, total, pages, counts, in_words.problems)
+
+
+class _Count(NamedTuple):
+    """How many rows there are of a state, and how many of them are domains; None are hosts without any."""
+
+    state: str | None
+    old: bool
+    rows: int
+    domains: int
+
+
+def _counted_some(
+    connection: Connection, old: ColumnElement[bool], conditions: list[ColumnElement[bool]]
+) -> list[_Count]:
+    """One pass over the fleet for all counts."""
+    aged = case((old, 1), else_=0)
+    wanted = _joined(select(domains.c.state, aged, func.count(), func.count(domains.c.uuid)))
+    grouped = connection.execute(wanted.where(*conditions).group_by(domains.c.state, aged))
+    return [_Count(state, bool(is_old), rows, filled) for state, is_old, rows, filled in grouped]
+
+
+def _counted_all(connection: Connection, old: ColumnElement[bool]) -> list[_Count]:
+    """Do as `_counted_some` without a condition: all states by their index alone, less those of the few old hosts."""
+    is_old = _counted_some(connection, old, [old])
+    less = {one.state: one.domains for one in is_old}
+    grouped = connection.execute(select(domains.c.state, func.count()).group_by(domains.c.state))
+    # Between the two a report may have come: then a count is off by it until the next look, but never below none.
+    fresh = [_Count(state, False, left, left) for state, count in grouped if (left := count - less.get(state, 0)) > 0]
+    has_any = select(domains.c.host).where(domains.c.host == hosts.c.name).exists()
+    bare = connection.execute(select(func.count()).select_from(hosts).where(not_(old), not_(has_any))).scalar_one()
+    return [*is_old, *fresh, *([_Count(None, False, bare, 0)] if bare else [])]
+
+
+def _rows(connection: Connection, chosen: Select[Any], offset: int, most: int) -> list[dict[str, Any]]:
+    return [with_jobs(row) for row in connection.execute(chosen.limit(most).offset(offset)).mappings()]
 
 
 def matching(connection: Connection, query: Query, interval: float, now: float, most: int) -> list[dict[str, Any]]:
@@ -132,7 +180,7 @@ def _joined(columns: Select[Any]) -> Select[Any]:
 def _order(query: Query) -> list[ColumnElement[Any]]:
     chosen = [column.desc() if query.descending else column.asc() for column in _SORTS[query.sort]]
     # Rows without a name last, whatever the database makes of NULL; a full order, or pages would overlap.
-    absent = [case((column.is_(None), 1), else_=0) for column in _SORTS[query.sort]]
+    absent = [case((column.is_(None), 1), else_=0) for column in _SORTS[query.sort] if query.sort not in _ALWAYS]
     return [*absent, *chosen, domains.c.name, hosts.c.position, domains.c.uuid]
 
 
@@ -143,8 +191,8 @@ def _state_filter(state: str, old: ColumnElement[bool]) -> list[ColumnElement[bo
     return [old] if state == STALE else [domains.c.state == state, ~old]
 
 
-def _counted(wanted: str, state: str | None, *, old: bool) -> bool:
-    return not wanted or (old if wanted == STALE else state == wanted and not old)
+def _is_counted(wanted: str, one: _Count) -> bool:
+    return not wanted or (one.old if wanted == STALE else one.state == wanted and not one.old)
 
 
 def _scope(query: Query) -> list[ColumnElement[bool]]:

@@ -150,7 +150,7 @@ def _page(address: str, number: int) -> str:
 
 def _header_counts() -> dict[str, int]:
     here = portal()
-    with here.engine.connect() as connection:
+    with here.reading.connect() as connection:
         return actions.counts(connection, here.owner)
 
 

@@ -7,10 +7,12 @@ from flask import Response, g, jsonify, make_response, render_template, request
 from sqlalchemy import Engine
 
 import xman
+from rxmweb import db
 from rxmweb.db import changes
 from rxmweb.rxm_process import Rxm
 from rxmweb.settings import Settings
 from rxmweb.tickets import Tickets
+from rxmweb.web import rendered
 from rxmweb.web.password import Throttle
 from rxmweb.web.rendered import Rendered
 from rxmweb.web.rights import Asker, May
@@ -23,11 +25,14 @@ class Portal:
     def __init__(self, settings: Settings, engine: Engine, rxm: Rxm, tickets: Tickets) -> None:
         self.settings = settings
         self.engine = engine
+        # The same, for who only asks.
+        self.reading = db.reading(engine)
         self.rxm = rxm
         self.tickets = tickets
         self.signon = SignOn(settings, engine, tickets)
         self.asker = Asker(engine, rxm, tickets)
-        self.rendered = Rendered()
+        self.rendered = Rendered(rendered.PARTS)
+        self.rows = Rendered(rendered.ROWS)
         self.throttle = Throttle()
 
     @property
@@ -53,7 +58,7 @@ def versions() -> dict[str, str]:
     """Return the present version of each kind of what pages show."""
     if "versions" not in g:
         here = portal()
-        with here.engine.connect() as connection:
+        with here.reading.connect() as connection:
             g.versions = changes.numbers(connection, here.settings.interval_seconds, g.now)
     return cast(dict[str, str], g.versions)
 

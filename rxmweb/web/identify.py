@@ -17,7 +17,7 @@ def identify(*, again: bool = False) -> Any:
     """Find out who asks; return None, or the answer that asks for it. With `again`, a session is not enough."""
     here = portal()
     if not again:
-        g.session = sessions.find(here.engine, request.cookies.get(cookie_name(), ""))
+        g.session = sessions.find(here.reading, request.cookies.get(cookie_name(), ""))
     vouched = here.signon.vouched(request.remote_addr or "", request.headers)
     header = request.headers.get("Authorization", "")
     try:

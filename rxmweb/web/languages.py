@@ -3,7 +3,7 @@
 import gettext
 import io
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 
 from babel import Locale
@@ -46,22 +46,32 @@ def ngettext(one: str, many: str, number: int) -> str:
 
 def ago(seconds: float) -> str:
     """Return an age: `12 min ago`, `před 12 min`."""
-    if seconds < 60:
-        return _("just now")
+    return _("just now") if seconds < 60 else _ago(int(seconds) // 60, current())
+
+
+@lru_cache(4096)
+def _ago(minutes: int, language: str) -> str:
     return format_timedelta(
-        -int(seconds), granularity="minute", threshold=1.2, add_direction=True, format="short", locale=_locale()
+        -60 * minutes,
+        granularity="minute",
+        threshold=1.2,
+        add_direction=True,
+        format="short",
+        locale=_LOCALES[language],
     )
 
 
 def moment(at: float | None) -> str:
     """Return a point in time with its offset, so that nobody has to guess whose clock it is."""
-    if at is None:
-        return ""
-    return (
-        format_datetime(datetime.fromtimestamp(at).astimezone(), "d. M. y HH:mm:ss ZZZZ", locale=_locale())
-        if (current() == "cs")
-        else datetime.fromtimestamp(at).astimezone().strftime("%Y-%m-%d %H:%M:%S %z")
-    )
+    return "" if at is None else _moment(int(at), current())
+
+
+@lru_cache(4096)  # a page names the same moment in many rows
+def _moment(at: int, language: str) -> str:
+    local = datetime.fromtimestamp(at).astimezone()
+    if language == "cs":
+        return format_datetime(local, "d. M. y HH:mm:ss ZZZZ", locale=_LOCALES[language])
+    return local.strftime("%Y-%m-%d %H:%M:%S %z")
 
 
 def number(value: float, digits: int = 0) -> str:
@@ -87,10 +97,6 @@ def octets(value: float | None) -> str:
 def iso(at: float) -> str:
     """Return a point in time for programs."""
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _locale() -> Locale:
-    return _LOCALES[current()]
 
 
 # English with a 24-hour clock, and day before month.

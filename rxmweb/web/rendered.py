@@ -4,14 +4,15 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable
 
-# Of one process; a part is some 30 kB.
-_MOST = 300
+# Of one process: a part of a page is some 100 kB, a row of one 1 kB.
+PARTS, ROWS = 100, 5000
 
 
 class Rendered:
-    """The parts that were made last."""
+    """The parts that were made last, at most so many."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int) -> None:
+        self._most = most
         self._lock = threading.Lock()
         self._parts: OrderedDict[tuple[object, ...], str] = OrderedDict()
 
@@ -25,6 +26,6 @@ class Rendered:
         made = make()
         with self._lock:
             self._parts[key] = made
-            while len(self._parts) > _MOST:
+            while len(self._parts) > self._most:
                 self._parts.popitem(last=False)
         return made

@@ -44,7 +44,7 @@ def queue(wanted: Request, named: str = "") -> Any:
 
 
 def _asked_already(identifier: str) -> bool:
-    with portal().engine.connect() as connection:
+    with portal().reading.connect() as connection:
         return actions.get(connection, identifier) is not None
 
 

@@ -1,17 +1,20 @@
 """The table behind the pages: what reports do to it, and what a query finds in it."""
 
 import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, event, func, select, update
+from sqlalchemy import Engine, event, func, select, text, update
 
+from rxmweb import db
 from rxmweb.db import actions, filters, fleet, lease, report, retention, schema, search, sessions
 from rxmweb.db.actions import Request, Target
 from rxmweb.db.filters import STALE
 from rxmweb.db.report import Version
 from rxmweb.db.search import ROWS, Query
 from rxmweb.settings import History
+from tests.lab.portal import postgres
 from tests.portal.reports import UUID, domain, failure, job, line
 from xman import outcome
 
@@ -290,6 +293,50 @@ def test_pages(engine: Engine) -> None:
     with engine.connect() as connection:
         assert len(search.matching(connection, Query(), INTERVAL, NOW, 1000)) == ROWS + 3
         assert len(search.matching(connection, Query(), INTERVAL, NOW, 10)) == 11
+
+
+@pytest.mark.parametrize("sort", ["name", "-name", "state", "memory", "-since", "host", "report"])
+def test_pages_hold_each_row_once_and_hosts_without_machines_stand_behind(engine: Engine, sort: str) -> None:
+    bare = [f"e{number:02d}" for number in range(ROWS // 2)]
+    fleet.configure(engine, ["h1", *bare], {})
+    many = [domain(f"vm{n:04d}", n, ("free", "running")[n % 2]) for n in range(ROWS + ROWS // 2 + 3)]
+    fleet.take(engine, [report.read(line("h1", *many))], NOW)
+    asked = search.read({"sort": sort})
+
+    shown = [row for page in (1, 2, 3) for row in names(engine, replace(asked, page=page))]
+
+    assert len(shown) == len(many) + len(bare)
+    assert {name for name in shown if name} == {one["name"] for one in many}
+    assert shown[-len(bare) :] == [None] * len(bare)
+
+
+@pytest.mark.parametrize("state", ["", "free", STALE])
+def test_what_is_counted_by_index_is_what_is_counted_one_by_one(filled: Engine, state: str) -> None:
+    everything = "memory>0 OR NOT memory>0"
+    with filled.connect() as connection:
+        fast = search.listing(connection, Query(state=state), INTERVAL, NOW)
+        slow = search.listing(connection, Query(words=everything, state=state), INTERVAL, NOW)
+
+    assert (fast.counts, fast.total, fast.pages) == (slow.counts, slow.total, slow.pages)
+    assert fast.rows == slow.rows
+
+
+def test_a_connection_that_the_server_has_ended_meanwhile_is_another_one(
+    postgresql: postgres.Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(db, "_RESTED_SECONDS", 0.0)
+    opened = db.open_store(postgresql.new_database())
+    with opened.connect() as connection:
+        pid = connection.execute(text("SELECT pg_backend_pid()")).scalar_one()
+    other = db.open_store(postgresql.new_database())
+    with other.begin() as connection:
+        connection.execute(text("SELECT pg_terminate_backend(:pid, 5000)"), {"pid": pid})
+
+    with db.reading(opened).connect() as connection:
+        assert connection.execute(text("SELECT pg_backend_pid()")).scalar_one() != pid
+
+    opened.dispose()
+    other.dispose()
 
 
 @pytest.mark.parametrize("address", ["/", "/?q=host%3Ah1+vm&state=free&group=lab&sort=-since&page=3"])

@@ -309,6 +309,20 @@ def test_what_several_look_at_is_made_once(site: Site, monkeypatch: pytest.Monke
     assert other.get("/", headers={"HX-Request": "true"}).text == first
 
 
+def test_rows_that_are_kept_are_of_their_readers_language_and_realm(site: Site) -> None:
+    site.report("h1", domain("vm1", 1, "running", jobs=[job(7, BOB), job(8, "eve@FAR")]))
+    here, _session = site.session(ALICE)
+    far, _others = site.session("eve@FAR")
+    readers = ((here, "en"), (here, "cs"), (far, "en"), (far, "cs"), (here, "en"))
+
+    pages = [client.get("/", headers={"HX-Request": "true", "Accept-Language": word}).text for client, word in readers]
+
+    owners = [[f'"owner">{name}</span>' in page for name in ("bob", "eve@…", "bob@…", "eve")] for page in pages]
+    same, other = [True, True, False, False], [False, False, True, True]
+    assert owners == [same, same, other, other, same]
+    assert ["just now" in page for page in pages] == [True, False, True, False, True]
+
+
 def test_a_saved_filter_is_shown_first_and_forgotten_again(site: Site) -> None:
     alice, session = site.session(ALICE)
 

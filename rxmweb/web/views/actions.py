@@ -58,7 +58,7 @@ def all_actions() -> Any:
     here = portal()
     given = {key: request.args.get(key, "").strip()[:200] for key in ("state", "who", "verb", "uuid", "host")}
     page = filters.page_number(request.args.get("page", "1"))
-    with here.engine.connect() as connection:
+    with here.reading.connect() as connection:
         found = actions.latest(connection, actions.Wanted(**given, page=page), owner=here.owner, most=_ROWS)
     shown = [{key: action[key] for key in _SHOWN} for action in found[:_ROWS]]
     data = {"actions": shown, "page": page, "more": len(found) > _ROWS}
@@ -109,7 +109,7 @@ def abort_migration(identifier: str) -> Any:
 def _visible(identifier: str) -> dict[str, Any]:
     """Return an action that the person may see, and of it their own part."""
     here = portal()
-    with here.engine.connect() as connection:
+    with here.reading.connect() as connection:
         found = actions.get(connection, identifier)
         mine = actions.machines_of(connection, here.owner) if here.owner else set()
     if found is None:
@@ -152,7 +152,7 @@ def _destinations(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
     here = portal()
     if here.owner:
         return []
-    with here.engine.connect() as connection:
+    with here.reading.connect() as connection:
         rows = fleet.rooms(connection, here.settings.interval_seconds, g.now)
     left = {row["host"] for row in found}
     return [row for row in rows if row["name"] not in left or len(left) > 1]
@@ -167,7 +167,7 @@ def _chosen() -> list[dict[str, Any]]:
     """Return the domains that a form names, of those that the person may see; one more than allowed if there are."""
     here = portal()
     interval = here.settings.interval_seconds
-    with here.engine.connect() as connection:
+    with here.reading.connect() as connection:
         if request.form.get("scope") == "matching":
             asked = search.read(request.form, here.owner)
             keys = [

@@ -30,7 +30,7 @@ def dry_run() -> Any:
     """Have the host say what it would define; with `really`, make it."""
     text, problem = _described() if request.form.get("described") else _text()
     host = request.form.get("host", "")
-    with portal().engine.connect() as connection:
+    with portal().reading.connect() as connection:
         known = fleet.host(connection, host) is not None
     if problem or not known:
         return fail(400, problem or _("Choose a host."))
@@ -44,7 +44,7 @@ def dry_run() -> Any:
 
 def _page(data: dict[str, Any], status: int = 200) -> Any:
     here = portal()
-    with here.engine.connect() as connection:
+    with here.reading.connect() as connection:
         rooms = fleet.rooms(connection, here.settings.interval_seconds, g.now)
     # Who sees some machines only is shown no hosts but those that have said that they would take one.
     said = [row for row in rooms if may().use("create", row["name"]) and (not here.owner or row["name"] in may().hosts)]

@@ -36,7 +36,7 @@ def all_hosts() -> Any:
     here = portal()
     asked = host_search.read(request.args)
     paired = request.args.get("view") == "pairs"
-    with here.engine.connect() as connection:
+    with here.reading.connect() as connection:
         found = host_search.listing(connection, asked, here.settings.interval_seconds, g.now)
         groups = fleet.all_groups(connection)
         machines = host_search.pairs(connection, [row["name"] for row in found.rows]) if paired else {}
@@ -62,7 +62,7 @@ def one_host(host: str) -> Any:
     found = _visible(host)
     kept = portal().settings.history.hours
     seen = plots.window(request.args, kept, g.now)
-    with portal().engine.connect() as connection:
+    with portal().reading.connect() as connection:
         past = fleet.host_past(connection, host, seen.since)
         wanted = select(domains).where(domains.c.host == host).order_by(domains.c.sort_name, domains.c.name)
         machines = [fleet.with_jobs(row) for row in connection.execute(wanted.limit(_MOST_SHOWN + 1)).mappings()]
@@ -104,7 +104,7 @@ def evacuation(host: str) -> Any:
     here = portal()
     if here.tickets.of_session(g.session.ticket) is None:
         return cannot_act()
-    with here.engine.connect() as connection:
+    with here.reading.connect() as connection:
         wanted = select(domains).where(domains.c.host == host).order_by(domains.c.sort_name, domains.c.name)
         machines = [fleet.with_jobs(row) for row in connection.execute(wanted).mappings()]
         rooms = [row for row in fleet.rooms(connection, here.settings.interval_seconds, g.now) if row["name"] != host]
@@ -131,7 +131,7 @@ def evacuate(host: str) -> Any:
     """Move everything that runs on a host to another one, as the person."""
     _visible(host)
     here, to = portal(), request.form.get("destination", "").strip()
-    with here.engine.connect() as connection:
+    with here.reading.connect() as connection:
         known = fleet.host(connection, to) is not None
         rooms = [row for row in fleet.rooms(connection, here.settings.interval_seconds, g.now) if row["name"] != host]
         wanted = select(domains).where(domains.c.host == host)
@@ -173,7 +173,7 @@ def maintenance(host: str) -> Any:
 def _visible(host: str) -> dict[str, Any]:
     _readers_only()
     here = portal()
-    with here.engine.connect() as connection:
+    with here.reading.connect() as connection:
         found = fleet.host(connection, host)
     if found is None:
         abort(404)

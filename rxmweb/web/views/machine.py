@@ -17,7 +17,7 @@ _QUESTIONS = {"description": ("describe",), "statistics": ("stats",), "events": 
 def visible(host: str, uuid: str) -> dict[str, Any]:
     """Return a domain that the person may see; otherwise there is no such page."""
     here = portal()
-    with here.engine.connect() as connection:
+    with here.reading.connect() as connection:
         found = fleet.domain(connection, host, uuid)
     if found is None or (here.owner and here.owner not in [job["owner"] for job in found["jobs"]]):
         abort(404)
@@ -29,7 +29,7 @@ def visible(host: str, uuid: str) -> dict[str, Any]:
 @pages.get("/machines/<uuid>")
 def machine(uuid: str) -> Any:
     """Show a machine, wherever it is; `host` says which one is meant where several hosts have its UUID."""
-    with portal().engine.connect() as connection:
+    with portal().reading.connect() as connection:
         places = fleet.places(connection, uuid)
     if not places:
         abort(404)
@@ -40,7 +40,7 @@ def machine(uuid: str) -> Any:
 @pages.get("/hosts/<host>/machines/<uuid>")
 def machine_on_host(host: str, uuid: str) -> Any:
     """Show a machine by where it is; where it has moved, lead to it."""
-    with portal().engine.connect() as connection:
+    with portal().reading.connect() as connection:
         places = fleet.places(connection, uuid)
     if host in places:
         return _page(host, uuid, places)
@@ -57,7 +57,7 @@ def _page(host: str, uuid: str, places: list[str]) -> Any:
     here = portal()
     found = visible(host, uuid)
     seen = plots.window(request.args, here.settings.history.hours, g.now)
-    with here.engine.connect() as connection:
+    with here.reading.connect() as connection:
         past = fleet.past(connection, host, uuid, seen.since)
         done = actions.latest(connection, uuid=uuid, owner=here.owner, most=10)
         busy = actions.running(connection).get((host, uuid), "")

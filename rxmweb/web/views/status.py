@@ -17,7 +17,7 @@ pages = Blueprint("status", __name__)
 def healthz() -> Any:
     """Answer 200 while the database can be read and the collector is at work, otherwise 503."""
     here = portal()
-    with here.engine.connect() as connection:
+    with here.reading.connect() as connection:
         tried = connection.execute(select(func.max(hosts.c.tried))).scalar_one()
     # Without hosts there is nothing to be late with.
     idle = bool(here.settings.hosts) and (tried is None or g.now - tried > 3 * here.settings.interval_seconds)
