@@ -165,7 +165,7 @@ def uncommented(name: str) -> Path:
 
 
 def test_the_shipped_xmand_toml_shows_the_defaults(tmp_path: Path) -> None:
-    text = re.sub(r"^#(\w+ = )", r"\1", uncommented("xmand.toml").read_text(), flags=re.MULTILINE)
+    text = re.sub(r"^#(\w+ = |\[)", r"\1", uncommented("xmand.toml").read_text(), flags=re.MULTILINE)
     (tmp_path / "xmand.toml").write_text(text)
 
     loaded = settings.load(str(tmp_path / "xmand.toml"))
@@ -176,7 +176,7 @@ def test_the_shipped_xmand_toml_shows_the_defaults(tmp_path: Path) -> None:
 
 
 def test_the_shipped_rxm_toml_names_the_keys(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    text = re.sub(r'^#("?[\w\[\]-]+"? = )', r"\1", uncommented("rxm.toml").read_text(), flags=re.MULTILINE)
+    text = re.sub(r'^#("?[\w\[\]-]+"? = |\[)', r"\1", uncommented("rxm.toml").read_text(), flags=re.MULTILINE)
     (tmp_path / "rxm.toml").write_text(text)
 
     rxm.settings.load(str(tmp_path / "rxm.toml"))
@@ -186,7 +186,7 @@ def test_the_shipped_rxm_toml_names_the_keys(tmp_path: Path, capsys: pytest.Capt
 
 
 def test_the_shipped_rxmweb_toml_shows_the_defaults(tmp_path: Path) -> None:
-    shipped = re.sub(r"^#(\w+ = )(?!\"skirit)", r"\1", uncommented("rxmweb.toml").read_text(), flags=re.MULTILINE)
+    shipped = re.sub(r"^#(\w+ = |\[)(?!\"skirit)", r"\1", uncommented("rxmweb.toml").read_text(), flags=re.MULTILINE)
     (tmp_path / "rxmweb.toml").write_text(shipped)
 
     loaded = rxmweb.settings.load(str(tmp_path / "rxmweb.toml"))

@@ -23,12 +23,13 @@ from xman.errors import ConfigurationError
 ETC = ROOT / "etc" / "xman"
 HEADS = {
     "xmand.toml": "# /etc/xman/xmand.toml - what xmand(8) does otherwise than by default; see xmand.toml(5). Each line"
-    " shows its default.\n# Files in xmand.toml.d/ are read after this one. `systemctl reload xmand` (SIGHUP) reads all"
+    " shows its default.\n# Uncomment a key together with the [table] that it stands in.\n"
+    "# Files in xmand.toml.d/ are read after this one. `systemctl reload xmand` (SIGHUP) reads all"
     " of them again.\n",
     "rxm.toml": "# /etc/xman/rxm.toml, or ~/.config/xman/rxm.toml - what rxm(1) does otherwise than by default; see"
-    " rxm.toml(5).\n",
+    " rxm.toml(5).\n# Uncomment a key together with the [table] that it stands in.\n",
     "rxmweb.toml": "# /etc/xman/rxmweb.toml - what the portal does otherwise than by default; see rxmweb(8). Each line"
-    " shows its default.\n",
+    " shows its default.\n# Uncomment a key together with the [table] that it stands in.\n",
 }
 # A table of free keys, with values of its own.
 PRINCIPALS = (
@@ -88,9 +89,9 @@ def example(name: str) -> str:
     made = HEADS[name] + lines(rows, "\n")
     for row in rows:
         if row.kind == config.NAMED:
-            made += f"\n{said(row.meaning)}[{row.name}]\n#{row.example}\n"
+            made += f"\n{said(row.meaning)}#[{row.name}]\n#{row.example}\n"
     for table, kind, meaning in declared.tables(CLASSES[name]) if name in CLASSES else ():
-        made += f"\n{said(meaning)}[{table}]\n{lines(declared.rows(kind), '')}"
+        made += f"\n{said(meaning)}#[{table}]\n{lines(declared.rows(kind), '')}"
         made += PRINCIPALS if table == "authorize" else ""
     return made
 
