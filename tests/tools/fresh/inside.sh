@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# inside.sh COMMAND... - what is PID 1 of a fresh Debian (fresh.sh): makes $root the root of its own namespaces, and runs
-# COMMAND in the clone. Stays beside it, so as to reap.
+# inside.sh COMMAND... - what is PID 1 of a fresh Debian (fresh.sh), or of a machine in it (walk/machine.sh): makes $root the root
+# of its own namespaces, and runs COMMAND in the clone. Stays beside it, so as to reap.
 set -eu
 mount --make-rprivate /
 mount --bind "$root" "$root"
@@ -50,7 +50,7 @@ else # each hierarchy of this machine's, without the half v2 beside them, which 
     mount -t cgroup -o "$options" cgroup "sys/fs/cgroup/$folder"
   done </proc/self/cgroup
 fi
-hostname hv1
+hostname "$(cat etc/hostname)"
 mkdir -p .old
 pivot_root . .old # and not chroot, in which the kernel refuses user namespaces
 umount -l /.old
@@ -67,7 +67,8 @@ export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 update-ca-certificates >/dev/null 2>&1
 id dev >/dev/null 2>&1 || useradd -M -d /home/dev -s /bin/bash dev
 echo 'dev ALL=(ALL) NOPASSWD: ALL' >/etc/sudoers.d/dev
-chown -R "$user" /home/dev /.wheels
+[ "$(stat -c %U /home/dev/xman)" = "$user" ] || chown -R "$user" /home/dev
+chown -R "$user" /.wheels
 cd /home/dev/xman
 home=/root
 [ "$user" = root ] || home=/home/dev

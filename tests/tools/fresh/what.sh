@@ -17,7 +17,7 @@ deb() {
     rxm --version
     /usr/sbin/xmand --version 2>/dev/null || xmand --version' bash "$@"
 }
-docs() { "$here/fresh.sh" "$release" tests/tools/fresh/readme.sh; }
+docs() { "$here/fresh.sh" "$release" tests/tools/fresh/walk.sh "$release"; }
 
 case $what in
   demo | test | deb | docs) "$what" "$@" ;;
