@@ -112,6 +112,10 @@ COMMANDS = {
     "migrate --abort": "domjobabort",
     "maintenance on, then migrate --all": "drain cordon evacuate",
     "maintenance off": "uncordon",
+    "snapshot": "snapshot-create snapshot-create-as",
+    "snapshot-list": "listsnapshot snapshots snapshot-current snapshot-info snapshot-dumpxml",
+    "snapshot-revert": "rollback",
+    "snapshot-delete": "delsnapshot",
     "job-list": "jobs squeue qstat",
     "job-start": "sbatch qsub",
     "job-stop": "scancel qdel",
@@ -135,8 +139,8 @@ ELSEWHERE = {
         "exec file shell ssh agent guest guest-exec qemu-agent-command domfsfreeze domfsthaw domfstrim domtime"
         " set-user-password lxc-enter-namespace cp cloudinit"
     ),
-    "there are no snapshots; suspend or save keeps a domain's memory, and its storage makes snapshots of disks": (
-        "snapshot listsnapshot delsnapshot rollback backup vzdump restore-backup checkpoint"
+    "the host's storage makes backups; rxm snapshot keeps what a domain is now, in its own images": (
+        "backup vzdump restore-backup checkpoint"
     ),
     "rxm makes no disks; copy its disk with the storage's own tools, and 'rxm new' a description": (
         "clone copy template image images export publish importdisk importovf-disk rescan move_disk move-disk blockcopy"

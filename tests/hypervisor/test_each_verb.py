@@ -7,6 +7,7 @@ import pytest
 
 from tests.hypervisor.conftest import Lab
 from tests.hypervisor.test_lxc import NO_FREEZER, URI, description, why_no_containers
+from tests.hypervisor.test_snapshots import image, with_disk
 from tests.lab.hosts import drivers
 from tests.lab.hosts.each_verb import BATCH, NAME, STEPS, Trial
 from tests.lab.hosts.hypervisor import Guest
@@ -29,7 +30,9 @@ def tried_on_qemu(lab: Lab) -> Iterator[dict[str, tuple[int, str]]]:
         wait_for(lambda: guest.boots() > boots, PATIENCE, "its boot")
         boots = guest.boots()
 
-    yield Trial(partial(daemon.rxm, lab.alice), guest.description(), "hv2.xman.test", ready).run()
+    with_image = with_disk(guest, image(lab, NAME), boots=True)
+    rxm = partial(daemon.rxm, lab.alice)
+    yield Trial(rxm, with_image, "hv2.xman.test", ready, moves=guest.description()).run()
     for verb in ("destroy", "delete"):
         assert lab.rxm_second(verb, NAME).status == 0
     assert daemon.stop() == 0

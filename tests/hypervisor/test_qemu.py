@@ -263,7 +263,7 @@ def test_a_shutdown_is_waited_for_through_a_restart_of_libvirtd(lab: Lab) -> Non
     assert lab.rxm("delete", guest.name).status == 0
 
 
-def test_delete_takes_its_nvram_its_memory_and_the_notes_of_its_snapshots_along(lab: Lab) -> None:
+def test_delete_takes_its_nvram_its_memory_and_its_snapshots_along(lab: Lab) -> None:
     guest, nvram = lab.guest("leaves-nothing"), lab.first.directory / "leaves-nothing.nvram"
     firmware = lab.first.directory / "firmware"
     firmware.write_bytes(b"")
@@ -281,7 +281,7 @@ def test_delete_takes_its_nvram_its_memory_and_the_notes_of_its_snapshots_along(
     assert defined.status == 0, defined
     nvram.write_bytes(b"variables")
 
-    assert lab.rxm("delete", guest.name).status == 0
+    assert lab.rxm("delete", "--snapshots", guest.name).status == 0
 
     assert guest.name not in lab.first.virsh("list", "--all", "--name").stdout
     assert not nvram.exists()

@@ -285,6 +285,7 @@ def test_every_result_is_of_the_published_schema(daemon: Daemon, alice: dict[str
     extra = {"mem-set": ["200"], "autostart": ["on"], "vcpu-set": ["2"], "migrate": ["elsewhere"], "mem-max": ["900"]}
     extra |= {"vcpu-pin": ["0", "0"], "save": ["every"], "dump-core": ["every.core"], "rename": [f"{vm}-renamed"]}
     extra |= {"label": ["course=os1"]}
+    extra |= {"snapshot": ["then"], "snapshot-revert": ["then"], "snapshot-delete": ["then"]}
     alone = {"create": ["-"], "new": ["-"], "maintenance": ["off"], "help": ["--mine"], "restore": ["every"]}
     checked = []
     for verb in verbs.VERBS:

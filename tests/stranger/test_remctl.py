@@ -67,7 +67,7 @@ BATCH = (
 )
 # Those that have a test of their own.
 OTHERS = {"console", "create", "delete", "maintenance", "migrate", "new", "rename", "restore", "resume", "save"}
-OTHERS |= {"screenshot", "vnc"}
+OTHERS |= {"screenshot", "snapshot", "snapshot-delete", "snapshot-revert", "vnc"}
 DRIVEN = {words[0] for words in (*TYPED, *BATCH)} | OTHERS
 # Every other verb that only looks, as it is tried elsewhere.
 LOOKING = [
@@ -100,6 +100,12 @@ def test_the_managed_life_cycle(daemon: Daemon, alice: dict[str, str]) -> None:
     assert daemon.remctl(alice, "new", for_test_driver("managed")).status == 0
     for verb in ("start", "suspend", "resume", "destroy", "delete"):
         answer = daemon.remctl(alice, verb, "managed")
+        assert answer.status == 0, (verb, answer)
+
+
+def test_going_back_to_a_snapshot_and_deleting_it(daemon: Daemon, alice: dict[str, str], vm: str) -> None:
+    for verb in ("snapshot", "snapshot-revert", "snapshot-delete"):
+        answer = daemon.remctl(alice, verb, vm, "then")
         assert answer.status == 0, (verb, answer)
 
 

@@ -12,7 +12,7 @@ from xman.errors import NoSuchDomainError, UsageError
 from xman.result import Result
 from xmand.answer import Answer
 from xmand.journal import Change
-from xmand.virt import lifecycle, metadata, size
+from xmand.virt import lifecycle, metadata, size, snapshots
 from xmand.virt.domain import PAUSED, Domain
 
 # What a balloon or libvirt's rounding makes of a size.
@@ -180,6 +180,25 @@ def labelled(change: Change, _uuid: str, domain: Domain | None) -> Verdict:
     if all(has.get(key) == value for key, value in wanted.items()):
         return _done(change, domain)
     return _not_done(change, f"the labels of '{domain.name}' are others")
+
+
+def snapshotted(change: Change, _uuid: str, domain: Domain | None) -> Verdict:
+    """snapshot: it has one of that name; one that it had before was refused, and not written down as meant."""
+    if domain is None:
+        return _not_done(change, _gone(change))
+    name = change.asked["NAME"][0]
+    if "replaces" in change.asked and snapshots.has(domain, name) is not None:
+        return _done(change, domain)
+    return _not_done(change, f"'{domain.name}' has no such snapshot")
+
+
+def snapshot_deleted(change: Change, _uuid: str, domain: Domain | None) -> Verdict:
+    """snapshot-delete: it has none of that name."""
+    if domain is None:
+        return _not_done(change, _gone(change))
+    if snapshots.has(domain, change.asked["NAME"][0]) is None:
+        return _done(change, domain)
+    return _not_done(change, f"'{domain.name}' still has it")
 
 
 def memory(change: Change, _uuid: str, domain: Domain | None) -> Verdict:

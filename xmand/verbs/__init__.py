@@ -5,13 +5,28 @@ that xmand was torn out of is judged afterwards; what libvirt's events tell beca
 """
 
 from xmand.journal.verdicts import Judge
-from xmand.verbs import access, batch, console, create, files, host, labels, life, looks, migrate, screen, show, tune
+from xmand.verbs import (
+    access,
+    batch,
+    console,
+    create,
+    files,
+    host,
+    labels,
+    life,
+    looks,
+    migrate,
+    screen,
+    show,
+    snapshots,
+    tune,
+)
 from xmand.verbs.call import Handler
 from xmand.verbs.kept import Way
 from xmand.verbs.row import Row
 
 # The modules are named, so that the list can be read and tested.
-_MODULES = (access, batch, console, create, files, host, labels, life, looks, migrate, screen, show, tune)
+_MODULES = (access, batch, console, create, files, host, labels, life, looks, migrate, screen, show, snapshots, tune)
 ROWS: dict[str, Row] = {name: row for module in _MODULES for name, row in module.ROWS.items()}
 
 HANDLERS: dict[str, Handler] = {name: row.handler for name, row in ROWS.items()}

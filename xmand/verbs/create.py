@@ -172,7 +172,7 @@ def _converted(call: Call) -> formats.Converted:
         driver = str(call.writer.getType())
     emulated = kvm.why_not(call.writer) if driver == "QEMU" else ""
     convert, strict = parsed.flag("convert"), parsed.flag("strict")
-    theirs = parsed.text("format")
+    theirs = str(parsed.options.get("format", ""))
     if theirs not in ("", *DIALECTS):
         raise UsageError(f"'{theirs[:32]}' is neither xm nor xl.")
     found = formats.to_xml(

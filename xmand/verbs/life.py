@@ -19,7 +19,7 @@ from xmand.journal.promised import facts
 from xmand.verbs.call import Call
 from xmand.verbs.row import Row, told
 from xmand.verbs.starting import remember_who, started
-from xmand.virt import condition, lifecycle, metadata
+from xmand.virt import condition, lifecycle, metadata, snapshots
 from xmand.virt.condition import OFF, PAUSED, RUNNING, SHUTTING_DOWN
 from xmand.virt.consoles import LOGS
 from xmand.virt.domain import Domain
@@ -238,8 +238,10 @@ def suspend(call: Call) -> Result:
             raise condition.refusal(domain, found)
         if not domain.persistent():
             raise RefusedError(f"Domain '{domain.name}' is transient: nobody would know it when it is to go on.")
+        kept_back = snapshots.in_the_way(domain)
         lifecycle.suspend(domain, call.host.settings.limits.patience, call.progress)
-        return Result(changed=True, domain=domain.name)
+        notes = (f"Domain '{domain.name}' has {kept_back}; it cannot go back to any before it is resumed.",)
+        return Result(changed=True, domain=domain.name, notes=notes if kept_back else ())
 
 
 def delete(call: Call) -> Result:
@@ -250,9 +252,28 @@ def delete(call: Call) -> Result:
             raise RefusedError(f"Domain '{domain.name}' is not halted; shut it down first.")
         if found != OFF:
             raise RefusedError(f"Domain '{domain.name}' is not halted; destroy it first.")
+        gone = _snapshots(call, domain)
         lifecycle.delete(domain)
         kept.forget(domain.uuid, LOGS)
-        return Result(changed=True, domain=domain.name)
+        return Result(changed=True, domain=domain.name, notes=gone)
+
+
+def _snapshots(call: Call, domain: Domain) -> tuple[str, ...]:
+    """Delete its snapshots, which nobody would find again in its images; what is to be said of that.
+
+    Raises RefusedError where that was not asked for.
+    """
+    found = snapshots.in_the_way(domain)
+    if not found:
+        return ()
+    if not call.parsed.flag("snapshots"):
+        raise RefusedError(
+            f"Domain '{domain.name}' has {found}, to which nobody could go back any more;"
+            " --snapshots deletes them with it."
+        )
+    # Not under one change: what libvirt has deleted is gone, whatever becomes of the rest.
+    snapshots.delete_all(domain, call.host.settings.limits.patience, call.progress)
+    return (f"Deleted with '{domain.name}': {found}.",)
 
 
 def autostart(call: Call) -> Result:

@@ -14,7 +14,7 @@ from xmand.settings import Migration
 from xmand.system import xl
 from xmand.verbs.call import Call
 from xmand.verbs.row import Row
-from xmand.virt import condition, lifecycle, metadata, migration, migration_trial
+from xmand.virt import condition, lifecycle, metadata, migration, migration_trial, snapshots
 from xmand.virt.copying import Copies, Copy, images
 from xmand.virt.domain import Domain, find
 from xmand.virt.domain_jobs import abort_job
@@ -50,6 +50,11 @@ def migrate(call: Call) -> Result:
         template = settings.uri or migration.default_uri(call.writer)
         uri = template.replace("{host}", f"[{destination}]" if ":" in destination else destination)
         found = condition.condition(domain)
+        if snapshotted := snapshots.in_the_way(domain):
+            raise RefusedError(
+                f"Domain '{domain.name}' has {snapshotted}, and libvirt moves no domain that has any; delete them first"
+                f" (rxm snapshot-delete {domain.name} NAME)."
+            )
         if found == condition.OFF and call.parsed.flag("copy-storage"):
             raise RefusedError(
                 f"Domain '{domain.name}' is off: --copy-storage copies disks while a guest moves. Start it"

@@ -2,10 +2,10 @@
 
 from xman.errors import HypervisorError, RefusedError, UnknownOutcomeError, XmanError, of_outcome
 from xman.metadata import Metadata
-from xmand.virt import lifecycle, metadata
+from xmand.virt import lifecycle, metadata, snapshots
 from xmand.virt.description import Description
 from xmand.virt.domain import Domain, define
-from xmand.virt.driver import RawConnection, api, changing, code_of, reading
+from xmand.virt.driver import RawConnection, api, changing, reading
 
 # With its passwords: it is libvirt that gets it back, and nobody else sees it.
 _KEPT = api.VIR_DOMAIN_XML_INACTIVE | api.VIR_DOMAIN_XML_SECURE
@@ -42,7 +42,7 @@ def former(connection: RawConnection, domain: Domain) -> Former:
         raise RefusedError(f"Domain '{domain.name}' already exists (running).")
     if lifecycle.suspended(domain):
         raise RefusedError(f"Domain '{domain.name}' already exists and is suspended; resume it, or delete it first.")
-    if _snapshots(domain):
+    if snapshots.count(domain):
         raise RefusedError(f"Domain '{domain.name}' already exists and has snapshots; delete these first.")
     return Former(connection, domain)
 
@@ -82,13 +82,3 @@ def undone(domain: Domain, before: Former | None, error: XmanError) -> XmanError
 def _kept(domain: Domain) -> str:
     with reading(domain.name):
         return str(domain.raw.XMLDesc(_KEPT))
-
-
-def _snapshots(domain: Domain) -> int:
-    with reading(domain.name):
-        try:
-            return int(domain.raw.snapshotNum(0))
-        except api.libvirtError as error:
-            if code_of(error) == api.VIR_ERR_NO_SUPPORT:  # LXC, Xen
-                return 0
-            raise

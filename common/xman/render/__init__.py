@@ -48,6 +48,7 @@ _RENDERERS: dict[str, _Renderer] = {
     "vcpu-list": looks.vcpus,
     "block-list": looks.block,
     "network-list": looks.network,
+    "snapshot-list": looks.snapshots,
     "wait": domains.reached,
 }
 

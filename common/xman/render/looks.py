@@ -1,11 +1,17 @@
-"""What xm's own ways to look print: uptime, vcpu-list, network-list, block-list (xen, tools/python/xen/xm/main.py)."""
+"""What xm's own ways to look print: uptime, vcpu-list, network-list, block-list (xen, tools/python/xen/xm/main.py).
+
+And what there is of the same kind since: snapshot-list.
+"""
 
 from typing import Any
+
+from xman import times
 
 _UPTIME_HEADER = "%-33s %4s %s " % ("Name", "ID", "Uptime")
 _VCPU_HEADER = "%-32s %5s %5s %5s %5s %9s %s" % ("Name", "ID", "VCPU", "CPU", "State", "Time(s)", "CPU Affinity")
 _NETWORK_HEADER = "Idx BE     MAC Addr.     handle state evt-ch tx-/rx-ring-ref BE-path"
 _BLOCK_HEADER = "Vdev  BE handle state evt-ch ring-ref BE-path"
+_SNAPSHOT = "%-32s %-24s %-8s %-32s %s"
 # xenbus: connected.
 _CONNECTED = 4
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
@@ -99,4 +105,15 @@ def block(data: dict[str, Any]) -> str:
             one.get("source", "??"),
         )
         lines.append(row.rstrip())
+    return "".join(f"{line}\n" for line in lines)
+
+
+def snapshots(data: dict[str, Any]) -> str:
+    """Return `snapshot-list`: a line for each, a star behind the one that the domain goes on from."""
+    lines = [_SNAPSHOT % ("Name", "Created", "State", "Parent", "Description")]
+    for one in data["snapshots"]:
+        name = f"{one['snapshot']}{'*' if one['current'] else ''}"
+        outside = "(external) " if one["kind"] == "external" else ""
+        about = f"{outside}{one.get('description', '')}".strip() or "-"
+        lines.append(_SNAPSHOT % (name, times.local(one["created"]), one["state"], one.get("parent", "-"), about))
     return "".join(f"{line}\n" for line in lines)

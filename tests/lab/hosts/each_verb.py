@@ -27,6 +27,9 @@ _STEPS: dict[str, Step] = {
     "console": (RUNNING, ("--send", r"\n", "{name}")),
     "vnc": (RUNNING, ("--stdio", "{name}")),
     "label": (RUNNING, ("{name}", "course=os1")),
+    "snapshot": (RUNNING, ("{name}", "then")),
+    "snapshot-revert": (RUNNING, ("{name}", "then")),
+    "snapshot-delete": (RUNNING, ("{name}", "then")),
     "vcpu-pin": (RUNNING, ("{name}", "0", "0")),
     "mem-max": (RUNNING, ("{name}", "256")),
     "dump-core": (RUNNING, ("{name}", "each.core")),
@@ -96,12 +99,16 @@ class Rxm(Protocol):
 
 
 class Trial:
-    """One host, and the domain `NAME` on which the verbs are tried. `ready` waits until its guest is up."""
+    """One host, and the domain `NAME` on which the verbs are tried. `ready` waits until its guest is up.
 
-    def __init__(self, rxm: Rxm, description: str, host: str, ready: Callable[[], None]) -> None:
+    What is created at last, and moves, may be described otherwise (`moves`): without what only this host has.
+    """
+
+    def __init__(self, rxm: Rxm, description: str, host: str, ready: Callable[[], None], moves: str = "") -> None:
         self._rxm = rxm
         self._name = NAME
         self._description = description
+        self._moves = moves or description
         self._host = host
         self._ready = ready
 
@@ -124,7 +131,7 @@ class Trial:
         if verbs.BY_NAME[verb].streams:  # which leaves as soon as nothing more is to be said
             said = self._rxm(verb, *words)
             return said.status, said.stderr.removeprefix("Error: ").strip() if said.status else ""
-        answer = self._rxm("-j", verb, *words, stdin=self._description)
+        answer = self._rxm("-j", verb, *words, stdin=self._moves if verb == "create" else self._description)
         envelope = answer.objects()[-1]
         return (outcome.OK, "") if envelope["ok"] else (envelope["code"], envelope["message"])
 

@@ -51,6 +51,16 @@ def summary(verdict: Verdict) -> tuple[int, bool]:
     return verdict.answer.code, verdict.again
 
 
+def with_snapshots(*names: str) -> Any:
+    """Return a domain that has these."""
+    domain = a_domain()
+    domain.raw.snapshotNum.return_value = len(names)
+    domain.raw.hasCurrentSnapshot.return_value = 0
+    texts = [f"<domainsnapshot><name>{name}</name></domainsnapshot>" for name in names]
+    domain.raw.listAllSnapshots.return_value = [Mock(getXMLDesc=Mock(return_value=text)) for text in texts]
+    return domain
+
+
 RUNNING, PAUSED, OFF, GONE = "running", "paused", "shutoff", None
 DONE, NOT_DONE, NOBODY_KNOWS, ASK_AGAIN = (OK, False), (UNREACHABLE, True), (UNKNOWN, False), (UNKNOWN, True)
 
@@ -225,3 +235,29 @@ def test_a_libvirt_that_does_not_answer_is_not_taken_for_a_state() -> None:
 
     with pytest.raises(HypervisorError):
         judge(change("start"), "", domain)
+
+
+@pytest.mark.parametrize(
+    ("names", "meant", "expected"),
+    [(["then"], True, DONE), (["then"], False, NOT_DONE), (["other"], True, NOT_DONE), ([], True, NOT_DONE)],
+    ids=["made", "it was there before", "another", "none"],
+)
+def test_a_snapshot_is_ours_where_it_was_written_down_as_meant(
+    names: list[str], meant: bool, expected: tuple[int, bool]
+) -> None:
+    asked: dict[str, Any] = {"NAME": ["then"]} | ({"replaces": False} if meant else {})
+
+    assert summary(judge(change("snapshot", asked=asked), UUID, with_snapshots(*names))) == expected
+
+
+@pytest.mark.parametrize(("names", "expected"), [(["then", "other"], NOT_DONE), (["other"], DONE), ([], DONE)])
+def test_a_snapshot_is_deleted_where_it_is_gone(names: list[str], expected: tuple[int, bool]) -> None:
+    found = change("snapshot-delete", asked={"NAME": ["then"]})
+
+    assert summary(judge(found, UUID, with_snapshots(*names))) == expected
+
+
+def test_whether_it_went_back_nobody_can_tell() -> None:
+    found = change("snapshot-revert", asked={"NAME": ["then"]})
+
+    assert summary(judge(found, UUID, with_snapshots("then"))) == NOBODY_KNOWS

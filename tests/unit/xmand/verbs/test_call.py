@@ -24,6 +24,9 @@ WORDS = {
     "mem-max": ["512"],
     "vcpu-pin": ["0", "0"],
     "label": ["a=b"],
+    "snapshot": ["s2"],
+    "snapshot-revert": ["s1"],
+    "snapshot-delete": ["s1"],
 }
 
 

@@ -37,6 +37,9 @@ class Raw:
     def UUIDString(self) -> str:  # noqa: N802  # libvirt's name
         return "6f2a3c1e-0b7d-4d35-9a0e-5f2f0f6c1b11"
 
+    def snapshotNum(self, _flags: int) -> int:  # noqa: N802
+        return 0
+
     def isActive(self) -> bool:  # noqa: N802  # libvirt's name
         return True
 

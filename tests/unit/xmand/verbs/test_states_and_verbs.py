@@ -47,12 +47,16 @@ WORDS = {
     "mem-max": ["1024"],
     "vcpu-pin": ["0", "0"],
     "label": ["a=b"],
+    "snapshot": ["s2"],
+    "snapshot-revert": ["s1"],
+    "snapshot-delete": ["s1"],
     "job-start": ["--id", "9", "--owner", "bob@R"],
     "job-stop": ["--id", "4711"],
     "job-renew": ["--id", "4711", "--lease", "600"],
     "job-claim": ["--id", "9"],
 }
 # Before this verb the domain has a job, and the host.
+WITH_SNAPSHOT = ("snapshot-revert", "snapshot-delete")
 WITH_JOB = ("job-stop", "job-renew", "preempt", "unpreempt", "freeze", "defrost")
 
 _ORDER = tuple(CONDITIONS)
@@ -136,6 +140,10 @@ class Bench:
         except libvirt.libvirtError:
             return "-"
 
+    def snapshot(self, name: str) -> None:
+        """Make a snapshot, past every verb."""
+        self._connection.lookupByName("d").snapshotCreateXML(f"<domainsnapshot><name>{name}</name></domainsnapshot>", 0)
+
     def close(self) -> None:
         self._connection.close()
 
@@ -168,6 +176,8 @@ def _by_an_io_error(numbers: Callable[[Domain], tuple[int, int]]) -> Callable[[D
 @pytest.mark.parametrize("cell", CELLS, ids=[f"{cell.verb}-{cell.found}" for cell in CELLS])
 def test_each_verb_in_each_condition(make: Maker, cell: Cell) -> None:
     bench = make(cell.found, job=cell.verb in WITH_JOB)
+    if cell.verb in WITH_SNAPSHOT:
+        bench.snapshot("s1")
 
     code, said, _result = bench.run(cell.verb, "d", *WORDS.get(cell.verb, []))
 
