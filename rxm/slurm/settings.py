@@ -3,39 +3,56 @@
 import os
 from dataclasses import dataclass
 
-from xman import config
+from xman import config, declared, lowlevel
+from xman.declared import number, seconds, text, texts
 
 DEFAULT_PATH = "/etc/xman/slurm.toml"
 # Slurm gives its programs an environment of its own making; what is added to that is for tests, and for who runs two.
+PATH_VARIABLE = "XMAN_SLURM_CONFIG"
 # What job-start takes.
 _MOST_LEASE = 30 * 86_400
-PATH_VARIABLE = "XMAN_SLURM_CONFIG"
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Everything that can be configured; seconds throughout."""
+    """Everything that can be configured."""
 
-    # The partitions whose jobs are noted in domains; none: all.
-    partitions: tuple[str, ...] = ()
-    # Those of them whose jobs may be preempted by a domain with priority.
-    preemptible: tuple[str, ...] = ()
-    # rxm's configuration for these programs: where the domains are, and the scheduler's keytab.
-    rxm_config: str = ""
-    # How long a domain may take to shut down before it is destroyed; below Slurm's SuspendTimeout.
-    force_after: float = 60.0
-    # For how long what passes is tried again: a restart of xmand, a KDC or a network that is away.
-    patience: float = 30.0
-    # For how long a node that refused a job is left out for it.
-    exclude: float = 10.0
-    # After how long a job is tried again that could not be asked for.
-    later: float = 15.0
-    # After how long a job ends by itself in its domains that nobody renews; the reconciler does. 0: never.
-    lease: int = 0
-    # One reconciler at a time: of several controllers, in a folder that they share.
-    lock: str = "/run/lock/xman-slurm.lock"
-    # A file for Prometheus' node_exporter (its textfile collector); empty for none.
-    metrics: str = ""
+    partitions: tuple[str, ...] = texts(
+        meaning="The partitions whose jobs are noted in domains, and get the hosts for them. Empty: all partitions."
+    )
+    preemptible: tuple[str, ...] = texts(meaning="Those of them whose jobs may be preempted by a domain with priority.")
+    rxm_config: str = text(
+        "",
+        "rxm's configuration for these programs: where the domains are, and the keytab. Empty: the usual one, which is"
+        " everybody's.",
+    )
+    force_after: float = seconds(
+        60.0, "Seconds for a domain to shut down before it is destroyed; below SuspendTimeout."
+    )
+    patience: float = seconds(
+        30.0,
+        "Seconds for which what passes is tried again: a restart of xmand, a KDC or a network that is away.",
+    )
+    exclude: float = seconds(
+        10.0,
+        "Seconds for which a node that refused a job is left out for it, and after which a job is tried again that"
+        " could not be asked for.",
+    )
+    later: float = seconds(15.0)
+    lease: int = number(
+        0,
+        "Seconds after which a job ends by itself in its domains unless the reconciler renews it, as it does while"
+        " Slurm has the job; several times its rounds: 600 and more. 0: it stays until somebody ends it.",
+        most=_MOST_LEASE,
+    )
+    lock: str = text(
+        "/run/lock/xman-slurm.lock",
+        "One reconciler at a time: with several controllers, a path in a folder that they share.",
+    )
+    metrics: str = text(
+        "",
+        'A file for Prometheus\' node_exporter: "/var/lib/prometheus/node-exporter/xman-slurm.prom". Empty: none.',
+    )
 
     def notes(self, partition: str) -> bool:
         """Whether the jobs of a partition are noted."""
@@ -43,19 +60,10 @@ class Settings:
 
 
 def load() -> Settings:
-    """Read the file. Raises ConfigurationError."""
+    """Read the file; what this release does not know in it is said on standard error. Raises ConfigurationError."""
     path = os.environ.get(PATH_VARIABLE, "")
     table = config.load(path or DEFAULT_PATH, required=bool(path))
-    base = Settings()
-    return Settings(
-        partitions=tuple(table.texts("partitions", [])),
-        preemptible=tuple(table.texts("preemptible", [])),
-        rxm_config=table.text("rxm_config", base.rxm_config),
-        force_after=table.seconds("force_after", base.force_after),
-        patience=table.seconds("patience", base.patience),
-        exclude=table.seconds("exclude", base.exclude),
-        later=table.seconds("later", base.later),
-        lease=table.number("lease", base.lease, most=_MOST_LEASE),
-        lock=table.text("lock", base.lock),
-        metrics=table.text("metrics", base.metrics),
-    )
+    found = declared.read(Settings, table)
+    for key in table.unknown():
+        lowlevel.err(f"xman-slurm: {key}: not known to this release\n")
+    return found

@@ -154,11 +154,6 @@ def test_xmand_toml_5_has_exactly_the_keys() -> None:
     assert described <= expected
 
 
-def test_rxm_toml_5_has_the_keys() -> None:
-    for key in rxm.settings.Settings.__slots__:
-        assert key in page("rxm.toml.5")
-
-
 def uncommented(name: str) -> Path:
     """Return a file in which the commented keys of a shipped configuration are set."""
     return ROOT / "etc" / "xman" / name
@@ -195,12 +190,9 @@ def test_the_shipped_rxmweb_toml_shows_the_defaults(tmp_path: Path) -> None:
     assert set(tomllib.loads(shipped)) == keys(rxmweb.settings.Settings, {"unknown"})
 
 
-def test_rxmweb_8_has_the_keys_and_the_parts() -> None:
+def test_rxmweb_8_has_the_parts() -> None:
     text = page("rxmweb.8")
-    tables = (rxmweb.settings.Collector, rxmweb.settings.History, rxmweb.settings.Proxy)
 
-    for key in keys(rxmweb.settings.Settings, {"unknown"}).union(*(keys(table, {"secret"}) for table in tables)):
-        assert re.search(rf"\b{key}\b", text), key
     for part in ("serve", "work", "check"):
         assert f"rxmweb {part}" in text
 

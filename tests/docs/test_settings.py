@@ -8,11 +8,11 @@ import os
 import re
 import textwrap
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 import rxm.settings
+import rxm.slurm.settings
 import rxmweb.settings
 import xmand.settings
 from tests.lab.process import ROOT
@@ -20,7 +20,13 @@ from xman import config, declared
 from xman.config import Setting, Table
 from xman.errors import ConfigurationError
 
-ETC = ROOT / "etc" / "xman"
+ETC = ROOT / "etc"
+# The manual page of each file that has one, and the section that it is told of in; slurm.toml's tells of itself.
+PAGES = {
+    "xmand.toml": ("xmand.toml.5", "KEYS"),
+    "rxm.toml": ("rxm.toml.5", "KEYS"),
+    "rxmweb.toml": ("rxmweb.8", "CONFIGURATION"),
+}
 HEADS = {
     "xmand.toml": "# /etc/xman/xmand.toml - what xmand(8) does otherwise than by default; see xmand.toml(5). Each line"
     " shows its default.\n# Uncomment a key together with the [table] that it stands in.\n"
@@ -30,13 +36,20 @@ HEADS = {
     " rxm.toml(5).\n# Uncomment a key together with the [table] that it stands in.\n",
     "rxmweb.toml": "# /etc/xman/rxmweb.toml - what the portal does otherwise than by default; see rxmweb(8). Each line"
     " shows its default.\n# Uncomment a key together with the [table] that it stands in.\n",
+    "slurm.toml": "# /etc/xman/slurm.toml - what Slurm's programs do otherwise than by default (etc/slurm/README.md)."
+    " Each line shows its\n# default.\n",
 }
-# A table of free keys, with values of its own.
+# Tables of free keys, with values of their own.
+OF_FREE_KEYS = {"principals", "roles"}
 PRINCIPALS = (
     "# Full principals, with the verbs and families of each:"
     ' { "slurm/ctl.example.org@EXAMPLE.ORG" = ["batch", "show"] }.\n#principals = {}\n'
 )
-CLASSES = {"xmand.toml": xmand.settings.Settings, "rxmweb.toml": rxmweb.settings.Settings}
+CLASSES = {
+    "xmand.toml": xmand.settings.Settings,
+    "rxmweb.toml": rxmweb.settings.Settings,
+    "slurm.toml": rxm.slurm.settings.Settings,
+}
 
 
 def every(kind: type, within: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Setting]]:
@@ -58,9 +71,14 @@ EVERY = [
     for within, row in of(name)
 ]
 
-NUMBERS = {
-    ".".join((name, *within, row.name)) for name in HEADS for within, row in of(name) if row.kind == config.NUMBER
-}
+
+def of_kind(kind: str) -> set[str]:
+    """Return the ids of the settings of one kind."""
+    return {".".join((name, *within, row.name)) for name in HEADS for within, row in of(name) if row.kind == kind}
+
+
+NUMBERS = of_kind(config.NUMBER)
+TIMES = of_kind(config.SECONDS)
 
 
 def value(row: Setting) -> str:
@@ -98,10 +116,11 @@ def example(name: str) -> str:
 
 @pytest.mark.parametrize("name", HEADS)
 def test_the_example_is_made_of_the_declarations(name: str) -> None:
+    path = ETC / ("slurm" if name == "slurm.toml" else "xman") / name
     if os.environ.get("XMAN_UPDATE_GOLDEN"):
-        (ETC / name).write_text(example(name))
+        path.write_text(example(name))
 
-    assert (ETC / name).read_text() == example(name)
+    assert path.read_text() == example(name)
 
 
 @pytest.mark.parametrize(("name", "within", "row"), EVERY)
@@ -132,19 +151,46 @@ def test_the_reader_takes_nothing_of_another_kind(name: str, within: tuple[str, 
         row.read(Table("f", {row.name: wrong}))
 
 
-@pytest.mark.parametrize(("name", "within", "row"), [each for each in EVERY if each.values[0] == "xmand.toml"])
-def test_xmand_toml_5_has_the_default_where_the_key_stands(name: str, within: tuple[str, ...], row: Setting) -> None:
-    page = (ROOT / "man" / "xmand.toml.5").read_text().replace("\\(dq", '"').replace("\\-", "-")
-    section = page.split(f"\n.SS [{within[0]}]\n")[1].split("\n.SS ")[0] if within else page.split("\n.SS [")[0]
-    headings = re.findall(r"^\.BR? (.*)$", section, re.MULTILINE)
+@pytest.mark.parametrize(("name", "within", "row"), [each for each in EVERY if each.id in TIMES])
+def test_a_time_says_its_unit(name: str, within: tuple[str, ...], row: Setting) -> None:
+    """In its name, or where it is told of."""
+    rows = [other for place, other in of(name) if place == within]
+    told = next(other.meaning for other in reversed(rows[: rows.index(row) + 1]) if other.meaning or other is rows[0])
+
+    assert row.name.endswith(("_seconds", "_hours", "_days")) or re.search(r"\b[Ss]econds\b", told)
+
+
+def told_of(name: str, within: tuple[str, ...]) -> str:
+    """Return the part of a manual page that tells of a table of settings, or of what stands above the tables."""
+    page, heading = PAGES[name]
+    text = (ROOT / "man" / page).read_text().replace("\\(dq", '"').replace("\\-", "-")
+    section = text.split(f"\n.SH {heading}\n")[1].split("\n.SH ")[0]
+    return section.split(f"\n.SS [{within[0]}]\n")[1].split("\n.SS ")[0] if within else section.split("\n.SS [")[0]
+
+
+def headings(text: str) -> list[str]:
+    """Return what such a part tells of, each with its default in parentheses."""
+    return re.findall(r"^\.BR ([a-z].*)$", text, re.MULTILINE)
+
+
+@pytest.mark.parametrize(("name", "within", "row"), [each for each in EVERY if each.values[0] in PAGES])
+def test_the_page_has_the_default_where_the_key_stands(name: str, within: tuple[str, ...], row: Setting) -> None:
     shown = value(row)
     short = shown.removesuffix(".0") if row.kind == config.SECONDS else shown
+    if row.kind == config.NAMED:
+        assert told_of(name, (*within, row.name))
+        return
+    # No host is meant by an empty list of them.
+    pattern = r"\(this machine\)" if row.kind == config.JOINED else re.escape(f"({short})")
 
-    assert any(re.search(rf'\b{row.name} " \({re.escape(short)}\)', heading) for heading in headings), shown
+    assert any(re.search(rf'\b{row.name} " {pattern}', heading) for heading in headings(told_of(name, within))), shown
 
 
-@pytest.mark.parametrize(("name", "within", "row"), [each for each in EVERY if each.values[0] != "xmand.toml"])
-def test_the_page_has_the_key(name: str, within: tuple[str, ...], row: Setting) -> None:
-    page = Path(ROOT / "man" / ("rxm.toml.5" if name == "rxm.toml" else "rxmweb.8")).read_text()
+@pytest.mark.parametrize("name", PAGES)
+def test_the_page_has_no_other_keys(name: str) -> None:
+    places = {within for within, _row in of(name)}
 
-    assert re.search(rf"\b{row.name}\b", page)
+    for within in places:
+        named = {word for each in headings(told_of(name, within)) for word in re.findall(r'\b([a-z0-9_]+) " \(', each)}
+        here = {row.name for place, row in of(name) if place == within}
+        assert named - here == (OF_FREE_KEYS if within == ("authorize",) else set()), within

@@ -460,6 +460,19 @@ def test_slurm_toml(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         settings.load()
 
 
+def test_a_slip_in_slurm_toml_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "slurm.toml"
+    path.write_text("patients = 3\n")
+    monkeypatch.setenv("XMAN_SLURM_CONFIG", str(path))
+
+    from rxm.slurm import settings
+
+    assert settings.load() == Settings()
+    assert capfd.readouterr().err == f"xman-slurm: {path}: patients: not known to this release\n"
+
+
 @pytest.mark.parametrize("name", ["resume", "suspend", "prolog", "epilog", "hooks/preempted", "hooks/resumed"])
 def test_the_shipped_programs_are_programs_of_ours(name: str) -> None:
     path = ROOT / "etc" / "slurm" / name
