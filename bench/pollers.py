@@ -1,6 +1,10 @@
 """What those pay who look again and again: QEMU's guests, and links that are not loopback."""
 
+import contextlib
+import os
+import signal
 import time
+from collections.abc import Iterator
 
 from bench.lab import HOST, PORT, QEMU_PORT, Lab
 from bench.measure import HEADS, Page, commands_of, judged
@@ -18,7 +22,7 @@ _ROUND_TRIPS = (1, 5)
 
 
 def guests(lab: Lab, page: Page, quick: bool) -> None:
-    """25 guests of QEMU: all active, all but three of them paused; and then those three alone."""
+    """25 guests of QEMU: all active, three of them not paused; the same with one QEMU stopped; those three alone."""
     qemu = lab.start_qemu()
     asked = [lab.rxm, "-H", HOST, "-p", str(QEMU_PORT)]
     commands = {
@@ -43,11 +47,33 @@ def guests(lab: Lab, page: Page, quick: bool) -> None:
             for name, taken in times.items():
                 goal = judged(taken.wall / floor, 0.7) if name in ("rxm list", "rxm --json list") else ""
                 rows.append([f"{active} of {_COUNT}", name, *taken.cells(), f"{taken.wall / floor:.2f}", goal])
+            if active == _COUNT:
+                usual = times
+                with _stopped(lab, machines[-1]):
+                    times = commands_of(
+                        lab, commands | {"rxm info": [*asked, "info"]}, 3 if quick else 10, qemu.process.pid
+                    )
+                for name, taken in times.items():
+                    goal = ""
+                    if name in ("rxm list", "rxm state"):
+                        goal = judged(taken.wall / usual[name].wall, 2.0)
+                    rows.append(["one stopped", name, *taken.cells(), f"{taken.wall / floor:.2f}", goal])
     finally:
         for machine in machines:
             lab.host.virsh("destroy", machine.name)
             lab.host.virsh("undefine", machine.name)
     page.table("25 guests of QEMU", ["active", "", *HEADS, "to virsh", "aim"], rows)
+
+
+@contextlib.contextmanager
+def _stopped(lab: Lab, machine: Guest) -> Iterator[None]:
+    """Let a guest's QEMU do nothing at all meanwhile."""
+    pid = int((lab.host.directory / "run" / "qemu" / f"{machine.name}.pid").read_text())
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
 
 
 def _started(lab: Lab) -> list[Guest]:

@@ -1,6 +1,7 @@
 """What the configurations of `tests/data/configs` become is taken by the QEMU driver, which checks it by its schema."""
 
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,8 @@ KINDS = {
     "pygrub": 'bootloader="/usr/bin/pygrub"\ndisk=["file:{0}/raw,xvda,w"]\n',
     "whole-disk": 'bootloader="pygrub"\ndisk=["{0}/raw,raw,xvda,rw"]\n',
     "hvm-bios": 'builder="hvm"\nboot="cd"\ndisk=["file:{0}/raw,hda,w",",hdc:cdrom,r"]\nvnc=0\n',
+    "hvm-uefi": 'type="hvm"\nbios="ovmf"\ndisk=["{0}/raw,raw,xvda,rw"]\nvnc=0\n',
+    "phy": 'bootloader="pygrub"\ndisk=["phy:{0}/device,xvda,w"]\n',
     "qcow2": 'type="hvm"\ndisk=["{0}/qcow2,qcow2,xvda,rw","{0}/raw,raw,xvdb,rw"]\nvnc=0\n',
     "two-cards": (
         'bootloader="pygrub"\ndisk=["file:{0}/raw,xvda,w"]\nvif=["bridge=xenbr0","bridge=xenbr0,model=e1000"]\n'
@@ -37,15 +40,20 @@ SXP = (
 
 
 @pytest.fixture(scope="module")
-def images(lab: Lab) -> Path:
-    """Where disks are, and a bridge for those that have cards."""
+def images(lab: Lab) -> Iterator[Path]:
+    """Where disks are, one of them a block device, and a bridge for those that have cards."""
     directory = lab.first.directory / "images"
     directory.mkdir(mode=0o777)
     for kind in ("raw", "qcow2"):
         subprocess.run(["qemu-img", "create", "-q", "-f", kind, directory / kind, "16M"], check=True)
         (directory / kind).chmod(0o666)
     subprocess.run([*lab.first.prefix, "ip", "link", "add", "xenbr0", "type", "bridge"], check=True)
-    return directory
+    loop = ["losetup", "--find", "--show", directory / "block"]
+    (directory / "block").write_bytes(bytes(16 << 20))
+    device = subprocess.run(loop, check=True, capture_output=True, text=True).stdout.strip()
+    (directory / "device").symlink_to(device)
+    yield directory
+    subprocess.run(["losetup", "--detach", device], check=True)
 
 
 @pytest.mark.parametrize("kind", [*KINDS, "sxp"])
@@ -56,7 +64,9 @@ def test_a_converted_guest_of_each_kind_starts(lab: Lab, images: Path, kind: str
 
     made = lab.rxm("create", "--paused", "--convert", "-", stdin=text)
     state = lab.rxm("-j", "list", name).json()["result"]["domains"][0]["state"] if not made.status else ""
+    firmware = "OVMF" in lab.rxm("describe", name).stdout
     ended = lab.rxm("destroy", name)
 
     assert (made.status, state, ended.status) == (0, "paused", 0), made
+    assert firmware == (kind == "hvm-uefi")
     assert lab.rxm("delete", name).status == 0
