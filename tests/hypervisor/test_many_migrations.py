@@ -1,4 +1,4 @@
-"""More migrations at once than a connection of libvirt's takes calls (five): each is told truly, and reading goes on."""
+"""More migrations at once than a connection of libvirt's takes calls (five): each is told truly, reading goes on."""
 
 import subprocess
 from collections.abc import Iterator
