@@ -48,7 +48,7 @@ def images(lab: Lab) -> Iterator[Path]:
         subprocess.run(["qemu-img", "create", "-q", "-f", kind, directory / kind, "16M"], check=True)
         (directory / kind).chmod(0o666)
     subprocess.run([*lab.first.prefix, "ip", "link", "add", "xenbr0", "type", "bridge"], check=True)
-    loop = ["losetup", "--find", "--show", directory / "block"]
+    loop = ["losetup", "--find", "--show", str(directory / "block")]
     (directory / "block").write_bytes(bytes(16 << 20))
     device = subprocess.run(loop, check=True, capture_output=True, text=True).stdout.strip()
     (directory / "device").symlink_to(device)

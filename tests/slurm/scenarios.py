@@ -27,7 +27,7 @@ QUICK_FAULTS = ("kdc", "xmand", "crash", "hooks")
 FAULTS = (*QUICK_FAULTS, "slurmctld")
 _FAULT_SECONDS = (2.0, 5.0)
 # Slurm does not judge a job that began less than BatchStartTimeout and MessageTimeout ago.
-_STARTED_SECONDS = 25.0
+STARTED_SECONDS = 25.0
 _ALL_SECONDS = 240.0
 _TAKES = {"low": ("free", "running-preemptible", "running"), "high": ("free", "occupied-would-preempt", "running")}
 
@@ -146,7 +146,7 @@ class Machine:
 
     def _nodes_register_again(self) -> None:
         """Do what the guide says of a controller that was restarted: jobs whose launch it lost are found by that."""
-        if self._restarted_at and time.time() - self._restarted_at > _STARTED_SECONDS:
+        if self._restarted_at and time.time() - self._restarted_at > STARTED_SECONDS:
             self._restarted_at = 0.0
             self.fleet.cluster.run("scontrol", "reconfigure")
 

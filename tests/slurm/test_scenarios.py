@@ -9,7 +9,7 @@ import pytest
 from tests.lab.hosts.hypervisor import why_not
 from tests.lab.process import wait_for
 from tests.slurm.fleet import HIGH, LOW, Fleet
-from tests.slurm.scenarios import LAYOUTS, MIXED, QUICK_FAULTS, Machine
+from tests.slurm.scenarios import LAYOUTS, MIXED, QUICK_FAULTS, STARTED_SECONDS, Machine
 from tests.tools.soak import SOAKING, chance, note, rounds
 
 # As the unit has it (etc/slurm/xman-slurm.service).
@@ -46,6 +46,28 @@ def test_restarts_of_xmand_hold_no_job_and_drain_no_node(fleet: Fleet) -> None:
     wait_for(lambda: _all_nodes_take_jobs(fleet), SECONDS, "every node's return")
     assert {guest["state"] for guest in fleet.guests().values()} == {"free"}
     assert set(fleet.guests()) == {*LOW, *HIGH}
+
+
+if SOAKING:  # a job whose launch a controller lost waits for minutes
+
+    def test_restarts_of_slurms_controller_lose_no_job_and_drain_no_node(fleet: Fleet) -> None:
+        numbers = []
+        for restart in range(10):
+            numbers.append(fleet.cluster.submit(("high", "low")[restart % 2], "sleep 0.5", "-N2"))
+            fleet.cluster.restart()
+            assert [job["reason"] for job in fleet.queue() if "Held" in job["reason"]] == []
+        until = time.monotonic() + STARTED_SECONDS
+
+        def all_ended() -> bool:
+            nonlocal until
+            if time.monotonic() > until:  # as the guide says of launches that a restarted controller lost
+                fleet.cluster.run("scontrol", "reconfigure")
+                until = time.monotonic() + STARTED_SECONDS
+            return all(fleet.ends().get(number) == "COMPLETED" for number in numbers)
+
+        wait_for(all_ended, 6 * SECONDS, "the end of all jobs")
+        wait_for(lambda: _all_nodes_take_jobs(fleet), SECONDS, "every node's return")
+        assert {guest["state"] for guest in fleet.guests().values()} == {"free"}
 
 
 def test_a_kdc_that_is_away_holds_no_job_and_drains_no_node(fleet: Fleet) -> None:

@@ -174,6 +174,7 @@ if [ "$purpose" = test ]; then
   unpack "resource-agents xen-utils-common" strangers usr/lib/ocf/resource.d/heartbeat/Xen
   # And these would put themselves in MIT's place.
   unpack "heimdal-kdc heimdal-clients" heimdal-programs usr/lib/heimdal-servers/kdc
+  unpack heimdal-kcm heimdal-kcm usr/sbin/kcm
   tests/lab/kerberos/heimdal.sh .venv .build/heimdal
 fi
 case $purpose$hypervisor in
