@@ -108,3 +108,14 @@ def is_uuid(word: str) -> bool:
     """Whether `word` has the shape of a UUID with its dashes (RFC 9562, section 4)."""
     groups = word.split("-")
     return [len(group) for group in groups] == _UUID_GROUPS and all(_HEXADECIMAL.issuperset(g) for g in groups)
+
+
+def ranges(numbers: "list[int] | set[int]") -> str:
+    """Return numbers in order as text, `0-3,7`; empty of none."""
+    spans: list[list[int]] = []
+    for number in sorted(numbers):
+        if spans and number == spans[-1][1] + 1:
+            spans[-1][1] = number
+        else:
+            spans.append([number, number])
+    return ",".join(str(low) if low == high else f"{low}-{high}" for low, high in spans)

@@ -1,7 +1,7 @@
 """A table that fits the width of a terminal: what matters least is left out, then names are cut. Pure."""
 
 import unicodedata
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from xman import escape
 
@@ -17,6 +17,30 @@ class Column(NamedTuple):
     heading: str
     figures: bool = False
     keep: int = 0
+
+
+_HOST = Column("Host", False, 5)
+
+
+def screen(
+    columns: list[Column],
+    shown: list[list[str]],
+    domains: "list[dict[str, Any]]",
+    notices: list[str],
+    several: bool,
+    width: int,
+    height: int,
+) -> list[str]:
+    """Return a whole screen: how many there are of `domains`, what there is to notice, and their rows as `shown`.
+
+    With `several` hosts, each domain's stands last.
+    """
+    active = sum(domain["id"] is not None for domain in domains)
+    above = [f"{len(domains)} domain{'s' * (len(domains) != 1)}, {active} active; q ends", *notices]
+    if several:
+        columns = [*columns, _HOST]
+        shown = [[*row, domain["host"]] for row, domain in zip(shown, domains, strict=True)]
+    return high([*(cut(line, width) for line in above), *fitted(columns, shown, width)], height)
 
 
 def fitted(columns: list[Column], rows: list[list[str]], width: int) -> list[str]:

@@ -26,7 +26,6 @@ _COLUMNS = [
     Column("Disk KiB/s", True, 3),
     Column("Time(s)", True, 1),
 ]
-_HOST = Column("Host", False, 5)
 # What devices count, in octets since the domain was started.
 _NET, _DISK = ("interfaces", ("rx_octets", "tx_octets")), ("disks", ("read_octets", "write_octets"))
 _Domain = dict[str, Any]
@@ -106,14 +105,10 @@ def lines(rows: list[_Domain], notices: list[str], several: bool, width: int, he
             _rate(row["net"]),
             _rate(row["disk"]),
             f"{row['cpu_seconds']:.1f}",
-            *([row["host"]] if several else []),
         ]
         for row in rows
     ]
-    active = sum(row["id"] is not None for row in rows)
-    above = [f"{len(rows)} domain{'s' * (len(rows) != 1)}, {active} active; q ends", *notices]
-    made = table.fitted([*_COLUMNS, *([_HOST] if several else [])], shown, width)
-    return table.high([*(table.cut(line, width) for line in above), *made], height)
+    return table.screen(_COLUMNS, shown, rows, notices, several, width, height)
 
 
 def _rate(octets: float | None) -> str:

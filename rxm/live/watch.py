@@ -25,7 +25,6 @@ _COLUMNS = [
     Column("State", False, 6),
     Column("Time(s)", True, 1),
 ]
-_HOST = Column("Host", False, 5)
 
 
 def run(options: Options, settings: Settings, parsed: Parsed) -> int:
@@ -63,11 +62,7 @@ def lines(rows: list[dict[str, Any]], notices: list[str], several: bool, width: 
             str(row["vcpus"]),
             rendered.letters(row),
             f"{row['cpu_seconds']:.1f}",
-            *([row["host"]] if several else []),
         ]
         for row in rows
     ]
-    active = sum(row["id"] is not None for row in rows)
-    above = [f"{len(rows)} domain{'s' * (len(rows) != 1)}, {active} active; q ends", *notices]
-    made = table.fitted([*_COLUMNS, *([_HOST] if several else [])], shown, width)
-    return table.high([*(table.cut(line, width) for line in above), *made], height)
+    return table.screen(_COLUMNS, shown, rows, notices, several, width, height)

@@ -206,12 +206,18 @@ class Connection:
             elif progress is None or not progress(message.data):
                 limit(reply, message.data)
                 reply.stderr += message.data
-        elif isinstance(message, Status):
-            reply.status = message.status
-        elif isinstance(message, Error):
-            reply.error, reply.error_text = message.code, message.text.decode("utf-8", "replace")
-        elif isinstance(message, Version):
-            raise SessionError(f"The host speaks only up to version {message.highest} of the protocol.")
+        else:
+            end(reply, message)
+
+
+def end(reply: Reply, message: object) -> None:
+    """Take the end of a reply. Raises SessionError where there is none to be had."""
+    if isinstance(message, Status):
+        reply.status = message.status
+    elif isinstance(message, Error):
+        reply.error, reply.error_text = message.code, message.text.decode("utf-8", "replace")
+    elif isinstance(message, Version):
+        raise SessionError(f"The host speaks only up to version {message.highest} of the protocol.")
 
 
 def limit(reply: Reply, data: bytes) -> None:

@@ -9,14 +9,14 @@ import time
 
 from rxm.remote import messages
 from rxm.remote.command import Reply
-from rxm.remote.connection import limit
+from rxm.remote.connection import end, limit
 from rxm.remote.deadline import Deadline
 from rxm.remote.transport import ADDRESS_SECONDS, CHUNK, octets
 from xman.errors import UnreachableError, UsageError, XmanError
 from xman.gss import GssError
 from xman.session import ClientSession, SessionError
 from xman.wire import constants as wire
-from xman.wire.messages import Error, Output, ProtocolError, Status, Version
+from xman.wire.messages import Output, ProtocolError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -199,12 +199,8 @@ class Dialogue:
                 reply.pieces.append(message.data)
             else:
                 reply.stderr += message.data
-        elif isinstance(message, Status):
-            reply.status = message.status
-        elif isinstance(message, Error):
-            reply.error, reply.error_text = message.code, message.text.decode("utf-8", "replace")
-        elif isinstance(message, Version):
-            raise SessionError(f"The host speaks only up to version {message.highest} of the protocol.")
+        else:
+            end(reply, message)
 
     def _send_queued(self) -> None:
         assert self._session is not None  # noqa: S101

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlencode
 
 from sqlalchemy import and_, false, func, not_, or_, select, true, tuple_
 from sqlalchemy.sql import ColumnElement
@@ -209,6 +210,19 @@ def like(column: ColumnElement[Any], pattern: str) -> ColumnElement[bool]:
     """Compare with `*` for anything, whatever else SQL takes for a pattern; letters of either case."""
     escaped = pattern.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_").replace("*", "%")
     return func.lower(column).like(escaped.lower(), escape="\\")
+
+
+def address(path: str, chosen: dict[str, str], sort: str, page: int) -> str:
+    """Return the address of a page of a table, of what is `chosen`, in an order; what is the default is left out."""
+    pairs = chosen | {"sort": sort, "page": str(page) if page > 1 else ""}
+    given = {key: value for key, value in pairs.items() if value}
+    return f"{path}?{urlencode(given)}" if given else path
+
+
+def ordered(column: str, descending: bool, usual: str) -> str:
+    """Return an order as an address has it, empty for the usual one."""
+    sort = ("-" if descending else "") + column
+    return sort if sort != usual else ""
 
 
 def page_number(word: str) -> int:

@@ -3,13 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
-from urllib.parse import urlencode
 
 from sqlalchemy import Connection, and_, case, false, func, not_, or_, select
 from sqlalchemy.sql import ColumnElement
 
 from rxmweb.db.changes import STALE_INTERVALS
-from rxmweb.db.filters import STALE, is_stale, like, page_number
+from rxmweb.db.filters import STALE, address, is_stale, like, ordered, page_number
 from rxmweb.db.schema import domains, groups, hosts
 
 ROWS = 100
@@ -48,11 +47,8 @@ class HostQuery:
     def url(self, **changes: Any) -> str:
         """Return the address of this query with `changes`; what is the default is left out."""
         changed = replace(self, **({"page": 1} | changes))
-        sort = ("-" if changed.descending else "") + changed.sort
-        pairs = {"q": changed.words, "show": changed.show, "group": changed.group}
-        pairs |= {"sort": sort if sort != "host" else "", "page": str(changed.page) if changed.page > 1 else ""}
-        given = {key: value for key, value in pairs.items() if value}
-        return f"/hosts?{urlencode(given)}" if given else "/hosts"
+        chosen = {"q": changed.words, "show": changed.show, "group": changed.group}
+        return address("/hosts", chosen, ordered(changed.sort, changed.descending, "host"), changed.page)
 
 
 @dataclass(frozen=True)

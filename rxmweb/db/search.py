@@ -3,14 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
-from urllib.parse import urlencode
 
 from sqlalchemy import Connection, Select, case, func, not_, select
 from sqlalchemy.sql import ColumnElement
 
 from rxmweb.db import filters
 from rxmweb.db.changes import DEAD_INTERVALS, STALE_INTERVALS
-from rxmweb.db.filters import STALE, is_stale, owned_by, page_number
+from rxmweb.db.filters import STALE, address, is_stale, ordered, owned_by, page_number
 from rxmweb.db.fleet import with_jobs
 from rxmweb.db.schema import domains, groups, hosts, owners
 
@@ -47,11 +46,8 @@ class Query:
     def url(self, **changes: Any) -> str:
         """Return the address of this query with `changes`; what is the default is left out."""
         changed = replace(self, **({"page": 1} | changes))
-        sort = ("-" if changed.descending else "") + changed.sort
-        pairs = {"q": changed.words, "state": changed.state, "group": changed.group}
-        pairs |= {"sort": sort if sort != "name" else "", "page": str(changed.page) if changed.page > 1 else ""}
-        given = {key: value for key, value in pairs.items() if value}
-        return f"/?{urlencode(given)}" if given else "/"
+        chosen = {"q": changed.words, "state": changed.state, "group": changed.group}
+        return address("/", chosen, ordered(changed.sort, changed.descending, "name"), changed.page)
 
 
 @dataclass(frozen=True)

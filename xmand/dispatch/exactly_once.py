@@ -16,7 +16,7 @@ from xmand.answer import Answer
 from xmand.audit import Audit
 from xmand.dispatch.executor import Later
 from xmand.journal import Begun, Change, ConflictError, Entry, Journal, JournalError
-from xmand.journal.recovery import Recovery
+from xmand.journal.recovery import Recovery, tell
 from xmand.request import Request
 from xmand.system.workers import NotFinishedError, NotStartedError, Workers
 from xmand.verbs.call import Record
@@ -136,24 +136,11 @@ class Once:
         how = await self._keep(entry)
         if how is None:  # we end, and it goes on once more
             return
-        change = entry.change
         with contextlib.suppress(NotStartedError, NotFinishedError):
             await self._writer.run(
                 lambda: self._journal.end(entry.id, how, entry.uuid, recovered=True), _JOURNAL_SECONDS
             )
-        self._audit.record(
-            ev="end",
-            rid=change.rid,
-            princ=change.principal,
-            peer=change.peer,
-            verb=change.verb,
-            dom=change.domain,
-            reason=change.reason,
-            res=outcome.class_name(how.code),
-            code=how.code,
-            recovered=1,
-            detail=how.detail,
-        )
+        tell(self._audit, entry.change, how)
         running.answered.set_result(how)
         self._ended(key, running, how)
 

@@ -3,6 +3,7 @@
 from xml.etree.ElementTree import Element
 
 from xman.errors import UsageError
+from xman.values import ranges
 from xmand.formats.context import Context, add
 from xmand.formats.keyvalues import whole
 
@@ -79,7 +80,7 @@ def _cpus(context: Context, word: str, where: str) -> str:
         raise UsageError(f"'{word[:64]}' leaves no CPU{way_out} {where}.")
     if wanted == _everything(context):
         return ""
-    return _ranges([number for number in range(wanted.bit_length()) if wanted >> number & 1])
+    return ranges([number for number in range(wanted.bit_length()) if wanted >> number & 1])
 
 
 def _everything(context: Context) -> int:
@@ -103,13 +104,3 @@ def _span(context: Context, part: str, word: str, where: str) -> int:
     if not found:
         raise UsageError(f"'{word[:64]}' names a NUMA node that this host has not; write CPUs, such as 0-3 {where}.")
     return sum(1 << cpu for cpu in found)
-
-
-def _ranges(numbers: list[int]) -> str:
-    spans: list[tuple[int, int]] = []
-    for number in numbers:
-        if spans and spans[-1][1] + 1 == number:
-            spans[-1] = (spans[-1][0], number)
-        else:
-            spans.append((number, number))
-    return ",".join(str(low) if low == high else f"{low}-{high}" for low, high in spans)

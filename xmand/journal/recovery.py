@@ -15,7 +15,7 @@ from xman import outcome
 from xman.errors import HypervisorError, NoSuchDomainError, RefusedError, XmanError
 from xmand.answer import Answer
 from xmand.audit import Audit
-from xmand.journal import Entry, Journal, JournalError
+from xmand.journal import Change, Entry, Journal, JournalError
 from xmand.journal.promised import KEY
 from xmand.journal.verdicts import Judge, Verdict, cannot_tell, judge
 from xmand.system.locks import DomainLocks
@@ -141,20 +141,7 @@ class Recovery:
             for entry in group.entries:
                 verdict = self._verdict(entry, group.domain)
                 self._journal.end(entry.id, verdict.answer, recovered=True, again=verdict.again)
-                change = entry.change
-                self._audit.record(
-                    ev="end",
-                    rid=change.rid,
-                    princ=change.principal,
-                    peer=change.peer,
-                    verb=change.verb,
-                    dom=change.domain,
-                    reason=change.reason,
-                    res=outcome.class_name(verdict.answer.code),
-                    code=verdict.answer.code,
-                    recovered=1,
-                    detail=verdict.answer.detail,
-                )
+                tell(self._audit, entry.change, verdict.answer)
 
     def _verdict(self, entry: Entry, domain: Domain | None) -> Verdict:
         try:
@@ -183,3 +170,20 @@ def _unsettled(why: str) -> HypervisorError:
 def _release(groups: list[_Group]) -> None:
     for group in groups:
         group.lock.close()
+
+
+def tell(audit: Audit, change: Change, how: Answer) -> None:
+    """Write down how a change ended that nobody waits for any more."""
+    audit.record(
+        ev="end",
+        rid=change.rid,
+        princ=change.principal,
+        peer=change.peer,
+        verb=change.verb,
+        dom=change.domain,
+        reason=change.reason,
+        res=outcome.class_name(how.code),
+        code=how.code,
+        recovered=1,
+        detail=how.detail,
+    )

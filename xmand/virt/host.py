@@ -7,6 +7,7 @@ from typing import Any
 
 from lxml import etree
 
+from xman.values import ranges
 from xmand.virt.domain import KIB
 from xmand.virt.driver import XEN, RawConnection, api, reading, version_text
 from xmand.virt.stats import SAMPLE_SECONDS
@@ -82,7 +83,7 @@ def _capabilities(connection: RawConnection) -> dict[str, Any]:
     if types:
         found["virt_caps"] = " ".join(sorted(types))
     cells = [
-        f"node{cell.get('id')}:{_ranges([int(cpu.get('id', '0')) for cpu in cell.findall('cpus/cpu')])}"
+        f"node{cell.get('id')}:{ranges([int(cpu.get('id', '0')) for cpu in cell.findall('cpus/cpu')])}"
         for cell in root.findall("host/topology/cells/cell")
     ]
     if cells:
@@ -98,17 +99,6 @@ def node_cpus(connection: RawConnection) -> dict[int, frozenset[int]]:
         int(cell.get("id", "0")): frozenset(int(cpu.get("id", "0")) for cpu in cell.findall("cpus/cpu"))
         for cell in root.findall("host/topology/cells/cell")
     }
-
-
-def _ranges(numbers: list[int]) -> str:
-    """Return numbers as xm did, `0-3,7`."""
-    spans: list[list[int]] = []
-    for number in sorted(numbers):
-        if spans and number == spans[-1][1] + 1:
-            spans[-1][1] = number
-        else:
-            spans.append([number, number])
-    return ",".join(str(low) if low == high else f"{low}-{high}" for low, high in spans)
 
 
 _ALL_CPUS = -1

@@ -6,6 +6,7 @@ And what there is of the same kind since: snapshot-list.
 from typing import Any
 
 from xman import times
+from xman.values import ranges
 
 _UPTIME_HEADER = "%-33s %4s %s " % ("Name", "ID", "Uptime")
 _VCPU_HEADER = "%-32s %5s %5s %5s %5s %9s %s" % ("Name", "ID", "VCPU", "CPU", "State", "Time(s)", "CPU Affinity")
@@ -49,21 +50,10 @@ def vcpus(data: dict[str, Any]) -> str:
                 on,
                 _LETTERS.get(one.get("state", "offline"), "--p"),
                 one.get("cpu_seconds", 0.0),
-                ranges(one["affinity"]),
+                ranges(one["affinity"]) or "no cpus",
             )
             lines.append(row)
     return "".join(f"{line}\n" for line in lines)
-
-
-def ranges(numbers: list[int]) -> str:
-    """Return numbers as `0-3,7`."""
-    spans: list[list[int]] = []
-    for number in sorted(numbers):
-        if spans and number == spans[-1][1] + 1:
-            spans[-1][1] = number
-        else:
-            spans.append([number, number])
-    return ",".join(str(low) if low == high else f"{low}-{high}" for low, high in spans) or "no cpus"
 
 
 def network(data: dict[str, Any]) -> str:
