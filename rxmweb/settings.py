@@ -80,6 +80,7 @@ class Settings:
     key: str = text("")
     workers: int = number(2, least=1, most=64)
     threads: int = number(8, least=1, most=256)
+    viewers: int = number(32, least=0, most=1000)
     service: str = text("HTTP", "Browsers authenticate to HTTP/FQDN, where FQDN is the name in the address.")
     keytab: str = text("/etc/krb5.keytab")
     constrained: bool = flag(

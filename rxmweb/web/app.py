@@ -54,7 +54,7 @@ def create_app(settings: Settings, engine: Engine) -> Flask:
     rxm, tickets = Rxm(settings), Tickets(settings)
     rxm.prepare()
     tickets.prepare()
-    shared = Portal(settings, engine, rxm, tickets)
+    shared = app.extensions["rxmweb"] = Portal(settings, engine, rxm, tickets)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
 
@@ -175,6 +175,10 @@ def _language() -> str:
 def _finish(response: Response) -> Response:
     for name, value in _HEADERS.items():
         response.headers.setdefault(name, value)
+    if g.get("nonce"):
+        # xterm.js makes style elements of its own; nothing else gets to know this page's word for them.
+        own = _POLICY.replace("style-src 'self'", f"style-src 'self' 'nonce-{g.nonce}'")
+        response.headers["Content-Security-Policy"] = own
     if is_secure():
         # Browsers hear these over HTTPS only.
         response.headers.setdefault("Strict-Transport-Security", "max-age=31536000")

@@ -1,7 +1,10 @@
 """Czech and English: gettext's catalogues, made from the .po files at start, and dates as each language writes them."""
 
+import contextlib
 import gettext
 import io
+from collections.abc import Iterator
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from functools import cache, lru_cache
 from importlib import resources
@@ -10,10 +13,11 @@ from babel import Locale
 from babel.dates import format_datetime, format_timedelta
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
-from flask import g
+from flask import g, has_app_context
 
 LANGUAGES = {"en": "English", "cs": "Čeština"}
 DEFAULT = "en"
+_spoken: ContextVar[str] = ContextVar("spoken", default=DEFAULT)
 
 
 @cache
@@ -29,9 +33,19 @@ def catalogue(language: str) -> gettext.NullTranslations:
 
 
 def current() -> str:
-    """Return the language of the request at hand."""
-    language: str = g.get("language", DEFAULT)
+    """Return the language of the request at hand, or that of `speaking`."""
+    language: str = g.get("language", DEFAULT) if has_app_context() else _spoken.get()
     return language
+
+
+@contextlib.contextmanager
+def speaking(language: str) -> Iterator[None]:
+    """Use a language where there is no request of a page."""
+    token = _spoken.set(language if language in LANGUAGES else DEFAULT)
+    try:
+        yield
+    finally:
+        _spoken.reset(token)
 
 
 def _(message: str) -> str:

@@ -20,6 +20,7 @@ from rxmweb.web.app import create_app
 from rxmweb.web.bounded import BoundedProtocol, new_loop
 from rxmweb.web.bridge import Bridge
 from rxmweb.web.stream import Streams
+from rxmweb.web.viewers import Viewers
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +33,7 @@ _RESPAWN_SECONDS = 1.0
 _MOST_HEAD = 80_000
 _MOST_CONNECTIONS = 4000
 # Pages that wait for a host: what it is asked for, and a description that it is to try.
-_ASKING = re.compile(r"/hosts/([^/]+)/(?:ask/|machines/[^/]+/\w)")
+_ASKING = re.compile(r"/hosts/([^/]+)/(?:ask/|machines/[^/]+/(?!(?:console|screen)$)\w)")
 
 
 def asked_host(method: str, path: str) -> str:
@@ -114,12 +115,12 @@ def _serve(settings: Settings, listening: socket.socket) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: None)
     engine = db.open_store(settings.database, kept_open=True)
-    bridge = Bridge(create_app(settings, engine), settings.threads, asked_host)
+    app = create_app(settings, engine)
+    bridge = Bridge(app, settings.threads, asked_host)
 
     async def main(scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "websocket":
-            # There are none yet: refused before the handshake, with 403.
-            await send({"type": "websocket.close", "code": 1008})
+            await viewers(scope, receive, send)
         elif scope["path"] == stream.PATH and scope["method"] == "GET":
             await streams(scope, receive, send)
         else:
@@ -149,9 +150,11 @@ def _serve(settings: Settings, listening: socket.socket) -> None:
         )
     )
     streams = Streams(engine, settings.interval_seconds, bridge.in_thread, lambda: server.should_exit)
+    viewers = Viewers(app.extensions["rxmweb"], bridge.in_thread, lambda: server.should_exit)
     loop = new_loop(encrypted=bool(settings.certificate))
     try:
         loop.run_until_complete(server.serve(sockets=[listening]))
     finally:
+        viewers.close()
         bridge.close()
         loop.close()

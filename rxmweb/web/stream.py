@@ -10,7 +10,6 @@ import json
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from http.cookies import CookieError, SimpleCookie
 from typing import Any
 
 from sqlalchemy import Engine
@@ -18,11 +17,11 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from rxmweb.db import changes, plain, sessions
 from rxmweb.db.sessions import Session
+from rxmweb.web import cookie
 
 logger = logging.getLogger(__name__)
 
 PATH = "/live"
-COOKIES = ("__Host-rxmweb", "rxmweb")
 _LOOK_SECONDS = 0.5
 # Whether sessions live is asked so often: who signs off in one window has done so in all of them.
 _SESSION_LOOKS = 10
@@ -56,7 +55,7 @@ class Streams:
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Serve one page until it closes, its session ends, or the server does."""
-        session = await self._in_thread(lambda: self._session(scope))
+        session = await self._in_thread(lambda: cookie.session(self._engine, scope))
         if session is None:
             await _refuse(send, 401)
             return
@@ -126,19 +125,6 @@ class Streams:
         with self._engine.connect() as connection:
             numbers = changes.numbers(connection, self._interval, time.time())
             return numbers, sessions.living(connection, who) if who else who
-
-    def _session(self, scope: Any) -> Session | None:
-        cookies: SimpleCookie = SimpleCookie()
-        for name, value in scope["headers"]:
-            if name == b"cookie":
-                try:
-                    cookies.load(value.decode("latin-1"))
-                except CookieError:
-                    return None
-        for name in COOKIES:
-            if name in cookies:
-                return sessions.find(self._engine, cookies[name].value)
-        return None
 
 
 def _clock() -> str:

@@ -1,10 +1,11 @@
 """The pages, one module for each subject. The list is explicit."""
 
-from rxmweb.web.views import actions, create, guide, hosts, machine, session, status, table
+from rxmweb.web.views import actions, create, guide, hosts, machine, session, status, table, viewer
 
 BLUEPRINTS = (
     table.pages,
     machine.pages,
+    viewer.pages,
     hosts.pages,
     actions.pages,
     create.pages,

@@ -7,11 +7,15 @@ from flask import Blueprint, abort, g, redirect, request, url_for
 from rxmweb.db import actions, changes, fleet
 from rxmweb.web import live, offers, plots
 from rxmweb.web.context import may, portal, reply, unchanged
+from xman import verbs
 
 pages = Blueprint("machine", __name__)
 
 # What can be asked of the host about one domain: the words before it.
 _QUESTIONS = {"description": ("describe",), "statistics": ("stats",), "events": ("events",), "log": ("log",)}
+
+# What is looked at, by the verb that shows it.
+VIEWS = {"console": "console", "screen": "vnc"}
 
 
 def visible(host: str, uuid: str) -> dict[str, Any]:
@@ -24,6 +28,12 @@ def visible(host: str, uuid: str) -> dict[str, Any]:
     found["freshness"] = fleet.freshness(found["received"], here.settings.interval_seconds, g.now)
     found.pop("sort_name", None)
     return found
+
+
+def viewable(host: str) -> list[str]:
+    """Return which of a machine's console and screen the person at hand may be offered."""
+    served = may().acts and portal().settings.viewers
+    return [kind for kind, verb in VIEWS.items() if served and verb in verbs.BY_NAME and may().use(verb, host)]
 
 
 @pages.get("/machines/<uuid>")
@@ -72,6 +82,7 @@ def _page(host: str, uuid: str, places: list[str]) -> Any:
         labels=may().use("label", host) and may().acts,
         identifier=actions.new_id(),
         questions=[name for name in live.known(_QUESTIONS) if may().use(_QUESTIONS[name][0], host)],
+        viewable=viewable(host),
         plots=plots.of_domain(past, seen),
         spans=plots.spans(here.settings.history.hours),
         seen=seen,

@@ -1,0 +1,256 @@
+"""Who looks at a console or a screen: a WebSocket to his page, a command at the host, and nothing but the loop between.
+
+Octets go both ways as binary messages. What is said besides is JSON: `open` and `typing` when he sees and may type,
+`said` in the host's words, `beat`, and `end` with why. A browser sends a session's cookie wherever a page of somebody
+else's tells it to, so a stream is only for our own pages: by Origin, and by the session's token.
+"""
+
+import asyncio
+import contextlib
+import functools
+import json
+import logging
+import re
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple
+from urllib.parse import parse_qs, urlsplit
+
+from sqlalchemy.exc import SQLAlchemyError
+from werkzeug.datastructures import Headers
+
+from rxm.remote.command import wire_words
+from rxmweb.db import fleet, plain, sessions
+from rxmweb.db.sessions import Session
+from rxmweb.web import cookie, languages, refusals
+from rxmweb.web.bridge import environ
+from rxmweb.web.context import Portal
+from rxmweb.web.identify import is_token
+from rxmweb.web.relay import End, Place, Relay
+from xman import arguments, verbs
+
+logger = logging.getLogger(__name__)
+
+_PATH = re.compile(r"/streams/(console|screen)/([^/]+)/([0-9a-f-]{36})")
+_PROTOCOL = "xman.1"
+# Of a session at most, so that one window that is opened again and again leaves room for others.
+MOST_OF_A_SESSION = 8
+# What is read of a host in a second: more than anybody can look at.
+_RATES = {"console": 512 * 1024, "screen": 8 << 20}
+_VERBS = {"console": "console", "screen": "vnc"}
+_BEAT_SECONDS = 10.0
+# A page that has said nothing for so long is gone, whatever its connection says; one in a window that nobody sees is
+# woken once a minute only.
+_SILENT_SECONDS = 150.0
+# Of these no more waits for a host at a time.
+_CONNECTING = 8
+
+InThread = Callable[[Callable[[], Any]], Awaitable[Any]]
+
+
+class Asked(NamedTuple):
+    """What a page asks for."""
+
+    kind: str
+    host: str
+    uuid: str
+    types: bool
+    language: str
+
+
+class Viewers:
+    """All viewers of this process. `ending` says whether the server is about to end."""
+
+    def __init__(self, portal: Portal, in_thread: InThread, ending: Callable[[], bool]) -> None:
+        self._settings, self._engine = portal.settings, portal.engine
+        self._tickets, self._signon = portal.tickets, portal.signon
+        self._in_thread = in_thread
+        self._ending = ending
+        self._threads = ThreadPoolExecutor(_CONNECTING, thread_name_prefix="viewer")
+        self._of_session: Counter[str] = Counter()
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Serve one viewer until he leaves, his session or the console ends, or the server does."""
+        await receive()
+        asked = _asked(scope)
+        try:
+            session = await self._in_thread(functools.partial(self._whose, scope, asked)) if asked else None
+        except SQLAlchemyError as error:
+            logger.error("the database cannot be used: %s", plain(error))
+            session = None
+        if asked is None or session is None:
+            # Before the handshake, which the browser is told as 403.
+            await send({"type": "websocket.close", "code": 1008})
+            return
+        await send({"type": "websocket.accept", "subprotocol": _PROTOCOL})
+        full = self._of_session.total() >= self._settings.viewers
+        if full or self._of_session[session.id] >= MOST_OF_A_SESSION:
+            await _end(send, "full" if full else "many", None)
+            return
+        self._of_session[session.id] += 1
+        try:
+            await self._serve(asked, session, receive, send)
+        except _GoneError:
+            pass
+        finally:
+            self._of_session[session.id] -= 1
+            self._of_session = +self._of_session
+
+    def close(self) -> None:
+        """Take no more, and wait for nobody."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def _serve(self, asked: Asked, session: Session, receive: Any, send: Any) -> None:
+        cache = self._tickets.of_session(session.ticket)
+        if cache is None:
+            await _end(send, "ticket", None)
+            return
+        settings = self._settings
+        place = Place(asked.host, settings.port, settings.host_service, session.principal, str(cache))
+        page = _Page(send)
+        relay = Relay(place, page.show, page.say, page.begun, _RATES[asked.kind])
+        verb = _VERBS[asked.kind]
+        command = asyncio.create_task(relay.run(verb, _words(verb, asked), self._threads, types=asked.types))
+        hearing = asyncio.create_task(page.hear(receive, relay))
+        living = asyncio.create_task(self._while_living(session, page))
+        tasks: set[asyncio.Task[Any]] = {command, hearing, living}
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            if command.done():
+                await _end(send, "host", _told(command.result(), asked.language))
+            elif living.done() and not hearing.done():
+                await _end(send, living.result(), None)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            relay.close()
+
+    async def _while_living(self, session: Session, page: "_Page") -> str:
+        """Wait for the session's end, or the page's; return why it is over."""
+        while True:
+            await asyncio.sleep(min(_BEAT_SECONDS, max(0.0, session.expires - time.time())))
+            if self._ending():
+                return "restart"
+            try:
+                lives = await self._in_thread(functools.partial(self._lives, session))
+            except SQLAlchemyError as error:
+                logger.error("the database cannot be used: %s", plain(error))
+                lives = time.time() < session.expires
+            if not lives:
+                return "session"
+            if time.monotonic() - page.heard > _SILENT_SECONDS:
+                return "silent"
+            await page.tell({"beat": round(time.time())})
+
+    def _lives(self, session: Session) -> bool:
+        with self._engine.connect() as connection:
+            return bool(sessions.living(connection, frozenset((session.id,))))
+
+    def _whose(self, scope: Any, asked: Asked) -> Session | None:
+        """Return the session of who may look, None for anybody else. In a thread."""
+        found = cookie.session(self._engine, scope)
+        env = environ(scope | {"method": "GET"}, b"")
+        if found is None or not _own_page(env):
+            return None
+        offered = scope["subprotocols"]
+        token = next((word.removeprefix("csrf.") for word in offered if word.startswith("csrf.")), "")
+        if _PROTOCOL not in offered or not is_token(token, found.csrf):
+            return None
+        headers = Headers([(key.decode("latin-1"), value.decode("latin-1")) for key, value in scope["headers"]])
+        vouched = self._signon.vouched(env["REMOTE_ADDR"], headers)
+        # Somebody else may sit at the browser by now.
+        if vouched and vouched != found.principal:
+            return None
+        return found if self._sees(found.principal, asked) else None
+
+    def _sees(self, principal: str, asked: Asked) -> bool:
+        """Return whether there is such a machine for this person: what he may do there its host says."""
+        with self._engine.connect() as connection:
+            domain = fleet.domain(connection, asked.host, asked.uuid)
+        if domain is None:
+            return False
+        return self._settings.reads_all(principal) or principal in [job["owner"] for job in domain["jobs"]]
+
+
+class _GoneError(Exception):
+    """The page has closed."""
+
+
+class _Page:
+    """The browser's end."""
+
+    def __init__(self, send: Any) -> None:
+        self._send = send
+        self.heard = time.monotonic()
+
+    async def hear(self, receive: Any, relay: Relay) -> None:
+        """Take what the page sends, until it closes: what is typed, and its signs of life."""
+        while True:
+            message = await receive()
+            if message["type"] == "websocket.disconnect":
+                return
+            self.heard = time.monotonic()
+            if message.get("bytes"):
+                await relay.type(message["bytes"])
+
+    async def show(self, data: bytes) -> None:
+        """Send what the console or the screen says."""
+        await _send(self._send, {"type": "websocket.send", "bytes": data})
+
+    async def say(self, text: str) -> None:
+        """Send what the host says of it."""
+        await self.tell({"said": text})
+
+    async def begun(self, types: bool) -> None:
+        """Say that the host answers, or that what is typed is taken."""
+        await self.tell({"typing": True} if types else {"open": True})
+
+    async def tell(self, what: dict[str, Any]) -> None:
+        """Send an object."""
+        await _send(self._send, {"type": "websocket.send", "text": json.dumps(what)})
+
+
+def _asked(scope: Any) -> Asked | None:
+    found = _PATH.fullmatch(scope["path"])
+    if found is None:
+        return None
+    query = parse_qs(scope["query_string"].decode("latin-1"))
+    return Asked(found[1], found[2], found[3], query.get("type") == ["1"], query.get("language", [""])[0])
+
+
+def _own_page(env: dict[str, Any]) -> bool:
+    """Whether a page of this portal's own opened it; a browser always says."""
+    origin = urlsplit(env.get("HTTP_ORIGIN", ""))
+    scheme = {"ws": "http", "wss": "https"}.get(env["wsgi.url_scheme"], env["wsgi.url_scheme"])
+    return origin.scheme == scheme and bool(origin.netloc) and origin.netloc.lower() == env.get("HTTP_HOST", "").lower()
+
+
+def _words(verb: str, asked: Asked) -> list[bytes]:
+    parsed = arguments.parse(verbs.BY_NAME[verb], ["--", asked.uuid])
+    if asked.types or verb != "console":
+        parsed.options["input"] = True
+    return wire_words(parsed, json=False)
+
+
+def _told(end: End, language: str) -> dict[str, Any]:
+    """Return it in the page's language, as far as that has words for it."""
+    with languages.speaking(language):
+        return {"code": end.code, "message": refusals.refusal(end.message) or end.message}
+
+
+async def _end(send: Any, why: str, told: dict[str, Any] | None) -> None:
+    """Say why it is over, and close."""
+    with contextlib.suppress(_GoneError):
+        await _send(send, {"type": "websocket.send", "text": json.dumps({"end": why} | (told or {}))})
+        await _send(send, {"type": "websocket.close", "code": 1000})
+
+
+async def _send(send: Any, message: dict[str, Any]) -> None:
+    try:
+        await send(message)
+    except (OSError, RuntimeError) as error:
+        # uvicorn's words for a socket that is closed already.
+        raise _GoneError from error
