@@ -13,9 +13,10 @@ from concurrent.futures import Executor, Future
 from typing import NamedTuple
 
 from rxm.remote import messages
-from rxm.remote.command import Reply
+from rxm.remote.command import Reply, wire_words
 from rxm.remote.deadline import Deadline
 from rxm.remote.transport import CHUNK, Transport
+from xman import arguments, verbs
 from xman.errors import UnreachableError, XmanError
 from xman.gss import GssError, backends
 from xman.session import SessionError
@@ -68,12 +69,15 @@ class Relay:
         self._said = ""
         self._types = False
 
-    async def run(self, verb: str, words: list[bytes], threads: Executor, *, types: bool) -> End:
-        """Run `words` until they end; with `types`, `type` sends to them once they take it."""
+    async def run(self, verb: str, uuid: str, options: tuple[str, ...], threads: Executor) -> End:
+        """Run a verb on a domain until it ends; with the option `input`, `type` sends to it once that is taken."""
+        parsed = arguments.parse(verbs.BY_NAME[verb], ["--", uuid])
+        parsed.options |= dict.fromkeys(options, True)
+        words = wire_words(parsed, json=False)
         try:
             await self._connect(threads)
             await self._begun(False)
-            reply = await self._hold(words, types=types)
+            reply = await self._hold(words, types="input" in options)
         except XmanError as error:
             return End(error.outcome, str(error))
         if reply.error:
@@ -89,8 +93,13 @@ class Relay:
         await self._send(transport)
 
     def close(self) -> None:
-        """Let go of the connection, once nothing of `run` and `type` is under way any more."""
-        if self._sock is not None:
+        """Take leave, once nothing of `run` and `type` is under way any more."""
+        if self._sock is not None and self._transport is not None:
+            # So that the host's audit says that he left, and whether he typed.
+            with contextlib.suppress(OSError, GssError, RuntimeError):
+                if self._transport.session.input_open:
+                    self._transport.session.end()
+                    self._sock.send(self._transport.session.take_outgoing())
             self._sock.detach()
         if self._transport is not None:
             self._transport.abandon()

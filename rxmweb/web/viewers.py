@@ -21,7 +21,6 @@ from urllib.parse import parse_qs, urlsplit
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.datastructures import Headers
 
-from rxm.remote.command import wire_words
 from rxmweb.db import fleet, plain, sessions
 from rxmweb.db.sessions import Session
 from rxmweb.web import cookie, languages, refusals
@@ -29,7 +28,6 @@ from rxmweb.web.bridge import environ
 from rxmweb.web.context import Portal
 from rxmweb.web.identify import is_token
 from rxmweb.web.relay import End, Place, Relay
-from xman import arguments, verbs
 
 logger = logging.getLogger(__name__)
 
@@ -37,9 +35,6 @@ _PATH = re.compile(r"/streams/(console|screen)/([^/]+)/([0-9a-f-]{36})")
 _PROTOCOL = "xman.1"
 # Of a session at most, so that one window that is opened again and again leaves room for others.
 MOST_OF_A_SESSION = 8
-# What is read of a host in a second: more than anybody can look at.
-_RATES = {"console": 512 * 1024, "screen": 8 << 20}
-_VERBS = {"console": "console", "screen": "vnc"}
 _BEAT_SECONDS = 10.0
 # A page that has said nothing for so long is gone, whatever its connection says; one in a window that nobody sees is
 # woken once a minute only.
@@ -48,6 +43,20 @@ _SILENT_SECONDS = 150.0
 _CONNECTING = 8
 
 InThread = Callable[[Callable[[], Any]], Awaitable[Any]]
+
+
+class Kind(NamedTuple):
+    """What can be looked at: by which verb, and how many octets of a second are read, more than anybody can look at.
+
+    `asks`: who only looks talks to it as well, since what he sees comes when it is asked for.
+    """
+
+    verb: str
+    rate: int
+    asks: bool
+
+
+_KINDS = {"console": Kind("console", 512 * 1024, asks=False), "screen": Kind("vnc", 8 << 20, asks=True)}
 
 
 class Asked(NamedTuple):
@@ -109,10 +118,11 @@ class Viewers:
             return
         settings = self._settings
         place = Place(asked.host, settings.port, settings.host_service, session.principal, str(cache))
-        page = _Page(send)
-        relay = Relay(place, page.show, page.say, page.begun, _RATES[asked.kind])
-        verb = _VERBS[asked.kind]
-        command = asyncio.create_task(relay.run(verb, _words(verb, asked), self._threads, types=asked.types))
+        page = _Page(send, types=asked.types)
+        kind = _KINDS[asked.kind]
+        relay = Relay(place, page.show, page.say, page.begun, kind.rate)
+        options = ("input",) if asked.types else ("input", "view-only") if kind.asks else ()
+        command = asyncio.create_task(relay.run(kind.verb, asked.uuid, options, self._threads))
         hearing = asyncio.create_task(page.hear(receive, relay))
         living = asyncio.create_task(self._while_living(session, page))
         tasks: set[asyncio.Task[Any]] = {command, hearing, living}
@@ -182,8 +192,9 @@ class _GoneError(Exception):
 class _Page:
     """The browser's end."""
 
-    def __init__(self, send: Any) -> None:
+    def __init__(self, send: Any, *, types: bool) -> None:
         self._send = send
+        self._types = types
         self.heard = time.monotonic()
 
     async def hear(self, receive: Any, relay: Relay) -> None:
@@ -206,7 +217,8 @@ class _Page:
 
     async def begun(self, types: bool) -> None:
         """Say that the host answers, or that what is typed is taken."""
-        await self.tell({"typing": True} if types else {"open": True})
+        if not types or self._types:
+            await self.tell({"typing": True} if types else {"open": True})
 
     async def tell(self, what: dict[str, Any]) -> None:
         """Send an object."""
@@ -226,13 +238,6 @@ def _own_page(env: dict[str, Any]) -> bool:
     origin = urlsplit(env.get("HTTP_ORIGIN", ""))
     scheme = {"ws": "http", "wss": "https"}.get(env["wsgi.url_scheme"], env["wsgi.url_scheme"])
     return origin.scheme == scheme and bool(origin.netloc) and origin.netloc.lower() == env.get("HTTP_HOST", "").lower()
-
-
-def _words(verb: str, asked: Asked) -> list[bytes]:
-    parsed = arguments.parse(verbs.BY_NAME[verb], ["--", asked.uuid])
-    if asked.types or verb != "console":
-        parsed.options["input"] = True
-    return wire_words(parsed, json=False)
 
 
 def _told(end: End, language: str) -> dict[str, Any]:

@@ -1,5 +1,6 @@
-"""Consoles in a real Chromium: what a container prints is seen, and what is typed there arrives."""
+"""Consoles and screens in a real Chromium: what a machine shows is seen, and what is typed there arrives."""
 
+import contextlib
 import re
 from collections.abc import Iterator
 
@@ -9,32 +10,34 @@ from playwright.sync_api import BrowserContext, ConsoleMessage, Page, expect, sy
 from tests.conftest import PASSWORD
 from tests.hypervisor.conftest import Lab
 from tests.hypervisor.test_console import Box, description
-from tests.hypervisor.test_lxc import Containers, containers, why_no_containers
+from tests.hypervisor.test_lxc import Containers, containers
+from tests.hypervisor.test_screen import SCREEN
 from tests.lab.clients.browser import browser, why_not
+from tests.lab.hosts.hypervisor import Guest
 from tests.lab.portal.portal import Portal
 from tests.lab.process import wait_for
 
 __all__ = ["containers"]
 
-pytestmark = pytest.mark.skipif(bool(why_no_containers()), reason=why_no_containers())
 expect.set_options(timeout=30_000)
 HOST = "hv1.xman.test"
+BOXES, GUESTS = "containers", "guests"
 # What a page says to its console while all is as it should be: who comes is to sign on, and a portal restarts.
 USUAL = ("401 (U", "WebSocket", "ERR_CONNECTION", "502", "EventSource")
 
 
-@pytest.fixture(scope="module")
-def portal(lab: Lab, containers: Containers) -> Iterator[Portal]:
-    """A portal on the first host, which shows its containers; two may look at a time."""
+@pytest.fixture(scope="module", params=[BOXES])
+def portal(lab: Lab, request: pytest.FixtureRequest) -> Iterator[Portal]:
+    """A portal on the first host, which shows its containers, or its virtual machines."""
+    daemon = request.getfixturevalue("containers").daemon if request.param == BOXES else lab.xmand
     made = Portal(
         lab.realm,
-        lab.first.directory / "portal",
+        lab.first.directory / f"portal-{request.param}",
         hosts=(HOST,),
-        port=containers.daemon.port,
-        settings="viewers = 2",
+        port=daemon.port,
         name=HOST,
         listen="127.0.0.11",
-        prefix=tuple(containers.daemon.prefix),
+        prefix=tuple(daemon.prefix),
         env=dict(lab.alice),
     )
     yield made
@@ -68,8 +71,15 @@ def box(lab: Lab, containers: Containers, own_name: str) -> Iterator[Box]:
 
 @pytest.fixture
 def page(portal: Portal, context: BrowserContext, box: Box) -> Iterator[Page]:
-    """The console of the box in alice's browser; the page may have nothing to complain of."""
-    page = context.pages[0]
+    """The console of the box in alice's browser."""
+    with content(context.pages[0]) as page:
+        show(page, portal, box.name, "Console")
+        yield page
+
+
+@contextlib.contextmanager
+def content(page: Page) -> Iterator[Page]:
+    """Give a page that may have nothing to complain of."""
     said: list[str] = []
 
     def listen(message: ConsoleMessage) -> None:
@@ -77,17 +87,21 @@ def page(portal: Portal, context: BrowserContext, box: Box) -> Iterator[Page]:
             said.append(message.text)
 
     page.on("console", listen)
+    yield page
+    page.remove_listener("console", listen)
+    assert [line for line in said if not any(usual in line for usual in USUAL)] == []
+
+
+def show(page: Page, portal: Portal, name: str, what: str) -> None:
+    """Go to a machine's console or screen."""
     for _ in range(5):
         answer = page.goto(portal.url)
         if answer is not None and answer.status != 401:
             break
-    row = page.locator("tbody tr", has_text=box.name)
+    row = page.locator("tbody tr", has_text=name)
     expect(row).to_be_visible()
-    row.get_by_role("link", name=box.name).first.click()
-    page.get_by_role("link", name="Console").click()
-    yield page
-    page.remove_listener("console", listen)
-    assert [line for line in said if not any(usual in line for usual in USUAL)] == []
+    row.get_by_role("link", name=name).first.click()
+    page.get_by_role("link", name=what).click()
 
 
 def rows(page: Page) -> str:
@@ -149,3 +163,42 @@ def test_its_end_is_told_in_words(page: Page, box: Box) -> None:
 
     expect(page.get_by_role("status")).to_have_text(f"{box.name} ended.")
     expect(page.get_by_role("button", name="Connect again")).to_be_visible()
+
+
+@pytest.fixture
+def guest(lab: Lab, own_name: str) -> Iterator[Guest]:
+    """A virtual machine with a screen, to which nothing listens."""
+    made = Guest(own_name, lab.first.directory, screen=SCREEN)
+    answer = lab.rxm("create", "-", stdin=made.description())
+    assert answer.status == 0, answer
+    yield made
+    lab.rxm("-q", "destroy", own_name)
+    lab.rxm("-q", "delete", own_name)
+
+
+LIT = """() => {
+  const canvas = document.querySelector("#picture canvas");
+  if (!canvas || !canvas.width) { return 0; }
+  const data = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
+  return data.filter((value, place) => place % 4 !== 3 && value > 64).length;
+}"""
+
+
+@pytest.mark.parametrize("portal", [GUESTS], indirect=True)
+def test_a_screen_is_seen_and_typed_at(lab: Lab, portal: Portal, context: BrowserContext, guest: Guest) -> None:
+    with content(context.pages[0]) as page:
+        show(page, portal, guest.name, "Screen")
+        wait_for(lambda: page.evaluate(LIT) > 100, 60, "a picture")
+        page.locator("#picture canvas").click()
+        page.keyboard.type("mallory")
+        page.get_by_role("button", name="Type").click()
+        expect(page.get_by_role("button", name="Ctrl-Alt-Del")).to_be_enabled()
+
+        def told(how: str) -> bool:
+            return any('verb="vnc"' in line and how in line for line in lab.xmand.syslog.lines())
+
+        wait_for(lambda: told("input=no"), 30, "the word of who only looked")
+        page.locator("#picture canvas").click()
+        page.keyboard.type("alice")
+        page.goto(portal.url)
+        wait_for(lambda: told("input=yes"), 30, "the word of who typed")
