@@ -99,6 +99,7 @@ COMMANDS = {
     "vcpu-list": "vcpuinfo vcpucount cpu-stats cpulist",
     "vnc": "vncviewer vncdisplay vncproxy spiceproxy terminal viewer",
     "screenshot": "screendump screencap",
+    "send-key": "sendkey",
     "block-list": "domblklist disks disk-list lsblk",
     "network-list": "domiflist interfaces nics network2-list",
     "stats": "domstats domifaddr domblkinfo domblkstat domifstat dommemstat usage metrics addresses ip guestinfo",
@@ -129,7 +130,6 @@ _NO_DEVICES = "devices are changed in its description: rxm describe --inactive, 
 _INSIDE = "rxm does nothing inside a guest; log in to it (ssh)"
 # What has no verb of ours, and where it is done.
 ELSEWHERE = {
-    "rxm sends no keys; use the screen, by rxm vnc": "sendkey send-key",
     _NO_DEVICES: (
         "attach-device attach-disk attach-interface detach-device detach-disk detach-interface change-media"
         " block-attach block-detach block-configure network-attach network-detach cd-insert cd-eject unlink"

@@ -112,8 +112,14 @@ class Request:
     def digest(self) -> str:
         """Return what two requests have in common only where they ask for the same."""
         if not self._digest:
-            options = {key: value for key, value in self.parsed.options.items() if key not in _NOT_THE_REQUEST}
-            said = json.dumps([self.verb.name, self.parsed.given, options], sort_keys=True)
+            secret = {each.key for each in self.verb.options if each.secret}
+            secret |= {each.name for each in self.verb.arguments if each.secret}
+            options = {
+                key: value for key, value in self.parsed.options.items() if key not in (*_NOT_THE_REQUEST, *secret)
+            }
+            # Of what somebody typed not even a hash is kept: a few keys are soon guessed.
+            given = {name: words for name, words in self.parsed.given.items() if name not in secret}
+            said = json.dumps([self.verb.name, given, options], sort_keys=True)
             self._digest = hashlib.sha256(said.encode("utf-8", "surrogatepass")).hexdigest()
         return self._digest
 

@@ -13,6 +13,7 @@ DEFAULT_PATH = "/etc/xman/xmand.toml"
 
 STUCK_REFUSE = "refuse"
 STUCK_SAVE = "save"
+NO_LISTENER = "none"
 
 
 class Patience(NamedTuple):
@@ -113,6 +114,17 @@ class Consoles:
         True,
         "Whether create and new let libvirt keep what a QEMU guest's console prints, in /var/log/libvirt/qemu, for"
         " console --log.",
+    )
+
+
+@dataclass(frozen=True)
+class Screens:
+    """Where guests' screens may be reached."""
+
+    listen: str = text(
+        "as-given",
+        'Where VNC of what create and new define listens: "as-given", or nowhere ("none"), for rxm vnc alone (QEMU).',
+        check=declared.one_of("as-given", NO_LISTENER),
     )
 
 
@@ -354,6 +366,7 @@ class Settings:
     authorize: Authorize = declared.table(Authorize, reader=read_authorize)
     create: Create = declared.table(Create)
     console: Consoles = declared.table(Consoles)
+    screen: Screens = declared.table(Screens)
     migrate: Migration = declared.table(Migration)
     # `file: key` of keys that mean nothing to this release.
     unknown: tuple[str, ...] = ()

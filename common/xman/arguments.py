@@ -181,8 +181,8 @@ def _option_value(option: Option, word: str) -> object:
 
 def _assign(verb: Verb, arguments: tuple[Argument, ...], words: list[str], several: bool) -> dict[str, list[str]]:
     """Share out the positional words among the arguments."""
-    # Where a word may be left out behind DOMAIN, several could not be told from it.
-    optional = any(argument.optional and not argument.many for argument in arguments)
+    # Where a word may be left out behind DOMAIN, or there may be many, several could not be told from it.
+    optional = any(argument.optional != argument.many for argument in arguments[1:])
     many = [argument.many or (several and not optional and argument.kind == grammar.DOMAIN) for argument in arguments]
     least = sum(not argument.optional for argument in arguments)
     most = None if any(many) else len(arguments)

@@ -224,6 +224,14 @@ VERBS = (
         journalled=("input",),
     ),
     Verb(
+        "send-key",
+        "press keys of a domain's keyboard together: ctrl-alt-del",
+        "console",
+        (*_DOMAIN, Argument("KEY", WORD, many=True, secret=True)),
+        changes=True,
+        since="0.2",
+    ),
+    Verb(
         "info",
         "the host: CPUs, memory, hypervisor",
         "host",

@@ -23,7 +23,7 @@ KINDS = {
     "host": "Of a host (stats \\-\\-host)",
 }
 COLUMNS = {"number": (Integer, BigInteger), "time": (Double,), "word": (String,)}
-READS_AS = {"MiB": "in MiB", "span": "in days and hours", "averages": "", "errors": "", "pairs": ""}
+READS_AS = {"MiB": "in MiB", "span": "in days and hours", "averages": "", "errors": "", "pairs": "", "list": ""}
 
 
 def described() -> list[tuple[str, Field]]:

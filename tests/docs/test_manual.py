@@ -137,7 +137,7 @@ def test_xmand_8_has_the_programs_options() -> None:
 
 
 def test_xmand_toml_5_has_exactly_the_keys() -> None:
-    tables = {"limits", "authorize", "journal", "migrate", "batch", "console", "create", "unknown"}
+    tables = {"limits", "authorize", "journal", "migrate", "batch", "console", "screen", "create", "unknown"}
     expected = keys(settings.Settings, tables) | keys(settings.Limits, set())
     expected |= (
         keys(settings.Migration, set())

@@ -67,7 +67,7 @@ BATCH = (
 )
 # Those that have a test of their own.
 OTHERS = {"console", "create", "delete", "maintenance", "migrate", "new", "rename", "restore", "resume", "save"}
-OTHERS |= {"screenshot", "snapshot", "snapshot-delete", "snapshot-revert", "vnc"}
+OTHERS |= {"screenshot", "send-key", "snapshot", "snapshot-delete", "snapshot-revert", "vnc"}
 DRIVEN = {words[0] for words in (*TYPED, *BATCH)} | OTHERS
 # Every other verb that only looks, as it is tried elsewhere.
 LOOKING = [
@@ -143,6 +143,15 @@ def test_vnc_is_a_conversation_that_remctl_cannot_hold(daemon: Daemon, alice: di
 
     assert answer.status == 2, answer
     assert "rxm vnc" in answer.stderr
+
+
+def test_keys_are_pressed(daemon: Daemon, alice: dict[str, str], vm: str) -> None:
+    assert daemon.remctl(alice, "send-key", vm, "ctrl-alt-del").status == 0
+
+    answer = daemon.remctl(alice, "send-key", vm, "s3cret")
+
+    assert answer.status == 2, answer
+    assert "s3cret" not in answer.stderr
 
 
 def test_every_verb_is_driven_by_remctl() -> None:

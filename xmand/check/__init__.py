@@ -14,7 +14,7 @@ from xman.errors import ConfigurationError, XmanError
 from xmand import daemon, journal
 from xmand.audit.syslog import Syslog
 from xmand.authorize import k5login
-from xmand.check import grants, kerberos
+from xmand.check import grants, kerberos, screens
 from xmand.check.finding import BAD, NOTE, OK, Finding
 from xmand.journal import health
 from xmand.server import listen
@@ -147,12 +147,14 @@ def _libvirt(settings: Settings) -> Iterator[Finding]:
         versions = host.versions(driver.connection(READ))
         # Looking takes less than changing does.
         driver.connection(CHANGE)
+        open_screens = list(screens.check(driver.connection(READ)))
     except XmanError as error:
         yield BAD, f"libvirt: {str(error).rstrip('.')}. Is libvirtd running, and is libvirt_uri right?"
         return
     finally:
         driver.close()
     yield OK, f"libvirt: {versions['libvirt_version']} with {versions['hypervisor']} {versions['hypervisor_version']}"
+    yield from open_screens
 
 
 def _syslog(settings: Settings) -> Iterator[Finding]:

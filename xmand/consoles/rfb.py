@@ -64,21 +64,20 @@ class Said:
     # --- the handshake -----------------------------------------------------------------------------------------------
 
     def _version(self) -> bytes | None:
-        said = self._cut(_VERSION_OCTETS)
-        if said is None:
+        if len(self._held) < _VERSION_OCTETS:
             return None
+        said = bytes(self._held[:_VERSION_OCTETS])
         if not (said.startswith(b"RFB 003.") and said.endswith(b"\n") and said[8:11].isdigit()):
             raise RfbError("no version")
         # Up to 3.6 the server alone chooses.
         self._step = self._security if int(said[8:11]) >= 7 else self._shared
-        return said
+        return self._cut(_VERSION_OCTETS)
 
     def _security(self) -> bytes | None:
-        said = self._cut(1)
-        if said is not None and said[0] != _NONE:
+        if self._held[0] != _NONE:
             raise RfbError("a security type that was not offered")
         self._step = self._shared
-        return said
+        return self._cut(1)
 
     def _shared(self) -> bytes | None:
         self._cut(1)

@@ -7,7 +7,7 @@ import socket
 import time
 from collections.abc import Callable
 
-from xman.errors import UsageError
+from xman.errors import HypervisorError, UsageError
 from xman.result import Result
 from xmand.consoles.rfb import RfbError, Said
 from xmand.consoles.served import InWorker, Served, Stream
@@ -16,6 +16,9 @@ from xmand.consoles.served import InWorker, Served, Stream
 _CHUNK = 65_536
 # What a client may send ahead of a guest that does not take it.
 _MOST_AHEAD = 65_536
+# A screen that takes nothing for so long is given up: who looks at it must be heard when he leaves.
+STUCK_SECONDS = 10.0
+_LOOK_SECONDS = 0.5
 
 
 class Watched(Served):
@@ -37,6 +40,7 @@ class Watched(Served):
         self._why = ""
         self._ahead = bytearray()
         self._stopped = False
+        self._took = 0.0
         self._octets_in = self._octets_out = 0
         self._began = time.monotonic()
 
@@ -62,10 +66,13 @@ class Watched(Served):
                     why = str(await in_worker(functools.partial(self._ended)))
                     self._listener.send_progress(why)
                     return self._told(why)
-                if time.monotonic() >= self._until:
+                now = time.monotonic()
+                if now >= self._until:
                     return self._told("the time is up")
+                if self._stopped and now - self._took >= STUCK_SECONDS:
+                    raise HypervisorError(f"The screen of '{self._domain}' takes nothing any more.")
                 with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(self._until - time.monotonic()):
+                    async with asyncio.timeout(_LOOK_SECONDS if self._stopped else self._until - now):
                         await self._changed.wait()
                 self._changed.clear()
         finally:
@@ -105,8 +112,11 @@ class Watched(Served):
         waits = bool(self._ahead)
         self._ahead += passed
         if not waits:
+            self._took = time.monotonic()
             self._hand_on()
         self._stopped = len(self._ahead) >= _MOST_AHEAD
+        if self._stopped:
+            self._changed.set()
         return not self._stopped
 
     def abandon(self) -> None:
@@ -123,6 +133,7 @@ class Watched(Served):
         try:
             while self._ahead:
                 del self._ahead[: self._socket.send(self._ahead)]
+                self._took = time.monotonic()
         except BlockingIOError:
             self._loop.add_writer(self._socket, self._hand_on)
             return

@@ -14,6 +14,7 @@ from xmand import formats
 from xmand.formats.context import ThisHost
 from xmand.formats.dialect import DIALECTS
 from xmand.journal import verdicts
+from xmand.settings import NO_LISTENER
 from xmand.verbs.call import Call
 from xmand.verbs.row import Row, told
 from xmand.verbs.starting import remember_who
@@ -24,6 +25,7 @@ from xmand.virt.description import Description
 from xmand.virt.domain import Domain, create_transient, find
 from xmand.virt.driver import QEMU, RawConnection, reading
 
+_NO_LISTENER = 'Its screen listens on no network ([screen] listen = "none" on this host); rxm vnc shows it.'
 # Another description in a domain's place loses the former one.
 _LOSE_DATA = frozenset(verb.name for verb in verbs.VERBS if verb.loses_data)
 
@@ -113,8 +115,8 @@ def _wanted(call: Call) -> Iterator[_Wanted]:
             locks.enter_context(call.host.locks.hold(existing.uuid, call.verb.name, call.deadline))
             before = definition.former(call.writer, existing)
             note = f"The description of '{existing.name}', which was off, is replaced."
-            replacing = _logged(call, description.with_uuid(asked, existing.uuid))
-            yield _Wanted(replacing, (*converted.warnings, note), converted.autostart, before)
+            replacing, said = _kept_private(call, description.with_uuid(asked, existing.uuid))
+            yield _Wanted(replacing, (*converted.warnings, *said, note), converted.autostart, before)
             return
         other = existing or (_find(call.writer, asked.uuid) if asked.uuid else None)
         if other is not None:
@@ -123,7 +125,20 @@ def _wanted(call: Call) -> Iterator[_Wanted]:
         new = asked if asked.uuid or call.parsed.flag("dry-run") else description.with_uuid(asked, str(uuid4()))
         if new.uuid:
             locks.enter_context(call.host.locks.hold(new.uuid, call.verb.name, call.deadline))
-        yield _Wanted(_logged(call, new), converted.warnings, converted.autostart, None)
+        new, said = _kept_private(call, new)
+        yield _Wanted(new, (*converted.warnings, *said), converted.autostart, None)
+
+
+def _kept_private(call: Call, wanted: Description) -> tuple[Description, tuple[str, ...]]:
+    """Return the description as this host keeps its guests' consoles and screens, and what is to be said of that."""
+    wanted = _logged(call, wanted)
+    if call.host.settings.screen.listen != NO_LISTENER:
+        return wanted, ()
+    with reading():
+        if call.writer.getType() != QEMU:  # no other driver reaches a screen that listens nowhere
+            return wanted, ()
+    private = description.without_listeners(wanted)
+    return private, () if private is wanted else (_NO_LISTENER,)
 
 
 def _logged(call: Call, wanted: Description) -> Description:

@@ -5,12 +5,13 @@ import base64
 from xman import pictures
 from xman.errors import HypervisorError, RefusedError, UsageError
 from xman.result import Result
+from xmand.audit.outside import TOLD
 from xmand.consoles.watched import Watched
 from xmand.journal import verdicts
 from xmand.verbs.call import Call
 from xmand.verbs.ending import became
 from xmand.verbs.row import Row
-from xmand.virt import screens
+from xmand.virt import condition, keys, screens
 from xmand.virt.domain import Domain
 
 
@@ -59,6 +60,20 @@ def vnc(call: Call) -> Watched:
     )
 
 
+def send_key(call: Call) -> Result:
+    """Press keys together; what the guest makes of them is its own. Raises UsageError, and RefusedError unless it runs.
+
+    Who may do that may have typed anything; the audit says that somebody typed, and never what.
+    """
+    wanted = keys.codes(call.parsed.words("KEY"))
+    with call.changing() as domain:
+        found = condition.condition(domain)
+        if found != condition.RUNNING:
+            raise condition.refusal(domain, found)
+        keys.press(domain, wanted)
+        return Result(changed=True, domain=domain.name)
+
+
 def _ended(call: Call, domain: Domain) -> str:
     """Return what has become of a domain whose screen has ended. Raises RefusedError where it still runs."""
     why = became(call, domain)
@@ -72,4 +87,6 @@ def _ended(call: Call, domain: Domain) -> str:
 ROWS = {
     "screenshot": Row(screenshot),
     "vnc": Row(vnc, verdicts.ended_with_us),
+    # Ctrl-Alt-Del, and what somebody types at a prompt.
+    "send-key": Row(send_key, verdicts.cannot_tell, asks=TOLD - {"defined", "undefined"}),
 }

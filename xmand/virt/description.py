@@ -93,6 +93,25 @@ def with_console_log(wanted: Description, directory: str) -> Description:
     return wanted
 
 
+def without_listeners(wanted: Description) -> Description:
+    """Return the same description, whose VNC listens on no network; one that listens at a socket of the host's stays.
+
+    `virDomainOpenGraphicsFD` reaches it all the same.
+    """
+    root = read_xml(wanted.xml)
+    changed = False
+    for screen in root.iterfind("devices/graphics[@type='vnc']"):
+        if "socket" in screen.attrib or screen.find("listen[@type='socket']") is not None:
+            continue
+        changed |= [each.get("type") for each in screen.findall("listen")] != ["none"]
+        for name in ("port", "autoport", "listen", "websocket"):
+            screen.attrib.pop(name, None)
+        for each in screen.findall("listen"):
+            screen.remove(each)
+        etree.SubElement(screen, "listen", type="none")
+    return Description(wanted.name, wanted.uuid, etree.tostring(root, encoding="unicode")) if changed else wanted
+
+
 def _text(root: etree._Element, name: str) -> str:
     element = root.find(name)
     return "" if element is None else "".join(str(text) for text in element.itertext())

@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import Any
 
 from xman.errors import NoSuchDomainError
-from xmand.virt import runs, sharing
+from xmand.virt import runs, screens, sharing
 from xmand.virt.domain import KIB, REASON, STATES, is_arriving
 from xmand.virt.driver import RawConnection, RawDomain, api, code_of, constants, reading, translate
 
@@ -105,6 +105,10 @@ def details(raw: RawDomain) -> dict[str, Any]:
     if reason_text:
         found["reason"] = reason_text
     found |= runs.facts(raw)
+    with reading(str(raw.name())):
+        listening = screens.open_to_network(screens.screens(str(raw.XMLDesc(0))))
+    if listening:
+        found["open_screens"] = listening
     # LXC has no number of CPUs, a transient domain no autostart.
     with contextlib.suppress(api.libvirtError):
         found["max_vcpus"] = _max_vcpus(raw)

@@ -26,6 +26,7 @@ _STEPS: dict[str, Step] = {
     "wait": (RUNNING, ("{name}", "--for", "running")),
     "console": (RUNNING, ("--send", r"\n", "{name}")),
     "vnc": (RUNNING, ("--stdio", "{name}")),
+    "send-key": (RUNNING, ("{name}", "shift")),
     "label": (RUNNING, ("{name}", "course=os1")),
     "snapshot": (RUNNING, ("{name}", "then")),
     "snapshot-revert": (RUNNING, ("{name}", "then")),

@@ -2,8 +2,8 @@
 # guest.sh KERNEL-ROOT DIR - make a guest that boots in seconds under emulation: DIR/vmlinuz and DIR/initramfs.
 #
 # Debian's cloud kernel and a busybox that loads the balloon's and the power button's drivers, brings hot-plugged CPUs on
-# line, prints a tick with what it has on its console, greets on its second serial port, and shuts down when the power
-# button is pressed.
+# line, prints a tick with what it has on its console, greets on its second serial port, says which keys are pressed on
+# its keyboard, and shuts down when the power button is pressed.
 set -eu
 root=$1
 target=$2
@@ -36,7 +36,12 @@ mount -t devtmpfs dev /dev
 for module in $modules; do [ ! -f /modules/\$module.ko ] || insmod /modules/\$module.ko; done
 echo guest-ready >/dev/ttyS0
 for event in /dev/input/event*; do
-  (dd if=\$event of=/dev/null bs=24 count=1 2>/dev/null && poweroff -f) &
+  # struct input_event: the time, type 1 for keys, the kernel's number of the key, and 1 where it goes down.
+  (exec 3<\$event && while set -- \$(dd bs=24 count=1 <&3 2>/dev/null | hexdump -v -e '/2 "%u "'); [ \$# = 12 ]; do
+    [ "\$9 \${11}" = "1 1" ] || continue
+    [ "\${10}" != 116 ] || poweroff -f
+    echo "key \${10}" >/dev/ttyS0
+  done) &
 done
 # On the second serial port, where there is one, somebody may say his name.
 (stty -F /dev/ttyS1 sane 2>/dev/null && while :; do

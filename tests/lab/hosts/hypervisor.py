@@ -6,6 +6,7 @@ run; each host has mount and UTS namespaces besides. Needs root.
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -214,6 +215,10 @@ class Guest:
     def boots(self) -> int:
         """Return how often it has booted."""
         return self._said().count("guest-ready")
+
+    def pressed(self) -> list[int]:
+        """Return the keys that were pressed on its keyboard, by the kernel's numbers."""
+        return [int(line.split()[1]) for line in self._said().splitlines() if re.fullmatch(r"key \d+", line)]
 
     def wait_until_up(self) -> None:
         """Wait for its first tick."""

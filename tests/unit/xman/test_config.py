@@ -69,6 +69,7 @@ XMAND_DEFAULTS = {
     },
     "journal": {"keep_days": 365, "size_mib": 64},
     "console": {"log": True},
+    "screen": {"listen": "as-given"},
     "migrate": {"allow": (), "uri": "", "clear": False, "tls": False},
     "create": {"pools": (), "networks": (), "bridges": (), "paths": (), "unrestricted": ()},
     "batch": {
@@ -306,6 +307,8 @@ def test_every_key_of_xmand_toml_is_read(file: Path) -> None:
         size_mib = 12
         [console]
         log = false
+        [screen]
+        listen = "none"
         [migrate]
         allow = ["skirit[80-84]"]
         uri = "qemu+tls://{host}/system"
@@ -379,6 +382,7 @@ def test_every_key_of_xmand_toml_is_read(file: Path) -> None:
         },
         "journal": {"keep_days": 11, "size_mib": 12},
         "console": {"log": False},
+        "screen": {"listen": "none"},
         "migrate": {"allow": ("skirit[80-84]",), "uri": "qemu+tls://{host}/system", "clear": True, "tls": True},
         "create": {
             "pools": ("images",),

@@ -27,6 +27,7 @@ WORDS = {
     "snapshot": ["s2"],
     "snapshot-revert": ["s1"],
     "snapshot-delete": ["s1"],
+    "send-key": ["ctrl-alt-del"],
 }
 
 

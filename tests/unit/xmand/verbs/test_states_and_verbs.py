@@ -50,6 +50,7 @@ WORDS = {
     "snapshot": ["s2"],
     "snapshot-revert": ["s1"],
     "snapshot-delete": ["s1"],
+    "send-key": ["ctrl-alt-del"],
     "job-start": ["--id", "9", "--owner", "bob@R"],
     "job-stop": ["--id", "4711"],
     "job-renew": ["--id", "4711", "--lease", "600"],

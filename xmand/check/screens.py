@@ -1,0 +1,35 @@
+"""What `xmand --check` finds of guests' screens: which ones others than this host can reach."""
+
+from collections.abc import Iterator
+
+from xman import escape
+from xman.errors import NoSuchDomainError
+from xmand.check.finding import NOTE, OK, Finding
+from xmand.virt import screens
+from xmand.virt.domain import Domain
+from xmand.virt.driver import RawConnection, reading
+
+# So many are named; more are counted.
+_MOST_NAMED = 10
+
+
+def check(connection: RawConnection) -> Iterator[Finding]:
+    """Look at the description of every domain. Raises HypervisorError."""
+    with reading():
+        raws = connection.listAllDomains(0)
+    found = {}
+    for raw in raws:
+        try:
+            domain = Domain(raw)
+            listening = screens.open_to_network(screens.screens(domain.description()))
+        except NoSuchDomainError:  # gone meanwhile
+            continue
+        if listening:
+            found[domain.name] = ", ".join(listening)
+    if not found:
+        yield OK, f"screens: of {len(raws)} domains, none has one that listens on a network"
+        return
+    named = [f"{escape.line(name)} ({listening})" for name, listening in sorted(found.items())]
+    more = f" and {len(named) - _MOST_NAMED} more" if len(named) > _MOST_NAMED else ""
+    said = f"screens: others than this host can reach {', '.join(named[:_MOST_NAMED])}{more}"
+    yield NOTE, f"{said}; <listen type='none'/> in a description leaves its screen to rxm vnc"
