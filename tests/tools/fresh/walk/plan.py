@@ -94,6 +94,7 @@ update-ca-certificates
 """
 _CLIENT = "apt install ./.build/deb/python3-xman_*.deb ./.build/deb/rxm_*.deb"
 _USED = "rxm -H skirit80.example.org"
+_USED81 = "runuser -u alice -- timeout 20 rxm -H skirit81.example.org"
 _VM1 = f"sed s/first/vm1/ etc/guests/qemu.xml | runuser -u alice -- {_USED} create -"
 
 BEFORE: list[Block | Site] = [
@@ -143,7 +144,8 @@ def steps(release: str) -> list[Block | Site]:
         Block("portal", "runuser -u rxmweb"),
         Site("desk", "a portal that is up, and trusted", _TRUST),
         Block("desk", "kinit -f alice", user="alice", answers=(ALICE,), shows=("skirit80.example.org", "vm1")),
-        Block("desk", "portal=", user="alice", shows=('"ok"',)),
+        Block("desk", "portal=", user="alice", shows=('"action"', '"pause"')),
+        Site("desk", "a machine that was paused", f"until {_USED81} list vm1 | grep -q -- --p---; do sleep 0.5; done"),
         Block("skirit80", "apt purge xmand"),
         Block("portal", "apt purge rxmweb") if with_packages else Site("portal", "the end", "systemctl stop rxmweb"),
     ]
