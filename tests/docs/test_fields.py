@@ -34,7 +34,7 @@ def described() -> list[tuple[str, Field]]:
 def section() -> str:
     """Return the section FIELDS of rxm(1)."""
     text = ".SH FIELDS\n"
-    text += "What stands in the text under a name, and in JSON under the key behind it, where that is another one.\n"
+    text += "The name of each field in the text and, in parentheses, its key in JSON if that is another one.\n"
     for kind, heading in KINDS.items():
         text += f".SS {heading}\n"
         headings = {column.key: column.heading.strip() for column in fields.columns(kind)}
