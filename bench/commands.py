@@ -12,6 +12,8 @@ import time
 from pathlib import Path
 
 _NANOSECONDS = 1e6
+# As `bench.measure` has it, whose other half is not needed here.
+AGAIN = "again: "
 
 
 def processor(pids: list[int]) -> float:
@@ -50,6 +52,8 @@ def main() -> None:
         once(words)  # fetches tickets and fills the caches of files
     for _ in range(given["rounds"]):
         for name, words in given["commands"].items():
+            if name.startswith(AGAIN):
+                once(words)
             before = processor(servers)
             wall, used = once(words)
             times[name].append((wall, used, processor(servers) - before))

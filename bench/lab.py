@@ -19,6 +19,10 @@ ADDRESS = "127.0.0.11"
 # Hosts by other names, all of them one xmand's, which listens on every address.
 MOST_HOSTS = 500
 MANY_PORT = 4380
+# Hosts that one program stands for, by their names (`bench.simulated`), each with a key of its own.
+SIMULATED = 1000
+SIMULATED_PORT = 4381
+_SIMULATED_ADDRESS = "127.2.0.1"
 PORT = 4373
 REMCTL_PORT = 4390
 SSH_PORT = 4391
@@ -52,9 +56,15 @@ def many(count: int) -> list[str]:
     return [f"n{number:03}.xman.test" for number in range(1, count + 1)]
 
 
+def simulated(count: int) -> str:
+    """Return the first `count` of the simulated hosts, as a set."""
+    return f"s[{1:04}-{count:04}].xman.test"
+
+
 def _hosts() -> str:
     lines = [f"127.1.{number >> 8}.{number & 255} {name}\n" for number, name in enumerate(many(MOST_HOSTS), 1)]
     lines += [f"192.0.2.{number} {name}\n" for number, name in enumerate(DEAD, 1)]
+    lines += [f"{_SIMULATED_ADDRESS} s{number:04}.xman.test\n" for number in range(1, SIMULATED + 1)]
     return f"127.0.0.1 localhost\n{ADDRESS} {HOST} hv1\n{''.join(lines)}"
 
 
@@ -86,6 +96,7 @@ class Lab:
         self._ends.callback(self.xmand.stop)
         self.domains = 1
         self._many: Daemon | None = None
+        self._simulated = False
         self.qemu: Daemon | None = None
         # Packets to there leave, and nobody answers.
         subprocess.run([*self.host.prefix, "ip", "route", "add", _NOWHERE, "dev", "lo"], check=True)
@@ -134,6 +145,16 @@ class Lab:
         )
         self._ends.callback(self._many.stop)
 
+    def start_simulated(self) -> None:
+        """Start what stands for the simulated hosts, where it does not run yet."""
+        if self._simulated:
+            return
+        self._simulated = True
+        keytab = str(self.directory / "simulated.keytab")
+        self.realm.add_services([f"host/s{number:04}.xman.test" for number in range(1, SIMULATED + 1)], keytab)
+        command = [sys.executable, "-m", "bench.simulated", keytab, _SIMULATED_ADDRESS, str(SIMULATED_PORT)]
+        self._starts([*self.host.prefix, "env", "-C", str(ROOT), *command])
+
     def many_pid(self) -> int:
         """Return the process of the xmand of the many hosts."""
         assert self._many is not None
@@ -151,11 +172,15 @@ class Lab:
     def relay(self, port: int, to: int, milliseconds: int) -> None:
         """Start a relay before the host that makes it so far away."""
         command = [sys.executable, "-m", "bench.relay", ADDRESS, str(port), str(to), str(milliseconds)]
-        started = subprocess.Popen([*self.host.prefix, "env", "-C", str(ROOT), *command], stdout=subprocess.PIPE)
+        self._starts([*self.host.prefix, "env", "-C", str(ROOT), *command])
+
+    def _starts(self, command: list[str]) -> None:
+        """Start one of the bench's programs, and wait until it listens."""
+        started = subprocess.Popen(command, env=without_wrapper(self.realm.env), stdout=subprocess.PIPE)
         self._ends.callback(end, started)
         assert started.stdout is not None
         if started.stdout.readline() != b"listens\n":
-            raise RuntimeError("the relay does not listen")
+            raise RuntimeError(f"{' '.join(command)} does not listen")
 
     def env(self, cache: str) -> dict[str, str]:
         """Return the environment of alice, with a ticket cache of that name, and a place for kept tickets."""

@@ -9,8 +9,21 @@ from typing import Any
 
 import xman
 from bench import pollers, portal, portal_server
-from bench.lab import DEAD, HOST, MANY_PORT, PORT, RELEASE_PORT, REMCTL_PORT, RIVAL_URI, URI, Lab
-from bench.measure import HEADS, Page, commands_of, judged, server_of
+from bench.lab import (
+    DEAD,
+    HOST,
+    MANY_PORT,
+    PORT,
+    RELEASE_PORT,
+    REMCTL_PORT,
+    RIVAL_URI,
+    SIMULATED,
+    SIMULATED_PORT,
+    URI,
+    Lab,
+    simulated,
+)
+from bench.measure import AGAIN, HEADS, Page, commands_of, judged, server_of
 
 # What was tried where an aim is not met, and what has to be known to read the tables.
 _NOTES = Path(__file__).with_name("notes.md")
@@ -38,6 +51,7 @@ def all_of(lab: Lab, *, quick: bool, only: str = "") -> str:
         ("Many hosts in one command", _many_hosts),
         # Before the load: what that leaves free would be used again.
         ("300 hosts, five of them dead", _dead_hosts),
+        ("Simulated hosts", _simulated),
         ("Memory for each open connection", _memory),
         ("A new connection for each command", _connections),
         ("One kept-open connection", _kept),
@@ -69,7 +83,7 @@ def _one_command(lab: Lab, page: Page, quick: bool) -> None:
     commands = {
         "virsh, SASL": virsh,
         "rxm": [lab.rxm, "-H", HOST, "list"],
-        "rxm, 2 s old will do": [lab.rxm, "-H", HOST, "--max-age", "2", "list"],
+        AGAIN + "rxm, 2 s old will do": [lab.rxm, "-H", HOST, "--max-age", "2", "list"],
         "rxm --json": [lab.rxm, "-H", HOST, "--json", "list"],
         "rxm of the release of 2026-11-21": [lab.release_rxm, "-H", HOST, "-p", str(RELEASE_PORT), "list"],
         "rxm by pip's script": ["rxm", "-H", HOST, "list"],
@@ -121,6 +135,26 @@ def _many_hosts(lab: Lab, page: Page, quick: bool) -> None:
             each = f"{taken.used / count:.2f}"
             rows.append([str(count), name, *taken.cells(), each, f"{taken.wall / floor:.2f}", goal])
     page.table("Many hosts in one command", ["hosts", "", *HEADS, "for each host", "to virsh", "aim"], rows)
+
+
+def _simulated(lab: Lab, page: Page, quick: bool) -> None:
+    """What many hosts cost their client, where one program stands for all of them."""
+    lab.start_simulated()
+    rows = []
+    for count in (100, SIMULATED):
+        asked = [lab.rxm, "-H", simulated(count), "-p", str(SIMULATED_PORT), "-t", "300"]
+        commands = {
+            "rxm": [*asked, "list"],
+            "rxm --json": [*asked, "--json", "list"],
+            "rxm, no tickets kept": ["env", "-u", "XDG_RUNTIME_DIR", *asked, "list"],
+            "rxm of the release of 2026-11-21": [lab.release_rxm, *asked[1:], "list"],
+        }
+        for name, taken in commands_of(lab, commands, 2 if quick else 5).items():
+            each = taken.used / count
+            goal = judged(each, 0.2) if name == "rxm" and count == SIMULATED else ""
+            rows.append([str(count), name, f"{taken.wall:.0f}", f"{taken.used:.0f}", f"{each:.2f}", goal])
+    heads = ["hosts", "", "ms", "ms of CPU", "for each host", "aim"]
+    page.table("Simulated hosts, the tickets at hand", heads, rows)
 
 
 def _dead_hosts(lab: Lab, page: Page, quick: bool) -> None:

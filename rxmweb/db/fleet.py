@@ -164,7 +164,8 @@ def _replace(connection: Connection, one: Report, now: float) -> None:
     changed = connection.execute(
         update(hosts)
         .where(hosts.c.name == one.host)
-        .values(received=now, reported=one.reported, tried=now, code=outcome.OK, problem=None, **one.facts)
+        # It says how it was then.
+        .values(received=now - one.age, reported=one.reported, tried=now, code=outcome.OK, problem=None, **one.facts)
     )
     if not changed.rowcount:
         return  # no longer configured

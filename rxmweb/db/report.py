@@ -17,6 +17,8 @@ OUTSIDE = "outside"
 SAVED, PAUSED = "saved", "paused"
 # 1 January 3000, which leaves every time zone its day.
 _LAST_TIME = 32_503_680_000.0
+# No report is asked for that may be older than this, in seconds.
+_MOST_AGE = 86_400.0
 # Of one host: more than any has, less than a database or a page would suffer from.
 _MOST_DOMAINS = 100_000
 _MOST_JOBS = 1000
@@ -29,7 +31,10 @@ _UNREADABLE = "its report cannot be read"
 
 @dataclass(frozen=True)
 class Report:
-    """One host's answer: its domains where `code` is 0, otherwise why there are none."""
+    """One host's answer: its domains where `code` is 0, otherwise why there are none.
+
+    `age`: how many seconds old it was when the host gave it.
+    """
 
     host: str
     code: int
@@ -37,6 +42,7 @@ class Report:
     reported: float | None = None
     facts: dict[str, Any] = dataclasses.field(default_factory=dict)
     domains: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+    age: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -74,7 +80,10 @@ def read(line: str | bytes) -> Report:
         domains += [_domain(host, other | _outside(other)) for other in others]
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
         return Report(host, outcome.INTERNAL, f"{_UNREADABLE} ({type(error).__name__}: {error})")
-    return Report(host, outcome.OK, "", when(envelope.get("at")), facts, domains)
+    at, as_of = when(envelope.get("at")), when(envelope.get("as_of"))
+    # Both by the host's own clock, whatever that says.
+    age = min(max(0.0, at - as_of), _MOST_AGE) if at is not None and as_of is not None else 0.0
+    return Report(host, outcome.OK, "", at, facts, domains, age)
 
 
 def envelope_of(line: str | bytes, verb: str) -> dict[str, Any]:

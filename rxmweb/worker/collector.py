@@ -32,6 +32,8 @@ _SHARE = 0.8
 _GRACE_SECONDS = 10.0
 # `version` changes rarely: which list a host has, and whether it lost audit lines.
 _VERSION_SECONDS = 600.0
+# How old a report may be, in intervals: every other one is read anew, though the host knows of no change.
+_AGE_INTERVALS = 1.5
 # In between, a host at which something was done is asked anew; what is up answers at once.
 _NEWS_SECONDS = 5.0
 LEASE = "collector"
@@ -45,6 +47,8 @@ class Collector:
         self._engine = engine
         self._rxm = rxm
         self._hosts = settings.host_names()
+        # A round that is a little late still finds what the one before it has read.
+        self._age = _AGE_INTERVALS * settings.interval_seconds
         self._stop = threading.Event()
         # Set by `stop` too, which ends the waiting for the next round.
         self._wake = threading.Event()
@@ -110,7 +114,8 @@ class Collector:
             answered.update(one.host for one in found)
             fleet.take(self._engine, found)
 
-        said = self._ask("state", self._hosts, report.read, write)
+        # What nothing has happened to since the last round need not be read again; each report says how old it is.
+        said = self._ask("state", self._hosts, report.read, write, age=self._age)
         missing = [name for name in self._hosts if name not in answered] if not self._stop.is_set() else []
         problem = said or "it gave no answer in time"
         fleet.take(self._engine, [Report(name, outcome.UNREACHABLE, problem) for name in missing])
@@ -143,16 +148,18 @@ class Collector:
         read: Callable[[bytes], _T],
         write: Callable[[list[_T]], None],
         seconds: float = 0.0,
+        age: float = 0.0,
     ) -> str:
         """Have rxm ask hosts, giving what `read` makes of its lines to `write`, many at a time.
 
-        Return rxm's last words where it answers for none.
+        Answers may be `age` seconds old. Return rxm's last words where it answers for none.
         """
         if not hosts:
             return ""
         seconds = seconds or max(5.0, self._settings.interval_seconds * _SHARE)
+        allowed = ["--max-age", f"{age:.0f}"] if age else []
         try:
-            command = self._rxm.collector_command(hosts, ["-t", f"{seconds:.0f}", *verb.split()])
+            command = self._rxm.collector_command(hosts, ["-t", f"{seconds:.0f}", *allowed, *verb.split()])
             process = rxm_process.start(command, self._rxm.as_collector(), stderr=subprocess.PIPE)
         except OSError as error:
             return f"rxm cannot be started: {error.strerror}"

@@ -273,7 +273,7 @@ def test_a_round_of_the_collector_tells_answers_from_silence(stage: Stage) -> No
     assert (first["code"], second["code"], second["problem"]) == (0, outcome.UNREACHABLE, "rxm: odd.")
     words = (stage.directory / "words").read_text().splitlines()
     assert [line.partition("--json ")[2] for line in words] == [
-        "-t 5 state",
+        "-t 5 --max-age 9 state",
         "-t 5 stats",
         "-t 5 stats --host",
         "-t 5 version",

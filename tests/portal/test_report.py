@@ -51,6 +51,16 @@ def test_maintenance_says_why_and_by_whom() -> None:
     assert found.facts["maintenance_by"] == "alice@R"
 
 
+@pytest.mark.parametrize(
+    ("as_of", "age"),
+    [("2026-11-21T07:59:30Z", 30), ("2026-11-21T08:00:05Z", 0), ("1970-01-01T00:00:00Z", 86_400)],
+)
+def test_a_report_says_how_old_it_is_and_no_age_that_cannot_be(as_of: str, age: float) -> None:
+    found = json.loads(line("h1", domain("vm1", 1))) | {"at": "2026-11-21T08:00:00Z", "as_of": as_of}
+
+    assert report.read(json.dumps(found)).age == age
+
+
 def test_a_failure_has_its_words() -> None:
     found = report.read(failure("h1", outcome.UNREACHABLE, "no answer in time."))
 

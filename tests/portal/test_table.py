@@ -64,6 +64,15 @@ def test_a_good_report_replaces_the_hosts_rows(filled: Engine) -> None:
         assert connection.execute(select(func.count()).select_from(schema.owners)).scalar_one() == 1
 
 
+def test_what_was_so_a_while_ago_was_received_then(filled: Engine) -> None:
+    fleet.take(filled, [replace(report.read(line("h1", domain("new", 4))), age=40.0)], NOW)
+
+    with filled.connect() as connection:
+        found = fleet.host(connection, "h1")
+    assert found is not None
+    assert (found["received"], found["tried"]) == (NOW - 40.0, NOW)
+
+
 def test_a_failure_keeps_what_was_known(filled: Engine) -> None:
     with filled.connect() as connection:
         (row,) = search.listing(connection, Query(words="db"), INTERVAL, NOW).rows
