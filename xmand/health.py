@@ -17,7 +17,8 @@ from xmand.authorize.k5login import AccessList
 from xmand.batch.maintenance import Maintenance
 from xmand.settings import Settings
 from xmand.virt import host
-from xmand.virt.driver import READ, Driver, reading
+from xmand.virt.driver import READ, Driver
+from xmand.virt.errors import reading
 
 # How a host is. One that does not answer says none of them: who asked it does.
 UP, MAINTENANCE, NO_LIBVIRT = "up", "maintenance", "no-libvirt"

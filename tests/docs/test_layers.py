@@ -51,7 +51,7 @@ def test_one_module_calls_c_by_itself() -> None:
 
 
 def test_one_module_imports_libvirt() -> None:
-    assert importers("libvirt") == {"xmand/virt/driver.py"}
+    assert importers("libvirt") == {"xmand/virt/binding.py"}
 
 
 def test_only_xmand_imports_lxml() -> None:

@@ -22,10 +22,11 @@ from xmand.batch.plan import Guests, Plan
 from xmand.batch.switch import Means, Switch, no_line, told
 from xmand.settings import Settings
 from xmand.system.locks import DomainLocks
-from xmand.virt import size, turns
+from xmand.virt import connection_pool, size
+from xmand.virt.binding import RawConnection
 from xmand.virt.described import Descriptions
 from xmand.virt.domain import Domain
-from xmand.virt.driver import CHANGE, READ, Driver, RawConnection
+from xmand.virt.driver import CHANGE, READ, Driver
 
 logger = logging.getLogger(__name__)
 
@@ -126,7 +127,7 @@ class Engine:
         The host's lock comes before those of its domains, and those in the order of their UUIDs; all other verbs hold
         one domain's lock only, so that nobody waits in a circle.
         """
-        with turns.session(progress), self._locks.hold(_HOST, verb, deadline, "host"):
+        with connection_pool.session(progress), self._locks.hold(_HOST, verb, deadline, "host"):
             connection = self._driver.connection(purpose)
             for _try in range(_TRIES):
                 before = self._looked(connection)

@@ -13,9 +13,11 @@ from xmand.batch.patterns import matches
 from xmand.settings import Batch
 from xmand.system.clocks import RUNS, TERMS
 from xmand.virt import condition, listing
+from xmand.virt.binding import RawConnection, api
 from xmand.virt.described import Described, Descriptions
 from xmand.virt.domain import Domain
-from xmand.virt.driver import XEN, RawConnection, api, reading
+from xmand.virt.driver import XEN
+from xmand.virt.errors import reading
 
 
 class _Listed(NamedTuple):

@@ -6,8 +6,9 @@ from xman import escape
 from xman.errors import NoSuchDomainError
 from xmand.check.finding import NOTE, OK, Finding
 from xmand.virt import screens
+from xmand.virt.binding import RawConnection
 from xmand.virt.domain import Domain
-from xmand.virt.driver import RawConnection, reading
+from xmand.virt.errors import reading
 
 # So many are named; more are counted.
 _MOST_NAMED = 10

@@ -22,7 +22,7 @@ from xmand.settings import Limits
 from xmand.system.workers import NotFinishedError, NotStartedError, Whose, Workers
 from xmand.verbs import HANDLERS
 from xmand.verbs.call import Call, Handler
-from xmand.virt import turns
+from xmand.virt import connection_pool
 from xmand.virt.driver import READ
 
 logger = logging.getLogger(__name__)
@@ -156,7 +156,7 @@ class Executor:
 
         async def in_worker(call: Callable[[], object]) -> object:
             def do() -> object:
-                with turns.session():
+                with connection_pool.session():
                     return call()
 
             try:
@@ -172,7 +172,7 @@ class Executor:
         """Do what was to be done at the end of the patience: on nobody's account, since it was taken on long ago."""
 
         def do() -> Result:
-            with turns.session():
+            with connection_pool.session():
                 return expired()
 
         try:
@@ -189,7 +189,7 @@ class _UnderWayError(UnknownOutcomeError):
 
 def in_session(handler: Handler, call: Call) -> Result | Waits | Served:
     """Run a verb over connections that it shares with few others, and with none that stands still."""
-    with turns.session(call.progress):
+    with connection_pool.session(call.progress):
         return carry_out(handler, call)
 
 

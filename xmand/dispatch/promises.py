@@ -15,7 +15,7 @@ from xmand.journal import Entry as Written
 from xmand.journal.promised import KEY, boot
 from xmand.system.locks import DomainLocks
 from xmand.system.workers import NotFinishedError, Workers
-from xmand.virt import turns
+from xmand.virt import connection_pool
 from xmand.virt.domain import find
 from xmand.virt.driver import CHANGE, Driver
 
@@ -70,7 +70,7 @@ class Promises:
         """Destroy the run that was to end, if it is that one still."""
         name, uuid = promised["name"], promised["uuid"]
         forced = False
-        with turns.session(), self._locks.hold(uuid, "shutdown", time.monotonic() + _LOCK_SECONDS):
+        with connection_pool.session(), self._locks.hold(uuid, "shutdown", time.monotonic() + _LOCK_SECONDS):
             try:
                 domain = find(self._driver.connection(CHANGE), uuid)
                 if domain.active() and domain.identifier() == promised["before"]:

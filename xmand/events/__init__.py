@@ -15,7 +15,8 @@ from typing import Any
 from xman import times
 from xman.errors import HypervisorError
 from xmand.events.table import Table
-from xmand.virt.driver import EVENTS, Driver, api
+from xmand.virt.binding import api
+from xmand.virt.driver import EVENTS, Driver
 from xmand.virt.events import BACK, LOST, STATE_AFTER, Event, Registration
 
 logger = logging.getLogger(__name__)

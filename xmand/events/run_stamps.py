@@ -15,9 +15,10 @@ from xman.metadata import Metadata
 from xmand.events import Events
 from xmand.system.clocks import RUNS
 from xmand.system.locks import DomainLocks
-from xmand.virt import metadata, runs, turns
+from xmand.virt import connection_pool, metadata, runs
+from xmand.virt.binding import api
 from xmand.virt.domain import PAUSED, Domain, find
-from xmand.virt.driver import CHANGE, Driver, api
+from xmand.virt.driver import CHANGE, Driver
 from xmand.virt.events import BACK, STARTED, Event
 
 logger = logging.getLogger(__name__)
@@ -42,11 +43,11 @@ class Stamper:
         threading.Thread(target=self._work, name="stamps", daemon=True).start()
 
     def _work(self) -> None:
-        with turns.session():
+        with connection_pool.session():
             self.catch_up()
         while True:
             event = self._events.get()
-            with turns.session():
+            with connection_pool.session():
                 self.handle(event)
 
     def catch_up(self) -> None:

@@ -16,7 +16,7 @@ from xman.result import Result
 from xman.verbs import GONE
 from xmand.events.waiting import Goal, Seen
 from xmand.system.workers import OWN, Whose
-from xmand.virt import turns
+from xmand.virt import connection_pool
 from xmand.virt.domain import find
 from xmand.virt.driver import READ, Driver
 from xmand.virt.events import Event
@@ -166,7 +166,7 @@ class Table:
 
     def _see(self, uuid: str, most: float) -> Seen | XmanError:
         try:
-            with turns.session():
+            with connection_pool.session():
                 if most:
                     return self.seen(uuid, most)
                 return look(self._driver, uuid)

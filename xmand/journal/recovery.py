@@ -20,7 +20,7 @@ from xmand.journal.promised import KEY
 from xmand.journal.verdicts import Judge, Verdict, cannot_tell, judge
 from xmand.system.locks import DomainLocks
 from xmand.system.workers import NotFinishedError, NotStartedError, Workers
-from xmand.virt import turns
+from xmand.virt import connection_pool
 from xmand.virt.domain import Domain, find
 from xmand.virt.domain_jobs import busy
 from xmand.virt.driver import CHANGE, Driver
@@ -96,7 +96,7 @@ class Recovery:
 
     def _lock_domains(self) -> list[_Group]:
         """Find and lock the domains of all open changes."""
-        with turns.session():
+        with connection_pool.session():
             return self._found_and_locked()
 
     def _found_and_locked(self) -> list[_Group]:
@@ -137,7 +137,7 @@ class Recovery:
             await self._workers.run(lambda: self._judge(group), None)
 
     def _judge(self, group: _Group) -> None:
-        with turns.session(), group.lock:
+        with connection_pool.session(), group.lock:
             for entry in group.entries:
                 verdict = self._verdict(entry, group.domain)
                 self._journal.end(entry.id, verdict.answer, recovered=True, again=verdict.again)

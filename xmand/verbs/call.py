@@ -21,9 +21,10 @@ from xmand.model import Model
 from xmand.settings import Settings
 from xmand.system.locks import DomainLocks
 from xmand.system.workers import OWN, Whose
+from xmand.virt.binding import RawConnection
 from xmand.virt.domain import Domain, find
 from xmand.virt.domain_jobs import leaving
-from xmand.virt.driver import CHANGE, READ, Driver, RawConnection
+from xmand.virt.driver import CHANGE, READ, Driver
 from xmand.virt.monitor import Ask, Monitors
 
 

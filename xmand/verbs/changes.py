@@ -11,7 +11,7 @@ from xman.errors import HypervisorError, UsageError, XmanError
 from xman.result import Result
 from xmand.verbs.call import Call
 from xmand.verbs.kept import Way
-from xmand.virt import turns
+from xmand.virt import connection_pool
 from xmand.virt.domain import find
 
 # What is told by no event (memory that others change, a boot that is over) is seen after so long at most.
@@ -51,7 +51,7 @@ def follow(call: Call, way: Way, absent: Callable[[str], XmanError]) -> Result:
                 raise absent(wanted[missing.pop()])
             told.tell(done, [row for row in rows if call.shown(row["uuid"])])
             seen = shown
-        turns.rest()
+        connection_pool.rest()
         model.wait(count, min(_LOOK_SECONDS, left))
     return Result()
 

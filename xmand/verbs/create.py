@@ -19,11 +19,13 @@ from xmand.verbs.call import Call
 from xmand.verbs.row import Row, told
 from xmand.verbs.starting import remember_who
 from xmand.virt import definition, description, host, kvm, policy, schema
+from xmand.virt.binding import RawConnection
 from xmand.virt.consoles import LOGS
 from xmand.virt.definition import Former
 from xmand.virt.description import Description
 from xmand.virt.domain import Domain, create_transient, find
-from xmand.virt.driver import QEMU, RawConnection, reading
+from xmand.virt.driver import QEMU
+from xmand.virt.errors import reading
 
 _NO_LISTENER = 'Its screen listens on no network ([screen] listen = "none" on this host); rxm vnc shows it.'
 # Another description in a domain's place loses the former one.

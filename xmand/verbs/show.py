@@ -17,9 +17,11 @@ from xmand.system import xl
 from xmand.verbs import changes, kept
 from xmand.verbs.call import Call
 from xmand.verbs.row import Row
-from xmand.virt import host, metadata, runs, turns
+from xmand.virt import connection_pool, host, metadata, runs
+from xmand.virt.binding import RawConnection
 from xmand.virt.domain import find
-from xmand.virt.driver import XEN, RawConnection, reading
+from xmand.virt.driver import XEN
+from xmand.virt.errors import reading
 from xmand.virt.events import Event
 from xmand.virt.host import host_stats
 from xmand.virt.listing import details, list_domains, list_one, power_state, suspended
@@ -209,7 +211,7 @@ def events(call: Call) -> Result:
     with call.host.events.subscribe() as subscription:
         while (left := call.deadline - time.monotonic()) > 0:
             call.emit(None)
-            turns.rest()
+            connection_pool.rest()
             for event in subscription.take(min(_LOOK_SECONDS, left)):
                 if wanted.has(event):
                     call.emit(Result({"events": [_facts(event)]}, domain=event.domain or None))

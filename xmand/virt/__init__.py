@@ -1,1 +1,1 @@
-"""libvirt as the verbs see it. Only `driver` imports `libvirt`; `domain` and `host` use what it opened."""
+"""libvirt as the verbs see it: `binding` imports it, `driver` connects, and the others use what that opened."""

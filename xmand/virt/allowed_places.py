@@ -11,8 +11,9 @@ from lxml import etree
 
 from xman.errors import XmanError
 from xmand.settings import Create
+from xmand.virt.binding import RawConnection, api
 from xmand.virt.description import read_xml
-from xmand.virt.driver import RawConnection, api, reading
+from xmand.virt.errors import reading
 
 
 def below(path: str, allowed: Create) -> str | None:

@@ -5,8 +5,8 @@ that sleeps in its memory. None of these runs, and none is paused.
 """
 
 from xman.errors import RefusedError
+from xmand.virt.binding import api
 from xmand.virt.domain import Domain
-from xmand.virt.driver import api
 
 # Xen's guests that have nothing to do are blocked, those that wait for a CPU are in no state of libvirt's.
 RUNNING = "running"

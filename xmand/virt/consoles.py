@@ -20,8 +20,10 @@ from lxml import etree
 
 from xman.errors import HypervisorError, RefusedError, UnsupportedError, UsageError
 from xmand.virt import driver
+from xmand.virt.binding import RawConnection, api
 from xmand.virt.domain import Domain
-from xmand.virt.driver import CONSOLE, LXC, XEN, Driver, RawConnection, api, reading, words
+from xmand.virt.driver import CONSOLE, LXC, XEN, Driver
+from xmand.virt.errors import reading, words
 
 # What is read at a time.
 _CHUNK = 65_536

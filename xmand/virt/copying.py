@@ -15,7 +15,7 @@ from typing import Any
 from lxml import etree
 
 from xman.errors import HypervisorError, RefusedError, UnknownOutcomeError, XmanError, of_outcome
-from xmand.virt import driver, elsewhere, other_host
+from xmand.virt import elsewhere, errors, other_host
 from xmand.virt.domain import Domain
 
 FOLDER = "copying"
@@ -60,7 +60,7 @@ def images(domain: Domain) -> tuple[list[Image], list[str]]:
             others.append(place)
             continue
         name = str(target.get("dev"))
-        with driver.reading(domain.name):
+        with errors.reading(domain.name):
             capacity = int(domain.raw.blockInfo(name)[0])
         form = "raw" if kind is None else str(kind.get("type", "raw"))
         found.append(Image(name, place, form, capacity))

@@ -3,9 +3,11 @@
 from xman.errors import HypervisorError, RefusedError, UnknownOutcomeError, XmanError, of_outcome
 from xman.metadata import Metadata
 from xmand.virt import lifecycle, metadata, snapshots
+from xmand.virt.binding import RawConnection, api
 from xmand.virt.description import Description
 from xmand.virt.domain import Domain, define
-from xmand.virt.driver import RawConnection, api, changing, reading
+from xmand.virt.driver import changing
+from xmand.virt.errors import reading
 
 # With its passwords: it is libvirt that gets it back, and nobody else sees it.
 _KEPT = api.VIR_DOMAIN_XML_INACTIVE | api.VIR_DOMAIN_XML_SECURE

@@ -13,7 +13,8 @@ from lxml import etree
 from xman.metadata import NAMESPACE, Metadata
 from xmand.virt import description, metadata
 from xmand.virt.domain import KIB, Domain
-from xmand.virt.driver import LXC, XEN, reading
+from xmand.virt.driver import LXC, XEN
+from xmand.virt.errors import reading
 
 _ELEMENT = f"metadata/{{{NAMESPACE}}}domain"
 

@@ -17,8 +17,10 @@ from xman.errors import (
     XmanError,
 )
 from xmand.system import mounts
-from xmand.virt import driver, sources
-from xmand.virt.driver import RawConnection, RawDomain, Translating, api, changing, code_of, lost, reading
+from xmand.virt import driver, errors, sources
+from xmand.virt.binding import RawConnection, RawDomain, api
+from xmand.virt.driver import changing, lost
+from xmand.virt.errors import Translating, code_of, reading
 
 KIB = 1024
 
@@ -166,7 +168,7 @@ class Domain:
             if code_of(error) == api.VIR_ERR_OPERATION_FAILED and self.container() and not mounts.freezer():
                 return UnsupportedError(
                     "This host's hypervisor cannot do that: libvirt pauses a container by the freezer of the first"
-                    f" version of control groups, and this host has the second alone. ({driver.words(error)})"
+                    f" version of control groups, and this host has the second alone. ({errors.words(error)})"
                 )
             return None
 
@@ -277,8 +279,8 @@ def unsupported_flags(used: bool) -> Translating:
     """Around a call with flags that not every driver knows (`used`): libvirt calls those an invalid argument."""
 
     def unsupported(error: api.libvirtError) -> XmanError | None:
-        if used and driver.code_of(error) == api.VIR_ERR_INVALID_ARG:
-            return UnsupportedError(f"This host's hypervisor cannot do that: {driver.words(error)}")
+        if used and errors.code_of(error) == api.VIR_ERR_INVALID_ARG:
+            return UnsupportedError(f"This host's hypervisor cannot do that: {errors.words(error)}")
         return None
 
     return Translating(api.libvirtError, unsupported)

@@ -9,9 +9,9 @@ from typing import Any
 from xman.errors import UnknownOutcomeError
 from xman.progress import Progress
 from xmand.settings import Patience
-from xmand.virt import driver, turns
+from xmand.virt import connection_pool, errors
+from xmand.virt.binding import api
 from xmand.virt.domain import Domain
-from xmand.virt.driver import api
 
 _POLL_SECONDS = 0.5
 # How often a caller hears of a job that tells no octets: before it takes silence for the end.
@@ -79,12 +79,12 @@ def run_job(
         silent = patience.stalled if aborted else patience.silent
         if job.is_alive() and (now - seen_at > patience.stalled or now - moved_at > silent):
             if aborted:
-                turns.leave_behind(job)
+                connection_pool.leave_behind(job)
                 raise UnknownOutcomeError(f"The {what} of '{domain.name}' stands still and does not end when aborted.")
             try:
                 _abort(domain, what)
             except UnknownOutcomeError:
-                turns.leave_behind(job)
+                connection_pool.leave_behind(job)
                 raise
             aborted = True
             seen_at = moved_at = now
@@ -99,7 +99,7 @@ def abort_job(domain: Domain) -> bool:
         try:
             domain.raw.abortJob()
         except api.libvirtError as error:
-            code = driver.code_of(error)
+            code = errors.code_of(error)
             if code == api.VIR_ERR_OPERATION_INVALID or (code == api.VIR_ERR_NO_SUPPORT and not busy(domain)):
                 return False
             raise
@@ -132,5 +132,5 @@ def _abort(domain: Domain, what: str) -> None:
         domain.raw.abortJob()
     except api.libvirtError as error:
         raise UnknownOutcomeError(
-            f"The {what} of '{domain.name}' stands still and cannot be aborted: {driver.words(error)}."
+            f"The {what} of '{domain.name}' stands still and cannot be aborted: {errors.words(error)}."
         ) from error

@@ -1,4 +1,4 @@
-"""libvirt's connections, kept open, and libvirt's errors in our words; the only module that imports `libvirt`."""
+"""libvirt's connections, kept open, its event loop, and who is told of changes of ours."""
 
 import contextlib
 import logging
@@ -9,32 +9,20 @@ from collections import defaultdict
 from collections.abc import Callable
 from typing import Any, Protocol
 
-import libvirt
-
-from xman.errors import (
-    HypervisorError,
-    NoSuchDomainError,
-    RefusedError,
-    UnknownOutcomeError,
-    UnsupportedError,
-    UsageError,
-    XmanError,
-)
-from xmand.virt.turns import Turns
+from xman.errors import HypervisorError, UnknownOutcomeError, XmanError
+from xmand.virt import errors
+from xmand.virt.binding import RawConnection, api
+from xmand.virt.connection_pool import ConnectionPool
+from xmand.virt.errors import Translating, translate, words
 
 logger = logging.getLogger(__name__)
-
-# The other modules use libvirt's constants and types through this name.
-api = libvirt
-RawConnection = Any
-RawDomain = Any
 
 # A frozen libvirtd is found out after this many seconds times this many tries; without it a call would hang for ever.
 KEEPALIVE_SECONDS = 3
 KEEPALIVE_TRIES = 3
 
 # What a connection is for. Reading uses libvirt's read-only access, so that no reading verb can change anything by a
-# fault of ours. Of each there are as many as are needed (`turns`).
+# fault of ours. Of each there are as many as are needed (`connection_pool`).
 READ = "read"
 CHANGE = "change"
 LONG = "long"
@@ -56,35 +44,8 @@ XEN = "Xen"
 QEMU = "QEMU"
 LXC = "LXC"
 
-_UNSUPPORTED = {
-    libvirt.VIR_ERR_NO_SUPPORT,
-    libvirt.VIR_ERR_ARGUMENT_UNSUPPORTED,
-    libvirt.VIR_ERR_CONFIG_UNSUPPORTED,
-    libvirt.VIR_ERR_OPERATION_UNSUPPORTED,
-}
-_ABSENT = {libvirt.VIR_ERR_NO_DOMAIN, libvirt.VIR_ERR_NO_DOMAIN_METADATA}
-_BAD_DESCRIPTION = {
-    libvirt.VIR_ERR_XML_ERROR,
-    libvirt.VIR_ERR_XML_DETAIL,
-    libvirt.VIR_ERR_NO_NAME,
-    libvirt.VIR_ERR_OS_TYPE,
-    libvirt.VIR_ERR_NO_OS,
-    libvirt.VIR_ERR_XML_INVALID_SCHEMA,
-}
-_REFUSED = {
-    libvirt.VIR_ERR_OPERATION_INVALID,
-    libvirt.VIR_ERR_OPERATION_DENIED,
-    libvirt.VIR_ERR_DOM_EXIST,
-    libvirt.VIR_ERR_OPERATION_TIMEOUT,
-    libvirt.VIR_ERR_RESOURCE_BUSY,
-    libvirt.VIR_ERR_HOOK_SCRIPT_FAILED,
-}
-
 # How often the same error stands in the message buffer.
 _SAME_ERROR_SECONDS = 600.0
-# What libvirt reported last, by thread (`error`).
-_reported = threading.local()
-
 _event_loop = threading.Lock()
 _event_loop_runs = False
 # The loop turns at least this often, so that its end is noticed.
@@ -127,18 +88,18 @@ class Driver:
         self._on_event = on_event
         self._connections: dict[str, RawConnection] = {}
         self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
-        self._turns = Turns(_MOST)
+        self._pool = ConnectionPool(_MOST)
         self._last_error, self._last_error_at = "", 0.0
         _start_event_loop()
         # Process-wide; without it libvirt prints every error on our stderr.
-        libvirt.registerErrorHandler(self._log_error, None)
+        api.registerErrorHandler(self._log_error, None)
 
     def connection(self, purpose: str, patience: float = 30.0) -> RawConnection:
         """Return an open connection for `purpose`, in a session this thread's, opening it again where it was lost.
 
         Raises HypervisorError, also where another thread has been opening it for `patience` seconds in vain.
         """
-        key = self._turns.key(purpose)
+        key = self._pool.key(purpose)
         lock = self._locks[key]
         if not lock.acquire(timeout=patience):
             raise HypervisorError("libvirt does not respond.")
@@ -157,7 +118,7 @@ class Driver:
 
     def was_lost(self, purpose: str) -> bool:
         """Whether the connection for `purpose` was there and is not any more; it has not been made anew yet."""
-        connection = self._connections.get(self._turns.key(purpose))
+        connection = self._connections.get(self._pool.key(purpose))
         return connection is not None and not _alive(connection)
 
     def ticked(self) -> float:
@@ -176,20 +137,20 @@ class Driver:
             if not more:
                 self._on_event(f"libvirt: the connection for {purpose} was lost")
         try:
-            connection = (libvirt.open if purpose in _WRITING else libvirt.openReadOnly)(self._uri)
-        except libvirt.libvirtError as error:
+            connection = (api.open if purpose in _WRITING else api.openReadOnly)(self._uri)
+        except api.libvirtError as error:
             raise HypervisorError(f"libvirt cannot be reached: {words(error)}") from error
         # The drivers inside our own process (test:///) neither know keepalive nor need it.
-        with contextlib.suppress(libvirt.libvirtError):
+        with contextlib.suppress(api.libvirtError):
             connection.setKeepAlive(KEEPALIVE_SECONDS, KEEPALIVE_TRIES)
         if not more:  # of the others there are as many as are needed just now
             self._on_event(f"libvirt: connected to {connection.getURI()} for {purpose}")
         return connection
 
     def _log_error(self, _context: object, error: tuple[Any, ...]) -> None:
-        _reported.error = error
+        errors.reported.error = error
         # What we find out by trying (does the driver have this, is there such a domain) is no news.
-        if error[0] in _UNSUPPORTED or error[0] in _ABSENT:
+        if error[0] in errors.UNSUPPORTED or error[0] in errors.ABSENT:
             return
         line = f"libvirt: error {error[0]}: {error[2]}"
         # A libvirtd that is away is asked for every few seconds: that must not drive all else out of the buffer.
@@ -199,42 +160,6 @@ class Driver:
             self._on_event(line)
 
 
-class Translating:
-    """Around a block: lets out what `translate` makes of an error of `kind`, the error itself where that is None.
-
-    Not a generator: from Python 3.13 on, an error that a generator turns into another one holds itself (by the
-    generator's frame, and its caller's), and with it a lost connection, until Python's collector comes by.
-    """
-
-    def __init__(
-        self,
-        kind: type[Exception],
-        translate: Callable[[Any], Exception | None],
-        finally_do: Callable[[], None] = lambda: None,
-    ) -> None:
-        self._kind = kind
-        self._translate = translate
-        self._finally_do = finally_do
-
-    def __enter__(self) -> None:
-        """Nothing has to be done before."""
-
-    def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
-        ours = None
-        try:
-            ours = self._translate(error) if isinstance(error, self._kind) else None
-            if ours is not None:
-                raise ours from error
-        finally:
-            self._finally_do()
-            del ours, error
-
-
-def reading(name: str = "") -> Translating:
-    """Turn libvirt's errors into ours around calls that change nothing; `name` is the domain's, as asked for."""
-    return Translating(libvirt.libvirtError, lambda error: translate(error, name))
-
-
 def changing(connection: RawConnection, name: str) -> Translating:
     """Turn libvirt's errors into ours around a call that changes the domain `name` over `connection`.
 
@@ -242,7 +167,7 @@ def changing(connection: RawConnection, name: str) -> Translating:
     """
     _tell(name)
 
-    def ours(error: libvirt.libvirtError) -> XmanError:
+    def ours(error: api.libvirtError) -> XmanError:
         if lost(connection):
             return UnknownOutcomeError(
                 f"libvirt was lost while changing '{name}': it may have happened; look with rxm list. ({words(error)})"
@@ -253,7 +178,7 @@ def changing(connection: RawConnection, name: str) -> Translating:
         _changed.set()
         _tell(name)
 
-    return Translating(libvirt.libvirtError, ours, ended)
+    return Translating(api.libvirtError, ours, ended)
 
 
 def _tell(name: str) -> None:
@@ -274,45 +199,10 @@ def lost(connection: RawConnection) -> bool:
     return not _alive(connection)
 
 
-def translate(error: libvirt.libvirtError, name: str = "") -> XmanError:
-    """Return the error of ours for one of libvirt's: by its code, never by its text, which differs between drivers."""
-    code = code_of(error)
-    if code == libvirt.VIR_ERR_NO_DOMAIN:
-        return NoSuchDomainError(name) if name else HypervisorError(words(error))
-    if code in _UNSUPPORTED:
-        return UnsupportedError(f"This host's hypervisor cannot do that: {words(error)}")
-    if code in _BAD_DESCRIPTION:
-        return UsageError(words(error))
-    if code in _REFUSED:
-        return RefusedError(words(error))
-    return HypervisorError(words(error))
-
-
-def code_of(error: BaseException | None) -> int:
-    """Return libvirt's code behind an error of ours (its `__cause__`), 0 where libvirt was not the cause."""
-    return int(_complete(error).get_error_code() or 0) if isinstance(error, libvirt.libvirtError) else 0
-
-
-def words(error: libvirt.libvirtError) -> str:
-    """Return libvirt's own words, on one line."""
-    return " ".join(str(_complete(error).get_error_message() or error).split())
-
-
-def _complete(error: libvirt.libvirtError) -> libvirt.libvirtError:
-    """Return the error with what libvirt reported, in this thread, before it was raised.
-
-    The binding asks for that only afterwards. A libvirt object that Python frees in between, in whatever thread the
-    collector happens to run, makes libvirt forget the last error of that thread.
-    """
-    if error.err is None:
-        error.err = getattr(_reported, "error", None)
-    return error
-
-
 def constants(prefix: str) -> dict[int, str]:
     """Return libvirt's numbers whose names begin with `prefix` (VIR_DOMAIN_PAUSED_ and so on), in words."""
-    names = [name for name in dir(libvirt) if name.startswith(prefix) and not name.endswith("_LAST")]
-    return {int(getattr(libvirt, name)): name.removeprefix(prefix).lower().replace("_", " ") for name in names}
+    names = [name for name in dir(api) if name.startswith(prefix) and not name.endswith("_LAST")]
+    return {int(getattr(api, name)): name.removeprefix(prefix).lower().replace("_", " ") for name in names}
 
 
 def version_text(number: int) -> str:
@@ -322,14 +212,14 @@ def version_text(number: int) -> str:
 
 def _close(connection: RawConnection) -> None:
     # What is lost anyway cannot be closed in order.
-    with contextlib.suppress(libvirt.libvirtError):
+    with contextlib.suppress(api.libvirtError):
         connection.close()
 
 
 def _alive(connection: RawConnection) -> bool:
     try:
         return bool(connection.isAlive())
-    except libvirt.libvirtError:
+    except api.libvirtError:
         return False
 
 
@@ -339,9 +229,9 @@ def _start_event_loop() -> None:
     with _event_loop:
         if _event_loop_runs:
             return
-        libvirt.virEventRegisterDefaultImpl()
+        api.virEventRegisterDefaultImpl()
         _tick(0, None)
-        libvirt.virEventAddTimeout(_TICK_MILLISECONDS, _tick, None)
+        api.virEventAddTimeout(_TICK_MILLISECONDS, _tick, None)
         _event_loop_runs = True
     threading.Thread(target=_run_events, name="libvirt-events", daemon=True).start()
 
@@ -354,10 +244,10 @@ def _tick(_timer: int, _opaque: object) -> None:
 def _run_events() -> None:
     while True:
         try:
-            libvirt.virEventRunDefaultImpl()
+            api.virEventRunDefaultImpl()
             if not _streams:
                 _changed.wait(_REST_SECONDS)
                 _changed.clear()
-        except libvirt.libvirtError as error:
+        except api.libvirtError as error:
             logger.error("libvirt's event loop: %s", words(error))
             time.sleep(1.0)

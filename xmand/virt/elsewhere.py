@@ -16,8 +16,8 @@ from typing import Any
 from lxml import etree
 
 from xman.errors import HypervisorError, RefusedError, XmanError
-from xmand.virt import driver
-from xmand.virt.driver import RawConnection, api
+from xmand.virt import errors
+from xmand.virt.binding import RawConnection, api
 
 # What is asked.
 LOOK, MAKE, REMOVE, FIT = "look", "make", "remove", "fit"
@@ -52,7 +52,7 @@ def _answer(asked: dict[str, Any]) -> dict[str, Any]:
                 return _make(connection, asked["images"])
             return _remove(connection, asked["uuid"], asked["images"])
         except api.libvirtError as error:
-            raise HypervisorError(driver.words(error)) from error
+            raise HypervisorError(errors.words(error)) from error
 
 
 @contextlib.contextmanager
@@ -62,7 +62,7 @@ def _connected(uri: str) -> Iterator[RawConnection]:
     try:
         connection = api.open(uri)
     except api.libvirtError as error:
-        raise HypervisorError(f"its libvirt cannot be reached: {driver.words(error)}") from error
+        raise HypervisorError(f"its libvirt cannot be reached: {errors.words(error)}") from error
     try:
         yield connection
     finally:
@@ -83,7 +83,7 @@ def _pool(connection: RawConnection, folder: str) -> Iterator[Any]:
         try:
             pool = made = connection.storagePoolCreateXML(etree.tostring(root, encoding="unicode"), 0)
         except api.libvirtError as error:
-            raise RefusedError(f"no image can be made in {folder} there: {driver.words(error)}") from error
+            raise RefusedError(f"no image can be made in {folder} there: {errors.words(error)}") from error
     try:
         pool.refresh(0)
         yield pool
@@ -98,7 +98,7 @@ def _volume(pool: Any, name: str) -> Any:
     try:
         return pool.storageVolLookupByName(name)
     except api.libvirtError as error:
-        if driver.code_of(error) == api.VIR_ERR_NO_STORAGE_VOL:
+        if errors.code_of(error) == api.VIR_ERR_NO_STORAGE_VOL:
             return None
         raise
 
@@ -135,7 +135,7 @@ def _has(connection: RawConnection, about: str, value: str) -> bool:
     try:
         connection.lookupByName(value) if about == "name" else connection.lookupByUUIDString(value)
     except api.libvirtError as error:
-        if driver.code_of(error) == api.VIR_ERR_NO_DOMAIN:
+        if errors.code_of(error) == api.VIR_ERR_NO_DOMAIN:
             return False
         raise
     return True
@@ -145,7 +145,7 @@ def _has_network(connection: RawConnection, name: str) -> bool:
     try:
         return bool(connection.networkLookupByName(name).isActive())
     except api.libvirtError as error:
-        if driver.code_of(error) == api.VIR_ERR_NO_NETWORK:
+        if errors.code_of(error) == api.VIR_ERR_NO_NETWORK:
             return False
         raise
 
@@ -169,7 +169,7 @@ def _make(connection: RawConnection, images: list[dict[str, Any]]) -> dict[str, 
                 pool.createXML(_description(image), 0)
             made.append(image)
     except (api.libvirtError, XmanError) as error:
-        words = driver.words(error) if isinstance(error, api.libvirtError) else str(error)
+        words = errors.words(error) if isinstance(error, api.libvirtError) else str(error)
         left = _removed(connection, made)["left"]
         stays = f"; what was made before it stays there: {', '.join(left)}" if left else ""
         raise RefusedError(f"{image['path']} cannot be made there: {words}{stays}") from error

@@ -7,7 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from xmand.virt.driver import RawConnection, RawDomain, api, constants, words
+from xmand.virt.binding import RawConnection, RawDomain, api
+from xmand.virt.driver import constants
+from xmand.virt.errors import words
 
 logger = logging.getLogger(__name__)
 

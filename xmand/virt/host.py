@@ -8,8 +8,10 @@ from typing import Any
 from lxml import etree
 
 from xman.values import ranges
+from xmand.virt.binding import RawConnection, api
 from xmand.virt.domain import KIB
-from xmand.virt.driver import XEN, RawConnection, api, reading, version_text
+from xmand.virt.driver import XEN, version_text
+from xmand.virt.errors import reading
 from xmand.virt.stats import SAMPLE_SECONDS
 
 _MIB = 1 << 20

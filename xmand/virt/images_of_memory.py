@@ -8,9 +8,11 @@ from lxml import etree
 from xman import values
 from xman.errors import HypervisorError, NoSuchDomainError, RefusedError, UnsupportedError
 from xmand.settings import Patience
+from xmand.virt.binding import RawConnection, api
 from xmand.virt.domain import Domain, find, unsupported_flags
 from xmand.virt.domain_jobs import run_job
-from xmand.virt.driver import RawConnection, api, changing, reading
+from xmand.virt.driver import changing
+from xmand.virt.errors import reading
 
 
 def save(domain: Domain, path: str, patience: Patience, progress: Callable[[str], None]) -> None:

@@ -5,8 +5,8 @@ use: `ctrl-alt-del`.
 """
 
 from xman.errors import UsageError
+from xmand.virt.binding import api
 from xmand.virt.domain import Domain
-from xmand.virt.driver import api
 
 # The kernel's numbers, from 1 on.
 _NAMES = """

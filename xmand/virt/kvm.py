@@ -8,7 +8,8 @@ from pathlib import Path
 
 from lxml import etree
 
-from xmand.virt.driver import RawConnection, reading
+from xmand.virt.binding import RawConnection
+from xmand.virt.errors import reading
 
 DEVICE = Path("/dev/kvm")
 

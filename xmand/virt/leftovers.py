@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from xman.errors import NoSuchDomainError, XmanError
 from xmand.system.locks import DomainLocks
-from xmand.virt import turns
+from xmand.virt import connection_pool
 from xmand.virt.copying import Copies, Copy
 from xmand.virt.domain import find
 from xmand.virt.domain_jobs import leaving
@@ -59,7 +59,7 @@ class Leftovers:
                 self._told.add(said)
 
     def _settle(self, copy: Copy) -> None:
-        with turns.session(), self._locks.hold(copy.uuid, "leftovers", time.monotonic() + _PATIENCE_SECONDS):
+        with connection_pool.session(), self._locks.hold(copy.uuid, "leftovers", time.monotonic() + _PATIENCE_SECONDS):
             # Its migration may have ended while the lock was waited for.
             if self._copies.begun(copy.uuid) != copy:
                 return

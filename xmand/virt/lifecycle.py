@@ -7,9 +7,10 @@ from pathlib import Path
 
 from xman.errors import NoSuchDomainError, RefusedError, UnknownOutcomeError, UnsupportedError, XmanError, of_outcome
 from xmand.settings import Patience
+from xmand.virt.binding import api
 from xmand.virt.domain import Domain, find
 from xmand.virt.domain_jobs import run_job
-from xmand.virt.driver import api, code_of, reading
+from xmand.virt.errors import code_of, reading
 
 # What belongs to a definition and goes with it. Not every driver knows every one: the next set is tried then.
 _ALL = (

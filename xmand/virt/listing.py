@@ -6,9 +6,11 @@ from types import MappingProxyType
 from typing import Any
 
 from xman.errors import NoSuchDomainError
-from xmand.virt import runs, screens, sharing
+from xmand.virt import runs, screens, side_by_side
+from xmand.virt.binding import RawConnection, RawDomain, api
 from xmand.virt.domain import KIB, REASON, STATES, is_arriving
-from xmand.virt.driver import RawConnection, RawDomain, api, code_of, constants, reading, translate
+from xmand.virt.driver import constants
+from xmand.virt.errors import code_of, reading, translate
 
 NANOSECOND = 1e-9
 # What `list` takes from the bulk call. QEMU's has memory, CPUs and time as well, and enters each guest's monitor for
@@ -39,7 +41,7 @@ def list_domains(
     """
     found = [(raw, _held(raw, stats, held) or _from_stats(stats)) for raw, stats in bulk(connection, LISTED)]
     left = [raw for raw, facts in found if facts is None]
-    asked = iter(sharing.each(left, _from_info, others))
+    asked = iter(side_by_side.each(left, _from_info, others))
     domains = []
     for raw, facts in found:
         facts = facts or next(asked)

@@ -20,8 +20,9 @@ from xman.metadata import (
     job_of,
 )
 from xmand.virt import description
+from xmand.virt.binding import RawDomain, api
 from xmand.virt.domain import Domain
-from xmand.virt.driver import RawDomain, api, code_of, reading
+from xmand.virt.errors import code_of, reading
 
 _ELEMENT = api.VIR_DOMAIN_METADATA_ELEMENT
 _LIVE = api.VIR_DOMAIN_AFFECT_LIVE

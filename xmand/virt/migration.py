@@ -9,10 +9,10 @@ from typing import Any
 from xman import outcome
 from xman.errors import HypervisorError, NoSuchDomainError, RefusedError, UnknownOutcomeError, XmanError
 from xmand.settings import Patience
-from xmand.virt import driver
+from xmand.virt import errors
+from xmand.virt.binding import RawConnection, api
 from xmand.virt.domain import STATES, Domain
 from xmand.virt.domain_jobs import run_job
-from xmand.virt.driver import RawConnection, api
 
 # How libvirt on the other host is reached, by this host's driver; the connection is authenticated by libvirt itself
 # (auth_tcp = "sasl" with Kerberos) and sealed.
@@ -30,7 +30,7 @@ _EXISTS = re.compile(r"already (exists|defined|active|being started)|to the same
 
 def default_uri(connection: RawConnection) -> str:
     """Return the URI template for the host's driver; drivers that cannot migrate get QEMU's, and then say so."""
-    with driver.reading():
+    with errors.reading():
         return _URIS.get(str(connection.getType()), _URIS["QEMU"])
 
 
@@ -89,7 +89,7 @@ def move_definition(domain: Domain, host: str, uri: str, patience: Patience) -> 
 
 
 def _explain_off(domain: Domain, host: str, error: api.libvirtError) -> XmanError:
-    words = driver.words(error)
+    words = errors.words(error)
     try:
         domain.state()
     except NoSuchDomainError:
@@ -97,7 +97,7 @@ def _explain_off(domain: Domain, host: str, error: api.libvirtError) -> XmanErro
         return UnknownOutcomeError(f"{gone}. Look there: {_look_there(domain, host)}")
     except HypervisorError:
         return UnknownOutcomeError(f"libvirt was lost: {words}. Look there: {_look_there(domain, host)}")
-    translated = RefusedError(words) if _EXISTS.search(words) else driver.translate(error)
+    translated = RefusedError(words) if _EXISTS.search(words) else errors.translate(error)
     return type(translated)(f"{translated}; '{domain.name}' is still defined here.")
 
 
@@ -143,7 +143,7 @@ def _seen_from_here(domain: Domain, host: str) -> str:
 
 
 def _explain(domain: Domain, host: str, error: api.libvirtError) -> XmanError:
-    words = driver.words(error)
+    words = errors.words(error)
     try:
         state = domain.state()[0]
     except NoSuchDomainError:
@@ -156,14 +156,14 @@ def _explain(domain: Domain, host: str, error: api.libvirtError) -> XmanError:
         gone = f"'{domain.name}' {'is off' if state else 'is gone from'} here, and libvirt reported: {words}"
         return UnknownOutcomeError(f"{gone}. Look there: {_look_there(domain, host)}")
     where = f"'{domain.name}' is still here, {state}."
-    translated = driver.translate(error, domain.name)
-    if driver.code_of(error) == api.VIR_ERR_OPERATION_ABORTED:
+    translated = errors.translate(error, domain.name)
+    if errors.code_of(error) == api.VIR_ERR_OPERATION_ABORTED:
         return RefusedError(f"{outcome.ABORTED}; {where}")
     if isinstance(translated, NoSuchDomainError):  # the other host's libvirt means its own
         translated = HypervisorError(words)
     # The codes are those of much else; only libvirt's words tell.
     if _EXISTS.search(words):
         translated = RefusedError(words)
-    if driver.code_of(error) in _TAKEN:
+    if errors.code_of(error) in _TAKEN:
         where += f" If something of that name is there: {_look_there(domain, host)}"
     return type(translated)(f"{translated}; {where}")

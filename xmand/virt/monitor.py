@@ -11,8 +11,9 @@ from collections.abc import Callable
 from typing import Any
 
 from xman.errors import XmanError
-from xmand.virt import turns
-from xmand.virt.driver import MONITOR, RawDomain, api
+from xmand.virt import connection_pool
+from xmand.virt.binding import RawDomain, api
+from xmand.virt.driver import MONITOR
 
 SECONDS = 1.0
 # At a time, besides those that are late. Four together halve the time; more do not.
@@ -55,7 +56,7 @@ class Monitors:
             return dict(round_.answers)
 
     def _work(self, round_: "_Round", question: Question) -> None:
-        with turns.session():
+        with connection_pool.session():
             while (uuid := round_.next()) is not None:
                 with self._lock:
                     taken = uuid in self._asked

@@ -15,8 +15,8 @@ from xman.errors import DeniedError
 from xmand.settings import Create
 from xmand.virt import allowed_places, images
 from xmand.virt.allowed_elements import not_allowed, shown
+from xmand.virt.binding import RawConnection
 from xmand.virt.description import Description, read_xml
-from xmand.virt.driver import RawConnection
 
 # Below this, ids of the host's own users: a container's root must be none of them.
 _LEAST_ID = 65_536

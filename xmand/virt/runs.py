@@ -9,7 +9,9 @@ from xman.errors import MetadataError
 from xman.metadata import Metadata
 from xmand.system.clocks import RUNS
 from xmand.virt import metadata
-from xmand.virt.driver import RawDomain, api, constants, reading
+from xmand.virt.binding import RawDomain, api
+from xmand.virt.driver import constants
+from xmand.virt.errors import reading
 from xmand.virt.monitor import Ask
 
 # Where libvirt's QEMU driver keeps the numbers of its processes.

@@ -8,8 +8,10 @@ from typing import NamedTuple
 from lxml import etree
 
 from xman.errors import HypervisorError, RefusedError, UnsupportedError
+from xmand.virt.binding import api
 from xmand.virt.domain import Domain
-from xmand.virt.driver import CONSOLE, Driver, api, reading
+from xmand.virt.driver import CONSOLE, Driver
+from xmand.virt.errors import reading
 
 VNC = "vnc"
 _CHUNK = 65_536

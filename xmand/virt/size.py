@@ -9,9 +9,11 @@ from lxml import etree
 
 from xman.errors import HypervisorError, RefusedError, UnknownOutcomeError, UnsupportedError, XmanError
 from xman.values import MIB
-from xmand.virt import condition, driver
+from xmand.virt import condition, errors
+from xmand.virt.binding import api
 from xmand.virt.domain import KIB, Domain, memory_kib
-from xmand.virt.driver import api, lost, reading
+from xmand.virt.driver import lost
+from xmand.virt.errors import reading
 
 logger = logging.getLogger(__name__)
 
@@ -132,7 +134,7 @@ def _ask_vcpus(domain: Domain, count: int, scope: int) -> bool:
         with domain.change():
             domain.raw.setVcpusFlags(count, scope)
     except RefusedError as error:
-        if driver.code_of(error.__cause__) != api.VIR_ERR_OPERATION_TIMEOUT:
+        if errors.code_of(error.__cause__) != api.VIR_ERR_OPERATION_TIMEOUT:
             raise
         return True
     return False

@@ -12,9 +12,10 @@ from lxml import etree
 from xman.errors import HypervisorError, RefusedError, UnsupportedError, of_outcome
 from xmand.settings import Patience
 from xmand.virt import condition, lifecycle
+from xmand.virt.binding import api
 from xmand.virt.domain import Domain
 from xmand.virt.domain_jobs import run_job
-from xmand.virt.driver import api, code_of, reading
+from xmand.virt.errors import code_of, reading
 
 INTERNAL, EXTERNAL = "internal", "external"
 _HOLDS = "qcow2"

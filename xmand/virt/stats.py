@@ -10,8 +10,9 @@ from typing import Any
 
 from lxml import etree
 
+from xmand.virt.binding import RawConnection, RawDomain, api
 from xmand.virt.domain import KIB
-from xmand.virt.driver import RawConnection, RawDomain, api, reading
+from xmand.virt.errors import reading
 from xmand.virt.listing import LISTED, NANOSECOND, bulk, facts_of, identity
 from xmand.virt.monitor import Ask
 

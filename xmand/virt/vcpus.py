@@ -3,8 +3,9 @@
 from typing import Any
 
 from xman.errors import UnsupportedError, UsageError
+from xmand.virt.binding import api
 from xmand.virt.domain import Domain
-from xmand.virt.driver import api, code_of, reading, words
+from xmand.virt.errors import code_of, reading, words
 
 # virVcpuState.
 _STATES = {0: "offline", 1: "running", 2: "blocked"}

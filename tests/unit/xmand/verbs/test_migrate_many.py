@@ -20,7 +20,7 @@ from xmand.dispatch.executor import in_session
 from xmand.settings import Migration, Settings
 from xmand.verbs import HANDLERS
 from xmand.verbs.call import Call
-from xmand.virt import turns
+from xmand.virt import connection_pool
 from xmand.virt.driver import LONG, Driver
 
 # As many at a time, and so many calls that libvirtd still reads what comes behind them.
@@ -69,7 +69,7 @@ def libvirtd(monkeypatch: pytest.MonkeyPatch) -> Iterator[Libvirtd]:
     monkeypatch.setattr(libvirt.virDomain, "migrateToURI3", lambda domain, *words: made.migrate(domain, *words))
     monkeypatch.setattr(libvirt.virDomain, "jobStats", lambda domain: made.job_stats(domain))
     monkeypatch.setattr("xmand.virt.domain_jobs._POLL_SECONDS", 0.02)
-    monkeypatch.setattr(turns, "_TELL_SECONDS", 0.05)
+    monkeypatch.setattr(connection_pool, "_TELL_SECONDS", 0.05)
     yield made
     made.may_end.set()
 

@@ -10,9 +10,9 @@ import pytest
 
 from tests.lab.process import wait_for
 from xman.errors import UnsupportedError, UsageError
+from xmand.virt.binding import api
 from xmand.virt.consoles import Console, Line, choose, consoles
 from xmand.virt.description import Description, with_console_log
-from xmand.virt.driver import api
 
 QEMU = """<domain type='qemu'><devices>
 <serial type='pty'><source path='/dev/pts/3'/><log file='/var/log/libvirt/qemu/u.log' append='on'/>

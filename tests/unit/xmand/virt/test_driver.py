@@ -11,8 +11,9 @@ import pytest
 
 from tests.unit.xmand.dispatch.test_dispatcher import SOON
 from xman.errors import NoSuchDomainError, XmanError
-from xmand.virt import driver
-from xmand.virt.driver import CHANGE, Driver, Translating, changing, reading
+from xmand.virt import driver, errors
+from xmand.virt.driver import CHANGE, Driver, changing
+from xmand.virt.errors import Translating, reading
 
 
 class LostConnection:
@@ -32,17 +33,17 @@ def error() -> libvirt.libvirtError:
 
 
 def test_code_and_words(error: libvirt.libvirtError) -> None:
-    assert driver.code_of(error) == libvirt.VIR_ERR_NO_DOMAIN
-    assert driver.words(error).startswith("Domain not found")
-    assert isinstance(driver.translate(error, "nowhere"), NoSuchDomainError)
+    assert errors.code_of(error) == libvirt.VIR_ERR_NO_DOMAIN
+    assert errors.words(error).startswith("Domain not found")
+    assert isinstance(errors.translate(error, "nowhere"), NoSuchDomainError)
 
 
 def test_an_error_that_libvirt_has_forgotten_is_still_known(error: libvirt.libvirtError) -> None:
-    said = driver.words(error)
+    said = errors.words(error)
     error.err = None  # a domain was freed in this thread before the binding asked
 
-    assert isinstance(driver.translate(error, "nowhere"), NoSuchDomainError)
-    assert (driver.code_of(error), driver.words(error)) == (libvirt.VIR_ERR_NO_DOMAIN, said)
+    assert isinstance(errors.translate(error, "nowhere"), NoSuchDomainError)
+    assert (errors.code_of(error), errors.words(error)) == (libvirt.VIR_ERR_NO_DOMAIN, said)
 
 
 @pytest.mark.parametrize("around", [reading, lambda: changing(LostConnection(), "vm1")])
@@ -66,8 +67,8 @@ def test_an_error_in_our_words_holds_nothing_when_it_is_gone(around: Callable[[]
 
 
 def test_what_is_not_libvirts_has_no_code() -> None:
-    assert driver.code_of(ValueError()) == 0
-    assert driver.code_of(None) == 0
+    assert errors.code_of(ValueError()) == 0
+    assert errors.code_of(None) == 0
 
 
 def test_what_a_change_set_off_is_told_at_once_though_the_event_loop_rests(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ import pytest
 from xman import result
 from xman.errors import HypervisorError, NoSuchDomainError
 from xman.result import Result
-from xmand.virt import driver
+from xmand.virt import errors
 from xmand.virt.domain import STATES
 from xmand.virt.listing import details, list_domains, list_one
 
@@ -377,6 +377,6 @@ def test_a_domain_of_the_own_that_is_gone_does_not_exist(own: Any) -> None:
 def test_errors_are_told_apart_by_their_code() -> None:
     error = libvirt_error(libvirt.VIR_ERR_NO_DOMAIN)
 
-    assert driver.code_of(error) == libvirt.VIR_ERR_NO_DOMAIN
-    assert driver.code_of(ValueError()) == 0
-    assert driver.code_of(None) == 0
+    assert errors.code_of(error) == libvirt.VIR_ERR_NO_DOMAIN
+    assert errors.code_of(ValueError()) == 0
+    assert errors.code_of(None) == 0

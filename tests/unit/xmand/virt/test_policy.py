@@ -12,7 +12,7 @@ from lxml import etree
 from xman.errors import DeniedError
 from xmand.settings import Create
 from xmand.virt import description, policy
-from xmand.virt.driver import api
+from xmand.virt.binding import api
 
 GUEST = """
 <domain type='kvm'>

@@ -1,4 +1,4 @@
-"""Which of several connections to libvirt a thread uses: few share one, and nobody one on which another stands still.
+"""Which of several of libvirt's connections a thread uses: few share one, and nobody one on which another stands still.
 
 libvirtd serves five calls at a time on a connection (`max_client_requests`). Where five block it reads nothing more of
 it, its keepalive neither, and closes it after half a minute: whoever waited there learns nothing of what becomes of the
@@ -21,11 +21,11 @@ _own = threading.local()
 
 
 class _Session:
-    """What a thread has, of whichever host's connections: its keys by (turns, purpose)."""
+    """What a thread has, of whichever host's connections: its keys by (pool, purpose)."""
 
     def __init__(self, told: Callable[[str], None]) -> None:
         self.told = told
-        self.held: dict[tuple[Turns, str], str] = {}
+        self.held: dict[tuple[ConnectionPool, str], str] = {}
 
 
 def _of_thread() -> _Session | None:
@@ -51,18 +51,18 @@ def rest() -> None:
     """Give back what this thread has: it makes no call for a while."""
     found = _of_thread()
     while found is not None and found.held:
-        (turns, _purpose), key = found.held.popitem()
-        turns.give_back(key)
+        (pool, _purpose), key = found.held.popitem()
+        pool.give_back(key)
 
 
 def leave_behind(call: threading.Thread) -> None:
     """Take note that a call over one of this thread's connections goes on, though nobody waits for it any more."""
     found = _of_thread()
-    for (turns, _purpose), key in found.held.items() if found is not None else ():
-        turns.leave(key, call)
+    for (pool, _purpose), key in found.held.items() if found is not None else ():
+        pool.leave(key, call)
 
 
-class Turns:
+class ConnectionPool:
     """Shares keys (`read`, `read/1`, ...) out among threads.
 
     `most` has, by purpose, how many may share a key where that is not four, and how many threads may have one at all.

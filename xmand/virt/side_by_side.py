@@ -7,7 +7,8 @@ import threading
 from collections.abc import Callable
 from typing import TypeVar
 
-from xmand.virt.driver import RawConnection, RawDomain, reading
+from xmand.virt.binding import RawConnection, RawDomain
+from xmand.virt.errors import reading
 
 _Answer = TypeVar("_Answer")
 

@@ -1,4 +1,4 @@
-"""Which connection a thread uses (`xmand.virt.turns`): four share one, none that is stuck, and a turn is waited for."""
+"""Which connection a thread uses (`xmand.virt.connection_pool`): four share one, none that is stuck; others wait."""
 
 import threading
 import time
@@ -7,15 +7,15 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.unit.xmand.dispatch.test_dispatcher import SOON
-from xmand.virt import turns
-from xmand.virt.turns import Turns
+from xmand.virt import connection_pool
+from xmand.virt.connection_pool import ConnectionPool
 
 
 class Crowd:
     """Threads that each hold a key until they are told to go."""
 
     def __init__(self) -> None:
-        self.turns = Turns({"long": (2, 12)})
+        self.pool = ConnectionPool({"long": (2, 12)})
         self.told: list[str] = []
         self._go: list[threading.Event] = []
 
@@ -24,9 +24,9 @@ class Crowd:
         has, go, key = threading.Event(), threading.Event(), [""]
 
         def hold() -> None:
-            with turns.session(self.told.append):
-                key[0] = self.turns.key(purpose)
-                assert self.turns.key(purpose) == key[0]
+            with connection_pool.session(self.told.append):
+                key[0] = self.pool.key(purpose)
+                assert self.pool.key(purpose) == key[0]
                 has.set()
                 go.wait(SOON)
 
@@ -77,13 +77,13 @@ def test_a_place_that_is_free_again_is_used(crowd: Crowd) -> None:
         crowd.come("change")
     crowd.go()
 
-    assert eventually(lambda: len(crowd.turns._users["change"]) == 3)
+    assert eventually(lambda: len(crowd.pool._users["change"]) == 3)
     assert crowd.come("change") == ["change"]
 
 
 def test_nobody_joins_what_stands_still(crowd: Crowd, monkeypatch: pytest.MonkeyPatch) -> None:
     crowd.come("read")
-    monkeypatch.setattr(turns, "STUCK_SECONDS", -1.0)
+    monkeypatch.setattr(connection_pool, "STUCK_SECONDS", -1.0)
 
     assert crowd.come("read") == ["read/1"]
 
@@ -93,9 +93,9 @@ def test_a_call_that_was_left_behind_counts_as_long_as_it_goes_on(crowd: Crowd) 
     call = threading.Thread(target=ends.wait, args=[SOON], daemon=True)
     call.start()
     for _ in range(2):
-        with turns.session():
-            assert crowd.turns.key("long") == "long"
-            turns.leave_behind(call)
+        with connection_pool.session():
+            assert crowd.pool.key("long") == "long"
+            connection_pool.leave_behind(call)
 
     assert crowd.come("long") == ["long/1"]
     ends.set()
@@ -106,7 +106,7 @@ def test_a_call_that_was_left_behind_counts_as_long_as_it_goes_on(crowd: Crowd) 
 def test_twelve_at_once_have_six_connections_and_the_thirteenth_waits_and_is_told(
     crowd: Crowd, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(turns, "_TELL_SECONDS", 0.05)
+    monkeypatch.setattr(connection_pool, "_TELL_SECONDS", 0.05)
     keys = [crowd.come("long") for _ in range(12)]
     late = crowd.come("long")
 
@@ -119,12 +119,12 @@ def test_twelve_at_once_have_six_connections_and_the_thirteenth_waits_and_is_tol
 
 
 def test_outside_a_session_there_is_one(crowd: Crowd) -> None:
-    assert [crowd.turns.key("change") for _ in range(9)] == ["change"] * 9
+    assert [crowd.pool.key("change") for _ in range(9)] == ["change"] * 9
 
 
 def test_who_rests_has_none(crowd: Crowd) -> None:
-    with turns.session():
-        assert crowd.turns.key("read") == "read"
-        turns.rest()
-        assert crowd.turns._users["read"] == {}
-        assert crowd.turns.key("read") == "read"
+    with connection_pool.session():
+        assert crowd.pool.key("read") == "read"
+        connection_pool.rest()
+        assert crowd.pool._users["read"] == {}
+        assert crowd.pool.key("read") == "read"
