@@ -49,7 +49,10 @@ class _Raw:
 
     def show(self, stream: int, data: bytes) -> bool:
         """Show it; return whether somebody reads it."""
-        return lowlevel.write(OUT if stream == OUT else ERR, data.replace(b"\n", b"\r\n") if stream == ERR else data)
+        if stream == OUT:
+            return lowlevel.write(OUT, data)
+        # What the host says of it, names of others' in it: text, whatever the domain's own octets may do.
+        return lowlevel.write(ERR, escape.octets(data).replace(b"\n", b"\r\n"))
 
     def end(self) -> None:
         """It is over."""

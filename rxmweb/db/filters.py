@@ -41,7 +41,8 @@ NO_KEY, NO_FIGURE, NO_SET, NO_WORD = "key", "figure", "set", "word"
 # Of what a person types; more is no filter.
 _MOST_WORDS = 20
 _MOST_FIGURES = 6
-_MOST_OF_A_SET = 200
+# Of all sets together: each name is a condition, of which no database takes any number.
+_MOST_OF_SETS = 200
 _COMPARED: dict[str, ColumnElement[Any]] = {
     "memory": domains.c.memory,
     "vcpus": domains.c.vcpus,
@@ -70,9 +71,18 @@ class Filter:
     problems: list[tuple[str, str, str]] = field(default_factory=list)
 
 
+class _Read:
+    """What is known while words are read: `names` have been meant by sets so far, of all words together."""
+
+    def __init__(self, stale_before: float, now: float) -> None:
+        self.stale_before, self.now = stale_before, now
+        self.problems: list[tuple[str, str, str]] = []
+        self.names = 0
+
+
 def read(words: str, stale_before: float, now: float) -> Filter:
     """Return the condition of `words`; without any, everything fits."""
-    problems: list[tuple[str, str, str]] = []
+    known = _Read(stale_before, now)
     parts: list[list[ColumnElement[bool]]] = [[]]
     turned = False
     for word in words.split()[:_MOST_WORDS]:
@@ -84,14 +94,14 @@ def read(words: str, stale_before: float, now: float) -> Filter:
             turned = not turned
         else:
             bare = word[1:] if word.startswith("!") else word
-            condition = _word(bare, stale_before, now, problems)
+            condition = _word(bare, known)
             if (word != bare) != turned:
                 # What is not known is not so either: a host without machines has no state.
                 condition = not_(func.coalesce(condition, false()))
             parts[-1].append(condition)
             turned = False
     wanted = [and_(*part) for part in parts if part]
-    return Filter(or_(*wanted) if wanted else true(), problems)
+    return Filter(or_(*wanted) if wanted else true(), known.problems)
 
 
 def owned_by(condition: ColumnElement[bool]) -> ColumnElement[bool]:
@@ -105,28 +115,26 @@ def is_stale(stale_before: float) -> ColumnElement[bool]:
     return hosts.c.received.is_(None) | (hosts.c.received < stale_before)
 
 
-def _word(word: str, stale_before: float, now: float, problems: list[tuple[str, str, str]]) -> ColumnElement[bool]:
+def _word(word: str, known: _Read) -> ColumnElement[bool]:
     compared = _COMPARISON.fullmatch(word)
     if compared:
-        return _comparison(compared[1], compared[2], compared[3], now, problems)
+        return _comparison(compared[1], compared[2], compared[3], known)
     keyed = _KEY.fullmatch(word)
     if keyed is None:
         return _anywhere(word)
     key, value = keyed[1], keyed[2]
     if key not in KEYS:
         near = difflib.get_close_matches(key, KEYS, 1)
-        problems.append((NO_KEY, key, near[0] if near else ""))
+        known.problems.append((NO_KEY, key, near[0] if near else ""))
         return _anywhere(word)
     if key == "state":
-        return or_(*(_state(one, stale_before) for one in value.split(",") if one))
+        return or_(*(_state(one, known.stale_before) for one in value.split(",") if one))
     if key == "host":
-        return _host(value, problems)
+        return _host(value, known)
     return _KEYED[key](value)
 
 
-def _comparison(
-    key: str, sign: str, text: str, now: float, problems: list[tuple[str, str, str]]
-) -> ColumnElement[bool]:
+def _comparison(key: str, sign: str, text: str, known: _Read) -> ColumnElement[bool]:
     column = _COMPARED[key]
     try:
         if key == "since":
@@ -134,10 +142,10 @@ def _comparison(
             if age is None:
                 raise UsageError(text)
             # since>2d: for longer than two days, so that it began before.
-            return _COMPARE[_TURNED.get(sign, "<=")](column, now - int(age[1]) * _UNITS[age[2]])
+            return _COMPARE[_TURNED.get(sign, "<=")](column, known.now - int(age[1]) * _UNITS[age[2]])
         value = values.memory(text) if key == "memory" else values.count(text)
     except UsageError:
-        problems.append((NO_FIGURE, text, key))
+        known.problems.append((NO_FIGURE, text, key))
         return true()
     return _COMPARE[sign](column, value)
 
@@ -146,14 +154,15 @@ def _state(value: str, stale_before: float) -> ColumnElement[bool]:
     return is_stale(stale_before) if value == STALE else like(domains.c.state, value)
 
 
-def _host(value: str, problems: list[tuple[str, str, str]]) -> ColumnElement[bool]:
+def _host(value: str, known: _Read) -> ColumnElement[bool]:
     if "[" in value or "," in value:
         try:
             names = expand(value)
         except UsageError:
             names = []
-        if not 0 < len(names) <= _MOST_OF_A_SET:
-            problems.append((NO_SET, value, ""))
+        known.names += len(names)
+        if not names or known.names > _MOST_OF_SETS:
+            known.problems.append((NO_SET, value, ""))
             return true()
         # A name without a dot is a host's first label, as people say it.
         return or_(hosts.c.name.in_(names), *(like(hosts.c.name, f"{name}.*") for name in names if "." not in name))

@@ -304,6 +304,14 @@ def test_pages(engine: Engine) -> None:
         assert len(search.matching(connection, Query(), INTERVAL, NOW, 10)) == 11
 
 
+def test_sets_of_more_hosts_than_a_database_takes_conditions_are_told(filled: Engine) -> None:
+    words = " OR ".join(["host:h[1-190]"] * 9)
+    with filled.connect() as connection:
+        found = search.listing(connection, search.read({"q": words}), INTERVAL, NOW)
+
+    assert found.problems == [(filters.NO_SET, "h[1-190]", "")] * 8
+
+
 @pytest.mark.parametrize("sort", ["name", "-name", "state", "memory", "-since", "host", "report"])
 def test_pages_hold_each_row_once_and_hosts_without_machines_stand_behind(engine: Engine, sort: str) -> None:
     bare = [f"e{number:02d}" for number in range(ROWS // 2)]

@@ -3,6 +3,10 @@
 from xman.server_session import Closed, InputReceived, ServerSession
 from xmand.dispatch.streaming import Taker
 
+# What is handed over at a time, in octets: who takes it may look at each message of another protocol in it (VNC), of
+# four octets or more, on the event loop.
+PIECE = 4096
+
 
 class CommandInput:
     """The input of one command; `full` while who takes it wants no more, so that nothing more is read for it."""
@@ -10,7 +14,13 @@ class CommandInput:
     def __init__(self, session: ServerSession, taker: Taker) -> None:
         self._session = session
         self._taker = taker
+        self._left = b""
         self.full = False
+
+    @property
+    def ready(self) -> bool:
+        """Whether there is more to hand over, or to look at, without another octet from the client."""
+        return bool(self._left) or (self.wanted and self._session.ready)
 
     @property
     def wanted(self) -> bool:
@@ -18,13 +28,20 @@ class CommandInput:
         return self._session.input_open
 
     def hand_over(self, most: int) -> Closed | None:
-        """Hand over what is in at most `most` messages; return how the conversation has ended, where it has."""
+        """Hand over what is in at most `most` messages, or pieces; return how the conversation has ended, if it has."""
         for _ in range(most):
-            event = None if self.full else self._session.next_input()
+            if self.full:
+                return None
+            if self._left:
+                piece, self._left = self._left[:PIECE], self._left[PIECE:]
+                self.full = not self._taker.take(piece)
+                continue
+            event = self._session.next_input()
             if event is None:
                 return None
             if isinstance(event, InputReceived):
-                self.full = not self._taker.take(event.data)
+                piece, self._left = event.data[:PIECE], event.data[PIECE:]
+                self.full = not self._taker.take(piece)
                 continue
             self._taker.no_more()
             return event if isinstance(event, Closed) else None

@@ -213,7 +213,7 @@ class Connection:
         if typed.full:
             self.client.watch(False)
             return
-        if not self.session.ready:
+        if not typed.ready:
             try:
                 data = self.client.receive(MOST_OCTETS)
             except OSError:
@@ -227,9 +227,8 @@ class Connection:
                 return
             self._turns.spend(self, len(data) // _OCTETS_COST)
             self.session.receive(data)
-        before = self.session.taken
         ended = typed.hand_over(MOST_MESSAGES)
-        self._turns.spend(self, self.session.taken - before)
+        self._turns.spend(self, MOST_MESSAGES)
         if ended is not None:
             if ended.detail:
                 self._failed(ended.detail)
@@ -237,7 +236,7 @@ class Connection:
             self._leave()
         elif typed.full:
             self.client.watch(False)
-        elif typed.wanted and self.session.ready:
+        elif typed.ready:
             self.wait_for_turn()
         else:
             self.client.watch(True)
