@@ -279,13 +279,16 @@ class Dispatcher:
         """
         parsed, model = request.parsed, self._host.model
         way = KEPT.get(parsed.verb.name) if parsed.max_age > 0 and not access.restricted else None
-        if way is not None and (done := way.now(model, parsed)) is not None:
+        form = "json" if request.json else "text"
+        if way is not None and (done := way.now(model, parsed, form)) is not None:
             return Answer(outcome.OK, request.ms(), done=done), None
-        there = None if way is None else way.last(model, parsed)
+        there = way is not None and way.there(model, parsed)
         progress = reply.send_progress
-        how, later = await self._work(request, access, progress, most=None if there is None else _HANGS_SECONDS)
-        failed = how.code == outcome.HYPERVISOR
-        if way is not None and there is not None and failed and (done := way.last(model, parsed)) is not None:
+        how, later = await self._work(request, access, progress, most=_HANGS_SECONDS if there else None)
+        done = None
+        if way is not None and there and how.code == outcome.HYPERVISOR:
+            done = await asyncio.to_thread(way.last, model, parsed, form)
+        if done is not None:
             done.notes += (f"libvirt does not answer: {how.message}",)
             how = Answer(outcome.OK, request.ms(), done=done)
         elif how.done is not None and how.done.as_of is None and "max-age" in parsed.options:

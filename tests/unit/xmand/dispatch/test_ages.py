@@ -179,3 +179,41 @@ def test_other_verbs_that_look_take_it(aged: Aged, monkeypatch: pytest.MonkeyPat
     handle(monkeypatch, "info", lambda _call: Result({"host": "h", "hypervisor": "QEMU"}))
 
     assert json.loads(aged.run(b"info", b"--max-age=5", b"--json").outputs[1])["as_of"]
+
+
+class Large(Aged):
+    """A host of many domains."""
+
+    def _read(self, _held: Mapping[str, dict[str, Any]]) -> Read[dict[str, Any], list[dict[str, Any]]]:
+        rows = [
+            DOMAIN | {"name": f"vm{number:04}", "uuid": f"{number:08x}{DOMAIN['uuid'][8:]}"} for number in range(500)
+        ]
+        return Read({each["uuid"]: each for each in rows}, rows)
+
+
+@pytest.mark.parametrize("words", [(), (b"--state=running",), (b"--json",), (b"vm0001",) * 100])
+def test_what_takes_its_time_to_be_written_is_written_by_a_worker(
+    tmp_path: Path, asked: list[str], words: tuple[bytes, ...]
+) -> None:
+    Large(tmp_path).run(*LIST, *words)
+
+    assert asked == ["list"]
+
+
+def test_the_whole_that_has_been_written_once_is_there_for_the_next(tmp_path: Path, asked: list[str]) -> None:
+    large = Large(tmp_path)
+    shown = large.model.domains.shown(60.0)
+    assert shown is not None
+    shown.memo["text"] = b"as it was written\n"
+
+    assert large.run(*LIST).outputs[1] == b"as it was written\n"
+    assert asked == []
+    large.run(*LIST, b"--json")
+    assert asked == ["list"]
+
+
+def test_of_few_domains_those_that_are_named_are_answered_at_once(aged: Aged, asked: list[str]) -> None:
+    assert names(aged.run(*LIST, b"vm2")) == ["vm2"]
+    aged.run(*LIST, *(b"vm2",) * 65)
+
+    assert asked == ["list"]
