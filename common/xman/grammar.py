@@ -136,7 +136,7 @@ class Verb:
     `columns`: those of its table in a shape of the caller's own choice, in order; or
     `rows`: of which kind its rows are in `result.schema.json`, where the columns stand (`xman.fields.columns`).
     `of_hosts`: its table has a line for each host, one that did not answer as well.
-    `octets`: what it says is no text, but octets for a file.
+    `octets`: what it says is not a text, but octets for a file.
 
     Who may use it:
     `courtesy`: whoever may use anything may use it.

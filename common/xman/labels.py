@@ -63,12 +63,12 @@ def fits(labels: dict[str, str], looked_for: dict[str, str]) -> bool:
 def _check(key: str, value: str) -> None:
     if not is_key(key):
         raise UsageError(
-            f"'{key[:_SHOWN]}' is no label's key: letters, figures, '_', '.' and '-', at most {MOST_KEY},"
+            f"'{key[:_SHOWN]}' is not a label's key: letters, figures, '_', '.' and '-', at most {MOST_KEY},"
             " no sign at its ends."
         )
     if not is_value(value):
         raise UsageError(
-            f"'{value[:_SHOWN]}' is no label's value: one word of at most {MOST_VALUE} letters, without commas."
+            f"'{value[:_SHOWN]}' is not a label's value: one word of at most {MOST_VALUE} letters, without commas."
         )
 
 

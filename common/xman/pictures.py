@@ -18,7 +18,7 @@ _SUB, _UP, _AVERAGE, _PAETH = 1, 2, 3, 4
 
 
 class PictureError(Exception):
-    """What is no picture, or of a kind that no hypervisor makes."""
+    """What is not a picture, or of a kind that no hypervisor makes."""
 
 
 def size(picture: bytes) -> tuple[int, int]:

@@ -117,7 +117,7 @@ def _success(envelope: "dict[str, Any]", verb: str) -> None:
         raise WrongResultError("ms is negative")
     notes = envelope.get("notes", [])
     if not isinstance(notes, list) or len(notes) > _MOST_NOTES:
-        raise WrongResultError("notes is no list, or too long")
+        raise WrongResultError("notes is not a list, or too long")
     for note in notes:
         _text(note, "notes")
     if not isinstance(envelope.get("result"), dict):
@@ -191,7 +191,7 @@ def _object(
 
     def check(value: object, path: str) -> None:
         if not isinstance(value, dict):
-            raise WrongResultError(f"{path} is no object")
+            raise WrongResultError(f"{path} is not an object")
         if not needed <= value.keys():
             raise WrongResultError(f"{path}.{sorted(needed - value.keys())[0]} is missing")
         for key, item in value.items():
@@ -240,7 +240,7 @@ def _any_of(checks: "list[_Check]") -> "_Check":
 def _list(item: "_Check", least: int, most: int) -> "_Check":
     def check(value: object, path: str) -> None:
         if not isinstance(value, list):
-            raise WrongResultError(f"{path} is no list")
+            raise WrongResultError(f"{path} is not a list")
         if not least <= len(value) <= most:
             raise WrongResultError(f"{path} has {len(value)} items, not {least} to {most}")
         for number, each in enumerate(value):
@@ -260,7 +260,7 @@ def _constant(wanted: object) -> "_Check":
 def _string(least: int, most: int) -> "_Check":
     def check(value: object, path: str) -> None:
         if not isinstance(value, str) or not least <= len(value) <= most:
-            raise WrongResultError(f"{path} is no text of {least} to {most} characters")
+            raise WrongResultError(f"{path} is not a text of {least} to {most} characters")
 
     return check
 
@@ -271,7 +271,7 @@ _text = _string(0, MOST_TEXT)
 def _word(value: object, path: str) -> None:
     """A word of a list in the schema: a later release may know more of them."""
     if not isinstance(value, str) or not 0 < len(value) <= _MOST_WORD or not _WORD.issuperset(value):
-        raise WrongResultError(f"{path} is no word")
+        raise WrongResultError(f"{path} is not a word")
 
 
 def _boolean(value: object, path: str) -> None:
@@ -281,12 +281,12 @@ def _boolean(value: object, path: str) -> None:
 
 def _integer(value: object, path: str) -> None:
     if not isinstance(value, int) or isinstance(value, bool) or abs(value) > _MOST_NUMBER:
-        raise WrongResultError(f"{path} is no whole number of 64 bits")
+        raise WrongResultError(f"{path} is not a whole number of 64 bits")
 
 
 def _number(value: object, path: str) -> None:
     if not isinstance(value, int | float) or isinstance(value, bool) or not abs(value) <= _MOST_NUMBER:
-        raise WrongResultError(f"{path} is no number")
+        raise WrongResultError(f"{path} is not a number")
 
 
 def _between(check: "_Check", least: "float | None", most: "float | None") -> "_Check":
@@ -325,7 +325,7 @@ def _anything(value: object, path: str, depth: int) -> None:
 def _time(value: object, path: str) -> None:
     """`2026-11-21T10:00:00Z`, and a time that there is."""
     if not isinstance(value, str) or not _is_time(value):
-        raise WrongResultError(f"{path} is no time like 2026-11-21T10:00:00Z")
+        raise WrongResultError(f"{path} is not a time like 2026-11-21T10:00:00Z")
 
 
 def _is_time(text: str) -> bool:

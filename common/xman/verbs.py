@@ -180,7 +180,7 @@ VERBS = (
         "console",
         _DOMAIN,
         (
-            Option(("--no-stdin",), "only look; implied where standard input is no terminal", local=True),
+            Option(("--no-stdin",), "only look; implied where standard input is not a terminal", local=True),
             Option(("--log",), "print what the domain printed so far; with --follow, go on"),
             Option(("--lines",), "with --log: only the last so many lines", COUNT, "N"),
             Option(("--follow",), "with --log: go on with what comes"),

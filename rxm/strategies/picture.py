@@ -31,7 +31,7 @@ def carry_out(invocation: Invocation, tasks: list[Task], output: Output) -> list
         pictures.size(reply.stdout)
         picture = pictures.ppm(reply.stdout) if wanted == "ppm" else pictures.png(reply.stdout)
     except pictures.PictureError as error:
-        raise HypervisorError(f"What {task.target.host} sent is no picture that can be read: {error}.") from error
+        raise HypervisorError(f"What {task.target.host} sent is not a picture that can be read: {error}.") from error
     if path:
         _write(path, picture)
     else:

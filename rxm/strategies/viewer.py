@@ -219,7 +219,7 @@ def _let_viewers(screen: _Screen, invocation: Invocation, task: Task) -> int:
     command = _command(str(parsed.options.get("viewer", "")))
     port = parsed.options.get("port")
     if isinstance(port, int) and port > 65_535:
-        raise UsageError(f"{port} is no port.")
+        raise UsageError(f"{port} is not a port.")
     if port is not None:
         _warn_of_port(yes=parsed.flag("yes"))
     conversations = _Conversations(screen)

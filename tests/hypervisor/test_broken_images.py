@@ -86,7 +86,7 @@ def description(guest: Guest, image: Path) -> str:
     ("broken", "status", "said"),
     [
         (truncated, 8, f"{QEMU_ENDED}qcow2 header too short: disk vda, {{}}, ends after 100 octets."),
-        (of_another_format, 8, f"{QEMU_ENDED}Image is not in qcow2 format: disk vda, {{}}, is no qcow2 image."),
+        (of_another_format, 8, f"{QEMU_ENDED}Image is not in qcow2 format: disk vda, {{}}, is not a qcow2 image."),
         (empty, 8, f"{QEMU_ENDED}Image is not in qcow2 format: disk vda, {{}}, is empty."),
         (without_its_base, 8, "of storage file '{}'"),
         (in_a_loop, 8, "backing store for {} is self-referential"),

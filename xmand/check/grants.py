@@ -99,7 +99,7 @@ def patterns(what: str, entries: frozenset[bytes]) -> Iterator[Finding]:
         if b"*" in entry:
             yield (
                 BAD,
-                f"{what}: {entry.decode('utf-8', 'replace')} is no pattern, and nobody's name; name each principal",
+                f"{what}: {entry.decode('utf-8', 'replace')} is not a pattern, and nobody's name; name each principal",
             )
 
 

@@ -163,7 +163,7 @@ def _order(context: Context, os: Element, asked: str) -> None:
     word = (context.settings.text("boot") if asked == HVM else "") or "c"
     for letter in word:
         if letter not in _BOOT:
-            raise UsageError(f"'{word[:16]}' is no order of a, c, d and n {context.settings.where('boot')}.")
+            raise UsageError(f"'{word[:16]}' is not an order of a, c, d and n {context.settings.where('boot')}.")
     for letter in dict.fromkeys(word):
         add(os, "boot", dev=_BOOT[letter])
 

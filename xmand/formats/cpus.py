@@ -54,7 +54,7 @@ def write(context: Context, root: Element) -> None:
 def _quota(context: Context, key: str, cap: int) -> int:
     """Return the microseconds of each period for a cap in percent of one CPU."""
     if cap > 100 * _MOST_CPUS:
-        raise UsageError(f"'{cap}' is no percentage of the CPUs {context.settings.where(key)}.")
+        raise UsageError(f"'{cap}' is not a percentage of the CPUs {context.settings.where(key)}.")
     return cap * _PERIOD // 100
 
 
@@ -96,7 +96,7 @@ def _span(context: Context, part: str, word: str, where: str) -> int:
     low = whole(first)
     high = whole(last) if dash else low
     if low is None or high is None or not low <= high < _MOST_CPUS:
-        raise UsageError(f"'{word[:64]}' is no list of CPUs, such as 0-3,^1 {where}.")
+        raise UsageError(f"'{word[:64]}' is not a list of CPUs, such as 0-3,^1 {where}.")
     if not prefix:
         return (1 << (high + 1)) - (1 << low)
     nodes = context.host.nodes() or {0: frozenset(range(context.host.cpus or _MANY_CPUS))}

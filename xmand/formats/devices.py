@@ -172,7 +172,7 @@ def write_pci(context: Context, devices: Element) -> None:
             address, *options = (part.strip() for part in word.split(","))
             match = _PCI.match(address)
             if not match or match[4] == "*":
-                raise UsageError(f"'{address[:32]}' is no PCI device, such as 0000:03:00.0 {where}.")
+                raise UsageError(f"'{address[:32]}' is not a PCI device, such as 0000:03:00.0 {where}.")
             unfiltered = permissive
             for option in options:
                 if option == "seize=1":

@@ -222,7 +222,7 @@ def _known(key: str, value: str, where: str) -> None:
     if key == "script":
         raise _script(where)
     if key not in _KEYS:
-        raise UsageError(f"'{key[:32]}' is no key of a disk {where}.")
+        raise UsageError(f"'{key[:32]}' is not a disk's key {where}.")
     if key == "devtype" and value not in ("disk", "cdrom"):
         raise UsageError(f"'{value[:32]}' is neither disk nor cdrom {where}.")
 
@@ -240,7 +240,7 @@ def _of_xl(values: dict[str, str], cdrom: bool, where: str) -> Disk:
         image_format = image_format or prefix_format
     if image_format not in _XL_FORMATS and image_format not in _FORMATS:
         raise UsageError(
-            f"'{image_format[:32]}' is no format of a disk; an xl disk is target,format,vdev,access, such as"
+            f"'{image_format[:32]}' is not a disk's format; an xl disk is target,format,vdev,access, such as"
             f" /dev/vg/x,raw,xvda,rw {where}."
         )
     if image_format == "empty":
@@ -274,7 +274,7 @@ def _device(word: str, where: str) -> tuple[str, str, str]:
     number = whole(word) if _NUMBER.match(word) else None
     if number is not None:
         return _by_number(number, word, where)
-    raise UsageError(f"'{word[:32]}' is no virtual device; write xvda, hda, sda or the like {where}.")
+    raise UsageError(f"'{word[:32]}' is not a virtual device; write xvda, hda, sda or the like {where}.")
 
 
 def _by_number(number: int, word: str, where: str) -> tuple[str, str, str]:

@@ -135,7 +135,7 @@ def _framebuffer(context: Context, text: str, where: str) -> Settings:
         elif key not in _PASSED_OVER:
             # Behind a password it may be the rest of one that has a comma in it.
             named = "What follows a password" if _has_password(settings) else f"'{key[:32]}'"
-            raise UsageError(f"{named} is no key of a frame buffer {where}.")
+            raise UsageError(f"{named} is not a key of a frame buffer {where}.")
     if not settings.has("vnc") and not settings.has("sdl"):
         settings.put("vnc", "1", 0)
     return settings

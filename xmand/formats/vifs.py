@@ -104,6 +104,6 @@ def _rate(value: str, where: str) -> int:
     """Return KiB a second of xm's 10Mb/s (bits) or 1MB/s (octets), with or without its interval."""
     match = _RATE.match(value)
     if not match:
-        raise UsageError(f"'{value[:32]}' is no rate, such as 10Mb/s {where}.")
+        raise UsageError(f"'{value[:32]}' is not a rate, such as 10Mb/s {where}.")
     octets = int(match[1]) * _UNITS[match[2]] // (8 if match[3] == "b" else 1)
     return max(1, octets // 1024)

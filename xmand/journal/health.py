@@ -15,7 +15,7 @@ MARK = "journal.begun"
 
 _LOST = "what is lost is who did what before, and that a retry gets its first answer"
 _ERRORS = {
-    sqlite3.SQLITE_NOTADB: f"it is no journal, or damaged. Move it away (with its -wal and -shm); {_LOST}",
+    sqlite3.SQLITE_NOTADB: f"it is not a journal, or damaged. Move it away (with its -wal and -shm); {_LOST}",
     sqlite3.SQLITE_CORRUPT: f"it is damaged, or was cut short. Move it away (with its -wal and -shm); {_LOST}",
     sqlite3.SQLITE_READONLY: "it cannot be written. Look at its owner and modes, and how its file system is mounted",
     sqlite3.SQLITE_CANTOPEN: "it cannot be opened. Look at its owner and modes, and at those of its directory",

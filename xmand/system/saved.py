@@ -41,7 +41,9 @@ def _path(directory: str, word: str) -> Path:
         relative = word[len(str(base)) + 1 :]
     parts = relative.split("/")
     if not all(_PART.fullmatch(part) for part in parts) or ".." in parts:
-        raise UsageError(f"'{word[:128]}' is no name of a file below {base}: letters, digits, and . _ + @ : - within.")
+        raise UsageError(
+            f"'{word[:128]}' is not a name of a file below {base}: letters, digits, and . _ + @ : - within."
+        )
     return base.joinpath(*parts)
 
 

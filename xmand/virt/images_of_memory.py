@@ -85,7 +85,7 @@ def dump(
 
 
 def check_name(word: str) -> None:
-    """Raise UsageError for what is no name of a new domain."""
+    """Raise UsageError for what is not a name of a new domain."""
     values.check_new_name(word)
 
 

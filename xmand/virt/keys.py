@@ -54,7 +54,7 @@ _HOLD_MILLISECONDS = 100
 def codes(words: list[str]) -> list[int]:
     """Return the numbers of the keys in `words`: names, or several with `-` or `+` between. Raises UsageError.
 
-    What is no key's name is not said again: it may be a password.
+    What is not a key's name is not said again: it may be a password.
     """
     found: list[int] = []
     for word in words:
@@ -62,7 +62,7 @@ def codes(words: list[str]) -> list[int]:
             code = CODES.get(name.lower().removeprefix(_PREFIX))
             if code is None:
                 raise UsageError(
-                    "What is no key's name stands among the keys; keys are named as ctrl-alt-del, f1 or KEY_LEFTCTRL"
+                    "One of the keys has an unknown name; names are like ctrl-alt-del, f1 or KEY_LEFTCTRL"
                     " (rxm help send-key)."
                 )
             if code not in found:

@@ -80,4 +80,4 @@ def _broken(disk: _Disk) -> str:
         return "is empty"
     if octets < _SMALLEST_OCTETS:
         return f"ends after {octets} octets"
-    return "" if found.format == "qcow2" else "is no qcow2 image"
+    return "" if found.format == "qcow2" else "is not a qcow2 image"

@@ -103,9 +103,9 @@ def host_cpus(text: str, host: int) -> set[int]:
         elif first.isdecimal() and first.isascii() and (not dash or (last.isdecimal() and last.isascii())):
             low, high = int(first), int(last) if dash else int(first)
             if not low <= high < _MOST_CPUS:
-                raise UsageError(f"'{text[:64]}' is no list of CPUs, such as 0-3,^1.")
+                raise UsageError(f"'{text[:64]}' is not a list of CPUs, such as 0-3,^1.")
             span = set(range(low, high + 1))
         else:
-            raise UsageError(f"'{text[:64]}' is no list of CPUs, such as 0-3,^1.")
+            raise UsageError(f"'{text[:64]}' is not a list of CPUs, such as 0-3,^1.")
         found = found - span if part.startswith("^") else found | span
     return found

@@ -475,10 +475,10 @@ def test_a_hypervisor_without_machines() -> None:
         ("memory = -1", "'-1' is not a whole number from 1 (line 3: memory)."),
         ("memory = [1]", "One value is expected, not a list (line 3: memory)."),
         ("vcpus = 0", "'0' is not a whole number from 1 (line 3: vcpus)."),
-        ("cpus = '0-x'", "'0-x' is no list of CPUs, such as 0-3,^1 (line 3: cpus)."),
+        ("cpus = '0-x'", "'0-x' is not a list of CPUs, such as 0-3,^1 (line 3: cpus)."),
         ("cpus = '1,^1'", "'1,^1' leaves no CPU (line 3: cpus)."),
         ("uuid = 'x'", "'x' is not a UUID (line 3: uuid)."),
-        ("boot = 'x'", "'x' is no order of a, c, d and n (line 3: boot)."),
+        ("boot = 'x'", "'x' is not an order of a, c, d and n (line 3: boot)."),
         ("acpi = 'maybe'", "'maybe' is neither 0 nor 1 (line 3: acpi)."),
         ("disk = ['x']", "A disk needs a vdev (line 3: disk)."),
         ("disk = ['file:/x,hda']", "A disk of xm's has three or four fields: uname,dev,mode[,backend] (line 3: disk)."),
@@ -486,15 +486,15 @@ def test_a_hypervisor_without_machines() -> None:
         (
             "disk = ['/x,cow,hda,w']",
             (
-                "'cow' is no format of a disk; an xl disk is target,format,vdev,access, such as /dev/vg/x,raw,xvda,rw"
+                "'cow' is not a disk's format; an xl disk is target,format,vdev,access, such as /dev/vg/x,raw,xvda,rw"
                 " (line 3: disk)."
             ),
         ),
-        ("disk = ['/x,raw,zda,w']", "'zda' is no virtual device; write xvda, hda, sda or the like (line 3: disk)."),
+        ("disk = ['/x,raw,zda,w']", "'zda' is not a virtual device; write xvda, hda, sda or the like (line 3: disk)."),
         ("disk = [',hda,w']", "Only a CD-ROM drive can be empty (line 3: disk)."),
         ("disk = ['file:/x,hda,w', 'file:/y,hda,w']", "Two disks are hda (line 3: disk)."),
         ("vif = ['mac=1']", "'1' is no mac of an interface (line 3: vif)."),
-        ("vif = ['rate=fast']", "'fast' is no rate, such as 10Mb/s (line 3: vif)."),
+        ("vif = ['rate=fast']", "'fast' is not a rate, such as 10Mb/s (line 3: vif)."),
         ("vif = ['br0']", "An interface is described by key=value (line 3: vif)."),
         ("on_reboot = 'weep'", "'weep' is none of destroy, restart, preserve, rename-restart (line 3: on_reboot)."),
         ("maxmem = 1", "The memory of 128 MiB is more than the maximum (line 3: maxmem)."),
@@ -600,7 +600,7 @@ def test_what_xl_passes_over_in_a_frame_buffer() -> None:
     text = "name = 'x'\ntype = 'pvh'\nkernel = '/k'\nvfb = ['type=vfb,vnc=1,odd=1']\n"
 
     assert "a frame buffer's odd" in " ".join(made_of(text).warnings)
-    assert "'odd' is no key" in refused(text.replace("type = 'pvh'\n", "").replace("=vfb", "=vnc"), driver="Xen")
+    assert "'odd' is not a key" in refused(text.replace("type = 'pvh'\n", "").replace("=vfb", "=vnc"), driver="Xen")
 
 
 def test_a_device_of_the_hosts_gives_xls_pv_guest_the_hosts_memory_map() -> None:
