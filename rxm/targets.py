@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 _MOST_CHOICES = 4
 # Of a DOMAIN that names its host, or may stand for several.
 _SEVERAL = frozenset(":[*?")
+# A word that the DNS has hosts for (`xman.srv`).
+_LOOKED_UP = "srv:"
 _SET_SIGNS = frozenset("[]@*!&^")
 # Of a name, of an address of either family, and of the interface behind one (fe80::1%eth0).
 _HOST_SIGNS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-_:%")
@@ -131,7 +133,29 @@ def hosts(options: Options, settings: Settings, words: "list[str] | None" = None
     if not text and lowlevel.is_set("RXM_HOSTS"):
         raise UsageError("RXM_HOSTS is set and empty, which names no host; unset it for the configured hosts.")
     text = text or settings.hosts
+    if _LOOKED_UP in text:
+        text = _looked_up(text, options.port or settings.port)
     return named(text, settings.groups) if text else [this_machine()]
+
+
+def _looked_up(text: str, port: int) -> str:
+    """Return a text with the hosts in it that the DNS names for its `srv:` words. Raises UsageError and others."""
+    from xman import srv
+
+    found: list[str] = []
+    for word in text.split(","):
+        if not word.strip().startswith(_LOOKED_UP):
+            found.append(word)
+            continue
+        places = srv.lookup(word.strip())
+        for place in places:
+            if place.port != port:
+                raise UsageError(
+                    f"'{word.strip()}': the DNS says port {place.port} of {place.host}, and hosts are asked on {port}:"
+                    " set port in rxm.toml."
+                )
+        found += sorted(place.host for place in places)
+    return ",".join(found)
 
 
 def named(text: str, groups: dict[str, str]) -> list[str]:

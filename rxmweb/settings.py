@@ -16,12 +16,29 @@ EVERYBODY = "*"
 _SHORTEST_SECRET = 32
 
 
+def _addresses(values: tuple[str, ...]) -> str:
+    return next((f"expected ADDRESS:PORT, found {value!r}" for value in values if not split_address(value)[1]), "")
+
+
 @dataclass(frozen=True)
 class Collector:
     """As whom the hosts are asked: a keytab, whose principal needs `show`, `host` and the verb state."""
 
     client_keytab: str = text("")
     principal: str = text("")
+    listen: tuple[str, ...] = texts(
+        meaning="Where hosts may report by themselves ([report] in their xmand.toml), by the key of service in keytab:"
+        ' ["[::]:4374"]. Empty: nowhere; all hosts are asked.',
+        check=_addresses,
+    )
+    realms: tuple[str, ...] = texts(
+        meaning="The realms whose hosts may; empty: that of the key. And the services whose principals are hosts."
+    )
+    host_services: tuple[str, ...] = texts(("host",))
+    accepters: tuple[str, ...] = texts(
+        meaning="Who may accept hosts that are not among those above, on the page of the hosts; empty: those whom"
+        " readers names."
+    )
 
 
 @dataclass(frozen=True)
@@ -66,6 +83,11 @@ def _secret(proxy: config.Table) -> str:
 
 def _proxy(table: config.Table) -> Proxy:
     return declared.read(Proxy, table, secret=_secret(table))
+
+
+def _link(value: str) -> str:
+    good = value.startswith(("https://", "http://")) and "{host}" in value and value.isprintable() and " " not in value
+    return "" if not value or good else f"expected https://... with {{host}} in it, found {value!r}"
 
 
 @dataclass(frozen=True)
@@ -114,6 +136,11 @@ class Settings:
     groups: dict[str, str] = mapping(
         "Tabs over the table: names for node sets.", example='Brno = "skirit[80-84].example.org"'
     )
+    host_link: str = text(
+        "",
+        'Where the site watches its hosts otherwise: "https://munin.example.org/{host}". A link on their pages.',
+        check=_link,
+    )
     collector: Collector = declared.table(
         Collector,
         "As whom the hosts are asked: a keytab whose principal has the families show and host and the verb state on"
@@ -137,6 +164,11 @@ class Settings:
     def members(self) -> dict[str, list[str]]:
         """Return the hosts of each group. Raises UsageError."""
         return {name: expand(text, self.groups) for name, text in self.groups.items()}
+
+    def accepts_hosts(self, principal: str) -> bool:
+        """Whether `principal` may accept hosts that report."""
+        named = self.collector.accepters or self.readers
+        return principal in named and self.reads_all(principal)
 
     def reads_all(self, principal: str) -> bool:
         """Whether `principal` may see every domain."""

@@ -14,7 +14,7 @@ from xman.errors import ConfigurationError, UnreachableError, XmanError
 from xman.gss import GssError
 from xman.gss.python_gssapi_backend import Acceptor
 from xman.server_session import ServerSession
-from xmand import verbs
+from xmand import health, verbs
 from xmand.audit import Audit
 from xmand.audit.message_buffer import Ring
 from xmand.audit.outside import Outside
@@ -27,6 +27,7 @@ from xmand.events import Events
 from xmand.events.run_stamps import Stamper
 from xmand.journal import Journal
 from xmand.model import Model
+from xmand.report.reporter import Reporter
 from xmand.server import listen
 from xmand.server.server import Server
 from xmand.settings import Settings
@@ -111,6 +112,7 @@ class Daemon:
             consoles=Hubs(self._driver),
         )
         self._commands = Dispatcher(host, audit)
+        self._reporter = Reporter(settings, self._model, self._condition)
         self._server = Server(self._session, self._commands, audit, settings.limits)
 
     async def run(self) -> None:
@@ -133,9 +135,11 @@ class Daemon:
         self._stamper.start()
         self._settler.start()
         self._leftovers.start()
+        self._reporter.start()
         notify("READY=1")
         await stop.first.wait()
         notify("STOPPING=1")
+        self._reporter.stop()
         logger.info("ending; %d changes are under way", self._commands.changes)
         for task in tasks[: len(sockets)]:
             task.cancel()
@@ -192,8 +196,13 @@ class Daemon:
         self._commands.configure(settings)
         self._engine.configure(settings)
         self._model.touch()
+        self._reporter.configure(settings)
         _raise_descriptor_limit(settings)
         logger.info("SIGHUP: the configuration is read again")
+
+    def _condition(self) -> dict[str, Any]:
+        """How this host is, for its reports; blocks."""
+        return health.facts(self._driver, self._settings, self._engine.maintenance, self._commands.list_now())
 
     def _on_list(self, principal: str) -> bool:
         return self._commands.on_list(principal)

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from xman import config, declared, grammar, verbs
+from xman import config, declared, grammar, reporting, verbs
 from xman.declared import flag, number, seconds, text, texts
 from xman.grammar import TEXT
 from xman.wire.constants import PORT
@@ -145,6 +145,25 @@ class Migration:
         False,
         "Whether they cross it in a connection of QEMU's own with TLS; libvirt's qemu.conf names the certificates.",
     )
+
+
+def _collectors(values: tuple[str, ...]) -> str:
+    return next((problem for value in values if (problem := reporting.wrong_place(value))), "")
+
+
+@dataclass(frozen=True)
+class Report:
+    """To whom this host tells by itself how it and its domains are."""
+
+    collectors: tuple[str, ...] = texts(
+        meaning="Portals' collectors that this host reports to, of its own accord: HOST, HOST:PORT, or"
+        ' "srv:_xman-collector._tcp.example.org" for those that the DNS names. Of several, whoever answers gets it.',
+        check=_collectors,
+    )
+    collector_service: str = text(
+        reporting.SERVICE, "The service of the collectors' key, and as whom this host reports."
+    )
+    principal: str = text("")
 
 
 @dataclass(frozen=True)
@@ -368,6 +387,7 @@ class Settings:
     console: Consoles = declared.table(Consoles)
     screen: Screens = declared.table(Screens)
     migrate: Migration = declared.table(Migration)
+    report: Report = declared.table(Report)
     # `file: key` of keys that mean nothing to this release.
     unknown: tuple[str, ...] = ()
 

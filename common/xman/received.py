@@ -125,6 +125,14 @@ def _success(envelope: "dict[str, Any]", verb: str) -> None:
     _check_of(verb)(envelope["result"], "result")
 
 
+def check_part(value: object, kind: str) -> None:
+    """Check what came for one of the schema's own kinds, as `condition`. Raises WrongResultError."""
+    if f"$defs/{kind}" not in _CHECKS:
+        schema = result.schema()
+        _CHECKS[f"$defs/{kind}"] = _compiled(schema["$defs"][kind], schema)
+    _CHECKS[f"$defs/{kind}"](value, kind)
+
+
 _CHECKS: "dict[str, _Check]" = {}
 
 

@@ -8,6 +8,8 @@ from rxmweb.db.schema import hosts, versions
 
 # PROGRESS is what an action says while it runs, and of its targets one by one.
 FLEET, ACTIONS, PROGRESS, SAMPLES = "fleet", "actions", "progress", "samples"
+# Which hosts report by themselves, and which of these are shown.
+REPORTERS = "reporters"
 # Intervals without a good report after which a host's rows are grey, and after which it counts as dead.
 STALE_INTERVALS = 3
 DEAD_INTERVALS = 10
@@ -31,6 +33,12 @@ def note(connection: Connection, kind: str) -> None:
     raised = update(versions).where(versions.c.kind == kind).values(number=versions.c.number + 1)
     if not connection.execute(raised).rowcount:
         connection.execute(insert(versions).values(kind=kind, number=1))
+
+
+def number(connection: Connection, kind: str) -> int:
+    """Return how often a kind has changed."""
+    found = connection.execute(select(versions.c.number).where(versions.c.kind == kind)).scalar()
+    return int(found or 0)
 
 
 def numbers(connection: Connection, interval: float, now: float) -> dict[str, str]:

@@ -7,9 +7,10 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, bindparam, case, delete, insert, select, update
 
-from rxmweb.db import changes, report
+from rxmweb.db import changes, report, reporters
 from rxmweb.db.changes import DEAD_INTERVALS, STALE_INTERVALS
 from rxmweb.db.report import Report, Version
+from rxmweb.db.reported import Reported
 from rxmweb.db.schema import domains, groups, host_samples, hosts, labels, owners, samples
 from xman import outcome
 
@@ -27,22 +28,25 @@ def configure(engine: Engine, names: list[str], members: dict[str, list[str]]) -
     """Give each configured host its row, and take the others' away."""
     with engine.begin() as connection:
         known = set(connection.execute(select(hosts.c.name)).scalars())
-        for position, name in enumerate(names):
-            if name in known:
-                connection.execute(update(hosts).where(hosts.c.name == name).values(position=position))
-            else:
-                connection.execute(insert(hosts).values(name=name, position=position))
-        gone = sorted(known - set(names))
+        rows = [{"on": name, "at": position} for position, name in enumerate(names)]
+        if there := [row for row in rows if row["on"] in known]:
+            placed = update(hosts).where(hosts.c.name == bindparam("on")).values(position=bindparam("at"))
+            connection.execute(placed, there)
+        if new := [{"name": row["on"], "position": row["at"]} for row in rows if row["on"] not in known]:
+            connection.execute(insert(hosts), new)
+        own_names = {name.removesuffix(".").lower(): name for name in names}
+        reporters.configured(connection, own_names)
+        gone = sorted(known - set(names) - set(reporters.accepted(connection)))
         for name in gone:
             connection.execute(delete(hosts).where(hosts.c.name == name))
         connection.execute(delete(groups))
-        rows = [
+        belonging = [
             {"name": group, "host": host, "position": position}
             for position, group in enumerate(members)
             for host in members[group]
         ]
-        if rows:
-            connection.execute(insert(groups), rows)
+        if belonging:
+            connection.execute(insert(groups), belonging)
         changes.note(connection, changes.FLEET)
 
 
@@ -55,8 +59,22 @@ def take(engine: Engine, reports: Iterable[Report], now: float | None = None) ->
             if one.code == outcome.OK:
                 _replace(connection, one, now)
             else:
-                _failed(connection, one.host, one.code, one.problem, now)
+                _failed(connection, one, now)
         changes.note(connection, changes.FLEET)
+
+
+def take_reported(connection: Connection, found: Iterable[Reported], now: float) -> bool:
+    """Write what hosts reported by themselves, in their order; return whether pages look different for it."""
+    news = False
+    for one in found:
+        if one.report.code != outcome.OK:
+            _failed(connection, one.report, now)
+        elif one.whole:
+            _replace(connection, one.report, now)
+        else:
+            change(connection, one.report, one.gone, now)
+        news = news or one.news
+    return news
 
 
 def add_samples(engine: Engine, found: Iterable[dict[str, Any]], now: float) -> None:
@@ -88,7 +106,8 @@ def host(connection: Connection, name: str) -> dict[str, Any] | None:
 
 def domain(connection: Connection, host_name: str, uuid: str) -> dict[str, Any] | None:
     """Return a domain's row together with its host's, its jobs read."""
-    columns = [*domains.c, *(column for column in hosts.c if column.name not in domains.c)]
+    known = {*domains.c.keys(), "condition", "clock"}
+    columns = [*domains.c, *(column for column in hosts.c if column.name not in known)]
     joined = select(*columns).join(hosts, hosts.c.name == domains.c.host)
     found = connection.execute(joined.where(domains.c.host == host_name, domains.c.uuid == uuid)).mappings().first()
     return with_jobs(found) if found is not None else None
@@ -175,13 +194,30 @@ def _replace(connection: Connection, one: Report, now: float) -> None:
     if {row["uuid"]: dict(row) for row in known} == {row["uuid"]: row for row in rows}:
         return  # as most often: what has not changed is not written
     connection.execute(delete(domains).where(domains.c.host == one.host))
+    _insert(connection, one.host, rows)
+
+
+def change(connection: Connection, one: Report, gone: Iterable[str], now: float) -> None:
+    """Write what has changed of a host, of which all the rest is as it was: its facts, domains, and UUIDs that left."""
+    set_ = update(hosts).where(hosts.c.name == one.host)
+    values = {"received": now, "reported": one.reported, "tried": now, "code": outcome.OK, "problem": None}
+    if not connection.execute(set_.values(**values, **one.facts)).rowcount:
+        return
+    rows = list({row["uuid"]: row for row in one.domains}.values())
+    left = {*gone, *(row["uuid"] for row in rows)}
+    for uuid in sorted(left):
+        connection.execute(delete(domains).where(domains.c.host == one.host, domains.c.uuid == uuid))
+    _insert(connection, one.host, rows)
+
+
+def _insert(connection: Connection, host: str, rows: list[dict[str, Any]]) -> None:
     if rows:
         connection.execute(insert(domains), rows)
-    owned = [{"host": one.host, "uuid": row["uuid"], "owner": owner} for row in rows for owner in report.owners(row)]
+    owned = [{"host": host, "uuid": row["uuid"], "owner": owner} for row in rows for owner in report.owners(row)]
     if owned:
         connection.execute(insert(owners), owned)
     labelled = [
-        {"host": one.host, "uuid": row["uuid"], "key": key, "value": value}
+        {"host": host, "uuid": row["uuid"], "key": key, "value": value}
         for row in rows
         if row["labels"]
         for key, value in json.loads(row["labels"]).items()
@@ -190,5 +226,6 @@ def _replace(connection: Connection, one: Report, now: float) -> None:
         connection.execute(insert(labels), labelled)
 
 
-def _failed(connection: Connection, name: str, code: int, problem: str, now: float) -> None:
-    connection.execute(update(hosts).where(hosts.c.name == name).values(tried=now, code=code, problem=problem))
+def _failed(connection: Connection, one: Report, now: float) -> None:
+    values = {"tried": now, "code": one.code, "problem": one.problem}
+    connection.execute(update(hosts).where(hosts.c.name == one.host).values(**values, **one.facts))

@@ -61,7 +61,11 @@ class NotAReportError(ValueError):
 def read(line: str | bytes) -> Report:
     """Read one line of `rxm --json state`. Raises NotAReportError."""
     envelope = envelope_of(line, "state")
-    host = str(envelope["host"])
+    return of_envelope(envelope, str(envelope["host"]))
+
+
+def of_envelope(envelope: dict[str, Any], host: str) -> Report:
+    """Return the report of a `host`, whatever it calls itself, that an object of `state` is."""
     if not envelope["ok"]:
         return Report(host, int(envelope.get("code", outcome.INTERNAL)), text(envelope.get("message")))
     found = envelope.get("result", {})

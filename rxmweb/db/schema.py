@@ -41,6 +41,28 @@ hosts = Table(
     Column("cpus", Integer),
     Column("load", Double),
     Column("measured", Double),
+    # How the host is, as JSON (`condition` of result.schema.json), where it reports by itself; and how far its clock
+    # is from ours, in seconds.
+    Column("condition", Text),
+    Column("clock", Double),
+)
+
+# Hosts that report by themselves, by their own names: `state` is whether they are shown, `seen` the last sign of life
+# (NULL: never). `asked` is when one that is silent was last asked. `host` is its row's name, NULL where it has none.
+reporters = Table(
+    "reporters",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("principal", String, nullable=False),
+    Column("state", String, nullable=False),
+    Column("host", String),
+    Column("address", String, nullable=False, server_default=""),
+    Column("first", Double, nullable=False),
+    Column("seen", Double),
+    Column("asked", Double),
+    Column("decided_by", String),
+    Index("reporters_by_state", "state"),
+    Index("reporters_by_host", "host"),
 )
 
 groups = Table(

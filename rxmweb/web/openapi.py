@@ -67,8 +67,15 @@ _HOST = _object(
     memory_free=_OCTETS,
     cpus={"type": ["integer", "null"]},
     load={"type": ["number", "null"]},
+    condition={
+        "type": "object",
+        "description": "how a host says that it is that reports by itself (result.schema.json)",
+    },
+    clock={"type": ["number", "null"], "description": "how far its clock is from the portal's, in seconds"},
     freshness=_FRESH,
 )
+# One that reports by itself, and is not accepted yet.
+_WAITING = _object(name=_TEXT, principal=_TEXT, address=_TEXT, first=_TIME, seen=_TIME)
 _TARGET = _object(host=_TEXT, uuid=_TEXT, name=_TEXT)
 _ACTION = _object(
     "id principal verb options arguments reason state created",
@@ -116,7 +123,7 @@ _READ: dict[str, tuple[str, dict[str, _Schema], _Schema]] = {
     "/hosts": (
         "the hosts",
         {"q": _TEXT, "group": _TEXT, "page": _COUNT, "show": {"enum": list(SHOWN)}, "sort": _TEXT},
-        _object(hosts=_list(_HOST), counts=_COUNTS, total=_COUNT, page=_COUNT, pages=_COUNT),
+        _object(hosts=_list(_HOST), waiting=_list(_WAITING), counts=_COUNTS, total=_COUNT, page=_COUNT, pages=_COUNT),
     ),
     "/hosts/{host}": ("one host", {}, _object(host=_HOST, domains=_list(_DOMAIN), actions=_list(_ACTION))),
     "/hosts/{host}/ask/{question}": (
@@ -160,6 +167,7 @@ _CHANGE: dict[str, tuple[str, dict[str, _Schema]]] = {
     ),
     "/actions/{id}/cancel": ("take back what still waits", {}),
     "/actions/{id}/abort": ("abort a migration that is under way", {}),
+    "/hosts/reporting": ("decide about a host that reports", {"name": _TEXT, "to": {"enum": ["accepted", "refused"]}}),
     "/hosts/{host}/maintenance": ("out of service, or into it again", {"to": {"enum": ["on", "off"]}, "reason": _TEXT}),
     "/hosts/{host}/evacuation": ("move what runs there", {"destination": _TEXT, "live": _TEXT, "force": _TEXT}),
     "/create": ("what a description would become; with `really`, make it", {"host": _TEXT, "text": _TEXT}),

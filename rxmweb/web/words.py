@@ -142,6 +142,8 @@ def problem(row: dict[str, Any]) -> str:
         return _("not asked yet")
     if not code:
         return _("no report") if row.get("freshness", fleet.FRESH) != fleet.FRESH else ""
+    if code == outcome.UNREACHABLE and row.get("condition"):  # it reported, was silent, and was asked
+        return _("does not answer")
     kinds = {
         outcome.UNREACHABLE: _("unreachable"),
         outcome.TIMEOUT: _("timed out"),

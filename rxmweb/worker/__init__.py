@@ -1,4 +1,4 @@
-"""The worker: collector and runner, in a process of their own, so that web workers may come and go."""
+"""The worker: collector, runner, and who listens where hosts report; a process of its own, so that web workers go."""
 
 import logging
 import signal
@@ -13,6 +13,7 @@ from rxmweb.rxm_process import Rxm
 from rxmweb.settings import Settings, portal_name
 from rxmweb.tickets import Tickets
 from rxmweb.worker.collector import Collector
+from rxmweb.worker.listener import Listener
 from rxmweb.worker.runner import Runner
 
 # How often tickets of sessions that have ended are removed.
@@ -27,10 +28,13 @@ def work(settings: Settings) -> None:
     tickets.prepare()
     collector = Collector(settings, engine, rxm)
     runner = Runner(settings, engine, rxm, tickets, collector.look_at)
+    parts: list[Collector | Runner | Listener] = [collector, runner]
+    if settings.collector.listen:
+        parts.append(Listener(settings, engine))
     ending = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: ending.set())
-    threads = [threading.Thread(target=part.run, name=type(part).__name__) for part in (collector, runner)]
+    threads = [threading.Thread(target=part.run, name=type(part).__name__) for part in parts]
     for thread in threads:
         thread.start()
     logging.getLogger(__name__).info("at work for %d hosts", len(settings.host_names()))
@@ -42,7 +46,7 @@ def work(settings: Settings) -> None:
                 tickets.sweep(sessions.tickets(engine, portal_name(settings)))
             except SQLAlchemyError as error:
                 logging.getLogger(__name__).error("the database cannot be used: %s", db.plain(error))
-    for part in (collector, runner):
+    for part in parts:
         part.stop()
     for thread in threads:
         thread.join(15.0)

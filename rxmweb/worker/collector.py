@@ -12,7 +12,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from rxmweb import rxm_process
-from rxmweb.db import fleet, lease, plain, report, retention
+from rxmweb.db import fleet, lease, plain, report, reporters, retention
 from rxmweb.db.report import Report
 from rxmweb.rxm_process import Rxm
 from rxmweb.settings import Settings
@@ -37,6 +37,9 @@ _AGE_INTERVALS = 1.5
 # In between, a host at which something was done is asked anew; what is up answers at once.
 _NEWS_SECONDS = 5.0
 LEASE = "collector"
+# How often those that report by themselves are looked at, in intervals.
+_LOOKS = 0.25
+_SILENT = "it does not report any more, and does not answer"
 
 
 class Collector:
@@ -68,9 +71,11 @@ class Collector:
             self._safely(self._one_round)
             until = max(time.monotonic() + 0.1, began + interval)
             while not self._stop.is_set() and (left := until - time.monotonic()) > 0:
-                if self._wake.wait(left):
+                if self._wake.wait(min(left, interval * _LOOKS)):
                     self._wake.clear()
                     self._safely(self._ask_for_news)
+                elif self._settings.collector.listen:
+                    self._safely(self._ask_the_silent)
         self._safely(lambda: lease.release(self._engine, LEASE, self._holder))
 
     def stop(self) -> None:
@@ -102,8 +107,11 @@ class Collector:
 
     def _one_round(self) -> None:
         if not self._configured:
-            fleet.configure(self._engine, self._hosts, self._settings.members())
+            fleet.configure(self._engine, self._settings.host_names(), self._settings.members())
             self._configured = True
+        with self._engine.connect() as connection:
+            accepted = reporters.accepted(connection)
+        self._hosts = list(dict.fromkeys([*self._settings.host_names(), *accepted]))
         if lease.take(self._engine, LEASE, self._holder, 2 * self._settings.interval_seconds):
             self.round()
 
@@ -114,11 +122,33 @@ class Collector:
             answered.update(one.host for one in found)
             fleet.take(self._engine, found)
 
+        now = time.time()
+        with self._engine.connect() as connection:
+            hosts = reporters.polled(connection, self._hosts, self._settings.interval_seconds, now)
+        reporters.asked(self._engine, hosts, now)
         # What nothing has happened to since the last round need not be read again; each report says how old it is.
-        said = self._ask("state", self._hosts, report.read, write, age=self._age)
-        missing = [name for name in self._hosts if name not in answered] if not self._stop.is_set() else []
+        said = self._ask("state", hosts, report.read, write, age=self._age)
+        missing = [name for name in hosts if name not in answered] if not self._stop.is_set() else []
         problem = said or "it gave no answer in time"
         fleet.take(self._engine, [Report(name, outcome.UNREACHABLE, problem) for name in missing])
+
+    def _ask_the_silent(self) -> None:
+        """Ask those that reported by themselves and do not any more: whether they answer tells what is wrong."""
+        now = time.time()
+        with self._engine.connect() as connection:
+            hosts = reporters.silent(connection, self._settings.interval_seconds, now)
+        if not hosts or not lease.take(self._engine, LEASE, self._holder, 2 * self._settings.interval_seconds):
+            return
+        reporters.asked(self._engine, hosts, now)
+        answered: set[str] = set()
+
+        def write(found: list[Report]) -> None:
+            answered.update(one.host for one in found)
+            fleet.take(self._engine, found)
+
+        said = self._ask("state", hosts, report.read, write, _NEWS_SECONDS)
+        missing = [Report(name, outcome.UNREACHABLE, said or _SILENT) for name in hosts if name not in answered]
+        fleet.take(self._engine, missing if not self._stop.is_set() else [])
 
     def _ask_for_news(self) -> None:
         with self._lock:

@@ -137,13 +137,14 @@ def test_xmand_8_has_the_programs_options() -> None:
 
 
 def test_xmand_toml_5_has_exactly_the_keys() -> None:
-    tables = {"limits", "authorize", "journal", "migrate", "batch", "console", "screen", "create", "unknown"}
+    tables = {"limits", "authorize", "journal", "migrate", "batch", "console", "screen", "create", "report", "unknown"}
     expected = keys(settings.Settings, tables) | keys(settings.Limits, set())
     expected |= (
         keys(settings.Migration, set())
         | keys(settings.Batch, set())
         | keys(settings.Create, set())
         | keys(settings.Consoles, set())
+        | keys(settings.Report, set())
         | keys(settings.JournalCaps, set())
         | keys(Authorize, set())
     )

@@ -279,3 +279,12 @@ def test_a_list_that_others_may_write(realm: Realm, directory: Path) -> None:
     (line,) = bad(check(realm, directory))
 
     assert line.startswith("list: ")
+
+
+def test_as_whom_and_to_whom_it_is_reported(realm: Realm, directory: Path) -> None:
+    table = '[report]\ncollectors = ["portal.xman.test"]\nprincipal = "host/{}@XMAN.TEST"\n'
+    good = check(realm, directory, tables=table.format("skirit80.xman.test"))
+    wrong = check(realm, directory, tables=table.format("other"))
+
+    assert "report: as host/skirit80.xman.test@XMAN.TEST to portal.xman.test:4374" in good.stdout
+    assert [line.partition(":")[0] for line in bad(wrong)] == ["report"]

@@ -9,7 +9,7 @@ import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from xman import listeners
+from xman import keytab, listeners
 from xman.errors import ConfigurationError, XmanError
 from xmand import daemon, journal
 from xmand.audit.syslog import Syslog
@@ -17,6 +17,7 @@ from xmand.authorize import k5login
 from xmand.check import grants, kerberos, screens
 from xmand.check.finding import BAD, NOTE, OK, Finding
 from xmand.journal import health
+from xmand.report import places, reporter
 from xmand.server import listen
 from xmand.settings import Batch, Settings
 from xmand.system import replay_cache
@@ -41,6 +42,7 @@ def check(settings: Settings) -> Iterator[Finding]:
         _authorize,
         _sets,
         _migration,
+        _report,
         _hooks,
         _libvirt,
         _syslog,
@@ -114,6 +116,23 @@ def _authorize(settings: Settings) -> Iterator[Finding]:
 def _migration(settings: Settings) -> Iterator[Finding]:
     if settings.migrate.uri and "{host}" not in settings.migrate.uri:
         yield BAD, f"migrate.uri: {settings.migrate.uri}: without {{host}}, every domain would go to the same place"
+
+
+def _report(settings: Settings) -> Iterator[Finding]:
+    """As whom it is reported, and to whom: what the DNS names is asked for, nobody is connected to."""
+    if not settings.report.collectors:
+        return
+    principal = reporter.own_principal(settings)
+    found = places.of(settings.report.collectors)
+    try:
+        known = {key.principal for key in keytab.read(settings.keytab)}
+    except keytab.KeytabError:  # the check of the keys says so
+        known = {principal}
+    if principal not in known:
+        yield BAD, f"report: {settings.keytab} has no key of {principal}; correct principal in [report], or add the key"
+        return
+    told = ", ".join(f"{place.host}:{place.port}" for place in found)
+    yield OK, f"report: as {principal} to {told}"
 
 
 def _hooks(settings: Settings) -> Iterator[Finding]:

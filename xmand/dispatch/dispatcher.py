@@ -20,6 +20,7 @@ from xmand.answer import Answer
 from xmand.audit import Audit
 from xmand.audit.throttle import Throttle
 from xmand.authorize import Access, Authority, Rank, UnreadError
+from xmand.authorize.k5login import AccessList
 from xmand.dispatch.exactly_once import Once, Progress
 from xmand.dispatch.executor import Executor, Later
 from xmand.dispatch.promises import Promises
@@ -105,6 +106,10 @@ class Dispatcher:
         """Read the list before the first client comes: by it his place is found."""
         with contextlib.suppress(NotStartedError, NotFinishedError):
             await self._readers.run(self._authority.listed.read, self._host.settings.limits.list_seconds)
+
+    def list_now(self) -> AccessList | None:
+        """Return the list as it is, None where it cannot be used; blocks."""
+        return self._authority.listed.read()
 
     async def recover(self) -> None:
         """Settle what an earlier run left open. Raises XmanError where that cannot be begun."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from xman.errors import HypervisorError, UsageError, XmanError
 from xman.result import Result
+from xmand.model import difference
 from xmand.verbs.call import Call
 from xmand.verbs.kept import Way
 from xmand.virt import connection_pool
@@ -20,8 +21,6 @@ _USUAL_SECONDS = 5.0
 _LOOK_SECONDS = 1.0
 # For a libvirt that does not answer.
 _PATIENCE_SECONDS = 10.0
-# What changes all the time, or with what is told beside it, is no change by itself.
-_UNSTEADY = frozenset(("cpu_seconds", "since", "preempted", "lease_left", "left"))
 # What is chosen, or shown, beyond what the model keeps.
 _NOT_FOLLOWED = ("long", "state", "label")
 
@@ -81,22 +80,14 @@ class _Told:
         if before is None:
             self._emit(done, {"domains": rows, "whole": True})
             return
-        changed = [row for row in rows if _steady(row) != _steady(before.get(row["uuid"]))]
+        changed = difference.changed(before, rows)
         for row in changed:
             self._emit(done, {"domains": [row], "whole": False}, row["name"])
-        gone = [row for uuid, row in before.items() if uuid not in self._rows]
-        for row in gone:
-            named = {"name": row["name"], "uuid": row["uuid"]}
-            self._emit(done, {"domains": [], "gone": [named], "whole": False}, row["name"])
+        gone = difference.gone(before, self._rows)
+        for named in gone:
+            self._emit(done, {"domains": [], "gone": [named], "whole": False}, named["name"])
         if host_changed and not changed and not gone:
             self._emit(done, {"domains": [], "whole": False})
 
     def _emit(self, done: Result, data: dict[str, Any], domain: str | None = None) -> None:
         self._call.emit(Result(self._rest | data, domain=domain, as_of=done.as_of))
-
-
-def _steady(value: Any) -> Any:
-    """Return a value without what changes all the time."""
-    if isinstance(value, dict):
-        return {key: _steady(each) for key, each in value.items() if key not in _UNSTEADY}
-    return [_steady(each) for each in value] if isinstance(value, list) else value

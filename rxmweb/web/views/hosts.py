@@ -1,11 +1,14 @@
 """The hosts: all of them, and the page of one."""
 
+import json
+import logging
 from typing import Any
+from urllib.parse import quote
 
 from flask import Blueprint, abort, g, redirect, request, url_for
 from sqlalchemy import select
 
-from rxmweb.db import actions, changes, fleet, host_search
+from rxmweb.db import actions, changes, fleet, host_search, reporters
 from rxmweb.db.actions import Request, Target
 from rxmweb.db.schema import domains
 from rxmweb.web import live, offers, plots, spread
@@ -13,10 +16,13 @@ from rxmweb.web.context import fail, may, portal, reply, unchanged
 from rxmweb.web.languages import _
 from rxmweb.web.submit import cannot_act, queue, reason
 
+logger = logging.getLogger(__name__)
 pages = Blueprint("hosts", __name__, url_prefix="/hosts")
 
 # Of a host's machines; the table has the others, in pages.
 _MOST_SHOWN = 200
+# Of those that wait to be accepted.
+_MOST_WAITING = 100
 _QUESTIONS = {
     "info": ("info",),
     "usage": ("stats", "--host"),
@@ -40,7 +46,9 @@ def all_hosts() -> Any:
         found = host_search.listing(connection, asked, here.settings.interval_seconds, g.now)
         groups = fleet.all_groups(connection)
         machines = host_search.pairs(connection, [row["name"] for row in found.rows]) if paired else {}
+        new = reporters.waiting(connection, _MOST_WAITING)
     for row in found.rows:
+        row["condition"] = _condition(row)
         row["freshness"] = fleet.freshness(row["received"], here.settings.interval_seconds, g.now)
     data = {
         "hosts": found.rows,
@@ -48,9 +56,25 @@ def all_hosts() -> Any:
         "page": min(asked.page, found.pages),
         "pages": found.pages,
         "counts": found.counts,
+        "waiting": [{key: row[key] for key in ("name", "principal", "address", "first", "seen")} for row in new],
     }
     template = "hosts-part.html" if request.headers.get("HX-Request") else "hosts.html"
-    return reply(template, data, query=asked, groups=groups, machines=machines, paired=paired)
+    return reply(template, data, query=asked, groups=groups, machines=machines, paired=paired, accepts=_accepts())
+
+
+@pages.post("/reporting")
+def decide() -> Any:
+    """Accept a host that reports by itself, or turn it away."""
+    _readers_only()
+    if not _accepts():
+        return fail(403, _("Whom the portal's configuration names may accept hosts."))
+    wanted = request.form.get("to", "")
+    if wanted not in (reporters.ACCEPTED, reporters.REFUSED):
+        return fail(400, _("Choose what to do."))
+    if not reporters.decide(portal().engine, request.form.get("name", ""), wanted, g.session.principal):
+        return fail(409, _("No such host reports, or it is configured."))
+    logger.info("%s: %s by %s", request.form["name"], wanted, g.session.principal)
+    return redirect(url_for("hosts.all_hosts"), code=303)
 
 
 @pages.get("/<host>")
@@ -84,6 +108,7 @@ def one_host(host: str) -> Any:
         seen=seen,
         wide=True,
         more=len(machines) > _MOST_SHOWN,
+        host_link=portal().settings.host_link.replace("{host}", quote(host, safe="")),
     )
 
 
@@ -177,8 +202,19 @@ def _visible(host: str) -> dict[str, Any]:
         found = fleet.host(connection, host)
     if found is None:
         abort(404)
+    found["condition"] = _condition(found)
     found["freshness"] = fleet.freshness(found["received"], here.settings.interval_seconds, g.now)
     return found
+
+
+def _condition(row: dict[str, Any]) -> dict[str, Any]:
+    """Return how a host says that it is, empty of one that does not report by itself."""
+    found: dict[str, Any] = json.loads(row["condition"]) if row["condition"] else {}
+    return found
+
+
+def _accepts() -> bool:
+    return portal().settings.accepts_hosts(g.session.principal)
 
 
 def _readers_only() -> None:

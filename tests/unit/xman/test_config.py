@@ -71,6 +71,7 @@ XMAND_DEFAULTS = {
     "console": {"log": True},
     "screen": {"listen": "as-given"},
     "migrate": {"allow": (), "uri": "", "clear": False, "tls": False},
+    "report": {"collectors": (), "collector_service": "HTTP", "principal": ""},
     "create": {"pools": (), "networks": (), "bridges": (), "paths": (), "unrestricted": ()},
     "batch": {
         "domains": (),
@@ -314,6 +315,10 @@ def test_every_key_of_xmand_toml_is_read(file: Path) -> None:
         uri = "qemu+tls://{host}/system"
         clear = true
         tls = true
+        [report]
+        collectors = ["portal:4375"]
+        collector_service = "xman"
+        principal = "host/h@R"
         [create]
         pools = ["images"]
         networks = ["lab"]
@@ -384,6 +389,7 @@ def test_every_key_of_xmand_toml_is_read(file: Path) -> None:
         "console": {"log": False},
         "screen": {"listen": "none"},
         "migrate": {"allow": ("skirit[80-84]",), "uri": "qemu+tls://{host}/system", "clear": True, "tls": True},
+        "report": {"collectors": ("portal:4375",), "collector_service": "xman", "principal": "host/h@R"},
         "create": {
             "pools": ("images",),
             "networks": ("lab",),
@@ -430,6 +436,7 @@ def test_xmand_goes_on_with_keys_of_a_later_release_and_names_them(file: Path) -
         ('[migrate]\nallow = "skirit80"', "migrate.allow"),
         ("[migrate]\nclear = 1", "migrate.clear"),
         ("[migrate]\ntls = 'yes'", "migrate.tls"),
+        ("[report]\ncollectors = ['portal:http']", "report.collectors"),
     ],
 )
 def test_a_wrong_type_in_xmand_toml_names_file_and_key(file: Path, line: str, key: str) -> None:

@@ -1,0 +1,113 @@
+"""What hosts that report say, on its way into the tables: many hosts' reports in one transaction.
+
+Nothing that a host said is kept in memory beyond that: what changed is written to the rows that are there.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from rxmweb.db import changes, fleet, plain, reporters
+from rxmweb.db.reported import Reported, read
+from rxmweb.db.reporters import ACCEPTED
+from xman.reporting import Answer
+
+logger = logging.getLogger(__name__)
+
+# The age of a report stands on pages: without other news they are made anew so often for it.
+_AGES_SECONDS = 10.0
+# One that nobody has accepted yet is told so soon to say everything.
+_WAITING_SECONDS = 2.0
+
+
+@dataclass
+class Batch:
+    """What is to be written in the next transaction."""
+
+    found: dict[str, list[Reported]] = field(default_factory=dict)
+    heard: dict[str, float] = field(default_factory=dict)
+    addresses: dict[str, str] = field(default_factory=dict)
+    # Own names of hosts that said nothing new, with their rows' names.
+    alive: dict[str, str] = field(default_factory=dict)
+
+
+class Reports:
+    """All hosts' reports; used by one thread, but for `write` and `look`, which another one calls, one at a time."""
+
+    def __init__(self, engine: Engine, interval: float, rows: Callable[[str], str | None]) -> None:
+        self._engine = engine
+        # How often hosts are to report.
+        self.interval = min(max(interval, 0.2), 3600.0)
+        self._rows = rows
+        self._known: dict[str, tuple[str, str | None]] = {}
+        self._number = -1
+        self._batch = Batch()
+        # Hosts of which something was lost, so that they have to say everything again; and when each was heard of.
+        self._lost: set[str] = set()
+        self._heard: dict[str, float] = {}
+        self._aged = 0.0
+
+    def take(self, name: str, principal: str, address: str, octets: bytes, begins: bool) -> Answer:
+        """Take a report of the host of this (own) name; return what is wanted of it next.
+
+        `begins` says that it is the first of a connection. Raises NotAReportError.
+        """
+        state, row = self._known.get(name, ("", None))
+        if state == "":
+            if not reporters.met(self._engine, name, principal, address, self._rows(name)):
+                return Answer(_WAITING_SECONDS * 30)
+            self.look()
+            state, row = self._known.get(name, ("", None))
+        now = time.time()
+        last, self._heard[name] = self._heard.get(name, 0.0), now
+        self._batch.heard[name], self._batch.addresses[name] = now, address
+        if state != ACCEPTED or row is None:
+            # What it says is nobody's business yet; when it is accepted it says everything.
+            self._lost.add(name)
+            return Answer(min(self.interval, _WAITING_SECONDS))
+        found = read(octets, row, now)
+        # What was said before is not in the tables, or somebody else has written there meanwhile.
+        gap = not begins and now - last > changes.STALE_INTERVALS * self.interval
+        if (name in self._lost or gap) and not found.whole and found.report.code == 0:
+            return Answer(self.interval, True)
+        self._lost.discard(name)
+        if found.news or begins or found.report.facts.get("condition"):
+            self._batch.found.setdefault(name, []).append(found)
+        else:
+            self._batch.alive[name] = row
+        return Answer(self.interval)
+
+    def look(self) -> None:
+        """Learn which hosts are shown, where that has changed. Raises SQLAlchemyError."""
+        with self._engine.connect() as connection:
+            number = changes.number(connection, changes.REPORTERS)
+            if number != self._number:
+                self._known, self._number = reporters.states(connection), number
+
+    def collected(self) -> Batch:
+        """Return what has come since the last time."""
+        batch, self._batch = self._batch, Batch()
+        return batch
+
+    def write(self, waiting: Batch) -> None:
+        """Write what has come, in one transaction; what cannot be written has to be said again."""
+        if not waiting.heard:
+            return
+        now = time.time()
+        try:
+            with self._engine.begin() as connection:
+                # In one order, so that two collectors' transactions cannot wait for each other.
+                found = [one for name in sorted(waiting.found) for one in waiting.found[name]]
+                news = fleet.take_reported(connection, found, now)
+                reporters.alive(connection, waiting.alive.values(), now)
+                reporters.signs(connection, waiting.heard, waiting.addresses)
+                if news or now - self._aged >= _AGES_SECONDS:
+                    self._aged = now
+                    changes.note(connection, changes.FLEET)
+        except SQLAlchemyError as error:
+            self._lost.update(waiting.found)
+            logger.error("the database cannot be used: %s", plain(error))

@@ -1,0 +1,233 @@
+"""Hosts that report, in the tables: who is shown, who is asked, and ten thousand of them."""
+
+import json
+import time
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, func, select, update
+
+from rxmweb.db import changes, fleet, reporters
+from rxmweb.db.report import NotAReportError
+from rxmweb.db.schema import domains, hosts
+from rxmweb.db.schema import reporters as table
+from rxmweb.worker.reports import Reports
+from tests.portal.reports import domain
+from xman import result
+from xman.result import Result
+
+INTERVAL = 60.0
+# A PostgreSQL of the tests' own is slower by the statement; what is looked at there is that they are the right ones.
+MANY = {"sqlite": 10_000, "postgresql": 500}
+
+
+def reports(engine: Engine, *configured: str) -> Reports:
+    """Return what takes reports, of a portal that knows these hosts."""
+    fleet.configure(engine, list(configured), {})
+    made = Reports(engine, INTERVAL, {name.lower(): name for name in configured}.get)
+    made.look()
+    return made
+
+
+def said(*rows: dict[str, Any], whole: bool = True, gone: tuple[str, ...] = (), **condition: object) -> bytes:
+    """Return a report."""
+    left = [{"name": "x", "uuid": uuid} for uuid in gone]
+    data = {"host_id": "h", "domains": list(rows), "others": [], "whole": whole} | ({"gone": left} if left else {})
+    envelope = result.succeeded("h", "state", Result(data), 0)
+    if condition:
+        envelope["condition"] = {"name": "h", "state": "up"} | condition
+    return json.dumps(envelope).encode()
+
+
+def take(made: Reports, name: str, octets: bytes, *, begins: bool = False) -> Any:
+    """Have a report taken and written; return the answer."""
+    answer = made.take(name, f"host/{name}@R", "192.0.2.1", octets, begins)
+    made.write(made.collected())
+    return answer
+
+
+def names(engine: Engine, host: str) -> set[str]:
+    """Return the machines of a host that the tables have."""
+    with engine.connect() as connection:
+        return set(connection.execute(select(domains.c.name).where(domains.c.host == host)).scalars())
+
+
+def row(engine: Engine, host: str) -> dict[str, Any]:
+    """Return a host's row."""
+    with engine.connect() as connection:
+        found = fleet.host(connection, host)
+    assert found is not None
+    return found
+
+
+def asked_in_a_round(engine: Engine, now: float) -> tuple[list[str], list[str]]:
+    """Return whom a round asks, and who is asked because of silence."""
+    with engine.connect() as connection:
+        known = list(connection.execute(select(hosts.c.name).order_by(hosts.c.name)).scalars())
+        return reporters.polled(connection, known, INTERVAL, now), reporters.silent(connection, INTERVAL, now)
+
+
+def test_a_configured_host_is_known_by_its_name_in_any_case(engine: Engine) -> None:
+    made = reports(engine, "Skirit80.example.org", "other")
+
+    take(made, "skirit80.example.org", said(domain("vm1", 1, "free")), begins=True)
+
+    assert names(engine, "Skirit80.example.org") == {"vm1"}
+    assert asked_in_a_round(engine, time.time()) == (["other"], [])
+
+
+def test_changes_are_written_row_by_row(engine: Engine) -> None:
+    made = reports(engine, "h1")
+    first, second = domain("vm1", 1, "free"), domain("vm2", 2, "free")
+    take(made, "h1", said(first, second), begins=True)
+
+    take(made, "h1", said(domain("vm3", 3, "free"), first | {"name": "new"}, whole=False, gone=(second["uuid"],)))
+
+    assert names(engine, "h1") == {"new", "vm3"}
+
+
+def test_how_a_host_is_stands_in_its_row(engine: Engine) -> None:
+    made = reports(engine, "h1")
+
+    take(made, "h1", said(begins=True, total_memory=8, free_memory=4, nr_cpus=2, load=[1.5, 1, 1]), begins=True)
+
+    found = row(engine, "h1")
+    assert (found["memory"], found["memory_free"], found["cpus"], found["load"]) == (8, 4, 2, 1.5)
+    assert abs(found["clock"]) < 60
+    assert json.loads(found["condition"])["state"] == "up"
+
+
+def test_what_is_no_condition_is_not_kept(engine: Engine) -> None:
+    made = reports(engine, "h1")
+
+    take(made, "h1", said(domain("vm1", 1, "free"), total_memory="<script>"), begins=True)
+
+    assert row(engine, "h1")["condition"] is None
+    assert names(engine, "h1") == {"vm1"}
+
+
+def test_one_that_nobody_knows_waits_and_says_everything_once_it_is_accepted(engine: Engine) -> None:
+    made = reports(engine, "h1")
+    short = take(made, "new", said(domain("vm1", 1, "free")), begins=True)
+    with engine.connect() as connection:
+        assert [one["name"] for one in reporters.waiting(connection, 10)] == ["new"]
+    assert short.seconds <= 2
+    assert names(engine, "new") == set()
+
+    assert reporters.decide(engine, "new", reporters.ACCEPTED, "alice@R")
+
+    made.look()
+    assert take(made, "new", said(whole=False)).everything
+    assert not take(made, "new", said(domain("vm1", 1, "free"))).everything
+    assert names(engine, "new") == {"vm1"}
+    # A portal that is started again has it still.
+    fleet.configure(engine, ["h1"], {})
+    assert names(engine, "new") == {"vm1"}
+
+
+def test_one_that_is_turned_away_is_gone_with_its_machines(engine: Engine) -> None:
+    made = reports(engine)
+    take(made, "new", said(), begins=True)
+    reporters.decide(engine, "new", reporters.ACCEPTED, "alice@R")
+    made.look()
+    take(made, "new", said(domain("vm1", 1, "free")), begins=True)
+
+    assert reporters.decide(engine, "new", reporters.REFUSED, "alice@R")
+
+    made.look()
+    take(made, "new", said(domain("vm1", 1, "free")), begins=True)
+    assert names(engine, "new") == set()
+    assert asked_in_a_round(engine, time.time()) == ([], [])
+
+
+def test_one_that_is_configured_no_more_has_to_be_accepted(engine: Engine) -> None:
+    made = reports(engine, "h1")
+    take(made, "h1", said(), begins=True)
+    assert not reporters.decide(engine, "h1", reporters.REFUSED, "alice@R")
+
+    fleet.configure(engine, [], {})
+
+    with engine.connect() as connection:
+        assert [one["name"] for one in reporters.waiting(connection, 10)] == ["h1"]
+
+
+def test_silence_is_asked_about_once_and_again_only_where_that_was_answered(engine: Engine) -> None:
+    made = reports(engine, "h1")
+    take(made, "h1", said(), begins=True)
+    now = time.time() + 3 * INTERVAL + 1
+    assert asked_in_a_round(engine, now) == (["h1"], ["h1"])
+
+    reporters.asked(engine, ["h1"], now)
+
+    assert asked_in_a_round(engine, now) == (["h1"], [])
+    with engine.begin() as connection:
+        connection.execute(update(hosts).values(code=6))
+    assert asked_in_a_round(engine, now) == ([], [])
+    # It was heard of again, and then not any more.
+    take(made, "h1", said(), begins=True)
+    with engine.begin() as connection:
+        connection.execute(update(table).values(seen=now + 10))
+    assert asked_in_a_round(engine, now + 20 * INTERVAL) == (["h1"], ["h1"])
+
+
+def test_after_silence_in_one_connection_everything_is_wanted(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = reports(engine, "h1")
+    take(made, "h1", said(domain("vm1", 1, "free")), begins=True)
+    later = time.time() + 4 * INTERVAL
+    monkeypatch.setattr(time, "time", lambda: later)
+
+    assert take(made, "h1", said(whole=False)).everything
+
+
+def test_a_libvirt_that_is_away_is_told(engine: Engine) -> None:
+    made = reports(engine, "h1")
+    take(made, "h1", said(domain("vm1", 1, "free")), begins=True)
+
+    failure = result.failed("h", "state", None, 8, "libvirt does not respond.")
+    take(made, "h1", json.dumps(failure | {"condition": {"name": "h", "state": "no-libvirt"}}).encode())
+
+    assert (row(engine, "h1")["code"], names(engine, "h1")) == (8, {"vm1"})
+    assert json.loads(row(engine, "h1")["condition"])["state"] == "no-libvirt"
+
+
+@pytest.mark.parametrize("octets", [b"", b"[]", b"{}", b'{"host":1}', b"[" * 10_000, b"\xff"])
+def test_what_is_no_report(engine: Engine, octets: bytes) -> None:
+    made = reports(engine, "h1")
+
+    with pytest.raises(NotAReportError):
+        take(made, "h1", octets, begins=True)
+
+
+def test_a_sign_of_life_makes_no_page_anew(engine: Engine) -> None:
+    made = reports(engine, "h1")
+    take(made, "h1", said(domain("vm1", 1, "free")), begins=True)
+    with engine.connect() as connection:
+        before = changes.number(connection, changes.FLEET)
+    received = row(engine, "h1")["received"]
+
+    take(made, "h1", said(whole=False))
+
+    with engine.connect() as connection:
+        assert changes.number(connection, changes.FLEET) == before
+    assert row(engine, "h1")["received"] >= received
+
+
+def test_ten_thousand_hosts_report(engine: Engine) -> None:
+    many = MANY[engine.dialect.name]
+    made = reports(engine, *(f"h{number}" for number in range(many)))
+    with engine.begin() as connection:
+        known = {"principal": "p", "state": reporters.ACCEPTED, "decided_by": "", "first": 1.0, "seen": 1.0}
+        rows = [known | {"name": f"h{number}", "host": f"h{number}"} for number in range(many)]
+        connection.execute(table.insert(), rows)
+        changes.note(connection, changes.REPORTERS)
+    made.look()
+    assert len(asked_in_a_round(engine, time.time())[1]) == many
+    whole, nothing = said(domain("vm1", 1, "free")), said(whole=False)
+    for number in range(many):
+        made.take(f"h{number}", "p", "192.0.2.1", whole if number % 10 == 0 else nothing, number % 10 == 0)
+
+    made.write(made.collected())
+
+    with engine.connect() as connection:
+        assert connection.execute(select(func.count()).select_from(domains)).scalar_one() == many // 10
+    assert asked_in_a_round(engine, time.time()) == ([], [])

@@ -1,0 +1,235 @@
+"""Hosts that report by themselves: a real realm, xmand, the portal's worker and its pages."""
+
+import json
+import signal
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import PASSWORD
+from tests.lab.clients.visitor import Visitor
+from tests.lab.hosts.daemon import Daemon
+from tests.lab.hosts.descriptions import for_test_driver
+from tests.lab.kerberos.realm import FQDN, IPV6_NAME, PORTAL, SECOND_HOST, SECOND_NAME, Realm
+from tests.lab.portal.portal import Portal
+from tests.lab.process import end, free_ports, wait_for
+from xman import result, srv
+from xman.result import Result
+from xmand.report.collector import Collector, LostError, Tickets
+
+INTERVAL = 0.5
+
+
+class Site:
+    """A portal that knows one host by its configuration, and where hosts report to."""
+
+    def __init__(self, realm: Realm, directory: Path) -> None:
+        self.realm, self.directory = realm, directory
+        self.reports = free_ports(1)
+        self.portal = Portal(
+            realm,
+            directory / "portal",
+            hosts=(SECOND_HOST,),
+            port=free_ports(1),
+            interval=INTERVAL,
+            readers=("alice@XMAN.TEST", "carol@XMAN.TEST"),
+            settings='host_link = "https://munin.example.org/?host={host}"',
+            tables=f'[collector]\nlisten = ["127.0.0.1:{self.reports}"]\naccepters = ["alice@XMAN.TEST"]\n',
+        )
+
+    def host(self, name: str) -> Daemon:
+        """Return an xmand that reports as the host of this name."""
+        report = f'[report]\ncollectors = ["{PORTAL}:{self.reports}"]\nprincipal = "host/{name}@XMAN.TEST"\n'
+        return Daemon(
+            self.realm,
+            self.directory / name,
+            admins=("alice@XMAN.TEST",),
+            listen="127.0.0.1:0",
+            tables=f"[batch]\nboot_seconds = 0.01\n{report}",
+            host=name,
+        )
+
+
+@pytest.fixture(scope="module")
+def site(realm: Realm, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    realm.add_principal("carol", PASSWORD)
+    made = Site(realm, tmp_path_factory.mktemp("site"))
+    yield made
+    made.portal.stop()
+    assert "Traceback" not in made.portal.said()
+
+
+@pytest.fixture
+def alice(site: Site, realm: Realm) -> Visitor:
+    return Visitor(site.portal, realm.kinit("alice", PASSWORD, "portal-alice", "-f"))
+
+
+@pytest.fixture(scope="module")
+def host(site: Site, realm: Realm) -> Iterator[Daemon]:
+    """A host that reports, and was accepted."""
+    visitor = Visitor(site.portal, realm.kinit("alice", PASSWORD, "portal-accepts", "-f"))
+    daemon = site.host(FQDN)
+    wait_for(lambda: FQDN in waiting(visitor), 20, "the host among those that wait")
+    assert FQDN not in hosts(visitor)
+    assert decide(visitor, FQDN) == 303
+    wait_for(lambda: hosts(visitor).get(FQDN, {}).get("domains") == 1, 20, "its machines")
+    assert FQDN not in waiting(visitor)
+    yield daemon
+    assert daemon.stop() == 0
+    assert "Traceback" not in daemon.stderr()
+
+
+def hosts(visitor: Visitor) -> dict[str, dict[str, Any]]:
+    """Return the hosts that are shown, by name."""
+    return {row["name"]: row for row in visitor.json("/hosts")["hosts"]}
+
+
+def machines(visitor: Visitor) -> set[tuple[str, str]]:
+    """Return the machines that are shown, each with its host."""
+    return {(row["host"], row["name"]) for row in visitor.json("/")["domains"]}
+
+
+def waiting(visitor: Visitor) -> list[str]:
+    """Return those that wait."""
+    return [row["name"] for row in visitor.json("/hosts")["waiting"]]
+
+
+def decide(visitor: Visitor, name: str, to: str = "accepted") -> int:
+    """Decide about a host as a click does; return the status."""
+    return visitor.post("/hosts/reporting", {"name": name, "to": to}).status
+
+
+def report(host: str, **more: object) -> bytes:
+    """Return a whole report that says it is `host`'s."""
+    domain = {"name": "lie", "uuid": "6695eb01-f6a4-8304-79aa-97f2502e193f", "state": "free", "jobs": []}
+    row = domain | {"memory": 1 << 20, "max_memory": 1 << 20, "priority": "normal"}
+    data = {"host_id": host, "domains": [row], "others": [], "whole": True}
+    return json.dumps(result.succeeded(host, "state", Result(data), 0) | more).encode()
+
+
+def asked(site: Site, realm: Realm, principal: str, keytab: str, *words: bytes) -> bytes:
+    """Send a command to where hosts report, as this principal; return its answer. Raises LostError."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("KRB5_CONFIG", realm.env["KRB5_CONFIG"])
+        dial = socket.create_connection
+        # This process knows no names of the realm's.
+        patch.setattr(socket, "create_connection", lambda place, seconds: dial(("127.0.0.1", place[1]), seconds))
+        tickets = Tickets()
+        patch.setattr(Tickets, "cache", f"MEMORY:{principal}")
+        collector = Collector(srv.Place(PORTAL, site.reports), "HTTP", keytab, f"{principal}@XMAN.TEST", tickets, 10.0)
+        try:
+            return collector.ask([*words])
+        finally:
+            collector.close()
+
+
+def test_a_host_is_accepted_by_a_click_and_says_how_it_is(host: Daemon, alice: Visitor) -> None:
+    shown = hosts(alice)[FQDN]
+
+    assert (shown["freshness"], shown["condition"]["state"]) == ("fresh", "up")
+    assert len(shown["condition"]["list"]["sha256"]) == 64
+    assert abs(shown["clock"]) < 60
+    page = alice.get(f"/hosts/{FQDN}").text
+    for word in ("libvirt", "List", "Keys", "Clock"):
+        assert f"<dt>{word}</dt>" in page
+    assert f'href="https://munin.example.org/?host={FQDN}"' in page
+    metrics = alice.get("/metrics").text
+    assert f'xman_host_libvirt_up{{host="{FQDN}"}} 1.0' in metrics
+    assert f'xman_host_clock_seconds{{host="{FQDN}"}}' in metrics
+    assert "xman_hosts_waiting " in metrics
+
+
+def test_a_change_is_told(host: Daemon, alice: Visitor, realm: Realm, own_name: str) -> None:
+    cache = realm.cache("portal-alice")
+    made = host.rxm(cache, "create", "--transient", "-", stdin=for_test_driver(own_name))
+    assert made.status == 0, made
+    wait_for(lambda: (FQDN, own_name) in machines(alice), 20, "the new domain")
+
+    assert host.rxm(cache, "destroy", own_name).status == 0
+
+    wait_for(lambda: (FQDN, own_name) not in machines(alice), 20, "its end")
+    assert (FQDN, "test") in machines(alice)
+
+
+def test_a_configured_host_needs_no_click(site: Site, alice: Visitor) -> None:
+    daemon = site.host(SECOND_HOST)
+    try:
+        wait_for(lambda: (SECOND_HOST, "test") in machines(alice), 20, "its machines")
+        assert SECOND_HOST not in waiting(alice)
+    finally:
+        daemon.stop()
+
+
+def test_silence_is_asked_about_and_then_death(site: Site, host: Daemon, alice: Visitor) -> None:
+    host.process.send_signal(signal.SIGSTOP)
+    try:
+        wait_for(lambda: hosts(alice)[FQDN]["freshness"] != "fresh" and hosts(alice)[FQDN]["code"] == 6, 30, "silence")
+        assert "does not answer" in alice.get("/hosts").text
+        wait_for(lambda: hosts(alice)[FQDN]["freshness"] == "dead", 30, "death")
+        assert ">dead<" in alice.get("/hosts").text
+    finally:
+        host.process.send_signal(signal.SIGCONT)
+    wait_for(lambda: hosts(alice)[FQDN]["freshness"] == "fresh" and hosts(alice)[FQDN]["code"] == 0, 30, "its return")
+
+
+def test_a_collector_that_comes_back_is_told_everything(site: Site, host: Daemon, alice: Visitor) -> None:
+    end(site.portal.worker)
+    wait_for(lambda: hosts(alice)[FQDN]["freshness"] != "fresh", 30, "silence")
+
+    site.portal.start_worker()
+
+    wait_for(lambda: hosts(alice)[FQDN]["freshness"] == "fresh", 60, "its reports")
+    assert (FQDN, "test") in machines(alice)
+
+
+def test_a_host_speaks_for_no_other(site: Site, host: Daemon, alice: Visitor, realm: Realm) -> None:
+    answer = asked(site, realm, f"host/{SECOND_NAME}", realm.keytab, b"report", b"1", report(FQDN))
+
+    assert json.loads(answer)["everything"] is False
+    wait_for(lambda: SECOND_NAME in waiting(alice), 20, "the liar's own name among those that wait")
+    assert not {name for _host, name in machines(alice)} & {"lie"}
+
+
+def test_one_that_was_turned_away_stays_so(site: Site, alice: Visitor, realm: Realm) -> None:
+    asked(site, realm, f"host/{IPV6_NAME}", realm.keytab, b"report", b"1", report(IPV6_NAME))
+    wait_for(lambda: IPV6_NAME in waiting(alice), 20, "it among those that wait")
+    assert decide(alice, IPV6_NAME, "refused") == 303
+
+    asked(site, realm, f"host/{IPV6_NAME}", realm.keytab, b"report", b"1", report(IPV6_NAME))
+
+    assert IPV6_NAME not in {*waiting(alice), *hosts(alice)}
+
+
+@pytest.mark.parametrize("words", [(b"report", b"1", b"{}"), (b"list",), (b"report", b"x" * 100_000, b"{}")])
+def test_who_is_no_host_may_nothing(site: Site, realm: Realm, tmp_path: Path, words: tuple[bytes, ...]) -> None:
+    realm.add_service("nobody", str(tmp_path / "keytab"))
+
+    with pytest.raises(LostError, match="Access denied"):
+        asked(site, realm, "nobody", str(tmp_path / "keytab"), *words)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ((b"list",), "Unknown command"),
+        ((b"report",), "Invalid command"),
+        ((b"report", b"1", b"[]"), "Invalid command"),
+    ],
+)
+def test_what_is_no_report_changes_nothing(
+    site: Site, host: Daemon, alice: Visitor, realm: Realm, words: tuple[bytes, ...], said: str
+) -> None:
+    asked(site, realm, f"host/{SECOND_HOST}", realm.keytab, b"report", b"1", report(SECOND_HOST))
+    with pytest.raises(LostError, match=said):
+        asked(site, realm, f"host/{SECOND_HOST}", realm.keytab, *words)
+
+
+def test_who_may_not_accept_is_told_so(site: Site, realm: Realm, alice: Visitor) -> None:
+    carol = Visitor(site.portal, realm.kinit("carol", PASSWORD, "portal-carol", "-f"))
+
+    assert decide(carol, FQDN, "refused") == 403
+    assert decide(alice, "no.such.host") == 409
+    assert decide(alice, FQDN, "whatever") == 400

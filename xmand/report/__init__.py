@@ -1,0 +1,1 @@
+"""What this host tells collectors of itself, without being asked: as `host/FQDN`, over a connection that it makes."""
