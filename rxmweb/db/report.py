@@ -23,6 +23,8 @@ _MOST_AGE = 86_400.0
 _MOST_DOMAINS = 100_000
 _MOST_JOBS = 1000
 _MOST_LABELS = 100
+# xmand takes no longer ids of jobs, and owners.
+_MOST_ID = 256
 _FIGURES = re.compile("[0-9]+")
 # What a guest or a host may name at most; a name beyond what libvirt takes is cut rather than believed.
 _MOST_TEXT = 4096
@@ -240,7 +242,7 @@ def _outside(other: dict[str, Any]) -> dict[str, Any]:
 
 
 def _job(found: dict[str, Any]) -> dict[str, Any]:
-    job: dict[str, Any] = {"id": text(found["id"]), "owner": text(found.get("owner"))}
+    job: dict[str, Any] = {"id": text(found["id"])[:_MOST_ID], "owner": text(found.get("owner"))[:_MOST_ID]}
     job |= {key: _number(found[key]) for key in ("cpus", "preempted") if found.get(key) is not None}
     job |= {"preemptible": bool(found.get("preemptible")), "start": when(found.get("start"))}
     return job

@@ -61,6 +61,12 @@ def test_a_report_says_how_old_it_is_and_no_age_that_cannot_be(as_of: str, age: 
     assert report.read(json.dumps(found)).age == age
 
 
+def test_ids_and_owners_of_jobs_are_no_longer_than_xmand_takes_them() -> None:
+    (found,) = report.read(line("h1", domain("vm1", 1, jobs=[job(7, "x" * 5000)]))).domains
+
+    assert [len(each["owner"]) for each in json.loads(found["jobs"])] == [256]
+
+
 def test_a_failure_has_its_words() -> None:
     found = report.read(failure("h1", outcome.UNREACHABLE, "no answer in time."))
 

