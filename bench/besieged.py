@@ -34,9 +34,10 @@ _OF_A_KIND = 8
 _JOURNAL = "[journal]\nsize_mib = 4\n"
 _ALONE = 'methods = ["k5login", "principals"]\n'
 _SLOW = "#!/bin/sh\nsleep 1\nexit 1\n"
-# What makes the list hang: the file is there, and whoever looks at it waits.
+# What makes the list hang: the file is there, on what is no file system of this machine's own, and whoever looks at it
+# waits.
 _HANGS = """
-import os, time
+import os, pathlib, time
 _flag = os.environ.get("BENCH_HANGS", "")
 def _slow(call):
     def wrapped(path, *more, **options):
@@ -44,7 +45,11 @@ def _slow(call):
             time.sleep(5)
         return call(path, *more, **options)
     return wrapped
+_read_text = pathlib.Path.read_text
+def _read(self, *more, **options):
+    return "" if str(self) == "/proc/self/mountinfo" else _read_text(self, *more, **options)
 if _flag:
+    pathlib.Path.read_text = _read
     os.open, os.stat, os.lstat = _slow(os.open), _slow(os.stat), _slow(os.lstat)
 """
 
@@ -74,6 +79,8 @@ ATTACKS = (
     Attack("reasons of 1 MiB", hostile.reasons, "stop", 4),
     Attack("waiting principals", hostile.waits, "show"),
     Attack("a slow external", hostile.asks, "eve", 5, slow=True),
+    # For comparison: nobody attacks, and the same is asked by the same caller.
+    Attack("an empty house, asked for a list", hostile.asks, "eve", 0, honest="show9", verb=b"list"),
     Attack("a hung list", hostile.asks, "eve", 2, hangs=True, honest="show9", verb=b"list"),
 )
 
@@ -85,12 +92,15 @@ class Watched:
     kib: int = 0
     journal: int = 0
     loop: float = 0.0
+    # How long the loop was ready, and had no processor.
+    waited: float = 0.0
     seconds: float = field(default=1.0)
 
     def __str__(self) -> str:
         return (
             f"xmand {self.kib / 1024:.0f} MiB, journal {self.journal / 1048576:.1f} MiB,"
-            f" loop {100 * self.loop / self.seconds:.0f} % of a processor"
+            f" loop {100 * self.loop / self.seconds:.0f} % of a processor,"
+            f" {100 * self.waited / self.seconds:.0f} % waiting for one"
         )
 
 
@@ -113,7 +123,10 @@ class Siege:
         granted += [f'"stop{n}@XMAN.TEST" = ["shutdown"]\n' for n in range(_OF_A_KIND)]
         (directory / "sitecustomize.py").write_text(_HANGS)
         path = [str(directory), str((tree or ROOT) / "common"), str(tree or ROOT)]
-        env = {"PYTHONPATH": ":".join(path), "BENCH_HANGS": str(directory / "hangs")}
+        env = {
+            "PYTHONPATH": ":".join(path),
+            "BENCH_HANGS": str(directory / "hangs") if attack is not None and attack.hangs else "",
+        }
         if tree is not None:
             program = directory / "bin" / "xmand"
             program.parent.mkdir()
@@ -163,14 +176,15 @@ class Siege:
 
         looking = threading.Thread(target=look)
         looking.start()
-        began, spent = time.monotonic(), _loop_seconds(daemon.process.pid)
+        began, spent, waited = time.monotonic(), *_loop_seconds(daemon.process.pid)
         try:
             figures = self._ask(daemon, attack, self.seconds)
         finally:
             over.set()
             looking.join()
         watched.seconds = time.monotonic() - began
-        watched.loop = _loop_seconds(daemon.process.pid) - spent
+        used, ready = _loop_seconds(daemon.process.pid)
+        watched.loop, watched.waited = used - spent, ready - waited
         return figures, watched
 
     def _ask(self, daemon: Daemon, attack: Attack, seconds: float) -> Figures:
@@ -196,10 +210,10 @@ class Siege:
         return Figures(found, failed)
 
 
-def _loop_seconds(pid: int) -> float:
-    """Return the processor time of the first thread, which is the event loop's."""
-    fields = Path(f"/proc/{pid}/task/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+def _loop_seconds(pid: int) -> tuple[float, float]:
+    """Return how long the first thread, which is the event loop's, has had a processor, and has waited for one."""
+    used, ready, _slices = Path(f"/proc/{pid}/task/{pid}/schedstat").read_text().split()
+    return int(used) * 1e-9, int(ready) * 1e-9
 
 
 @contextlib.contextmanager

@@ -24,6 +24,8 @@ from xman.wire import constants as wire
 from xman.wire.messages import Error, Output, Status, Version
 
 _CONNECT_SECONDS = 15.0
+# Messages of a host that are opened in a turn of the loop, at some 30 microseconds each.
+_AT_A_TIME = 32
 # xmand gives a sign of life more often than that, whatever the guest does.
 SILENCE_SECONDS = 90.0
 
@@ -139,8 +141,11 @@ class Relay:
         return reply
 
     async def _take(self, transport: Transport, reply: Reply) -> None:
-        session = transport.session
+        session, taken = transport.session, 0
         while (message := session.next_message()) is not None:
+            taken += 1
+            if taken % _AT_A_TIME == 0:
+                await asyncio.sleep(0)
             if isinstance(message, Output):
                 if session.input_open and not self._types:
                     self._types = True
