@@ -212,6 +212,25 @@ def test_a_sign_of_life_makes_no_page_anew(engine: Engine) -> None:
     assert row(engine, "h1")["received"] >= received
 
 
+def test_several_collectors_share_the_hosts(engine: Engine) -> None:
+    first, second = reports(engine, "h1"), reports(engine, "h1")
+    take(first, "h1", said(domain("vm1", 1, "free")), begins=True)
+    take(first, "new", said(), begins=True)
+    take(second, "new", said(), begins=True)
+
+    # The host's connection to the first is lost, and it goes on with the other.
+    second.look()
+    take(second, "h1", said(domain("vm1", 1, "free"), domain("vm2", 2, "free")), begins=True)
+    take(second, "h1", said(domain("vm2", 2, "free") | {"name": "vm3"}, whole=False))
+
+    assert names(engine, "h1") == {"vm1", "vm3"}
+    assert asked_in_a_round(engine, time.time()) == ([], [])
+    reporters.decide(engine, "new", reporters.ACCEPTED, "alice@R")
+    for one in (first, second):
+        one.look()
+        assert take(one, "new", said(whole=False)).everything
+
+
 def test_ten_thousand_hosts_report(engine: Engine) -> None:
     many = MANY[engine.dialect.name]
     made = reports(engine, *(f"h{number}" for number in range(many)))
