@@ -1,9 +1,10 @@
-"""Databases for the portal's tests: SQLite, and PostgreSQL where it can be had."""
+"""For the portal's tests: databases (SQLite, and PostgreSQL where it can be had), and what drives browsers."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Playwright, sync_playwright
 from sqlalchemy import Engine
 
 from rxmweb import db
@@ -39,3 +40,10 @@ def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
                 connection.execute(table.delete())
     yield opened
     opened.dispose()
+
+
+@pytest.fixture(scope="module")
+def playwright() -> Iterator[Playwright]:
+    """What drives browsers; there can be one at a time."""
+    with sync_playwright() as started:
+        yield started

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Playwright, expect, sync_playwright
+from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Playwright, expect
 
 from tests.conftest import PASSWORD
 from tests.lab.clients.browser import browser, why_not
@@ -83,13 +83,6 @@ def site(realm: Realm, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sit
     yield made
     made.stop()
     assert "Traceback" not in made.portal.said()
-
-
-@pytest.fixture(scope="module")
-def playwright() -> Iterator[Playwright]:
-    """What drives browsers; there can be one only."""
-    with sync_playwright() as started:
-        yield started
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import BrowserContext, Page, Playwright, expect, sync_playwright
+from playwright.sync_api import BrowserContext, Page, Playwright, expect
 
 from tests.lab.kerberos.realm import Realm
 from tests.lab.process import end
@@ -49,13 +49,6 @@ def site(realm: Realm, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mad
     yield made
     made.stop()
     assert "Traceback" not in made.portal.said()
-
-
-@pytest.fixture(scope="module")
-def playwright() -> Iterator[Playwright]:
-    """What drives browsers."""
-    with sync_playwright() as started:
-        yield started
 
 
 @pytest.fixture(scope="module")

@@ -35,11 +35,16 @@ class Pair:
         return Terminal([*self._prefix, *command], self._env, columns=columns)
 
 
+def need_own_names(realm: Realm) -> None:
+    """Skip a test of hosts with names of its own on a machine that does not let it have them."""
+    if subprocess.run([*realm.own_hosts_file(), "true"], check=False).returncode:
+        pytest.skip("this machine lets nobody make a mount namespace")
+
+
 @pytest.fixture(scope="module")
 def pair(realm: Realm, alice: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
     """Hosts with a domain each (`left`, `right`), and `both` on both."""
-    if subprocess.run([*realm.own_hosts_file(), "true"], check=False).returncode:
-        pytest.skip("this machine lets nobody make a mount namespace")
+    need_own_names(realm)
     port = free_ports(1)
     daemons = []
     for number, own in ((1, "left"), (2, "right")):

@@ -7,15 +7,14 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import pytest
 
 from tests.lab.faults.proxy import Proxy
-from tests.lab.hosts.daemon import Answer, Daemon, assert_one_line
+from tests.lab.hosts.batch_site import BatchSite
+from tests.lab.hosts.daemon import Daemon, assert_one_line
 from tests.lab.hosts.descriptions import for_test_driver
 from tests.lab.kerberos.realm import Realm
 from tests.lab.process import wait_for
-from xman import result
 
 MIB = 2**20
 SETTINGS = """\
@@ -30,31 +29,12 @@ PARKED = (160, 1)
 FULL = (512, 4)
 
 
-class Site:
+class Site(BatchSite):
     """A host with an ordinary domain, vm1, and two that may preempt it."""
 
     def __init__(self, daemon: Daemon, env: dict[str, str]) -> None:
-        self._daemon = daemon
-        self._env = env
+        super().__init__(daemon, env)
         self.log = daemon.directory / "hooks.log"
-
-    def rxm(self, *words: str, stdin: str = "") -> Answer:
-        """Run rxm."""
-        return self._daemon.rxm(self._env, *words, stdin=stdin)
-
-    def json(self, *words: str) -> dict[str, Any]:
-        """Run rxm, check its object against the schema, and return that."""
-        found = self.rxm("-j", *words).json()
-        jsonschema.validate(found, result.schema())
-        return found
-
-    def start(self, domain: str, number: str, *words: str) -> Answer:
-        """Start a job of alice's."""
-        return self.rxm("job-start", domain, "--id", number, "--owner", "alice", *words)
-
-    def states(self) -> dict[str, str]:
-        """Return the state of each domain."""
-        return {guest["name"]: guest["state"] for guest in self.json("state")["result"]["domains"]}
 
     def guest(self, name: str) -> dict[str, Any]:
         """Return what `state` says of one domain."""

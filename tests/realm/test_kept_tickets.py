@@ -1,7 +1,6 @@
 """Tickets for many hosts' services, kept in $XDG_RUNTIME_DIR from one call to the next."""
 
 import stat
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from tests.conftest import PASSWORD
 from tests.lab.hosts.daemon import Answer, Daemon, answer
 from tests.lab.kerberos.realm import Realm, without_wrapper
 from tests.lab.process import free_ports
+from tests.realm.conftest import need_own_names
 
 COUNT = 12
 ADDRESS = "127.0.4.1"
@@ -62,8 +62,7 @@ class Fleet:
 @pytest.fixture(scope="module")
 def fleet(realm: Realm, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     """The hosts."""
-    if subprocess.run([*realm.own_hosts_file(), "true"], check=False).returncode:
-        pytest.skip("this machine lets nobody make a mount namespace")
+    need_own_names(realm)
     made = Fleet(realm, tmp_path_factory.mktemp("kept"))
     yield made
     assert made.daemon.stop() == 0

@@ -5,14 +5,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import pytest
 
-from tests.lab.hosts.daemon import Answer, Daemon, assert_one_line
+from tests.lab.hosts.batch_site import BatchSite
+from tests.lab.hosts.daemon import Daemon, assert_one_line
 from tests.lab.hosts.descriptions import for_test_driver
 from tests.lab.kerberos.realm import Realm
 from tests.lab.process import wait_for
-from xman import result
 
 TABLES = """\
 [batch]
@@ -42,30 +41,8 @@ def daemon(realm: Realm, tmp_path_factory: pytest.TempPathFactory) -> Iterator[D
     assert "Traceback" not in made.stderr()
 
 
-class Site:
+class Site(BatchSite):
     """A host with an ordinary domain, vm1, and one that may preempt it, vm2."""
-
-    def __init__(self, daemon: Daemon, env: dict[str, str]) -> None:
-        self.daemon = daemon
-        self.env = env
-
-    def rxm(self, *words: str, stdin: str = "") -> Answer:
-        """Run rxm."""
-        return self.daemon.rxm(self.env, *words, stdin=stdin)
-
-    def json(self, *words: str) -> dict[str, Any]:
-        """Run rxm, check its object against the schema, and return that."""
-        found = self.rxm("-j", *words).json()
-        jsonschema.validate(found, result.schema())
-        return found
-
-    def start(self, domain: str, number: str, *words: str) -> Answer:
-        """Start a job."""
-        return self.rxm("job-start", domain, "--id", number, "--owner", "alice", *words)
-
-    def states(self) -> dict[str, str]:
-        """Return the state of each domain."""
-        return {guest["name"]: guest["state"] for guest in self.json("state")["result"]["domains"]}
 
     def jobs(self) -> list[dict[str, Any]]:
         """Return what `job-list` says."""

@@ -7,7 +7,7 @@ domain. `node1` and `node2` are the ordinary domain and the one with priority of
 import contextlib
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -27,10 +27,11 @@ _HOSTS = f"""\
 127.0.0.2 localhost
 {CONTROLLER} ctl
 """
+# Of an xmand whose domains are nodes.
 _XMAND = """\
 [batch]
-domains = ["node*"]
-priority = ["node2"]
+domains = [{domains}]
+priority = [{priority}]
 boot_seconds = 0.001
 hooks = "{hooks}"
 [authorize]
@@ -138,7 +139,13 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         realm.add_principal("alice", "correct-horse")
         realm.add_service("slurm/ctl", str(directory / "slurm.keytab"))
         alice = realm.kinit("alice", "correct-horse", "alice")
-        cluster = Cluster(network, own, directory / "hosts", realm.env, _slurm_conf(own))
+        cluster = Cluster(
+            network,
+            own,
+            directory / "hosts",
+            realm.env,
+            example_conf(own, _SHORTER) + _NODES.format(address=CONTROLLER),
+        )
         ends.callback(cluster.stop)
         daemon = Daemon(
             realm,
@@ -146,7 +153,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
             admins=(f"alice@{REALM}",),
             prefix=cluster.prefix,
             listen="127.0.0.1:4373",
-            tables=_XMAND.format(hooks=directory / "hooks", scheduler=SCHEDULER, verbs=SCHEDULERS_VERBS),
+            tables=xmand_tables('"node*"', '"node2"', directory / "hooks"),
         )
         ends.callback(daemon.stop)
         _write_programs(realm, cluster, directory)
@@ -159,14 +166,19 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         yield Site(cluster, daemon, alice)
 
 
-def _slurm_conf(own: Path) -> str:
-    """Return the shipped example, with the programs in `own` and the nodes of this cluster."""
+def xmand_tables(domains: str, priority: str, hooks: Path) -> str:
+    """Return the tables of such an xmand: its domains, those with priority, and where its hooks are."""
+    return _XMAND.format(domains=domains, priority=priority, hooks=hooks, scheduler=SCHEDULER, verbs=SCHEDULERS_VERBS)
+
+
+def example_conf(own: Path, changed: Mapping[str, str]) -> str:
+    """Return the shipped slurm.conf without its nodes, with the programs in `own` and what is `changed`."""
     lines = []
     for line in (PROGRAMS / "slurm.conf.example").read_text().splitlines():
         key, _, value = line.partition("=")
         if key not in ("NodeName", "PartitionName", "") and not line.startswith("#"):
-            lines.append(f"{key}={_SHORTER.get(key, value.replace('/usr/lib/xman/slurm', str(own)))}\n")
-    return "".join(lines) + _NODES.format(address=CONTROLLER)
+            lines.append(f"{key}={changed.get(key, value.replace('/usr/lib/xman/slurm', str(own)))}\n")
+    return "".join(lines)
 
 
 def _write_programs(realm: Realm, cluster: Cluster, directory: Path) -> None:
@@ -188,17 +200,17 @@ def _write_programs(realm: Realm, cluster: Cluster, directory: Path) -> None:
     for name in ("resume", "suspend", "prolog", "epilog"):
         # Whatever was called for leaves a line, by which the tests see what Slurm did.
         more = f'case "$1" in *elastic1*) {slurmd_command("elastic1")} ;; esac' if name == "resume" else ""
-        _write(
+        write_program(
             cluster.directory / name,
             f'{exports}{PROGRAMS / name} "$@" 2>>{cluster.directory}/programs.log\nstatus=$?\n{more}\n'
             f'echo "{name} ${{1:-$SLURM_JOB_ID}} $status" >>{cluster.directory}/calls\nexit $status\n',
         )
-    _write(cluster.directory / "reconcile", f"{exports}exec xman-slurm reconcile\n")
+    write_program(cluster.directory / "reconcile", f"{exports}exec xman-slurm reconcile\n")
     for name in ("preempted", "resumed"):
-        _write(directory / "hooks" / f"{name}.d" / "50-slurm", f"{exports}exec {PROGRAMS / 'hooks' / name}\n")
+        write_program(directory / "hooks" / f"{name}.d" / "50-slurm", f"{exports}exec {PROGRAMS / 'hooks' / name}\n")
 
 
-def _write(path: Path, text: str) -> None:
+def write_program(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(f"#!/bin/sh\n{text}")
     path.chmod(0o755)

@@ -19,7 +19,7 @@ from tests.lab.hosts.slurm import CONTROLLER, Cluster, slurmd_command
 from tests.lab.kerberos.realm import Realm
 from tests.lab.kerberos.realm_pkinit import REALM
 from tests.lab.process import end, kept, start
-from tests.slurm.conftest import PROGRAMS, SCHEDULER, SCHEDULERS_VERBS
+from tests.slurm.conftest import PROGRAMS, SCHEDULER, example_conf, write_program, xmand_tables
 
 URI = "test+unix:///default?socket=/run/libvirt/libvirt-sock"
 ADDRESSES = {"a": "127.0.0.11", "b": "127.0.0.12", "e": "127.0.0.13"}
@@ -28,18 +28,6 @@ SHARED = ("a", "b")
 LOW, HIGH = ("a1", "b1"), ("a2", "b2")
 ELASTIC = ("e1", "e2")
 ADMIN = f"alice@{REALM}"
-_XMAND = """\
-[batch]
-domains = ["[ab]*"]
-priority = ["*2"]
-boot_seconds = 0.001
-hooks = "{hooks}"
-[authorize]
-methods = ["k5login", "principals"]
-owner_realm = "USERS.TEST"
-[authorize.principals]
-"{scheduler}" = {verbs}
-"""
 _CHANGED = {
     "ResumeTimeout": "60",
     "SuspendTimeout": "10",
@@ -166,7 +154,7 @@ class Fleet:
     # --- making ------------------------------------------------------------------------------------------------------
 
     def _xmand(self, name: str) -> Daemon:
-        tables = _XMAND.format(hooks=self.directory / "hooks", scheduler=SCHEDULER, verbs=SCHEDULERS_VERBS)
+        tables = xmand_tables('"[ab]*"', '"*2"', self.directory / "hooks")
         with kept():  # one that is started again in a test stays as well
             return self.hosts[name].xmand(self.realm, admins=(ADMIN,), uri=URI, tables=tables)
 
@@ -203,35 +191,25 @@ class Fleet:
                 "resume": f'for node in $(scontrol show hostnames "$1"); do case $node in {slurmds} esac; done\n',
                 "suspend": f'for node in $(scontrol show hostnames "$1"); do kill $(cat {own}/$node.pid); done\n',
             }.get(name, "")
-            _write(
+            write_program(
                 own / name,
                 f'{exports}{PROGRAMS / name} "$@" 2>>{own}/programs.log\nstatus=$?\n{more}'
                 f'echo "{name} ${{SLURM_JOB_ID:-$1}} $status $(date +%s.%N)" >>{own}/calls\nexit $status\n',
             )
-        _write(own / "reconcile", f'{exports}exec xman-slurm reconcile "$@"\n')
+        write_program(own / "reconcile", f'{exports}exec xman-slurm reconcile "$@"\n')
         inside = " ".join(self.cluster.prefix)
         for name in ("preempted", "resumed"):
-            _write(own / f"hook-{name}", f"{exports}exec {PROGRAMS / 'hooks' / name}\n")
-            _write(
+            write_program(own / f"hook-{name}", f"{exports}exec {PROGRAMS / 'hooks' / name}\n")
+            write_program(
                 directory / "hooks" / f"{name}.d" / "50-slurm",
                 f"[ ! -e {directory}/hooks-fail ] || exit 1\nexec {inside} {own / f'hook-{name}'}\n",
             )
 
 
-def _write(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(f"#!/bin/sh\n{text}")
-    path.chmod(0o755)
-
-
 def _slurm_conf(own: Path) -> str:
     """Return the shipped example, with the programs in `own` and the nodes of this cluster."""
     lines = []
-    for line in (PROGRAMS / "slurm.conf.example").read_text().splitlines():
-        key, _, value = line.partition("=")
-        if key not in ("NodeName", "PartitionName", "") and not line.startswith("#"):
-            lines.append(f"{key}={_CHANGED.get(key, value.replace('/usr/lib/xman/slurm', str(own)))}\n")
     for port, name in enumerate((*LOW, *HIGH, *ELASTIC), 17_011):
         kind = "CPUs=8 State=CLOUD" if name in ELASTIC else "CPUs=512"
         lines.append(f"NodeName={name} {kind} NodeHostname=ctl NodeAddr={CONTROLLER} Port={port}\n")
-    return "".join(lines) + _NODES
+    return example_conf(own, _CHANGED) + "".join(lines) + _NODES

@@ -56,7 +56,6 @@ _NUMBERS_OF_CPUID = frozenset(
     ("apicidsize", "brandid", "clflush", "family", "localapicid", "maxhvleaf", "maxleaf", "model", "nc", "proccount")
     + ("procpkg", "stepping")
 )
-_VIRIDIAN_BASE = frozenset(("defaults", "base", "all"))
 
 
 def features(context: Context, root: Element, made: str) -> None:

@@ -233,12 +233,6 @@ class Journal:
                 return found[::-1], False
             before = page[-1].id
 
-    def try_out(self) -> None:
-        """Open the file, and write to it."""
-        with self._use() as db:
-            db.execute("BEGIN IMMEDIATE")
-            db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-
     def close(self) -> None:
         """Close the file."""
         with self._lock:

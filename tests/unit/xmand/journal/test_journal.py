@@ -223,7 +223,7 @@ def test_every_commit_is_synchronised(log: Journal) -> None:
         assert db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
 
-def test_try_out_says_whether_it_can_be_written(tmp_path: Path, log: Journal) -> None:
-    log.try_out()
+def test_one_that_is_new_has_nothing_to_settle(tmp_path: Path, log: Journal) -> None:
+    assert log.pending() == []
 
     assert reopened(tmp_path, log).pending() == []
