@@ -5,10 +5,12 @@ import os
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.hypervisor.conftest import Lab
+from tests.hypervisor.test_broken_images import description
 from tests.hypervisor.test_faults import Running
 from tests.lab.hosts.daemon import Answer, Daemon
 from tests.lab.process import wait_for
@@ -37,6 +39,13 @@ class Chaos:
     def __init__(self, lab: Lab) -> None:
         self._lab = lab
         self._chance = chance(_SEED)
+        self._clock = lab.first.directory / "chaos-clock"
+        self._set_clock(0)
+        # A small disk of its own for the journal, which only the host sees.
+        state = lab.first.directory / f"xmand-{_PORT}" / "state"
+        self._state = Path(f"/proc/{lab.first.prefix[2]}/root{state}")
+        mount = f"mkdir -p {state} && mount -t tmpfs -o size=4m,mode=700 tmpfs {state}"
+        subprocess.run([*lab.first.prefix, "sh", "-c", mount], check=True)
         self.daemon = self._start()
         made = self.daemon.rxm(lab.alice, "create", "-", stdin=lab.guest(_NAME).empty_description())
         # The deadlines of this xmand are short for a machine with much to do, and then it may still happen.
@@ -46,7 +55,20 @@ class Chaos:
         self.lifetimes = 1
 
     def _start(self) -> Daemon:
-        return self._lab.first.xmand(self._lab.realm, admins=_ADMINS, tables=_LIMITS, port=_PORT)
+        (library,) = sorted(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))
+        env = {
+            "LD_PRELOAD": str(library),
+            "FAKETIME_TIMESTAMP_FILE": str(self._clock),
+            "FAKETIME_NO_CACHE": "1",
+            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+        }
+        return self._lab.first.xmand(self._lab.realm, admins=_ADMINS, tables=_LIMITS, port=_PORT, env=env)
+
+    def _set_clock(self, seconds: int) -> None:
+        """Set xmand's clock so far ahead of the machine's."""
+        new = self._clock.with_suffix(".new")
+        new.write_text(f"{seconds:+d}\n")
+        new.replace(self._clock)
 
     def step(self) -> str:
         """Let one fault happen to one command, and judge the answer; return what was done."""
@@ -64,6 +86,9 @@ class Chaos:
                 self._guest_stops,
                 self._image_breaks,
                 self._journal_breaks,
+                self._disk_fills,
+                self._disk_of_a_guest_breaks,
+                self._clock_jumps,
             ]
         )
         answer = fault(verb)
@@ -78,6 +103,7 @@ class Chaos:
         assert self.daemon.rxm(self._lab.alice, "delete", _NAME).status in (0, 7)
         assert self.daemon.stop() == 0
         assert "Traceback" not in self.daemon.stderr()
+        subprocess.run([*self._lab.first.prefix, "umount", "-l", str(self.daemon.directory / "state")], check=True)
 
     def _judge(self, verb: str, answer: Answer, did: str) -> None:
         assert answer.status in (0, 3, 4, 5, 6, 8, 10), did
@@ -186,17 +212,21 @@ class Chaos:
 
     def _image_breaks(self, verb: str) -> Answer:
         """What cannot be restored is booted, and told."""
-        assert self.daemon.rxm(self._lab.alice, "suspend", _NAME).status == 0
+        assert self.daemon.rxm(self._lab.alice, "suspend", _NAME).status in (0, 10)
+        wait_for(lambda: self._seen() == "shutoff", _PATIENCE, "the suspend")
         (self._lab.first.directory / "lib" / "qemu" / "save" / f"{_NAME}.save").write_bytes(b"")
         resumed = self.daemon.rxm(self._lab.alice, "resume", _NAME)
-        assert (resumed.status, "booted the domain afresh" in resumed.stderr) == (8, True), resumed
+        if resumed.status == 10:  # a machine with much to do
+            wait_for(lambda: self._seen() == "running", _PATIENCE, "what came of the resume")
+        else:
+            assert (resumed.status, "booted the domain afresh" in resumed.stderr) == (8, True), resumed
         self.possible = {"running"}
         return self._nothing(verb)
 
     def _journal_breaks(self, verb: str) -> Answer:
         """Nothing is changed until somebody has moved it away, as the message says."""
         assert self.daemon.stop() == 0
-        file = self.daemon.directory / "state" / "journal.db"
+        file = self._state / "journal.db"
         # Cut short; after a list nobody has begun a new one yet.
         file.write_bytes(file.read_bytes()[: file.stat().st_size // 2] if file.exists() else b"no journal " * 1000)
         self.daemon = self._start()
@@ -206,6 +236,40 @@ class Chaos:
         assert (refused.status, "Move it away" in refused.stderr) == expected, refused
         for part in file.parent.glob("journal.db*"):
             part.unlink()
+        return self._nothing(verb)
+
+    def _disk_fills(self, verb: str) -> Answer:
+        """Nothing is changed that cannot be written down; reading goes on, and all is well once there is room."""
+        filler = self._state / "filler"
+        with contextlib.suppress(OSError), filler.open("wb", buffering=0) as file:
+            while file.write(bytes(4096)):
+                pass
+        try:
+            answer = self._run(verb)
+            # A change may yet fit into what the journal has of the disk.
+            assert answer.status in ((0,) if verb == "list" else (0, 3)), answer
+            self._judge(verb, answer, f"{verb} on a full disk: {answer}")
+        finally:
+            filler.unlink()
+        return self._nothing(verb)
+
+    def _disk_of_a_guest_breaks(self, verb: str) -> Answer:
+        """A guest that cannot start for it leaves nothing behind, and costs nobody else anything."""
+        guest, image = self._lab.guest("tossed-broken"), self._lab.first.directory / "broken.qcow2"
+        image.write_bytes(self._chance.choice([b"", b"QFI\xfb", b"r" * 4096]))
+        made = self.daemon.rxm(self._lab.alice, "create", "-", stdin=description(guest, image))
+        assert (made.status, made.stderr.count("\n")) in ((8, 1), (10, 1)), made
+        wait_for(lambda: guest.name not in self._lab.first.virsh("list", "--all").stdout, _PATIENCE, "nothing of it")
+        return self._nothing(verb)
+
+    def _clock_jumps(self, verb: str) -> Answer:
+        """Kerberos takes five minutes."""
+        self._set_clock(self._chance.choice((-240, 240)))
+        try:
+            answer = self._nothing(verb)
+            self._judge(verb, answer, f"{verb} by a wrong clock: {answer}")
+        finally:
+            self._set_clock(0)
         return self._nothing(verb)
 
 

@@ -80,6 +80,8 @@ class Events:
         self._states: dict[str, tuple[str, float]] = {}
         self._lost = threading.Event()
         self._registered = False
+        # Never set: a wait by a clock that nobody can set.
+        self._never = threading.Event()
         self._touch: Callable[[str], None] = lambda _uuid: None
         # Who waits for something to become of a domain.
         self.table = Table(driver)
@@ -159,7 +161,7 @@ class Events:
                 registration = Registration(connection, self.publish, self._lost.set, self._touch)
             except (HypervisorError, api.libvirtError) as error:
                 logger.debug("events: %s", error)
-                time.sleep(pause)
+                self._never.wait(pause)
                 pause = min(2 * pause, _MOST_PAUSE_SECONDS)
                 continue
             pause = _LEAST_PAUSE_SECONDS

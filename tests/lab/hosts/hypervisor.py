@@ -133,7 +133,14 @@ class Host:
             )
 
     def xmand(
-        self, realm: Realm, *, admins: tuple[str, ...], uri: str = "", tables: str = "", port: int = 4373
+        self,
+        realm: Realm,
+        *,
+        admins: tuple[str, ...],
+        uri: str = "",
+        tables: str = "",
+        port: int = 4373,
+        env: dict[str, str] | None = None,
     ) -> Daemon:
         """Start an xmand on this host; the first one has the port that clients expect."""
         return Daemon(
@@ -146,6 +153,7 @@ class Host:
             prefix=self.prefix,
             keytab=str(self.directory / "host.keytab"),
             host=self.name,
+            env=env,
         )
 
 
