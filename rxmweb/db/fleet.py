@@ -229,3 +229,5 @@ def _insert(connection: Connection, host: str, rows: list[dict[str, Any]]) -> No
 def _failed(connection: Connection, one: Report, now: float) -> None:
     values = {"tried": now, "code": one.code, "problem": one.problem}
     connection.execute(update(hosts).where(hosts.c.name == one.host).values(**values, **one.facts))
+    # A clock that was ahead must not keep it fresh until that time has come.
+    connection.execute(update(hosts).where(hosts.c.name == one.host, hosts.c.received > now).values(received=now))

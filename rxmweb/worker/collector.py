@@ -1,6 +1,7 @@
 """The collector: asks all hosts in rounds, with one `rxm` for all of them, and keeps what they answer."""
 
 import logging
+import math
 import os
 import subprocess
 import threading
@@ -60,8 +61,8 @@ class Collector:
         self._holder = f"{os.uname().nodename}:{os.getpid()}"
         self._process: subprocess.Popen[bytes] | None = None
         self._configured = False
-        self._sampled = 0.0
-        self._versions = 0.0
+        self._sampled = -math.inf
+        self._versions = -math.inf
 
     def run(self) -> None:
         """Ask in rounds until `stop`, and in between those hosts of which there is news."""
@@ -95,14 +96,15 @@ class Collector:
     def round(self) -> None:
         """Ask every host once for its state and, when it is time, for statistics and versions."""
         self._states()
-        now = time.time()
-        if now - self._sampled >= self._settings.history.sample_seconds and not self._stop.is_set():
-            self._sampled = now
+        # What is due is so by a clock that nobody sets; what is written down has the time of day.
+        now, since = time.time(), time.monotonic()
+        if since - self._sampled >= self._settings.history.sample_seconds and not self._stop.is_set():
+            self._sampled = since
             self._ask("stats", self._hosts, report.read_samples, lambda found: self._sample(found, now))
             self._ask("stats --host", self._hosts, report.read_room, lambda found: self._note_rooms(found, now))
             retention.prune(self._engine, self._settings.history)
-        if now - self._versions >= _VERSION_SECONDS and not self._stop.is_set():
-            self._versions = now
+        if since - self._versions >= _VERSION_SECONDS and not self._stop.is_set():
+            self._versions = since
             self._ask("version", self._hosts, report.read_version, self._note_versions)
 
     def _one_round(self) -> None:

@@ -42,7 +42,9 @@ class Work:
 
     def __init__(self, action: dict[str, Any], directory: Path) -> None:
         self.id: str = action["id"]
-        self.started: float = action["started"] or time.time()
+        started: float = action["started"] or time.time()
+        # time.monotonic() then: the clock may be set meanwhile.
+        self.began = time.monotonic() - max(0.0, time.time() - started)
         self.pid: int = action["pid"] or 0
         self.begun: int | None = action["begun"]
         # Where it may change something: at its targets', and where one of its words names another host (migrate).
@@ -139,7 +141,7 @@ class Runner:
                 actions.progress(self._engine, work.id, said)
             if not runs:
                 self._end(work)
-            elif time.time() - work.started > _MOST_SECONDS:
+            elif time.monotonic() - work.began > _MOST_SECONDS:
                 os.kill(work.pid, signal.SIGTERM)
 
     def _take_over(self) -> None:

@@ -73,6 +73,17 @@ def test_what_was_so_a_while_ago_was_received_then(filled: Engine) -> None:
     assert (found["received"], found["tried"]) == (NOW - 40.0, NOW)
 
 
+def test_what_a_clock_ahead_has_written_does_not_keep_a_silent_host_fresh(filled: Engine) -> None:
+    fleet.take(filled, [report.read(line("h1", domain("new", 4)))], NOW + 3600)
+
+    fleet.take(filled, [report.Report("h1", outcome.UNREACHABLE, "no answer in time.")], NOW)
+
+    with filled.connect() as connection:
+        found = fleet.host(connection, "h1")
+    assert found is not None
+    assert (found["received"], found["code"]) == (NOW, outcome.UNREACHABLE)
+
+
 def test_a_failure_keeps_what_was_known(filled: Engine) -> None:
     with filled.connect() as connection:
         (row,) = search.listing(connection, Query(words="db"), INTERVAL, NOW).rows
@@ -468,6 +479,16 @@ def test_one_of_two_collectors_has_the_lease(engine: Engine) -> None:
     assert lease.take(engine, "collector", "one", 60)
     lease.release(engine, "collector", "one")
     assert lease.take(engine, "collector", "two", 60)
+
+
+def test_a_lease_that_was_taken_by_a_clock_ahead_binds_nobody(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    ahead_of_all = time.time() + 3600
+    with monkeypatch.context() as ahead:
+        ahead.setattr(time, "time", lambda: ahead_of_all)
+        assert lease.take(engine, "ahead", "one", 60)
+
+    assert lease.take(engine, "ahead", "two", 60)
+    assert not lease.take(engine, "ahead", "three", 60)
 
 
 @pytest.mark.parametrize(
