@@ -27,6 +27,8 @@ _DISPLAYS = ("DISPLAY", "WAYLAND_DISPLAY")
 # How often is looked whether the viewer has ended.
 _LOOK_SECONDS = 0.2
 _CHUNK = 65_536
+# Of a socket (unix(7)).
+_LONGEST_PATH = 107
 # So many viewers at a time; each has a connection to the host.
 _MOST = 16
 
@@ -307,7 +309,7 @@ def _listener(port: object, path: str, task: Task) -> Iterator[tuple[socket.sock
             with socket.create_server(("127.0.0.1", port)) as listener:
                 yield listener, f"127.0.0.1::{port}"
             return
-        path = path or f"{_directory()}/{_file_name(task)}"
+        path = path or _place(_directory(), task)
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
             _bind(listener, path)
             try:
@@ -339,19 +341,20 @@ def _bind(listener: socket.socket, path: str) -> None:
 
 def _directory() -> str:
     """Return a directory of this user's alone, which is made where it is missing."""
-    runtime = lowlevel.environment("XDG_RUNTIME_DIR") or f"/tmp/rxm-{os.getuid()}"  # noqa: S108  # checked below
-    directory = f"{runtime}/rxm"
-    os.makedirs(directory, 0o700, exist_ok=True)  # noqa: PTH103
-    for each in (directory,) if lowlevel.environment("XDG_RUNTIME_DIR") else (runtime, directory):
-        found = os.lstat(each)
-        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
-            raise RefusedError(f"{each} is not a directory of yours alone; give --socket.")
+    runtime = lowlevel.environment("XDG_RUNTIME_DIR")
+    directory = f"{runtime}/rxm" if runtime else f"/tmp/rxm-{os.getuid()}"  # noqa: S108  # looked at below
+    with contextlib.suppress(FileExistsError):
+        os.mkdir(directory, 0o700)  # noqa: PTH102
+    found = os.lstat(directory)
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
+        raise RefusedError(f"{directory} is not a directory of yours alone; give --socket.")
     return directory
 
 
-def _file_name(task: Task) -> str:
-    """Return the socket's name: what is no plain character of host and domain stands for nothing there."""
+def _place(directory: str, task: Task) -> str:
+    """Return the socket's path, this program's own; what is no plain character of host and domain is none there."""
     said = f"{task.target.host}-{task.target.domain}"
     plain = "".join(one if (one.isalnum() and one.isascii()) or one in "._-" else "_" for one in said)
-    # A socket's path has at most 107 octets.
-    return f"{plain.lstrip('.')[-50:]}.vnc"
+    suffix = f".{os.getpid()}.vnc"
+    room = _LONGEST_PATH - len(os.fsencode(f"{directory}/{suffix}"))
+    return f"{directory}/{plain.lstrip('.')[-max(1, room) :]}{suffix}"

@@ -141,7 +141,7 @@ REFUSED = {
     "vkb-detach": _DEVICES,
     "vkb-list": "rxm describe shows the devices",
     "vm-list": "list shows the domains",
-    "vncviewer": "a viewer itself does; rxm describe shows the port",
+    "vncviewer": "rxm vnc does",
     "vnet-create": _XEN_ONLY,
     "vnet-delete": _XEN_ONLY,
     "vnet-list": _XEN_ONLY,

@@ -7,6 +7,7 @@ import socket
 import struct
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -166,6 +167,44 @@ def test_who_wants_it_alone_throws_nobody_out(lab: Lab, guest: Guest) -> None:
 
         assert other.picture()
         assert one.picture()
+
+
+def test_a_viewer_that_writes_much_before_it_reads_loses_nothing(lab: Lab, guest: Guest) -> None:
+    """Trap 4: neither side may wait for the other."""
+    with stdio(lab, guest.name) as (program, viewer):
+        viewer.handshake()
+        wanted = struct.pack(">BBHHHH", 3, 0, 0, 0, *viewer.size) * 50_000
+
+        assert program.stdin is not None
+        program.stdin.write(wanted)
+        program.stdin.flush()
+
+        assert all(viewer.picture() for _ in range(3))
+
+
+def test_the_domain_ends_while_its_viewer_writes(lab: Lab, own_name: str) -> None:
+    """Trap 5: the end of the reply, and what is still typed, cross."""
+    made = Guest(own_name, lab.first.directory, screen=SCREEN)
+    assert lab.rxm("create", "-", stdin=made.empty_description()).status == 0
+    try:
+        with stdio(lab, own_name) as (program, viewer):
+            viewer.handshake()
+            writing = threading.Thread(target=write_until_it_ends, args=(viewer,), daemon=True)
+            writing.start()
+            assert lab.rxm("destroy", own_name).status == 0
+            assert program.wait(30) == 0
+            writing.join(30)
+            assert not writing.is_alive()
+    finally:
+        lab.rxm("-q", "destroy", own_name)
+        lab.rxm("-q", "delete", own_name)
+
+
+def write_until_it_ends(viewer: rfb.Viewer) -> None:
+    """Press keys as long as somebody takes them."""
+    with contextlib.suppress(OSError):
+        while True:
+            viewer.key(ord("a"))
 
 
 def test_two_at_one_socket_see_it_at_the_same_time(lab: Lab, guest: Guest, tmp_path: Path) -> None:
