@@ -113,6 +113,13 @@ COMMANDS = {
     "migrate --abort": "domjobabort",
     "maintenance on, then migrate --all": "drain cordon evacuate",
     "maintenance off": "uncordon",
+    "block-attach": "attach-disk disk-attach",
+    "block-detach": "detach-disk disk-detach unlink",
+    "block-resize": "blockresize resize disk-resize",
+    "cd-insert": "change-media insert-cd",
+    "cd-eject": "eject",
+    "network-attach": "attach-interface nic-attach",
+    "network-detach": "detach-interface nic-detach",
     "snapshot": "snapshot-create snapshot-create-as",
     "snapshot-list": "listsnapshot snapshots snapshot-current snapshot-info snapshot-dumpxml",
     "snapshot-revert": "rollback",
@@ -131,9 +138,8 @@ _INSIDE = "rxm does nothing inside a guest; log in to it (ssh)"
 # What has no verb of ours, and where it is done.
 ELSEWHERE = {
     _NO_DEVICES: (
-        "attach-device attach-disk attach-interface detach-device detach-disk detach-interface change-media"
-        " block-attach block-detach block-configure network-attach network-detach cd-insert cd-eject unlink"
-        " blockresize resize pci-attach pci-detach usb-attach usb-detach domif-setlink scsi-attach scsi-detach"
+        "attach-device detach-device"
+        " block-configure pci-attach pci-detach usb-attach usb-detach domif-setlink scsi-attach scsi-detach"
     ),
     _INSIDE: (
         "exec file shell ssh agent guest guest-exec qemu-agent-command domfsfreeze domfsthaw domfstrim domtime"

@@ -1,6 +1,6 @@
 """The command line of rxm where it is called `xm` or `xl`: their exit statuses are 0 and 1."""
 
-from rxm.xm import commands, create, table
+from rxm.xm import commands, create, devices, table
 from rxm.xm.commands import Program
 from rxm.xm.host import Host
 from xman import lowlevel
@@ -14,7 +14,11 @@ if TYPE_CHECKING:
 
 _OK, _FAILED = 0, 1
 COMMANDS: "dict[str, _Command]" = {
+    "block-attach": devices.block_attach,
+    "block-detach": devices.detach("block-detach"),
     "block-list": commands.devices("block-list"),
+    "cd-eject": devices.cd_eject,
+    "cd-insert": devices.cd_insert,
     "create": create.create,
     "delete": commands.simple("delete"),
     "destroy": commands.destroy,
@@ -28,6 +32,8 @@ COMMANDS: "dict[str, _Command]" = {
     "mem-max": commands.sized("mem-max"),
     "mem-set": commands.sized("mem-set"),
     "migrate": commands.migrate,
+    "network-attach": devices.network_attach,
+    "network-detach": devices.detach("network-detach"),
     "network-list": commands.devices("network-list"),
     "new": create.new,
     "pause": commands.simple("pause"),

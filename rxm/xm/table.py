@@ -2,7 +2,11 @@
 
 # Carried out by `rxm.xm.commands`; those behind the second are one program's only.
 BOTH = (
+    "block-attach",
+    "block-detach",
     "block-list",
+    "cd-eject",
+    "cd-insert",
     "console",
     "create",
     "destroy",
@@ -16,6 +20,8 @@ BOTH = (
     "mem-max",
     "mem-set",
     "migrate",
+    "network-attach",
+    "network-detach",
     "network-list",
     "pause",
     "reboot",
@@ -40,11 +46,7 @@ _POLICY = "Xen's security modules are no part of libvirt"
 # What is refused, and what would do.
 REFUSED = {
     "addlabel": _POLICY,
-    "block-attach": _DEVICES,
     "block-configure": _DEVICES,
-    "block-detach": _DEVICES,
-    "cd-eject": _DEVICES,
-    "cd-insert": _DEVICES,
     "channel-list": _XEN_ONLY,
     "claims": _XEN_ONLY,
     "config-update": _DEVICES,
@@ -71,8 +73,6 @@ REFUSED = {
     "labels": _POLICY,
     "loadpolicy": _POLICY,
     "migrate-receive": "it is xl's own, for the other end of its migration",
-    "network-attach": _DEVICES,
-    "network-detach": _DEVICES,
     "network2-attach": _DEVICES,
     "network2-detach": _DEVICES,
     "network2-list": "libvirt has no second kind of interface; network-list shows all",

@@ -6,8 +6,9 @@ from functools import partial
 import pytest
 
 from tests.hypervisor.conftest import Lab
+from tests.hypervisor.test_devices import described
 from tests.hypervisor.test_lxc import NO_FREEZER, URI, description, why_no_containers
-from tests.hypervisor.test_snapshots import image, with_disk
+from tests.hypervisor.test_snapshots import image
 from tests.lab.hosts import drivers
 from tests.lab.hosts.each_verb import BATCH, NAME, STEPS, Trial
 from tests.lab.hosts.hypervisor import Guest
@@ -30,9 +31,11 @@ def tried_on_qemu(lab: Lab) -> Iterator[dict[str, tuple[int, str]]]:
         wait_for(lambda: guest.boots() > boots, PATIENCE, "its boot")
         boots = guest.boots()
 
-    with_image = with_disk(guest, image(lab, NAME), boots=True)
+    with_image = described(guest, image(lab, NAME), boots=True)
     rxm = partial(daemon.rxm, lab.alice)
-    yield Trial(rxm, with_image, "hv2.xman.test", ready, moves=guest.description()).run()
+    yield Trial(
+        rxm, with_image, "hv2.xman.test", ready, moves=guest.description(), image=str(image(lab, f"{NAME}-more", "raw"))
+    ).run()
     for verb in ("destroy", "delete"):
         assert lab.rxm_second(verb, NAME).status == 0
     assert daemon.stop() == 0
@@ -44,7 +47,9 @@ def tried_on_lxc(lab: Lab) -> Iterator[dict[str, tuple[int, str]]]:
     if reason := why_no_containers():
         pytest.skip(reason)
     daemon = lab.first.xmand(lab.realm, admins=("alice@XMAN.TEST",), uri=URI, tables=_TABLES, port=4378)
-    yield Trial(partial(daemon.rxm, lab.alice), description(NAME), "hv2.xman.test", lambda: None).run()
+    rxm = partial(daemon.rxm, lab.alice)
+    # A container's disks are devices of the host's.
+    yield Trial(rxm, description(NAME), "hv2.xman.test", lambda: None, image="/dev/vg0/more").run()
     assert daemon.stop() == 0
 
 

@@ -65,8 +65,19 @@ BATCH = (
     ["defrost"],
     ["job-stop", "--id=4711"],
 )
+# libvirt's test driver changes none.
+DEVICES = {
+    "block-attach": ["file:/none", "vdb", "w"],
+    "block-detach": ["vdb"],
+    "block-resize": ["vda", "8G"],
+    "cd-insert": ["hdc", "/none"],
+    "cd-eject": ["hdc"],
+    "network-attach": ["bridge=br0"],
+    "network-detach": ["0"],
+}
 # Those that have a test of their own.
 OTHERS = {"console", "create", "delete", "maintenance", "migrate", "new", "rename", "restore", "resume", "save"}
+OTHERS |= set(DEVICES)
 OTHERS |= {"screenshot", "send-key", "snapshot", "snapshot-delete", "snapshot-revert", "vnc"}
 DRIVEN = {words[0] for words in (*TYPED, *BATCH)} | OTHERS
 # Every other verb that only looks, as it is tried elsewhere.
@@ -101,6 +112,12 @@ def test_the_managed_life_cycle(daemon: Daemon, alice: dict[str, str]) -> None:
     for verb in ("start", "suspend", "resume", "destroy", "delete"):
         answer = daemon.remctl(alice, verb, "managed")
         assert answer.status == 0, (verb, answer)
+
+
+def test_devices_are_asked_for_by_xms_words(daemon: Daemon, alice: dict[str, str], vm: str) -> None:
+    for verb, words in DEVICES.items():
+        answer = daemon.remctl(alice, verb, vm, *words)
+        assert (answer.status, "changes no devices" in answer.stderr) == (12, True), answer
 
 
 def test_going_back_to_a_snapshot_and_deleting_it(daemon: Daemon, alice: dict[str, str], vm: str) -> None:

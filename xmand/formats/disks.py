@@ -73,7 +73,7 @@ def parse(text: str, where: str) -> Disk:
     """Return what a word of `disk = [...]` means, in either syntax. Raises UsageError and UnsupportedError."""
     fields = [field.strip() for field in text.strip().split(",")]
     second = fields[1] if len(fields) > 1 else ""
-    if _is_device(second.removesuffix(":cdrom").removesuffix(":disk")):
+    if is_device(second.removesuffix(":cdrom").removesuffix(":disk")):
         return _xm(fields, second, where)
     return _xl(text.strip(), where)
 
@@ -108,7 +108,8 @@ def target(disk: Disk, xen: bool, hvm: bool, where: str, pv: bool = False) -> tu
     return f"{prefix}{disk.letters}{disk.partition}", bus
 
 
-def _is_device(word: str) -> bool:
+def is_device(word: str) -> bool:
+    """Whether a word names a virtual device: xvda, d0p1, 51712."""
     return bool(_VDEV.match(word) or _NUMBERED.match(word) or _NUMBER.match(word))
 
 

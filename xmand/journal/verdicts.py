@@ -12,7 +12,7 @@ from xman.errors import NoSuchDomainError, UsageError
 from xman.result import Result
 from xmand.answer import Answer
 from xmand.journal import Change
-from xmand.virt import lifecycle, metadata, size, snapshots
+from xmand.virt import attaching, lifecycle, metadata, size, snapshots
 from xmand.virt.domain import PAUSED, Domain
 
 # What a balloon or libvirt's rounding makes of a size.
@@ -199,6 +199,36 @@ def snapshot_deleted(change: Change, _uuid: str, domain: Domain | None) -> Verdi
     if snapshots.has(domain, change.asked["NAME"][0]) is None:
         return _done(change, domain)
     return _not_done(change, f"'{domain.name}' still has it")
+
+
+def disk_detached(change: Change, _uuid: str, domain: Domain | None) -> Verdict:
+    """block-detach: it has no such disk, now and from its next start on."""
+    return _detached(change, domain, attaching.disk(change.asked["DEV"][0]))
+
+
+def interface_detached(change: Change, _uuid: str, domain: Domain | None) -> Verdict:
+    """network-detach: likewise; a number may be another one's by now."""
+    word = change.asked["DEV"][0]
+    return cannot_tell(change, "", domain) if ":" not in word else _detached(change, domain, attaching.interface(word))
+
+
+def _detached(change: Change, domain: Domain | None, pick: attaching.Pick) -> Verdict:
+    if domain is None:
+        return _not_done(change, _gone(change))
+    found = attaching.find(domain, pick)
+    if found.any is None:
+        return _done(change, domain)
+    both = found.live is not None or not domain.active()
+    if both and (found.kept is not None or not domain.persistent()):
+        return _not_done(change, f"'{domain.name}' still has it")
+    return _unknown(change, f"'{domain.name}' may have been asked to let go of it; try again", again=True)
+
+
+def interface_attached(change: Change, _uuid: str, domain: Domain | None) -> Verdict:
+    """network-attach: asked again it does no harm where it names the address; without one, it would be a second one."""
+    if any(word.startswith("mac=") for word in change.asked["KEY=VALUE"]):
+        return harmless_again(change, "", domain)
+    return cannot_tell(change, "", domain)
 
 
 def memory(change: Change, _uuid: str, domain: Domain | None) -> Verdict:

@@ -61,14 +61,14 @@ def _kind(path: str, mountinfo: Path = Path("/proc/self/mountinfo")) -> str:
         before, _, after = line.partition(" - ")
         fields = before.split()
         if len(fields) > 4 and after:
-            point = Path(_unescaped(fields[4]))
+            point = Path(unescaped(fields[4]))
             # Of mounts at the same point the last one counts.
             if wanted.is_relative_to(point) and len(point.parts) >= len(found.parts):
                 found, kind = point, after.split()[0]
     return kind
 
 
-def _unescaped(text: str) -> str:
+def unescaped(text: str) -> str:
     """Return a mount point as it is; the kernel writes blanks and backslashes as octal numbers."""
     for octal, sign in (("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")):
         text = text.replace(octal, sign)

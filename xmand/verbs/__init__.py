@@ -10,6 +10,7 @@ from xmand.verbs import (
     batch,
     console,
     create,
+    devices,
     files,
     host,
     labels,
@@ -26,7 +27,23 @@ from xmand.verbs.kept import Way
 from xmand.verbs.row import Row
 
 # The modules are named, so that the list can be read and tested.
-_MODULES = (access, batch, console, create, files, host, labels, life, looks, migrate, screen, show, snapshots, tune)
+_MODULES = (
+    access,
+    batch,
+    console,
+    create,
+    devices,
+    files,
+    host,
+    labels,
+    life,
+    looks,
+    migrate,
+    screen,
+    show,
+    snapshots,
+    tune,
+)
 ROWS: dict[str, Row] = {name: row for module in _MODULES for name, row in module.ROWS.items()}
 
 HANDLERS: dict[str, Handler] = {name: row.handler for name, row in ROWS.items()}

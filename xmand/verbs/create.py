@@ -8,7 +8,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from xman import verbs
-from xman.errors import DeniedError, NoSuchDomainError, RefusedError, UsageError, XmanError
+from xman.errors import NoSuchDomainError, RefusedError, UsageError, XmanError
 from xman.result import Result
 from xmand import formats
 from xmand.formats.context import ThisHost
@@ -16,9 +16,10 @@ from xmand.formats.dialect import DIALECTS
 from xmand.journal import verdicts
 from xmand.settings import NO_LISTENER
 from xmand.verbs.call import Call
+from xmand.verbs.permitted import permitted
 from xmand.verbs.row import Row, told
 from xmand.verbs.starting import remember_who
-from xmand.virt import definition, description, host, kvm, policy, schema
+from xmand.virt import definition, description, host, kvm, schema
 from xmand.virt.binding import RawConnection
 from xmand.virt.consoles import LOGS
 from xmand.virt.definition import Former
@@ -108,7 +109,7 @@ def _wanted(call: Call) -> Iterator[_Wanted]:
     where it runs, or where its UUID is not FILE's.
     """
     converted = _converted(call)
-    asked = _permitted(call, description.parse(converted.xml))
+    asked = permitted(call, description.parse(converted.xml))
     with contextlib.ExitStack() as locks:
         locks.enter_context(call.host.locks.hold(asked.name, call.verb.name, call.deadline))
         existing = _find(call.writer, asked.name)
@@ -150,20 +151,6 @@ def _logged(call: Call, wanted: Description) -> Description:
     with reading():
         keeps = call.writer.getType() == QEMU and str(call.writer.getURI()).endswith("/system")
     return description.with_console_log(wanted, LOGS) if keeps else wanted
-
-
-def _permitted(call: Call, asked: Description) -> Description:
-    """Return the description to define: as it is for who is as good as root, held to `[create]` for everybody else.
-
-    Raises DeniedError and HypervisorError.
-    """
-    allowed = call.host.settings.create
-    if call.access.listed_caller or call.principal in allowed.unrestricted:
-        return asked
-    held = policy.held_to(asked, allowed, call.reader)
-    if not call.access.describes(policy.facts(held)):
-        raise DeniedError("You may not create what this description asks for.")
-    return held
 
 
 def _may_replace(call: Call) -> bool:

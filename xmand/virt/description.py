@@ -135,6 +135,17 @@ def read_xml(text: str) -> etree._Element:
     return etree.fromstring(text.encode("utf-8", "surrogatepass"), parser)
 
 
+def of_device(xml: str) -> Description:
+    """Return a description of nothing but one device, so that it can be held to what one may have (`policy`)."""
+    return Description("device", "", f"<domain type='qemu'><name>device</name><devices>{xml}</devices></domain>")
+
+
+def device_of(wanted: Description) -> str:
+    """Return the device of such a description."""
+    (element,) = read_xml(wanted.xml).iterfind("devices/*")
+    return etree.tostring(element, encoding="unicode", with_tail=False)
+
+
 _NOTE = "A password is not shown."
 
 

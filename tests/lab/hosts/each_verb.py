@@ -13,21 +13,28 @@ ANY, ABSENT, OFF, RUNNING, PAUSED, SUSPENDED = "any", "absent", "off", "running"
 BUSY, PREEMPTED, FROZEN = "busy", "preempted", "frozen"
 
 Step = tuple[str, tuple[str, ...]]
-# Verb: the state it is tried in, and its words; {name} is the domain, {host} where it may be moved, - its description.
-# In an order in which little has to be done between two. One that only looks has a step here where the one that
-# `looking` makes of its row is not enough.
+# Verb: the state it is tried in, and its words; {name} is the domain, {host} where it may be moved, {image} a file,
+# - its description. In an order in which little has to be done between two. One that only looks has a step here where
+# the one that `looking` makes of its row is not enough.
 _STEPS: dict[str, Step] = {
     "list": (ANY, ()),
     "stats": (ANY, ()),
     "events": (ANY, ()),
     "new": (ABSENT, ("-",)),
     "autostart": (OFF, ("{name}", "on")),
+    "block-attach": (OFF, ("{name}", "file:{image}", "vdb", "w")),
+    "block-detach": (OFF, ("{name}", "vdb")),
+    "network-attach": (OFF, ("{name}", "bridge=br0", "mac=52:54:00:00:00:02")),
+    "network-detach": (OFF, ("{name}", "52:54:00:00:00:02")),
     "start": (OFF, ("{name}",)),
     "wait": (RUNNING, ("{name}", "--for", "running")),
     "console": (RUNNING, ("--send", r"\n", "{name}")),
     "vnc": (RUNNING, ("--stdio", "{name}")),
     "send-key": (RUNNING, ("{name}", "shift")),
     "label": (RUNNING, ("{name}", "course=os1")),
+    "cd-insert": (RUNNING, ("{name}", "hdc", "{image}")),
+    "cd-eject": (RUNNING, ("{name}",)),
+    "block-resize": (RUNNING, ("{name}", "vda", "8")),
     "snapshot": (RUNNING, ("{name}", "then")),
     "snapshot-revert": (RUNNING, ("{name}", "then")),
     "snapshot-delete": (RUNNING, ("{name}", "then")),
@@ -103,13 +110,17 @@ class Trial:
     """One host, and the domain `NAME` on which the verbs are tried. `ready` waits until its guest is up.
 
     What is created at last, and moves, may be described otherwise (`moves`): without what only this host has.
+    `image` is a file that may be a disk.
     """
 
-    def __init__(self, rxm: Rxm, description: str, host: str, ready: Callable[[], None], moves: str = "") -> None:
+    def __init__(
+        self, rxm: Rxm, description: str, host: str, ready: Callable[[], None], moves: str = "", image: str = "/none"
+    ) -> None:
         self._rxm = rxm
         self._name = NAME
         self._description = description
         self._moves = moves or description
+        self._image = image
         self._host = host
         self._ready = ready
 
@@ -118,7 +129,9 @@ class Trial:
         found = {}
         for verb, (state, words) in STEPS.items():
             self._reach(state)
-            found[verb] = self._call(verb, *(word.format(name=self._name, host=self._host) for word in words))
+            found[verb] = self._call(
+                verb, *(word.format(name=self._name, host=self._host, image=self._image) for word in words)
+            )
             if verb == "rename" and found[verb] == (outcome.OK, ""):
                 self._do("rename", "renamed", self._name)
             if verb == "create" and found[verb] == (outcome.OK, ""):

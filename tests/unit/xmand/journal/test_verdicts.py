@@ -261,3 +261,29 @@ def test_whether_it_went_back_nobody_can_tell() -> None:
     found = change("snapshot-revert", asked={"NAME": ["then"]})
 
     assert summary(judge(found, UUID, with_snapshots("then"))) == NOBODY_KNOWS
+
+
+_WITH = "<domain><devices><disk><target dev='vdb'/></disk></devices></domain>"
+_WITHOUT = "<domain><devices/></domain>"
+
+
+@pytest.mark.parametrize(
+    ("live", "kept", "expected"),
+    [
+        (_WITH, _WITH, NOT_DONE),
+        (_WITHOUT, _WITHOUT, DONE),
+        (_WITH, _WITHOUT, ASK_AGAIN),  # the guest has it still
+        (_WITHOUT, _WITH, ASK_AGAIN),
+    ],
+)
+def test_a_disk_is_gone_where_neither_description_has_it(live: str, kept: str, expected: tuple[int, bool]) -> None:
+    domain = a_domain()
+    domain.persistent.return_value = True
+    domain.description.side_effect = lambda inactive=False: kept if inactive else live
+
+    assert summary(judge(change("block-detach", asked={"DEV": ["vdb"]}), UUID, domain)) == expected
+
+
+@pytest.mark.parametrize(("word", "expected"), [("mac=52:54:00:00:00:01", ASK_AGAIN), ("bridge=br0", NOBODY_KNOWS)])
+def test_a_card_without_an_address_of_its_own_is_not_asked_for_twice(word: str, expected: tuple[int, bool]) -> None:
+    assert summary(judge(change("network-attach", asked={"KEY=VALUE": [word]}), UUID, a_domain())) == expected

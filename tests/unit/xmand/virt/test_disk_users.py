@@ -1,0 +1,105 @@
+"""Which domains have a disk (`xmand.virt.disk_users`), on libvirt's test driver in this process."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import libvirt
+import pytest
+
+from tests.lab.hosts.descriptions import for_test_driver
+from xman.errors import RefusedError, UsageError
+from xmand.virt import disk_users
+from xmand.virt.domain import Domain, define
+
+
+@pytest.fixture
+def connection() -> Iterator[Any]:
+    """A hypervisor of the test's own."""
+    opened = libvirt.open("test:///default")
+    yield opened
+    opened.close()
+
+
+def domain_with(connection: Any, name: str, path: str, more: str = "", *, runs: bool = True) -> Domain:
+    """Define a domain with a disk."""
+    disk = f"<disk type='file'><source file='{path}'/><target dev='vda'/>{more}</disk>"
+    made = define(connection, name, for_test_driver(name).replace("</os>", f"</os><devices>{disk}</devices>"))
+    if runs:
+        made.start()
+    return made
+
+
+def free(connection: Any, path: str, *, writes: bool = True, shares: bool = False) -> list[str]:
+    """Ask for a domain that has none."""
+    mine = Domain(connection.lookupByName("test"))
+    return disk_users.require_free(connection, mine, path, writes=writes, shares=shares)
+
+
+def test_another_guests_disk_is_refused(connection: Any, tmp_path: Path) -> None:
+    domain_with(connection, "theirs", f"{tmp_path}/a")
+
+    with pytest.raises(RefusedError, match="Domain 'theirs' has"):
+        free(connection, f"{tmp_path}/a")
+
+
+def test_by_another_name_it_is_the_same(connection: Any, tmp_path: Path) -> None:
+    domain_with(connection, "theirs", f"{tmp_path}/a")
+    (tmp_path / "link").symlink_to(tmp_path / "a")
+
+    with pytest.raises(RefusedError, match="Domain 'theirs' has"):
+        free(connection, f"{tmp_path}/link")
+
+
+def test_what_all_only_read_or_all_share_is_free(connection: Any, tmp_path: Path) -> None:
+    domain_with(connection, "reads", f"{tmp_path}/a", "<readonly/>")
+    domain_with(connection, "shares", f"{tmp_path}/b", "<shareable/>")
+
+    assert free(connection, f"{tmp_path}/a", writes=False) == []
+    assert free(connection, f"{tmp_path}/b", shares=True) == []
+    with pytest.raises(RefusedError):
+        free(connection, f"{tmp_path}/a")
+    with pytest.raises(RefusedError):
+        free(connection, f"{tmp_path}/b")
+
+
+def test_one_that_is_off_is_told_and_one_that_is_suspended_is_at_work(connection: Any, tmp_path: Path) -> None:
+    domain_with(connection, "off", f"{tmp_path}/a", runs=False)
+    assert free(connection, f"{tmp_path}/a") == ["off"]
+
+    domain_with(connection, "saved", f"{tmp_path}/b").raw.managedSave(0)
+    with pytest.raises(RefusedError, match="Domain 'saved' has"):
+        free(connection, f"{tmp_path}/b")
+
+
+def test_what_another_builds_upon_must_not_change(connection: Any, tmp_path: Path) -> None:
+    base = f"<backingStore type='file'><format type='raw'/><source file='{tmp_path}/base'/></backingStore>"
+    domain_with(connection, "above", f"{tmp_path}/a", base)
+
+    with pytest.raises(RefusedError, match="Domain 'above' has"):
+        free(connection, f"{tmp_path}/base")
+
+
+@pytest.mark.parametrize(
+    ("name", "said"), [("none", "There is no"), ("", "neither a file"), ("fifo", "neither a file")]
+)
+def test_what_is_no_image_is_named(tmp_path: Path, name: str, said: str) -> None:
+    os.mkfifo(tmp_path / "fifo")
+
+    with pytest.raises(UsageError, match=said):
+        disk_users.check_place(f"{tmp_path}/{name}".rstrip("/"), block=False)
+
+
+def test_what_cannot_be_seen_is_left_to_libvirt() -> None:
+    disk_users.check_place("/nonexistent/folder/image", block=False)
+    disk_users.check_place("/dev/vg-none/data", block=True)
+
+
+def test_a_qcow2_image_is_not_taken_for_a_raw_one(tmp_path: Path) -> None:
+    image = tmp_path / "a"
+    image.write_bytes(b"QFI\xfb\0\0\0\3" + bytes(100))
+
+    with pytest.raises(RefusedError, match=f"write qcow2:{image}"):
+        disk_users.check_format(str(image), "raw")
+    disk_users.check_format(str(image), "qcow2")

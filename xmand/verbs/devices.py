@@ -1,0 +1,306 @@
+"""block-attach, block-detach, block-resize, network-attach, network-detach, cd-insert, cd-eject.
+
+Each holds now, where the domain runs, and from its next start on, where it is kept; what it says was read back.
+"""
+
+import contextlib
+import secrets
+from collections.abc import Iterator, Mapping
+
+from xman.errors import RefusedError, UnsupportedError, UsageError, XmanError
+from xman.result import Result
+from xman.values import MIB
+from xmand.formats import one_device
+from xmand.journal import verdicts
+from xmand.verbs import permitted
+from xmand.verbs.call import Call
+from xmand.verbs.row import Row, told
+from xmand.virt import attaching, disk_users, lifecycle, snapshots, volumes
+from xmand.virt.attaching import Found
+from xmand.virt.binding import api
+from xmand.virt.domain import Domain
+from xmand.virt.driver import XEN
+from xmand.virt.errors import code_of, reading
+
+# What QEMU and Xen give to their guests' cards (IEEE's, and XenSource's own).
+_PREFIXES = {XEN: (0x00, 0x16, 0x3E)}
+_PREFIX = (0x52, 0x54, 0x00)
+_DRIVES = ("cdrom", "floppy")
+Facts = Mapping[str, object]
+
+
+def block_attach(call: Call) -> Result:
+    """Give a domain one more disk."""
+    words = [call.parsed.text(name) for name in ("UNAME", "DEV", "MODE") if call.parsed.text(name)]
+    with call.changing() as domain:
+        attaching.require_machine(domain, "")
+        attaching.require_changeable(domain)
+        made = one_device.disk(_driver(domain), words, hvm=_hvm(domain))
+        element = attaching.parsed(permitted.device(call, made.xml))
+        target, path = _target(element), attaching.place(element)
+        pick = attaching.disk(target)
+        before = attaching.find(domain, pick)
+        _require_the_same(domain, before, target, path)
+        data = {"target": target, "source": path}
+        if _everywhere(domain, before):
+            return _result(call, domain, data, notes=(f"Domain '{domain.name}' has it already.",))
+        block = element.get("type") == "block"
+        if domain.container() and not block:
+            raise UnsupportedError(
+                "This host's hypervisor cannot do that: a container's disks are block devices of the host's."
+            )
+        disk_users.check_place(path, block=block)
+        if not words[0].startswith("raw:"):
+            disk_users.check_format(path, _format(element))
+        # Another domain's may be attached at the same time, and neither would see the other.
+        with call.host.locks.hold(disk_users.key(path), call.verb.name, call.deadline, "disk"):
+            if before.any is None:
+                shares, writes = element.find("shareable") is not None, element.find("readonly") is None
+                off = disk_users.require_free(call.writer, domain, path, writes=writes, shares=shares)
+                also = (f"Off, and with the same disk: {', '.join(off)}.",) if off else ()
+            else:
+                also = ()
+            if not call.parsed.flag("dry-run"):
+                attaching.attach(domain, attaching.text(element), pick, before)
+        return _result(call, domain, data, changed=True, notes=(*made.notes, *also, *_not_yet(domain)))
+
+
+def block_detach(call: Call) -> Result:
+    """Take a disk from a domain."""
+    word = call.parsed.text("DEV")
+    with call.changing() as domain:
+        attaching.require_machine(domain, "")
+        attaching.require_changeable(domain)
+        pick = attaching.disk(word)
+        found = attaching.find(domain, pick)
+        element = _there(domain, found, "disk", word)
+        target = _target(element)
+        if element.get("device") in _DRIVES and found.live is not None:
+            raise RefusedError(f"{target} is a drive, which a running guest keeps; cd-eject takes the medium from it.")
+        if found.live is not None and not call.parsed.flag("force"):
+            points = attaching.mounted_in_guest(domain, target)
+            if points:
+                raise RefusedError(
+                    f"The guest of '{domain.name}' has {target} mounted at {', '.join(points)}; unmount it there first."
+                    " --force takes it all the same."
+                )
+        return _detached(call, domain, found, pick, {"target": target, "source": attaching.place(element)}, target)
+
+
+def network_attach(call: Call) -> Result:
+    """Give a domain one more network interface."""
+    words = call.parsed.words("KEY=VALUE")
+    with call.changing() as domain:
+        attaching.require_machine(domain, "")
+        attaching.require_changeable(domain)
+        made = one_device.interface(_driver(domain), words, hvm=_hvm(domain))
+        element = attaching.parsed(permitted.device(call, made.xml))
+        address = attaching.mac(element)
+        if not address:
+            # Ours, or it would have another one at its next start.
+            address = _new_mac(domain)
+            attaching.set_mac(element, address)
+        if int(address[:2], 16) & 1:
+            raise UsageError(f"'{address}' is an address of many; a card's own has an even first octet.")
+        pick = attaching.interface(address)
+        before = attaching.find(domain, pick)
+        data = {"mac": address}
+        if _everywhere(domain, before):
+            return _result(call, domain, data, notes=(f"Domain '{domain.name}' has it already.",))
+        if not call.parsed.flag("dry-run"):
+            attaching.attach(domain, attaching.text(element), pick, before)
+        return _result(call, domain, data, changed=True, notes=(*made.notes, *_not_yet(domain)))
+
+
+def network_detach(call: Call) -> Result:
+    """Take a network interface from a domain."""
+    word = call.parsed.text("DEV")
+    with call.changing() as domain:
+        attaching.require_machine(domain, "")
+        attaching.require_changeable(domain)
+        element = _there(domain, attaching.find(domain, attaching.interface(word)), "network interface", word)
+        # By its address from here on: what is left has other numbers.
+        pick = attaching.interface(attaching.mac(element))
+        return _detached(call, domain, attaching.find(domain, pick), pick, {"mac": attaching.mac(element)}, word)
+
+
+def block_resize(call: Call) -> Result:
+    """Let a disk be larger; never smaller."""
+    word, wanted = call.parsed.text("DEV"), call.parsed.number("SIZE")
+    with call.changing() as domain:
+        attaching.require_machine(domain, "disks whose size libvirt changes")
+        attaching.require_changeable(domain)
+        found = attaching.find(domain, attaching.disk(word))
+        element = _there(domain, found, "disk", word)
+        target = _target(element)
+        if element.get("device", "disk") != "disk" or element.find("readonly") is not None:
+            raise RefusedError(f"The disk {target} of '{domain.name}' cannot be written; its size is not changed.")
+        live = found.live is not None
+        if not live:
+            snapshots.require_not_saved(domain)
+        volume = None if live else volumes.at(call.writer, attaching.place(element), domain)
+        before = attaching.capacity(domain, target) if volume is None else volume.capacity()
+        facts: dict[str, object] = {"target": target, "requested": wanted, "before": before}
+        if wanted < before:
+            raise RefusedError(
+                f"The disk {target} of '{domain.name}' has {before // MIB} MiB; what is behind that would be lost."
+            )
+        if wanted == before:
+            return _result(call, domain, facts, notes=(f"It has {before // MIB} MiB already.",))
+        reached = before
+        if not call.parsed.flag("dry-run"):
+            reached = attaching.grow(domain, target, wanted) if volume is None else volume.grow(wanted)
+            if reached < wanted:
+                raise domain.not_so(f"has a disk {target} of {reached // MIB} MiB")
+        return _result(call, domain, facts | {"reached": reached}, changed=True, notes=_not_yet(domain))
+
+
+def cd_insert(call: Call) -> Result:
+    """Put a medium into a drive, in the place of what is in it."""
+    path = call.parsed.text("FILE")
+    if not path.startswith("/") or any(not sign.isprintable() for sign in path):
+        raise UsageError(f"'{path[:64]}' does not begin with '/'; write the whole path on the host.")
+    with _drive(call, call.parsed.text("DEV")) as (domain, found, element):
+        block = path.startswith("/dev/")
+        disk_users.check_place(path, block=block)
+        # Held to what the caller may have, and then what was looked at, not what a link may lead to later.
+        xml = permitted.device(call, attaching.with_medium(element, path, block=block))
+        path = attaching.place(attaching.parsed(xml))
+        with call.host.locks.hold(disk_users.key(path), call.verb.name, call.deadline, "disk"):
+            return _medium(call, domain, found, xml, path)
+
+
+def cd_eject(call: Call) -> Result:
+    """Take the medium out of a drive."""
+    with _drive(call, call.parsed.text("DEV")) as (domain, found, element):
+        return _medium(call, domain, found, attaching.with_medium(element, "", block=False), "")
+
+
+@contextlib.contextmanager
+def _drive(call: Call, word: str) -> Iterator[tuple[Domain, Found, attaching.Element]]:
+    """Give the domain, locked, and its drive `word`, or the only one that it has."""
+    with call.changing() as domain:
+        attaching.require_machine(domain, "drives")
+        attaching.require_changeable(domain)
+        if not word:
+            drives = attaching.drives(domain)
+            if len(drives) != 1:
+                has = f"drives {', '.join(drives)}; name one" if drives else "no drive"
+                raise RefusedError(f"Domain '{domain.name}' has {has}.")
+            (word,) = drives
+        found = attaching.find(domain, attaching.disk(word))
+        element = _there(domain, found, "drive", word)
+        if element.get("device") not in _DRIVES:
+            raise RefusedError(f"{_target(element)} of '{domain.name}' is a disk, and no drive; use block-detach.")
+        yield domain, found, element
+
+
+def _medium(call: Call, domain: Domain, found: Found, xml: str, path: str) -> Result:
+    places = {attaching.place(element) for element in (found.live, found.kept) if element is not None}
+    target = _target(attaching.parsed(xml))
+    data = {"target": target} | ({"source": path} if path else {})
+    if places == {path}:
+        return _result(call, domain, data, notes=(f"The drive {target} {'has it already' if path else 'is empty'}.",))
+    was = sorted(places - {"", path})
+    notes = (f"It had {', '.join(was)}.",) if was else ()
+    if path:
+        for use in disk_users.writers(call.writer, path):
+            raise RefusedError(f"Domain '{use.name}' writes to '{path}' ({use.target}); it is no medium to read from.")
+    if not call.parsed.flag("dry-run"):
+        _change_medium(call, domain, found, xml)
+        now = attaching.find(domain, attaching.disk(target))
+        left = {attaching.place(element) for element in (now.live, now.kept) if element is not None}
+        if left != {path}:
+            raise domain.not_so(f"has {', '.join(sorted(left - {path})) or 'nothing'} in {target}")
+    return _result(call, domain, data, changed=True, notes=(*notes, *_not_yet(domain)))
+
+
+def _change_medium(call: Call, domain: Domain, found: Found, xml: str) -> None:
+    try:
+        attaching.change(domain, xml, found, force=call.parsed.flag("force"))
+    except XmanError as error:
+        # libvirt has waited five seconds for the tray.
+        if found.live is not None and code_of(error.__cause__) == api.VIR_ERR_OPERATION_FAILED:
+            text = str(error).rstrip(".")
+            raise RefusedError(
+                f"The guest keeps the tray shut ({text}); unmount the medium there. --force opens it all the same."
+            ) from error
+        raise
+
+
+def _detached(call: Call, domain: Domain, found: Found, pick: attaching.Pick, data: Facts, what: str) -> Result:
+    if not call.parsed.flag("dry-run"):
+        attaching.detach(domain, pick, found, what)
+    return _result(call, domain, data, changed=True, notes=_not_yet(domain))
+
+
+def _result(call: Call, domain: Domain, data: Facts, *, changed: bool = False, notes: tuple[str, ...] = ()) -> Result:
+    dry = call.parsed.flag("dry-run")
+    facts = {**data, "live": domain.active(), "kept": domain.persistent(), "dry_run": dry}
+    if dry and changed:
+        when = [word for word, so in (("now", domain.active()), ("from its next start on", domain.persistent())) if so]
+        notes = (f"This would be done to '{domain.name}', {' and '.join(when)}.", *notes)
+    return Result(facts, changed=changed and not dry, domain=domain.name, notes=notes)
+
+
+def _there(domain: Domain, found: Found, what: str, word: str) -> attaching.Element:
+    if found.any is None:
+        known = attaching.names(domain, "interface" if what.startswith("network") else "disk")
+        has = f"it has {', '.join(known)}" if known else "it has none"
+        raise RefusedError(f"Domain '{domain.name}' has no {what} '{word[:64]}'; {has}.")
+    return found.any
+
+
+def _require_the_same(domain: Domain, before: Found, target: str, path: str) -> None:
+    for element in (before.live, before.kept):
+        if element is not None and attaching.place(element) != path:
+            has = attaching.place(element) or "a drive"
+            raise RefusedError(f"{target} of '{domain.name}' is {has} already; name another DEV.")
+
+
+def _everywhere(domain: Domain, found: Found) -> bool:
+    return (found.live is not None or not domain.active()) and (found.kept is not None or not domain.persistent())
+
+
+def _target(element: attaching.Element) -> str:
+    target = element.find("target")
+    return "" if target is None else str(target.get("dev"))
+
+
+def _format(element: attaching.Element) -> str:
+    kind = element.find("driver")
+    return "raw" if kind is None else str(kind.get("type", "raw"))
+
+
+def _driver(domain: Domain) -> str:
+    with reading(domain.name):
+        return str(domain.raw.connect().getType())
+
+
+def _hvm(domain: Domain) -> bool:
+    with reading(domain.name):
+        return str(domain.raw.OSType()) == "hvm"
+
+
+def _new_mac(domain: Domain) -> str:
+    prefix = _PREFIXES.get(_driver(domain), _PREFIX)
+    return ":".join(f"{octet:02x}" for octet in (*prefix, *secrets.token_bytes(3)))
+
+
+def _not_yet(domain: Domain) -> tuple[str, ...]:
+    """Return what is to be said of a suspended domain: libvirt restores it as it was saved."""
+    if domain.active() or not lifecycle.suspended(domain):
+        return ()
+    return (f"Domain '{domain.name}' is suspended; it goes on as it was, and this holds from its next start on.",)
+
+
+ROWS = {
+    # Whoever asks again finds out what is there already.
+    "block-attach": Row(block_attach, verdicts.harmless_again, told("defined")),
+    "block-detach": Row(block_detach, verdicts.disk_detached, told("defined")),
+    "block-resize": Row(block_resize, verdicts.harmless_again, told("defined")),
+    "network-attach": Row(network_attach, verdicts.interface_attached, told("defined")),
+    "network-detach": Row(network_detach, verdicts.interface_detached, told("defined")),
+    "cd-insert": Row(cd_insert, verdicts.harmless_again, told("defined")),
+    "cd-eject": Row(cd_eject, verdicts.harmless_again, told("defined")),
+}

@@ -1,0 +1,25 @@
+"""What somebody may describe: all of it who is as good as root; others what `[create]` of xmand.toml permits."""
+
+from xman.errors import DeniedError
+from xmand.verbs.call import Call
+from xmand.virt import description, policy
+from xmand.virt.description import Description
+
+
+def permitted(call: Call, asked: Description) -> Description:
+    """Return the description to define: as it is for who is as good as root, held to `[create]` for everybody else.
+
+    Raises DeniedError and HypervisorError.
+    """
+    allowed = call.host.settings.create
+    if call.access.listed_caller or call.principal in allowed.unrestricted:
+        return asked
+    held = policy.held_to(asked, allowed, call.reader)
+    if not call.access.describes(policy.facts(held)):
+        raise DeniedError("You may not create what this description asks for.")
+    return held
+
+
+def device(call: Call, xml: str) -> str:
+    """Return libvirt's XML of one device, likewise, as if it stood in a description of a machine."""
+    return description.device_of(permitted(call, description.of_device(xml)))

@@ -1,0 +1,131 @@
+"""Who has a disk: which domains of this host, and the host itself. Two that write to one disk destroy what it holds."""
+
+import contextlib
+import os
+import stat
+from dataclasses import dataclass
+
+from lxml import etree
+
+from xman.errors import RefusedError, UsageError
+from xmand.system import in_use
+from xmand.virt import images
+from xmand.virt.binding import RawConnection, RawDomain, api
+from xmand.virt.domain import Domain
+from xmand.virt.errors import reading
+
+_PLACES = ("file", "dev", "dir", "name")
+
+
+@dataclass(frozen=True)
+class Use:
+    """A domain that has the disk: whether it runs, or is suspended; whether it writes, and shares."""
+
+    name: str
+    uuid: str
+    target: str
+    at_work: bool
+    writes: bool
+    shares: bool
+
+
+def key(path: str) -> str:
+    """Return under what a disk is locked while it is found out who has it."""
+    return f"disk {os.path.realpath(path)}"
+
+
+def check_place(path: str, *, block: bool) -> None:
+    """Raise UsageError for what is, as far as xmand sees the host's files, no image, or no block device where `block`.
+
+    What it cannot see, in its own unit, is left to libvirt.
+    """
+    try:
+        mode = os.stat(path).st_mode  # noqa: PTH116  # a path of the host's, as it was written
+    except OSError:
+        # A folder that is to be seen, and has no such file.
+        with contextlib.suppress(OSError):
+            folder, _, name = path.rpartition("/")
+            if not block and name not in os.listdir(folder or "/"):  # noqa: PTH208
+                raise UsageError(f"There is no '{path}' on the host.") from None
+        return
+    if not stat.S_ISREG(mode) and not stat.S_ISBLK(mode):
+        raise UsageError(f"'{path}' is neither a file nor a block device.")
+    if block and not stat.S_ISBLK(mode):
+        raise UsageError(f"'{path}' is a file; write file:{path} (phy: is for block devices).")
+
+
+def check_format(path: str, form: str) -> None:
+    """Raise RefusedError where an image that says of itself that it is another one would be written over as raw."""
+    with contextlib.suppress(OSError, ValueError):
+        if form == "raw" and (found := images.probe(os.path.realpath(path)).format) != "raw":
+            raise RefusedError(
+                f"'{path}' is a {found} image, and its guest would write over what makes it one; write {found}:{path}"
+                f" (raw:{path}, where that is meant)."
+            )
+
+
+def require_free(connection: RawConnection, domain: Domain, path: str, *, writes: bool, shares: bool) -> list[str]:
+    """Return which domains that are off have the disk as well.
+
+    Raises RefusedError where the host itself uses it, or a domain does that runs or is suspended and cannot share it.
+    """
+    if writes and (what := in_use.by_host(path)):
+        raise RefusedError(f"'{path}' {what} on the host itself; both would write to it.")
+    off = []
+    for use in _users(connection, path):
+        if use.uuid == domain.uuid:
+            raise RefusedError(f"Domain '{domain.name}' has '{path}' already, as {use.target}.")
+        if not use.at_work:
+            off.append(use.name)
+        elif (writes or use.writes) and not (shares and use.shares):
+            raise RefusedError(
+                f"Domain '{use.name}' has '{path}' as {use.target}; what both write is lost. Mode w! is for guests that"
+                " share a disk on purpose, all of them."
+            )
+    return sorted(set(off))
+
+
+def writers(connection: RawConnection, path: str) -> list[Use]:
+    """Return the domains at work that write to it."""
+    return [use for use in _users(connection, path) if use.at_work and use.writes]
+
+
+def _users(connection: RawConnection, path: str) -> list[Use]:
+    found, same = [], {path, os.path.realpath(path)}
+    with reading():
+        raws = connection.listAllDomains(0)
+    for raw in raws:
+        # One that goes meanwhile has no disks.
+        with contextlib.suppress(api.libvirtError):
+            found += _uses(raw, same)
+    return found
+
+
+def _uses(raw: RawDomain, same: set[str]) -> list[Use]:
+    active = bool(raw.isActive())
+    at_work = active
+    if not active:
+        with contextlib.suppress(api.libvirtError):
+            at_work = bool(raw.hasManagedSaveImage(0))
+    texts = [str(raw.XMLDesc(0))]
+    if active and raw.isPersistent():
+        texts.append(str(raw.XMLDesc(api.VIR_DOMAIN_XML_INACTIVE)))
+    found: dict[str, Use] = {}
+    for text in texts:
+        for disk in etree.fromstring(text.encode()).iterfind("devices/disk"):
+            target = disk.find("target")
+            name = "?" if target is None else str(target.get("dev"))
+            own = disk.find("source")
+            if own is not None and _is(own, same):
+                writes, shares = disk.find("readonly") is None, disk.find("shareable") is not None
+            elif any(_is(source, same) for source in disk.iterfind(".//backingStore/source")):
+                writes, shares = True, False  # it reads what must not change
+            else:
+                continue
+            found.setdefault(name, Use(str(raw.name()), str(raw.UUIDString()), name, at_work, writes, shares))
+    return list(found.values())
+
+
+def _is(source: etree._Element, same: set[str]) -> bool:
+    place = next((str(source.get(key)) for key in _PLACES if source.get(key)), "")
+    return bool(place) and (place in same or os.path.realpath(place) in same)
