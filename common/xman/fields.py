@@ -2,7 +2,7 @@
 
 Beside what JSON Schema says of a field (its kind, what it means), its row there has, where it is so:
 `label`: what it is called in text; one without a label is not in the text. The rows stand in the order of the text.
-`as`: how its value reads: `MiB` of octets, `span` of seconds, `averages`, `errors`, `pairs`, `list`.
+`as`: how its value reads: `MiB` of octets, `span` of seconds, `averages`, `errors`, `pairs`, `list`, `viewers`.
 `stats`: its place in `stats`, which shows some of a domain's.
 `portal`: the portal keeps it, as a `number`, a `time` or a `word`.
 `column`: where it stands in the kind's table (`Column`).
@@ -49,6 +49,10 @@ class Field:
             return " ".join(f"{name}={word}" for name, word in value.items())
         if self.reads_as == "list":
             return ", ".join(value)
+        if self.reads_as == "viewers":
+            return ", ".join(
+                f"{each['principal']} ({each['kind']}{', types' if each['input'] else ''})" for each in value
+            )
         return times.local(value) if self.time else plain(value)
 
 

@@ -231,6 +231,11 @@
     }
   });
 
+  // A machine without a screen has no picture.
+  document.addEventListener("error", function (event) {
+    if (event.target.matches && event.target.matches("img.thumb")) { event.target.closest("p").hidden = true; }
+  }, true);
+
   window.addEventListener("pageshow", function () {
     const form = document.getElementById("confirm");
     if (form) { delete form.dataset.sent; }

@@ -20,6 +20,7 @@
     function tell(text) { if (state.textContent !== text) { state.textContent = text; } }
 
     function mayType(on) {
+      if (may !== on) { window.htmx.trigger("#present", "changed"); }
       may = on;
       type.setAttribute("aria-pressed", String(on));
       handlers.typing(on);

@@ -23,7 +23,15 @@ KINDS = {
     "host": "Of a host (stats \\-\\-host)",
 }
 COLUMNS = {"number": (Integer, BigInteger), "time": (Double,), "word": (String,)}
-READS_AS = {"MiB": "in MiB", "span": "in days and hours", "averages": "", "errors": "", "pairs": "", "list": ""}
+READS_AS = {
+    "MiB": "in MiB",
+    "span": "in days and hours",
+    "averages": "",
+    "errors": "",
+    "pairs": "",
+    "list": "",
+    "viewers": "",
+}
 
 
 def described() -> list[tuple[str, Field]]:

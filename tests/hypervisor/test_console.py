@@ -136,6 +136,24 @@ def test_two_see_the_same_and_none_steals_from_the_other(box: Box) -> None:
     second.wait_for("Welcome, bob.")
 
 
+def test_the_list_says_who_is_there(box: Box) -> None:
+    def there() -> list[tuple[str, str, bool]]:
+        (domain,) = box.rxm("-j", "list", "--long", box.name).json()["result"]["domains"]
+        return [(one["principal"], one["kind"], one["input"]) for one in domain.get("viewers", [])]
+
+    assert there() == []
+    looks = box.terminal("--no-stdin")
+    looks.wait_for("login:")
+    types = box.typed("alice")
+    types.wait_for("Welcome, alice.")
+
+    assert there() == [("alice@XMAN.TEST", "console", False), ("alice@XMAN.TEST", "console", True)]
+    assert "alice@XMAN.TEST (console, types)" in box.rxm("list", "--long", box.name).stdout
+    types.type(LEAVE)
+    assert types.end() == 0
+    wait_for(lambda: len(there()) == 1, 20, "the list without who has left")
+
+
 def test_who_only_looks_cannot_type(box: Box) -> None:
     looks = box.terminal("--no-stdin")
     typed = box.typed("alice")

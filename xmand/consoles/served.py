@@ -1,6 +1,7 @@
 """What is served on the event loop as long as its client stays: the ends that such a command works with."""
 
 import abc
+import contextlib
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
@@ -51,7 +52,12 @@ InWorker = Callable[[Callable[[], object]], Awaitable[object]]
 
 
 class Served(abc.ABC):
-    """A command that its verb has begun, in a worker, and that goes on without one."""
+    """A command that its verb has begun, in a worker, and that goes on without one.
+
+    `stay` is entered for as long as it is served.
+    """
+
+    stay: contextlib.AbstractContextManager[None] = contextlib.nullcontext()
 
     @abc.abstractmethod
     def abandon(self) -> None:

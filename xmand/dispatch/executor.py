@@ -166,7 +166,8 @@ class Executor:
             except NotFinishedError:
                 raise HypervisorError("libvirt does not respond.") from None
 
-        return await served.serve(stream, in_worker)
+        with served.stay:
+            return await served.serve(stream, in_worker)
 
     async def _expire(self, expired: Callable[[], Result]) -> Result:
         """Do what was to be done at the end of the patience: on nobody's account, since it was taken on long ago."""

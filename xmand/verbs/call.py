@@ -13,6 +13,7 @@ from xmand.audit.message_buffer import Ring
 from xmand.authorize import Access
 from xmand.batch.engine import Engine
 from xmand.consoles.hub import Hubs
+from xmand.consoles.present import Present
 from xmand.consoles.served import Served
 from xmand.events import Events
 from xmand.events.table import Waits
@@ -46,6 +47,7 @@ class Host:
     monitors: Monitors | None = None
     # Without them there are no consoles.
     consoles: Hubs | None = None
+    present: Present = field(default_factory=Present)
 
 
 class Record:

@@ -74,7 +74,9 @@ def _attend(call: Call, domain: Domain) -> Attended:
 
     place = enter()
     keep = again if call.parsed.flag("keep") else None
-    return Attended(hubs, viewer, place, before, call.deadline, lambda why: _ended(call, domain, why), keep)
+    attended = Attended(hubs, viewer, place, before, call.deadline, lambda why: _ended(call, domain, why), keep)
+    attended.stay = call.host.present.staying(place.uuid, call.principal, call.verb.name, types=viewer.types)
+    return attended
 
 
 def _ended(call: Call, domain: Domain, why: str) -> str:

@@ -6,6 +6,7 @@ from xman import pictures
 from xman.errors import HypervisorError, RefusedError, UsageError
 from xman.result import Result
 from xmand.audit.outside import TOLD
+from xmand.consoles.present import SCREEN
 from xmand.consoles.watched import Watched
 from xmand.journal import verdicts
 from xmand.verbs.call import Call
@@ -51,13 +52,10 @@ def vnc(call: Call) -> Watched:
     domain = call.domain()
     call.record.found(domain.uuid)
     sock = screens.open_vnc(call.host.driver, domain)
-    return Watched(
-        sock,
-        domain.name,
-        view_only=call.parsed.flag("view-only"),
-        until=call.deadline,
-        ended=lambda: _ended(call, domain),
-    )
+    only = call.parsed.flag("view-only")
+    watched = Watched(sock, domain.name, view_only=only, until=call.deadline, ended=lambda: _ended(call, domain))
+    watched.stay = call.host.present.staying(domain.uuid, call.principal, SCREEN, types=not only)
+    return watched
 
 
 def send_key(call: Call) -> Result:

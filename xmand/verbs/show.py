@@ -58,6 +58,8 @@ def list_(call: Call) -> Result:
     notes: builtins.list[str] = []
     if long or looked_for is not None:
         domains = [domain | _labels(connection, domain, notes) for domain in domains]
+    if long:
+        domains = [domain | _viewers(call, domain) for domain in domains]
     if looked_for is not None:
         domains = [domain for domain in domains if labels.fits(domain.get("labels", {}), looked_for)]
     domains = call.host.events.with_since(domains)
@@ -78,6 +80,12 @@ def _labels(connection: RawConnection, domain: dict[str, Any], notes: builtins.l
     else:
         return {"labels": dict(found)} if found else {}
     return {}
+
+
+def _viewers(call: Call, domain: dict[str, Any]) -> dict[str, Any]:
+    """Return who is at a domain's console or screen through this xmand, where anybody is."""
+    found = call.host.present.of(domain["uuid"])
+    return {"viewers": found} if found else {}
 
 
 def _details(connection: RawConnection, uuid: str) -> dict[str, Any]:

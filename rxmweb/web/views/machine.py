@@ -15,7 +15,7 @@ pages = Blueprint("machine", __name__)
 _QUESTIONS = {"description": ("describe",), "statistics": ("stats",), "events": ("events",), "log": ("log",)}
 
 # What is looked at, by the verb that shows it.
-VIEWS = {"console": "console", "screen": "vnc"}
+VIEWS = {"console": "console", "screen": "vnc", "picture": "screenshot"}
 
 
 def visible(host: str, uuid: str) -> dict[str, Any]:

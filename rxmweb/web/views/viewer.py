@@ -1,10 +1,13 @@
 """A machine's console and screen: the pages around them. What is seen there comes over `rxmweb.web.viewers`."""
 
+import base64
 import secrets
 from typing import Any
 
-from flask import Blueprint, abort, g, request
+from flask import Blueprint, Response, abort, g, request
 
+from rxmweb.db import report
+from rxmweb.web import live
 from rxmweb.web.context import may, portal, reply
 from rxmweb.web.identify import masked
 from rxmweb.web.views.machine import VIEWS, visible
@@ -25,6 +28,36 @@ def console(host: str, uuid: str) -> Any:
 def screen(host: str, uuid: str) -> Any:
     """Show a machine's screen."""
     return _page("screen", host, uuid)
+
+
+@pages.get("/hosts/<host>/machines/<uuid>/viewers")
+def viewers(host: str, uuid: str) -> Any:
+    """Ask the host who is at a machine's console or screen."""
+    found = visible(host, uuid)
+    answer = live.ask(host, ["list", "--long", "--", uuid])
+    domains = answer["result"].get("domains", []) if answer["ok"] else []
+    shown = [
+        {key: str(each[key]) for key in ("principal", "kind")}
+        | {"since": report.when(each["since"]), "input": each["input"]}
+        for domain in domains
+        for each in domain.get("viewers", [])
+    ]
+    about = {
+        "domain": {"host": host, "uuid": uuid, "name": found["name"]},
+        "viewers": shown,
+        "ok": answer["ok"],
+    }
+    return reply("viewers-part.html", about)
+
+
+@pages.get("/hosts/<host>/machines/<uuid>/picture")
+def picture(host: str, uuid: str) -> Any:
+    """Ask the host for a picture of a machine's screen."""
+    visible(host, uuid)
+    answer = live.ask(host, ["screenshot", "--", uuid])
+    if not answer["ok"]:
+        abort(404)
+    return Response(base64.b64decode(answer["result"]["data"]), mimetype="image/png")
 
 
 def _page(kind: str, host: str, uuid: str) -> Any:
