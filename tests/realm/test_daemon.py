@@ -44,6 +44,7 @@ def test_check_says_that_all_is_well(daemon: Daemon, realm: Realm) -> None:
         "ok   first client",
         "ok   list",
         "ok   libvirt",
+        "ok   screens",
         "ok   syslog",
         *(["ok   state_dir"] if "ok   state_dir" in answer.stdout else []),
         "ok   journal",
