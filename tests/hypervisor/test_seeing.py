@@ -169,7 +169,7 @@ def test_a_guest_whose_disk_fails_is_paused_and_says_which(lab: Lab, bad_disk: s
     with stopped(lab, made.name):
         silent = lab.rxm("-j", "list", "--long", made.name)
         everything = lab.rxm("list", "--long")
-    assert (silent.status, everything.status, silent.seconds < 5) == (0, 0, True)
+    assert (silent.status, everything.status, silent.seconds < 5) == (0, 0, True), everything
     assert "disk_errors" not in silent.json()["result"]["domains"][0]
     assert silent.json()["notes"] == [
         f"The guest of '{made.name}' does not answer; which disk stopped it only it knows."

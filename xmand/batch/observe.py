@@ -60,13 +60,13 @@ def observe(
 ) -> Seen:
     """Return the domains that take part in batch work. Raises HypervisorError and ConfigurationError.
 
-    Whatever their number, four calls for all of them, and one for each: none of these asks a guest, or its monitor.
-    What `held` has, by UUID, is not asked for again where the four say nothing else of it.
+    Whatever their number, five calls for all of them, and one (or three) for each: none asks a guest, or its monitor.
+    What `held` has, by UUID, is not asked for again where these say nothing else of it.
     """
     descriptions = descriptions or Descriptions()
     saved, persistent = listing.suspended(connection), listing.persistent(connection)
     with reading():
-        hypervisor = str(connection.getType())
+        hypervisor, libvirt = str(connection.getType()), int(connection.getLibVersion())
     rows: dict[str, Row] = {}
     domains: dict[str, Domain] = {}
     problems: list[str] = []
@@ -85,7 +85,7 @@ def observe(
             numbers = _numbers(domain, stats)
             row = held.get(uuid)
             if row is None or row.numbers != numbers or not _same(row.guest, listed):
-                row = Row(numbers, _guest(descriptions.of(domain, hypervisor), listed, numbers, settings))
+                row = Row(numbers, _guest(descriptions.of(domain, hypervisor, libvirt), listed, numbers, settings))
             rows[uuid] = row
             domains[domain.name] = domain
         except NoSuchDomainError:  # gone since it was listed

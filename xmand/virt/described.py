@@ -1,7 +1,8 @@
 """What a domain's description says of its metadata and its size: one call, in place of one for each of them.
 
-libvirt makes it from what it has at hand: no guest is asked, nor its monitor. It is fetched each time, and read again
-only where it says something else than the last time.
+libvirt 9.0 makes it from what it has at hand: no guest is asked, nor its monitor. It is fetched each time, and read
+again only where it says something else than the last time. Later releases wait for whoever waits for the guest's
+monitor, and for a guest that arrives: there it stays at the calls, none of which does.
 """
 
 from collections.abc import Collection
@@ -13,9 +14,11 @@ from lxml import etree
 from xman.metadata import NAMESPACE, Metadata
 from xmand.virt import description, metadata
 from xmand.virt.domain import KIB, Domain
-from xmand.virt.driver import LXC, XEN
+from xmand.virt.driver import LXC, QEMU, XEN
 from xmand.virt.errors import reading
 
+# The last release known to (qemuDomainGetXMLDesc in 11.3 begins a job).
+DESCRIBES_AT_ONCE = 9_000_000
 _ELEMENT = f"metadata/{{{NAMESPACE}}}domain"
 
 
@@ -34,9 +37,13 @@ class Descriptions:
         # by UUID: the digest of the text, and what it says
         self._known: dict[str, tuple[bytes, Described]] = {}
 
-    def of(self, domain: Domain, hypervisor: str) -> Described:
-        """Return what is so now. Raises MetadataError, NoSuchDomainError and HypervisorError."""
-        if hypervisor == XEN:  # its description does not follow the balloon
+    def of(self, domain: Domain, hypervisor: str, libvirt: int = DESCRIBES_AT_ONCE) -> Described:
+        """Return what is so now; `libvirt` is the release, as libvirt counts it.
+
+        Raises MetadataError, NoSuchDomainError and HypervisorError.
+        """
+        # Xen's description does not follow the balloon.
+        if hypervisor == XEN or (hypervisor == QEMU and libvirt > DESCRIBES_AT_ONCE):
             return _by_calls(domain)
         text = domain.description()
         digest = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()

@@ -56,6 +56,15 @@ def test_a_change_is_seen_at_the_next_look_and_nothing_is_read_twice(
     assert not descriptions._known
 
 
+def test_a_libvirt_that_might_wait_for_a_description_is_asked_by_calls(
+    domain: Domain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = Descriptions().of(domain, QEMU)
+    monkeypatch.setattr(Domain, "description", lambda _self: pytest.fail("it was described"))
+
+    assert Descriptions().of(domain, QEMU, 11_003_000) == wanted
+
+
 def test_what_somebody_spoilt_is_said_each_time(domain: Domain) -> None:
     domain.raw.setMetadata(libvirt.VIR_DOMAIN_METADATA_ELEMENT, "<domain><job/></domain>", "xman", NAMESPACE, 0)
     descriptions = Descriptions()
