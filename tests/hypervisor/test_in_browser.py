@@ -23,7 +23,8 @@ expect.set_options(timeout=30_000)
 HOST = "hv1.xman.test"
 BOXES, GUESTS = "containers", "guests"
 # What a page says to its console while all is as it should be: who comes is to sign on, and a portal restarts.
-USUAL = ("401 (U", "WebSocket", "ERR_CONNECTION", "502", "EventSource", "secure context", "404 (", "Canvas2D")
+AWAY = ("WebSocket", "ERR_CONNECTION", "502", "EventSource", "htmx:afterRequest", "htmx:sendError")
+USUAL = ("401 (U", "secure context", "404 (", "Canvas2D", *AWAY)
 
 
 @pytest.fixture(scope="module", params=[BOXES])
