@@ -7,7 +7,7 @@ from xman.errors import NoSuchDomainError
 from xmand.check.finding import NOTE, OK, Finding
 from xmand.virt import screens
 from xmand.virt.binding import RawConnection
-from xmand.virt.domain import Domain
+from xmand.virt.domain import Domain, is_held
 from xmand.virt.errors import reading
 
 # So many are named; more are counted.
@@ -18,19 +18,28 @@ def check(connection: RawConnection) -> Iterator[Finding]:
     """Look at the description of every domain. Raises HypervisorError."""
     with reading():
         raws = connection.listAllDomains(0)
-    found = {}
+    found, held = {}, []
     for raw in raws:
+        domain = Domain(raw)
+        if is_held(raw):
+            held.append(domain.name)
+            continue
         try:
-            domain = Domain(raw)
             listening = screens.open_to_network(screens.screens(domain.description()))
         except NoSuchDomainError:  # gone meanwhile
             continue
         if listening:
             found[domain.name] = ", ".join(listening)
+    if held:
+        yield NOTE, f"screens: not known of {_named(sorted(map(escape.line, held)))}, whose guest does not answer"
     if not found:
         yield OK, f"screens: of {len(raws)} domains, none has one that listens on a network"
         return
-    named = [f"{escape.line(name)} ({listening})" for name, listening in sorted(found.items())]
-    more = f" and {len(named) - _MOST_NAMED} more" if len(named) > _MOST_NAMED else ""
-    said = f"screens: others than this host can reach {', '.join(named[:_MOST_NAMED])}{more}"
+    named = _named([f"{escape.line(name)} ({listening})" for name, listening in sorted(found.items())])
+    said = f"screens: others than this host can reach {named}"
     yield NOTE, f"{said}; <listen type='none'/> in a description leaves its screen to rxm vnc"
+
+
+def _named(names: list[str]) -> str:
+    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+    return ", ".join(names[:_MOST_NAMED]) + more

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 from lxml import etree
 
-from xman.errors import RefusedError, UsageError
+from xman.errors import NoSuchDomainError, RefusedError, UsageError
 from xmand.system import in_use
 from xmand.virt import images
 from xmand.virt.binding import RawConnection, RawDomain, api
 from xmand.virt.domain import Domain
-from xmand.virt.errors import reading
+from xmand.virt.errors import UNSUPPORTED, code_of, reading
 
 _PLACES = ("file", "dev", "dir", "name")
 
@@ -67,7 +67,8 @@ def check_format(path: str, form: str) -> None:
 def require_free(connection: RawConnection, domain: Domain, path: str, *, writes: bool, shares: bool) -> list[str]:
     """Return which domains that are off have the disk as well.
 
-    Raises RefusedError where the host itself uses it, or a domain does that runs or is suspended and cannot share it.
+    Raises RefusedError where the host itself uses it, or a domain does that runs or is suspended and cannot share it,
+    or cannot be asked; HypervisorError.
     """
     if writes and (what := in_use.by_host(path)):
         raise RefusedError(f"'{path}' {what} on the host itself; both would write to it.")
@@ -95,8 +96,9 @@ def _users(connection: RawConnection, path: str) -> list[Use]:
     with reading():
         raws = connection.listAllDomains(0)
     for raw in raws:
-        # One that goes meanwhile has no disks.
-        with contextlib.suppress(api.libvirtError):
+        # One that goes meanwhile has no disks. Of one that cannot be asked it is not known, so that nothing is free.
+        name = str(raw.name())
+        with contextlib.suppress(NoSuchDomainError), reading(name):
             found += _uses(raw, same)
     return found
 
@@ -105,8 +107,11 @@ def _uses(raw: RawDomain, same: set[str]) -> list[Use]:
     active = bool(raw.isActive())
     at_work = active
     if not active:
-        with contextlib.suppress(api.libvirtError):
+        try:
             at_work = bool(raw.hasManagedSaveImage(0))
+        except api.libvirtError as error:
+            if code_of(error) not in UNSUPPORTED:  # its driver suspends nobody
+                raise
     texts = [str(raw.XMLDesc(0))]
     if active and raw.isPersistent():
         texts.append(str(raw.XMLDesc(api.VIR_DOMAIN_XML_INACTIVE)))

@@ -327,3 +327,16 @@ def is_arriving(raw: RawDomain) -> bool:
         # "only available on the source host": the one sign of it. A job on the source has figures.
         return code_of(error) == int(api.VIR_ERR_OPERATION_UNSUPPORTED)
     return False
+
+
+# A guest that is well answers its monitor much sooner.
+_HELD_MILLISECONDS = 500
+
+
+def is_held(raw: RawDomain) -> bool:
+    """Whether somebody has waited for this guest's monitor for a while: libvirt 11.3 describes it only after him."""
+    try:
+        state, _details, milliseconds = raw.controlInfo()
+    except api.libvirtError:  # it is off, or its driver has no monitors
+        return False
+    return bool(state != api.VIR_DOMAIN_CONTROL_OK and milliseconds >= _HELD_MILLISECONDS)

@@ -8,13 +8,11 @@ from typing import Any
 from xman.errors import NoSuchDomainError
 from xmand.virt import runs, screens, side_by_side
 from xmand.virt.binding import RawConnection, RawDomain, api
-from xmand.virt.domain import KIB, REASON, STATES, is_arriving
+from xmand.virt.domain import KIB, REASON, STATES, is_arriving, is_held
 from xmand.virt.driver import constants
 from xmand.virt.errors import code_of, reading, translate
 
 NANOSECOND = 1e-9
-# A guest that is well answers its monitor much sooner.
-_HELD_MILLISECONDS = 500
 # What `list` takes from the bulk call. QEMU's has memory, CPUs and time as well, and enters each guest's monitor for
 # them, which costs more than a call for each of them that does not, and stands still with the first guest that does.
 LISTED = api.VIR_DOMAIN_STATS_STATE
@@ -110,7 +108,7 @@ def details(raw: RawDomain) -> dict[str, Any]:
         found["reason"] = reason_text
     found |= runs.facts(raw)
     # What arrives lets libvirt describe it once it is there.
-    if reason_text != REASON and not _is_held(raw):
+    if reason_text != REASON and not is_held(raw):
         with reading(str(raw.name())):
             listening = screens.open_to_network(screens.screens(str(raw.XMLDesc(0))))
         if listening:
@@ -121,15 +119,6 @@ def details(raw: RawDomain) -> dict[str, Any]:
     with contextlib.suppress(api.libvirtError):
         found["autostart"] = bool(raw.autostart())
     return found
-
-
-def _is_held(raw: RawDomain) -> bool:
-    """Whether somebody has waited for this guest's monitor for a while: libvirt 11.3 describes it only after him."""
-    try:
-        state, _details, milliseconds = raw.controlInfo()
-    except api.libvirtError:  # it is off, or its driver has no monitors
-        return False
-    return bool(state != api.VIR_DOMAIN_CONTROL_OK and milliseconds >= _HELD_MILLISECONDS)
 
 
 def _max_vcpus(raw: RawDomain) -> int:

@@ -9,6 +9,7 @@ import libvirt
 import pytest
 
 from tests.lab.hosts.descriptions import for_test_driver
+from tests.unit.xmand.virt.test_listing import libvirt_error
 from xman.errors import RefusedError, UsageError
 from xmand.virt import disk_users
 from xmand.virt.domain import Domain, define
@@ -42,6 +43,33 @@ def test_another_guests_disk_is_refused(connection: Any, tmp_path: Path) -> None
 
     with pytest.raises(RefusedError, match="Domain 'theirs' has"):
         free(connection, f"{tmp_path}/a")
+
+
+@pytest.mark.parametrize("call", ["XMLDesc", "hasManagedSaveImage"])
+def test_of_a_domain_that_cannot_be_asked_it_is_not_known(
+    connection: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    """libvirt 11.3 describes nobody while somebody waits for his monitor: his disk is not free for that."""
+    domain_with(connection, "theirs", f"{tmp_path}/a", runs=call == "XMLDesc")
+
+    def silent(_raw: Any, _flags: int = 0) -> Any:
+        raise libvirt_error(libvirt.VIR_ERR_OPERATION_TIMEOUT)
+
+    monkeypatch.setattr(libvirt.virDomain, call, silent)
+
+    with pytest.raises(RefusedError, match="libvirt's words"):
+        free(connection, f"{tmp_path}/a")
+
+
+def test_one_that_has_gone_meanwhile_has_no_disk(
+    connection: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(_raw: Any, _flags: int = 0) -> Any:
+        raise libvirt_error(libvirt.VIR_ERR_NO_DOMAIN)
+
+    monkeypatch.setattr(libvirt.virDomain, "XMLDesc", gone)
+
+    assert free(connection, f"{tmp_path}/a") == []
 
 
 def test_by_another_name_it_is_the_same(connection: Any, tmp_path: Path) -> None:
