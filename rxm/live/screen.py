@@ -95,7 +95,7 @@ class Screen:
 
         def take() -> None:
             lowlevel.write(_OUT, _ENTER.encode())
-            tty.setcbreak(self._keys)
+            tty.setcbreak(self._keys, termios.TCSADRAIN)  # a q that was typed ahead counts
 
         def give_back() -> None:
             # The terminal may be gone.

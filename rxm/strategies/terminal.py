@@ -83,10 +83,9 @@ class _Escaped:
 class _Keyboard:
     """Standard input, a terminal: made raw as soon as what is typed goes to the domain."""
 
-    source = 0
-
-    def __init__(self, domain: str) -> None:
+    def __init__(self, domain: str, source: int = 0) -> None:
         self._domain = domain
+        self.source = source
         self._before: list[Any] | None = None
 
     def begin(self) -> None:
@@ -95,8 +94,9 @@ class _Keyboard:
         import tty
 
         lowlevel.err(f"Connected to domain '{escape.line(self._domain)}'; the escape character is ^] (Ctrl + ]).\n")
-        self._before = termios.tcgetattr(0)
-        tty.setraw(0)
+        self._before = termios.tcgetattr(self.source)
+        # What was typed ahead is for the domain: tty's own choice would throw it away.
+        tty.setraw(self.source, termios.TCSADRAIN)
 
     def typed(self, data: bytes) -> tuple[bytes, bool]:
         """Return what of `data` goes to the domain, and whether it is the end."""
@@ -110,6 +110,6 @@ class _Keyboard:
         if self._before is not None:
             import termios
 
-            termios.tcsetattr(0, termios.TCSADRAIN, self._before)
+            termios.tcsetattr(self.source, termios.TCSADRAIN, self._before)
             self._before = None
             lowlevel.err("\n")

@@ -7,7 +7,7 @@ import pytest
 
 from tests.hypervisor.conftest import Lab
 from tests.hypervisor.test_devices import described
-from tests.hypervisor.test_lxc import NO_FREEZER, URI, description, why_no_containers
+from tests.hypervisor.test_lxc import NO_FREEZER, URI, Containers, can_be_asked, description, why_no_containers
 from tests.hypervisor.test_snapshots import image
 from tests.lab.hosts import drivers
 from tests.lab.hosts.each_verb import BATCH, NAME, STEPS, Trial
@@ -47,9 +47,18 @@ def tried_on_lxc(lab: Lab) -> Iterator[dict[str, tuple[int, str]]]:
     if reason := why_no_containers():
         pytest.skip(reason)
     daemon = lab.first.xmand(lab.realm, admins=("alice@XMAN.TEST",), uri=URI, tables=_TABLES, port=4378)
-    rxm = partial(daemon.rxm, lab.alice)
+    containers = Containers(lab, daemon)
+
+    def ready() -> None:
+        for _try in range(5):
+            if can_be_asked(containers, NAME):
+                return
+            assert containers.rxm("destroy", NAME).status == 0
+            assert containers.rxm("start", NAME).status == 0
+        raise TimeoutError("libvirt knows the first process of none of five containers")
+
     # A container's disks are devices of the host's.
-    yield Trial(rxm, description(NAME), "hv2.xman.test", lambda: None, image="/dev/vg0/more").run()
+    yield Trial(containers.rxm, description(NAME), "hv2.xman.test", ready, image="/dev/vg0/more").run()
     assert daemon.stop() == 0
 
 

@@ -1,5 +1,8 @@
 """A terminal at a console (`rxm.strategies.terminal`): the domain's octets are its own, the host's words are text."""
 
+import os
+import pty
+
 import pytest
 
 from rxm.output import ERR, OUT
@@ -27,3 +30,17 @@ def test_what_the_host_says_is_text_also_on_a_terminal_that_shows_octets(monkeyp
     assert b"\x07" not in text
     assert text.endswith(b"\r\n")
     assert text.count(b"\r\n") == 2
+
+
+def test_what_is_typed_ahead_of_the_connection_goes_to_the_domain() -> None:
+    hand, terminal_of = pty.openpty()
+    keyboard = terminal._Keyboard("vm1", terminal_of)
+    os.write(hand, b"bob\r")
+
+    keyboard.begin()
+
+    os.set_blocking(terminal_of, False)
+    assert os.read(terminal_of, 100) == b"bob\n"
+    keyboard.restore()
+    os.close(hand)
+    os.close(terminal_of)
