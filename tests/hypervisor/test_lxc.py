@@ -83,8 +83,8 @@ def _begun(containers: Containers, name: str) -> bool:
 def can_be_asked(containers: Containers, name: str) -> bool:
     """Wait until a container's first process would hear a signal; return False where libvirt does not know that.
 
-    libvirt 9.0 misses the first process of one in a hundred, for good, and refuses to ask it anything. Before a shell has
-    come to its `trap`, the kernel keeps signals from it: a first process gets only those that it waits for.
+    libvirt 9.0 misses the first process of one in a hundred, for good, and refuses to ask it anything. Before a shell
+    has come to its `trap`, the kernel keeps signals from it: a first process gets only those that it waits for.
     """
     controller = containers.rxm("-j", "list", name).json()["result"]["domains"][0]["id"]
     wait_for(lambda: _heeds(controller, signal.SIGTERM), 30, "its trap")

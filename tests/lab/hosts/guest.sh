@@ -34,21 +34,28 @@ mount -t proc proc /proc
 mount -t sysfs sys /sys
 mount -t devtmpfs dev /dev
 for module in $modules; do [ ! -f /modules/\$module.ko ] || insmod /modules/\$module.ko; done
-echo guest-ready >/dev/ttyS0
 for event in /dev/input/event*; do
+  [ -c \$event ] || continue
+  exec 3<\$event
   # struct input_event: the time, type 1 for keys, the kernel's number of the key, and 1 where it goes down.
-  (exec 3<\$event && while set -- \$(dd bs=24 count=1 <&3 2>/dev/null | hexdump -v -e '/2 "%u "'); [ \$# = 12 ]; do
+  (while set -- \$(dd bs=24 count=1 2>/dev/null | hexdump -v -e '/2 "%u "'); [ \$# = 12 ]; do
     [ "\$9 \${11}" = "1 1" ] || continue
     [ "\${10}" != 116 ] || poweroff -f
     echo "key \${10}" >/dev/ttyS0
-  done) &
+  done) <&3 &
+  exec 3<&-
 done
 # On the second serial port, where there is one, somebody may say his name.
-(stty -F /dev/ttyS1 sane 2>/dev/null && while :; do
-  printf 'login: '
-  read -r name || { sleep 1; continue; }
-  echo "Welcome, \$name."
-done <>/dev/ttyS1 >/dev/ttyS1 2>&1) &
+exec 4<>/dev/ttyS1
+if stty sane <&4 2>/dev/null; then
+  (while :; do
+    printf 'login: '
+    read -r name || { sleep 1; continue; }
+    echo "Welcome, \$name."
+  done) <&4 >&4 2>&1 &
+fi
+# Now whatever is pressed or typed is heard.
+echo guest-ready >/dev/ttyS0
 while :; do
   for cpu in /sys/devices/system/cpu/cpu[0-9]*/online; do [ "\$(cat \$cpu)" = 1 ] || echo 1 >\$cpu; done 2>/dev/null
   echo "tick \$(nproc) \$(sed -n 's/MemTotal: *//p' /proc/meminfo)" >/dev/ttyS0
