@@ -12,6 +12,7 @@ from rxm import settings, targets
 from xman import lowlevel, verbs
 from xman.errors import XmanError
 from xman.grammar import DOMAIN, HOSTS, PAST, TEXT, Option, Verb
+from xman.verbs.words import POWER_STATES, WAIT_STATES
 
 # A person who has pressed the key waits: a host that does not tell its domains in this time is not waited for.
 ASK_SECONDS = 0.1
@@ -19,8 +20,8 @@ ASK_SECONDS = 0.1
 _PLAIN = "_./:=@%+,-"
 # What stands for the words of an argument or an option's value, by its name in a usage line.
 _WORDS = {
-    "--for": verbs.WAIT_STATES,
-    "--state": verbs.POWER_STATES,
+    "--for": WAIT_STATES,
+    "--state": POWER_STATES,
     "on|off": ("on", "off"),
     "VERB": (*verbs.BY_NAME, *verbs.OWN),
     "bash|zsh|fish": ("bash", "zsh", "fish"),

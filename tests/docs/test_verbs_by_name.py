@@ -16,7 +16,7 @@ NAMES = frozenset((*verbs.BY_NAME, *verbs.OWN))
 # Each has the rows of one program: the table; how each is rendered; handled; answered by rxm itself; offered by the
 # portal, and called there in each language. xm's own verbs are another program's words.
 PLACES = (
-    "common/xman/verbs.py",
+    "common/xman/verbs/__init__.py",
     "common/xman/render/__init__.py",
     "rxm/own/__init__.py",
     "rxmweb/web/offers.py",

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from xman.errors import NoSuchDomainError, RefusedError, UnreachableError, XmanError
 from xman.result import Result
-from xman.verbs import GONE
+from xman.verbs.words import GONE
 from xmand.events.waiting import Goal, Seen
 from xmand.system.workers import OWN, Whose
 from xmand.virt import connection_pool

@@ -5,9 +5,9 @@ Nobody holds a thread for it: `xmand.events.table` looks, and moves on all that 
 
 from typing import NamedTuple, Protocol
 
-from xman import verbs
 from xman.errors import HypervisorError, NoSuchDomainError, UnknownOutcomeError, WaitTimeoutError, XmanError
 from xman.result import Result
+from xman.verbs.words import GONE, OFF
 from xmand.virt.events import REBOOTED, STARTED, Event
 
 # A hypervisor that stops a guest and starts it again does so at once; what stays off for so long stays off.
@@ -17,7 +17,7 @@ _AWAY_SECONDS = 5.0
 
 
 class Seen(NamedTuple):
-    """A domain as it is: its state (`verbs.GONE` where there is none), and its id, None where it does not run."""
+    """A domain as it is: its state (`GONE` where there is none), and its id, None where it does not run."""
 
     state: str
     identifier: int | None
@@ -60,7 +60,7 @@ class UntilState:
         if _holds(self._wanted, seen.state):
             result = {"name": self._name, "state": seen.state, "seconds": round(now - self._began, 1)}
             return Result(result, domain=self._name)
-        if seen.state == verbs.GONE:
+        if seen.state == GONE:
             raise NoSuchDomainError(self._name)
         return None
 
@@ -135,7 +135,7 @@ class UntilRestarted:
 
 
 def _holds(wanted: str, state: str) -> bool:
-    if wanted == verbs.OFF:
-        return state in ("shutoff", verbs.GONE)  # a transient one is forgotten when it stops
+    if wanted == OFF:
+        return state in ("shutoff", GONE)  # a transient one is forgotten when it stops
     # A guest of Xen's that waits for something to do is blocked, and runs.
     return state == wanted or (wanted == "running" and state == "blocked")

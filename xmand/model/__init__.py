@@ -10,7 +10,7 @@ import time
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from xman.verbs import GONE
+from xman.verbs.words import GONE
 from xmand.batch.engine import Engine
 from xmand.batch.facts import notes_of_all, whole
 from xmand.batch.observe import Row

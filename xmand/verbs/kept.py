@@ -8,9 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from xman import values, verbs
+from xman import values
 from xman.arguments import Parsed
 from xman.result import Result
+from xman.verbs.words import POWER_STATES
 from xmand import answer
 from xmand.model import Model, States
 from xmand.model.kept import Kept, Shown
@@ -32,7 +33,7 @@ def domain(model: Model, word: str, most: float) -> dict[str, Any] | None:
 def listed(shown: Shown[list[dict[str, Any]]], parsed: Parsed) -> Result | None:
     """Return what `list` says."""
     state, words = parsed.options.get("state"), parsed.words("DOMAIN")
-    odd = state is not None and (bool(words) or state in _NOT_KEPT or state not in verbs.POWER_STATES)
+    odd = state is not None and (bool(words) or state in _NOT_KEPT or state not in POWER_STATES)
     if odd or not _OPTIONS.issuperset(parsed.options):
         return None
     domains: list[dict[str, Any]] | None = shown.whole

@@ -8,9 +8,10 @@ import time
 from typing import Any
 
 import xman
-from xman import labels, times, verbs
+from xman import labels, times
 from xman.errors import DeniedError, MetadataError, NoSuchDomainError, RefusedError, UsageError, XmanError
 from xman.result import Result
+from xman.verbs.words import GONE, POWER_STATES, WAIT_STATES
 from xmand.events import waiting
 from xmand.events.table import Waits, look
 from xmand.system import xl
@@ -32,11 +33,11 @@ def list_(call: Call) -> Result:
     """All domains sorted by name, those in one state, or those named, in the order given."""
     words = call.parsed.words("DOMAIN")
     long = call.parsed.flag("long")
-    state = str(call.parsed.options.get("state", verbs.POWER_STATES[-1]))
+    state = str(call.parsed.options.get("state", POWER_STATES[-1]))
     if words and call.parsed.flag("state"):
         raise UsageError("You may specify either a state or a particular VM, but not both")
-    if state not in verbs.POWER_STATES:
-        raise UsageError(f"'{state}' is not a state; give one of {', '.join(verbs.POWER_STATES)}.")
+    if state not in POWER_STATES:
+        raise UsageError(f"'{state}' is not a state; give one of {', '.join(POWER_STATES)}.")
     if call.parsed.follows:
         return changes.follow(call, kept.LISTED, NoSuchDomainError)
     if call.from_model:
@@ -180,8 +181,8 @@ def wait(call: Call) -> Result | Waits:
     Raises WaitTimeoutError; NoSuchDomainError also where it vanishes while another state is waited for.
     """
     wanted = str(call.parsed.options.get("for", ""))
-    if wanted not in verbs.WAIT_STATES:
-        raise UsageError(f"wait needs --for with one of {', '.join(verbs.WAIT_STATES)}.")
+    if wanted not in WAIT_STATES:
+        raise UsageError(f"wait needs --for with one of {', '.join(WAIT_STATES)}.")
     began = time.monotonic()
     name = uuid = call.parsed.text("DOMAIN")
     most = call.parsed.max_age if call.from_model else 0.0
@@ -195,7 +196,7 @@ def wait(call: Call) -> Result | Waits:
             name, uuid = domain.name, domain.uuid
     except NoSuchDomainError:
         # What was never there is not off: the name is likely to be a slip.
-        if wanted != verbs.GONE:
+        if wanted != GONE:
             raise
     goal = waiting.UntilState(name, uuid, wanted, began, most)
     seen = call.host.model.seen(uuid, most) if most else look(call.host.driver, uuid)

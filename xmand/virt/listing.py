@@ -78,7 +78,7 @@ def persistent(connection: RawConnection) -> set[str]:
 
 
 def power_state(domain: dict[str, Any], saved: set[str]) -> str:
-    """Return xm's word (`verbs.POWER_STATES`) for a domain as listed; `saved` has the UUIDs of those with an image."""
+    """Return xm's word (`POWER_STATES`) for a domain as listed; `saved` has the UUIDs of those with an image."""
     if domain["state"] == "shutoff":
         return "suspended" if domain["uuid"] in saved else "halted"
     return _POWER_STATES.get(domain["state"], "unknown")

@@ -1,0 +1,102 @@
+"""Rows of the verbs for jobs in domains, and for maintenance (DESIGN, "Batch states")."""
+
+from xman.grammar import COUNT, DOMAIN, NONE, SECONDS, WORD, Argument, Option, Required, Verb
+from xman.verbs.words import DRY_RUN, FOLLOW, OF_DOMAIN
+
+_JOB = (Required(("--id",), "the job's id", WORD, "JOB"),)
+_PREEMPTIBLE = Option(("--preemptible",), "a domain with priority may take the host from it")
+
+BATCH = (
+    Verb(
+        "state",
+        "whether a job could go into a domain, and which are there",
+        "batch",
+        (Argument("DOMAIN", DOMAIN, optional=True, many=True),),
+        (FOLLOW,),
+        merges=True,
+        coloured=True,
+        headed=True,
+        rows="guest",
+        filtered=True,
+        owners=True,
+    ),
+    Verb(
+        "job-list",
+        "the jobs in domains",
+        "batch",
+        (Argument("DOMAIN", DOMAIN, optional=True, many=True),),
+        merges=True,
+        headed=True,
+        columns=("domain", "id", "owner", "cpus", "preemptible", "start", "preempted", "state", "lease_left"),
+    ),
+    Verb(
+        "job-start",
+        "a job begins in a domain, which gets the host's memory and CPUs",
+        "batch",
+        OF_DOMAIN,
+        (
+            *_JOB,
+            Required(("--owner",), "whose it is, a principal", WORD, "PRINCIPAL"),
+            Option(("--cpus",), "how many CPUs it uses", COUNT, "N"),
+            _PREEMPTIBLE,
+            Option(
+                ("--lease",),
+                "it ends by itself after so many seconds, unless job-renew comes",
+                SECONDS,
+                "S",
+                since="0.2",
+            ),
+            DRY_RUN,
+        ),
+        changes=True,
+        undone_by="job-stop",
+    ),
+    Verb(
+        "job-renew",
+        "a job in a domain goes on: its lease begins anew",
+        "batch",
+        OF_DOMAIN,
+        (*_JOB, Option(("--lease",), "with so many seconds, instead of as many as before", SECONDS, "S"), DRY_RUN),
+        changes=True,
+        since="0.2",
+        schedulers=True,
+    ),
+    Verb(
+        "job-claim",
+        "keep a host for a job that is to start in a domain",
+        "batch",
+        OF_DOMAIN,
+        (
+            *_JOB,
+            Option(("--seconds",), "for so long (60)", SECONDS, "S"),
+            _PREEMPTIBLE,
+            Option(("--release",), "keep it no longer"),
+            DRY_RUN,
+        ),
+        changes=True,
+        since="0.2",
+        undone_by="job-stop",
+        schedulers=True,
+    ),
+    Verb("job-stop", "a job in a domain has ended", "batch", OF_DOMAIN, (*_JOB, DRY_RUN), changes=True),
+    Verb("preempt", "take the host from a domain, until unpreempt", "batch", OF_DOMAIN, (DRY_RUN,), changes=True),
+    Verb("unpreempt", "let a preempted domain go on", "batch", OF_DOMAIN, (DRY_RUN,), changes=True),
+    Verb(
+        "freeze",
+        "suspend a domain with its jobs, to disk",
+        "batch",
+        OF_DOMAIN,
+        (Option(("--pause",), "in memory instead, as small as it will get"), DRY_RUN),
+        changes=True,
+        deadline=NONE,
+    ),
+    Verb("defrost", "let a frozen domain go on", "batch", OF_DOMAIN, (DRY_RUN,), changes=True, deadline=NONE),
+    Verb(
+        "maintenance",
+        "let the host take no starts, jobs or incoming migrations, or take them again",
+        "batch",
+        (Argument("on|off", WORD), Argument("REASON", WORD, optional=True, many=True)),
+        (DRY_RUN,),
+        changes=True,
+    ),
+)

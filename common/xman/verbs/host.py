@@ -1,0 +1,88 @@
+"""Rows of the verbs about the host itself, and about who may do what there."""
+
+from xman.grammar import HOSTS, PAST, WORD, Argument, Option, Verb
+
+HOST = (
+    Verb(
+        "info",
+        "the host: CPUs, memory, hypervisor",
+        "host",
+        (),
+        (Option(("-c", "--config"), "how xmand is configured there, instead", since="0.2"),),
+    ),
+    Verb(
+        "dmesg",
+        "the hypervisor's message buffer, or what stands for it",
+        "host",
+        (),
+        (Option(("-c", "--clear"), "clear the buffer after printing it"),),
+        audits=True,
+    ),
+    Verb(
+        "log",
+        "who changed what, when, why, and with which outcome",
+        "host",
+        (Argument("DOMAIN", PAST, optional=True),),
+        (
+            Option(("--since",), "from then on: 90m, 12h, 7d, 2026-11-21, 2026-11-21T10:00", WORD, "T"),
+            Option(("--principal",), "only what this one changed", WORD, "P"),
+        ),
+        headed=True,
+        columns=("at", "principal", "verb", "domain", "class", "ms", "reason"),
+        audits=True,
+    ),
+    Verb(
+        "ping",
+        "is the host there, as whom am I known, what may I do",
+        "host",
+        merges=True,
+        headed=True,
+        courtesy=True,
+        tells_list=True,
+    ),
+    Verb(
+        "version",
+        "the versions of xmand, libvirt and the hypervisor",
+        "host",
+        tells_list=True,
+    ),
+    Verb(
+        "hosts",
+        "how the hosts are: there or not, versions, load, memory, maintenance",
+        "host",
+        (Argument("HOST", HOSTS, optional=True, many=True),),
+        since="0.2",
+        merges=True,
+        headed=True,
+        columns=(
+            "host",
+            "state",
+            "xmand_version",
+            "running",
+            "domains",
+            "nr_cpus",
+            "load",
+            "total_memory",
+            "free_memory",
+            "problem",
+        ),
+        tells_list=True,
+        of_hosts=True,
+    ),
+    Verb(
+        "access",
+        "who may do what where",
+        "",
+        (Argument("HOST", HOSTS, optional=True, many=True),),
+        (
+            Option(("--mine",), "only what I may, also where I may see what everybody may"),
+            Option(("--principal",), "only what this one may", WORD, "P"),
+        ),
+        since="0.2",
+        merges=True,
+        headed=True,
+        columns=("principal", "method", "role", "as_root", "verbs", "domains"),
+        courtesy=True,
+        tells_list=True,
+    ),
+)

@@ -1,0 +1,32 @@
+"""Rows of the verbs that change a domain's memory and CPUs."""
+
+from xman.grammar import COUNT, MEMORY, WORD, Argument, Option, Verb
+from xman.verbs.words import OF_DOMAIN
+
+TUNE = (
+    Verb(
+        "mem-set",
+        "set a domain's memory, in MiB (4096, 4G)",
+        "tune",
+        (*OF_DOMAIN, Argument("MIB", MEMORY)),
+        (Option(("--force",), "also below what a guest is likely to survive"),),
+        changes=True,
+    ),
+    Verb("vcpu-set", "set a domain's number of CPUs", "tune", (*OF_DOMAIN, Argument("N", COUNT)), changes=True),
+    Verb(
+        "mem-max",
+        "set the most memory that a domain may have, from its next start on",
+        "tune",
+        (*OF_DOMAIN, Argument("MIB", MEMORY)),
+        changes=True,
+        since="0.2",
+    ),
+    Verb(
+        "vcpu-pin",
+        "let a domain's virtual CPU, or all, run on these of the host's",
+        "tune",
+        (*OF_DOMAIN, Argument("VCPU|all", WORD), Argument("CPUS", WORD)),
+        changes=True,
+        since="0.2",
+    ),
+)
