@@ -19,7 +19,7 @@ from rxm.own import manual
 from tests.lab.process import ROOT
 from xman import grammar, outcome, states, verbs
 from xmand import settings
-from xmand.settings import Authorize
+from xmand.settings.authorize import Authorize
 
 PAGES = sorted((ROOT / "man").iterdir())
 

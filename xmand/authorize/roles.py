@@ -12,7 +12,7 @@ from xmand.authorize.grant import COURTESY, Grant
 from xmand.authorize.k5login import Listed
 from xmand.authorize.principals import granted
 from xmand.batch.patterns import matches
-from xmand.settings import FILTERED, Role
+from xmand.settings.authorize import FILTERED, Role
 from xmand.virt.domain import Domain
 
 # What stands for itself in a pattern and in a node set; a name with others is in no domain's name that is filled in.

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from xman import grammar, verbs
 from xmand.authorize import k5login
 from xmand.authorize.roles import filled, this_host
-from xmand.settings import Create, Role, Settings
+from xmand.settings import Create, Settings
+from xmand.settings.authorize import Role
 
 # In place of verbs: every one.
 ALL = "all"

@@ -13,7 +13,8 @@ from xmand.authorize import k5login, rules
 from xmand.authorize.roles import filled, this_host
 from xmand.batch.patterns import matches
 from xmand.check.finding import BAD, NOTE, OK, Finding
-from xmand.settings import Role, Settings
+from xmand.settings import Settings
+from xmand.settings.authorize import Role
 from xmand.virt.domain import find_all
 from xmand.virt.driver import READ, Driver
 

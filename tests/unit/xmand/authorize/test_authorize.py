@@ -21,7 +21,8 @@ from xmand.authorize.k5login import Listed
 from xmand.authorize.owner import Owner, owned
 from xmand.authorize.principals import Principals
 from xmand.request import Peer, Request
-from xmand.settings import Authorize, Settings
+from xmand.settings import Settings
+from xmand.settings.authorize import Authorize
 from xmand.system.children import ChildError, Finished
 from xmand.virt.driver import READ
 

@@ -10,7 +10,7 @@ from xman.errors import ConfigurationError
 from xmand import settings
 from xmand.authorize.grant import COURTESY, Grant
 from xmand.authorize.roles import Roles, own_name
-from xmand.settings import Authorize, Role
+from xmand.settings.authorize import Authorize, Role
 
 TEACHER, PUPIL = "teacher@R", "pupil@R"
 

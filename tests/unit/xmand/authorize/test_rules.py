@@ -15,7 +15,8 @@ from xman.result import Result
 from xmand.authorize import Access
 from xmand.authorize.k5login import AccessList
 from xmand.authorize.rules import Rule, members, rules
-from xmand.settings import Authorize, Create, Role, Settings
+from xmand.settings import Create, Settings
+from xmand.settings.authorize import Authorize, Role
 from xmand.verbs import HANDLERS
 from xmand.verbs.call import Call
 

@@ -49,7 +49,7 @@ def configure(bench: Bench, **chosen: Any) -> None:
     """Use other authorizers."""
     from dataclasses import replace
 
-    from xmand.settings import Authorize
+    from xmand.settings.authorize import Authorize
 
     settings = replace(bench.host.settings, authorize=Authorize(**chosen))
     bench.commands.configure(settings)
