@@ -26,6 +26,7 @@ from xmand.dispatch.dispatcher import Dispatcher
 from xmand.events import Events
 from xmand.events.run_stamps import Stamper
 from xmand.journal import Journal
+from xmand.metrics.textfile import TextFile
 from xmand.model import Model
 from xmand.report.reporter import Reporter
 from xmand.server import listen
@@ -113,6 +114,7 @@ class Daemon:
         )
         self._commands = Dispatcher(host, audit)
         self._reporter = Reporter(settings, self._model, self._condition)
+        self._textfile = TextFile(settings, self._model, self._condition, lambda: syslog.lost)
         self._server = Server(self._session, self._commands, audit, settings.limits)
 
     async def run(self) -> None:
@@ -136,6 +138,7 @@ class Daemon:
         self._settler.start()
         self._leftovers.start()
         self._reporter.start()
+        self._textfile.start()
         notify("READY=1")
         await stop.first.wait()
         notify("STOPPING=1")
@@ -149,6 +152,7 @@ class Daemon:
         await self._drain(stop)
         for task in tasks:
             task.cancel()
+        self._textfile.stop()
         self._server.report()
         self._syslog.flush()
 
@@ -197,11 +201,12 @@ class Daemon:
         self._engine.configure(settings)
         self._model.touch()
         self._reporter.configure(settings)
+        self._textfile.configure(settings)
         _raise_descriptor_limit(settings)
         logger.info("SIGHUP: the configuration is read again")
 
     def _condition(self) -> dict[str, Any]:
-        """How this host is, for its reports; blocks."""
+        """How this host is, for its reports and for who watches it; blocks."""
         return health.facts(self._driver, self._settings, self._engine.maintenance, self._commands.list_now())
 
     def _on_list(self, principal: str) -> bool:

@@ -137,7 +137,18 @@ def test_xmand_8_has_the_programs_options() -> None:
 
 
 def test_xmand_toml_5_has_exactly_the_keys() -> None:
-    tables = {"limits", "authorize", "journal", "migrate", "batch", "console", "screen", "create", "report", "unknown"}
+    tables = {
+        "limits",
+        "authorize",
+        "journal",
+        "migrate",
+        "batch",
+        "console",
+        "screen",
+        "create",
+        "report",
+        "metrics",
+    } | {"unknown"}
     expected = keys(settings.Settings, tables) | keys(settings.Limits, set())
     expected |= (
         keys(settings.Migration, set())
@@ -145,6 +156,7 @@ def test_xmand_toml_5_has_exactly_the_keys() -> None:
         | keys(settings.Create, set())
         | keys(settings.Consoles, set())
         | keys(settings.Report, set())
+        | keys(settings.Metrics, set())
         | keys(settings.JournalCaps, set())
         | keys(Authorize, set())
     )

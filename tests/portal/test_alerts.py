@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.lab.process import ROOT
+from xmand.metrics import families
+from xmand.report.look import Seen
 
 PROMTOOL = ROOT / ".build" / "prometheus" / "usr" / "bin" / "promtool"
 RULES = ROOT / "etc" / "prometheus" / "xman.rules.yml"
@@ -35,3 +37,16 @@ def test_an_alert_is_seen_firing_and_quiet(name: str) -> None:
 
     quiet = ["exp_alerts: []" in case for case in cases if re.match(rf"\{{?alertname: {name}\b", case)]
     assert set(quiet) == {True, False}
+
+
+def test_promtool_finds_nothing_wrong_with_what_a_host_says() -> None:
+    keys = [{"principal": "host/h@R", "kvno": 2, "enctype": "a"}]
+    pools = [{"name": 'a "b" \\', "active": True, "capacity": 9, "available": 5}]
+    condition = {"state": "up", "domains": 1, "running": 1, "total_memory": 9, "free_memory": 1, "keys": keys}
+    listed = {"sha256": "ab", "entries": 1, "age_seconds": 2}
+    more = {"pools": pools, "list": listed, "memory_errors": {"corrected": 1}}
+    text = families.text(Seen({"domains": [{"state": "free"}]}, "", condition | more), 1000.0, "0.2", 0)
+
+    done = subprocess.run([PROMTOOL, "check", "metrics"], input=text, capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

@@ -288,3 +288,12 @@ def test_as_whom_and_to_whom_it_is_reported(realm: Realm, directory: Path) -> No
 
     assert "report: as host/skirit80.xman.test@XMAN.TEST to portal.xman.test:4374" in good.stdout
     assert [line.partition(":")[0] for line in bad(wrong)] == ["report"]
+
+
+def test_where_the_file_for_prometheus_cannot_be(realm: Realm, directory: Path) -> None:
+    table = f'[metrics]\ntextfile = "{directory}/{{}}"\n'
+    good = check(realm, directory, tables=table.format("xman.prom"))
+    wrong = check(realm, directory, tables=table.format("no/xman.prom"))
+
+    assert f"ok   metrics.textfile: {directory}/xman.prom, each 15 s" in good.stdout
+    assert [line.partition(":")[0] for line in bad(wrong)] == ["metrics.textfile"]

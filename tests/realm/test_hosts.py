@@ -8,16 +8,21 @@ import pytest
 
 from tests.lab.hosts.daemon import Daemon, run_rxm
 from tests.lab.kerberos.realm import DEAD_HOST, FQDN, SECOND_NAME, Realm
+from tests.lab.process import wait_for
+
+TEXTFILE = "xman.prom"
 
 
 @pytest.fixture(scope="module")
 def daemon(realm: Realm, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
     """xmand on one address: there is none on that of the dead host."""
     directory = tmp_path_factory.mktemp("xmand")
-    started = Daemon(realm, directory, admins=("alice@XMAN.TEST",), listen="127.0.0.1:0")
+    metrics = f'[metrics]\ntextfile = "{directory / TEXTFILE}"\ninterval_seconds = 0.2\n'
+    started = Daemon(realm, directory, admins=("alice@XMAN.TEST",), listen="127.0.0.1:0", tables=metrics)
     yield started
     assert started.stop() == 0
     assert "Traceback" not in started.stderr()
+    assert not (directory / TEXTFILE).exists()
 
 
 def table(daemon: Daemon, environment: dict[str, str], *words: str, hosts: tuple[str, ...] = ()) -> list[list[str]]:
@@ -41,6 +46,16 @@ def test_its_text_is_one_line_below_the_headings(daemon: Daemon, alice: dict[str
     ((_name, state, *_rest),) = table(daemon, alice, "-H", FQDN)
 
     assert state == "up"
+
+
+def test_it_says_the_same_in_a_file(daemon: Daemon, alice: dict[str, str]) -> None:
+    file = daemon.directory / TEXTFILE
+    wait_for(file.exists, 20, "the file")
+
+    told = run_rxm(alice, "-H", FQDN, "-p", str(daemon.port), "-j", "hosts").json()["result"]["host"]
+
+    wait_for(lambda: f"xmand_domains_running {told['running']}" in file.read_text().splitlines(), 20, "what runs")
+    assert f'xmand_list_info{{hash="{told["list"]["sha256"]}"}} 1' in file.read_text()
 
 
 def test_one_that_does_not_answer_has_its_line(daemon: Daemon, alice: dict[str, str]) -> None:

@@ -43,6 +43,7 @@ def check(settings: Settings) -> Iterator[Finding]:
         _sets,
         _migration,
         _report,
+        _textfile,
         _hooks,
         _libvirt,
         _syslog,
@@ -133,6 +134,27 @@ def _report(settings: Settings) -> Iterator[Finding]:
         return
     told = ", ".join(f"{place.host}:{place.port}" for place in found)
     yield OK, f"report: as {principal} to {told}"
+
+
+def _textfile(settings: Settings) -> Iterator[Finding]:
+    """Whether the file can be written, and read by who is to read it; the directory is that program's own."""
+    if not settings.metrics.textfile:
+        return
+    path = Path(settings.metrics.textfile)
+    key = "metrics.textfile"
+    if not path.parent.is_dir():
+        yield (
+            BAD,
+            f"{key}: {path.parent} is not a directory; install what reads it (prometheus-node-exporter), or make it",
+        )
+    elif not os.access(path.parent, os.W_OK | os.X_OK):
+        yield BAD, f"{key}: {path.parent} cannot be written by this user; let root own it, or name another directory"
+    elif path.is_dir():
+        yield BAD, f"{key}: {path} is a directory; name a file in it"
+    elif _full(path.parent):
+        yield BAD, f"{key}: the file system of {path.parent} is full; make room there"
+    else:
+        yield OK, f"{key}: {path}, each {settings.metrics.interval_seconds:g} s"
 
 
 def _hooks(settings: Settings) -> Iterator[Finding]:

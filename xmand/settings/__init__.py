@@ -165,6 +165,25 @@ class Report:
     principal: str = text("")
 
 
+def _prom_file(value: str) -> str:
+    good = value.startswith("/") and value.endswith(".prom") and not value.endswith("/.prom")
+    return "" if not value or good else f"expected a whole path that ends in .prom, found {value!r}"
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """What this host says to programs that watch it."""
+
+    textfile: str = text(
+        "",
+        "A file with how this host is, in Prometheus' format, for node_exporter's textfile collector:"
+        ' "/var/lib/prometheus/node-exporter/xman.prom". Empty: none.',
+        check=_prom_file,
+    )
+    # As often as Prometheus asks, usually.
+    interval_seconds: float = seconds(15.0, "How often it is written.")
+
+
 @dataclass(frozen=True)
 class Batch:
     """Batch jobs: which domains take part, what the others of a host keep, and how long a guest may take."""
@@ -250,6 +269,7 @@ class Settings:
     screen: Screens = declared.table(Screens)
     migrate: Migration = declared.table(Migration)
     report: Report = declared.table(Report)
+    metrics: Metrics = declared.table(Metrics)
     # `file: key` of keys that mean nothing to this release.
     unknown: tuple[str, ...] = ()
 

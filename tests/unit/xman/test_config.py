@@ -72,6 +72,7 @@ XMAND_DEFAULTS = {
     "screen": {"listen": "as-given"},
     "migrate": {"allow": (), "uri": "", "clear": False, "tls": False},
     "report": {"collectors": (), "collector_service": "HTTP", "principal": ""},
+    "metrics": {"textfile": "", "interval_seconds": 15.0},
     "create": {"pools": (), "networks": (), "bridges": (), "paths": (), "unrestricted": ()},
     "batch": {
         "domains": (),
@@ -319,6 +320,9 @@ def test_every_key_of_xmand_toml_is_read(file: Path) -> None:
         collectors = ["portal:4375"]
         collector_service = "xman"
         principal = "host/h@R"
+        [metrics]
+        textfile = "/x/xman.prom"
+        interval_seconds = 16
         [create]
         pools = ["images"]
         networks = ["lab"]
@@ -390,6 +394,7 @@ def test_every_key_of_xmand_toml_is_read(file: Path) -> None:
         "screen": {"listen": "none"},
         "migrate": {"allow": ("skirit[80-84]",), "uri": "qemu+tls://{host}/system", "clear": True, "tls": True},
         "report": {"collectors": ("portal:4375",), "collector_service": "xman", "principal": "host/h@R"},
+        "metrics": {"textfile": "/x/xman.prom", "interval_seconds": 16.0},
         "create": {
             "pools": ("images",),
             "networks": ("lab",),
@@ -437,6 +442,8 @@ def test_xmand_goes_on_with_keys_of_a_later_release_and_names_them(file: Path) -
         ("[migrate]\nclear = 1", "migrate.clear"),
         ("[migrate]\ntls = 'yes'", "migrate.tls"),
         ("[report]\ncollectors = ['portal:http']", "report.collectors"),
+        ("[metrics]\ntextfile = 'xman.prom'", "metrics.textfile"),
+        ("[metrics]\ntextfile = '/x/xman.txt'", "metrics.textfile"),
     ],
 )
 def test_a_wrong_type_in_xmand_toml_names_file_and_key(file: Path, line: str, key: str) -> None:
