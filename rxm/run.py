@@ -60,7 +60,7 @@ def run(options: Options, settings: Settings, parsed: Parsed) -> int:
         from rxm.strategies import terminal
 
         codes = terminal.carry_out(invocation, tasks, output)
-    elif parsed.follows:
+    elif parsed.follows or (parsed.verb.paged and len(tasks) == 1 and not options.json):
         from rxm.strategies import follow
 
         codes = follow.carry_out(invocation, tasks, output)

@@ -3,6 +3,7 @@
 import json
 import socket
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,9 +37,11 @@ class Answer:
     def output(self, verb: str, domain: str, *, as_json: bool) -> list[tuple[int, bytes]]:
         """Return what its caller is told, by stream."""
         if self.done is not None:
-            stdout = (wire.STDOUT, part(verb, self.done, self.ms, as_json=as_json))
+            # Pages have been sent by whoever made them.
+            paged = self.done.pages is not None
+            stdout = [] if paged else [(wire.STDOUT, part(verb, self.done, self.ms, as_json=as_json))]
             notes = () if as_json else (*self.done.notes, *_age(self.done))
-            return [stdout, (wire.STDERR, "".join(f"{escape.line(note)}\n" for note in notes).encode())]
+            return [*stdout, (wire.STDERR, "".join(f"{escape.line(note)}\n" for note in notes).encode())]
         if as_json:
             failed = result.failed(socket.gethostname(), verb, domain or None, self.code, self.message)
             return [(wire.STDOUT, f"{result.dumps(failed)}\n".encode())]
@@ -69,6 +72,27 @@ def part(verb: str, done: Result, ms: int, *, as_json: bool) -> bytes:
     if "text" not in memo:
         memo["text"] = render.octets(verb, done.data)
     return memo["text"]
+
+
+def pages(verb: str, done: Result, ms: int, *, as_json: bool) -> Iterator[bytes]:
+    """Make the same a page at a time of a result that comes in pages: together it is one answer like any other."""
+    found = done.pages
+    assert found is not None  # noqa: S101  # it has been asked
+    if not as_json:
+        first = True
+        for rows in found.rows:
+            yield found.text(rows, first).encode()
+            first = False
+        if first:
+            yield found.text([], True).encode()
+        return
+    head, tail = result.dumps({found.key: []})[:-2].encode(), b"]}}\n"
+    envelope = part(verb, Result({}, domain=done.domain, notes=done.notes, as_of=done.as_of), ms, as_json=True)
+    before = envelope.removesuffix(b"{}}\n") + head
+    for rows in found.rows:
+        yield before + b",".join(result.dumps(row).encode() for row in rows)
+        before = b","
+    yield tail if before == b"," else before + tail
 
 
 def prepare(verb: str, done: Result, *, as_json: bool) -> None:

@@ -122,6 +122,7 @@ class Verb:
     `moves`: it takes domains to other hosts; with `--all` those that are off go along, to all hosts of HOST.
     `busy`: what its domain is doing meanwhile, where that takes so long that nobody waits behind it.
     `while_moving`: it may be done to a domain that is on its way from or to another host.
+    `past_monitor`: it may be done to a guest that does not answer its monitor.
     `question`: what `--all` asks back, {} being which domains.
     `follows_unless`: it is answered in parts, until somebody ends it, unless one of these options is given; of a verb
     that has none only `--follow` is.
@@ -137,6 +138,7 @@ class Verb:
     `rows`: of which kind its rows are in `result.schema.json`, where the columns stand (`xman.fields.columns`).
     `of_hosts`: its table has a line for each host, one that did not answer as well.
     `octets`: what it says is not a text, but octets for a file.
+    `paged`: it may be long, and is sent in pages as they are made.
 
     Who may use it:
     `courtesy`: whoever may use anything may use it.
@@ -171,6 +173,8 @@ class Verb:
         "options",
         "outlives_us",
         "owners",
+        "paged",
+        "past_monitor",
         "question",
         "rows",
         "schedulers",
@@ -214,6 +218,8 @@ class Verb:
         of_hosts: bool = False,
         streams: bool = False,
         octets: bool = False,
+        paged: bool = False,
+        past_monitor: bool = False,
     ) -> None:
         self.name = name
         self.help = summary
@@ -246,6 +252,8 @@ class Verb:
         self.of_hosts = of_hosts
         self.streams = streams
         self.octets = octets
+        self.paged = paged
+        self.past_monitor = past_monitor
 
     def usage(self) -> str:
         """Return the usage line, without the program's name."""

@@ -9,19 +9,39 @@ from xman import lean_json, outcome, times
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from typing import Any
 
 SCHEMA_VERSION = 1
+
+
+class Pages:
+    """Rows of a result that are made while they are sent: the list at `key` of its data, a page of it at a time.
+
+    `text` returns what a person sees of a page; its second argument is whether it is the first one.
+    """
+
+    __slots__ = ("key", "rows", "text")
+
+    def __init__(
+        self,
+        key: str,
+        rows: "Iterator[list[dict[str, Any]]]",
+        text: "Callable[[list[dict[str, Any]], bool], str]",
+    ) -> None:
+        self.key = key
+        self.rows = rows
+        self.text = text
 
 
 class Result:
     """What a verb achieved: `data` by the verb's own keys, whether anything changed, and notes for a person.
 
     `as_of`: when it was so, in seconds since 1970, where its caller allowed it an age; `memo` is shared by results with
-    the same data, for what is made of that.
+    the same data, for what is made of that; `pages` hold the rest of `data`, where that may be long.
     """
 
-    __slots__ = ("as_of", "changed", "data", "domain", "memo", "notes")
+    __slots__ = ("as_of", "changed", "data", "domain", "memo", "notes", "pages")
 
     def __init__(
         self,
@@ -32,6 +52,7 @@ class Result:
         notes: tuple[str, ...] = (),
         as_of: float | None = None,
         memo: "dict[str, bytes] | None" = None,
+        pages: "Pages | None" = None,
     ) -> None:
         self.data = data or {}
         self.changed = changed
@@ -39,6 +60,7 @@ class Result:
         self.notes = notes
         self.as_of = as_of
         self.memo = memo
+        self.pages = pages
 
 
 def succeeded(host: str, verb: str, result: Result, ms: int) -> "dict[str, Any]":

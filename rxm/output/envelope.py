@@ -17,7 +17,10 @@ def of_reply(reply: Reply, verb: str, target: Target, principal: str) -> "dict[s
     if reply.error:
         message = messages.message(reply, principal, verb)
         return result.failed(target.host, verb, target.domain or None, reply.outcome, message)
-    return of_line(reply.stdout, verb, target)
+    octets = reply.stdout
+    if reply.status != outcome.OK:  # what came in pages may have ended before its end: why is on the last line
+        octets = octets.rstrip(b"\n").rpartition(b"\n")[2]
+    return of_line(octets, verb, target)
 
 
 def of_line(line: bytes, verb: str, target: Target) -> "dict[str, Any]":

@@ -16,6 +16,8 @@ from xman import outcome, render, verbs
 _SECONDS = 10.0
 _PATIENCE_SECONDS = 15.0
 _MOST_SINCE = 40
+# Of the past, which is looked through here; the latest are what is looked for.
+_MOST_LINES = 10_000
 # What is no text for people, but rows of the past: by what a result has of them.
 _TABLES: dict[str, Callable[[dict[str, Any], Mapping[str, str]], past.Changes | past.Happened]] = {
     "entries": past.changes,
@@ -32,7 +34,8 @@ def words(question: Sequence[str]) -> list[str]:
     """Return rxm's words for a question, with the time from which on its address wants the past."""
     takes = any(option.key == "since" for option in verbs.BY_NAME[question[0]].options)
     since = request.args.get("since", "").strip()[:_MOST_SINCE]
-    return [*question, *([f"--since={since}"] if takes and since else [])]
+    bound = [f"--lines={_MOST_LINES}"] if verbs.BY_NAME[question[0]].paged else []
+    return [*question, *bound, *([f"--since={since}"] if takes and since else [])]
 
 
 def shown(verb: str, about: dict[str, Any]) -> Any:

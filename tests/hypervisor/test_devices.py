@@ -9,6 +9,7 @@ from lxml import etree
 
 from tests.hypervisor.conftest import Lab
 from tests.hypervisor.test_snapshots import image, with_disk
+from tests.hypervisor.test_unwell import stopped
 from tests.lab.hosts.daemon import Answer
 from tests.lab.hosts.hypervisor import Guest
 from tests.lab.process import wait_for
@@ -175,3 +176,15 @@ def test_one_that_is_off_has_it_from_its_next_start_on(lab: Lab, silent: Guest) 
     assert lab.first.virsh("pool-destroy", silent.name).status == 0
     assert started.status == 0
     assert "vdb" in disks(lab, silent)[0]
+
+
+def test_a_guest_that_stands_still_is_busy_and_gets_its_disk_later(lab: Lab, silent: Guest) -> None:
+    more = image(lab, f"{silent.name}-late")
+    words = ("block-attach", silent.name, f"qcow2:{more}", "vdc", "w")
+
+    with stopped(lab, silent.name):
+        refused(lab.rxm(*words), "does not answer its monitor; nothing was done")
+        refused(lab.rxm(*words), "does not answer its monitor; nothing was done")
+
+    wait_for(lambda: lab.rxm(*words).status == 0, 60, "the guest to answer again")
+    assert all("vdc" in each for each in disks(lab, silent))

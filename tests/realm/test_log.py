@@ -62,3 +62,34 @@ def test_the_domain_of_a_description_is_in_it(daemon: Daemon, alice: dict[str, s
     (entry,) = daemon.rxm(alice, "-j", "log", own_name).json()["result"]["entries"]
 
     assert (entry["verb"], entry["class"]) == ("new", "ok")
+
+
+@pytest.fixture(scope="module")
+def long_log(daemon: Daemon, alice: dict[str, str]) -> str:
+    """Return a time since when there are more changes than one page has."""
+    since = daemon.rxm(alice, "-j", "ping").json()["at"]
+    daemon.rxm(alice, "--reason", "r" * 1000, "pause", "absent[1-150]")
+    return str(since)
+
+
+def test_what_takes_several_pages_is_one_answer(daemon: Daemon, alice: dict[str, str], long_log: str) -> None:
+    text = daemon.rxm(alice, "log", "--principal", "alice@XMAN.TEST", "--since", long_log)
+    told = daemon.rxm(alice, "-j", "log", "--principal", "alice@XMAN.TEST", "--since", long_log).json()
+
+    header, *lines = [line.split() for line in text.stdout.splitlines()]
+    assert (text.status, text.stderr, header[0]) == (0, "", "Time")
+    wanted = sorted(f"absent{number}" for number in range(1, 151))
+    assert sorted(words[4] for words in lines if words[4].startswith("absent")) == wanted
+    entries = told["result"]["entries"]
+    assert sorted(entry["domain"] for entry in entries if entry["domain"].startswith("absent")) == wanted
+    assert [entry["domain"] for entry in entries] == [words[4] for words in lines]
+
+
+def test_only_the_last_lines(daemon: Daemon, alice: dict[str, str], long_log: str) -> None:
+    whole = daemon.rxm(alice, "-j", "log", "--since", long_log).json()["result"]["entries"]
+
+    last = daemon.rxm(alice, "-j", "log", "--lines", "2").json()["result"]["entries"]
+    text = daemon.rxm(alice, "log", "--lines", "2")
+
+    assert [entry["rid"] for entry in last] == [entry["rid"] for entry in whole[-2:]]
+    assert (len(text.stdout.splitlines()), text.stderr) == (3, "")

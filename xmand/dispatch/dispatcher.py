@@ -7,12 +7,12 @@ import asyncio
 import contextlib
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Protocol
 
 from xman import grammar, outcome, verbs
 from xman.errors import CredentialsError, RefusedError, UsageError, XmanError
-from xman.gss import GssError
 from xman.result import Result
 from xman.wire import constants as wire
 from xmand import answer
@@ -21,6 +21,7 @@ from xmand.audit import Audit
 from xmand.audit.throttle import Throttle
 from xmand.authorize import Access, Authority, Rank, UnreadError
 from xmand.authorize.k5login import AccessList
+from xmand.dispatch import telling
 from xmand.dispatch.exactly_once import Once, Progress
 from xmand.dispatch.executor import Executor, Later
 from xmand.dispatch.promises import Promises
@@ -46,8 +47,6 @@ _JUDGES_EACH = 2
 _JUDGE_SECONDS = 15.0
 # A libvirt that takes longer is not waited for where something that will do is at hand.
 _HANGS_SECONDS = 1.0
-# Output longer than this is sealed and sent in parts, as the client takes them.
-_LONG = 262_144
 # Threads that read the list. One that hangs does so for all: more would only hang as well.
 _READERS = 2
 
@@ -208,7 +207,7 @@ class Dispatcher:
     async def _cannot_judge(self, request: Request, error: RefusedError, reply: Reply) -> None:
         """Say so: that somebody may not would be untrue."""
         self._write_denial(request.peer, request.verb.name.encode(), str(error))
-        await _tell(request, Answer(error.outcome, request.ms(), str(error)), reply)
+        await telling.tell(request, Answer(error.outcome, request.ms(), str(error)), reply)
 
     def _whose(self, peer: Peer) -> Whose:
         return Whose(peer.principal.decode("ascii"), self.rank(peer) is Rank.LISTED)
@@ -256,7 +255,7 @@ class Dispatcher:
                 reply.send_progress,
                 self._executor.patience(request.parsed)[0],
             )
-            await _tell(request, how, reply)
+            await telling.tell(request, how, reply)
             return
         self._audit.begin(request)
         written = 0
@@ -271,11 +270,13 @@ class Dispatcher:
             how = await self._follow(request, access, lifetime, reply)
         else:
             how, later = await self._look(request, access, reply)
+            if how.done is not None and how.done.pages is not None:
+                how = await self._send_pages(how, request, lifetime, reply)
             if later is not None:
                 later.add_done_callback(lambda future: self._audit.end(request, future.result(), ev="late"))
         if written:
             await self._once.ended(written, how, request)
-        self._audit.end(request, await _tell(request, how, reply))
+        self._audit.end(request, await telling.tell(request, how, reply))
 
     async def _look(self, request: Request, access: Access, reply: Reply) -> tuple[Answer, Later | None]:
         """Do a verb that looks: at the model, where its caller allows for that and it is true; or at libvirt.
@@ -299,6 +300,15 @@ class Dispatcher:
         elif how.done is not None and how.done.as_of is None and "max-age" in parsed.options:
             how.done.as_of = time.time() - request.ms() / 1000
         return how, later
+
+    async def _send_pages(self, how: Answer, request: Request, lifetime: int, reply: Reply) -> Answer:
+        async def may() -> bool:
+            return await self._access(request) is not None
+
+        async def in_worker(make: Callable[[], bytes | None]) -> bytes | None:
+            return await self._executor.page(make, self._whose(request.peer))
+
+        return await telling.pages(how, request, reply, in_worker, may, lifetime)
 
     async def _follow(self, request: Request, access: Access, lifetime: int, reply: Reply) -> Answer:
         async def may() -> bool:
@@ -345,6 +355,7 @@ class Dispatcher:
                 tell,
                 emit,
                 record or Found(request),
+                request.json,
                 whose,
             )
 
@@ -377,27 +388,3 @@ def _unfit(request: Request, lifetime: int) -> XmanError | None:
     if request.peer.no_room:
         return RefusedError("This host is busy: too many connections. Try again in a moment.")
     return CredentialsError("your ticket expired; run kinit.") if lifetime <= 0 else None
-
-
-async def _tell(request: Request, how: Answer, reply: Reply) -> Answer:
-    """Reply, and return what was replied: a result that cannot be shown is a fault of ours as well."""
-    try:
-        # Of what was followed all has been sent.
-        over = how.done is not None and request.parsed.follows
-        output = [] if over else how.output(request.verb.name, request.domain, as_json=request.json)
-    except Exception:
-        logger.exception("the result of %s of %r cannot be shown", request.verb.name, request.domain)
-        how = Answer(outcome.INTERNAL, request.ms(), "see the traceback")
-    if how.fault:
-        reply.send_error(wire.ERROR_INTERNAL)
-        return how
-    for stream, data in output:
-        if stream == wire.STDOUT and len(data) > _LONG:
-            try:
-                await reply.send_long(data)
-            except (OSError, GssError):
-                return how  # nobody is there any more to be told
-        else:
-            reply.send_output(stream, data)
-    reply.send_status(how.code)
-    return how

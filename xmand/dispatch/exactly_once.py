@@ -15,7 +15,8 @@ from xman.errors import RefusedError, UnknownOutcomeError, XmanError
 from xmand.answer import Answer
 from xmand.audit import Audit
 from xmand.dispatch.executor import Later
-from xmand.journal import Begun, Change, ConflictError, Entry, Journal, JournalError
+from xmand.journal import Journal, JournalError
+from xmand.journal.entries import Begun, Change, ConflictError, Entry
 from xmand.journal.recovery import Recovery, tell
 from xmand.request import Request
 from xmand.system.workers import NotFinishedError, NotStartedError, Workers

@@ -84,8 +84,9 @@ class Executor:
 
             def work() -> Result | Waits | Served:
                 found = in_session(handler, call)
-                # A change's result is kept in the journal, and is short.
-                if isinstance(found, Result) and not request.verb.changes and not request.parsed.follows:
+                # A change's result is kept in the journal, and is short; parts and pages are made as they are sent.
+                quiet = request.verb.changes or request.parsed.follows or request.verb.paged
+                if isinstance(found, Result) and not quiet:
                     answer.prepare(request.verb.name, found, as_json=request.json)
                 return found
 
@@ -168,6 +169,15 @@ class Executor:
 
         with served.stay:
             return await served.serve(stream, in_worker)
+
+    async def page(self, make: Callable[[], bytes | None], whose: Whose) -> bytes | None:
+        """Make a part of an answer in a worker. Raises XmanError, also where none is free or that takes too long."""
+        try:
+            return await self._workers.run(make, self._limits.read_seconds, whose)
+        except NotStartedError:
+            raise _full(self._workers) from None
+        except NotFinishedError:
+            raise HypervisorError("The rest of the answer could not be read in time.") from None
 
     async def _expire(self, expired: Callable[[], Result]) -> Result:
         """Do what was to be done at the end of the patience: on nobody's account, since it was taken on long ago."""

@@ -11,7 +11,7 @@ from xman.result import Result
 from xmand.answer import Answer
 from xmand.events.table import EndingError, Entry, Table
 from xmand.events.waiting import UntilOff
-from xmand.journal import Entry as Written
+from xmand.journal.entries import Entry as Written
 from xmand.journal.promised import KEY, boot
 from xmand.system.locks import DomainLocks
 from xmand.system.workers import NotFinishedError, Workers

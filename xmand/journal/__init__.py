@@ -13,16 +13,16 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from xman import outcome
-from xmand import answer
 from xmand.answer import Answer
 from xmand.journal import health, promised
 from xmand.journal.calendar import Calendar
-from xmand.journal.shares import JournalFullError, Shares, log_pages
+from xmand.journal.entries import COLUMNS, Begun, Change, ConflictError, Entry, Survey, entry_of, size
+from xmand.journal.shares import SIZE, JournalFullError, Shares, log_pages
 
 logger = logging.getLogger(__name__)
 
@@ -32,8 +32,10 @@ SCHEMA_VERSION = 1
 _BUSY_SECONDS = 2.0
 # How often is looked for what is too old, in changes begun.
 _TIDY_EVERY = 64
-# What is read at a time.
+# What is read at a time, in lines and in octets of their words; and what is only counted.
 _PAGE = 256
+_PAGE_OCTETS = 128 << 10
+_LOOKED = 2048
 _MIB = 1 << 20
 
 _TABLE = """
@@ -57,60 +59,10 @@ CREATE TABLE IF NOT EXISTS change (
     UNIQUE (principal, rid)
 )"""
 _CLOCK = "CREATE TABLE IF NOT EXISTS clock (seen REAL NOT NULL)"
-_COLUMNS = (
-    "id, principal, rid, digest, peer, verb, domain, uuid, reason, asked, begun, ended, code, answer, recovered, again"
-)
 
 
 class JournalError(Exception):
     """Nothing can be written down, or read; the text says why."""
-
-
-class ConflictError(Exception):
-    """The request id was used before, for other words."""
-
-
-@dataclass(frozen=True)
-class Change:
-    """A change that somebody asks for; `asked` holds what was said beside DOMAIN, never a FILE."""
-
-    principal: str
-    rid: str
-    digest: str
-    peer: str
-    verb: str
-    domain: str
-    reason: str
-    asked: dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A change as it is written down; times in seconds since 1970, None where it has not ended."""
-
-    id: int
-    change: Change
-    uuid: str
-    begun: float
-    ended: float | None
-    answer: Answer | None
-    recovered: bool
-    again: bool
-    # How much is written down of it.
-    octets: int = 0
-
-
-@dataclass(frozen=True)
-class Begun:
-    """What `begin` found: a change that may act now, one that was answered before, or one that has no end yet.
-
-    `doubt` is what a restart found of one that may act again, where it could not rule out that it had happened.
-    """
-
-    id: int
-    answer: Answer | None = None
-    pending: bool = False
-    doubt: Answer | None = None
 
 
 class Journal:
@@ -143,13 +95,13 @@ class Journal:
             self._begun += 1
             db.execute("BEGIN IMMEDIATE")
             found = db.execute(
-                f"SELECT {_COLUMNS} FROM change WHERE principal = ? AND rid = ?",  # noqa: S608  # our own columns
+                f"SELECT {COLUMNS} FROM change WHERE principal = ? AND rid = ?",  # noqa: S608  # our own columns
                 (change.principal, change.rid),
             ).fetchone()
             if found is None:
-                self._shares.begins(db, change.principal, _size(change))
+                self._shares.begins(db, change.principal, size(change))
                 return self._insert(db, change)
-            entry = _entry(found)
+            entry = entry_of(found)
             if entry.change.digest != change.digest:
                 raise ConflictError
             if entry.ended is None:
@@ -200,14 +152,21 @@ class Journal:
 
         `domain` is a name, as it was given, or a UUID.
         """
-        return self.last(since, principal, domain, most)[0]
+        return [entry for page in self.pages(self.survey(since, principal, domain, most)) for entry in page]
 
-    def last(
-        self, since: float, principal: str, domain: str, most: int, most_octets: int | None = None
-    ) -> tuple[list[Entry], bool]:
-        """Return the same, as far as they are of so many octets together, and whether there are more.
+    def survey(
+        self,
+        since: float,
+        principal: str,
+        domain: str,
+        most: int | None = None,
+        most_octets: int | None = None,
+        *,
+        reader: str = "",
+    ) -> Survey:
+        """Look what there is of the same without keeping it: all, or the last ones, so many and of so many octets.
 
-        Read in pages, between which others may write.
+        Looked at in pages, between which others may write.
         """
         where, values = ["begun >= ?"], list[Any]((since,))
         if principal:
@@ -216,22 +175,61 @@ class Journal:
         if domain:
             where.append("(domain = ? OR uuid = ?)")
             values += [domain, domain.lower()]
-        found: list[Entry] = []
+        found = Survey(" AND ".join(where), tuple(values))
         before, octets = 1 << 62, 0
         while True:
-            with self._use() as db:
-                self._pay(db)
-                page = self._select(
-                    db, f"{' AND '.join(where)} AND id < ? ORDER BY id DESC LIMIT ?", [*values, before, _PAGE]
+            rows = self._ask(
+                f"SELECT id, {SIZE}, length(principal), length(domain), principal <> ? AND reason <> '' FROM change"  # noqa: S608  # our own columns
+                f" WHERE {found.where} AND id < ? ORDER BY id DESC LIMIT ?",
+                [reader, *values, before, _LOOKED],
+            )
+            for identifier, words, principals, domains, reason in rows:
+                octets += words
+                if found.count == most or (most_octets is not None and octets > most_octets):
+                    return replace(found, more=True)
+                found = replace(
+                    found,
+                    count=found.count + 1,
+                    first=identifier,
+                    last=found.last or identifier,
+                    widths=(max(found.widths[0], principals), max(found.widths[1], domains)),
+                    reasons=found.reasons or bool(reason),
                 )
-            for entry in page:
-                octets += entry.octets
-                if len(found) == most or (most_octets is not None and octets > most_octets):
-                    return found[::-1], True
-                found.append(entry)
-            if len(page) < _PAGE:
-                return found[::-1], False
-            before = page[-1].id
+            if len(rows) < _LOOKED:
+                return found
+            before = rows[-1][0]
+
+    def pages(self, found: Survey) -> Iterator[list[Entry]]:
+        """Give what `survey` found, oldest first, in pages; what has gone meanwhile is not among them."""
+        after = found.first - 1
+        while after < found.last:
+            rows = self._ask(
+                f"SELECT {COLUMNS}, {SIZE} FROM change WHERE {found.where} AND id > ? AND id <= ?"  # noqa: S608
+                " ORDER BY id LIMIT ?",
+                [*found.values, after, found.last, _PAGE],
+                _PAGE_OCTETS,
+            )
+            if not rows:
+                return
+            try:
+                page = [entry_of(row[:-1]) for row in rows]
+            except ValueError as error:
+                raise JournalError(f"{self._directory / FILE}: {health.explain(error)}") from error
+            yield page
+            after = page[-1].id
+
+    def _ask(self, query: str, values: list[Any], most_octets: int | None = None) -> list[tuple[Any, ...]]:
+        """Return rows, as far as they are of so many octets together (the last column) and at least one."""
+        rows: list[tuple[Any, ...]] = []
+        octets = 0
+        with self._use() as db:
+            self._pay(db)
+            for row in db.execute(query, values):
+                octets += row[-1]
+                if most_octets is not None and rows and octets > most_octets:
+                    break
+                rows.append(row)
+        return rows
 
     def close(self) -> None:
         """Close the file."""
@@ -338,25 +336,10 @@ class Journal:
             del self._owed[identifier]
 
     def _select(self, db: sqlite3.Connection, rest: str, parameters: list[Any]) -> list[Entry]:
-        return [_entry(row) for row in db.execute(f"SELECT {_COLUMNS} FROM change WHERE {rest}", parameters)]  # noqa: S608
+        return [entry_of(row) for row in db.execute(f"SELECT {COLUMNS} FROM change WHERE {rest}", parameters)]  # noqa: S608
 
     def _tidy(self, db: sqlite3.Connection) -> None:
         """Forget what is too old. What has not ended stays."""
         oldest = self._clock.today(db) - self._keep_seconds
         if db.execute("DELETE FROM change WHERE ended < ?", (oldest,)).rowcount > 0:
             self._shares.count(db)
-
-
-def _size(change: Change) -> int:
-    """Return how many octets of words a change has."""
-    words = (change.principal, change.rid, change.digest, change.peer, change.verb, change.domain, change.reason)
-    return sum(len(word) for word in words) + len(json.dumps(change.asked))
-
-
-def _entry(row: tuple[Any, ...]) -> Entry:
-    """Return a row of the table. Raises ValueError."""
-    identifier, principal, rid, digest, peer, verb, domain, uuid, reason, asked, begun, ended, _code, kept = row[:14]
-    octets = sum(len(value) for value in row if isinstance(value, str))
-    change = Change(principal, rid, digest, peer, verb, domain, reason, json.loads(asked))
-    how = answer.loads(kept) if kept is not None else None
-    return Entry(identifier, change, uuid, begun, ended, how, bool(row[14]), bool(row[15]), octets)

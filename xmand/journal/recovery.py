@@ -15,7 +15,8 @@ from xman import outcome
 from xman.errors import HypervisorError, NoSuchDomainError, RefusedError, XmanError
 from xmand.answer import Answer
 from xmand.audit import Audit
-from xmand.journal import Change, Entry, Journal, JournalError
+from xmand.journal import Journal, JournalError
+from xmand.journal.entries import Change, Entry
 from xmand.journal.promised import KEY
 from xmand.journal.verdicts import Judge, Verdict, cannot_tell, judge
 from xmand.system.locks import DomainLocks

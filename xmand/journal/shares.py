@@ -10,7 +10,8 @@ from collections import Counter
 from collections.abc import Callable
 
 _WORDS = ["principal", "rid", "digest", "peer", "verb", "domain", "uuid", "reason", "asked", "answer"]
-_SIZE = " + ".join(f"coalesce(length({name}), 0)" for name in _WORDS)
+# How many octets of words a row has.
+SIZE = " + ".join(f"coalesce(length({name}), 0)" for name in _WORDS)
 # SQLite's pages; what of a row does not fit in one takes pages of its own (https://sqlite.org/fileformat2.html).
 _PAGE_OCTETS = 4096
 # A row's numbers; its place in the indexes, whose pages are half full at worst.
@@ -53,7 +54,7 @@ class Shares:
     def count(self, db: sqlite3.Connection) -> None:
         """Count what is there."""
         self._octets.clear()
-        for principal, words in db.execute(f"SELECT principal, {_SIZE} FROM change"):  # noqa: S608  # our own columns
+        for principal, words in db.execute(f"SELECT principal, {SIZE} FROM change"):  # noqa: S608  # our own columns
             self._octets[principal] += taken(words)
 
     def begins(self, db: sqlite3.Connection, principal: str, words: int) -> None:
@@ -62,7 +63,7 @@ class Shares:
 
     def ends(self, db: sqlite3.Connection, identifier: int, answer: int) -> None:
         """Make room for the end of a line, an answer of so many octets."""
-        found = db.execute(f"SELECT principal, {_SIZE} FROM change WHERE id = ?", (identifier,)).fetchone()  # noqa: S608
+        found = db.execute(f"SELECT principal, {SIZE} FROM change WHERE id = ?", (identifier,)).fetchone()  # noqa: S608
         if found is not None:
             principal, words = found
             self._make_room(db, principal, taken(words + answer) - taken(words), keeping=identifier)
@@ -107,7 +108,7 @@ class Shares:
 
     def _let_go(self, db: sqlite3.Connection, principal: str, keeping: int) -> bool:
         rows = db.execute(
-            f"SELECT id, {_SIZE} FROM change WHERE principal = ? AND ended IS NOT NULL AND id <> ?"  # noqa: S608
+            f"SELECT id, {SIZE} FROM change WHERE principal = ? AND ended IS NOT NULL AND id <> ?"  # noqa: S608
             " ORDER BY id LIMIT ?",
             (principal, keeping, _AT_A_TIME),
         ).fetchall()

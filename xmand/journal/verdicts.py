@@ -11,7 +11,7 @@ from xman import labels, outcome, values
 from xman.errors import NoSuchDomainError, UsageError
 from xman.result import Result
 from xmand.answer import Answer
-from xmand.journal import Change
+from xmand.journal.entries import Change
 from xmand.virt import attaching, lifecycle, metadata, size, snapshots
 from xmand.virt.domain import PAUSED, Domain
 

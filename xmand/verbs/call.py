@@ -22,11 +22,14 @@ from xmand.model import Model
 from xmand.settings import Settings
 from xmand.system.locks import DomainLocks
 from xmand.system.workers import OWN, Whose
-from xmand.virt.binding import RawConnection
-from xmand.virt.domain import Domain, find
+from xmand.virt.binding import RawConnection, RawDomain
+from xmand.virt.domain import Domain, find, held_milliseconds
 from xmand.virt.domain_jobs import leaving
 from xmand.virt.driver import CHANGE, READ, Driver
 from xmand.virt.monitor import Ask, Monitors
+
+# A guest whose monitor is busy for so long stands still; one on a host that has too much to do answers sooner.
+_STILL_MILLISECONDS = 5000
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,8 @@ class Call:
     # to be told anything any more.
     emit: Callable[[Result | None], None] = lambda _part: None
     record: Record = field(default_factory=Record)
+    # Whether a program asks, which holds the answer whole.
+    as_json: bool = False
     # On whose account it is.
     whose: Whose = OWN
 
@@ -151,7 +156,35 @@ class Call:
             # Somebody else's, or one that outlived the xmand that began it, and its lock.
             if not self.verb.while_moving and leaving(domain):
                 raise RefusedError("The domain is busy: migrating.")
+            if not self.verb.past_monitor:
+                _require_free_monitor(domain)
             yield domain
+
+    def require_answering(self, domain: Domain) -> None:
+        """Raise RefusedError where the guest's monitor does not answer: libvirt would wait there, and nobody knew."""
+        monitors = self.host.monitors
+        if monitors is None or not domain.active():
+            return
+        if domain.uuid not in monitors.ask([domain.uuid], _anything, _STILL_MILLISECONDS / 1000):
+            raise _unanswering(domain)
+
+
+def _require_free_monitor(domain: Domain) -> None:
+    """Raise RefusedError where somebody has waited for the guest for longer than any that is well takes."""
+    if held_milliseconds(domain.raw) >= _STILL_MILLISECONDS:
+        raise _unanswering(domain)
+
+
+def _unanswering(domain: Domain) -> RefusedError:
+    return RefusedError(
+        f"The domain is busy: the guest of '{domain.name}' does not answer its monitor; nothing was done."
+        " Try again when it does; destroy stops it at once."
+    )
+
+
+def _anything(_connection: object, raw: RawDomain) -> dict[str, Any]:
+    raw.memoryStats()
+    return {}
 
 
 Handler = Callable[[Call], Result | Waits | Served]

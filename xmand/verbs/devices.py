@@ -27,6 +27,7 @@ _PREFIXES = {XEN: (0x00, 0x16, 0x3E)}
 _PREFIX = (0x52, 0x54, 0x00)
 _DRIVES = ("cdrom", "floppy")
 Facts = Mapping[str, object]
+Notes = tuple[str, ...]
 
 
 def block_attach(call: Call) -> Result:
@@ -35,6 +36,7 @@ def block_attach(call: Call) -> Result:
     with call.changing() as domain:
         attaching.require_machine(domain, "")
         attaching.require_changeable(domain)
+        call.require_answering(domain)
         made = one_device.disk(_driver(domain), words, hvm=_hvm(domain))
         element = attaching.parsed(permitted.device(call, made.xml))
         target, path = _target(element), attaching.place(element)
@@ -71,20 +73,25 @@ def block_detach(call: Call) -> Result:
     with call.changing() as domain:
         attaching.require_machine(domain, "")
         attaching.require_changeable(domain)
+        call.require_answering(domain)
         pick = attaching.disk(word)
         found = attaching.find(domain, pick)
         element = _there(domain, found, "disk", word)
         target = _target(element)
         if element.get("device") in _DRIVES and found.live is not None:
             raise RefusedError(f"{target} is a drive, which a running guest keeps; cd-eject takes the medium from it.")
+        told: tuple[str, ...] = ()
         if found.live is not None and not call.parsed.flag("force"):
             points = attaching.mounted_in_guest(domain, target)
+            if points is None and domain.on_qemu():
+                told = (f"No agent in the guest tells whether {target} is mounted there.",)
             if points:
                 raise RefusedError(
                     f"The guest of '{domain.name}' has {target} mounted at {', '.join(points)}; unmount it there first."
                     " --force takes it all the same."
                 )
-        return _detached(call, domain, found, pick, {"target": target, "source": attaching.place(element)}, target)
+        data = {"target": target, "source": attaching.place(element)}
+        return _detached(call, domain, found, pick, data, target, told)
 
 
 def network_attach(call: Call) -> Result:
@@ -93,6 +100,7 @@ def network_attach(call: Call) -> Result:
     with call.changing() as domain:
         attaching.require_machine(domain, "")
         attaching.require_changeable(domain)
+        call.require_answering(domain)
         made = one_device.interface(_driver(domain), words, hvm=_hvm(domain))
         element = attaching.parsed(permitted.device(call, made.xml))
         address = attaching.mac(element)
@@ -118,6 +126,7 @@ def network_detach(call: Call) -> Result:
     with call.changing() as domain:
         attaching.require_machine(domain, "")
         attaching.require_changeable(domain)
+        call.require_answering(domain)
         element = _there(domain, attaching.find(domain, attaching.interface(word)), "network interface", word)
         # By its address from here on: what is left has other numbers.
         pick = attaching.interface(attaching.mac(element))
@@ -130,6 +139,7 @@ def block_resize(call: Call) -> Result:
     with call.changing() as domain:
         attaching.require_machine(domain, "disks whose size libvirt changes")
         attaching.require_changeable(domain)
+        call.require_answering(domain)
         found = attaching.find(domain, attaching.disk(word))
         element = _there(domain, found, "disk", word)
         target = _target(element)
@@ -182,6 +192,7 @@ def _drive(call: Call, word: str) -> Iterator[tuple[Domain, Found, attaching.Ele
     with call.changing() as domain:
         attaching.require_machine(domain, "drives")
         attaching.require_changeable(domain)
+        call.require_answering(domain)
         if not word:
             drives = attaching.drives(domain)
             if len(drives) != 1:
@@ -228,10 +239,12 @@ def _change_medium(call: Call, domain: Domain, found: Found, xml: str) -> None:
         raise
 
 
-def _detached(call: Call, domain: Domain, found: Found, pick: attaching.Pick, data: Facts, what: str) -> Result:
+def _detached(
+    call: Call, domain: Domain, found: Found, pick: attaching.Pick, data: Facts, what: str, notes: tuple[str, ...] = ()
+) -> Result:
     if not call.parsed.flag("dry-run"):
         attaching.detach(domain, pick, found, what)
-    return _result(call, domain, data, changed=True, notes=_not_yet(domain))
+    return _result(call, domain, data, changed=True, notes=(*notes, *_not_yet(domain)))
 
 
 def _result(call: Call, domain: Domain, data: Facts, *, changed: bool = False, notes: tuple[str, ...] = ()) -> Result:

@@ -3,7 +3,6 @@
 libvirt's success says that a guest was asked to let go of a device. Each is read back, in both descriptions.
 """
 
-import contextlib
 import time
 from collections.abc import Callable
 from copy import deepcopy
@@ -24,6 +23,8 @@ _FORCE = int(api.VIR_DOMAIN_DEVICE_MODIFY_FORCE)
 _LETS_GO_SECONDS = 1.0
 _POLL_SECONDS = 0.1
 _AGENT = "devices/channel/target[@name='org.qemu.guest_agent.0'][@state='connected']"
+# An agent that does not know the question, as old ones and those for some systems.
+_CANNOT_TELL = (int(api.VIR_ERR_OPERATION_UNSUPPORTED), int(api.VIR_ERR_NO_SUPPORT))
 # What is only so while it runs.
 _RUNTIME = ("alias", "address", "backingStore", "mirror", "boot")
 Element = etree._Element
@@ -211,13 +212,22 @@ def with_medium(element: etree._Element, path: str, *, block: bool) -> str:
     return etree.tostring(drive, encoding="unicode")
 
 
-def mounted_in_guest(domain: Domain, target: str) -> list[str]:
-    """Return where the guest has a disk mounted, as far as an agent in it tells; nothing where there is none."""
+def mounted_in_guest(domain: Domain, target: str) -> list[str] | None:
+    """Return where the guest has a disk mounted; None where no agent in it can tell.
+
+    Raises RefusedError where there is an agent that does not answer: that is no sign that nothing is mounted.
+    """
     if not domain.on_qemu() or etree.fromstring(domain.description().encode()).find(_AGENT) is None:
-        return []
-    with contextlib.suppress(api.libvirtError):
+        return None
+    try:
         return sorted(str(point) for point, _name, _kind, disks in domain.raw.fsInfo(0) if target in disks)
-    return []
+    except api.libvirtError as error:
+        if code_of(error) in _CANNOT_TELL:
+            return None
+        raise RefusedError(
+            f"The agent in the guest of '{domain.name}' does not say whether {target} is mounted there"
+            f" ({str(error).rstrip('.')}). --force takes it all the same."
+        ) from error
 
 
 def capacity(domain: Domain, target: str) -> int:

@@ -335,8 +335,13 @@ _HELD_MILLISECONDS = 500
 
 def is_held(raw: RawDomain) -> bool:
     """Whether somebody has waited for this guest's monitor for a while: libvirt 11.3 describes it only after him."""
+    return held_milliseconds(raw) >= _HELD_MILLISECONDS
+
+
+def held_milliseconds(raw: RawDomain) -> int:
+    """Return for how long somebody has waited for this guest's monitor, or worked with it; this call never waits."""
     try:
         state, _details, milliseconds = raw.controlInfo()
     except api.libvirtError:  # it is off, or its driver has no monitors
-        return False
-    return bool(state != api.VIR_DOMAIN_CONTROL_OK and milliseconds >= _HELD_MILLISECONDS)
+        return 0
+    return 0 if state == api.VIR_DOMAIN_CONTROL_OK else int(milliseconds)

@@ -1,6 +1,6 @@
 """Rows of the verbs about the host itself, and about who may do what there."""
 
-from xman.grammar import HOSTS, PAST, WORD, Argument, Option, Verb
+from xman.grammar import COUNT, HOSTS, PAST, WORD, Argument, Option, Verb
 
 HOST = (
     Verb(
@@ -26,7 +26,9 @@ HOST = (
         (
             Option(("--since",), "from then on: 90m, 12h, 7d, 2026-11-21, 2026-11-21T10:00", WORD, "T"),
             Option(("--principal",), "only what this one changed", WORD, "P"),
+            Option(("--lines",), "only the last so many", COUNT, "N", since="0.2", droppable=True),
         ),
+        paged=True,
         headed=True,
         columns=("at", "principal", "verb", "domain", "class", "ms", "reason"),
         audits=True,

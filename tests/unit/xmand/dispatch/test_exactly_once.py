@@ -16,7 +16,8 @@ from xman.errors import HypervisorError, NoSuchDomainError, RefusedError
 from xman.result import Result
 from xmand.answer import Answer
 from xmand.dispatch import exactly_once
-from xmand.journal import Change, Journal, JournalError, recovery
+from xmand.journal import Journal, JournalError, recovery
+from xmand.journal.entries import Change
 from xmand.journal.verdicts import Verdict
 from xmand.request import Peer, Request
 from xmand.verbs.call import Call

@@ -14,7 +14,8 @@ from tests.unit.xmand.dispatch.test_dispatcher import ALICE, Bench, Replies
 from xman import outcome, verbs
 from xmand.dispatch import exactly_once
 from xmand.events import table
-from xmand.journal import Change, promised
+from xmand.journal import promised
+from xmand.journal.entries import Change
 from xmand.request import Peer, Request
 from xmand.virt.domain import Domain
 

@@ -9,7 +9,8 @@ import pytest
 from xman.result import Result
 from xmand import journal
 from xmand.answer import Answer
-from xmand.journal import Change, ConflictError, Journal, JournalError
+from xmand.journal import Journal, JournalError
+from xmand.journal.entries import Change, ConflictError
 
 PAUSE = Change("alice@R", "0" * 32, "d1", "192.0.2.7:1", "pause", "vm1", "tea", {"options": {}})
 DONE = Answer(0, 12, done=Result({"a": 1}, changed=True, domain="vm1", notes=("Done.",)))

@@ -14,7 +14,8 @@ from tests.lab.process import ROOT
 from tests.unit.xmand.journal.conftest import RELEASE
 from xman.result import Result
 from xmand.answer import Answer
-from xmand.journal import Change, Journal
+from xmand.journal import Journal
+from xmand.journal.entries import Change
 
 PAUSE = Change("alice@R", "0" * 32, "d1", "192.0.2.7:1", "pause", "vm1", "tea", {"options": {}})
 UUID = "11111111-2222-3333-4444-555555555555"

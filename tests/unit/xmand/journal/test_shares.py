@@ -9,7 +9,8 @@ import pytest
 
 from xmand import journal
 from xmand.answer import Answer
-from xmand.journal import Change, Journal, JournalError
+from xmand.journal import Journal, JournalError
+from xmand.journal.entries import Change, size
 
 ADMIN, EVE, BOB = "admin@R", "eve@R", "bob@R"
 FAILED = Answer(7, 3, "Domain 'nowhere' does not exist.")
@@ -148,12 +149,34 @@ def test_no_jump_of_the_clock_deletes_anything(log: Journal, monkeypatch: pytest
 def test_a_log_is_read_in_pages_up_to_so_many_octets(log: Journal) -> None:
     fill(log, ADMIN, 600, 200)
 
-    whole, more = log.last(0.0, "", "", 10_000)
-    part, cut = log.last(0.0, "", "", 10_000, 100_000)
+    whole = list(log.pages(log.survey(0.0, "", "")))
+    cut = log.survey(0.0, "", "", most_octets=100_000)
+    part = list(log.pages(cut))
 
-    assert (len(whole), more, cut) == (600, False, True)
-    assert [entry.id for entry in part] == [entry.id for entry in whole[-len(part) :]]
-    assert sum(entry.octets for entry in part) <= 100_000
+    assert (sum(map(len, whole)), cut.more, max(map(len, whole)) < 600) == (600, True, True)
+    ids = [entry.id for page in part for entry in page]
+    assert ids == [entry.id for page in whole for entry in page][-cut.count :]
+    assert 80_000 < sum(size(entry.change) for page in part for entry in page) <= 100_000
+
+
+def test_a_page_is_of_so_many_octets_but_never_empty(log: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(journal, "_PAGE_OCTETS", 10)
+    fill(log, ADMIN, 3, 200)
+
+    assert [len(page) for page in log.pages(log.survey(0.0, "", ""))] == [1, 1, 1]
+
+
+def test_what_comes_or_goes_between_two_pages_is_no_error(log: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(journal, "_PAGE", 2)
+    fill(log, ADMIN, 6)
+    pages = log.pages(log.survey(0.0, "", ""))
+    first = next(pages)
+
+    fill(log, ADMIN, 1, first=100)
+    with log._use() as db:
+        db.execute("DELETE FROM change WHERE id IN (?, ?)", (first[-1].id + 1, first[-1].id + 4))
+
+    assert [entry.id - first[0].id for page in pages for entry in page] == [3, 4]
 
 
 def test_the_journal_of_an_earlier_release_is_read(tmp_path: Path, log: Journal) -> None:
@@ -170,4 +193,4 @@ def test_the_journal_of_an_earlier_release_is_read(tmp_path: Path, log: Journal)
 
 
 def test_a_digest_is_one_of_the_words_that_count() -> None:
-    assert journal._size(change(EVE, 1, 5000)) - journal._size(replace(change(EVE, 1), reason="")) == 5000
+    assert size(change(EVE, 1, 5000)) - size(replace(change(EVE, 1), reason="")) == 5000

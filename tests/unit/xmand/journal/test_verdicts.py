@@ -9,7 +9,8 @@ from xman import verbs
 from xman.errors import HypervisorError, NoSuchDomainError
 from xman.metadata import Job, Metadata
 from xman.values import MIB
-from xmand.journal import Change, verdicts
+from xmand.journal import verdicts
+from xmand.journal.entries import Change
 from xmand.journal.verdicts import Verdict
 from xmand.verbs import JUDGES
 from xmand.virt import lifecycle, metadata

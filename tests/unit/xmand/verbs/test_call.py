@@ -1,6 +1,8 @@
 """What a verb gets to work with (`xmand.verbs.call`): what is not to be had for changes."""
 
+import threading
 import time
+from dataclasses import replace
 
 import libvirt
 import pytest
@@ -10,7 +12,9 @@ from tests.unit.xmand.virt.test_listing import libvirt_error
 from xman import arguments, grammar, verbs
 from xman.errors import RefusedError
 from xmand.authorize import Access
+from xmand.verbs import call as call_module
 from xmand.verbs.call import Call
+from xmand.virt.monitor import Monitors
 
 CHANGING = [verb for verb in verbs.VERBS if verb.changes and verb.takes_domain]
 # What stands behind the domain, for the verbs that need it.
@@ -78,6 +82,15 @@ class StandIn:
         if self._arriving:
             return libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_PAUSED_MIGRATION
         return libvirt.VIR_DOMAIN_RUNNING, libvirt.VIR_DOMAIN_RUNNING_BOOTED
+
+    def controlInfo(self) -> list[int]:  # noqa: N802
+        return [libvirt.VIR_DOMAIN_CONTROL_OK, 0, 0]
+
+    def memoryStats(self) -> dict[str, int]:  # noqa: N802
+        return {}
+
+    def lookupByUUIDString(self, _uuid: str) -> "StandIn":  # noqa: N802
+        return self
 
     def jobStats(self) -> dict[str, int]:  # noqa: N802
         raise libvirt_error(libvirt.VIR_ERR_OPERATION_UNSUPPORTED)
@@ -162,3 +175,48 @@ def test_what_is_leaving_may_be_destroyed_and_other_jobs_are_in_nobodys_way(
 
     with call_of(verbs.BY_NAME[verb], standin).changing() as domain:
         assert domain.name == "vm1"
+
+
+HELD = [libvirt.VIR_DOMAIN_CONTROL_OCCUPIED, 0, 5000]
+PAST_IT = ("destroy", "shutdown")
+
+
+@pytest.mark.parametrize("verb", [verb for verb in CHANGING if verb.name not in PAST_IT], ids=lambda verb: verb.name)
+def test_a_guest_whose_monitor_somebody_waits_for_is_busy(verb: grammar.Verb, monkeypatch: pytest.MonkeyPatch) -> None:
+    standin = StandIn("QEMU", "vm1", 4)
+    monkeypatch.setattr(standin, "controlInfo", lambda: HELD)
+
+    with pytest.raises(RefusedError, match="does not answer its monitor"), call_of(verb, standin).changing():
+        pytest.fail("it was given")
+
+
+@pytest.mark.parametrize(
+    ("verb", "info"),
+    [(name, HELD) for name in PAST_IT]
+    + [
+        ("pause", [libvirt.VIR_DOMAIN_CONTROL_JOB, 0, 4999]),
+        ("pause", [libvirt.VIR_DOMAIN_CONTROL_OK, 0, 9000]),
+    ],
+)
+def test_it_can_be_destroyed_and_who_works_with_a_guest_is_in_nobodys_way(
+    verb: str, info: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    standin = StandIn("QEMU", "vm1", 4)
+    monkeypatch.setattr(standin, "controlInfo", lambda: info)
+
+    with call_of(verbs.BY_NAME[verb], standin).changing() as domain:
+        assert domain.name == "vm1"
+
+
+def test_a_guest_that_answers_nothing_is_found_out_before_it_is_asked_for_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    standin, released = StandIn("QEMU", "vm1", 4), threading.Event()
+    monkeypatch.setattr(call_module, "_STILL_MILLISECONDS", 50)
+    call = call_of(verbs.BY_NAME["block-attach"], standin)
+    call = replace(call, host=replace(call.host, monitors=Monitors(standin.connection)))
+
+    with call.changing() as domain:
+        call.require_answering(domain)
+        monkeypatch.setattr(standin, "memoryStats", released.wait)
+        with pytest.raises(RefusedError, match="does not answer its monitor"):
+            call.require_answering(domain)
+    released.set()

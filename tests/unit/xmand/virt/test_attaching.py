@@ -59,8 +59,8 @@ def test_what_libvirt_cannot_detach_is_no_guest_that_keeps_it() -> None:
         attaching.detach(domain, pick, attaching.find(domain, pick), "vdb")
 
 
-@pytest.mark.parametrize(("agent", "found"), [(_AGENT, ["/", "/srv"]), ("", [])])
-def test_where_a_guest_has_it_mounted_its_agent_tells(agent: str, found: list[str]) -> None:
+@pytest.mark.parametrize(("agent", "found"), [(_AGENT, ["/", "/srv"]), ("", None)])
+def test_where_a_guest_has_it_mounted_its_agent_tells(agent: str, found: list[str] | None) -> None:
     domain = a_domain(described(agent), described())
     domain.raw.fsInfo.return_value = [
         ["/srv", "vdb1", "ext4", ["vdb"]],
@@ -71,11 +71,19 @@ def test_where_a_guest_has_it_mounted_its_agent_tells(agent: str, found: list[st
     assert attaching.mounted_in_guest(domain, "vdb") == found
 
 
-def test_an_agent_that_does_not_answer_tells_nothing() -> None:
+def test_an_agent_that_does_not_answer_is_no_sign_that_nothing_is_mounted() -> None:
     domain = a_domain(described(_AGENT), described())
     domain.raw.fsInfo.side_effect = libvirt_error(libvirt.VIR_ERR_AGENT_UNRESPONSIVE)
 
-    assert attaching.mounted_in_guest(domain, "vdb") == []
+    with pytest.raises(RefusedError, match="does not say whether vdb is mounted"):
+        attaching.mounted_in_guest(domain, "vdb")
+
+
+def test_an_agent_that_does_not_know_the_question_cannot_tell() -> None:
+    domain = a_domain(described(_AGENT), described())
+    domain.raw.fsInfo.side_effect = libvirt_error(libvirt.VIR_ERR_OPERATION_UNSUPPORTED)
+
+    assert attaching.mounted_in_guest(domain, "vdb") is None
 
 
 def test_a_disk_is_never_cut() -> None:
