@@ -30,11 +30,12 @@ TITLES = {
     "migrate": "Moving them",
     "batch": "Batch jobs",
     "console": "Their consoles and screens",
+    "storage": "Storage",
     "host": "The host",
 }
 # What is not looking: to clear the host's message buffer, and to read why others did what they did.
 AUDIT = "audit"
-FAMILIES = ("show", "host", "life", "tune", "migrate", "batch", "console", AUDIT)
+FAMILIES = ("show", "host", "life", "tune", "migrate", "batch", "console", "storage", AUDIT)
 
 
 class Argument:

@@ -148,6 +148,7 @@ def test_xmand_toml_5_has_exactly_the_keys() -> None:
         "create",
         "report",
         "metrics",
+        "storage",
     } | {"unknown"}
     expected = keys(settings.Settings, tables) | keys(settings.Limits, set())
     expected |= (
@@ -155,6 +156,7 @@ def test_xmand_toml_5_has_exactly_the_keys() -> None:
         | keys(settings.Batch, set())
         | keys(settings.Create, set())
         | keys(settings.Consoles, set())
+        | keys(settings.Storage, set())
         | keys(settings.Report, set())
         | keys(settings.Metrics, set())
         | keys(settings.JournalCaps, set())

@@ -34,7 +34,13 @@ def tried_on_qemu(lab: Lab) -> Iterator[dict[str, tuple[int, str]]]:
     with_image = described(guest, image(lab, NAME), boots=True)
     rxm = partial(daemon.rxm, lab.alice)
     yield Trial(
-        rxm, with_image, "hv2.xman.test", ready, moves=guest.description(), image=str(image(lab, f"{NAME}-more", "raw"))
+        rxm,
+        with_image,
+        "hv2.xman.test",
+        ready,
+        moves=guest.description(),
+        image=str(image(lab, f"{NAME}-more", "raw")),
+        pool=lab.first.pool(NAME),
     ).run()
     for verb in ("destroy", "delete"):
         assert lab.rxm_second(verb, NAME).status == 0
@@ -58,7 +64,8 @@ def tried_on_lxc(lab: Lab) -> Iterator[dict[str, tuple[int, str]]]:
         raise TimeoutError("libvirt knows the first process of none of five containers")
 
     # A container's disks are devices of the host's.
-    yield Trial(containers.rxm, description(NAME), "hv2.xman.test", ready, image="/dev/vg0/more").run()
+    pool = lab.first.pool(f"{NAME}-lxc")
+    yield Trial(containers.rxm, description(NAME), "hv2.xman.test", ready, image="/dev/vg0/more", pool=pool).run()
     assert daemon.stop() == 0
 
 

@@ -79,6 +79,7 @@ DEVICES = {
 OTHERS = {"console", "create", "delete", "maintenance", "migrate", "new", "rename", "restore", "resume", "save"}
 OTHERS |= set(DEVICES)
 OTHERS |= {"screenshot", "send-key", "snapshot", "snapshot-delete", "snapshot-revert", "vnc"}
+OTHERS |= {"volume-create", "volume-delete"}
 DRIVEN = {words[0] for words in (*TYPED, *BATCH)} | OTHERS
 # Every other verb that only looks, as it is tried elsewhere.
 LOOKING = [
@@ -124,6 +125,12 @@ def test_going_back_to_a_snapshot_and_deleting_it(daemon: Daemon, alice: dict[st
     for verb in ("snapshot", "snapshot-revert", "snapshot-delete"):
         answer = daemon.remctl(alice, verb, vm, "then")
         assert answer.status == 0, (verb, answer)
+
+
+def test_making_a_volume_and_deleting_it(daemon: Daemon, alice: dict[str, str]) -> None:
+    for words in (["volume-create", "default-pool", "by-remctl", "8"], ["volume-delete", "default-pool", "by-remctl"]):
+        answer = daemon.remctl(alice, *words)
+        assert answer.status == 0, (words, answer)
 
 
 def test_saving_restoring_and_renaming(daemon: Daemon, alice: dict[str, str], vm: str) -> None:

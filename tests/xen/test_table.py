@@ -31,7 +31,9 @@ def tried(lab: Lab, xen: Xen) -> dict[str, tuple[int, str]]:
             return move(xen, second, guest.name, anew, *words)
         return xen.rxm(*words, stdin=stdin)
 
-    found = Trial(rxm, guest.description(), "xen2", ready).run()
+    made = xen.host.virsh("pool-create-as", NAME, "dir", "--target", "/srv")
+    assert made.status == 0, made
+    found = Trial(rxm, guest.description(), "xen2", ready, pool=NAME).run()
     second.does("destroy", guest.name)
     second.does("delete", guest.name)
     return found

@@ -1,6 +1,7 @@
 """xmand.toml, read and checked (man xmand.toml(5))."""
 
 from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 from typing import NamedTuple
 
 from xman import config, declared, reporting
@@ -238,6 +239,20 @@ class Create:
 
 
 @dataclass(frozen=True)
+class Storage:
+    """What is done with volumes of libvirt's storage pools."""
+
+    wipe: tuple[str, ...] = texts(
+        meaning='Pools whose volumes are written over with zeros before they are deleted, by name; "*" in a name is'
+        " anything."
+    )
+
+    def wipes(self, pool: str) -> bool:
+        """Whether volumes of `pool` are wiped."""
+        return any(fnmatchcase(pool, pattern) for pattern in self.wipe)
+
+
+@dataclass(frozen=True)
 class Settings:
     """Everything that can be configured; the defaults serve a host with a keytab and a `.k5login`."""
 
@@ -267,6 +282,7 @@ class Settings:
     create: Create = declared.table(Create)
     console: Consoles = declared.table(Consoles)
     screen: Screens = declared.table(Screens)
+    storage: Storage = declared.table(Storage)
     migrate: Migration = declared.table(Migration)
     report: Report = declared.table(Report)
     metrics: Metrics = declared.table(Metrics)

@@ -22,6 +22,7 @@ from xmand.verbs import (
     show,
     snapshots,
     tune,
+    volumes,
 )
 from xmand.verbs.call import Handler
 from xmand.verbs.kept import Way
@@ -45,6 +46,7 @@ _MODULES = (
     show,
     snapshots,
     tune,
+    volumes,
 )
 ROWS: dict[str, Row] = {name: row for module in _MODULES for name, row in module.ROWS.items()}
 

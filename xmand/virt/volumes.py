@@ -1,32 +1,125 @@
-"""Images that are volumes of libvirt's storage pools: what can be done to them while no domain has them open."""
+"""Volumes of libvirt's storage pools: what each is, and what can be done to it; `xmand.virt.pools` finds them.
 
+Nothing here asks who has a volume: `xmand.virt.volume_users` does, and has to be asked first.
+"""
+
+from dataclasses import dataclass
 from typing import Any
 
-from xman.errors import RefusedError
+from lxml import etree
+
+from xman.errors import HypervisorError, RefusedError, UnknownOutcomeError, XmanError
 from xmand.virt.binding import RawConnection, api
 from xmand.virt.domain import Domain
-from xmand.virt.driver import changing
-from xmand.virt.errors import reading
+from xmand.virt.driver import lost
+from xmand.virt.errors import Translating, code_of, reading, translate, words
+
+_KINDS = {
+    api.VIR_STORAGE_VOL_FILE: "file",
+    api.VIR_STORAGE_VOL_BLOCK: "block",
+    api.VIR_STORAGE_VOL_DIR: "dir",
+    api.VIR_STORAGE_VOL_NETWORK: "network",
+    api.VIR_STORAGE_VOL_NETDIR: "netdir",
+    api.VIR_STORAGE_VOL_PLOOP: "ploop",
+}
+RAW, QCOW2 = "raw", "qcow2"
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a volume is: `capacity` is what a guest sees, `allocation` what it takes, in octets.
+
+    `backing` is the path of the image that it is an overlay of, empty where it is none.
+    """
+
+    name: str
+    kind: str
+    path: str
+    format: str
+    capacity: int
+    allocation: int
+    backing: str
 
 
 class Volume:
-    """One volume."""
+    """One volume; `name` is what errors call it by: its own name, or that of the domain whose disk it is."""
 
     def __init__(self, connection: RawConnection, raw: Any, name: str) -> None:
-        self._connection = connection
-        self._raw = raw
-        self._name = name
+        self.connection = connection
+        self.raw = raw
+        self.name = name
+
+    def path(self) -> str:
+        """Return where it is on the host."""
+        with reading():
+            return str(self.raw.path())
 
     def capacity(self) -> int:
         """Return how many octets its guest sees."""
-        with reading(self._name):
-            return int(self._raw.info()[1])
+        with reading(self.name):
+            return int(self.raw.info()[1])
+
+    def facts(self) -> Facts:
+        """Return what it is. Raises RefusedError where it is no more."""
+        with _gone(self.name), reading():
+            kind = _KINDS.get(self.raw.info()[0], "other")
+            root = etree.fromstring(str(self.raw.XMLDesc(0)).encode())
+        form = root.find("target/format")
+        return Facts(
+            name=root.findtext("name") or "",
+            kind=kind,
+            path=root.findtext("target/path") or "",
+            format=RAW if form is None else str(form.get("type", RAW)),
+            capacity=int(root.findtext("capacity") or 0),
+            allocation=int(root.findtext("allocation") or 0),
+            backing=root.findtext("backingStore/path") or "",
+        )
 
     def grow(self, octets: int) -> int:
         """Let it have more; return how many it has then."""
-        with changing(self._connection, self._name):
-            self._raw.resize(octets, 0)
+        with changing(self.connection, self.name):
+            self.raw.resize(octets, 0)
         return self.capacity()
+
+    def wipe(self) -> None:
+        """Write zeros over all that it holds. Blocks as long as that takes. Raises what libvirt does."""
+        with changing(self.connection, self.name):
+            self.raw.wipe(0)
+
+    def delete(self) -> None:
+        """Delete it. Raises HypervisorError where it is still there."""
+        with changing(self.connection, self.name):
+            self.raw.delete(0)
+
+
+def changing(connection: RawConnection, name: str) -> Translating:
+    """Turn libvirt's errors into ours around a call that changes the volume `name`.
+
+    Raises UnknownOutcomeError where libvirt was lost in the middle, RefusedError where there is such a volume already.
+    """
+
+    def ours(error: api.libvirtError) -> XmanError:
+        if lost(connection):
+            return UnknownOutcomeError(
+                f"libvirt was lost while changing the volume '{name}': it may have happened; look with rxm volumes."
+                f" ({words(error)})"
+            )
+        if code_of(error) == api.VIR_ERR_STORAGE_VOL_EXIST:
+            return RefusedError(words(error))
+        return translate(error)
+
+    return Translating(api.libvirtError, ours)
+
+
+def _gone(name: str) -> Translating:
+    """Around questions about a volume that others may delete meanwhile."""
+
+    def ours(error: HypervisorError) -> XmanError | None:
+        if code_of(error.__cause__) == api.VIR_ERR_NO_STORAGE_VOL:
+            return RefusedError(f"The volume '{name}' is gone.")
+        return None
+
+    return Translating(HypervisorError, ours)
 
 
 def at(connection: RawConnection, path: str, domain: Domain) -> Volume:

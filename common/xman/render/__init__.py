@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from xman import escape, fields
-from xman.render import batch, domains, events, hosts, log, looks, merged, stats
+from xman.render import batch, domains, events, hosts, log, looks, merged, stats, storage
 
 _Renderer = Callable[[dict[str, Any]], str]
 _Merger = Callable[[merged.Answers, dict[str, int], merged.Order], str]
@@ -49,6 +49,8 @@ _RENDERERS: dict[str, _Renderer] = {
     "block-list": looks.block,
     "network-list": looks.network,
     "snapshot-list": looks.snapshots,
+    "pools": storage.pools,
+    "volumes": storage.volumes,
     "wait": domains.reached,
 }
 

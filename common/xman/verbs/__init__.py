@@ -11,9 +11,10 @@ from xman.verbs.devices import DEVICES
 from xman.verbs.host import HOST
 from xman.verbs.life import LIFE
 from xman.verbs.show import SHOW
+from xman.verbs.storage import STORAGE
 from xman.verbs.tune import TUNE
 
-VERBS = (*SHOW, *CONSOLE, *HOST, *LIFE, *DEVICES, *TUNE, *BATCH)
+VERBS = (*SHOW, *CONSOLE, *HOST, *LIFE, *DEVICES, *TUNE, *STORAGE, *BATCH)
 
 BY_NAME = {verb.name: verb for verb in VERBS}
 # What programs of ours ask hosts by themselves.

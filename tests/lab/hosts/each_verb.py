@@ -14,8 +14,8 @@ BUSY, PREEMPTED, FROZEN = "busy", "preempted", "frozen"
 
 Step = tuple[str, tuple[str, ...]]
 # Verb: the state it is tried in, and its words; {name} is the domain, {host} where it may be moved, {image} a file,
-# - its description. In an order in which little has to be done between two. One that only looks has a step here where
-# the one that `looking` makes of its row is not enough.
+# {pool} a storage pool, - its description. In an order in which little has to be done between two. One that only looks
+# has a step here where the one that `looking` makes of its row is not enough.
 _STEPS: dict[str, Step] = {
     "list": (ANY, ()),
     "stats": (ANY, ()),
@@ -67,6 +67,8 @@ _STEPS: dict[str, Step] = {
     "create": (ABSENT, ("-",)),
     "migrate": (RUNNING, ("--live", "{name}", "{host}")),
     "maintenance": (ANY, ("on", "trying")),
+    "volume-create": (ANY, ("{pool}", "each.img", "8")),
+    "volume-delete": (ANY, ("{pool}", "each.img")),
 }
 
 
@@ -110,17 +112,25 @@ class Trial:
     """One host, and the domain `NAME` on which the verbs are tried. `ready` waits until its guest is up.
 
     What is created at last, and moves, may be described otherwise (`moves`): without what only this host has.
-    `image` is a file that may be a disk.
+    `image` is a file that may be a disk, `pool` a storage pool.
     """
 
     def __init__(
-        self, rxm: Rxm, description: str, host: str, ready: Callable[[], None], moves: str = "", image: str = "/none"
+        self,
+        rxm: Rxm,
+        description: str,
+        host: str,
+        ready: Callable[[], None],
+        moves: str = "",
+        image: str = "/none",
+        pool: str = "default-pool",
     ) -> None:
         self._rxm = rxm
         self._name = NAME
         self._description = description
         self._moves = moves or description
         self._image = image
+        self._pool = pool
         self._host = host
         self._ready = ready
 
@@ -129,9 +139,8 @@ class Trial:
         found = {}
         for verb, (state, words) in STEPS.items():
             self._reach(state)
-            found[verb] = self._call(
-                verb, *(word.format(name=self._name, host=self._host, image=self._image) for word in words)
-            )
+            places = {"name": self._name, "host": self._host, "image": self._image, "pool": self._pool}
+            found[verb] = self._call(verb, *(word.format(**places) for word in words))
             if verb == "rename" and found[verb] == (outcome.OK, ""):
                 self._do("rename", "renamed", self._name)
             if verb == "create" and found[verb] == (outcome.OK, ""):

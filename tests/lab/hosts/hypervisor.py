@@ -113,6 +113,14 @@ class Host:
         """Run virsh on this host, beside xmand; without `words` it takes commands from `stdin`."""
         return answer([*self.prefix, "virsh", "-q", "-c", uri, *words], self._env, stdin)
 
+    def pool(self, name: str) -> str:
+        """Make a storage pool of a directory of its own, which ends with libvirtd; return its name."""
+        folder = self.directory / f"{name}.volumes"
+        folder.mkdir(exist_ok=True)
+        made = self.virsh("pool-create-as", name, "dir", "--target", str(folder))
+        assert made.status == 0, made
+        return name
+
     def stop(self) -> None:
         """End the guests, libvirtd and the namespaces."""
         if self.libvirtd is not None:

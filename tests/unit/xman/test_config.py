@@ -70,6 +70,7 @@ XMAND_DEFAULTS = {
     "journal": {"keep_days": 365, "size_mib": 64},
     "console": {"log": True},
     "screen": {"listen": "as-given"},
+    "storage": {"wipe": ()},
     "migrate": {"allow": (), "uri": "", "clear": False, "tls": False},
     "report": {"collectors": (), "collector_service": "HTTP", "principal": ""},
     "metrics": {"textfile": "", "interval_seconds": 15.0},
@@ -311,6 +312,8 @@ def test_every_key_of_xmand_toml_is_read(file: Path) -> None:
         log = false
         [screen]
         listen = "none"
+        [storage]
+        wipe = ["secret-*"]
         [migrate]
         allow = ["skirit[80-84]"]
         uri = "qemu+tls://{host}/system"
@@ -392,6 +395,7 @@ def test_every_key_of_xmand_toml_is_read(file: Path) -> None:
         "journal": {"keep_days": 11, "size_mib": 12},
         "console": {"log": False},
         "screen": {"listen": "none"},
+        "storage": {"wipe": ("secret-*",)},
         "migrate": {"allow": ("skirit[80-84]",), "uri": "qemu+tls://{host}/system", "clear": True, "tls": True},
         "report": {"collectors": ("portal:4375",), "collector_service": "xman", "principal": "host/h@R"},
         "metrics": {"textfile": "/x/xman.prom", "interval_seconds": 16.0},

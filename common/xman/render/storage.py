@@ -1,0 +1,23 @@
+"""`pools` and `volumes` as tables: a line for each, sizes in MiB."""
+
+from typing import Any
+
+from xman.render.tables import Table
+
+_POOLS = Table("storage_pool", "-", {"activity": lambda pool: "active" if pool["active"] else "inactive"})
+_VOLUMES = Table("volume", "-", {})
+
+
+def pools(data: dict[str, Any]) -> str:
+    """Return `pools`."""
+    return _table(_POOLS, data["pools"])
+
+
+def volumes(data: dict[str, Any]) -> str:
+    """Return `volumes`."""
+    return _table(_VOLUMES, data["volumes"])
+
+
+def _table(table: Table, rows: list[dict[str, Any]]) -> str:
+    lines = [table.heading(), *(table.line(row) for row in rows)]
+    return "".join(f"{line.rstrip()}\n" for line in lines)

@@ -1,0 +1,109 @@
+"""pools, volumes, volume-create, volume-delete: libvirt's storage, and what is in it."""
+
+from dataclasses import asdict
+from typing import Any
+
+from xman.errors import HypervisorError, RefusedError, UsageError
+from xman.result import Result
+from xmand.journal import verdicts
+from xmand.verbs.call import Call
+from xmand.verbs.row import Row
+from xmand.virt import pools, volume_users, wiping
+from xmand.virt.driver import LONG
+from xmand.virt.pools import Pool
+from xmand.virt.volumes import Facts
+
+
+def show_pools(call: Call) -> Result:
+    """All of them."""
+    return Result({"pools": [pool.facts() for pool in pools.each(call.reader)]})
+
+
+def show_volumes(call: Call) -> Result:
+    """Those of one pool, or of all, as libvirt saw them last."""
+    word = call.parsed.text("POOL")
+    found = [pools.named(call.reader, word)] if word else pools.each(call.reader)
+    if word:
+        found[0].require_active()
+    return Result({"volumes": [row(pool, facts) for pool in found for facts in pool.volumes()]})
+
+
+def row(pool: Pool, facts: Facts) -> dict[str, Any]:
+    """Return what is told of a volume."""
+    found = {"pool": pool.name, **asdict(facts)}
+    return {key: value for key, value in found.items() if value != ""}
+
+
+def create(call: Call) -> Result:
+    """Make one; nothing is written over."""
+    name, base = call.parsed.text("VOLUME"), str(call.parsed.options.get("base", ""))
+    form = str(call.parsed.options.get("format", ""))
+    size = call.parsed.number("SIZE") if "SIZE" in call.parsed.values else None
+    if size is None and not base:
+        raise UsageError("Say how large it is to be (8G), or of which volume it is to be an overlay (--base).")
+    pools.check_name(name)
+    pool = pools.named(call.writer, call.parsed.text("POOL"))
+    with call.host.locks.hold(key(pool.name, name), call.verb.name, call.deadline, "volume"):
+        backing = pool.volume(base).facts() if base else None
+        if call.parsed.flag("dry-run"):
+            pool.check(name, size, form, backing)
+            return Result(
+                {"pool": pool.name, "volume": name, "dry_run": True},
+                notes=(f"A volume '{name}' would be made in the pool '{pool.name}'.",),
+            )
+        made = pool.create(name, size, form, backing)
+        with pools.unknown_where_lost(pool.connection, name):
+            facts = made.facts()
+            left = pool.facts().get("available", 0)
+        if size is not None and facts.capacity < size:
+            raise HypervisorError(f"'{name}' has {facts.capacity} octets, although libvirt said it has {size}.")
+        notes: tuple[str, ...] = ()
+        if facts.capacity - facts.allocation > left:
+            notes = (f"The pool '{pool.name}' has {left} octets left, fewer than '{name}' may come to take.",)
+        return Result(_told(pool, facts), changed=True, notes=notes)
+
+
+def delete(call: Call) -> Result:
+    """Delete one that nobody has, wiped before where the site or the caller says so."""
+    name = call.parsed.text("VOLUME")
+    pool = pools.named(call.host.driver.connection(LONG), call.parsed.text("POOL"))
+    with call.host.locks.hold(key(pool.name, name), call.verb.name, call.deadline, "volume"):
+        volume = pool.volume(name)
+        facts = volume.facts()
+        if facts.kind in ("dir", "netdir"):
+            raise RefusedError(f"'{name}' is a directory, and not an image.")
+        volume_users.require_unused(pool.connection, pool.name, name, facts.path)
+        wipes = call.parsed.flag("wipe") or call.host.settings.storage.wipes(pool.name)
+        told = {"pool": pool.name, "volume": name, "path": facts.path, "wiped": wipes}
+        if call.parsed.flag("dry-run"):
+            how = "wiped and deleted" if wipes else "deleted"
+            note = f"The volume '{name}' of the pool '{pool.name}' would be {how}."
+            return Result(told | {"dry_run": True}, notes=(note,))
+        if wipes:
+            wiping.wipe(volume, facts, call.progress)
+            # That took its time, and a domain may have been given it meanwhile.
+            volume_users.require_unused(pool.connection, pool.name, name, facts.path)
+        volume.delete()
+        with pools.unknown_where_lost(pool.connection, name):
+            if pool.has(name):
+                raise HypervisorError(f"The volume '{name}' is still there, although libvirt said it is not.")
+        return Result(told | {"dry_run": False}, changed=True)
+
+
+def key(pool: str, name: str) -> str:
+    """Return under what a volume is locked; no domain is called so."""
+    return f"volume {pool}/{name}"
+
+
+def _told(pool: Pool, facts: Facts) -> dict[str, Any]:
+    found = row(pool, facts)
+    return {"volume": found.pop("name")} | found | {"dry_run": False}
+
+
+ROWS = {
+    "pools": Row(show_pools),
+    "volumes": Row(show_volumes),
+    # No domain tells what became of them; asked again they find out what is left to do.
+    "volume-create": Row(create, verdicts.harmless_again),
+    "volume-delete": Row(delete, verdicts.harmless_again),
+}

@@ -1,0 +1,107 @@
+"""Who has a volume: domains that name it anywhere in their descriptions, and other volumes that are overlays of it.
+
+Whatever names it counts, also what is off: a disk, a kernel, a loader's variables, a container's file system. Domains
+of other hosts that share the pool nobody knows here.
+"""
+
+import contextlib
+import os
+from dataclasses import dataclass
+
+from lxml import etree
+
+from xman.errors import HypervisorError, NoSuchDomainError, RefusedError
+from xmand.virt import pools
+from xmand.virt.binding import RawConnection, RawDomain, api
+from xmand.virt.errors import reading
+
+# How many are named where all of them are in the way.
+_MOST_NAMED = 5
+
+
+@dataclass(frozen=True)
+class User:
+    """A domain that names the volume: whether it runs, and may write to it."""
+
+    name: str
+    at_work: bool
+    writes: bool
+
+
+def require_unused(connection: RawConnection, pool: str, name: str, path: str) -> None:
+    """Raise RefusedError where a domain has the volume, or another volume is an overlay of it.
+
+    Also where a domain cannot be asked: HypervisorError, since it is not known then that the volume is free.
+    """
+    users = [user.name for user in of_domains(connection, pool, name, path)]
+    if users:
+        raise RefusedError(f"The volume '{name}' of the pool '{pool}' belongs to {_named('domain', users)}.")
+    overlays = _overlays(connection, path)
+    if overlays:
+        raise RefusedError(
+            f"The volume '{name}' of the pool '{pool}' is the base of {_named('volume', overlays)}, which would be lost"
+            " with it."
+        )
+
+
+def of_domains(connection: RawConnection, pool: str, name: str, path: str) -> list[User]:
+    """Return the domains that have it. Raises HypervisorError where one cannot be asked."""
+    found, same = [], {path, os.path.realpath(path)} - {""}
+    with reading():
+        raws = connection.listAllDomains(0)
+    for raw in raws:
+        # One that goes meanwhile has nothing.
+        whose = str(raw.name())
+        with contextlib.suppress(NoSuchDomainError), reading(whose):
+            user = _user(raw, same, (pool, name))
+            if user is not None:
+                found.append(user)
+    return sorted(found, key=lambda user: user.name)
+
+
+def _user(raw: RawDomain, same: set[str], volume: tuple[str, str]) -> User | None:
+    active = bool(raw.isActive())
+    texts = [(str(raw.XMLDesc(0)), active)]
+    if active and raw.isPersistent():
+        texts.append((str(raw.XMLDesc(api.VIR_DOMAIN_XML_INACTIVE)), False))
+    named = at_work = writes = False
+    for text, now in texts:
+        for element in etree.fromstring(text.encode()).iter(etree.Element):
+            if not _is(element, same, volume):
+                continue
+            named = True
+            at_work |= now
+            writes |= now and _writable(element)
+    return User(str(raw.name()), at_work, writes) if named else None
+
+
+def _writable(element: etree._Element) -> bool:
+    """Whether it is a disk that its guest may write, and not one that is read, or another image's base."""
+    holder = element.getparent()
+    return holder is None or (holder.tag != "backingStore" and holder.find("readonly") is None)
+
+
+def _is(element: etree._Element, same: set[str], volume: tuple[str, str]) -> bool:
+    if (element.get("pool"), element.get("volume")) == volume:
+        return True
+    places = [*map(str, element.attrib.values()), (element.text or "").strip()]
+    return any(place.startswith("/") and (place in same or os.path.realpath(place) in same) for place in places)
+
+
+def _overlays(connection: RawConnection, path: str) -> list[str]:
+    """Return the volumes whose base is at `path`, in all pools that are active."""
+    real = os.path.realpath(path)
+    found = []
+    for pool in pools.each(connection):
+        with contextlib.suppress(HypervisorError):  # one that was taken away meanwhile
+            found += [
+                f"{pool.name}/{facts.name}"
+                for facts in pool.volumes()
+                if facts.backing and os.path.realpath(facts.backing) == real
+            ]
+    return found
+
+
+def _named(what: str, names: list[str]) -> str:
+    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+    return f"the {what}{'s' * (len(names) > 1)} {', '.join(repr(name) for name in names[:_MOST_NAMED])}{more}"
