@@ -28,13 +28,17 @@ def prolog(tools: Tools, _words: Sequence[str], env: Mapping[str, str]) -> int:
     job = _job(env)
     if not tools.settings.notes(job.partition):
         return GO
-    answers = start_job(tools, job)
+    refused = _not_claimed(tools, job)
+    answers = refused or start_job(tools, job)
     wanted = policy.of_all(answers)
     if wanted == policy.ASK:
         if _is_there(tools, job, answers):
             return GO
         tools.rxm("job-stop", "--id", job.number, "--", *job.nodes, patient=True)
         wanted = policy.LATER
+    elif wanted != policy.GO and len(job.nodes) > 1 and not refused:
+        # What did not start is still kept for it; where nobody answers, that ends by itself.
+        tools.rxm("job-claim", "--id", job.number, "--release", "--", *job.nodes)
     if wanted == policy.GO:
         return GO
     said = policy.message(answers)
@@ -46,14 +50,33 @@ def prolog(tools: Tools, _words: Sequence[str], env: Mapping[str, str]) -> int:
         return NO
     tools.say(f"job {job.name} does not run on {','.join(job.nodes)}: {said}", syslog.LOG_WARNING)
     # Slurm would try it again after two minutes, maybe on the same node.
-    refused = [*policy.nodes(answers, policy.ELSEWHERE), *policy.nodes(answers, policy.DRAIN)]
-    tools.detached("again", job.name, ",".join(refused) or "-")
+    left_out = [*policy.nodes(answers, policy.ELSEWHERE), *policy.nodes(answers, policy.DRAIN)]
+    tools.detached("again", job.name, ",".join(left_out) or "-")
     return NO
+
+
+def _not_claimed(tools: Tools, job: Job) -> list[dict[str, Any]]:
+    """Keep all hosts of a job on several nodes for it; return the answers where that cannot be, nothing where it is.
+
+    So nobody is preempted on one host for a job that another one does not take, and no other job gets in between.
+    Where an xmand is older than claims, or does not let us claim, the start itself decides.
+    """
+    if len(job.nodes) < 2:
+        return []
+    words = ("job-claim", "--id", job.number, *_preemptible(tools, job), "--", *job.nodes)
+    answers = tools.rxm(*words, patient=True)
+    codes = {int(answer.get("code", outcome.OK)) for answer in answers}
+    without = codes & {outcome.USAGE, outcome.UNSUPPORTED, outcome.DENIED}
+    return [] if without or policy.of_all(answers) == policy.GO else answers
+
+
+def _preemptible(tools: Tools, job: Job) -> list[str]:
+    return ["--preemptible"] if job.partition in tools.settings.preemptible else []
 
 
 def start_job(tools: Tools, job: Job) -> list[dict[str, Any]]:
     """Give a job its domains; return the answers."""
-    options = ["--preemptible"] if job.partition in tools.settings.preemptible else []
+    options = _preemptible(tools, job)
     if tools.settings.lease:
         options += ["--lease", str(tools.settings.lease)]
     words = ("job-start", "--id", job.number, "--owner", job.owner, *options, "--", *job.nodes)

@@ -6,15 +6,17 @@ from typing import Any
 
 import pytest
 
+from tests.lab.clients.terminal import Terminal
 from tests.lab.hosts.daemon import Answer, run_rxm
 from tests.lab.hosts.each_verb import BATCH
-from tests.lab.hosts.xen import XenHost, why_not
+from tests.lab.hosts.xen import SAVED, XenHost, why_not
 from tests.lab.kerberos.realm import FQDN, Realm
 from tests.lab.process import free_ports, wait_for
 
 # Domain-0 spends seconds on what takes it milliseconds elsewhere: building a guest blocks libvirt's domain for fifteen,
 # a migration takes a minute; and ten times as long on a machine that others load as well.
 _SETTINGS = f"""\
+save_dir = "{SAVED}"
 {BATCH}park_seconds = 400
 [limits]
 read_seconds = 200
@@ -44,8 +46,15 @@ class Xen:
 
     def rxm(self, *words: str, stdin: str = "") -> Answer:
         """Run rxm, as alice, against this host."""
-        options = ("-H", FQDN, "-p", str(self.host.port), "-t", str(_RXM_SECONDS))
+        options = (*self._options(), "-t", str(_RXM_SECONDS))
         return run_rxm(self._alice, *options, *words, stdin=stdin, seconds=_RXM_SECONDS + PATIENCE)
+
+    def terminal(self, *words: str) -> Terminal:
+        """Run rxm, as alice, at a terminal."""
+        return Terminal(["rxm", *self._options(), *words], self._alice)
+
+    def _options(self) -> tuple[str, ...]:
+        return ("-H", FQDN, "-p", str(self.host.port))
 
     def does(self, *words: str, stdin: str = "") -> dict[str, Any]:
         """Run rxm; it has to succeed. Return the result's data."""

@@ -7,9 +7,11 @@ import pytest
 
 from tests.lab.hosts.daemon import assert_one_line
 from tests.lab.hosts.xen import XenGuest
+from tests.lab.process import end
 from tests.xen.conftest import Xen, patiently
 
 MIB = 1 << 20
+LEAVE = "\x1d"
 
 
 @pytest.fixture(scope="module", params=["pv", "pvh"])
@@ -145,6 +147,20 @@ def test_shutdown_and_start(xen: Xen, guest: XenGuest) -> None:
     assert xen.state(guest.name) == "paused"
     xen.does("unpause", guest.name)
     patiently(lambda: guest.boots() == boots + 1, "its boot")
+
+
+def test_a_login_on_its_console(xen: Xen, guest: XenGuest) -> None:
+    terminal = xen.terminal("console", guest.name)
+    try:
+        patiently(lambda: "escape character" in terminal.written(), "its console")
+        terminal.type("alice\r")
+        patiently(lambda: "Welcome, alice." in terminal.written(), f"its greeting in {terminal.written()!r}")
+        terminal.type(LEAVE)
+        assert terminal.end() == 0
+    finally:
+        end(terminal.program)
+
+    goes_on(guest)
 
 
 def test_autostart(xen: Xen, guest: XenGuest) -> None:

@@ -33,7 +33,9 @@ def tried(lab: Lab, xen: Xen) -> dict[str, tuple[int, str]]:
 
     made = xen.host.virsh("pool-create-as", NAME, "dir", "--target", "/srv")
     assert made.status == 0, made
-    found = Trial(rxm, guest.description(), "xen2", ready, pool=NAME).run()
+    image = "/srv/guest/more.img"
+    xen.host.must("truncate", "-s", "1M", image)
+    found = Trial(rxm, guest.description(), "xen2", ready, image=image, pool=NAME, disks=("xvda", "xvdb")).run()
     second.does("destroy", guest.name)
     second.does("delete", guest.name)
     return found

@@ -139,6 +139,11 @@ def block_resize(call: Call) -> Result:
     with call.changing() as domain:
         attaching.require_machine(domain, "disks whose size libvirt changes")
         attaching.require_changeable(domain)
+        if _driver(domain) == XEN and domain.active():
+            raise UnsupportedError(
+                "This host's hypervisor cannot do that: libvirt changes the size of a Xen guest's disks only while it"
+                " is off."
+            )
         call.require_answering(domain)
         found = attaching.find(domain, attaching.disk(word))
         element = _there(domain, found, "disk", word)
@@ -191,6 +196,8 @@ def _drive(call: Call, word: str) -> Iterator[tuple[Domain, Found, attaching.Ele
     """Give the domain, locked, and its drive `word`, or the only one that it has."""
     with call.changing() as domain:
         attaching.require_machine(domain, "drives")
+        if _driver(domain) == XEN and not _hvm(domain):
+            raise UnsupportedError("This host's hypervisor cannot do that: of Xen's guests only HVM has drives.")
         attaching.require_changeable(domain)
         call.require_answering(domain)
         if not word:

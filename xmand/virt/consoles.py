@@ -39,12 +39,13 @@ LOST = "libvirt was lost"
 
 
 class Console(NamedTuple):
-    """One console or serial port: its name, its kind in libvirt's words, the file of its log, and its terminal."""
+    """One console or serial port: name, kind in libvirt's words, the file of its log, terminal, and libvirt's alias."""
 
     name: str
     kind: str
     log: str
     terminal: str = ""
+    alias: str = ""
 
 
 def consoles(description: str) -> list[Console]:
@@ -57,10 +58,11 @@ def consoles(description: str) -> list[Console]:
         number = target.get("port", "0") if target is not None else "0"
         # Off, a device has no alias yet. QEMU's first console is its first serial port once more.
         as_serial = element.tag == "serial" or (target is not None and target.get("type") == "serial")
-        name = alias.get("name", "") if alias is not None else f"{'serial' if as_serial else 'console'}{number}"
+        own = alias.get("name", "") if alias is not None else ""
+        name = own or f"{'serial' if as_serial else 'console'}{number}"
         source = element.find("source")
         terminal = source.get("path", "") if source is not None and element.get("type") == PTY else ""
-        one = Console(name, element.get("type", ""), log.get("file", "") if log is not None else "", terminal)
+        one = Console(name, element.get("type", ""), log.get("file", "") if log is not None else "", terminal, own)
         if name not in found or (one.log and not found[name].log):
             found[name] = one
     return list(found.values())
@@ -264,10 +266,10 @@ class Lines:
             raw = connection.lookupByUUIDString(domain.uuid)
             if not raw.isActive():
                 raise RefusedError(f"Domain '{domain.name}' is not running.")
-            described = consoles(raw.XMLDesc())
+            now = while_running(consoles(raw.XMLDesc()), console)
             stream = connection.newStream(api.VIR_STREAM_NONBLOCK)
             try:
-                raw.openConsole(console.name, stream, _flags(kind, force=force))
+                raw.openConsole(now.alias or None, stream, _flags(kind, force=force))
             except api.libvirtError as error:
                 if error.get_error_code() == api.VIR_ERR_OPERATION_FAILED and not force:
                     raise RefusedError(
@@ -275,8 +277,7 @@ class Lines:
                     ) from error
                 raise
         lines = self._of(connection)
-        terminal = next((one.terminal for one in described if one.name == console.name), "")
-        line = Line(stream, terminal, heard=heard, ended=ended, room=room, forget=lines.discard)
+        line = Line(stream, now.terminal, heard=heard, ended=ended, room=room, forget=lines.discard)
         lines.add(line)
         try:
             line.begin()
@@ -299,6 +300,19 @@ class Lines:
                     connection.registerCloseCallback(lost, None)
                 self._connection, self._lines = connection, lines
             return self._lines
+
+
+def while_running(described: list[Console], wanted: Console) -> Console:
+    """Return the console `wanted` as it is while its domain runs.
+
+    Xen's have no aliases, not even then; its driver opens the first one where none is named. Raises UnsupportedError.
+    """
+    found = next((one for one in described if one.name == wanted.name), wanted)
+    if not found.alias and described and found.name != described[0].name:
+        raise UnsupportedError(
+            f"This host's hypervisor opens a domain's first console only, here '{described[0].name}'."
+        )
+    return found
 
 
 def _open_terminal(path: str) -> int:

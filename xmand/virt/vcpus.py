@@ -3,6 +3,7 @@
 from typing import Any
 
 from xman.errors import UnsupportedError, UsageError
+from xmand.virt import vcpu_maps
 from xmand.virt.binding import api
 from xmand.virt.domain import Domain
 from xmand.virt.errors import code_of, reading, words
@@ -18,7 +19,7 @@ def each(domain: Domain) -> list[dict[str, Any]]:
     with reading(domain.name):
         if not domain.raw.isActive():
             return [{"number": number, "affinity": _set(flags)} for number, flags in enumerate(_kept(domain))]
-        infos, maps = domain.raw.vcpus()
+        infos, maps = _now(domain)
     found = []
     for info, flags in zip(infos, maps, strict=False):
         number, state, time, cpu = info
@@ -34,8 +35,31 @@ def each(domain: Domain) -> list[dict[str, Any]]:
     return found
 
 
+def _now(domain: Domain) -> tuple[Any, Any]:
+    try:
+        return tuple(domain.raw.vcpus())
+    except api.libvirtError as error:
+        if not vcpu_maps.is_needed(error):
+            raise
+        return vcpu_maps.now(domain.raw, domain.vcpus()[1], host_count(domain))
+
+
 def _kept(domain: Domain) -> list[tuple[bool, ...]]:
-    return [tuple(flags) for flags in domain.raw.vcpuPinInfo(api.VIR_DOMAIN_AFFECT_CONFIG)]
+    try:
+        return [tuple(flags) for flags in domain.raw.vcpuPinInfo(api.VIR_DOMAIN_AFFECT_CONFIG)]
+    except api.libvirtError as error:
+        if not vcpu_maps.is_needed(error):
+            raise
+        return vcpu_maps.kept(domain.raw, domain.vcpus()[1], host_count(domain))
+
+
+def _pin(domain: Domain, number: int, flags: tuple[bool, ...], scope: int) -> None:
+    try:
+        domain.raw.pinVcpuFlags(number, flags, scope)
+    except api.libvirtError as error:
+        if not vcpu_maps.is_needed(error):
+            raise
+        vcpu_maps.pin(domain.raw, number, flags, scope)
 
 
 def _set(flags: Any) -> list[int]:
@@ -61,7 +85,7 @@ def pin(domain: Domain, number: int | None, cpus: set[int]) -> int:
     for one in numbers:
         with domain.change():
             try:
-                domain.raw.pinVcpuFlags(one, flags, scope)
+                _pin(domain, one, flags, scope)
             except api.libvirtError as error:
                 if code_of(error) != api.VIR_ERR_INVALID_ARG:
                     raise
@@ -78,7 +102,7 @@ def pin(domain: Domain, number: int | None, cpus: set[int]) -> int:
 def _require_pinned(domain: Domain, numbers: list[int], flags: tuple[bool, ...]) -> None:
     """Raise HypervisorError where one that runs is not where it was put."""
     try:
-        places = domain.raw.vcpus()[1] if domain.active() else []
+        places = _now(domain)[1] if domain.active() else []
     except api.libvirtError:  # the driver does not tell
         return
     # What the driver tells may be shorter than what it takes (test).

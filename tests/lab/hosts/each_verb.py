@@ -14,16 +14,16 @@ BUSY, PREEMPTED, FROZEN = "busy", "preempted", "frozen"
 
 Step = tuple[str, tuple[str, ...]]
 # Verb: the state it is tried in, and its words; {name} is the domain, {host} where it may be moved, {image} a file,
-# {pool} a storage pool, - its description. In an order in which little has to be done between two. One that only looks
-# has a step here where the one that `looking` makes of its row is not enough.
+# {disk} its disk and {more} a second one, {pool} a storage pool, - its description. In an order in which little has to
+# be done between two. One that only looks has a step here where the one that `looking` makes of its row is not enough.
 _STEPS: dict[str, Step] = {
     "list": (ANY, ()),
     "stats": (ANY, ()),
     "events": (ANY, ()),
     "new": (ABSENT, ("-",)),
     "autostart": (OFF, ("{name}", "on")),
-    "block-attach": (OFF, ("{name}", "file:{image}", "vdb", "w")),
-    "block-detach": (OFF, ("{name}", "vdb")),
+    "block-attach": (OFF, ("{name}", "file:{image}", "{more}", "w")),
+    "block-detach": (OFF, ("{name}", "{more}")),
     "network-attach": (OFF, ("{name}", "bridge=br0", "mac=52:54:00:00:00:02")),
     "network-detach": (OFF, ("{name}", "52:54:00:00:00:02")),
     "start": (OFF, ("{name}",)),
@@ -34,7 +34,7 @@ _STEPS: dict[str, Step] = {
     "label": (RUNNING, ("{name}", "course=os1")),
     "cd-insert": (RUNNING, ("{name}", "hdc", "{image}")),
     "cd-eject": (RUNNING, ("{name}",)),
-    "block-resize": (RUNNING, ("{name}", "vda", "8")),
+    "block-resize": (RUNNING, ("{name}", "{disk}", "8")),
     "snapshot": (RUNNING, ("{name}", "then")),
     "snapshot-revert": (RUNNING, ("{name}", "then")),
     "snapshot-delete": (RUNNING, ("{name}", "then")),
@@ -112,7 +112,7 @@ class Trial:
     """One host, and the domain `NAME` on which the verbs are tried. `ready` waits until its guest is up.
 
     What is created at last, and moves, may be described otherwise (`moves`): without what only this host has.
-    `image` is a file that may be a disk, `pool` a storage pool.
+    `image` is a file that may be a disk, `pool` a storage pool, `disks` what the guest calls its first two.
     """
 
     def __init__(
@@ -124,14 +124,13 @@ class Trial:
         moves: str = "",
         image: str = "/none",
         pool: str = "default-pool",
+        disks: tuple[str, str] = ("vda", "vdb"),
     ) -> None:
         self._rxm = rxm
         self._name = NAME
         self._description = description
         self._moves = moves or description
-        self._image = image
-        self._pool = pool
-        self._host = host
+        self._words = {"name": NAME, "host": host, "image": image, "pool": pool, "disk": disks[0], "more": disks[1]}
         self._ready = ready
 
     def run(self) -> dict[str, tuple[int, str]]:
@@ -139,8 +138,7 @@ class Trial:
         found = {}
         for verb, (state, words) in STEPS.items():
             self._reach(state)
-            places = {"name": self._name, "host": self._host, "image": self._image, "pool": self._pool}
-            found[verb] = self._call(verb, *(word.format(**places) for word in words))
+            found[verb] = self._call(verb, *(word.format(**self._words) for word in words))
             if verb == "rename" and found[verb] == (outcome.OK, ""):
                 self._do("rename", "renamed", self._name)
             if verb == "create" and found[verb] == (outcome.OK, ""):

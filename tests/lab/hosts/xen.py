@@ -22,14 +22,17 @@ _XEN = f"console=com1 com1=115200 loglvl=info dom0_mem={_DOM0_MIB}M,max:{_DOM0_M
 _XEN += " spec-ctrl=no xpti=no"
 _LINUX = "root=/dev/vda rw console=hvc0 quiet mitigations=off net.ifnames=0"
 _LINUX += " modprobe.blacklist=floppy modprobe.blacklist=cfg80211"
-# The daemon from the tree, where the unit looks for an installed one.
+# The daemon from the tree, where the unit looks for an installed one, and rxm.
 _LAUNCHER = """\
 #!/usr/bin/python3
 import sys
 sys.path.insert(0, "/opt/xman")
-from xmand.cli import main
+from {package}.cli import main
 sys.exit(main())
 """
+# Where the package xman-xm has its links, and where Debian's xendomains saves guests.
+LINKS = "/usr/lib/xman-xm"
+SAVED = "/var/lib/xen/save"
 _INTERFACE = "<interface type='bridge'><source bridge='xenbr0'/><script path='vif-lab'/></interface>"
 
 
@@ -63,16 +66,30 @@ class XenHost(Emulated):
     def start_xmand(self, realm: Realm, *admins: str, settings: str) -> None:
         """Run this tree's xmand as the shipped unit does, with the realm's keytab and a list of `admins`."""
         tree = subprocess.run(
-            ["tar", "-cz", "--exclude=__pycache__", "-C", str(ROOT / "common"), "xman", "-C", str(ROOT), "xmand"],
+            [
+                "tar",
+                "-cz",
+                "--exclude=__pycache__",
+                "-C",
+                str(ROOT / "common"),
+                "xman",
+                "-C",
+                str(ROOT),
+                "xmand",
+                "rxm",
+            ],
             check=True,
             stdout=subprocess.PIPE,
         ).stdout
         self.put_octets("mkdir -p /opt/xman && tar -xz -C /opt/xman", tree)
         self.put_octets("cat >/etc/krb5.keytab && chmod 600 /etc/krb5.keytab", Path(realm.keytab).read_bytes())
-        self.put("/etc/krb5.conf", f"[libdefaults]\ndefault_realm = {REALM}\n")
+        self.put("/etc/krb5.conf", f"[libdefaults]\ndefault_realm = {REALM}\n[domain_realm]\n.xman.test = {REALM}\n")
         self.put("/root/.k5login", "".join(f"{admin}\n" for admin in admins), 0o600)
         self.put("/etc/xman/xmand.toml", settings)
-        self.put("/usr/bin/xmand", _LAUNCHER, 0o755)
+        for package in ("xmand", "rxm"):
+            self.put(f"/usr/bin/{package}", _LAUNCHER.format(package=package), 0o755)
+        self.must(f"mkdir -p {LINKS} && ln -sf ../../bin/rxm {LINKS}/xl && ln -sf ../../bin/rxm {LINKS}/xm")
+        self.must(f"mkdir -p -m 700 {SAVED}")
         units, shipped = "/etc/systemd/system", ROOT / "etc" / "systemd"
         self.put(f"{units}/xmand.service", (shipped / "system" / "xmand.service").read_text())
         self.put(f"{units}/xmand.service.d/xen.conf", (shipped / "xmand-xen.conf").read_text())

@@ -127,6 +127,11 @@ mount -t sysfs sys /sys
 mount -t devtmpfs dev /dev
 insmod /lib/xen-blkfront.ko
 insmod /lib/xen-netfront.ko
+# Who says his name on the console is greeted.
+(while :; do
+  read -r name || { sleep 1; continue; }
+  echo "Welcome, $name."
+done) &
 echo guest-ready
 while :; do
   for cpu in /sys/devices/system/cpu/cpu[0-9]*/online; do [ "$(cat $cpu)" = 1 ] || echo 1 >$cpu; done 2>/dev/null

@@ -24,6 +24,11 @@ ENV = {
 }
 
 
+START = "job-start --id 4711 --owner alice -- vm1 vm2"
+CLAIM = "job-claim --id 4711 -- vm1 vm2"
+RELEASE = "job-claim --id 4711 --release -- vm1 vm2"
+
+
 def ok(verb: str = "job-start", domain: str | None = "vm1", **data: Any) -> dict[str, Any]:
     """Return the object of a success."""
     return result.succeeded("skirit80", verb, Result(data, domain=domain), 0)
@@ -43,7 +48,7 @@ class Tools(tools.Tools):
 
     def rxm(self, *words: str, patient: bool = False) -> list[dict[str, Any]]:
         self.__dict__["asked"].append(" ".join(words))
-        known: dict[str, list[dict[str, Any]]] = self.__dict__["answers"]
+        known: dict[str, list[dict[str, Any]]] = {"job-claim": [ok("job-claim")]} | self.__dict__["answers"]
         return next((known[word] for word in words if word in known), [])
 
     def slurm(self, *words: str) -> str | None:
@@ -96,14 +101,40 @@ def test_prolog_starts_the_job_in_every_domain() -> None:
     tools = Tools({"job-start": [ok(), ok()]}, preemptible=("low",))
 
     assert programs.prolog(tools, [], ENV) == 0
-    assert tools.asked == ["job-start --id 4711 --owner alice --preemptible -- vm1 vm2"]
+    assert tools.asked == [
+        "job-claim --id 4711 --preemptible -- vm1 vm2",
+        "job-start --id 4711 --owner alice --preemptible -- vm1 vm2",
+    ]
+
+
+def test_prolog_of_one_node_is_choice_and_start_in_one() -> None:
+    tools = Tools({"job-start": [ok()]})
+
+    assert programs.prolog(tools, [], ENV | {"SLURM_JOB_NODELIST": "vm1"}) == 0
+    assert tools.asked == ["job-start --id 4711 --owner alice -- vm1"]
+
+
+def test_prolog_starts_nothing_where_one_host_cannot_be_claimed() -> None:
+    tools = Tools({"job-claim": [failed(outcome.REFUSED), failed(outcome.REFUSED, "vm2")]})
+
+    assert programs.prolog(tools, [], ENV) == 1
+    assert tools.asked == [CLAIM, "xman-slurm again 4711 vm1,vm2"]
+
+
+@pytest.mark.parametrize("code", [outcome.USAGE, outcome.UNSUPPORTED, outcome.DENIED])
+def test_prolog_starts_without_a_claim_where_that_is_not_to_be_had(code: int) -> None:
+    """An xmand of 0.1 does not know job-claim, and a role may be without it."""
+    tools = Tools({"job-claim": [ok("job-claim"), failed(code, "vm2")], "job-start": [ok(), ok()]})
+
+    assert programs.prolog(tools, [], ENV) == 0
+    assert tools.asked == [CLAIM, START]
 
 
 def test_prolog_gives_a_job_the_lease_that_is_configured() -> None:
     tools = Tools({"job-start": [ok(), ok()]}, lease=600)
 
     assert programs.prolog(tools, [], ENV) == 0
-    assert tools.asked == ["job-start --id 4711 --owner alice --lease 600 -- vm1 vm2"]
+    assert tools.asked == [CLAIM, "job-start --id 4711 --owner alice --lease 600 -- vm1 vm2"]
 
 
 def test_prolog_leaves_other_partitions_alone() -> None:
@@ -116,14 +147,14 @@ def test_prolog_refused_starts_the_job_anew_without_the_node_that_refused() -> N
     tools = Tools({"job-start": [ok(), failed(outcome.REFUSED, "vm2")]})
 
     assert programs.prolog(tools, [], ENV) == 1
-    assert tools.asked == ["job-start --id 4711 --owner alice -- vm1 vm2", "xman-slurm again 4711 vm2"]
+    assert tools.asked == [CLAIM, START, RELEASE, "xman-slurm again 4711 vm2"]
 
 
 def test_prolog_drains_the_node_that_is_to_blame() -> None:
     tools = Tools({"job-start": [failed(outcome.REFUSED), failed(outcome.UNREACHABLE, "vm2")]})
 
     assert programs.prolog(tools, [], ENV) == 1
-    assert tools.asked[1:] == [
+    assert tools.asked[3:] == [
         "scontrol update NodeName=vm2 State=DRAIN Reason=xman: what happened to vm2",
         "xman-slurm again 4711 vm1,vm2",
     ]
@@ -134,7 +165,7 @@ def test_prolog_holds_what_no_node_would_take(code: int) -> None:
     tools = Tools({"job-start": [failed(code)]})
 
     assert programs.prolog(tools, [], ENV) == 1
-    assert tools.asked[1:] == ["scontrol requeuehold 4711"]
+    assert tools.asked == [CLAIM, START, RELEASE, "scontrol requeuehold 4711"]
 
 
 def test_prolog_asks_where_nobody_knows_and_the_job_may_be_there() -> None:
@@ -142,7 +173,7 @@ def test_prolog_asks_where_nobody_knows_and_the_job_may_be_there() -> None:
     tools = Tools({"job-start": [ok(), failed(outcome.UNKNOWN, "vm2")], "job-list": [there]})
 
     assert programs.prolog(tools, [], ENV) == 0
-    assert tools.asked[1:] == ["job-list -- vm1 vm2"]
+    assert tools.asked[2:] == ["job-list -- vm1 vm2"]
 
 
 @pytest.mark.parametrize("found", [[ok("job-list", None, jobs=[{"domain": "vm1", "id": "4711"}])], []])
@@ -150,7 +181,7 @@ def test_prolog_ends_a_job_that_is_not_everywhere(found: list[dict[str, Any]]) -
     tools = Tools({"job-start": [ok(), failed(outcome.UNKNOWN, "vm2")], "job-list": found})
 
     assert programs.prolog(tools, [], ENV) == 1
-    assert tools.asked[1:] == ["job-list -- vm1 vm2", "job-stop --id 4711 -- vm1 vm2", "xman-slurm again 4711 -"]
+    assert tools.asked[2:] == ["job-list -- vm1 vm2", "job-stop --id 4711 -- vm1 vm2", "xman-slurm again 4711 -"]
 
 
 @pytest.mark.parametrize(
@@ -194,7 +225,7 @@ def test_the_last_task_of_an_array_is_held_alone() -> None:
     tools = Tools({"job-start": [failed(outcome.DENIED)]})
 
     assert programs.prolog(tools, [], ARRAY) == 1
-    assert tools.asked == ["job-start --id 4711 --owner alice -- vm1 vm2", "scontrol requeuehold 4711_3"]
+    assert tools.asked == [CLAIM, START, RELEASE, "scontrol requeuehold 4711_3"]
 
 
 @pytest.mark.parametrize("reason", ["kdc-unreachable", "clock-skew", "replay", "expired"])
@@ -202,14 +233,14 @@ def test_a_kdc_that_is_away_holds_no_job(reason: str) -> None:
     tools = Tools({"job-start": [failed(outcome.CREDENTIALS) | {"reason": reason}]})
 
     assert programs.prolog(tools, [], ENV) == 1
-    assert tools.asked[1:] == ["xman-slurm again 4711 -"]
+    assert tools.asked[3:] == ["xman-slurm again 4711 -"]
 
 
 def test_a_key_of_one_hosts_drains_its_node_alone() -> None:
     tools = Tools({"job-start": [failed(outcome.CREDENTIALS) | {"reason": "wrong-key"}]})
 
     assert programs.prolog(tools, [], ENV) == 1
-    assert tools.asked[1].startswith("scontrol update NodeName=vm1 State=DRAIN")
+    assert tools.asked[3].startswith("scontrol update NodeName=vm1 State=DRAIN")
 
 
 class Clock:

@@ -11,7 +11,7 @@ import pytest
 from tests.lab.process import wait_for
 from xman.errors import UnsupportedError, UsageError
 from xmand.virt.binding import api
-from xmand.virt.consoles import Console, Line, choose, consoles
+from xmand.virt.consoles import Console, Line, choose, consoles, while_running
 from xmand.virt.description import Description, with_console_log
 
 QEMU = """<domain type='qemu'><devices>
@@ -26,9 +26,9 @@ QEMU = """<domain type='qemu'><devices>
 
 def test_the_first_console_is_the_first_serial_port_once_more() -> None:
     assert consoles(QEMU) == [
-        Console("serial0", "pty", "/var/log/libvirt/qemu/u.log", "/dev/pts/3"),
-        Console("console1", "pty", ""),
-        Console("serial1", "file", ""),
+        Console("serial0", "pty", "/var/log/libvirt/qemu/u.log", "/dev/pts/3", "serial0"),
+        Console("console1", "pty", "", "", "console1"),
+        Console("serial1", "file", "", "", "serial1"),
     ]
 
 
@@ -45,6 +45,30 @@ def test_off_the_names_are_those_it_will_have() -> None:
 def test_none_is_said_so(text: str) -> None:
     with pytest.raises(UnsupportedError, match="'vm1' has no console; its description needs <console type='pty'/>"):
         choose("vm1", consoles(text))
+
+
+XEN = """<domain type='xen' id='3'><devices>
+<console type='pty' tty='/dev/pts/1'><source path='/dev/pts/1'/><target type='xen' port='0'/></console>
+<console type='pty' tty='/dev/pts/2'><source path='/dev/pts/2'/><target type='xen' port='1'/></console>
+</devices></domain>"""
+
+
+def test_xens_have_no_aliases_not_even_while_they_run() -> None:
+    found = consoles(XEN)
+
+    assert found[0] == Console("console0", "pty", "", "/dev/pts/1", "")
+    assert while_running(found, choose("vm1", found)) == found[0]
+
+
+def test_of_xens_the_first_alone_can_be_opened() -> None:
+    found = consoles(XEN)
+
+    with pytest.raises(UnsupportedError, match="opens a domain's first console only, here 'console0'"):
+        while_running(found, found[1])
+
+
+def test_what_has_an_alias_only_while_it_runs_is_opened_by_that() -> None:
+    assert while_running(consoles(QEMU), Console("console1", "pty", "")).alias == "console1"
 
 
 def test_of_several_one_is_chosen_by_its_alias() -> None:
