@@ -66,10 +66,9 @@ class Invocation:
         options = self.options
         return Output(json=options.json, quiet=options.quiet, log=options.syslog, several=several)
 
-    @property
-    def groups(self) -> dict[str, str]:
-        """The groups of hosts that the configuration names."""
-        return self._settings.groups
+    def groups(self, text: str) -> dict[str, str]:
+        """Return the groups of hosts that the configuration names, for a text. Raises UsageError, UnreachableError."""
+        return targets.groups(text, self.options, self._settings)
 
     def connect(self, host: str, deadline: Deadline | None = None) -> Connection:
         """Connect within `deadline`, the command's own where none is given. Raises XmanError."""

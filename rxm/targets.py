@@ -127,35 +127,29 @@ def hosts(options: Options, settings: Settings, words: "list[str] | None" = None
     if words:
         if options.host:
             raise UsageError("Give the hosts with -H or behind the verb, not both.")
-        if not all(expand(word, settings.groups) for word in words):
+        if not all(expand(word, groups(word, options, settings)) for word in words):
             raise UsageError("An empty word names no host.")
     text = ",".join(words or ()) or options.host or lowlevel.environment("RXM_HOSTS")
     if not text and lowlevel.is_set("RXM_HOSTS"):
         raise UsageError("RXM_HOSTS is set and empty, which names no host; unset it for the configured hosts.")
     text = text or settings.hosts
     if _LOOKED_UP in text:
-        text = _looked_up(text, options.port or settings.port)
-    return named(text, settings.groups) if text else [this_machine()]
+        from rxm import looked_up
+
+        text = looked_up.words(text, options.port or settings.port)
+    return named(text, groups(text, options, settings)) if text else [this_machine()]
 
 
-def _looked_up(text: str, port: int) -> str:
-    """Return a text with the hosts in it that the DNS names for its `srv:` words. Raises UsageError and others."""
-    from xman import srv
+def groups(text: str, options: Options, settings: Settings) -> "dict[str, str]":
+    """Return the configuration's groups, the hosts in place of the DNS' words in those that `text` names.
 
-    found: list[str] = []
-    for word in text.split(","):
-        if not word.strip().startswith(_LOOKED_UP):
-            found.append(word)
-            continue
-        places = srv.lookup(word.strip())
-        for place in places:
-            if place.port != port:
-                raise UsageError(
-                    f"'{word.strip()}': the DNS says port {place.port} of {place.host}, and hosts are asked on {port}:"
-                    " set port in rxm.toml."
-                )
-        found += sorted(place.host for place in places)
-    return ",".join(found)
+    Raises UsageError and UnreachableError.
+    """
+    if "@" not in text or not any(_LOOKED_UP in group for group in settings.groups.values()):
+        return settings.groups
+    from rxm import looked_up
+
+    return looked_up.groups(text, settings.groups, options.port or settings.port)
 
 
 def named(text: str, groups: dict[str, str]) -> list[str]:
@@ -253,7 +247,7 @@ def unreachable(error: UnreachableError, host: str, settings: Settings) -> Unrea
     from rxm import slips
 
     try:
-        texts = [settings.hosts, *settings.groups.values()]
+        texts = [each for each in (settings.hosts, *settings.groups.values()) if _LOOKED_UP not in each]
         known = [name for text in texts if text for name in expand(text, settings.groups)]
     except UsageError:
         return error

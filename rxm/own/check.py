@@ -55,12 +55,13 @@ def steps(options: Options, hosts: list[str]) -> "Iterator[_Step]":
     names: list[str] = []
     try:
         if hosts:
-            names = targets.named(",".join(hosts), configured.groups)
+            text = ",".join(hosts)
+            names = targets.named(text, targets.groups(text, options, configured))
         else:
             names = targets.hosts(options, configured)
         shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
         yield OK, "hosts", shown, 0
-    except UsageError as error:
+    except (UsageError, UnreachableError) as error:
         yield BAD, "hosts", str(error), error.outcome
     yield from _identity(configured)
     if len(names) > _MANY_HOSTS:

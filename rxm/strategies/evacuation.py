@@ -85,9 +85,12 @@ def spread(domains: list[_Facts], jobs: dict[str, _Facts], rooms: list[Room]) ->
 
 
 def hosts(invocation: Invocation) -> list[str]:
-    """Return the hosts that HOST stands for. Raises UsageError where it stands for none."""
+    """Return the hosts that HOST stands for.
+
+    Raises UsageError where it stands for none, and UnreachableError where the DNS is away.
+    """
     text = invocation.parsed.text("HOST")
-    found = expand(text, invocation.groups)
+    found = expand(text, invocation.groups(text))
     if not found:
         raise UsageError(f"'{text}' names no host.")
     return found

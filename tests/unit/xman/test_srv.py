@@ -105,3 +105,37 @@ def test_rxms_hosts_may_be_those() -> None:
 def test_another_port_is_said() -> None:
     with pytest.raises(UsageError, match=r"port 9 of a\.example\.org, and hosts are asked on 4373: set port"):
         targets.hosts(Options({}), Settings(hosts="srv:_other._tcp.example.org"))
+
+
+GROUPS = {
+    "all": "srv:_xmand._tcp.example.org,c.example.org",
+    "room": "@all!c.example.org",
+    "away": "srv:_absent._tcp.example.org",
+    "own": "d[1-2]",
+}
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("@all", ["a.example.org", "b.example.org", "c.example.org"]),
+        ("@room", ["a.example.org", "b.example.org"]),
+        ("@all&b.example.org", ["b.example.org"]),
+        ("x,@all", ["a.example.org", "b.example.org", "c.example.org", "x"]),
+        ("@own", ["d1", "d2"]),
+    ],
+)
+def test_groups_may_be_of_those_and_only_what_is_asked_for_is_looked_up(text: str, names: list[str]) -> None:
+    assert sorted(targets.hosts(Options({"host": text}), Settings(groups=GROUPS))) == names
+
+
+def test_a_group_that_the_dns_does_not_know_is_said() -> None:
+    for words in (None, ["@away"]):
+        with pytest.raises(UsageError, match=r"'srv:_absent\._tcp\.example\.org': the DNS has no such SRV record"):
+            targets.hosts(Options({} if words else {"host": "@away"}), Settings(groups=GROUPS), words)
+
+
+def test_the_port_of_a_group_is_the_one_given() -> None:
+    groups = {"other": "srv:_other._tcp.example.org"}
+
+    assert targets.hosts(Options({"host": "@other", "port": "9"}), Settings(groups=groups)) == ["a.example.org"]
