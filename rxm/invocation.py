@@ -15,10 +15,11 @@ from xman.gss import WRONG_KEY
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
     from typing import Any, TypeVar
 
     from rxm.remote.dialogue import Dialogue
+    from rxm.remote.portal import Known
     from rxm.remote.ticket_caches import Identities
     from xman.gss.backends import Initiator
 
@@ -52,6 +53,8 @@ class Invocation:
 
             self._identities = ticket_caches.Identities(own, settings.principal, hosts, settings.client_keytab)
             self._identity = self._identities.of
+        # What a portal has told of hosts, which need not be asked then; by name.
+        self.told_before: Mapping[str, Known] = {}
         # Set once; read by every host's thread before it begins another command.
         self.stopped = False
         # Called at the first Ctrl-C, instead of giving up.
@@ -72,6 +75,8 @@ class Invocation:
 
     def connect(self, host: str, deadline: Deadline | None = None) -> Connection:
         """Connect within `deadline`, the command's own where none is given. Raises XmanError."""
+        if host in self.told_before:
+            return self.told_before[host]
         port = self.options.port or self._settings.port
         service = self.options.service or self._settings.service
         deadline = deadline or self.deadline

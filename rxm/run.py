@@ -12,6 +12,10 @@ from xman import outcome
 from xman.arguments import Parsed
 from xman.errors import UsageError
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from rxm.remote.portal import Known
+
 # Of a DOMAIN that may stand for several.
 _SEVERAL = frozenset("[*?")
 # So many are asked by a thread each, which is no slower and loads less.
@@ -24,12 +28,19 @@ def run(options: Options, settings: Settings, parsed: Parsed) -> int:
         from rxm.live import watch
 
         return watch.run(options, settings, parsed)
-    hosts = targets.hosts(options, settings, targets.host_words(parsed))
+    told: dict[str, Known] = {}
+    if parsed.verb.of_hosts and settings.portal:
+        from rxm.strategies import from_portal
+
+        hosts, told = from_portal.hosts(options, settings, parsed)
+    else:
+        hosts = targets.hosts(options, settings, targets.host_words(parsed))
     if len(hosts) > 1 and targets.alters_unnamed(parsed):
         from rxm.strategies import confirm
 
         confirm.hosts(options, parsed, hosts)
     invocation = Invocation(options, settings, parsed, hosts)
+    invocation.told_before = told
     if parsed.verb.outlives_us:
         from rxm.strategies import migrate
 

@@ -15,6 +15,13 @@ DEFAULT_FANOUT = 64
 DEFAULT_CONNECT_SECONDS = 10.0
 
 
+def _portal(value: str) -> str:
+    """Return what is wrong with a portal's address, empty where nothing is."""
+    host = value.removeprefix("https://").rstrip("/")
+    good = value.startswith("https://") and host and value.isprintable() and {" ", "?", "#", "@"}.isdisjoint(host)
+    return "" if not value or good else f"expected https://HOST or https://HOST:PORT, found {value!r}"
+
+
 # Each with what the example file says of it (etc/xman/rxm.toml).
 SETTINGS = (
     Setting(
@@ -40,6 +47,14 @@ SETTINGS = (
         "For programs that have no ticket: a keytab, and which of its principals to be.",
     ),
     Setting("principal", config.WORD, ""),
+    Setting(
+        "portal",
+        config.WORD,
+        "",
+        "A portal that hosts report to: rxm hosts asks it, and the hosts themselves where it says nothing of them.",
+        example='portal = "https://portal.example.org"',
+        check=_portal,
+    ),
     Setting(
         "groups",
         config.NAMED,
@@ -70,6 +85,7 @@ class Settings:
     connect_seconds: float
     client_keytab: str
     principal: str
+    portal: str
     groups: dict[str, str]
     domains: dict[str, str]
 

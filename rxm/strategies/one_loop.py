@@ -65,11 +65,16 @@ def _carry_out(
 ) -> list[int]:
     """Ask all of them, and hand what each answers to `one`; return the codes."""
     codes: dict[Task, int] = {}
+    # Of those that a portal has told of nobody is asked.
+    told = [task for task in tasks if task.target.host in invocation.told_before]
+    rest = [task for task in tasks if task.target.host not in invocation.told_before]
+    for task in told:
+        codes |= dict.fromkeys([task], *invocation.lane(task.target.host, [task], output, one, None))
     asked: dict[Dialogue, tuple[Task, list[bytes]]] = {}
     again: list[Task] = []
 
     def dialogues() -> "Iterator[Dialogue]":
-        for task in tasks:
+        for task in rest:
             words = invocation.words_of(task, as_json=as_json)
             new = invocation.dialogue(task.target.host, words)
             asked[new] = task, words

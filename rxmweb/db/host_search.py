@@ -1,6 +1,6 @@
 """The hosts in pages: a filter in words, a sort, and for each what is on it and how much room it has."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -95,6 +95,12 @@ def listing(connection: Connection, query: HostQuery, interval: float, now: floa
     page = select(hosts).where(*wanted).order_by(*absent, *order, hosts.c.position).limit(ROWS)
     found = connection.execute(page.offset((min(query.page, pages) - 1) * ROWS)).mappings()
     return HostListing(_with_machines(connection, [dict(row) for row in found]), total, pages, counts)
+
+
+def conditions(connection: Connection, after: str, most: int) -> Sequence[Any]:
+    """Return hosts by name, behind `after`: name, when its last report came, and how it said that it is (JSON)."""
+    wanted = select(hosts.c.name, hosts.c.received, hosts.c.condition).where(hosts.c.name > after)
+    return connection.execute(wanted.order_by(hosts.c.name).limit(most)).all()
 
 
 def _with_machines(connection: Connection, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -74,6 +74,12 @@ _HOST = _object(
     clock={"type": ["number", "null"], "description": "how far its clock is from the portal's, in seconds"},
     freshness=_FRESH,
 )
+_CONDITION = _object(
+    name=_TEXT,
+    freshness=_FRESH,
+    age={"type": ["number", "null"], "description": "seconds since its last report"},
+    condition=_HOST["properties"]["condition"],
+)
 # One that reports by itself, and is not accepted yet.
 _WAITING = _object(name=_TEXT, principal=_TEXT, address=_TEXT, first=_TIME, seen=_TIME)
 _TARGET = _object(host=_TEXT, uuid=_TEXT, name=_TEXT)
@@ -124,6 +130,11 @@ _READ: dict[str, tuple[str, dict[str, _Schema], _Schema]] = {
         "the hosts",
         {"q": _TEXT, "group": _TEXT, "page": _COUNT, "show": {"enum": list(SHOWN)}, "sort": _TEXT},
         _object(hosts=_list(_HOST), waiting=_list(_WAITING), counts=_COUNTS, total=_COUNT, page=_COUNT, pages=_COUNT),
+    ),
+    "/hosts/conditions": (
+        "how hosts say that they are, by name, a part of them at a time (for rxm hosts)",
+        {"after": _TEXT},
+        _object(hosts=_list(_CONDITION), more={"type": "boolean"}),
     ),
     "/hosts/{host}": ("one host", {}, _object(host=_HOST, domains=_list(_DOMAIN), actions=_list(_ACTION))),
     "/hosts/{host}/ask/{question}": (

@@ -11,7 +11,7 @@ import pytest
 
 from tests.conftest import PASSWORD
 from tests.lab.clients.visitor import Visitor
-from tests.lab.hosts.daemon import Daemon
+from tests.lab.hosts.daemon import Answer, Daemon, run_rxm
 from tests.lab.hosts.descriptions import for_test_driver
 from tests.lab.kerberos.realm import FQDN, IPV6_NAME, PORTAL, SECOND_HOST, SECOND_NAME, Realm
 from tests.lab.portal.portal import Portal
@@ -35,6 +35,7 @@ class Site:
             hosts=(SECOND_HOST,),
             port=free_ports(1),
             interval=INTERVAL,
+            https=True,
             readers=("alice@XMAN.TEST", "carol@XMAN.TEST"),
             settings='host_link = "https://munin.example.org/?host={host}"',
             tables=f'[collector]\nlisten = ["127.0.0.1:{self.reports}"]\naccepters = ["alice@XMAN.TEST"]\n',
@@ -140,6 +141,50 @@ def test_a_host_is_accepted_by_a_click_and_says_how_it_is(host: Daemon, alice: V
     assert f'xman_host_libvirt_up{{host="{FQDN}"}} 1.0' in metrics
     assert f'xman_host_clock_seconds{{host="{FQDN}"}}' in metrics
     assert "xman_hosts_waiting " in metrics
+
+
+class Asking:
+    """rxm, with the portal in its configuration, and a port on which no host is."""
+
+    def __init__(self, site: Site, realm: Realm, person: str) -> None:
+        self._env = realm.kinit(person, PASSWORD, f"asks-{person}") | {"SSL_CERT_FILE": site.portal.certificate}
+        self._config = site.directory / "rxm.toml"
+        self._config.write_text(f'portal = "{site.portal.url}"\nconnect_seconds = 20\n')
+        self._port = free_ports(1)
+
+    def hosts(self, *words: str, names: tuple[str, ...] = ()) -> Answer:
+        """Ask how the hosts are."""
+        return run_rxm(self._env, "-c", str(self._config), "-p", str(self._port), *words, "hosts", *names)
+
+
+def test_rxm_hosts_asks_the_portal(site: Site, host: Daemon, realm: Realm) -> None:
+    asking = Asking(site, realm, "alice")
+
+    def up(*names: str) -> bool:
+        # Where the machine is busy a report may be late, and the host is asked, where it is not.
+        answer = asking.hosts("-j", names=names)
+        found = {line["host"]: line for line in map(json.loads, answer.stdout.splitlines())}.get(FQDN, {"ok": False})
+        assert "Traceback" not in answer.stderr, answer
+        return found["ok"] and found["result"]["host"]["state"] == "up" and "as_of" in found
+
+    wait_for(up, 30, "the host among those that the portal knows, none being named")
+    wait_for(lambda: up(FQDN, SECOND_NAME), 30, "it among those that are named")
+    wait_for(lambda: " s ago." in asking.hosts(names=(FQDN,)).stderr, 30, "the age of what is printed")
+
+
+def test_rxm_hosts_asks_the_hosts_where_nothing_may_be_old(site: Site, host: Daemon, realm: Realm) -> None:
+    answer = Asking(site, realm, "alice").hosts("-j", "--max-age", "0", names=(FQDN,))
+
+    assert (answer.status, answer.json()["ok"]) == (6, False)
+
+
+def test_rxm_hosts_says_who_the_portal_tells_nothing(site: Site, host: Daemon, realm: Realm) -> None:
+    realm.add_principal("dave", PASSWORD)
+
+    answer = Asking(site, realm, "dave").hosts(names=(FQDN,))
+
+    said = "it does not tell you, or is older than this question; the hosts themselves are asked."
+    assert f"The portal {site.portal.url}: {said}" in answer.stderr
 
 
 def test_a_change_is_told(host: Daemon, alice: Visitor, realm: Realm, own_name: str) -> None:

@@ -400,7 +400,7 @@ def test_a_host_is_emptied_by_a_plan_over_those_with_room(site: Site) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["/", "/hosts", "/hosts/{host}", "/machines/{uuid}", "/actions", "/actions/{id}", "/session"],
+    ["/", "/hosts", "/hosts/conditions", "/hosts/{host}", "/machines/{uuid}", "/actions", "/actions/{id}", "/session"],
 )
 def test_the_interface_for_programs_is_as_described(site: Site, path: str) -> None:
     alice, _session = site.session(ALICE)

@@ -3,12 +3,13 @@
 import csv
 import io
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.lab.hosts.daemon import Daemon, run_rxm
 from tests.lab.kerberos.realm import DEAD_HOST, FQDN, SECOND_NAME, Realm
-from tests.lab.process import wait_for
+from tests.lab.process import free_ports, wait_for
 
 TEXTFILE = "xman.prom"
 
@@ -94,3 +95,16 @@ def test_who_may_nothing_of_the_host_is_denied(daemon: Daemon, mallory: dict[str
 
     assert [line.split()[1] for line in answer.stdout.splitlines()[1:]] == ["denied", "denied"]
     assert answer.status == 5
+
+
+def test_where_the_portal_is_away_the_hosts_are_asked_and_it_is_said(
+    daemon: Daemon, alice: dict[str, str], tmp_path: Path
+) -> None:
+    config = tmp_path / "rxm.toml"
+    address = f"https://localhost:{free_ports(1)}"
+    config.write_text(f'portal = "{address}"\nhosts = ["{FQDN}"]\n')
+
+    answer = run_rxm(alice, "-c", str(config), "-p", str(daemon.port), "hosts")
+
+    assert (answer.status, answer.stdout.splitlines()[1].split()[1]) == (0, "up")
+    assert answer.stderr == f"The portal {address}: Connection refused; the hosts themselves are asked.\n"

@@ -5,7 +5,7 @@ import logging
 from typing import Any
 from urllib.parse import quote
 
-from flask import Blueprint, abort, g, redirect, request, url_for
+from flask import Blueprint, abort, g, jsonify, redirect, request, url_for
 from sqlalchemy import select
 
 from rxmweb.db import actions, changes, fleet, host_search, reporters
@@ -21,6 +21,8 @@ pages = Blueprint("hosts", __name__, url_prefix="/hosts")
 
 # Of a host's machines; the table has the others, in pages.
 _MOST_SHOWN = 200
+# About 2 KiB each.
+_MOST_CONDITIONS = 2000
 # Of those that wait to be accepted.
 _MOST_WAITING = 100
 _QUESTIONS = {
@@ -60,6 +62,26 @@ def all_hosts() -> Any:
     }
     template = "hosts-part.html" if request.headers.get("HX-Request") else "hosts.html"
     return reply(template, data, query=asked, groups=groups, machines=machines, paired=paired, accepts=_accepts())
+
+
+@pages.get("/conditions")
+def conditions() -> Any:
+    """Say for programs how hosts say that they are, many at a time: those whose name comes behind `after`."""
+    _readers_only()
+    here = portal()
+    with here.reading.connect() as connection:
+        found = host_search.conditions(connection, request.args.get("after", ""), _MOST_CONDITIONS)
+    told = [
+        {
+            "name": row.name,
+            "freshness": fleet.freshness(row.received, here.settings.interval_seconds, g.now),
+            # By one clock: the reader's may be another one.
+            "age": None if row.received is None else max(0.0, g.now - row.received),
+            "condition": json.loads(row.condition) if row.condition else {},
+        }
+        for row in found
+    ]
+    return jsonify(hosts=told, more=len(told) == _MOST_CONDITIONS)
 
 
 @pages.post("/reporting")

@@ -98,6 +98,7 @@ RXM_DEFAULTS = {
     "client_keytab": "",
     "principal": "",
     "connect_seconds": 10.0,
+    "portal": "",
 }
 
 
@@ -541,6 +542,7 @@ def test_every_key_of_rxm_toml_is_read(file: Path, capsys: pytest.CaptureFixture
         client_keytab = "/k"
         principal = "slurm/ctl"
         connect_seconds = 2.5
+        portal = "https://p:1"
         [groups]
         cluster = "skirit[81-84]"
         [domains]
@@ -558,6 +560,7 @@ def test_every_key_of_rxm_toml_is_read(file: Path, capsys: pytest.CaptureFixture
         "client_keytab": "/k",
         "principal": "slurm/ctl",
         "connect_seconds": 2.5,
+        "portal": "https://p:1",
     }
     assert capsys.readouterr() == ("", "")
 
@@ -603,6 +606,8 @@ def test_rxm_goes_on_with_unknown_keys_and_says_so(file: Path, capsys: pytest.Ca
         ("port = 0", "port"),
         ("port = 65536", "port"),
         ("fanout = true", "fanout"),
+        ("portal = 'http://p'", "portal"),
+        ("portal = 'https://a@b'", "portal"),
         ("[groups]\nall = 1", "groups.all"),
         ("[domains]\nvm1 = ['a']", "domains.vm1"),
     ],

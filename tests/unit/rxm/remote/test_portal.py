@@ -1,0 +1,89 @@
+"""What a portal tells of hosts: a server that lies, drips or is somebody else costs the answer, and nothing more."""
+
+import json
+from typing import Any
+
+import pytest
+
+from rxm.remote import portal
+from rxm.remote.portal import Known, Told
+
+CONDITION = {"name": "h1", "state": "up", "xmand_version": "0.2", "at": "2026-11-21T10:00:00Z", "load": [0.5, 0, 0]}
+
+
+def row(**changes: Any) -> dict[str, Any]:
+    """Return a host as the portal tells of it."""
+    return {"name": "h1", "freshness": "fresh", "age": 2.5, "condition": CONDITION} | changes
+
+
+def read(*rows: object, more: object = False) -> tuple[dict[str, Told], bool]:
+    """Read an answer with these hosts."""
+    return portal._read(json.dumps({"hosts": rows, "more": more}).encode())
+
+
+def test_what_is_told_is_kept() -> None:
+    assert read(row(), row(name="h2", freshness="stale"), more=True) == (
+        {"h1": Told(2.5, CONDITION, True), "h2": Told(2.5, CONDITION, False)},
+        True,
+    )
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"condition": {}},
+        {"condition": CONDITION | {"load": "high"}},
+        {"condition": CONDITION | {"state": 5}},
+        {"condition": [1]},
+        {"age": None},
+        {"age": -1},
+        {"age": float("inf")},
+        {"age": float("nan")},
+        {"age": 1e300},
+        {"age": "2"},
+    ],
+)
+def test_of_whom_nothing_can_be_believed_is_asked(changes: dict[str, Any]) -> None:
+    found, _more = read(row(**changes))
+
+    assert not found["h1"].fresh
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"<html>", b"[]", b'{"hosts": 3, "more": false}', b'{"hosts": [[]], "more": 1}', b"[" * 100_000]
+)
+def test_what_is_no_answer_is_said(body: bytes) -> None:
+    with pytest.raises(ValueError, match="cannot be read"):
+        portal._read(body)
+
+
+class Endless:
+    """A portal that always has more."""
+
+    def __init__(self) -> None:
+        self.queries: list[str] = []
+
+    def get(self, query: str) -> bytes:
+        """Answer with one more host."""
+        self.queries.append(query)
+        return json.dumps({"hosts": [row(name=f"h{len(self.queries):03}")], "more": True}).encode()
+
+
+def test_a_portal_without_an_end_is_left() -> None:
+    endless = Endless()
+
+    found = portal._ask(endless)  # type: ignore[arg-type]
+
+    assert len(found) == len(endless.queries) == 100
+    assert endless.queries[:3] == ["", "?after=h001", "?after=h002"]
+
+
+def test_it_stands_for_the_hosts_own_answer() -> None:
+    known = Known("H1", "hosts", Told(2.5, CONDITION, True), 1000.0)
+
+    envelope = json.loads(known.run([b"hosts", b"--json"]).stdout)
+    text = known.run([b"hosts"])
+
+    assert (envelope["host"], envelope["result"]["host"]) == ("H1", CONDITION)
+    assert envelope["as_of"] == "1970-01-01T00:16:37Z"
+    assert (text.stdout.splitlines()[1].split()[:2], b"2 s ago" in text.stderr) == ([b"h1", b"up"], True)
