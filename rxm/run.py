@@ -63,6 +63,10 @@ def run(options: Options, settings: Settings, parsed: Parsed) -> int:
         from rxm.strategies import viewer
 
         codes = viewer.carry_out(invocation, tasks, output)
+    elif parsed.verb.edited and not parsed.given[parsed.verb.edited]:
+        from rxm.strategies import editor
+
+        codes = editor.carry_out(invocation, tasks, output)
     elif parsed.verb.octets and not options.json:
         from rxm.strategies import picture
 

@@ -75,7 +75,7 @@ COMMANDS = {
     "-o csv --columns name,id list": "domid domname",
     "describe": "dumpxml dump-xml config show showcmd domxml get cat xml inspect managedsave-dumpxml",
     "describe, which shows its devices": "domdisplay domif-getlink console-list pci-list usb-list vkb-list vtpm-list",
-    "describe --inactive, then new": "edit set modify update-device config-update metadata managedsave-edit",
+    "edit": "set modify update-device config-update metadata managedsave-edit",
     "new": "define add register import importovf managedsave-define",
     "create": "run init apply up deploy",
     "create --convert, which reads xl, xm and SXP files": "domxml-from-native convert virt-v2v",
@@ -133,7 +133,7 @@ COMMANDS = {
     "log": "history audit logs journal who-did",
     "xm or xl, by the links of the package xman-xm": "xm xl",
 }
-_NO_DEVICES = "devices are changed in its description: rxm describe --inactive, edit the file, delete and new"
+_NO_DEVICES = "devices are changed in its description: rxm edit"
 _INSIDE = "rxm does nothing inside a guest; log in to it (ssh)"
 # What has no verb of ours, and where it is done.
 ELSEWHERE = {
@@ -149,7 +149,7 @@ ELSEWHERE = {
         "backup vzdump restore-backup checkpoint"
     ),
     "rxm makes no disks; copy its disk with the storage's own tools, and 'rxm new' a description": (
-        "clone copy template image images export publish importdisk importovf-disk rescan move_disk move-disk blockcopy"
+        "copy template image images export publish importdisk importovf-disk rescan move_disk move-disk blockcopy"
         " blockcommit blockpull blockjob"
     ),
     "it is set in its description; virsh changes it on the host meanwhile": (

@@ -140,6 +140,7 @@ class Verb:
     `of_hosts`: its table has a line for each host, one that did not answer as well.
     `octets`: what it says is not a text, but octets for a file.
     `paged`: it may be long, and is sent in pages as they are made.
+    `edited`: the argument that rxm lets a person write in an editor where it is not given.
 
     Who may use it:
     `courtesy`: whoever may use anything may use it.
@@ -159,6 +160,7 @@ class Verb:
         "columns",
         "courtesy",
         "deadline",
+        "edited",
         "family",
         "filtered",
         "follows_unless",
@@ -221,6 +223,7 @@ class Verb:
         octets: bool = False,
         paged: bool = False,
         past_monitor: bool = False,
+        edited: str = "",
     ) -> None:
         self.name = name
         self.help = summary
@@ -255,6 +258,7 @@ class Verb:
         self.octets = octets
         self.paged = paged
         self.past_monitor = past_monitor
+        self.edited = edited
 
     def usage(self) -> str:
         """Return the usage line, without the program's name."""

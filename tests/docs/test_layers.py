@@ -114,9 +114,15 @@ def test_what_every_rxm_loads_first_is_light() -> None:
 
 
 def test_one_module_starts_programs() -> None:
-    # Slurm's programs, and the portal, are no part of what answers or asks on the wire; a viewer is the user's own.
+    # Slurm's programs, and the portal, are no part of what answers or asks on the wire; a viewer and an editor are the
+    # user's own.
     outside = {path for path in importers("subprocess") if not path.startswith("rxmweb/")}
-    assert outside == {"xmand/system/children.py", "rxm/slurm/tools.py", "rxm/strategies/viewer.py"}
+    assert outside == {
+        "xmand/system/children.py",
+        "rxm/slurm/tools.py",
+        "rxm/strategies/editor.py",
+        "rxm/strategies/viewer.py",
+    }
     assert not importers("pty")
 
 

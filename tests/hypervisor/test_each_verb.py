@@ -31,7 +31,13 @@ def tried_on_qemu(lab: Lab) -> Iterator[dict[str, tuple[int, str]]]:
         wait_for(lambda: guest.boots() > boots, PATIENCE, "its boot")
         boots = guest.boots()
 
-    with_image = described(guest, image(lab, NAME), boots=True)
+    pool = lab.first.pool(NAME)
+    own = image(lab, NAME)
+    # A clone's disks are volumes, and the former try's are none of this one's.
+    folder = lab.first.directory / f"{NAME}.volumes"
+    for path in folder.iterdir():
+        path.unlink()
+    with_image = described(guest, own.rename(folder / own.name), boots=True)
     rxm = partial(daemon.rxm, lab.alice)
     yield Trial(
         rxm,
@@ -40,7 +46,7 @@ def tried_on_qemu(lab: Lab) -> Iterator[dict[str, tuple[int, str]]]:
         ready,
         moves=guest.description(),
         image=str(image(lab, f"{NAME}-more", "raw")),
-        pool=lab.first.pool(NAME),
+        pool=pool,
     ).run()
     for verb in ("destroy", "delete"):
         assert lab.rxm_second(verb, NAME).status == 0

@@ -1,5 +1,6 @@
 """Debian's remctl drives xmand: every verb, by the words that a person would type."""
 
+import hashlib
 import subprocess
 
 import pytest
@@ -77,7 +78,7 @@ DEVICES = {
 }
 # Those that have a test of their own.
 OTHERS = {"console", "create", "delete", "maintenance", "migrate", "new", "rename", "restore", "resume", "save"}
-OTHERS |= set(DEVICES)
+OTHERS |= {"clone", "edit", *DEVICES}
 OTHERS |= {"screenshot", "send-key", "snapshot", "snapshot-delete", "snapshot-revert", "vnc"}
 OTHERS |= {"volume-create", "volume-delete"}
 DRIVEN = {words[0] for words in (*TYPED, *BATCH)} | OTHERS
@@ -137,6 +138,20 @@ def test_saving_restoring_and_renaming(daemon: Daemon, alice: dict[str, str], vm
     for words in (["save", vm, "by-remctl"], ["restore", "by-remctl"], ["destroy", vm], ["rename", vm, f"{vm}-2"]):
         answer = daemon.remctl(alice, *words)
         assert answer.status == 0, (words, answer)
+
+
+def test_cloning_and_editing(daemon: Daemon, alice: dict[str, str], vm: str) -> None:
+    kept = daemon.remctl(alice, "describe", "--inactive", vm).stdout
+    was = hashlib.sha256(kept.encode()).hexdigest()
+
+    cloned = daemon.remctl(alice, "clone", vm, f"{vm}-clone")
+    edited = daemon.remctl(alice, "edit", f"--was={was}", vm, kept.replace("</name>", "</name><title>of two</title>"))
+    again = daemon.remctl(alice, "edit", f"--was={was}", vm, kept)
+
+    assert cloned.status == 0, cloned
+    assert edited.status == 0, edited
+    assert "<title>of two</title>" in daemon.remctl(alice, "describe", "--inactive", vm).stdout
+    assert (again.status, "was changed meanwhile" in again.stderr) == (3, True), again
 
 
 def test_batch_work_is_done_or_refused(daemon: Daemon, alice: dict[str, str], vm: str) -> None:

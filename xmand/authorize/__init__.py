@@ -52,6 +52,8 @@ class Access:
     listed_caller: bool = False
     # Whether who allowed the verb also allows what a description asks for; it may block.
     describes: Callable[[dict[str, object]], bool] = lambda _facts: True
+    # Whether a domain that the command names anew may have that name.
+    names: Callable[[str], bool] = lambda _name: True
     # Whether the family `audit` is among it; it may block.
     audits: Callable[[], bool] = lambda: True
     # Whether somebody may more than an owner does.
@@ -176,6 +178,7 @@ class Authority:
                     restricted=grant.about is not None,
                     shows=grant.shows,
                     describes=functools.partial(grant.describes, request.verb.name),
+                    names=functools.partial(grant.names, request.verb.name),
                     audits=functools.partial(_audits, grant),
                     administers=self.administers,
                 )

@@ -38,6 +38,8 @@ class Grant:
     shows: Callable[[Domain], bool] = lambda _domain: True
     # Asked with the verb and what a description asks for (`xmand.virt.policy.facts`), before a domain is defined.
     describes: Callable[[str, dict[str, object]], bool] = lambda _verb, _facts: True
+    # Asked with the verb and the name that a domain is to have.
+    names: Callable[[str, str], bool] = lambda _verb, _name: True
 
 
 class Authorizer(Protocol):

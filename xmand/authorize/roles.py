@@ -41,8 +41,11 @@ class Roles:
         def shows(domain: Domain) -> bool:
             return any(about(verb, domain) for verb in FILTERED)
 
+        def names(verb: str, wanted: str) -> bool:
+            return any(verb in self._verbs[name] and self._within(name, principal, wanted) for name in own)
+
         everywhere = all(not self._roles[name].domains for name in own)
-        return Grant(allowed | COURTESY, None if everywhere else about, shows)
+        return Grant(allowed | COURTESY, None if everywhere else about, shows, names=names)
 
     def _belongs(self, principal: str, name: str, role: Role) -> bool:
         if principal in role.members:
@@ -59,7 +62,11 @@ class Roles:
         if domain is None:
             # A list shows what it may; whatever else is about the host as a whole.
             return verb in FILTERED
-        return matches(domain.name, filled(patterns, principal, self._host))
+        return self._within(name, principal, domain.name)
+
+    def _within(self, name: str, principal: str, domain: str) -> bool:
+        patterns = self._roles[name].domains
+        return not patterns or matches(domain, filled(patterns, principal, self._host))
 
 
 def filled(patterns: tuple[str, ...], principal: str, host: str) -> tuple[str, ...]:

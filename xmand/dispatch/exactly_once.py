@@ -6,8 +6,9 @@ A change goes on when its caller is gone: it runs in a task of its own, and conn
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import Future
+from dataclasses import asdict
 from typing import Any
 
 from xman import outcome
@@ -21,6 +22,7 @@ from xmand.journal.recovery import Recovery, tell
 from xmand.request import Request
 from xmand.system.workers import NotFinishedError, NotStartedError, Workers
 from xmand.verbs.call import Record
+from xmand.virt.volume_copies import Place
 
 logger = logging.getLogger(__name__)
 
@@ -72,9 +74,9 @@ class _InJournal(Record):
     def found(self, uuid: str) -> None:
         self._request.uuid = uuid
 
-    def intends(self, name: str, uuid: str, *, replaces: bool = False) -> None:
+    def intends(self, name: str, uuid: str, *, replaces: bool = False, makes: Sequence[Place] = ()) -> None:
         try:
-            self._journal.intend(self._id, name, uuid, replaces=replaces)
+            self._journal.intend(self._id, name, uuid, replaces=replaces, makes=[asdict(place) for place in makes])
         except JournalError as error:
             raise _unavailable(error) from error
         self._request.domain, self._request.uuid = name, uuid

@@ -12,7 +12,7 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -116,12 +116,24 @@ class Journal:
             in_doubt = entry.answer is not None and entry.answer.code == outcome.UNKNOWN
             return Begun(entry.id, doubt=entry.answer if in_doubt else None)
 
-    def intend(self, identifier: int, name: str, uuid: str, *, replaces: bool = False) -> None:
-        """Write down which domain the change `identifier` is about to define, durably; `replaces` one that is there."""
+    def intend(
+        self,
+        identifier: int,
+        name: str,
+        uuid: str,
+        *,
+        replaces: bool = False,
+        makes: Sequence[Mapping[str, str]] = (),
+    ) -> None:
+        """Write down which domain the change `identifier` is about to define, durably; `replaces` one that is there.
+
+        `makes` are volumes that are made for it first, each with its pool and name.
+        """
+        added = {"replaces": replaces} | ({"makes": list(makes)} if makes else {})
         with self._use() as db:
             db.execute(
-                "UPDATE change SET domain = ?, uuid = ?, asked = json_set(asked, '$.replaces', json(?)) WHERE id = ?",
-                (name, uuid, json.dumps(replaces), identifier),
+                "UPDATE change SET domain = ?, uuid = ?, asked = json_patch(asked, json(?)) WHERE id = ?",
+                (name, uuid, json.dumps(added), identifier),
             )
 
     def promise(self, identifier: int, facts: dict[str, Any]) -> None:

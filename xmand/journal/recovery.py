@@ -10,6 +10,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Mapping
+from dataclasses import asdict, replace
 
 from xman import outcome
 from xman.errors import HypervisorError, NoSuchDomainError, RefusedError, XmanError
@@ -21,10 +22,11 @@ from xmand.journal.promised import KEY
 from xmand.journal.verdicts import Judge, Verdict, cannot_tell, judge
 from xmand.system.locks import DomainLocks
 from xmand.system.workers import NotFinishedError, NotStartedError, Workers
-from xmand.virt import connection_pool
+from xmand.virt import connection_pool, volume_copies
 from xmand.virt.domain import Domain, find
 from xmand.virt.domain_jobs import busy
 from xmand.virt.driver import CHANGE, Driver
+from xmand.virt.volume_copies import Place
 
 logger = logging.getLogger(__name__)
 
@@ -144,6 +146,13 @@ class Recovery:
                 self._journal.end(entry.id, verdict.answer, recovered=True, again=verdict.again)
                 tell(self._audit, entry.change, verdict.answer)
 
+    def _with_what_is_left(self, change: Change) -> Change:
+        """Return the change with those of the volumes that it was to make which are there."""
+        if "makes" not in change.asked:
+            return change
+        left = volume_copies.left(self._driver.connection(CHANGE), _places(change))
+        return replace(change, asked=change.asked | {"makes": [asdict(place) for place in left]})
+
     def _verdict(self, entry: Entry, domain: Domain | None) -> Verdict:
         try:
             deadline = time.monotonic() + _BUSY_SECONDS
@@ -153,12 +162,17 @@ class Recovery:
                     return Verdict(Answer(outcome.UNKNOWN, message=message))
                 time.sleep(_POLL_SECONDS)
             # What was found before it was waited for may be gone by now.
-            return judge(self._judges.get(entry.change.verb, cannot_tell), entry.change, entry.uuid, self._find(entry))
+            change = self._with_what_is_left(entry.change)
+            return judge(self._judges.get(entry.change.verb, cannot_tell), change, entry.uuid, self._find(entry))
         except XmanError as error:
             return Verdict(Answer(outcome.UNKNOWN, message=f"xmand ended during the {entry.change.verb}: {error}"))
         except Exception:
             logger.exception("what became of %s (%s) cannot be judged", entry.change.verb, entry.change.rid)
             return Verdict(Answer(outcome.UNKNOWN, message=f"xmand ended during the {entry.change.verb}."))
+
+
+def _places(change: Change) -> list[Place]:
+    return [Place(str(each["pool"]), str(each["name"])) for each in change.asked["makes"]]
 
 
 def _unsettled(why: str) -> HypervisorError:

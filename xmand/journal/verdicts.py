@@ -12,7 +12,7 @@ from xman.errors import NoSuchDomainError, UsageError
 from xman.result import Result
 from xmand.answer import Answer
 from xmand.journal.entries import Change
-from xmand.virt import attaching, lifecycle, metadata, size, snapshots
+from xmand.virt import attaching, definition, lifecycle, metadata, size, snapshots
 from xmand.virt.domain import PAUSED, Domain
 
 # What a balloon or libvirt's rounding makes of a size.
@@ -180,6 +180,41 @@ def labelled(change: Change, _uuid: str, domain: Domain | None) -> Verdict:
     if all(has.get(key) == value for key, value in wanted.items()):
         return _done(change, domain)
     return _not_done(change, f"the labels of '{domain.name}' are others")
+
+
+def cloned(change: Change, _uuid: str, domain: Domain | None) -> Verdict:
+    """clone: the definition comes last, so that it is done where it is there; else its copies may be left."""
+    if "replaces" not in change.asked:
+        return _not_done(change, "nothing was copied")
+    if domain is not None:
+        return _done(change, domain)
+    if not (places := [f"'{each['name']}' in the pool '{each['pool']}'" for each in change.asked.get("makes", ())]):
+        return _not_done(change, _gone(change))
+    message = (
+        f"xmand ended during the clone, and nothing was defined: '{change.domain}' does not exist. Copies were made for"
+        f" it, or begun, which no domain has: {', '.join(places)}; libvirt may still be writing to them. Look what"
+        " they are (rxm volumes), and delete them before you clone again (rxm volume-delete)."
+    )
+    return Verdict(Answer(outcome.UNREACHABLE, message=message), again=True)
+
+
+def renamed(change: Change, uuid: str, domain: Domain | None) -> Verdict:
+    """rename: its name tells, once its UUID is written down."""
+    if not uuid:
+        return _not_done(change, "libvirt was not told")
+    if domain is None:
+        return _not_done(change, _gone(change))
+    wanted = change.asked["NEWNAME"][0]
+    return _done(change, domain) if domain.name == wanted else _not_done(change, f"it is called '{domain.name}'")
+
+
+def edited(change: Change, _uuid: str, domain: Domain | None) -> Verdict:
+    """edit: where what is kept is still what it was made of, nothing came of it."""
+    if domain is None:
+        return _not_done(change, _gone(change))
+    if definition.digest(domain) == change.asked["options"].get("was"):
+        return _not_done(change, f"the description of '{domain.name}' is as it was")
+    return _unknown(change, f"the description of '{domain.name}' is another one; look (rxm describe --inactive)")
 
 
 def snapshotted(change: Change, _uuid: str, domain: Domain | None) -> Verdict:

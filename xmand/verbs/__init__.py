@@ -8,9 +8,11 @@ from xmand.journal.verdicts import Judge
 from xmand.verbs import (
     access,
     batch,
+    cloning,
     console,
     create,
     devices,
+    editing,
     files,
     host,
     labels,
@@ -32,9 +34,11 @@ from xmand.verbs.row import Row
 _MODULES = (
     access,
     batch,
+    cloning,
     console,
     create,
     devices,
+    editing,
     files,
     host,
     labels,

@@ -1,7 +1,7 @@
 """What a verb gets to work with."""
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,6 +27,7 @@ from xmand.virt.domain import Domain, find, held_milliseconds
 from xmand.virt.domain_jobs import leaving
 from xmand.virt.driver import CHANGE, READ, Driver
 from xmand.virt.monitor import Ask, Monitors
+from xmand.virt.volume_copies import Place
 
 # A guest whose monitor is busy for so long stands still; one on a host that has too much to do answers sooner.
 _STILL_MILLISECONDS = 5000
@@ -59,8 +60,10 @@ class Record:
     def found(self, uuid: str) -> None:
         """Say which domain it is about."""
 
-    def intends(self, name: str, uuid: str, *, replaces: bool = False) -> None:
+    def intends(self, name: str, uuid: str, *, replaces: bool = False, makes: Sequence[Place] = ()) -> None:
         """Say, durably, which domain is about to be defined; `replaces` is whether there is one already.
+
+        `makes` are the volumes that are made for it before that.
 
         Raises RefusedError where that cannot be written down.
         """

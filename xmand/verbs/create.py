@@ -118,7 +118,7 @@ def _wanted(call: Call) -> Iterator[_Wanted]:
             locks.enter_context(call.host.locks.hold(existing.uuid, call.verb.name, call.deadline))
             before = definition.former(call.writer, existing)
             note = f"The description of '{existing.name}', which was off, is replaced."
-            replacing, said = _kept_private(call, description.with_uuid(asked, existing.uuid))
+            replacing, said = kept_private(call, description.with_uuid(asked, existing.uuid))
             yield _Wanted(replacing, (*converted.warnings, *said, note), converted.autostart, before)
             return
         other = existing or (_find(call.writer, asked.uuid) if asked.uuid else None)
@@ -128,11 +128,11 @@ def _wanted(call: Call) -> Iterator[_Wanted]:
         new = asked if asked.uuid or call.parsed.flag("dry-run") else description.with_uuid(asked, str(uuid4()))
         if new.uuid:
             locks.enter_context(call.host.locks.hold(new.uuid, call.verb.name, call.deadline))
-        new, said = _kept_private(call, new)
+        new, said = kept_private(call, new)
         yield _Wanted(new, (*converted.warnings, *said), converted.autostart, None)
 
 
-def _kept_private(call: Call, wanted: Description) -> tuple[Description, tuple[str, ...]]:
+def kept_private(call: Call, wanted: Description) -> tuple[Description, tuple[str, ...]]:
     """Return the description as this host keeps its guests' consoles and screens, and what is to be said of that."""
     wanted = _logged(call, wanted)
     if call.host.settings.screen.listen != NO_LISTENER:

@@ -4,7 +4,6 @@ Each holds now, where the domain runs, and from its next start on, where it is k
 """
 
 import contextlib
-import secrets
 from collections.abc import Iterator, Mapping
 
 from xman.errors import RefusedError, UnsupportedError, UsageError, XmanError
@@ -15,16 +14,13 @@ from xmand.journal import verdicts
 from xmand.verbs import permitted
 from xmand.verbs.call import Call
 from xmand.verbs.row import Row, told
-from xmand.virt import attaching, disk_users, lifecycle, snapshots, volumes
+from xmand.virt import attaching, cards, disk_users, lifecycle, snapshots, volumes
 from xmand.virt.attaching import Found
 from xmand.virt.binding import api
 from xmand.virt.domain import Domain
 from xmand.virt.driver import XEN
 from xmand.virt.errors import code_of, reading
 
-# What QEMU and Xen give to their guests' cards (IEEE's, and XenSource's own).
-_PREFIXES = {XEN: (0x00, 0x16, 0x3E)}
-_PREFIX = (0x52, 0x54, 0x00)
 _DRIVES = ("cdrom", "floppy")
 Facts = Mapping[str, object]
 Notes = tuple[str, ...]
@@ -106,7 +102,7 @@ def network_attach(call: Call) -> Result:
         address = attaching.mac(element)
         if not address:
             # Ours, or it would have another one at its next start.
-            address = _new_mac(domain)
+            address = cards.new_mac(_driver(domain))
             attaching.set_mac(element, address)
         if int(address[:2], 16) & 1:
             raise UsageError(f"'{address}' is an address of many; a card's own has an even first octet.")
@@ -300,11 +296,6 @@ def _driver(domain: Domain) -> str:
 def _hvm(domain: Domain) -> bool:
     with reading(domain.name):
         return str(domain.raw.OSType()) == "hvm"
-
-
-def _new_mac(domain: Domain) -> str:
-    prefix = _PREFIXES.get(_driver(domain), _PREFIX)
-    return ":".join(f"{octet:02x}" for octet in (*prefix, *secrets.token_bytes(3)))
 
 
 def _not_yet(domain: Domain) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from xman.errors import RefusedError, UsageError
 from xman.result import Result
 from xmand.journal import verdicts
 from xmand.system import saved
+from xmand.verbs import permitted
 from xmand.verbs.call import Call
 from xmand.verbs.life import already
 from xmand.verbs.row import Row
@@ -64,6 +65,7 @@ def rename(call: Call) -> Result:
     """Give a domain that is off another name."""
     wanted = call.parsed.text("NEWNAME")
     images.check_name(wanted)
+    permitted.name(call, wanted)
     with call.changing() as domain:
         if domain.name == wanted:
             return already(domain, f"called {wanted}")
@@ -72,6 +74,8 @@ def rename(call: Call) -> Result:
         if lifecycle.suspended(domain):
             raise RefusedError(f"Domain '{domain.name}' is suspended, and its saved memory goes by its name.")
         before = domain.name
+        # Durably: after a crash the name of this one, by its UUID, tells what became of it.
+        call.record.intends(before, domain.uuid)
         images.rename(domain, wanted)
         return Result({"name": wanted, "before": before}, changed=True, domain=wanted)
 
@@ -80,5 +84,5 @@ ROWS = {
     "save": Row(save, verdicts.saved),
     "restore": Row(restore, verdicts.cannot_tell),
     "dump-core": Row(dump_core, verdicts.cannot_tell),
-    "rename": Row(rename, verdicts.cannot_tell),
+    "rename": Row(rename, verdicts.renamed),
 }

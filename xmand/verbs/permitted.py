@@ -20,6 +20,12 @@ def permitted(call: Call, asked: Description) -> Description:
     return held
 
 
+def name(call: Call, wanted: str) -> None:
+    """Raise DeniedError for a name that the caller, who may do so with some domains only, may not give to one."""
+    if not call.access.names(wanted):
+        raise DeniedError(f"You may not call a domain '{wanted}'.")
+
+
 def device(call: Call, xml: str) -> str:
     """Return libvirt's XML of one device, likewise, as if it stood in a description of a machine."""
     return description.device_of(permitted(call, description.of_device(xml)))

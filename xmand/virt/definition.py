@@ -1,14 +1,20 @@
 """Replacing the definition of a domain that is off, and having the former one back."""
 
+import hashlib
+
+from lxml import etree
+
 from xman.errors import HypervisorError, RefusedError, UnknownOutcomeError, XmanError, of_outcome
-from xman.metadata import Metadata
+from xman.metadata import NAMESPACE, Metadata
 from xmand.virt import lifecycle, metadata, snapshots
 from xmand.virt.binding import RawConnection, api
-from xmand.virt.description import Description
+from xmand.virt.description import Description, read_xml
 from xmand.virt.domain import Domain, define
 from xmand.virt.driver import changing
 from xmand.virt.errors import reading
 
+_WITH_PASSWORDS = ("vnc", "spice")
+_PASSWORDS = ("passwd", "passwdValidTo", "connected")
 # With its passwords: it is libvirt that gets it back, and nobody else sees it.
 _KEPT = api.VIR_DOMAIN_XML_INACTIVE | api.VIR_DOMAIN_XML_SECURE
 
@@ -22,7 +28,7 @@ class Former:
         self.uuid = domain.uuid
         self.autostart = lifecycle.autostart(domain)
         self.metadata: Metadata = metadata.read(domain)
-        self._xml = _kept(domain)
+        self._xml = kept(domain)
 
     def put_back(self) -> None:
         """Define it as it was, exactly. Raises XmanError where that cannot be."""
@@ -31,7 +37,7 @@ class Former:
             domain = Domain(self._connection.defineXMLFlags(self._xml, 0))
         if lifecycle.autostart(domain) != self.autostart:
             lifecycle.set_autostart(domain, self.autostart)
-        if _kept(domain) != self._xml:
+        if kept(domain) != self._xml:
             raise HypervisorError(f"the description of '{self.name}' is not quite what it was.")
 
 
@@ -81,6 +87,44 @@ def undone(domain: Domain, before: Former | None, error: XmanError) -> XmanError
     return error
 
 
-def _kept(domain: Domain) -> str:
+def digest(domain: Domain) -> str:
+    """Return SHA-256, in hexadecimal, of what `describe --inactive` says of it."""
+    return hashlib.sha256(domain.description(inactive=True).encode()).hexdigest()
+
+
+def in_place_of(before: str, wanted: Description) -> tuple[str, tuple[str, ...]]:
+    """Return `wanted` with what no description shows of the one `before`: its passwords, and what xman keeps in it.
+
+    A password stays where its screen is still there and names none; passwd="" takes it away. With it comes what is to
+    be said of that.
+    """
+    old, new = read_xml(before), read_xml(wanted.xml)
+    notes = []
+    screens = {kind: old.findall(f"devices/graphics[@type='{kind}']") for kind in _WITH_PASSWORDS}
+    for kind, former_ones in screens.items():
+        for was, now in zip(former_ones, new.findall(f"devices/graphics[@type='{kind}']"), strict=False):
+            if now.get("passwd") == "":
+                del now.attrib["passwd"]
+            elif "passwd" in was.attrib and "passwd" not in now.attrib:
+                now.attrib.update({key: str(was.get(key)) for key in _PASSWORDS if key in was.attrib})
+                notes.append("Its screen keeps its password, which is not shown.")
+    ours = old.find(f"metadata/{{{NAMESPACE}}}*")
+    if ours is not None:
+        holder = new.find("metadata")
+        if holder is None:
+            holder = etree.Element("metadata")
+            new.append(holder)
+        holder.append(ours)
+    return etree.tostring(new, encoding="unicode"), tuple(dict.fromkeys(notes))
+
+
+def replace(domain: Domain, xml: str) -> None:
+    """Define a domain that is kept anew, also while it runs: for its next start. Raises UsageError and others."""
+    with domain.change():
+        domain.raw.connect().defineXMLFlags(xml, api.VIR_DOMAIN_DEFINE_VALIDATE)
+
+
+def kept(domain: Domain) -> str:
+    """Return its description as it is kept, with its passwords: for libvirt alone."""
     with reading(domain.name):
         return str(domain.raw.XMLDesc(_KEPT))

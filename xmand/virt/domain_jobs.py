@@ -18,8 +18,8 @@ _POLL_SECONDS = 0.5
 _TELL_SECONDS = 20.0
 
 
-class _Job(threading.Thread):
-    """The call, in a thread of its own."""
+class LongCall(threading.Thread):
+    """A call of libvirt's, in a thread of its own; `error` is what it raised."""
 
     def __init__(self, name: str, call: Callable[[], object]) -> None:
         super().__init__(name=name, daemon=True)
@@ -53,7 +53,7 @@ def run_job(
     began = seen_at = moved_at = told_at = time.monotonic()
     processed = -1
     aborted = False
-    job = _Job(f"{what}-{domain.name}", call)
+    job = LongCall(f"{what}-{domain.name}", call)
     while job.is_alive():
         job.join(_POLL_SECONDS)
         if job.is_alive():

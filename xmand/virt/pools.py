@@ -38,22 +38,22 @@ class Pool:
 
     def __init__(self, connection: RawConnection, raw: Any, name: str) -> None:
         self.connection = connection
-        self._raw = raw
+        self.raw = raw
         self.name = name
 
     def facts(self) -> dict[str, Any]:
         """Return what `pools` tells of it; sizes in octets, as of its last refresh. Raises HypervisorError."""
         with reading():
-            active = bool(self._raw.isActive())
+            active = bool(self.raw.isActive())
             root = self._description()
             found: dict[str, Any] = {
                 "name": self.name,
                 "active": active,
                 "type": str(root.get("type", "")),
-                "autostart": bool(self._raw.autostart()),
+                "autostart": bool(self.raw.autostart()),
             }
             if active:
-                _state, capacity, allocation, available = self._raw.info()
+                _state, capacity, allocation, available = self.raw.info()
                 found |= {"capacity": capacity, "allocation": allocation, "available": available}
         path = root.findtext("target/path")
         return found | ({"path": path} if path else {})
@@ -61,14 +61,14 @@ class Pool:
     def require_active(self) -> None:
         """Raise RefusedError where libvirt does not serve it: its volumes are not known then."""
         with reading():
-            active = bool(self._raw.isActive())
+            active = bool(self.raw.isActive())
         if not active:
             raise RefusedError(f"The pool '{self.name}' is not active; start it on the host (virsh pool-start).")
 
     def refresh(self) -> None:
         """Let libvirt look for what others have put there, or taken; not while it makes a volume there itself."""
         with contextlib.suppress(api.libvirtError):
-            self._raw.refresh(0)
+            self.raw.refresh(0)
 
     def has(self, name: str) -> bool:
         """Whether it has a volume of that name, as libvirt knows it."""
@@ -80,7 +80,7 @@ class Pool:
         raw = self._find(name)
         if raw is None:
             with reading():
-                others = sorted(str(other) for other in self._raw.listVolumes())
+                others = sorted(str(other) for other in self.raw.listVolumes())
             more = f" and {len(others) - _MOST_NAMED} more" if len(others) > _MOST_NAMED else ""
             has = f"it has {', '.join(others[:_MOST_NAMED])}{more}" if others else "it has none"
             raise RefusedError(f"The pool '{self.name}' has no volume '{name}'; {has}.")
@@ -89,9 +89,9 @@ class Pool:
     def volumes(self) -> list[Facts]:
         """Return what each of its volumes is, by name; none of a pool that is not active."""
         with reading():
-            if not self._raw.isActive():
+            if not self.raw.isActive():
                 return []
-            raws = self._raw.listAllVolumes(0)
+            raws = self.raw.listAllVolumes(0)
         found = []
         for raw in raws:
             with contextlib.suppress(RefusedError):  # gone since it was listed
@@ -106,7 +106,7 @@ class Pool:
         form, files = self.check(name, capacity, form, backing)
         text = _described(name, capacity or (backing.capacity if backing else 0), form, backing, files=files)
         with changing(self.connection, name):
-            raw = self._raw.createXML(text, 0)
+            raw = self.raw.createXML(text, 0)
         return Volume(self.connection, raw, name)
 
     def check(self, name: str, capacity: int | None, form: str, backing: Facts | None) -> tuple[str, bool]:
@@ -134,14 +134,14 @@ class Pool:
 
     def _find(self, name: str) -> Any:
         try:
-            return self._raw.storageVolLookupByName(name)
+            return self.raw.storageVolLookupByName(name)
         except api.libvirtError as error:
             if code_of(error) == api.VIR_ERR_NO_STORAGE_VOL:
                 return None
             raise translate(error) from error
 
     def _description(self) -> etree._Element:
-        return etree.fromstring(str(self._raw.XMLDesc(0)).encode())
+        return etree.fromstring(str(self.raw.XMLDesc(0)).encode())
 
 
 def each(connection: RawConnection) -> list[Pool]:

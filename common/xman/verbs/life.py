@@ -140,6 +140,33 @@ LIFE = (
         since="0.2",
     ),
     Verb(
+        "clone",
+        "make a copy of a domain that is off, its disks as well",
+        "life",
+        (*OF_DOMAIN, Argument("NEWNAME", WORD)),
+        (
+            Option(("--pool",), "put the copies into this storage pool, not beside their originals", WORD, "POOL"),
+            DRY_RUN,
+        ),
+        changes=True,
+        deadline=NONE,
+        busy="being cloned",
+        since="0.2",
+    ),
+    Verb(
+        "edit",
+        "change a domain's description in an editor ($EDITOR), or by FILE",
+        "life",
+        (*OF_DOMAIN, Argument("FILE", TEXT, optional=True)),
+        (
+            Option(("--was",), "with FILE: the SHA-256 of the description that it was made of", WORD, "DIGEST"),
+            DRY_RUN,
+        ),
+        changes=True,
+        since="0.2",
+        edited="FILE",
+    ),
+    Verb(
         "label",
         "give a domain labels, or take them away; without any, print those it has",
         "life",

@@ -14,7 +14,7 @@ from typing import Any
 
 from xmand import cli
 from xmand.journal import Journal
-from xmand.virt import domain, driver
+from xmand.virt import domain, driver, volume_copies
 
 
 class Failpoint:
@@ -65,7 +65,8 @@ def main() -> None:
     failpoint = Failpoint(sys.argv[1])
     for method, (before, after) in {"begin": ("begin", "begun"), "end": ("end", "ended")}.items():
         setattr(Journal, method, failpoint.around(getattr(Journal, method), before, after))
-    vars(domain)["changing"] = failpoint.changing
+    for module in (domain, volume_copies):
+        vars(module)["changing"] = failpoint.changing
     sys.argv = sys.argv[2:]
     cli.main()
 

@@ -1,5 +1,6 @@
 """Each verb once, on a domain that is in the state which the verb is for. DRIVERS.md has what comes of it."""
 
+import hashlib
 from collections.abc import Callable
 from typing import Protocol
 
@@ -14,14 +15,17 @@ BUSY, PREEMPTED, FROZEN = "busy", "preempted", "frozen"
 
 Step = tuple[str, tuple[str, ...]]
 # Verb: the state it is tried in, and its words; {name} is the domain, {host} where it may be moved, {image} a file,
-# {disk} its disk and {more} a second one, {pool} a storage pool, - its description. In an order in which little has to
-# be done between two. One that only looks has a step here where the one that `looking` makes of its row is not enough.
+# {disk} its disk and {more} a second one, {pool} a storage pool, {was} by what its description is known, - that. In an
+# order in which little has to be done between two. One that only looks has a step here where the one that `looking`
+# makes of its row is not enough.
 _STEPS: dict[str, Step] = {
     "list": (ANY, ()),
     "stats": (ANY, ()),
     "events": (ANY, ()),
     "new": (ABSENT, ("-",)),
     "autostart": (OFF, ("{name}", "on")),
+    "clone": (OFF, ("{name}", "cloned")),
+    "edit": (OFF, ("--was", "{was}", "{name}", "-")),
     "block-attach": (OFF, ("{name}", "file:{image}", "{more}", "w")),
     "block-detach": (OFF, ("{name}", "{more}")),
     "network-attach": (OFF, ("{name}", "bridge=br0", "mac=52:54:00:00:00:02")),
@@ -138,7 +142,10 @@ class Trial:
         found = {}
         for verb, (state, words) in STEPS.items():
             self._reach(state)
-            found[verb] = self._call(verb, *(word.format(**self._words) for word in words))
+            words_of = self._words | ({"was": self._digest()} if "{was}" in words else {})
+            found[verb] = self._call(verb, *(word.format(**words_of) for word in words))
+            if verb == "clone" and found[verb] == (outcome.OK, ""):
+                self._do("delete", "cloned")
             if verb == "rename" and found[verb] == (outcome.OK, ""):
                 self._do("rename", "renamed", self._name)
             if verb == "create" and found[verb] == (outcome.OK, ""):
@@ -155,6 +162,11 @@ class Trial:
         answer = self._rxm("-j", verb, *words, stdin=self._moves if verb == "create" else self._description)
         envelope = answer.objects()[-1]
         return (outcome.OK, "") if envelope["ok"] else (envelope["code"], envelope["message"])
+
+    def _digest(self) -> str:
+        """Return by what edit knows the description that it is to replace."""
+        kept = self._rxm("-j", "describe", "--inactive", self._name).json()["result"]["xml"]
+        return hashlib.sha256(kept.encode()).hexdigest()
 
     def _do(self, verb: str, *words: str) -> None:
         found = self._call(verb, *words)

@@ -117,6 +117,7 @@ class Host:
         """Make a storage pool of a directory of its own, which ends with libvirtd; return its name."""
         folder = self.directory / f"{name}.volumes"
         folder.mkdir(exist_ok=True)
+        self.virsh("pool-destroy", name)  # a former try's
         made = self.virsh("pool-create-as", name, "dir", "--target", str(folder))
         assert made.status == 0, made
         return name

@@ -177,7 +177,7 @@ def test_words_are_utf_8_whatever_the_locale(monkeypatch: pytest.MonkeyPatch) ->
         ("exec", "log in to it (ssh)."),
         ("qemu_agent_command", "log in to it (ssh)."),
         ("attach-disk", "rxm block-attach"),
-        ("attach-device", "rxm describe --inactive"),
+        ("attach-device", "rxm edit"),
         ("net-list", "virsh net-list does that on the host."),
         ("vol-create-as", "virsh vol-create-as does that on the host."),
         ("qemu-monitor-command", "virsh"),

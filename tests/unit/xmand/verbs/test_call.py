@@ -25,6 +25,8 @@ WORDS = {
     "migrate": ["xen2"],
     "save": ["d.save"],
     "rename": ["e"],
+    "clone": ["e"],
+    "edit": ["--was", "0" * 64, "<domain><name>d</name></domain>"],
     "mem-max": ["512"],
     "vcpu-pin": ["0", "0"],
     "label": ["a=b"],
