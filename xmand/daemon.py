@@ -21,6 +21,8 @@ from xmand.audit.outside import Outside
 from xmand.audit.syslog import LOG_AUTHPRIV, LOG_INFO, Syslog
 from xmand.batch.engine import Engine
 from xmand.batch.settler import Settler
+from xmand.broker.arrivals import Arrivals
+from xmand.broker.departures import Departures
 from xmand.consoles.hub import Hubs
 from xmand.dispatch.dispatcher import Dispatcher
 from xmand.events import Events
@@ -99,6 +101,7 @@ class Daemon:
         self._model = Model(self._driver, self._events, self._engine)
         copies = Copies(settings.state_dir, settings.keytab)
         self._leftovers = Leftovers(copies, self._driver, locks, audit.record)
+        self._departures = Departures(settings, self._driver, locks, audit.record)
         host = Host(
             settings,
             self._driver,
@@ -111,6 +114,8 @@ class Daemon:
             audit_lost=lambda: syslog.lost,
             monitors=Monitors(self._driver.connection),
             consoles=Hubs(self._driver),
+            arrivals=Arrivals(settings.state_dir),
+            departures=self._departures,
         )
         self._commands = Dispatcher(host, audit)
         self._reporter = Reporter(settings, self._model, self._condition)
@@ -137,6 +142,7 @@ class Daemon:
         self._stamper.start()
         self._settler.start()
         self._leftovers.start()
+        self._departures.start()
         self._reporter.start()
         self._textfile.start()
         notify("READY=1")
@@ -202,6 +208,7 @@ class Daemon:
         self._model.touch()
         self._reporter.configure(settings)
         self._textfile.configure(settings)
+        self._departures.settings = settings
         _raise_descriptor_limit(settings)
         logger.info("SIGHUP: the configuration is read again")
 

@@ -44,6 +44,7 @@ PARTS = {
     "C5": Part(3600, SECONDS),
     "F2": Part(100_000, "connections", 5),
     "S1": Part(3600, SECONDS),
+    "M1": Part(500, "migrations"),
     "O2": Part(86_400, SECONDS),
 }
 

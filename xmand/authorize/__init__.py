@@ -16,6 +16,7 @@ from xmand.authorize.external import External
 from xmand.authorize.grant import EVERY_VERB, Authorizer, Grant, Rank, UnreadError
 from xmand.authorize.k5login import AccessList, Listed
 from xmand.authorize.owner import Owner
+from xmand.authorize.peers import Peers
 from xmand.authorize.principals import Principals
 from xmand.authorize.roles import Roles
 from xmand.request import Request
@@ -80,8 +81,9 @@ class Authority:
         if self._listed is None or self._listed.path != settings.k5login:
             self._listed = Listed(settings.k5login)
         self._by_list = "k5login" in chosen.methods
-        # Asked by name alone: tables of the settings' own.
-        self._tables = [made[name] for name in ("principals",) if name in chosen.methods]
+        # Asked by name alone: tables of the settings' own; and hosts, who are allowed nothing else by that.
+        peers: Authorizer = Peers(settings.migrate.accept, settings.service, settings.keytab)
+        self._tables = [made[name] for name in ("principals",) if name in chosen.methods] + [peers]
         # Asked with words.
         self._second = [made[name] for name in chosen.methods if name in ("roles", "owner", "external")]
 

@@ -11,7 +11,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Protocol
 
-from xman import grammar, outcome, verbs
+from xman import grammar, outcome
+from xman.between import EVERY
 from xman.errors import CredentialsError, RefusedError, UsageError, XmanError
 from xman.result import Result
 from xman.wire import constants as wire
@@ -39,7 +40,7 @@ logger = logging.getLogger(__name__)
 _MOST_DENIALS = 10
 _MOST_DENIALS_IN_ALL = 200
 _DENIALS_SECONDS = 60.0
-_LONGEST_VERB = max(map(len, verbs.BY_NAME)) + 1
+_LONGEST_VERB = max(map(len, EVERY)) + 1
 # Threads for authorizers that ask libvirt, or a program of the site's own; who waits longer for one is told so. One
 # caller has at most so many of them.
 _JUDGES = 8
@@ -376,7 +377,7 @@ class Found(Record):
 def _verb(words: list[bytes]) -> grammar.Verb | None:
     """Return the verb that a command names; what is longer than any verb is not looked at."""
     name = words[0][:_LONGEST_VERB] if words else b""
-    return verbs.BY_NAME.get(name.decode("ascii", "replace"))
+    return EVERY.get(name.decode("ascii", "replace"))
 
 
 def _unfit(request: Request, lifetime: int) -> XmanError | None:

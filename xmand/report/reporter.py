@@ -13,8 +13,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from xman import keytab, outcome, reporting, result
-from xman.errors import UsageError, XmanError
+from xman import outcome, reporting, result
+from xman.errors import XmanError
 from xman.result import Result
 from xman.verbs import STATE
 from xmand.model import Model
@@ -23,6 +23,7 @@ from xmand.report.collector import Collector, LostError, Tickets
 from xmand.report.look import USUAL_SECONDS, Looker, Seen
 from xmand.report.told import Told
 from xmand.settings import Settings
+from xmand.system import own_name
 
 logger = logging.getLogger(__name__)
 
@@ -181,18 +182,5 @@ def _envelope(seen: Seen, news: dict[str, Any]) -> dict[str, Any]:
 
 
 def own_principal(settings: Settings) -> str:
-    """Return as whom this host reports: as the configuration says, or by its own name, or by the first of its keys.
-
-    Raises UsageError where it has none.
-    """
-    if settings.report.principal:
-        return settings.report.principal
-    try:
-        keys = keytab.read(settings.keytab)
-    except keytab.KeytabError as error:
-        raise UsageError(f"{error}") from error
-    own = [key.principal for key in keys if key.principal.startswith(f"{settings.service}/")]
-    mine = [name for name in own if name.partition("@")[0] == f"{settings.service}/{socket.getfqdn()}"]
-    if not own:
-        raise UsageError(f"{settings.keytab}: has no key of {settings.service}/FQDN")
-    return (mine or own)[0]
+    """Return as whom this host reports. Raises UsageError where it has no key for that."""
+    return own_name.own_principal(settings.keytab, settings.service, settings.report.principal)

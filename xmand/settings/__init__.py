@@ -128,12 +128,30 @@ class Screens:
     )
 
 
+LIBVIRT, XMAN = "libvirt", "xman"
+
+
 @dataclass(frozen=True)
 class Migration:
     """Where domains may go and how."""
 
     allow: tuple[str, ...] = texts(
         meaning='Hosts that domains may be moved to, as node sets: ["skirit[80-84].example.org"].'
+    )
+    accept: tuple[str, ...] = texts(
+        meaning="Hosts whose own keys may bring domains here, as node sets; they need nothing else on this host."
+    )
+    transport: str = text(
+        LIBVIRT,
+        'How they move: "libvirt", from its daemon to the other one\'s, or "xman", through the connection of the two'
+        " xmands, with no port of libvirt's; the other host has to accept this one.",
+        check=declared.one_of(LIBVIRT, XMAN),
+    )
+    port: int = number(PORT, "Where the other host's xmand listens.", least=1, most=65_535)
+    policy: str = text(
+        "list",
+        'What may arrive so: "list", whatever those on the list may create, or "create", what [create] permits.',
+        check=declared.one_of("list", "create"),
     )
     uri: str = text("", "Empty: qemu+tcp://{host}/system, or what this host's hypervisor has instead.")
     clear: bool = flag(

@@ -6,11 +6,11 @@ import time
 from collections import deque
 from collections.abc import Iterator
 
+from xman.between import EVERY
 from xman.errors import RefusedError
-from xman.verbs import BY_NAME
 
 # Who waits for one of these would wait for minutes: it is told at once.
-_LONG = {verb.name: verb.busy for verb in BY_NAME.values() if verb.busy}
+_LONG = {verb.name: verb.busy for verb in EVERY.values() if verb.busy}
 # Who stands behind so many would hardly have its turn in time.
 _MOST_WAITING = 8
 # For so long a verb is remembered though others came after it; libvirt's events are not later than that.
@@ -34,7 +34,7 @@ class DomainLocks:
         with self._changed:
             holder, now = self._holders.get(key, ""), time.monotonic()
             released = [(verb, now - when) for verb, when in self._released.get(key, {}).items()]
-        return [(holder, 0.0), *released] if holder in BY_NAME else released
+        return [(holder, 0.0), *released] if holder in EVERY else released
 
     @contextlib.contextmanager
     def hold(self, key: str, verb: str, deadline: float, what: str = "domain") -> Iterator[None]:
@@ -51,7 +51,7 @@ class DomainLocks:
         finally:
             with self._changed:
                 del self._holders[key]
-                if verb in BY_NAME:  # xmand itself holds them as well, to look and to note
+                if verb in EVERY:  # xmand itself holds them as well, to look and to note
                     now = time.monotonic()
                     before = self._released.pop(key, {}).items()
                     recent = {name: when for name, when in before if now - when <= _RECENT_SECONDS}

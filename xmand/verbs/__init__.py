@@ -7,6 +7,7 @@ that xmand was torn out of is judged afterwards; what libvirt's events tell beca
 from xmand.journal.verdicts import Judge
 from xmand.verbs import (
     access,
+    arriving,
     batch,
     cloning,
     console,
@@ -33,6 +34,7 @@ from xmand.verbs.row import Row
 # The modules are named, so that the list can be read and tested.
 _MODULES = (
     access,
+    arriving,
     batch,
     cloning,
     console,

@@ -12,6 +12,8 @@ from xman.result import Result
 from xmand.audit.message_buffer import Ring
 from xmand.authorize import Access
 from xmand.batch.engine import Engine
+from xmand.broker.arrivals import Arrivals
+from xmand.broker.departures import Departures
 from xmand.consoles.hub import Hubs
 from xmand.consoles.present import Present
 from xmand.consoles.served import Served
@@ -52,6 +54,9 @@ class Host:
     # Without them there are no consoles.
     consoles: Hubs | None = None
     present: Present = field(default_factory=Present)
+    # Guests that have come from other hosts, and those that leave: only where xmand carries migrations itself.
+    arrivals: Arrivals = field(default_factory=lambda: Arrivals(""))
+    departures: Departures | None = None
 
 
 class Record:
@@ -156,6 +161,8 @@ class Call:
                     f"Domain '{domain.name}' is arriving by a migration from another host; its guest is not here yet."
                     " Where that migration is over and the guest runs on its source, destroy this one."
                 )
+            if not self.verb.while_moving and not self.parsed.flag("take-over"):
+                self.host.arrivals.require_confirmed(domain)
             # Somebody else's, or one that outlived the xmand that began it, and its lock.
             if not self.verb.while_moving and leaving(domain):
                 raise RefusedError("The domain is busy: migrating.")

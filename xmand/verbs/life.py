@@ -8,7 +8,7 @@ import contextlib
 import time
 from dataclasses import replace
 
-from xman.errors import NoSuchDomainError, RefusedError, UsageError, XmanError
+from xman.errors import DeniedError, NoSuchDomainError, RefusedError, UsageError, XmanError
 from xman.result import Result
 from xmand.audit.outside import TOLD
 from xmand.consoles import kept
@@ -131,6 +131,8 @@ def pause(call: Call) -> Result:
 
 def unpause(call: Call) -> Result:
     """Let the CPUs go on."""
+    if call.parsed.flag("take-over") and call.access.restricted:
+        raise DeniedError("Only an administrator says that the host is gone from which a domain has come.")
     with call.changing() as domain:
         found = condition.condition(domain)
         if found == RUNNING:
@@ -141,6 +143,8 @@ def unpause(call: Call) -> Result:
             raise condition.refusal(domain, found)
         _require_own_pause(call, domain)
         domain.unpause()
+        if call.parsed.flag("take-over"):
+            call.host.arrivals.forget(domain.uuid)
         _remember_nobody(domain)
         return Result(changed=True, domain=domain.name)
 

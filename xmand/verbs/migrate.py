@@ -4,13 +4,13 @@ import contextlib
 import re
 from typing import Any
 
-from ClusterShell.NodeSet import NodeSet, NodeSetParseError
-
 from xman.errors import RefusedError, UnsupportedError, UsageError
 from xman.result import Result
+from xmand.authorize.peers import within
 from xmand.batch.observe import current
+from xmand.broker import sending
 from xmand.journal import verdicts
-from xmand.settings import Migration
+from xmand.settings import XMAN, Migration
 from xmand.system import xl
 from xmand.verbs.call import Call
 from xmand.verbs.row import Row
@@ -19,6 +19,7 @@ from xmand.virt.copying import Copies, Copy, images
 from xmand.virt.domain import Domain, find
 from xmand.virt.domain_jobs import abort_job
 from xmand.virt.driver import LONG
+from xmand.virt.errors import reading
 
 # A plain name or address. HOST becomes a part of libvirt's URI, which can name programs to run (`?command=`): nothing
 # that could end the host's part may pass.
@@ -42,7 +43,7 @@ def migrate(call: Call) -> Result:
     settings = call.host.settings.migrate
     if not _HOST.fullmatch(destination):
         raise UsageError(f"'{destination}' is not a plain host name or address.")
-    if not _allowed(destination, settings.allow):
+    if not within(destination, settings.allow):
         raise RefusedError(
             f"This host's configuration does not allow migration to '{destination}' ([migrate] allow in xmand.toml)."
         )
@@ -61,6 +62,11 @@ def migrate(call: Call) -> Result:
                 f" (rxm start --paused {domain.name}), or copy its images and leave out --copy-storage."
             )
         if found == condition.OFF:
+            if settings.transport == XMAN:
+                raise RefusedError(
+                    f"Domain '{domain.name}' is off, and only guests move through xmand ([migrate] transport); start it"
+                    f" (rxm start --paused {domain.name}), or define it there (rxm describe {domain.name} | rxm new -)."
+                )
             return _definition(call, domain, destination, uri)
         if found not in (condition.RUNNING, condition.PAUSED):
             raise condition.refusal(domain, found)
@@ -74,6 +80,8 @@ def migrate(call: Call) -> Result:
             suspend_after, notes = None, (_XEN_ENDS,)
         copy, others = _copy(call, domain, destination, uri) if call.parsed.flag("copy-storage") else (None, [])
         copies = Copies(call.host.settings.state_dir, call.host.settings.keytab)
+        if settings.transport == XMAN:
+            return _brokered(call, domain, destination, suspend_after, notes)
         if dry:
             return _trial(call, domain, destination, uri, copies, copy)
         with copies.there(copy) if copy is not None else contextlib.nullcontext():
@@ -97,6 +105,38 @@ def migrate(call: Call) -> Result:
         return Result({"to": destination} | data, changed=True, domain=domain.name, notes=notes)
 
 
+def _brokered(
+    call: Call, domain: Domain, destination: str, suspend_after: float | None, notes: tuple[str, ...]
+) -> Result:
+    """Move it, or with --dry-run ask whether it could, through the two hosts' xmands."""
+    departures = call.host.departures
+    if departures is None:
+        raise UnsupportedError("This xmand carries no migrations.")
+    if call.parsed.flag("dry-run"):
+        sending.ask(call.host.settings, domain, destination)
+        return Result({"to": destination, "dry_run": True}, domain=domain.name)
+
+    def move(uri: str) -> dict[str, Any]:
+        return migration.migrate(
+            domain,
+            destination,
+            uri,
+            live=call.parsed.flag("live"),
+            way=migration.TUNNELLED,
+            suspend_after=suspend_after,
+            patience=call.host.settings.limits.patience,
+            progress=call.progress,
+            stays_paused=True,
+        )
+
+    with reading():
+        own = str(call.writer.getURI())
+    data, said = sending.brokered(departures, domain, destination, own, move)
+    if (paused := data.get("suspended_after")) is not None:
+        notes = (f"It was paused after {paused} s, so that the migration ended.",)
+    return Result({"to": destination} | data, changed=True, domain=domain.name, notes=(*notes, *said))
+
+
 def _trial(call: Call, domain: Domain, destination: str, uri: str, copies: Copies, copy: Copy | None) -> Result:
     """Say whether a domain that runs could move now: by what its next host's libvirt tells; nothing is changed."""
     copied = () if copy is None else tuple(image.path for image in copy.images)
@@ -115,6 +155,8 @@ def _copied(copy: Copy) -> list[dict[str, str]]:
 
 def _way(settings: Migration) -> int:
     """Return how memory travels."""
+    if settings.transport == XMAN:
+        return migration.TUNNELLED
     if settings.tls:
         return migration.TLS
     return migration.CLEAR if settings.clear else migration.TUNNELLED
@@ -124,6 +166,8 @@ def _copy(call: Call, domain: Domain, destination: str, uri: str) -> tuple[Copy,
     """Return which images go along, and where its other disks are. Raises RefusedError and UnsupportedError."""
     if not domain.on_qemu():
         raise UnsupportedError("This host's hypervisor cannot do that: only QEMU copies disks while a guest moves.")
+    if call.host.settings.migrate.transport == XMAN:
+        raise RefusedError("Disks are not copied through xmand ([migrate] transport): both hosts have to have them.")
     if _way(call.host.settings.migrate) == migration.TUNNELLED:
         raise RefusedError(
             "Disks cannot be copied through libvirt's own connection: --copy-storage needs clear = true, or tls = true"
@@ -187,21 +231,6 @@ def _abort(call: Call) -> Result:
     if not abort_job(domain):
         raise RefusedError(f"No migration of '{domain.name}' is under way.")
     return Result(changed=True, domain=domain.name)
-
-
-def _allowed(destination: str, allow: tuple[str, ...]) -> bool:
-    for pattern in allow:
-        try:
-            if destination.lower() in NodeSet(_canonical(pattern), autostep=None):
-                return True
-        except NodeSetParseError as error:
-            raise RefusedError(f"[migrate] allow in xmand.toml: {error}") from error
-    return False
-
-
-def _canonical(pattern: str) -> str:
-    """Return a node set of host names as they are compared: without case, and without dots at their ends."""
-    return ",".join(part.strip().removesuffix(".") for part in pattern.lower().split(","))
 
 
 ROWS = {

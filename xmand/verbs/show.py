@@ -12,6 +12,7 @@ from xman import labels, times
 from xman.errors import DeniedError, MetadataError, NoSuchDomainError, RefusedError, UsageError, XmanError
 from xman.result import Result
 from xman.verbs.words import GONE, POWER_STATES, WAIT_STATES
+from xmand.broker.arrivals import REASON
 from xmand.events import waiting
 from xmand.events.table import Waits, look
 from xmand.system import xl
@@ -60,7 +61,7 @@ def list_(call: Call) -> Result:
     if long or looked_for is not None:
         domains = [domain | _labels(connection, domain, notes) for domain in domains]
     if long:
-        domains = [domain | _viewers(call, domain) for domain in domains]
+        domains = [domain | _viewers(call, domain) | _arrived(call, domain) for domain in domains]
     if looked_for is not None:
         domains = [domain for domain in domains if labels.fits(domain.get("labels", {}), looked_for)]
     domains = call.host.events.with_since(domains)
@@ -68,6 +69,12 @@ def list_(call: Call) -> Result:
         return Result({"domains": domains}, notes=tuple(notes))
     domains, more_notes = runs.with_disk_errors(domains, call.ask)
     return Result({"domains": domains, "long": True}, notes=(*notes, *more_notes))
+
+
+def _arrived(call: Call, domain: dict[str, Any]) -> dict[str, Any]:
+    """Say of a copy that waits for the word of its source that it does."""
+    found = call.host.arrivals.unconfirmed(domain["uuid"], domain.get("id"), domain["state"])
+    return {} if found is None else {"reason": REASON}
 
 
 def _labels(connection: RawConnection, domain: dict[str, Any], notes: builtins.list[str]) -> dict[str, Any]:

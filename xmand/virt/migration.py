@@ -45,19 +45,21 @@ def migrate(
     patience: Patience,
     progress: Callable[[str], None],
     disks: tuple[str, ...] = (),
+    stays_paused: bool = False,
 ) -> dict[str, Any]:
     """Move `domain` to `host`, whose libvirt is at `uri`; return the seconds and octets it took, and any pause.
 
     A persistent domain stays persistent there and vanishes here; nothing else would leave it in one place. `way` is
     TUNNELLED, CLEAR or TLS: how the memory travels. The contents of `disks`, by the guest's names, go along, into
-    images that stand there already. After `suspend_after` seconds a running domain is paused, so that its memory
-    stands still and the migration ends; it goes on there, or here where that fails. Blocks as long as something moves,
-    and gives up with `patience`. Raises RefusedError and HypervisorError, both saying where the domain runs,
-    UnknownOutcomeError where that could not be found out.
+    images that stand there already. There it `stays_paused` until somebody lets it go on. After `suspend_after` seconds
+    a running domain is paused, so that its memory stands still and the migration ends; it goes on there, or here where
+    that fails. Blocks as long as something moves, and gives up with `patience`. Raises RefusedError and
+    HypervisorError, both saying where the domain runs, UnknownOutcomeError where that could not be found out.
     """
     flags = api.VIR_MIGRATE_PEER2PEER
     flags |= api.VIR_MIGRATE_LIVE if live else 0
     flags |= way | (api.VIR_MIGRATE_NON_SHARED_DISK if disks else 0)
+    flags |= api.VIR_MIGRATE_PAUSED if stays_paused else 0
     parameters = {api.VIR_MIGRATE_PARAM_MIGRATE_DISKS: list(disks)} if disks else {}
     if domain.persistent():
         flags |= api.VIR_MIGRATE_PERSIST_DEST | api.VIR_MIGRATE_UNDEFINE_SOURCE

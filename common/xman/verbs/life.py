@@ -176,7 +176,21 @@ LIFE = (
         since="0.2",
     ),
     Verb("pause", "stop a domain's CPUs", "life", OF_DOMAIN, changes=True, owners=True),
-    Verb("unpause", "let a paused domain go on", "life", OF_DOMAIN, changes=True, owners=True),
+    Verb(
+        "unpause",
+        "let a paused domain go on",
+        "life",
+        OF_DOMAIN,
+        (
+            Option(
+                ("--take-over",),
+                "also one that has arrived, not confirmed: its host is gone for good, and nothing of it runs there",
+                since="0.2",
+            ),
+        ),
+        changes=True,
+        owners=True,
+    ),
     Verb(
         "migrate",
         "move a domain to another host",

@@ -71,7 +71,16 @@ XMAND_DEFAULTS = {
     "console": {"log": True},
     "screen": {"listen": "as-given"},
     "storage": {"wipe": ()},
-    "migrate": {"allow": (), "uri": "", "clear": False, "tls": False},
+    "migrate": {
+        "allow": (),
+        "accept": (),
+        "transport": "libvirt",
+        "port": 4373,
+        "policy": "list",
+        "uri": "",
+        "clear": False,
+        "tls": False,
+    },
     "report": {"collectors": (), "collector_service": "HTTP", "principal": ""},
     "metrics": {"textfile": "", "interval_seconds": 15.0},
     "create": {"pools": (), "networks": (), "bridges": (), "paths": (), "unrestricted": ()},
@@ -317,6 +326,10 @@ def test_every_key_of_xmand_toml_is_read(file: Path) -> None:
         wipe = ["secret-*"]
         [migrate]
         allow = ["skirit[80-84]"]
+        accept = ["skirit[80-89]"]
+        transport = "xman"
+        port = 4375
+        policy = "create"
         uri = "qemu+tls://{host}/system"
         clear = true
         tls = true
@@ -397,7 +410,16 @@ def test_every_key_of_xmand_toml_is_read(file: Path) -> None:
         "console": {"log": False},
         "screen": {"listen": "none"},
         "storage": {"wipe": ("secret-*",)},
-        "migrate": {"allow": ("skirit[80-84]",), "uri": "qemu+tls://{host}/system", "clear": True, "tls": True},
+        "migrate": {
+            "allow": ("skirit[80-84]",),
+            "accept": ("skirit[80-89]",),
+            "transport": "xman",
+            "port": 4375,
+            "policy": "create",
+            "uri": "qemu+tls://{host}/system",
+            "clear": True,
+            "tls": True,
+        },
         "report": {"collectors": ("portal:4375",), "collector_service": "xman", "principal": "host/h@R"},
         "metrics": {"textfile": "/x/xman.prom", "interval_seconds": 16.0},
         "create": {

@@ -3,6 +3,7 @@
 import pytest
 
 from xman import grammar, verbs
+from xman.between import EVERY
 from xman.grammar import DEADLINES, FAMILIES, Verb
 from xman.verbs import ALIASES, BY_NAME, CLASSIC, COMMON_OPTIONS, SHORTEST_PREFIX, VERBS, resolve
 from xmand.verbs import HANDLERS
@@ -60,7 +61,7 @@ def test_names_are_unique() -> None:
 
 
 def test_each_verb_has_a_handler_and_each_handler_a_verb() -> None:
-    assert set(HANDLERS) == set(BY_NAME)
+    assert set(HANDLERS) == set(EVERY)
 
 
 def test_the_deadlines_are_the_published_ones() -> None:

@@ -5,7 +5,7 @@ from unittest.mock import Mock
 
 import pytest
 
-from xman import verbs
+from xman import between
 from xman.errors import HypervisorError, NoSuchDomainError
 from xman.metadata import Job, Metadata
 from xman.values import MIB
@@ -213,7 +213,7 @@ def test_of_a_dry_run_nothing_comes() -> None:
 
 
 def test_every_verb_that_changes_something_has_a_judge() -> None:
-    changing = {verb.name for verb in verbs.VERBS if verb.changes or verb.journalled}
+    changing = {verb.name for verb in between.EVERY.values() if verb.changes or verb.journalled}
 
     assert changing == set(JUDGES)
 

@@ -9,7 +9,7 @@ import pytest
 
 from xman.errors import UnsupportedError
 from xman.metadata import Metadata
-from xmand.settings import Limits
+from xmand.settings import Limits, Migration
 from xmand.system import xl
 from xmand.verbs import migrate
 from xmand.virt import metadata, migration
@@ -58,7 +58,7 @@ def call(raw: Raw, *flags: str, suspend_after: float | None = None) -> Any:
         flag=lambda name: name in flags, text=lambda _name: "h2", seconds=lambda _name: suspend_after
     )
     settings = SimpleNamespace(
-        migrate=SimpleNamespace(allow=("h2",), uri="xen://{host}/", clear=False, tls=False),
+        migrate=Migration(allow=("h2",), uri="xen://{host}/"),
         state_dir="/nowhere",
         keytab="",
         limits=Limits(),

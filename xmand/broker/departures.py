@@ -1,0 +1,250 @@
+"""Guests that leave by a migration that xmand carries: where each of them runs is decided here, once, and written down.
+
+The copy at the other host stays paused until it hears the decision, so this host alone can make it: GIVEN, once its
+libvirt has been told that the guest has arrived, or has let it go; KEPT, where the guest is here and the migration is
+over. What the other host has not heard it is told again and again, over restarts of both.
+"""
+
+import contextlib
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from xman.between import MIGRATE_SETTLE
+from xman.errors import NoSuchDomainError, RefusedError, UnreachableError, XmanError
+from xmand.broker.arrivals import GIVEN, KEPT
+from xmand.broker.far import LostError, reached
+from xmand.broker.notes import Notes, this_boot
+from xmand.settings import Settings
+from xmand.system.locks import DomainLocks
+from xmand.virt import connection_pool
+from xmand.virt.binding import RawConnection, api
+from xmand.virt.domain import PAUSED, Domain, find
+from xmand.virt.domain_jobs import busy
+from xmand.virt.driver import CHANGE, Driver
+
+logger = logging.getLogger(__name__)
+
+_SECONDS = 10.0
+# Between two tries to tell the other host: at first soon.
+_LEAST_PAUSE, _MOST_PAUSE = 1.0, 60.0
+_LOCK_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Departure:
+    """One of them. `paused`: before it began; `decision`: empty until there is one.
+
+    `number` is the domain's, in the run `boot` of the kernel: whatever has another one is no copy of what left.
+    """
+
+    id: str
+    name: str
+    uuid: str
+    to: str
+    paused: bool
+    persistent: bool
+    number: int
+    boot: str
+    decision: str = ""
+
+
+class Departures:
+    """Those of this host; `audit` writes a line."""
+
+    def __init__(self, settings: Settings, driver: Driver, locks: DomainLocks, audit: Callable[..., None]) -> None:
+        self.settings = settings
+        self._driver = driver
+        self._locks = locks
+        self._audit = audit
+        self._notes = Notes(Path(settings.state_dir) / "departures")
+        # Those whose verb is still at it.
+        self._live: set[str] = set()
+        self._deciding = threading.Lock()
+        self._wake = threading.Event()
+        self._complaints: dict[str, str] = {}
+
+    def start(self) -> None:
+        """Settle what is left, in a thread, until the process ends."""
+        threading.Thread(target=self._work, name="departures", daemon=True).start()
+
+    def begin(self, departure: Departure) -> None:
+        """Write down that one begins. Raises HypervisorError; RefusedError where an earlier one is undecided."""
+        for note in self._all():
+            if note.uuid == departure.uuid and not note.decision:
+                raise RefusedError(
+                    f"How the last migration of '{note.name}', to {note.to}, ended is not known yet;"
+                    " try again in a moment."
+                )
+        self._live.add(departure.id)
+        try:
+            self._notes.put(departure.id, asdict(departure))
+        except XmanError:
+            self._live.discard(departure.id)
+            raise
+
+    def decide(self, departure: Departure, decision: str) -> Departure:
+        """Write down a decision; one that there is already stands. Raises HypervisorError."""
+        with self._deciding:
+            now = self.get(departure.id) or departure
+            if now.decision:
+                return now
+            decided = replace(now, decision=decision)
+            self._notes.put(departure.id, asdict(decided))
+            return decided
+
+    def get(self, identifier: str) -> Departure | None:
+        """Return what is written."""
+        note = self._notes.get(identifier)
+        return None if note is None else _read(note)
+
+    def forget(self, departure: Departure) -> None:
+        """The other host has heard it, or never knew."""
+        self._notes.drop(departure.id)
+
+    def leave(self, departure: Departure) -> None:
+        """Its verb is over: what is not settled is settled beside everything else."""
+        self._live.discard(departure.id)
+        self._wake.set()
+
+    # --- deciding and telling ----------------------------------------------------------------------------------------
+
+    def judge(self, connection: RawConnection, departure: Departure) -> Departure:
+        """Decide by what libvirt says here now, under the domain's lock, where that can be; carry it out here.
+
+        Returns it undecided where libvirt is still at work, or nothing tells. Raises XmanError where libvirt does not
+        answer.
+        """
+        domain = _find(connection, departure.uuid)
+        if domain is not None and busy(domain):
+            return departure
+        if not departure.decision:
+            decision = _by_state(domain, departure)
+            if not decision:
+                return departure
+            departure = self.decide(departure, decision)
+        if domain is None:
+            return departure
+        if departure.decision == GIVEN:
+            self._remove(domain, departure)
+        elif _same(domain, departure) and domain.state()[0] == PAUSED and not departure.paused:
+            # Its images may still be the copy's; it is tried again once that is gone.
+            with contextlib.suppress(XmanError):
+                domain.unpause()
+        return departure
+
+    def tell(self, departure: Departure, seconds: float = _SECONDS) -> None:
+        """Tell the other host what is decided. Raises XmanError where it does not take it."""
+        far = reached(self.settings, departure.to, seconds)
+        try:
+            far.ask(
+                [MIGRATE_SETTLE.name, departure.id, departure.name, departure.uuid, departure.decision],
+                seconds,
+            )
+        except LostError as error:
+            raise UnreachableError(f"{departure.to}: {error}.") from error
+        finally:
+            far.close()
+        self.forget(departure)
+
+    def _remove(self, domain: Domain, departure: Departure) -> None:
+        """Let nothing of a guest stay here that is the other host's: libvirt did not come to that."""
+        if domain.active():
+            if not _same(domain, departure):
+                return
+            if domain.state()[0] != PAUSED:
+                logger.error("'%s' runs here, though it was given to %s: destroyed here", domain.name, departure.to)
+            domain.destroy()
+            found = _find(domain.raw.connect(), departure.uuid)
+            if found is None or found.active():
+                return
+            domain = found
+        elif domain.state()[1] != api.VIR_DOMAIN_SHUTOFF_MIGRATED:
+            return
+        if departure.persistent and domain.persistent():
+            domain.undefine()
+
+    def _work(self) -> None:
+        pause = _LEAST_PAUSE
+        while True:
+            with connection_pool.session():
+                left = self._settle_all()
+            pause = min(_MOST_PAUSE, pause * 2) if left else _MOST_PAUSE
+            if self._wake.wait(pause):
+                self._wake.clear()
+                pause = _LEAST_PAUSE
+
+    def _settle_all(self) -> bool:
+        """Settle what can be; return whether something is left."""
+        left = False
+        try:
+            notes = self._all()
+        except XmanError as error:
+            logger.error("%s", error)
+            return True
+        for departure in notes:
+            if departure.id in self._live:
+                continue
+            try:
+                settled = self._settle(departure)
+                why = "" if settled else "nothing tells where it runs; look at both hosts"
+            except XmanError as error:
+                settled, why = False, str(error)
+            except Exception:
+                logger.exception("the migration of '%s' cannot be settled", departure.name)
+                settled, why = False, "see the traceback"
+            left |= not settled
+            if why and self._complaints.get(departure.id) != why:
+                self._complaints[departure.id] = why
+                logger.warning("the migration of '%s' to %s is not settled: %s", departure.name, departure.to, why)
+        return left
+
+    def _settle(self, departure: Departure) -> bool:
+        with self._locks.hold(departure.uuid, "settle", time.monotonic() + _LOCK_SECONDS):
+            connection = self._driver.connection(CHANGE)
+            departure = self.judge(connection, departure)
+            if not departure.decision:
+                return False
+            self.tell(departure)
+            if departure.decision == KEPT:
+                self.judge(connection, departure)
+        self._audit(
+            ev="settled", dom=departure.name, uuid=departure.uuid, detail=f"{departure.decision}, {departure.to}"
+        )
+        return True
+
+    def _all(self) -> list[Departure]:
+        return [found for note in self._notes.all().values() if (found := _read(note)) is not None]
+
+
+def _by_state(domain: Domain | None, departure: Departure) -> str:
+    """Return where the guest is, by what libvirt has here once it is at rest; empty where that tells nothing."""
+    if domain is None:
+        # Its definition went with its guest. One that was never defined may also have ended by itself.
+        return GIVEN if departure.persistent else ""
+    if domain.active():
+        return KEPT
+    _state, reason = domain.state()
+    return GIVEN if reason == api.VIR_DOMAIN_SHUTOFF_MIGRATED else KEPT
+
+
+def _same(domain: Domain, departure: Departure) -> bool:
+    """Whether a domain is still the one that was to leave, in the same run of it."""
+    return departure.boot == this_boot() and domain.identifier() == departure.number
+
+
+def _find(connection: RawConnection, uuid: str) -> Domain | None:
+    try:
+        return find(connection, uuid)
+    except NoSuchDomainError:
+        return None
+
+
+def _read(note: dict[str, Any]) -> Departure | None:
+    with contextlib.suppress(KeyError, TypeError):
+        return Departure(**{each.name: note[each.name] for each in fields(Departure)})
+    return None

@@ -1,0 +1,184 @@
+"""A guest that comes from another host: what its libvirt says, read packet by packet, on its way to this one's."""
+
+import asyncio
+import contextlib
+import socket
+import time
+from collections.abc import Callable, Iterator
+
+from xman.errors import DeniedError, HypervisorError, UnknownOutcomeError, XmanError
+from xman.result import Result
+from xmand.broker import passing, rpc
+from xmand.broker.passing import Coming, Commit, Going, Judge
+from xmand.consoles.served import InWorker, Served, Stream
+
+_CHUNK = 262_144
+# How long this host's libvirt may take for its last words.
+_LINGER_SECONDS = 10.0
+# What may have come, and is not handed on: the longest packet, and some of the next.
+_MOST_AHEAD = rpc.MOST_OCTETS + (1 << 20)
+
+
+class Guest:
+    """What the verb knows of the guest that comes: all of these block, and raise XmanError."""
+
+    def __init__(
+        self,
+        judge: Callable[[tuple[str, ...]], None],
+        arrived: Callable[[], None],
+        commit: Callable[[], None],
+        ended: Callable[[], bool],
+        release: Callable[[], None],
+    ) -> None:
+        self.judge = judge
+        self.arrived = arrived
+        self.commit = commit
+        # Whether it left a copy that is not confirmed.
+        self.ended = ended
+        self.release = release
+
+
+class Receiving(Served):
+    """Made by the verb, in its worker, with a connection to this host's libvirt; `serve` does the rest."""
+
+    def __init__(self, sock: socket.socket, name: str, coming: Coming, guest: Guest) -> None:
+        self._socket = sock
+        self._name = name
+        self._coming = coming
+        self._going = Going()
+        self._guest = guest
+        self._held = bytearray()
+        self._stopped = self._left = False
+        self._committed = self._arrived = False
+        self._octets = 0
+        self._began = time.monotonic()
+        self.stay = _released(guest)
+
+    def abandon(self) -> None:
+        """Give everything back: nobody is there to be served."""
+        self._socket.close()
+        with contextlib.suppress(XmanError):
+            self._guest.ended()
+        self._guest.release()
+
+    def take(self, data: bytes) -> bool:
+        """Take what the source says; see `Taker`."""
+        self._held += data
+        self._octets += len(data)
+        self._came.set()
+        self._stopped = len(self._held) >= _MOST_AHEAD
+        return not self._stopped
+
+    def no_more(self) -> None:
+        """The source has ended, or is gone; see `Taker`."""
+        self._left = True
+        self._came.set()
+
+    async def serve(self, stream: Stream, in_worker: InWorker) -> Result:
+        """Carry the migration to its end. Raises XmanError, and why the stream has ended."""
+        self._loop = asyncio.get_running_loop()
+        self._came = asyncio.Event()
+        self._listener = stream.listener
+        self._stream, self._in_worker = stream, in_worker
+        stream.on_end = self._came.set
+        self._socket.setblocking(False)
+        self._listener.open_input(self)
+        up = self._loop.create_task(self._hand_on())
+        down = self._loop.create_task(self._answer())
+        try:
+            await asyncio.wait((up, down), return_when=asyncio.FIRST_COMPLETED)
+            if up.done() and up.exception() is None and not down.done():
+                # libvirt still answers what it was asked last.
+                with contextlib.suppress(OSError):
+                    self._socket.shutdown(socket.SHUT_WR)
+                await asyncio.wait((down,), timeout=_LINGER_SECONDS)
+        finally:
+            stream.on_end = lambda: None
+            for task in (up, down):
+                task.cancel()
+            ends = await asyncio.gather(up, down, return_exceptions=True)
+            self._socket.close()
+            unconfirmed = await asyncio.shield(self._end(in_worker))
+        if unconfirmed:
+            raise UnknownOutcomeError(f"'{self._name}' has arrived, and was not confirmed: it stays paused here.")
+        for error in ends:
+            if isinstance(error, Exception) and not self._committed:
+                raise _said(error)
+        how = "arrived" if self._committed else "nothing came of it"
+        note = f"{how}, {time.monotonic() - self._began:.0f} s, {self._octets} octets"
+        return Result(domain=self._name, notes=(note,))
+
+    async def _end(self, in_worker: InWorker) -> bool:
+        if self._committed:
+            return False
+        try:
+            return bool(await in_worker(self._guest.ended))
+        except XmanError:
+            return True
+
+    async def _hand_on(self) -> None:
+        """Hand on what comes, as far as it may pass."""
+        while True:
+            await self._came.wait()
+            self._came.clear()
+            self._stream.check()
+            data, self._held = bytes(self._held), bytearray()
+            self._coming.feed(data)
+            while (found := self._coming.next()) is not None:
+                if isinstance(found, Judge):
+                    descriptions = found.descriptions
+                    await self._in_worker(lambda given=descriptions: self._guest.judge(given))  # type: ignore[misc]
+                    found = found.raw
+                if isinstance(found, Commit):
+                    await self._commit()
+                else:
+                    await self._loop.sock_sendall(self._socket, found)
+            if self._stopped:
+                self._stopped = False
+                self._listener.more_input()
+            if self._left and not self._held:
+                return
+
+    async def _commit(self) -> None:
+        if not self._arrived:
+            raise rpc.RpcError("it is confirmed before it has come")
+        try:
+            await self._in_worker(self._guest.commit)
+        except XmanError as error:
+            await self._stream.deliver(rpc.ours(rpc.REPLY, rpc.ERROR))
+            raise HypervisorError(f"It has arrived, and does not go on: {error}") from error
+        self._committed = True
+        await self._stream.deliver(rpc.ours(rpc.REPLY))
+
+    async def _answer(self) -> None:
+        """Hand back what this host's libvirt says, until it ends."""
+        while True:
+            try:
+                data = await self._loop.sock_recv(self._socket, _CHUNK)
+            except ConnectionError:
+                return
+            if not data:
+                return
+            self._going.feed(data)
+            while (packet := self._going.next()) is not None:
+                if passing.finished(packet) and not self._coming.called_off:
+                    # Written down before its source can hear of it, and give up its own.
+                    await self._in_worker(self._guest.arrived)
+                    self._arrived = True
+                await self._stream.deliver(packet.raw)
+
+
+@contextlib.contextmanager
+def _released(guest: Guest) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        guest.release()
+
+
+def _said(error: Exception) -> Exception:
+    if isinstance(error, rpc.RpcError):
+        return DeniedError(f"This is no migration that may come here: {error}.")
+    if isinstance(error, OSError):
+        return HypervisorError(f"libvirt ended the migration: {error.strerror}.")
+    return error

@@ -1,0 +1,163 @@
+"""A guest that leaves over the connection of the two xmands, from its begin to where it runs in the end."""
+
+import contextlib
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+from xman.between import MIGRATE_IN, MIGRATE_MAY
+from xman.errors import HypervisorError, RefusedError, UnknownOutcomeError, UnreachableError, XmanError
+from xmand.broker.arrivals import GIVEN, KEPT
+from xmand.broker.departures import Departure, Departures
+from xmand.broker.far import Far, LostError, reached
+from xmand.broker.notes import this_boot
+from xmand.broker.relay import Relay
+from xmand.settings import Settings
+from xmand.virt.domain import PAUSED, Domain
+
+_SECONDS = 15.0
+# How long the caller waits for a decision that the other host has not heard yet.
+_SETTLE_SECONDS = 10.0
+# Moves the domain to this URI of libvirt's, and returns what came of it.
+Move = Callable[[str], dict[str, Any]]
+
+
+def ask(settings: Settings, domain: Domain, host: str) -> None:
+    """Ask whether `domain` may come there. Raises XmanError where it may not, or nobody answers."""
+    far = reached(settings, host, _SECONDS)
+    try:
+        far.ask([MIGRATE_MAY.name, str(uuid.uuid4()), domain.name, domain.uuid], _SECONDS)
+    except LostError as error:
+        raise UnreachableError(f"{host}: {error}.") from error
+    finally:
+        far.close()
+
+
+def uri(driver_uri: str, path: str) -> str:
+    """Return libvirt's URI of its own driver behind the socket at `path`."""
+    scheme, _, rest = driver_uri.partition("://")
+    return f"{scheme.partition('+')[0]}+unix:///{rest.partition('?')[0].partition('/')[2]}?socket={path}"
+
+
+def brokered(
+    departures: Departures, domain: Domain, host: str, driver_uri: str, move: Move
+) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Move `domain` to `host` by `move`; return what that returned, and what is to be said besides.
+
+    Raises what `move` raises where the guest is still here; RefusedError, UnreachableError and HypervisorError before
+    anything has moved; UnknownOutcomeError where it has gone, and the other host has not confirmed that yet.
+    """
+    settings = departures.settings
+    paused = domain.state()[0] == PAUSED
+    number = domain.identifier()
+    departure = Departure(
+        str(uuid.uuid4()),
+        domain.name,
+        domain.uuid,
+        host,
+        paused,
+        domain.persistent(),
+        -1 if number is None else number,
+        this_boot(),
+    )
+    far = reached(settings, host, _SECONDS)
+    try:
+        words = [MIGRATE_IN.name, "--input", *(("--paused",) if paused else ())]
+        far.converse([*words, departure.id, domain.name, domain.uuid], _SECONDS)
+        departures.begin(departure)
+    except LostError as error:
+        far.close()
+        raise UnreachableError(f"{host}: {error}. '{domain.name}' is still here.") from error
+    except XmanError:
+        far.close()
+        raise
+    try:
+        return _moved(departures, departure, far, domain, driver_uri, move)
+    finally:
+        departures.leave(departure)
+
+
+def _moved(
+    departures: Departures, departure: Departure, far: Far, domain: Domain, driver_uri: str, move: Move
+) -> tuple[dict[str, Any], tuple[str, ...]]:
+    try:
+        relay = Relay(far, departures.settings.run_dir, lambda: _given(departures, departure))
+    except (XmanError, OSError):
+        far.close()
+        departures.decide(departure, KEPT)
+        raise
+    relay.start()
+    data: dict[str, Any] = {}
+    failure: XmanError | None = None
+    try:
+        data = move(uri(driver_uri, relay.path))
+    except XmanError as error:
+        failure = error
+        relay.why = relay.why or _last_words(far)
+        if isinstance(error, UnknownOutcomeError):
+            relay.cut()
+    except BaseException:
+        relay.cut()
+        raise
+    finally:
+        relay.finish()
+    if failure is None:
+        try:
+            departure = departures.decide(departure, GIVEN)
+        except XmanError as error:
+            raise UnknownOutcomeError(
+                f"'{departure.name}' has left for {departure.to}, and stays paused there: {error}"
+            ) from error
+        if relay.committed:
+            departures.forget(departure)
+            return data, ()
+    else:
+        departure = _judged(departures, departure, domain)
+    if not departure.decision:
+        raise failure or HypervisorError("nothing is decided")
+    return data, _settled(departures, departure, domain, relay, failure)
+
+
+def _settled(
+    departures: Departures, departure: Departure, domain: Domain, relay: Relay, failure: XmanError | None
+) -> tuple[str, ...]:
+    """Tell the other host what is decided, where it has not done that already. Raises XmanError for no success."""
+    unheard: XmanError | None = None
+    if departure.decision == GIVEN and relay.committed:
+        departures.forget(departure)
+    else:
+        try:
+            departures.tell(departure, _SETTLE_SECONDS)
+        except XmanError as error:
+            unheard = error
+    if departure.decision == KEPT:
+        with contextlib.suppress(XmanError):
+            # Now that the copy is gone its images are free.
+            departures.judge(domain.raw.connect(), departure)
+        assert failure is not None  # noqa: S101  # what succeeded was given
+        if relay.why and relay.why not in str(failure):
+            raise type(failure)(f"{failure} ({departure.to}: {relay.why})") from failure
+        raise failure
+    if unheard is not None:
+        raise UnknownOutcomeError(
+            f"'{departure.name}' has left this host and is paused at {departure.to}, which has not confirmed it:"
+            f" {unheard} It goes on there as soon as the two hosts hear of each other."
+        )
+    return () if failure is None else (f"libvirt reported: {failure}",)
+
+
+def _judged(departures: Departures, departure: Departure, domain: Domain) -> Departure:
+    """Decide after a failure, as far as that can be told now."""
+    with contextlib.suppress(XmanError):
+        return departures.judge(domain.raw.connect(), departures.get(departure.id) or departure)
+    return departures.get(departure.id) or departure
+
+
+def _given(departures: Departures, departure: Departure) -> None:
+    decided = departures.decide(departure, GIVEN)
+    if decided.decision != GIVEN:
+        raise RefusedError("It was kept meanwhile.")
+
+
+def _last_words(far: Far) -> str:
+    return far.said() if far.over else ""
