@@ -20,6 +20,7 @@ from rxmweb.web.negotiate import NegotiateAcceptor
 from xman import keytab, listeners
 from xman.errors import CredentialsError, UnreachableError, XmanError
 from xman.gss import KDC_UNREACHABLE, GssError, trial
+from xman.gss.python_gssapi_backend import Acceptor
 from xman.keytab import KeytabError
 
 # What a finding is: as it should be; worth knowing; to be mended before the portal is of use.
@@ -31,6 +32,8 @@ _FEW = 3
 _OF_THE_UNITS = {Path("/var/lib/rxmweb"), Path("/run/rxmweb")}
 _SECONDS = 10.0
 _LEAST_ROOM = 1 << 20
+# An address that is all of this machine's.
+_EVERY = frozenset({"::", "0.0.0.0"})  # noqa: S104
 # A handshake of TLS takes less.
 _TURNS = 10
 
@@ -42,7 +45,7 @@ def check(settings: Settings) -> Iterator[Finding]:
     yield from _hosts(settings)
     yield _database(settings.database)
     yield _writable("run_dir", settings.run_dir)
-    yield _listen(settings)
+    yield _listen("listen", settings.listen)
     if settings.certificate:
         yield from _certificate(settings)
     if settings.proxy.user_header:
@@ -50,6 +53,7 @@ def check(settings: Settings) -> Iterator[Finding]:
     else:
         yield from _keytab(settings)
     yield from _collector(settings)
+    yield from _reports(settings)
     yield from _people(settings)
 
 
@@ -111,22 +115,71 @@ def _writable(key: str, name: str) -> Finding:
     return OK, f"{key}: {name}"
 
 
-def _listen(settings: Settings) -> Finding:
-    host, port = split_address(settings.listen)
+def _listen(key: str, text: str, problem: str = "") -> Finding:
+    """Could a part of the portal listen there? `problem` says why not, where that is known already."""
+    host, port = split_address(text)
+    if problem:
+        return BAD, f"{key}: {text}: {problem}"
     try:
         family, kind, protocol, _name, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, kind, protocol) as sock:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             sock.bind(address)
     except OSError as error:
+        if error.errno == errno.EACCES:
+            return BAD, f"{key}: {text}: only root may use a port below 1024; choose another one"
         if error.errno != errno.EADDRINUSE:
-            return BAD, f"listen: {settings.listen}: {error.strerror}; is it an address of this machine?"
+            return BAD, f"{key}: {text}: {error.strerror}; is it an address of this machine?"
         words, process = listeners.holder(port)
         if "rxmweb" in words:
-            return OK, f"listen: {settings.listen}: the portal (process {process}) has it"
+            return OK, f"{key}: {text}: the portal (process {process}) has it"
         by = f" by {words[0]} {process}" if words else ""
-        return BAD, f"listen: {settings.listen}: the port is taken{by}; stop that, or change listen"
-    return OK, f"listen: {settings.listen}"
+        return BAD, f"{key}: {text}: the port is taken{by}; stop that, or change {key}"
+    return OK, f"{key}: {text}"
+
+
+def _reports(settings: Settings) -> Iterator[Finding]:
+    """Where hosts report by themselves: the addresses, the key that they have tickets for, and who may accept them."""
+    collector = settings.collector
+    if not collector.listen:
+        if collector.accepters:
+            yield NOTE, "collector.accepters: no host can report without collector.listen, so there is none to accept"
+        return
+    host, own = split_address(settings.listen)
+    for text in collector.listen:
+        address, port = split_address(text)
+        taken = port == own and (address == host or not _EVERY.isdisjoint((address, host)))
+        problem = "the portal's pages have this port; choose another one, such as 4374" if taken else ""
+        problem = "this address stands twice; remove one" if collector.listen.count(text) > 1 else problem
+        yield _listen("collector.listen", text, problem)
+    service = settings.service.partition("@")[0]
+    try:
+        Acceptor(service, settings.keytab)
+    except GssError as error:
+        yield BAD, f"collector.listen: {settings.keytab} has no usable key of {service}/FQDN to report to ({error})"
+    else:
+        of = ", ".join(collector.host_services)
+        yield OK, f"collector.listen: hosts ({of}) report to {', '.join(_principals(settings))}"
+    if not collector.host_services:
+        yield BAD, "collector.host_services: names no service, so no principal is a host's; remove it for host"
+    yield from _accepters(settings)
+
+
+def _accepters(settings: Settings) -> Iterator[Finding]:
+    named = settings.collector.accepters or settings.readers
+    for name in settings.collector.accepters:
+        if not all(name.rpartition("@")[::2]):
+            yield BAD, f"collector.accepters: '{name}' is not a full principal, such as alice@EXAMPLE.ORG"
+        elif not settings.accepts_hosts(name):
+            yield BAD, f"collector.accepters: {name} sees no hosts; name them in readers as well"
+    if not any(name != EVERYBODY and settings.accepts_hosts(name) for name in named):
+        yield NOTE, "collector.accepters: nobody may accept a host that is not configured; name somebody"
+
+
+def _principals(settings: Settings) -> list[str]:
+    """Return the portal's own names in the keytab."""
+    service = settings.service.partition("@")[0]
+    return [f"{service}/{name}" for name in _names(settings)] or [f"{service}/FQDN"]
 
 
 def _certificate(settings: Settings) -> Iterator[Finding]:

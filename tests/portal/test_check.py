@@ -6,10 +6,12 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from rxmweb import check
+from rxmweb.settings import Collector, Settings
 from tests.lab.hosts.daemon import Daemon
 from tests.lab.kerberos.realm import FQDN, PORTAL, Realm
 from tests.lab.portal.portal import keytab_of, make_certificate
@@ -127,6 +129,43 @@ def test_a_port_that_another_program_has(portal: Portal) -> None:
 
     assert line.startswith("BAD  listen: ")
     assert "the port is taken by " in line
+
+
+def reports(keytabs: Path, listen: str, readers: str = "alice@XMAN.TEST", **changes: Any) -> list[str]:
+    """Return what the check finds of where hosts report."""
+    collector = Collector(listen=(listen,), **changes)
+    found = check._reports(Settings(keytab=f"{keytabs}/http", readers=(readers,), collector=collector))
+    return [line if kind == check.OK else f"{kind} {line}" for kind, line in found]
+
+
+def test_where_hosts_report(keytabs: Path) -> None:
+    address = f"127.0.0.1:{free_ports(1)}"
+    good = reports(keytabs, address)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        held, _key = reports(keytabs, f"127.0.0.1:{taken.getsockname()[1]}")
+    elsewhere, _key = reports(keytabs, "192.0.2.1:4374")
+    pages, _key = reports(keytabs, "[::]:8080")
+
+    assert good == [f"collector.listen: {address}", f"collector.listen: hosts (host) report to HTTP/{PORTAL}"]
+    assert held.startswith("BAD collector.listen: ")
+    assert "the port is taken by " in held
+    assert "is it an address of this machine?" in elsewhere
+    assert "the portal's pages have this port" in pages
+
+
+def test_who_may_report_and_who_may_accept(keytabs: Path, tmp_path: Path) -> None:
+    address = f"127.0.0.1:{free_ports(1)}"
+    wrong = reports(keytabs, address, host_services=(), accepters=("bob", "carol@XMAN.TEST"))
+
+    for said in (
+        "BAD collector.host_services: names no service",
+        "BAD collector.accepters: 'bob' is not a full principal",
+        "BAD collector.accepters: carol@XMAN.TEST sees no hosts; name them in readers as well",
+        "note collector.accepters: nobody may accept",
+    ):
+        assert [line for line in wrong if line.startswith(said)], wrong
+    assert "note collector.accepters: nobody may accept" in reports(keytabs, address, readers="*")[-1]
+    assert "has no usable key of HTTP/FQDN to report to" in reports(tmp_path, address)[1]
 
 
 def test_a_file_that_is_no_database(portal: Portal) -> None:

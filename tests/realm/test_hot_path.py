@@ -46,6 +46,8 @@ OURS = {
     "xman.wire.messages",
     "xman.wire.tokens",
 }
+# The table, a file for each family.
+OURS |= {f"xman.verbs.{path.stem}" for path in (ROOT / "common" / "xman" / "verbs").glob("[!_]*.py")}
 PROGRAM = """
 import sys
 before = set(sys.modules)
