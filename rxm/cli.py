@@ -6,7 +6,7 @@ import xman
 from rxm import options as own_options
 from rxm.options import Options
 from xman import arguments, lowlevel, outcome, verbs
-from xman.arguments import MOST_TEXT, Parsed
+from xman.arguments import MOST_OPTION_TEXT, MOST_TEXT, Parsed
 from xman.errors import UsageError, XmanError
 from xman.grammar import TEXT, Verb
 
@@ -128,6 +128,9 @@ def _read(options: Options, rest: list[str]) -> Parsed:
         shaped.check(options, parsed)
         if options.format == "json":
             options.json, options.format = True, ""
+    for option in parsed.verb.options:
+        if option.kind == TEXT and option.key in parsed.options:
+            parsed.options[option.key] = _option_text(option.names[-1], str(parsed.options[option.key]))
     _require_text([options.reason, options.service])
     _require_text([each for each in parsed.options.values() if isinstance(each, str)])
     for argument in parsed.verb.arguments:
@@ -187,6 +190,14 @@ def _file_text(name: str) -> str:
         raise UsageError(f"{where}: not UTF-8 (octet {error.start}).") from error
     if not text.strip():
         raise UsageError(f"{where}: is empty.")
+    return text
+
+
+def _option_text(option: str, name: str) -> str:
+    """Return the text of the file that an option names. Raises UsageError."""
+    text = _file_text(name)
+    if len(text.encode()) > MOST_OPTION_TEXT:
+        raise UsageError(f"{option}: '{name}' is larger than {MOST_OPTION_TEXT // 1024} KiB.")
     return text
 
 

@@ -90,6 +90,10 @@ def run(options: Options, settings: Settings, parsed: Parsed) -> int:
             if all_or_nothing.applies(parsed, tasks):
                 return all_or_nothing.carry_out(invocation, tasks, output)
         codes = _each(invocation, tasks, output)
+    if parsed.verb.makes and len(hosts) > 1 and not options.json and not options.quiet:
+        from rxm.strategies import launching
+
+        output.warn(launching.together(launching.ask_all(invocation)))
     if len(tasks) == 1:
         return outcome.combine(codes)
     from rxm.output import summary
@@ -100,6 +104,10 @@ def run(options: Options, settings: Settings, parsed: Parsed) -> int:
 def _tasks(invocation: Invocation, settings: Settings) -> list[Task]:
     """Return the commands to send, every domain with its host."""
     words = targets.domain_words(invocation.parsed)
+    if invocation.parsed.verb.makes:
+        from rxm.strategies import launching
+
+        return launching.tasks(invocation)
     if any(not _SEVERAL.isdisjoint(word) for word in words):
         from rxm.strategies import patterns
 

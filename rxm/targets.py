@@ -178,10 +178,10 @@ def checked(host: str) -> str:
 
 
 def alters_unnamed(parsed: Parsed) -> bool:
-    """Whether the command changes something and names no domain, so that each host would do it."""
+    """Whether the command changes something and names no domain, there or to be, so that each host would do it."""
     if parsed.flag("all"):
         return True
-    if parsed.flag("dry-run") or domain_words(parsed):
+    if parsed.flag("dry-run") or domain_words(parsed) or parsed.verb.makes:
         return False
     return parsed.verb.changes or parsed.flag("clear")
 

@@ -25,9 +25,12 @@ from xmand.broker.arrivals import Arrivals
 from xmand.broker.departures import Departures
 from xmand.consoles.hub import Hubs
 from xmand.dispatch.dispatcher import Dispatcher
+from xmand.dispatch.keeper import Keeper
 from xmand.events import Events
 from xmand.events.run_stamps import Stamper
 from xmand.journal import Journal
+from xmand.launch.begun import Notes
+from xmand.launch.machines import Machines
 from xmand.metrics.textfile import TextFile
 from xmand.model import Model
 from xmand.report.reporter import Reporter
@@ -102,6 +105,8 @@ class Daemon:
         copies = Copies(settings.state_dir, settings.keytab)
         self._leftovers = Leftovers(copies, self._driver, locks, audit.record)
         self._departures = Departures(settings, self._driver, locks, audit.record)
+        machines = Machines(Notes(settings.state_dir))
+        self._keeper = Keeper(machines, self._driver, locks, self._journal, audit.record)
         host = Host(
             settings,
             self._driver,
@@ -116,6 +121,7 @@ class Daemon:
             consoles=Hubs(self._driver),
             arrivals=Arrivals(settings.state_dir),
             departures=self._departures,
+            machines=machines,
         )
         self._commands = Dispatcher(host, audit)
         self._reporter = Reporter(settings, self._model, self._condition)
@@ -143,6 +149,7 @@ class Daemon:
         self._settler.start()
         self._leftovers.start()
         self._departures.start()
+        self._keeper.start()
         self._reporter.start()
         self._textfile.start()
         notify("READY=1")

@@ -126,14 +126,16 @@ class Request:
     def asked(self) -> dict[str, Any]:
         """Return what was said beside DOMAIN: options, and arguments as words; of a FILE its size and hash only."""
         options = {key: value for key, value in self.parsed.options.items() if key not in _NOT_THE_REQUEST}
+        for option in self.verb.options:
+            if option.kind == TEXT and option.key in options:
+                options[option.key] = _measured(str(options[option.key]))
         secret = {option.key for option in self.verb.options if option.secret}
         options |= {key: f"{len(str(options[key]))} characters" for key in secret & options.keys()}
         said: dict[str, Any] = {"options": options}
         for argument in self.verb.arguments:
             words = self.parsed.given.get(argument.name, [])
             if argument.kind == TEXT:
-                octets = "".join(words).encode("utf-8", "surrogatepass")
-                said[argument.name] = {"octets": len(octets), "sha256": hashlib.sha256(octets).hexdigest()}
+                said[argument.name] = _measured("".join(words))
             elif argument.name == "KEY=VALUE":
                 # A value may be a password (vncpasswd), and so may a word that has lost its key.
                 said[argument.name] = [word.partition("=")[0][:_MOST_KEY] if "=" in word else "" for word in words]
@@ -142,3 +144,9 @@ class Request:
             elif argument.kind != grammar.DOMAIN:
                 said[argument.name] = words
         return said
+
+
+def _measured(text: str) -> dict[str, Any]:
+    """Return what is written down of a file's text."""
+    octets = text.encode("utf-8", "surrogatepass")
+    return {"octets": len(octets), "sha256": hashlib.sha256(octets).hexdigest()}

@@ -14,9 +14,13 @@ MOST_TEXT = 256 * 1024
 # A name, an id, a reason, whatever else is one word; and a KEY=VALUE, which may hold a list.
 MOST_WORD = 1024
 MOST_ASSIGNMENT = 16 * 1024
+# The text of a file that stands behind an option.
+MOST_OPTION_TEXT = 16 * 1024
 _RID_DIGITS = 32
 # Without them a verb is about everything: who gives one, and nothing in it, meant something else.
 _NEVER_EMPTY = ("principal", "since", "state")
+# What rxm takes several of, and the wire carries one.
+_SHARED_OUT = (grammar.DOMAIN, grammar.NEW)
 # Room for the option's name before its value.
 _MOST_OPTION = MOST_WORD + 64
 # What a destroy takes once patience has run out.
@@ -113,6 +117,8 @@ def parse(verb: Verb, words: list[str], several: bool = False) -> Parsed:
 def measure(verb: Verb, words: "list[bytes]") -> None:
     """Refuse words that are too long for whatever they may be, before anything is done with them. Raises UsageError."""
     most = max((_most(argument) for argument in verb.arguments), default=MOST_WORD)
+    if any(option.kind == grammar.TEXT for option in verb.options):
+        most = max(most, MOST_OPTION_TEXT + MOST_WORD)
     for place, word in enumerate(words, 1):
         if len(word) > most and len(word) > _MOST_OPTION:
             raise UsageError(f"Word {place} behind {verb.name} is longer than {max(most, MOST_WORD)} octets.")
@@ -167,13 +173,16 @@ def _read_option(verb: Verb, word: str, rest: "Iterator[str]", options: dict[str
 
 
 def _option_value(option: Option, word: str) -> object:
-    _bounded(option.names[-1], word)
+    _bounded(option.names[-1], word, MOST_OPTION_TEXT if option.kind == grammar.TEXT else MOST_WORD)
     if option.key == "rid":
         if len(word) != _RID_DIGITS or not frozenset("0123456789abcdef").issuperset(word):
             raise UsageError(f"--rid takes {_RID_DIGITS} hexadecimal digits.")
         return word
     if option.kind == grammar.COUNT:
         return values.count(word)
+    if option.kind == grammar.MEMORY:
+        values.memory(word)
+        return word  # with its unit, as it goes over the wire
     if option.kind == grammar.AGE:
         return values.age(word)
     return values.seconds(word) if option.kind == grammar.SECONDS else word
@@ -183,7 +192,7 @@ def _assign(verb: Verb, arguments: tuple[Argument, ...], words: list[str], sever
     """Share out the positional words among the arguments."""
     # Where a word may be left out behind DOMAIN, or there may be many, several could not be told from it.
     optional = any(argument.optional != argument.many for argument in arguments[1:])
-    many = [argument.many or (several and not optional and argument.kind == grammar.DOMAIN) for argument in arguments]
+    many = [argument.many or (several and not optional and argument.kind in _SHARED_OUT) for argument in arguments]
     least = sum(not argument.optional for argument in arguments)
     most = None if any(many) else len(arguments)
     if len(words) < least or (most is not None and len(words) > most):
@@ -214,7 +223,7 @@ def _read(arguments: tuple[Argument, ...], given: dict[str, list[str]], several:
             together = MOST_TEXT if argument.name.startswith("KEY=VALUE") else MOST_WORD
             _bounded(argument.name, " ".join(given[argument.name]), together)
         read = [_value(argument, word) for word in given[argument.name]]
-        if argument.many or (several and argument.kind == grammar.DOMAIN):
+        if argument.many or (several and argument.kind in _SHARED_OUT):
             found[argument.name] = read
         elif read:
             found[argument.name] = read[0]

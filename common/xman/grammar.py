@@ -5,6 +5,7 @@ DOMAIN = "domain"  # a name, a UUID or a numeric id
 PAST = "past"  # a name or a UUID, of a domain that may be gone: without a host in front it is asked for everywhere
 COUNT = "count"  # a number from 1
 MEMORY = "memory"  # MiB, or a number with a unit
+NEW = "new"  # the name of a domain that is to be; rxm takes several, the wire carries one
 TEXT = "text"  # the text of a file; rxm reads the file, the wire carries the text
 WORD = "word"  # anything without white space
 SECONDS = "seconds"
@@ -30,12 +31,13 @@ TITLES = {
     "migrate": "Moving them",
     "batch": "Batch jobs",
     "console": "Their consoles and screens",
+    "launch": "Machines from images",
     "storage": "Storage",
     "host": "The host",
 }
 # What is not looking: to clear the host's message buffer, and to read why others did what they did.
 AUDIT = "audit"
-FAMILIES = ("show", "host", "life", "tune", "migrate", "batch", "console", "storage", AUDIT)
+FAMILIES = ("show", "host", "life", "tune", "migrate", "batch", "console", "launch", "storage", AUDIT)
 
 
 class Argument:
@@ -147,6 +149,7 @@ class Verb:
     `filtered`: it shows a part of what it would otherwise: the domains that are the caller's own.
     `schedulers`: it says for how long others have to wait; no owner of a job may be given it.
     `owners`: the owner of the only jobs in a domain may use it on that domain, where nothing else is configured.
+    `launchers`: who launched a machine may use it on that one, likewise, beside what `owners` may.
     `tells_list`: its result says which list the host has.
     `audits`: a part of it takes the family `audit`.
     """
@@ -167,6 +170,7 @@ class Verb:
         "headed",
         "help",
         "journalled",
+        "launchers",
         "loses_data",
         "merges",
         "moves",
@@ -213,6 +217,7 @@ class Verb:
         courtesy: bool = False,
         filtered: bool = False,
         owners: bool = False,
+        launchers: bool = False,
         schedulers: bool = False,
         tells_list: bool = False,
         audits: bool = False,
@@ -248,6 +253,7 @@ class Verb:
         self.courtesy = courtesy
         self.filtered = filtered
         self.owners = owners
+        self.launchers = launchers
         self.schedulers = schedulers
         self.tells_list = tells_list
         self.audits = audits
@@ -276,6 +282,11 @@ class Verb:
     def default_seconds(self) -> float | None:
         """How long a caller waits by default; None as long as something moves."""
         return DEADLINES[self.deadline]
+
+    @property
+    def makes(self) -> bool:
+        """Whether it makes domains, each on one host of those that are asked."""
+        return any(argument.kind == NEW for argument in self.arguments)
 
     @property
     def takes_domain(self) -> bool:

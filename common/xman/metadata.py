@@ -6,6 +6,9 @@
                 lease="300" renewed="2026-11-21T10:05:00Z"/>
       <xman:claim id="4712" by="slurm/ctl@R" seconds="60" since="2026-11-21T10:06:00Z" start="2026-11-21T10:00:00Z"/>
       <xman:label key="course" value="os1"/>
+      <xman:instance id="i-0123456789abcdef0" owner="alice@R" image="debian-12.qcow2" pool="machines"
+                     memory="1073741824" vcpus="1" disk="2147483648" launched="2026-11-21T10:00:00Z"
+                     until="2026-11-22T10:00:00Z"/>
     </xman:domain>
 
 Anybody with access to libvirt may have written the element, and a later release may have added to it: what is not known
@@ -35,8 +38,11 @@ _T = TypeVar("_T")
 _DOMAIN_ATTRIBUTES = ("started", "paused_by", "transient", "priority", "preempted_since", "held", "put_away")
 _JOB_ATTRIBUTES = ("id", "owner", "cpus", "preemptible", "start", "began", "preempted", "lease", "renewed")
 _CLAIM_ATTRIBUTES = ("id", "by", "seconds", "since", "start")
+_INSTANCE_ATTRIBUTES = ("id", "owner", "image", "pool", "memory", "vcpus", "disk", "launched", "until")
 # Far more than a host has, or a job lives; `int` would take any length, and other scripts' digits.
 _MOST_DIGITS = 10
+# Of octets.
+_MOST_OCTETS_DIGITS = 16
 # Longer than any name of a principal, a job or a priority.
 _MOST_WORD = 1024
 
@@ -82,6 +88,26 @@ class Claim:
 
 
 @dataclass(frozen=True)
+class Instance:
+    """That `launch` made this domain from `image`, for the principal `owner`, whose it is until `terminate`.
+
+    Its disks are volumes of the pool `pool`. `memory` and `disk` (octets) and `vcpus` are what it was given, which its
+    owner's share of the host is counted by. `until` is when xmand ends it by itself, None for never.
+    """
+
+    id: str
+    owner: str = ""
+    image: str = ""
+    pool: str = ""
+    memory: int = 0
+    vcpus: int = 0
+    disk: int = 0
+    launched: int | None = None
+    until: int | None = None
+    other_attributes: Others = ()
+
+
+@dataclass(frozen=True)
 class Metadata:
     """The element of one domain; an absent one equals `Metadata()`.
 
@@ -104,6 +130,7 @@ class Metadata:
     other_attributes: Others = ()
     other_children: tuple[str, ...] = ()
     labels: Labels = ()
+    instance: Instance | None = None
 
     def for_next_run(self) -> "Metadata":
         """Return what of it outlives the present run."""
@@ -116,6 +143,7 @@ def domain_of(
     other_children: tuple[str, ...] = (),
     claim: Claim | None = None,
     labels: Labels = (),
+    instance: Instance | None = None,
 ) -> Metadata:
     """Return the element with these attributes. Raises MetadataError."""
     return Metadata(
@@ -131,6 +159,7 @@ def domain_of(
         other_attributes=_others(attributes, _DOMAIN_ATTRIBUTES),
         other_children=other_children,
         labels=labels,
+        instance=instance,
     )
 
 
@@ -164,6 +193,24 @@ def claim_of(attributes: Mapping[str, str]) -> Claim:
         since=_value(attributes, "since", times.seconds, None),
         start=_value(attributes, "start", times.seconds, None),
         other_attributes=_others(attributes, _CLAIM_ATTRIBUTES),
+    )
+
+
+def instance_of(attributes: Mapping[str, str]) -> Instance:
+    """Return the instance with these attributes. Raises MetadataError."""
+    if not attributes.get("id"):
+        raise MetadataError("an instance has no id")
+    return Instance(
+        id=_value(attributes, "id", _word, ""),
+        owner=_value(attributes, "owner", _word, ""),
+        image=_value(attributes, "image", _word, ""),
+        pool=_value(attributes, "pool", _word, ""),
+        memory=_value(attributes, "memory", _octets, 0),
+        vcpus=_value(attributes, "vcpus", _number, 0),
+        disk=_value(attributes, "disk", _octets, 0),
+        launched=_value(attributes, "launched", times.seconds, None),
+        until=_value(attributes, "until", times.seconds, None),
+        other_attributes=_others(attributes, _INSTANCE_ATTRIBUTES),
     )
 
 
@@ -209,6 +256,22 @@ def claim_attributes(claim: Claim) -> dict[str, str]:
     return _written(known, claim.other_attributes)
 
 
+def instance_attributes(instance: Instance) -> dict[str, str]:
+    """Return the attributes of an instance's element, in the order they are written in. Raises MetadataError."""
+    known = {
+        "id": instance.id,
+        "owner": instance.owner,
+        "image": instance.image,
+        "pool": instance.pool,
+        "memory": str(instance.memory),
+        "vcpus": str(instance.vcpus),
+        "disk": str(instance.disk),
+        "launched": _time(instance.launched),
+        "until": _time(instance.until),
+    }
+    return _written(known, instance.other_attributes)
+
+
 def _value(attributes: Mapping[str, str], name: str, read: Callable[[str], _T], absent: _T) -> _T:
     if name not in attributes:
         return absent
@@ -227,6 +290,12 @@ def _word(text: str) -> str:
 
 def _number(text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS):
+        raise ValueError
+    return int(text)
+
+
+def _octets(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= _MOST_OCTETS_DIGITS):
         raise ValueError
     return int(text)
 

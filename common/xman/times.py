@@ -46,9 +46,31 @@ def since(word: str, now: float) -> float:
 
     A time without an offset is one of here. Raises ValueError.
     """
+    ago = _long(word)
+    return now - ago if ago is not None else _date(word)
+
+
+def until(word: str, now: float) -> float:
+    """Return the point in time that `word` names: so far ahead (`90m`, `7d`), or a date, as `since` has it.
+
+    Raises ValueError, also for one that is past.
+    """
+    ahead = _long(word)
+    found = now + ahead if ahead is not None else _date(word)
+    if found <= now:
+        raise ValueError(f"'{word[:64]}' is past")
+    return found
+
+
+def _long(word: str) -> int | None:
+    """Return the seconds of a word like `90m`, None for any other."""
     number, unit = word[:-1], word[-1:]
     if unit in _UNITS and number.isascii() and number.isdigit() and len(number) <= _MOST_DIGITS:
-        return now - int(number) * _UNITS[unit]
+        return int(number) * _UNITS[unit]
+    return None
+
+
+def _date(word: str) -> float:
     # Dear to import, and only for this.
     from datetime import datetime
 

@@ -2,7 +2,7 @@
 
 from xman import lowlevel, outcome
 from xman.arguments import Parsed
-from xman.grammar import DOMAIN, HOSTS, PAST
+from xman.grammar import DOMAIN, HOSTS, NEW, PAST
 
 
 class Reply:
@@ -62,5 +62,5 @@ def wire_words(
         if argument.kind == HOSTS:
             continue
         given = parsed.given.get(argument.name, [])
-        words += domains if domains is not None and argument.kind in (DOMAIN, PAST) else given
+        words += domains if domains is not None and argument.kind in (DOMAIN, NEW, PAST) else given
     return [word.encode("utf-8", "surrogateescape") for word in words]

@@ -20,6 +20,7 @@ from tests.lab.process import ROOT
 from xman import grammar, outcome, states, verbs
 from xmand import settings
 from xmand.settings.authorize import Authorize
+from xmand.settings.launch import Launch
 
 PAGES = sorted((ROOT / "man").iterdir())
 
@@ -146,6 +147,7 @@ def test_xmand_toml_5_has_exactly_the_keys() -> None:
         "console",
         "screen",
         "create",
+        "launch",
         "report",
         "metrics",
         "storage",
@@ -155,6 +157,7 @@ def test_xmand_toml_5_has_exactly_the_keys() -> None:
         keys(settings.Migration, set())
         | keys(settings.Batch, set())
         | keys(settings.Create, set())
+        | keys(Launch, set())
         | keys(settings.Consoles, set())
         | keys(settings.Storage, set())
         | keys(settings.Report, set())

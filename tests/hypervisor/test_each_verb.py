@@ -38,6 +38,7 @@ def tried_on_qemu(lab: Lab) -> Iterator[dict[str, tuple[int, str]]]:
     for path in folder.iterdir():
         path.unlink()
     with_image = described(guest, own.rename(folder / own.name), boots=True)
+    image(lab, f"{NAME}.volumes/launches")
     rxm = partial(daemon.rxm, lab.alice)
     yield Trial(
         rxm,

@@ -53,6 +53,7 @@ TYPED = [
     ["stats", "--host"],
     ["events"],
     ["events", "VM"],
+    ["images"],
 ]
 BATCH = (
     ["job-start", "--id=4711", "--owner=alice@XMAN.TEST"],

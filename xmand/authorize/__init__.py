@@ -75,7 +75,12 @@ class Authority:
         made: dict[str, Authorizer] = {
             "principals": Principals(chosen.principals),
             "roles": Roles(chosen.roles),
-            "owner": Owner(chosen.owner_verbs, metadata.read, lambda: find_all(self._driver.connection(READ))),
+            "owner": Owner(
+                chosen.owner_verbs,
+                chosen.launched_verbs,
+                metadata.read,
+                lambda: find_all(self._driver.connection(READ)),
+            ),
             "external": External(chosen.external, chosen.external_seconds),
         }
         if self._listed is None or self._listed.path != settings.k5login:

@@ -1,4 +1,4 @@
-"""The authorizer `owner`: whose jobs alone are in a domain may look at it, and stop and restart it."""
+"""The authorizer `owner`: whose jobs alone are in a domain, or who launched it, may look at it, stop and restart it."""
 
 import contextlib
 from collections.abc import Callable
@@ -6,36 +6,51 @@ from collections.abc import Callable
 from xman.errors import XmanError
 from xman.metadata import Metadata
 from xmand.authorize.grant import COURTESY, Grant
+from xmand.settings.authorize import FILTERED
 from xmand.virt.domain import Domain
 
 
 class Owner:
-    """Owners of jobs may use `verbs`. `read` reads a domain's metadata, `domains` returns all domains; both block."""
+    """Owners of jobs may use `verbs`, who launched a machine `launched`, on that machine.
+
+    `read` reads a domain's metadata, `domains` returns all domains; both block.
+    """
 
     def __init__(
-        self, verbs: tuple[str, ...], read: Callable[[Domain], Metadata], domains: Callable[[], list[Domain]]
+        self,
+        verbs: tuple[str, ...],
+        launched: tuple[str, ...],
+        read: Callable[[Domain], Metadata],
+        domains: Callable[[], list[Domain]],
     ) -> None:
         self._verbs = frozenset(verbs) | COURTESY
+        self._launched = frozenset(launched) | COURTESY
         self._read = read
         self._domains = domains
 
     def grant(self, principal: str) -> Grant | None:
         """Anybody may own a domain; which ones is asked when the command names them."""
 
-        def owns(domain: Domain) -> bool:
-            return owned(self._read(domain), principal)
+        def may(verb: str, domain: Domain) -> bool:
+            found = self._read(domain)
+            if verb in self._launched and found.instance is not None and found.instance.owner == principal:
+                return True
+            return verb in self._verbs and owned(found, principal)
 
-        def shows(domain: Domain) -> bool:
+        def may_now(verb: str, domain: Domain) -> bool:
             with contextlib.suppress(XmanError):  # what cannot be read is nobody's
-                return owns(domain)
+                return may(verb, domain)
             return False
 
-        def about(_verb: str, domain: Domain | None) -> bool:
-            if domain is not None:
-                return owns(domain)
-            return any(shows(candidate) for candidate in self._domains())
+        def shows(domain: Domain) -> bool:
+            return any(may_now(verb, domain) for verb in FILTERED)
 
-        return Grant(self._verbs, about, shows)
+        def about(verb: str, domain: Domain | None) -> bool:
+            if domain is not None:
+                return may(verb, domain)
+            return any(may_now(verb, candidate) for candidate in self._domains())
+
+        return Grant(self._verbs | self._launched, about, shows)
 
 
 def owned(metadata: Metadata, principal: str) -> bool:

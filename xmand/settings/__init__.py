@@ -8,6 +8,7 @@ from xman import config, declared, reporting
 from xman.declared import flag, number, seconds, text, texts
 from xman.wire.constants import PORT
 from xmand.settings.authorize import Authorize, read_authorize
+from xmand.settings.launch import Launch
 
 DEFAULT_PATH = "/etc/xman/xmand.toml"
 
@@ -298,6 +299,7 @@ class Settings:
     batch: Batch = declared.table(Batch)
     authorize: Authorize = declared.table(Authorize, reader=read_authorize)
     create: Create = declared.table(Create)
+    launch: Launch = declared.table(Launch)
     console: Consoles = declared.table(Consoles)
     screen: Screens = declared.table(Screens)
     storage: Storage = declared.table(Storage)

@@ -36,6 +36,10 @@ class Authorize:
         tuple(verb.name for verb in verbs.VERBS if verb.owners),
         "What the owner of the only jobs in a domain may do with it.",
     )
+    launched_verbs: tuple[str, ...] = texts(
+        tuple(verb.name for verb in verbs.VERBS if verb.owners or verb.launchers),
+        "What who launched a machine may do with it.",
+    )
     owner_realm: str = text(
         "", "The realm of owners of jobs that are given without one. Empty: that of whoever gives them."
     )
@@ -52,8 +56,9 @@ class Authorize:
         for key, given in (("principals", self.principals), ("roles", self.roles), ("external", self.external)):
             if given and key not in self.methods:
                 yield f'authorize: {key}: it has no effect without "{key}" in methods = {list(self.methods)}'
-        if self.owner_verbs != Authorize().owner_verbs and "owner" not in self.methods:
-            yield f'authorize: owner_verbs: it has no effect without "owner" in methods = {list(self.methods)}'
+        for key in ("owner_verbs", "launched_verbs"):
+            if getattr(self, key) != getattr(Authorize(), key) and "owner" not in self.methods:
+                yield f'authorize: {key}: it has no effect without "owner" in methods = {list(self.methods)}'
         for principal, words in self.principals.items():
             if not words:
                 yield f"authorize: principals: {principal}: no verbs are given, so it allows nothing"
@@ -79,17 +84,23 @@ def read_authorize(table: config.Table) -> Authorize:
     for method in found.methods:
         if method not in METHODS:
             raise table.error("methods", f"'{method}' is none of {', '.join(METHODS)}")
-    for name in found.owner_verbs:
-        verb = verbs.BY_NAME.get(name)
-        if verb is None or not (verb.takes_domain or name in FILTERED) or any(a.kind == TEXT for a in verb.arguments):
-            raise table.error("owner_verbs", f"'{name}' is not a verb on a domain")
-        if verb.schedulers:
-            raise table.error("owner_verbs", f"'{name}' is for the scheduler: it says how long others have to wait")
+    for key, names in (("owner_verbs", found.owner_verbs), ("launched_verbs", found.launched_verbs)):
+        for name in names:
+            _check_owners(table, key, name)
     if "external" in found.methods and not (found.external and found.external[0].startswith("/")):
         raise table.error("external", "expected a program with its whole path, and its arguments")
     for name in table.unasked():
         raise table.error(name, "there is no such key; a slip here could let somebody in")
     return found
+
+
+def _check_owners(table: config.Table, key: str, name: str) -> None:
+    """Raise ConfigurationError for what no owner can be given."""
+    verb = verbs.BY_NAME.get(name)
+    if verb is None or not (verb.takes_domain or name in FILTERED) or any(a.kind == TEXT for a in verb.arguments):
+        raise table.error(key, f"'{name}' is not a verb on a domain")
+    if verb.schedulers:
+        raise table.error(key, f"'{name}' is for the scheduler: it says how long others have to wait")
 
 
 def _on_domains(word: str) -> bool:

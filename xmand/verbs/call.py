@@ -20,6 +20,7 @@ from xmand.consoles.served import Served
 from xmand.events import Events
 from xmand.events.table import Waits
 from xmand.journal import Journal
+from xmand.launch.machines import Machines
 from xmand.model import Model
 from xmand.settings import Settings
 from xmand.system.locks import DomainLocks
@@ -57,6 +58,8 @@ class Host:
     # Guests that have come from other hosts, and those that leave: only where xmand carries migrations itself.
     arrivals: Arrivals = field(default_factory=lambda: Arrivals(""))
     departures: Departures | None = None
+    # Without them nothing is launched.
+    machines: Machines | None = None
 
 
 class Record:

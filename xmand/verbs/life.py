@@ -8,7 +8,7 @@ import contextlib
 import time
 from dataclasses import replace
 
-from xman.errors import DeniedError, NoSuchDomainError, RefusedError, UsageError, XmanError
+from xman.errors import DeniedError, MetadataError, NoSuchDomainError, RefusedError, UsageError, XmanError
 from xman.result import Result
 from xmand.audit.outside import TOLD
 from xmand.consoles import kept
@@ -258,10 +258,22 @@ def delete(call: Call) -> Result:
             raise RefusedError(f"Domain '{domain.name}' is not halted; shut it down first.")
         if found != OFF:
             raise RefusedError(f"Domain '{domain.name}' is not halted; destroy it first.")
+        _require_not_launched(domain)
         gone = _snapshots(call, domain)
         lifecycle.delete(domain)
         kept.forget(domain.uuid, LOGS)
         return Result(changed=True, domain=domain.name, notes=gone)
+
+
+def _require_not_launched(domain: Domain) -> None:
+    """Raise RefusedError for a machine whose disks would be nobody's then."""
+    with contextlib.suppress(MetadataError):  # what cannot be read keeps nobody from deleting it
+        instance = metadata.read(domain).instance
+        if instance is not None:
+            raise RefusedError(
+                f"Domain '{domain.name}' was launched from an image ({instance.id}); terminate forgets it, with its"
+                " disks."
+            )
 
 
 def _snapshots(call: Call, domain: Domain) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from typing import Any
 import xman
 from xman import labels, times
 from xman.errors import DeniedError, MetadataError, NoSuchDomainError, RefusedError, UsageError, XmanError
+from xman.metadata import Instance
 from xman.result import Result
 from xman.verbs.words import GONE, POWER_STATES, WAIT_STATES
 from xmand.broker.arrivals import REASON
@@ -59,7 +60,7 @@ def list_(call: Call) -> Result:
             domains = [domain | more for domain in domains if (more := _details(connection, domain["uuid"]))]
     notes: builtins.list[str] = []
     if long or looked_for is not None:
-        domains = [domain | _labels(connection, domain, notes) for domain in domains]
+        domains = [domain | _kept(connection, domain, notes) for domain in domains]
     if long:
         domains = [domain | _viewers(call, domain) | _arrived(call, domain) for domain in domains]
     if looked_for is not None:
@@ -77,17 +78,26 @@ def _arrived(call: Call, domain: dict[str, Any]) -> dict[str, Any]:
     return {} if found is None else {"reason": REASON}
 
 
-def _labels(connection: RawConnection, domain: dict[str, Any], notes: builtins.list[str]) -> dict[str, Any]:
-    """Return a domain's labels, where it has any; that they cannot be read is said in `notes`."""
+def _kept(connection: RawConnection, domain: dict[str, Any], notes: builtins.list[str]) -> dict[str, Any]:
+    """Return a domain's labels, and of its launch, where it has any; that they cannot be read is said in `notes`."""
     try:
-        found = metadata.read(find(connection, domain["uuid"])).labels
+        found = metadata.read(find(connection, domain["uuid"]))
     except MetadataError as error:
         notes.append(str(error))
     except NoSuchDomainError:  # gone since the list was made
         pass
     else:
-        return {"labels": dict(found)} if found else {}
+        labelled = {"labels": dict(found.labels)} if found.labels else {}
+        return labelled | (_launch(found.instance) if found.instance is not None else {})
     return {}
+
+
+def _launch(instance: Instance) -> dict[str, Any]:
+    launched: dict[str, Any] = {"instance": instance.id, "image": instance.image, "owner": instance.owner}
+    for key, at in (("launched", instance.launched), ("until", instance.until)):
+        if at is not None:
+            launched[key] = times.utc(at)
+    return {key: value for key, value in launched.items() if value}
 
 
 def _viewers(call: Call, domain: dict[str, Any]) -> dict[str, Any]:

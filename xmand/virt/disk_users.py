@@ -27,6 +27,8 @@ class Use:
     at_work: bool
     writes: bool
     shares: bool
+    # Whether what it has is an image of its own that leads to this one, which must not change therefore.
+    above: bool = False
 
 
 def key(path: str) -> str:
@@ -122,12 +124,13 @@ def _uses(raw: RawDomain, same: set[str]) -> list[Use]:
             name = "?" if target is None else str(target.get("dev"))
             own = disk.find("source")
             if own is not None and _is(own, same):
-                writes, shares = disk.find("readonly") is None, disk.find("shareable") is not None
+                writes, shares, above = disk.find("readonly") is None, disk.find("shareable") is not None, False
             elif any(_is(source, same) for source in disk.iterfind(".//backingStore/source")):
-                writes, shares = True, False  # it reads what must not change
+                writes, shares, above = True, False, True  # it reads what must not change
             else:
                 continue
-            found.setdefault(name, Use(str(raw.name()), str(raw.UUIDString()), name, at_work, writes, shares))
+            use = Use(str(raw.name()), str(raw.UUIDString()), name, at_work, writes, shares, above)
+            found.setdefault(name, use)
     return list(found.values())
 
 

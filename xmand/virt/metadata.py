@@ -10,12 +10,15 @@ from xman.metadata import (
     NAMESPACE,
     PREFIX,
     Claim,
+    Instance,
     Job,
     Metadata,
     claim_attributes,
     claim_of,
     domain_attributes,
     domain_of,
+    instance_attributes,
+    instance_of,
     job_attributes,
     job_of,
 )
@@ -106,6 +109,7 @@ def parsed(text: str | None, name: str) -> Metadata:
 _ROOT = "domain"
 _JOB = "job"
 _CLAIM = "claim"
+_INSTANCE = "instance"
 _LABEL = "label"
 
 
@@ -124,14 +128,15 @@ def parse(text: str) -> Metadata:
     others: list[str] = []
     for child in root:
         name = _name(child)
-        if name in (_JOB, _CLAIM):
+        if name in (_JOB, _CLAIM, _INSTANCE):
             continue
         label = _label(child) if name == _LABEL else None
         if label is None or label[0] in found:
             others.append(_foreign(child))
         else:
             found[label[0]] = label[1]
-    return domain_of(_attributes(root), jobs, tuple(others), _claim(root), tuple(sorted(found.items())))
+    labels_found = tuple(sorted(found.items()))
+    return domain_of(_attributes(root), jobs, tuple(others), _claim(root), labels_found, _instance(root))
 
 
 def serialise(metadata: Metadata) -> str:
@@ -142,6 +147,8 @@ def serialise(metadata: Metadata) -> str:
         element.extend(description.read_xml(child) for child in job.other_children)
     if metadata.claim is not None:
         etree.SubElement(root, _CLAIM, claim_attributes(metadata.claim))
+    if metadata.instance is not None:
+        etree.SubElement(root, _INSTANCE, instance_attributes(metadata.instance))
     for key, value in metadata.labels:
         etree.SubElement(root, _LABEL, {"key": key, "value": value})
     root.extend(description.read_xml(child) for child in metadata.other_children)
@@ -156,6 +163,13 @@ def _claim(root: etree._Element) -> Claim | None:
     found = [claim_of(_attributes(child)) for child in root if _name(child) == _CLAIM]
     if len(found) > 1:
         raise MetadataError("it has more than one claim")
+    return found[0] if found else None
+
+
+def _instance(root: etree._Element) -> Instance | None:
+    found = [instance_of(_attributes(child)) for child in root if _name(child) == _INSTANCE]
+    if len(found) > 1:
+        raise MetadataError("it is more than one instance")
     return found[0] if found else None
 
 

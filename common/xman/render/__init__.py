@@ -36,6 +36,7 @@ _RENDERERS: dict[str, _Renderer] = {
     "events": events.events,
     "help": hosts.help_text,
     "hosts": hosts.conditions,
+    "images": looks.images,
     "info": hosts.info,
     "label": domains.labels,
     "migrate": lambda data: f"It can move to {data['to']}; nothing was changed.\n" if "dry_run" in data else "",

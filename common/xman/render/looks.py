@@ -6,12 +6,13 @@ And what there is of the same kind since: snapshot-list.
 from typing import Any
 
 from xman import times
-from xman.values import ranges
+from xman.values import MIB, ranges
 
 _UPTIME_HEADER = "%-33s %4s %s " % ("Name", "ID", "Uptime")
 _VCPU_HEADER = "%-32s %5s %5s %5s %5s %9s %s" % ("Name", "ID", "VCPU", "CPU", "State", "Time(s)", "CPU Affinity")
 _NETWORK_HEADER = "Idx BE     MAC Addr.     handle state evt-ch tx-/rx-ring-ref BE-path"
 _BLOCK_HEADER = "Vdev  BE handle state evt-ch ring-ref BE-path"
+_IMAGE = "%-40s %10s %-6s %-16s %s"
 _SNAPSHOT = "%-32s %-24s %-8s %-32s %s"
 # xenbus: connected.
 _CONNECTED = 4
@@ -106,4 +107,13 @@ def snapshots(data: dict[str, Any]) -> str:
         outside = "(external) " if one["kind"] == "external" else ""
         about = f"{outside}{one.get('description', '')}".strip() or "-"
         lines.append(_SNAPSHOT % (name, times.local(one["created"]), one["state"], one.get("parent", "-"), about))
+    return "".join(f"{line}\n" for line in lines)
+
+
+def images(data: dict[str, Any]) -> str:
+    """Return `images`: a line for each, and what the caller has of what he may have."""
+    lines = [_IMAGE % ("Name", "Size(MiB)", "Format", "Pool", "Title")]
+    for one in data["images"]:
+        size = str(one["capacity"] // MIB)
+        lines.append(_IMAGE % (one["image"], size, one["format"], one["pool"], one.get("title", "-")))
     return "".join(f"{line}\n" for line in lines)

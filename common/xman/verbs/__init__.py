@@ -9,12 +9,13 @@ from xman.verbs.batch import BATCH
 from xman.verbs.console import CONSOLE
 from xman.verbs.devices import DEVICES
 from xman.verbs.host import HOST
+from xman.verbs.launch import LAUNCH
 from xman.verbs.life import LIFE
 from xman.verbs.show import SHOW
 from xman.verbs.storage import STORAGE
 from xman.verbs.tune import TUNE
 
-VERBS = (*SHOW, *CONSOLE, *HOST, *LIFE, *DEVICES, *TUNE, *STORAGE, *BATCH)
+VERBS = (*SHOW, *CONSOLE, *HOST, *LIFE, *DEVICES, *LAUNCH, *TUNE, *STORAGE, *BATCH)
 
 BY_NAME = {verb.name: verb for verb in VERBS}
 # What programs of ours ask hosts by themselves.

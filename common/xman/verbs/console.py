@@ -23,6 +23,7 @@ CONSOLE = (
         since="0.2",
         follows_unless=("log", "send"),
         journalled=("input", "send"),
+        launchers=True,
     ),
     Verb(
         "screenshot",
@@ -35,6 +36,7 @@ CONSOLE = (
         ),
         since="0.2",
         octets=True,
+        launchers=True,
     ),
     Verb(
         "vnc",
@@ -52,6 +54,7 @@ CONSOLE = (
         since="0.2",
         streams=True,
         journalled=("input",),
+        launchers=True,
     ),
     Verb(
         "send-key",
@@ -60,5 +63,6 @@ CONSOLE = (
         (*OF_DOMAIN, Argument("KEY", WORD, many=True, secret=True)),
         changes=True,
         since="0.2",
+        launchers=True,
     ),
 )

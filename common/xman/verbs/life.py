@@ -45,6 +45,7 @@ LIFE = (
             ),
         ),
         changes=True,
+        launchers=True,
     ),
     Verb(
         "delete",
@@ -73,6 +74,7 @@ LIFE = (
         loses_data=True,
         while_moving=True,
         past_monitor=True,
+        launchers=True,
     ),
     Verb(
         "shutdown",

@@ -15,9 +15,9 @@ BUSY, PREEMPTED, FROZEN = "busy", "preempted", "frozen"
 
 Step = tuple[str, tuple[str, ...]]
 # Verb: the state it is tried in, and its words; {name} is the domain, {host} where it may be moved, {image} a file,
-# {disk} its disk and {more} a second one, {pool} a storage pool, {was} by what its description is known, - that. In an
-# order in which little has to be done between two. One that only looks has a step here where the one that `looking`
-# makes of its row is not enough.
+# {disk} its disk and {more} a second one, {pool} a storage pool, {was} by what its description is known, {launches} an
+# image that machines are launched from, - that. In an order in which little has to be done between two. One that only
+# looks has a step here where the one that `looking` makes of its row is not enough.
 _STEPS: dict[str, Step] = {
     "list": (ANY, ()),
     "stats": (ANY, ()),
@@ -68,6 +68,8 @@ _STEPS: dict[str, Step] = {
     "destroy": (RUNNING, ("{name}",)),
     "rename": (OFF, ("{name}", "renamed")),
     "delete": (OFF, ("{name}",)),
+    "launch": (ABSENT, ("{launches}", "{name}", "--memory", "64")),
+    "terminate": (ANY, ("{name}",)),
     "create": (ABSENT, ("-",)),
     "migrate": (RUNNING, ("--live", "{name}", "{host}")),
     "maintenance": (ANY, ("on", "trying")),
@@ -101,8 +103,13 @@ domains = ["each"]
 parked_memory = 96
 parked_vcpus = 0
 boot_seconds = 0.001
+[launch]
+pools = ["each"]
+kvm = false
 """
 NAME = "each"
+# In the pool `each`, where that is.
+IMAGE = "launches.qcow2"
 
 
 class Rxm(Protocol):
@@ -134,7 +141,15 @@ class Trial:
         self._name = NAME
         self._description = description
         self._moves = moves or description
-        self._words = {"name": NAME, "host": host, "image": image, "pool": pool, "disk": disks[0], "more": disks[1]}
+        self._words = {
+            "launches": IMAGE,
+            "name": NAME,
+            "host": host,
+            "image": image,
+            "pool": pool,
+            "disk": disks[0],
+            "more": disks[1],
+        }
         self._ready = ready
 
     def run(self) -> dict[str, tuple[int, str]]:

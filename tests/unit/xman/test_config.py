@@ -63,6 +63,24 @@ XMAND_DEFAULTS = {
             "unpause",
             "state",
         ),
+        "launched_verbs": (
+            "list",
+            "describe",
+            "stats",
+            "wait",
+            "console",
+            "screenshot",
+            "vnc",
+            "send-key",
+            "start",
+            "destroy",
+            "shutdown",
+            "reboot",
+            "pause",
+            "unpause",
+            "terminate",
+            "state",
+        ),
         "owner_realm": "",
         "external": (),
         "external_seconds": 5.0,
@@ -84,6 +102,18 @@ XMAND_DEFAULTS = {
     "report": {"collectors": (), "collector_service": "HTTP", "principal": ""},
     "metrics": {"textfile": "", "interval_seconds": 15.0},
     "create": {"pools": (), "networks": (), "bridges": (), "paths": (), "unrestricted": ()},
+    "launch": {
+        "pools": (),
+        "images": ("*",),
+        "pool": "",
+        "networks": (),
+        "kvm": True,
+        "names": ("{name}-*",),
+        "per_principal": 8,
+        "memory": "64G",
+        "vcpus": 32,
+        "disk": "500G",
+    },
     "batch": {
         "domains": (),
         "priority": (),
@@ -310,11 +340,23 @@ def test_every_key_of_xmand_toml_is_read(file: Path) -> None:
         [authorize]
         methods = ["principals", "external"]
         owner_verbs = ["pause"]
+        launched_verbs = ["start"]
         owner_realm = "R"
         external = ["/bin/ask", "-x"]
         external_seconds = 13
         [authorize.principals]
         "a@R" = ["show"]
+        [launch]
+        pools = ["images"]
+        images = ["debian*"]
+        pool = "machines"
+        networks = ["lab"]
+        kvm = false
+        names = ["*"]
+        per_principal = 21
+        memory = "8G"
+        vcpus = 22
+        disk = "80G"
         [journal]
         keep_days = 11
         size_mib = 12
@@ -402,6 +444,7 @@ def test_every_key_of_xmand_toml_is_read(file: Path) -> None:
             "principals": {"a@R": ("show",)},
             "roles": {},
             "owner_verbs": ("pause",),
+            "launched_verbs": ("start",),
             "owner_realm": "R",
             "external": ("/bin/ask", "-x"),
             "external_seconds": 13.0,
@@ -422,6 +465,18 @@ def test_every_key_of_xmand_toml_is_read(file: Path) -> None:
         },
         "report": {"collectors": ("portal:4375",), "collector_service": "xman", "principal": "host/h@R"},
         "metrics": {"textfile": "/x/xman.prom", "interval_seconds": 16.0},
+        "launch": {
+            "pools": ("images",),
+            "images": ("debian*",),
+            "pool": "machines",
+            "networks": ("lab",),
+            "kvm": False,
+            "names": ("*",),
+            "per_principal": 21,
+            "memory": "8G",
+            "vcpus": 22,
+            "disk": "80G",
+        },
         "create": {
             "pools": ("images",),
             "networks": ("lab",),

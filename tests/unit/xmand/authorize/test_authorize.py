@@ -269,7 +269,7 @@ def test_a_domain_whose_metadata_cannot_be_read_is_nobodys() -> None:
     def read(_domain: Any) -> Metadata:
         raise HypervisorError("no")
 
-    grant = Owner(("pause",), read, lambda: [domain("hers", BOB)]).grant(BOB)
+    grant = Owner(("pause",), (), read, lambda: [domain("hers", BOB)]).grant(BOB)
 
     assert not grant.shows(domain("hers", BOB))  # type: ignore[union-attr]
     assert not grant.about("list", None)  # type: ignore[union-attr,misc]

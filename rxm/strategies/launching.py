@@ -1,0 +1,122 @@
+"""Where machines are launched: of several hosts on those with most room, and what one has on all of them together."""
+
+from typing import Any
+
+from rxm import targets
+from rxm.invocation import Invocation
+from rxm.output import envelope
+from rxm.remote.command import wire_words
+from rxm.remote.deadline import Deadline
+from rxm.targets import Target, Task
+from xman import arguments, errors, values, verbs
+from xman.errors import RefusedError, UnreachableError, UsageError, XmanError
+
+# What a machine gets where nothing else is said (xmand.verbs.machine).
+_MEMORY = 1 << 30
+_PARTS = ("machines", "memory", "vcpus", "disk")
+_Told = dict[str, dict[str, Any]]
+
+
+def names(parsed: arguments.Parsed) -> list[str]:
+    """Return the names of the machines that are to be. Raises UsageError."""
+    words = parsed.words("NAME")
+    count = parsed.options.get("count")
+    if count is not None:
+        if len(words) != 1:
+            raise UsageError("--count numbers the machines of one NAME.")
+        assert isinstance(count, int)  # noqa: S101  # the table says so
+        found = [f"{words[0]}{number}" for number in range(1, count + 1)]
+    else:
+        found = [name for word in words for name in (targets.expand(word) if "[" in word else [word])]
+    for name in found:
+        values.check_new_name(name)
+    if len(set(found)) != len(found):
+        raise UsageError("A name is given twice.")
+    return found
+
+
+def tasks(invocation: Invocation) -> list[Task]:
+    """Return what each host is to do. Raises UsageError, RefusedError where no host has room, and UnreachableError."""
+    wanted = names(invocation.parsed)
+    if len(invocation.hosts) == 1:
+        hosts = invocation.hosts * len(wanted)
+    else:
+        hosts = chosen(invocation.parsed, ask_all(invocation), len(wanted))
+    return [Task(Target(host, name), [name]) for host, name in zip(hosts, wanted, strict=True)]
+
+
+def chosen(parsed: arguments.Parsed, told: _Told, count: int) -> list[str]:
+    """Return the host of each of `count` machines: each time the one with most memory left that may take it. Pure.
+
+    `told` is what each host answered to `images`. Raises RefusedError where there is none.
+    """
+    image, options = parsed.text("IMAGE"), parsed.options
+    rows = {
+        host: row for host, data in told.items() for row in data["images"] if row["image"] == image and "image" in row
+    }
+    if not rows:
+        raise RefusedError(f"None of the {len(told)} hosts has an image '{image}'.")
+    free = {host: int(told[host].get("free_memory", 0)) for host in rows}
+    mine = {host: dict(told[host]["mine"]) for host in rows}
+    found: list[str] = []
+    for _number in range(count):
+        fitting = []
+        for host, row in rows.items():
+            memory = values.memory(str(options["memory"])) if "memory" in options else _MEMORY
+            own = {
+                "machines": 1,
+                "memory": max(memory, row.get("least_memory", 0)),
+                "vcpus": options.get("vcpus", 1),
+                "disk": values.memory(str(options["disk"])) if "disk" in options else row["capacity"],
+            }
+            most = told[host].get("most")
+            if most is None or all(mine[host][part] + own[part] <= most[part] for part in _PARTS):
+                fitting.append((free[host], host, own))
+        if not fitting:
+            raise RefusedError(
+                f"You may have no more on any of the {len(rows)} hosts that have '{image}' (rxm images says what you"
+                " have)."
+            )
+        # Of those with the same room the first that was named.
+        room, host, own = max(fitting, key=lambda each: each[0])
+        free[host] = room - own["memory"]
+        mine[host] = {part: mine[host][part] + own[part] for part in _PARTS}
+        found.append(host)
+    return found
+
+
+def together(told: _Told) -> str:
+    """Return what one has on all hosts, in words. Pure."""
+    has = {part: sum(int(data["mine"][part]) for data in told.values()) for part in _PARTS}
+    memory, disk = (f"{has[part] // values.MIB} MiB of {part}" for part in ("memory", "disk"))
+    many = f"{has['machines']} machine{'s' * (has['machines'] != 1)}"
+    return f"You have {many} on {len(told)} hosts, with {memory}, {has['vcpus']} CPUs and {disk}."
+
+
+def ask_all(invocation: Invocation) -> _Told:
+    """Return what each host that answers says of its images. Raises UnreachableError where none does."""
+    parsed = arguments.parse(verbs.BY_NAME["images"], [])
+    deadline = Deadline(invocation.deadline.remaining(parsed.verb.default_seconds))
+    found: _Told = {}
+    problems: dict[str, XmanError] = {}
+
+    def ask(host: str) -> None:
+        try:
+            with invocation.connect(host, deadline) as connection:
+                reply = connection.run(wire_words(parsed, json=True), deadline, changes=False)
+                told = envelope.of_reply(reply, parsed.verb.name, Target(host), connection.principal)
+            if not told["ok"]:
+                raise errors.of_outcome(told["code"], told["message"])
+            found[host] = told["result"]
+        except XmanError as error:
+            problems[host] = error
+
+    invocation.side_by_side(invocation.hosts, ask)
+    if not found:
+        first = next(iter(problems.values()))
+        raise (
+            errors.of_outcome(first.outcome, str(first))
+            if len(problems) == 1
+            else UnreachableError(f"none of the {len(problems)} hosts could say which images it has: {first}")
+        )
+    return {host: found[host] for host in invocation.hosts if host in found}

@@ -1,0 +1,96 @@
+"""What was begun of a machine's disks, and may be left by a crash: written down before, a file for each machine.
+
+The definition is what counts: until it is there the disks are nobody's, and once it is gone they are again. Whoever
+finds a note and no domain removes them; with a domain they are its own.
+"""
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from xman import values
+from xman.errors import NoSuchDomainError, RefusedError, XmanError
+from xmand.virt import image_pools
+from xmand.virt.binding import RawConnection
+from xmand.virt.domain import find
+
+FOLDER = "launching"
+_ALL = (image_pools.SEED, image_pools.DISK)
+
+
+@dataclass(frozen=True)
+class Begun:
+    """The disks of one machine: volumes of `pool`, named by its `uuid`."""
+
+    uuid: str
+    name: str
+    pool: str
+
+
+class Notes:
+    """Those of this host, in a folder of `state_dir`."""
+
+    def __init__(self, state_dir: str) -> None:
+        self._folder = Path(state_dir) / FOLDER
+
+    def note(self, begun: Begun) -> None:
+        """Write it down, durably. Raises RefusedError."""
+        path = self._path(begun.uuid)
+        new = path.with_suffix(".new")
+        try:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with new.open("w", encoding="utf-8") as file:
+                json.dump(asdict(begun), file)
+                file.flush()
+                os.fsync(file.fileno())
+            new.replace(path)
+        except OSError as error:
+            raise RefusedError(f"{path}: {error.strerror}; nothing was changed.") from error
+
+    def forget(self, uuid: str) -> None:
+        """Take note that its disks are a domain's, or gone."""
+        self._path(uuid).unlink(missing_ok=True)
+
+    def pending(self) -> Iterator[Begun]:
+        """Give what was begun and has no end."""
+        for path in sorted(self._folder.glob("*.json")):
+            if (found := self.of(path.stem)) is not None:
+                yield found
+
+    def of(self, uuid: str) -> Begun | None:
+        """Return what was begun of the machine with this UUID and has no end."""
+        try:
+            found = json.loads(self._path(uuid).read_bytes())
+            begun = Begun(str(found["uuid"]), str(found["name"]), str(found["pool"]))
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+        return begun if begun.uuid == uuid and values.is_uuid(uuid) else None
+
+    def _path(self, uuid: str) -> Path:
+        return self._folder / f"{uuid}.json"
+
+
+def settle(connection: RawConnection, begun: Begun) -> list[str]:
+    """Delete the disks of a machine that is not, or no more, defined; return the names of those that were there.
+
+    To be called under its lock. Raises RefusedError and HypervisorError where one stays.
+    """
+    try:
+        find(connection, begun.uuid)
+    except NoSuchDomainError:
+        pass
+    else:  # they are the domain's
+        return []
+    failed: XmanError | None = None
+    gone = []
+    for name in [image_pools.own(begun.uuid, what) for what in _ALL]:
+        try:
+            if image_pools.remove(connection, begun.pool, name):
+                gone.append(name)
+        except XmanError as error:
+            failed = failed or error
+    if failed is not None:
+        raise failed
+    return gone

@@ -1,0 +1,148 @@
+"""Images that machines are made of, and machines' own disks: volumes of libvirt's storage pools.
+
+Nothing here needs a right of xmand's own on a file: libvirt makes, fills and deletes them.
+"""
+
+import contextlib
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from xman.errors import HypervisorError, RefusedError, UnsupportedError, XmanError
+from xmand.virt import pools
+from xmand.virt.binding import RawConnection, api
+from xmand.virt.errors import reading
+from xmand.virt.pools import Pool
+from xmand.virt.volumes import QCOW2, RAW, Facts, changing
+
+# Names of volumes that are machines' own, by the machine's UUID: no image, and nobody else's.
+_OWN = "xman-{uuid}{what}"
+_IS_OWN = re.compile(r"xman-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}[.-]")
+DISK, SEED = ".qcow2", "-seed.iso"
+# What is beside an image, in words for people.
+_SIDECAR = ".toml"
+_MOST_SIDECAR = 4096
+
+
+@dataclass(frozen=True)
+class Image:
+    """An image: its pool, what its volume is, and whether there is something beside it."""
+
+    pool: str
+    volume: Facts
+    sidecar: bool = False
+
+    @property
+    def name(self) -> str:
+        """What it is called: as its volume is."""
+        return self.volume.name
+
+
+def own(uuid: str, what: str) -> str:
+    """Return the name of a volume that is the own one (`DISK`, `SEED`) of the machine with this UUID."""
+    return _OWN.format(uuid=uuid, what=what)
+
+
+def images(connection: RawConnection, names: tuple[str, ...], wanted: Callable[[str], bool]) -> list[Image]:
+    """Return the images in the pools that can be looked into, by name; of the same name the first pool's.
+
+    Raises HypervisorError.
+    """
+    found: dict[str, Image] = {}
+    for pool in _there(connection, names):
+        volumes = pool.volumes()
+        beside = {facts.name for facts in volumes}
+        for facts in volumes:
+            good = facts.format in (QCOW2, RAW) and not _IS_OWN.match(facts.name) and not facts.name.endswith(_SIDECAR)
+            if good and wanted(facts.name):
+                found.setdefault(facts.name, Image(pool.name, facts, f"{facts.name}{_SIDECAR}" in beside))
+    return [found[name] for name in sorted(found)]
+
+
+def unusable(connection: RawConnection, names: tuple[str, ...]) -> list[str]:
+    """Return those of the pools that are not there, or not active."""
+    active = {pool.name for pool in _there(connection, names) if pool.facts()["active"]}
+    return [name for name in names if name not in active]
+
+
+def refresh(connection: RawConnection, names: tuple[str, ...]) -> None:
+    """Start those that are not active, as after libvirt's own restart, and let all see files that others made there.
+
+    What cannot be is left as it is.
+    """
+    for pool in _there(connection, names):
+        if not pool.facts()["active"]:
+            with contextlib.suppress(api.libvirtError):
+                connection.storagePoolLookupByName(pool.name).create(0)
+        pool.refresh()
+
+
+def sidecar(connection: RawConnection, image: Image) -> str:
+    """Return the text beside an image, empty where there is none that can be read."""
+    if not image.sidecar:
+        return ""
+    try:
+        volume = pools.named(connection, image.pool).volume(f"{image.name}{_SIDECAR}")
+        with reading():
+            stream = connection.newStream(0)
+            volume.raw.download(stream, 0, _MOST_SIDECAR, 0)
+            octets = b""
+            while more := stream.recv(_MOST_SIDECAR):
+                octets += more
+            stream.finish()
+        return octets.decode()
+    except (XmanError, UnicodeDecodeError):
+        return ""
+
+
+def overlay(connection: RawConnection, pool: str, name: str, image: Image, capacity: int) -> str:
+    """Make a disk of `capacity` octets that begins as the image is; return its path. Raises RefusedError and others."""
+    return pools.named(connection, pool).create(name, capacity, QCOW2, image.volume).path()
+
+
+def put(connection: RawConnection, pool: str, name: str, octets: bytes) -> str:
+    """Make a volume that holds `octets`; return its path."""
+    volume = pools.named(connection, pool).create(name, len(octets), RAW)
+    with changing(connection, name):
+        _send(connection, volume.raw, octets)
+    return volume.path()
+
+
+def _send(connection: RawConnection, raw: Any, octets: bytes) -> None:
+    stream = connection.newStream(0)
+    try:
+        raw.upload(stream, 0, len(octets), 0)
+        view = memoryview(octets)
+        while view:
+            view = view[stream.send(bytes(view)) :]
+        stream.finish()
+    except api.libvirtError:
+        with contextlib.suppress(api.libvirtError):
+            stream.abort()
+        raise
+
+
+def remove(connection: RawConnection, pool: str, name: str) -> bool:
+    """Delete a volume; return whether there was one. Raises RefusedError and HypervisorError."""
+    found = pools.named(connection, pool)
+    found.require_active()
+    if not found.has(name):
+        # libvirt forgets what it was killed over while it made it, and finds it again.
+        found.refresh()
+    if not found.has(name):
+        return False
+    found.volume(name).delete()
+    if found.has(name):
+        raise HypervisorError(f"The volume '{name}' is still there, although libvirt said so.")
+    return True
+
+
+def _there(connection: RawConnection, names: tuple[str, ...]) -> list[Pool]:
+    """Return those of the pools that are there, in that order; none where libvirt has no storage here."""
+    found = []
+    with contextlib.suppress(UnsupportedError):
+        for name in names:
+            with contextlib.suppress(RefusedError):
+                found.append(pools.named(connection, name))
+    return found
