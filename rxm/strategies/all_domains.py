@@ -91,14 +91,21 @@ def carry_out(invocation: Invocation, output: Output) -> int:
     to = evacuation.hosts(invocation) if moves else []
     about = {host: meant(invocation.parsed.verb, domains) for host, domains in known.items()}
     found = {host: [str(domain["name"]) for domain in domains] for host, domains in about.items()}
-    if any(found.values()):
-        confirm.ask(invocation.options, invocation.parsed, question(invocation.parsed, found))
+    planned = evacuation.plan(invocation, about, to) if moves else None
+    if planned is not None:
+        # Before anybody says that it is meant: what stays is a part of what he decides.
+        for target, why in planned.left:
+            output.failure(verb, target, outcome.REFUSED, evacuation.no_place(target.domain, why))
+        output.tell()
+    moved = found if planned is None else planned.names()
+    if any(moved.values()):
+        confirm.ask(invocation.options, invocation.parsed, question(invocation.parsed, moved))
     for host in [host for host, names in found.items() if not names]:
         output.done(nothing(host, verb), Target(host), NOTHING)
     tasks = [Task(Target(host, name), [name]) for host, names in found.items() for name in names]
     total = len(tasks) + len(problems)
-    if moves:
-        return _evacuate(invocation, output, evacuation.plan(invocation, about, to), codes, total)
+    if planned is not None:
+        return _evacuate(invocation, output, planned, codes, total)
 
     def one(connection: Connection, task: Task) -> int:
         return _told(output, task, _asked(invocation, output, connection, task))
@@ -128,8 +135,6 @@ def _evacuate(
 ) -> int:
     """Move what has a place, to the next host where one refuses it; return the exit status."""
     verb = invocation.parsed.verb.name
-    for target, why in planned.left:
-        output.failure(verb, target, outcome.REFUSED, evacuation.no_place(target.domain, why))
     codes += [outcome.REFUSED] * len(planned.left)
     if planned.left and invocation.options.fail_fast:
         return outcome.combine(codes)

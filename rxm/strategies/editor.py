@@ -8,6 +8,7 @@ import shlex
 import subprocess
 import sys
 import tempfile
+from typing import Any
 
 from rxm.invocation import Invocation
 from rxm.output import Output
@@ -15,9 +16,10 @@ from rxm.output import envelope as envelopes
 from rxm.remote.command import wire_words
 from rxm.remote.deadline import Deadline
 from rxm.targets import Task
-from xman import arguments, lowlevel, outcome, verbs
+from xman import arguments, lowlevel, outcome, result, verbs
 from xman.arguments import MOST_TEXT, Parsed
 from xman.errors import RefusedError, UsageError, of_outcome
+from xman.result import Result
 
 # As virsh and visudo have it.
 _EDITORS = ("VISUAL", "EDITOR")
@@ -52,7 +54,7 @@ def _edited(invocation: Invocation, task: Task, output: Output, path: str, befor
         _edit(path)
         text = _read(path)
         if text == before:
-            output.said({"notes": [f"The description of '{task.target.domain}' was not changed."]}, task.target)
+            output.said(_unchanged(invocation, task, before), task.target)
             return outcome.OK
         code = _sent(invocation, task, output, before, text)
         # A mistake in it can be mended; what was changed meanwhile has to be looked at first.
@@ -60,9 +62,18 @@ def _edited(invocation: Invocation, task: Task, output: Output, path: str, befor
             return code
 
 
+def _unchanged(invocation: Invocation, task: Task, before: str) -> dict[str, Any]:
+    """Return what the host would have said of it."""
+    uuid = before.partition("<uuid>")[2].partition("<")[0]
+    facts = {"name": task.target.domain, "uuid": uuid, "dry_run": invocation.parsed.flag("dry-run")}
+    note = f"The description of '{task.target.domain}' was not changed."
+    done = Result(facts, domain=task.target.domain, notes=(note,))
+    return result.succeeded(task.target.host, invocation.parsed.verb.name, done, 0)
+
+
 def _described(invocation: Invocation, task: Task) -> str:
     """Return what libvirt keeps. Raises XmanError."""
-    parsed = arguments.parse(verbs.BY_NAME["describe"], ["--inactive", "--", task.target.domain])
+    parsed = arguments.parse(verbs.DESCRIBE, ["--inactive", "--", task.target.domain])
     deadline = Deadline(invocation.deadline.remaining(parsed.verb.default_seconds))
     with invocation.connect(task.target.host, deadline) as connection:
         reply = connection.run(wire_words(parsed, json=True), deadline, changes=False)

@@ -21,6 +21,8 @@ _Facts = dict[str, Any]
 # What a guest costs its host beside its memory, as a share of that: page tables, and the process around it.
 _MORE = 1 / 32
 _MIB = 1 << 20
+# How many snapshots are named where all of them are in the way.
+_MOST_NAMED = 5
 
 
 class Room:
@@ -121,6 +123,13 @@ class Evacuation:
         self.tasks += [Task(Target(host, name), [name], there) for name, there in chosen.items()]
         self.left += [(Target(host, name), "; ".join([why, *self._silent])) for name, why in not_placed.items()]
 
+    def names(self) -> dict[str, list[str]]:
+        """Return by host the names of those that are to be moved."""
+        found: dict[str, list[str]] = {}
+        for task in self.tasks:
+            found.setdefault(task.target.host, []).append(task.target.domain)
+        return found
+
     def instead(self, task: Task, why: str) -> Task | None:
         """Return the same task with another host, for one whose host has refused it; None where there is none."""
         key = (task.target.host, task.target.domain)
@@ -159,6 +168,18 @@ def goes_on(code: int, message: str) -> bool:
 
 def plan(invocation: Invocation, found: dict[str, list[_Facts]], to: list[str]) -> Evacuation:
     """Return what is to be moved where, `found` having the domains of each host."""
+    stay: list[tuple[Target, str]] = []
+    for host, domains in found.items():
+        held = _held(invocation, host, domains)
+        stay += [(Target(host, name), why) for name, why in held.items()]
+        found = found | {host: [domain for domain in domains if domain["name"] not in held]}
+    planned = _spread_out(invocation, found, to)
+    planned.left = stay + planned.left
+    return planned
+
+
+def _spread_out(invocation: Invocation, found: dict[str, list[_Facts]], to: list[str]) -> Evacuation:
+    """Return what goes where, of domains that can move as far as their own hosts know."""
     if len(to) == 1:
         planned = Evacuation([], [])
         planned.tasks = [
@@ -184,6 +205,34 @@ def plan(invocation: Invocation, found: dict[str, list[_Facts]], to: list[str]) 
             continue
         planned.place(host, domains, jobs)
     return planned
+
+
+def _held(invocation: Invocation, host: str, domains: list[_Facts]) -> dict[str, str]:
+    """Return the domains of a host that their snapshots keep there, and why, by name; none where it cannot tell."""
+    held: dict[str, str] = {}
+    deadline = Deadline(invocation.deadline.remaining(verbs.SNAPSHOT_LIST.default_seconds))
+    try:
+        with invocation.connect(host, deadline) as connection:
+            for domain in domains:
+                parsed = arguments.parse(verbs.SNAPSHOT_LIST, ["--", domain["name"]])
+                reply = connection.run(wire_words(parsed, json=True), deadline, changes=False)
+                told = envelope.of_reply(reply, parsed.verb.name, Target(host), connection.principal)
+                if told.get("code") == outcome.UNSUPPORTED:  # none has any there
+                    break
+                if told["ok"] and (why := stays(told["result"]["snapshots"])):
+                    held[domain["name"]] = why
+    except XmanError:  # it says so itself when it is asked to move them
+        pass
+    return held
+
+
+def stays(snapshots: list[_Facts]) -> str:
+    """Return why a domain with these snapshots stays where it is; empty where it has none."""
+    if not (names := [str(each["snapshot"]) for each in snapshots]):
+        return ""
+    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+    what = f"{len(names)} snapshot{'s' * (len(names) != 1)} ({', '.join(names[:_MOST_NAMED])}{more})"
+    return f"it has {what}, and libvirt moves no domain that has any; delete them first (rxm snapshot-delete)"
 
 
 def no_place(domain: str, why: str) -> str:

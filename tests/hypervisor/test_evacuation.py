@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.hypervisor.conftest import Lab
+from tests.hypervisor.test_snapshots import image, with_disk
 from tests.lab.hosts.daemon import Daemon
 from tests.lab.hosts.hypervisor import Guest
 from tests.lab.process import start, wait_for
@@ -60,6 +61,21 @@ def test_one_that_cannot_go_keeps_nobody_else(lab: Lab, guests: list[Guest]) -> 
     assert said == [f"Domain {name} migrated to {SECOND}" for name in ("evac1", "evac3")]
     assert "'evac2' is still here, running." in done.stderr
     assert running(lab.rxm("-j", "list", "--state", "running").objects()) == {"evac2"}
+
+
+def test_one_with_snapshots_is_told_of_before_it_is_begun(lab: Lab, guests: list[Guest]) -> None:
+    assert lab.rxm("destroy", "evac2").status == 0
+    described = with_disk(guests[1], image(lab, "evac2"))
+    assert lab.rxm("new", "-", stdin=described).status == 0
+    assert lab.rxm("snapshot", "evac2", "first").status == 0
+
+    plan = lab.rxm("migrate", "--dry-run", "--live", "--all", SECOND)
+    done = lab.rxm("-j", "migrate", "--live", "--all", "--yes", SECOND)
+
+    assert (plan.status, "'evac2' cannot move: it has 1 snapshot (first)" in plan.stderr) == (3, True), plan
+    lines = [(line["domain"], line["ok"]) for line in done.objects() if line["domain"] in NAMES]
+    assert lines == [("evac2", False), ("evac1", True), ("evac3", True)], done
+    assert lab.rxm("delete", "--snapshots", "evac2").status == 0
 
 
 def test_what_is_off_moves_as_its_definition(lab: Lab, guests: list[Guest]) -> None:

@@ -69,7 +69,7 @@ def clone(call: Call) -> Result:
         uuid = str(uuid4())
         locks.enter_context(call.host.locks.hold(uuid, call.verb.name, call.deadline))
         wanted, notes = cloned.describe(xml, name, uuid, lambda: cards.new_mac(_driver(connection)))
-        notes += _notes(domain, xml)
+        notes += _notes(domain, wanted.xml)
         # The originals' places stand for those of the copies, which are not there yet.
         permitted.permitted(call, wanted)
         if call.parsed.flag("dry-run"):

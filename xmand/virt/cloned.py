@@ -10,6 +10,7 @@ from xmand.virt.description import Description, parse, read_xml, with_uuid
 
 # What has a name of its own on the host, and is made by libvirt where nothing is said.
 _NOT_COPIED = ("slices", "reservations", "encryption")
+_DRIVES = ("cdrom", "floppy")
 _MEMORY_ON_DISK = ("nvdimm", "virtio-pmem")
 
 
@@ -72,7 +73,7 @@ def describe(xml: str, name: str, uuid: str, mac: Callable[[], str]) -> tuple[De
     before.text = name
     for element in root.findall("genid"):  # by which a guest finds out that it is another machine now
         element.text = None
-    notes = [*_firmware(root), *_smbios(root), *_devices(root, old, mac)]
+    notes = [*_media(root, old), *_firmware(root), *_smbios(root), *_devices(root, old, mac)]
     return with_uuid(parse(etree.tostring(root, encoding="unicode")), uuid), tuple(notes)
 
 
@@ -110,9 +111,20 @@ def shared(xml: str) -> list[str]:
 
 
 def _is_own(element: etree._Element) -> bool:
-    if element.find("source") is None or element.get("device") in ("cdrom", "floppy"):
+    if element.find("source") is None or element.get("device") in _DRIVES:
         return False
     return element.find("readonly") is None and element.find("shareable") is None
+
+
+def _media(root: etree._Element, old: str) -> Iterator[str]:
+    """Take out media that are called after the original: a seed tells its guest who it is."""
+    for element in root.iterfind("devices/disk"):
+        source = element.find("source")
+        if source is None or element.get("device") not in _DRIVES or not old:
+            continue
+        if place := next((str(value) for value in source.attrib.values() if old in str(value)), ""):
+            element.remove(source)
+            yield f"{place} stays with the other."
 
 
 def _firmware(root: etree._Element) -> Iterator[str]:

@@ -20,6 +20,7 @@ VERBS = (*SHOW, *CONSOLE, *HOST, *LIFE, *DEVICES, *LAUNCH, *TUNE, *STORAGE, *BAT
 BY_NAME = {verb.name: verb for verb in VERBS}
 # What programs of ours ask hosts by themselves.
 INFO, LIST, STATE = BY_NAME["info"], BY_NAME["list"], BY_NAME["state"]
+DESCRIBE, SNAPSHOT_LIST = BY_NAME["describe"], BY_NAME["snapshot-list"]
 
 # What rxm answers by itself, or by asking hosts for the verbs above.
 OWN = {

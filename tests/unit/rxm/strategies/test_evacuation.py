@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from rxm.strategies.evacuation import Evacuation, Room, goes_on, spread
+from rxm.strategies.evacuation import Evacuation, Room, goes_on, spread, stays
 from rxm.targets import Task
 from xman import outcome
 
@@ -45,6 +45,14 @@ def test_what_has_nowhere_to_go_stays_with_the_reasons() -> None:
     assert left == {
         "big": "h1: it has 4096 MiB left, and 16896 are needed; h2: it has 8192 MiB left, and 16896 are needed"
     }
+
+
+def test_snapshots_keep_a_domain_where_it_is() -> None:
+    one, many = [{"snapshot": "s1"}], [{"snapshot": f"s{number}"} for number in range(1, 8)]
+
+    assert stays([]) == ""
+    assert stays(one).startswith("it has 1 snapshot (s1), and")
+    assert stays(many).startswith("it has 7 snapshots (s1, s2, s3, s4, s5 and 2 more), and")
 
 
 def test_what_is_off_needs_no_room() -> None:

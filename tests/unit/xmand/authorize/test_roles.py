@@ -67,6 +67,14 @@ def test_a_list_shows_its_domains() -> None:
     assert [name for name in ("lab1", "db") if found.shows(domain(name))] == ["lab1"]
 
 
+def test_a_new_name_is_one_of_its_domains() -> None:
+    found = grant(verbs=("clone", "rename"), domains=("lab*",))
+
+    assert [name for name in ("lab9", "db") if found.names("clone", name)] == ["lab9"]
+    assert not found.names("edit", "lab9")
+    assert grant(verbs=("clone",)).names("clone", "db")
+
+
 def test_nobody_else_is_granted_anything() -> None:
     assert Roles({"lab": Role(members=(TEACHER,), verbs=("reboot",))}).grant(PUPIL) is None
 

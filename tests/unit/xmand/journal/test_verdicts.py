@@ -1,5 +1,6 @@
 """What became of a change after a crash (`xmand.journal.verdicts`), for each verb and each state of libvirt's."""
 
+import hashlib
 from typing import Any
 from unittest.mock import Mock
 
@@ -288,3 +289,50 @@ def test_a_disk_is_gone_where_neither_description_has_it(live: str, kept: str, e
 @pytest.mark.parametrize(("word", "expected"), [("mac=52:54:00:00:00:01", ASK_AGAIN), ("bridge=br0", NOBODY_KNOWS)])
 def test_a_card_without_an_address_of_its_own_is_not_asked_for_twice(word: str, expected: tuple[int, bool]) -> None:
     assert summary(judge(change("network-attach", asked={"KEY=VALUE": [word]}), UUID, a_domain())) == expected
+
+
+PLACE = {"pool": "p", "name": "vm2-vda.qcow2"}
+
+
+@pytest.mark.parametrize(
+    ("asked", "there", "expected"),
+    [
+        ({}, False, NOT_DONE),
+        ({"replaces": False, "makes": [PLACE]}, True, DONE),
+        ({"replaces": False, "makes": [PLACE]}, False, NOT_DONE),
+        ({"replaces": False}, False, NOT_DONE),
+    ],
+)
+def test_a_clone_is_one_where_it_is_defined(asked: dict[str, Any], there: bool, expected: tuple[int, bool]) -> None:
+    found = judge(change("clone", asked=asked), UUID, a_domain("shutoff") if there else None)
+
+    assert summary(found) == expected
+    left = not there and "makes" in asked
+    assert ("'vm2-vda.qcow2' in the pool 'p'" in (found.answer.message or "")) is left
+
+
+@pytest.mark.parametrize(
+    ("uuid", "state", "wanted", "expected"),
+    [
+        ("", OFF, "vm1", NOT_DONE),
+        (UUID, OFF, "vm1", DONE),
+        (UUID, OFF, "vm2", NOT_DONE),
+        (UUID, GONE, "vm1", NOT_DONE),
+    ],
+)
+def test_a_rename_by_the_name_that_it_has(
+    uuid: str, state: str | None, wanted: str, expected: tuple[int, bool]
+) -> None:
+    found = change("rename", asked={"NEWNAME": [wanted]})
+
+    assert summary(judge(found, uuid, a_domain(state) if state else None)) == expected
+
+
+@pytest.mark.parametrize(("kept", "expected"), [("<domain/>", NOT_DONE), ("<domain>1</domain>", NOBODY_KNOWS)])
+def test_an_edit_came_to_nothing_where_what_it_was_made_of_is_there(kept: str, expected: tuple[int, bool]) -> None:
+    domain = a_domain("shutoff")
+    domain.description.return_value = kept
+    was = hashlib.sha256(b"<domain/>").hexdigest()
+
+    assert summary(judge(change("edit", {"was": was}), UUID, domain)) == expected
+    assert summary(judge(change("edit", {"was": was}), UUID, None)) == NOT_DONE

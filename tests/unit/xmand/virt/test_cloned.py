@@ -124,3 +124,13 @@ def test_what_has_no_clone() -> None:
     assert "libvirt does not copy" in cloned.cannot(domain(folder), container=True)
     assert cloned.cannot(domain(folder), container=False) == ""
     assert "nvdimm" in cloned.cannot(domain("<memory model='nvdimm'/>"), container=False)
+
+
+def test_a_medium_that_is_called_after_the_other_stays_there() -> None:
+    source = f"<source file='/p/xman-{OLD}-seed.iso'/>"
+    seed = f"<disk type='file' device='cdrom'>{source}<target dev='sda'/><readonly/></disk>"
+
+    root, said = clone(domain(seed))
+
+    assert root.find("devices/disk/source") is None
+    assert f"/p/xman-{OLD}-seed.iso stays with the other" in said
