@@ -24,6 +24,8 @@ from xmand.batch.settler import Settler
 from xmand.broker.arrivals import Arrivals
 from xmand.broker.departures import Departures
 from xmand.consoles.hub import Hubs
+from xmand.consoles.logged_on import LoggedOn
+from xmand.consoles.past_us import PastUs
 from xmand.dispatch.dispatcher import Dispatcher
 from xmand.dispatch.keeper import Keeper
 from xmand.events import Events
@@ -102,6 +104,11 @@ class Daemon:
         self._settler = Settler(self._engine, audit.record)
         self._events.listen(self._settler.heard)
         self._model = Model(self._driver, self._events, self._engine)
+        past_us = PastUs()
+        self._events.listen(past_us.heard)
+        self._events.on_viewed(past_us.viewed)
+        self._logged_on = LoggedOn(self._driver, on=settings.agent.users)
+        self._events.listen(self._logged_on.heard)
         copies = Copies(settings.state_dir, settings.keytab)
         self._leftovers = Leftovers(copies, self._driver, locks, audit.record)
         self._departures = Departures(settings, self._driver, locks, audit.record)
@@ -122,6 +129,8 @@ class Daemon:
             arrivals=Arrivals(settings.state_dir),
             departures=self._departures,
             machines=machines,
+            past_us=past_us,
+            logged_on=self._logged_on,
         )
         self._commands = Dispatcher(host, audit)
         self._reporter = Reporter(settings, self._model, self._condition)
@@ -150,6 +159,7 @@ class Daemon:
         self._leftovers.start()
         self._departures.start()
         self._keeper.start()
+        self._logged_on.start()
         self._reporter.start()
         self._textfile.start()
         notify("READY=1")
@@ -213,6 +223,7 @@ class Daemon:
         self._commands.configure(settings)
         self._engine.configure(settings)
         self._model.touch()
+        self._logged_on.configure(settings.agent.users)
         self._reporter.configure(settings)
         self._textfile.configure(settings)
         self._departures.settings = settings

@@ -146,6 +146,7 @@ def test_xmand_toml_5_has_exactly_the_keys() -> None:
         "batch",
         "console",
         "screen",
+        "agent",
         "create",
         "launch",
         "report",
@@ -160,6 +161,7 @@ def test_xmand_toml_5_has_exactly_the_keys() -> None:
         | keys(Launch, set())
         | keys(settings.Consoles, set())
         | keys(settings.Storage, set())
+        | keys(settings.Agents, set())
         | keys(settings.Report, set())
         | keys(settings.Metrics, set())
         | keys(settings.JournalCaps, set())

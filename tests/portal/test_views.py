@@ -463,3 +463,25 @@ def test_a_hosts_past_is_drawn(site: Site) -> None:
     assert 'class="most-line"' in page
     assert "range=day" in page
     assert client.get("/hosts/h1?range=hour&until=5").status_code == 200
+
+
+def test_who_is_at_a_machine_is_told_past_xman_as_well(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = {
+        "graphics": 2,
+        "held_consoles": ["serial1"],
+        "users": ["novak", "<b>"],
+        "users_told": "2026-11-29T05:00:00Z",
+        "viewers": [{"principal": ALICE, "kind": "vnc", "since": "2026-11-29T05:00:00Z", "input": True}],
+    }
+    monkeypatch.setattr(
+        "rxmweb.web.live.ask", lambda *_words: {"ok": True, "result": {"domains": [told]}, "message": ""}
+    )
+    client, _session = site.session(ALICE)
+    path = f"/hosts/h1/machines/{UUID[:24]}{1:012d}/viewers"
+
+    page = client.get(path).text
+
+    assert "2 connections to its screen past xman." in page
+    assert "Opened past xman: serial1." in page
+    assert "Logged on, as the guest says: novak, &lt;b&gt;" in page
+    assert asked(client, path)["past"]["users"] == ["novak", "<b>"]

@@ -17,7 +17,7 @@ from xman.errors import HypervisorError
 from xmand.events.table import Table
 from xmand.virt.binding import api
 from xmand.virt.driver import EVENTS, Driver
-from xmand.virt.events import BACK, LOST, STATE_AFTER, Event, Registration
+from xmand.virt.events import BACK, LOST, STATE_AFTER, Event, Registration, Viewed
 
 logger = logging.getLogger(__name__)
 
@@ -83,6 +83,7 @@ class Events:
         # Never set: a wait by a clock that nobody can set.
         self._never = threading.Event()
         self._touch: Callable[[str], None] = lambda _uuid: None
+        self._viewed: Viewed = lambda _uuid, _comes, _whence: None
         # Who waits for something to become of a domain.
         self.table = Table(driver)
         self.listen(self.table.heard)
@@ -112,6 +113,10 @@ class Events:
         """Let `touch` be called, as listeners are, with the UUID of a domain to which something happened that is no
         event; with none when events may have been missed."""
         self._touch = touch
+
+    def on_viewed(self, viewed: Viewed) -> None:
+        """Let `viewed` be called, as listeners are, with each viewer of a screen who comes or leaves."""
+        self._viewed = viewed
 
     def listening(self) -> bool:
         """Whether libvirt tells us what happens."""
@@ -158,7 +163,7 @@ class Events:
             self._lost.clear()
             try:
                 connection = self._driver.connection(EVENTS)
-                registration = Registration(connection, self.publish, self._lost.set, self._touch)
+                registration = Registration(connection, self.publish, self._lost.set, self._touch, self._viewed)
             except (HypervisorError, api.libvirtError) as error:
                 logger.debug("events: %s", error)
                 self._never.wait(pause)

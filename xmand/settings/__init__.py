@@ -133,6 +133,17 @@ LIBVIRT, XMAN = "libvirt", "xman"
 
 
 @dataclass(frozen=True)
+class Agents:
+    """What the agents within guests are asked."""
+
+    users: bool = flag(
+        False,
+        "Whether the agents of QEMU's guests are asked, at most once a minute each, who is logged on there, for list"
+        " --long.",
+    )
+
+
+@dataclass(frozen=True)
 class Migration:
     """Where domains may go and how."""
 
@@ -303,6 +314,7 @@ class Settings:
     console: Consoles = declared.table(Consoles)
     screen: Screens = declared.table(Screens)
     storage: Storage = declared.table(Storage)
+    agent: Agents = declared.table(Agents)
     migrate: Migration = declared.table(Migration)
     report: Report = declared.table(Report)
     metrics: Metrics = declared.table(Metrics)

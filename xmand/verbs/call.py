@@ -15,6 +15,8 @@ from xmand.batch.engine import Engine
 from xmand.broker.arrivals import Arrivals
 from xmand.broker.departures import Departures
 from xmand.consoles.hub import Hubs
+from xmand.consoles.logged_on import LoggedOn
+from xmand.consoles.past_us import PastUs
 from xmand.consoles.present import Present
 from xmand.consoles.served import Served
 from xmand.events import Events
@@ -60,6 +62,9 @@ class Host:
     departures: Departures | None = None
     # Without them nothing is launched.
     machines: Machines | None = None
+    past_us: PastUs = field(default_factory=PastUs)
+    # Without it no guest is asked who is logged on there.
+    logged_on: LoggedOn | None = None
 
 
 class Record:

@@ -3,6 +3,7 @@ as well."""
 
 import builtins
 import contextlib
+import functools
 import socket
 import time
 from typing import Any
@@ -14,20 +15,21 @@ from xman.metadata import Instance
 from xman.result import Result
 from xman.verbs.words import GONE, POWER_STATES, WAIT_STATES
 from xmand.broker.arrivals import REASON
+from xmand.consoles.present import SCREEN
 from xmand.events import waiting
 from xmand.events.table import Waits, look
 from xmand.system import xl
 from xmand.verbs import changes, kept
 from xmand.verbs.call import Call
 from xmand.verbs.row import Row
-from xmand.virt import connection_pool, host, metadata, runs
+from xmand.virt import connection_pool, consoles, host, metadata, runs, screens
 from xmand.virt.binding import RawConnection
 from xmand.virt.domain import find
 from xmand.virt.driver import XEN
 from xmand.virt.errors import reading
 from xmand.virt.events import Event
 from xmand.virt.host import host_stats
-from xmand.virt.listing import details, list_domains, list_one, power_state, suspended
+from xmand.virt.listing import Known, details, list_domains, list_one, power_state, suspended
 from xmand.virt.stats import domain_stats
 
 
@@ -48,16 +50,17 @@ def list_(call: Call) -> Result:
             return done
     connection = call.reader
     looked_for = labels.wanted(str(call.parsed.options["label"])) if call.parsed.flag("label") else None
+    known = functools.partial(_past_us, call)
     if words:
         found = [find(connection, word) for word in words]
-        domains = [list_one(domain.raw) | (details(domain.raw) if long else {}) for domain in found]
+        domains = [list_one(domain.raw) | (details(domain.raw, known) if long else {}) for domain in found]
     else:
         domains = [domain for domain in list_domains(connection, call.more_readers) if call.shown(domain["uuid"])]
         if state != "all":
             saved = suspended(connection) if state in ("halted", "suspended") else set()
             domains = [domain for domain in domains if power_state(domain, saved) == state]
         if long:
-            domains = [domain | more for domain in domains if (more := _details(connection, domain["uuid"]))]
+            domains = [domain | more for domain in domains if (more := _details(connection, domain["uuid"], known))]
     notes: builtins.list[str] = []
     if long or looked_for is not None:
         domains = [domain | _kept(connection, domain, notes) for domain in domains]
@@ -101,15 +104,28 @@ def _launch(instance: Instance) -> dict[str, Any]:
 
 
 def _viewers(call: Call, domain: dict[str, Any]) -> dict[str, Any]:
-    """Return who is at a domain's console or screen through this xmand, where anybody is."""
+    """Return who is at a domain's console or screen through this xmand, and who is logged on in its guest."""
     found = call.host.present.of(domain["uuid"])
-    return {"viewers": found} if found else {}
+    users = call.host.logged_on.of(domain["uuid"]) if call.host.logged_on is not None else {}
+    return ({"viewers": found} if found else {}) | users
 
 
-def _details(connection: RawConnection, uuid: str) -> dict[str, Any]:
+def _past_us(call: Call, uuid: str, description: str) -> dict[str, Any]:
+    """Return what is known of those who are at the screens and consoles of a domain that runs past this xmand."""
+    found: dict[str, Any] = {}
+    if screens.screens(description):
+        ours = sum(one["kind"] == SCREEN for one in call.host.present.of(uuid))
+        count = call.host.past_us.count(uuid, ours)
+        found |= {} if count is None else {"graphics": count}
+    hubs = call.host.consoles
+    held = [name for name in consoles.held(description) if hubs is None or hubs.at(uuid, name) is None]
+    return found | ({"held_consoles": held} if held else {})
+
+
+def _details(connection: RawConnection, uuid: str, known: Known) -> dict[str, Any]:
     """Return what `--long` adds; empty for a domain that has vanished since the list was made."""
     with contextlib.suppress(NoSuchDomainError):
-        return details(find(connection, uuid).raw)
+        return details(find(connection, uuid).raw, known)
     return {}
 
 

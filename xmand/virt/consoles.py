@@ -14,6 +14,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from lxml import etree
@@ -36,6 +37,10 @@ _NOT_OPEN = -1
 # Where libvirt keeps what QEMU's guests print.
 LOGS = "/var/log/libvirt/qemu"
 LOST = "libvirt was lost"
+# Where libvirt's QEMU and Xen drivers note that somebody has a terminal: a file `LCK.._pts_3` with the number of the
+# process that opened it, which may be gone. LXC's lets everybody in, and notes nothing.
+_LOCKS = Path("/var/lock")
+_LOCK = "LCK.."
 
 
 class Console(NamedTuple):
@@ -66,6 +71,27 @@ def consoles(description: str) -> list[Console]:
         if name not in found or (one.log and not found[name].log):
             found[name] = one
     return list(found.values())
+
+
+def held(description: str, locks: Path = _LOCKS) -> list[str]:
+    """Return the names of the consoles of a running domain that somebody has opened through libvirt, we or others."""
+    try:
+        noted = {path.name for path in locks.iterdir() if path.name.startswith(_LOCK)}
+    except OSError:
+        return []
+    if not noted:
+        return []
+    names = {one.name: _LOCK + one.terminal.removeprefix("/dev").replace("/", "_") for one in consoles(description)}
+    return [name for name, note in names.items() if note in noted and _lives(locks / note)]
+
+
+def _lives(note: Path) -> bool:
+    """Whether the process lives whose number a file has."""
+    try:
+        os.kill(int(note.read_text()), 0)
+    except (OSError, ValueError, OverflowError) as error:
+        return isinstance(error, PermissionError)
+    return True
 
 
 def choose(domain: str, found: list[Console], wanted: str = "") -> Console:

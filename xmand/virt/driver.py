@@ -37,7 +37,9 @@ _MOST = {LONG: (2, 12)}
 EVENTS = "events"
 # What consoles are opened over: not for reading only, and its streams end when it is lost.
 CONSOLE = "consoles"
-_WRITING = (CHANGE, LONG, CONSOLE)
+# Over which guests' agents are asked, which libvirt lets nobody who only reads.
+AGENT = "agents"
+_WRITING = (CHANGE, LONG, CONSOLE, AGENT)
 
 # What getType() calls a host of Xen's, one of containers, and one of QEMU's.
 XEN = "Xen"

@@ -65,6 +65,10 @@ _AGENT = constants("VIR_CONNECT_DOMAIN_EVENT_AGENT_LIFECYCLE_STATE_")
 _OPERATION = constants("VIR_DOMAIN_JOB_OPERATION_")
 
 Publish = Callable[[Event], None]
+# Told of a viewer of a domain's screen: the UUID, whether he has come or left, and from where: address and port, both
+# empty where it is no network.
+Viewed = Callable[[str, bool, tuple[str, str]], None]
+_UNIX = 2  # VIR_DOMAIN_EVENT_GRAPHICS_ADDRESS_UNIX
 
 
 class Registration:
@@ -76,6 +80,7 @@ class Registration:
         publish: Publish,
         lost: Callable[[], None],
         touched: Callable[[str], None] = lambda _uuid: None,
+        viewed: Viewed = lambda _uuid, _comes, _whence: None,
     ) -> None:
         """Ask for the events; what is given is called in libvirt's thread, and must not block.
 
@@ -85,6 +90,7 @@ class Registration:
         self._connection: RawConnection | None = connection
         self._publish = publish
         self._touched = touched
+        self._viewed = viewed
         self._ids: list[int] = []
         self._closing = False
         with contextlib.suppress(api.libvirtError):  # the drivers within our own process are never lost
@@ -129,6 +135,7 @@ class Registration:
                 raw, "device-not-removed", alias
             ),
             api.VIR_DOMAIN_EVENT_ID_JOB_COMPLETED: self._job,
+            api.VIR_DOMAIN_EVENT_ID_GRAPHICS: self._graphics,
             api.VIR_DOMAIN_EVENT_ID_METADATA_CHANGE: lambda _c, raw, *_more: self._touched(str(raw.UUIDString())),
             api.VIR_DOMAIN_EVENT_ID_DEVICE_ADDED: lambda _c, raw, *_more: self._touched(str(raw.UUIDString())),
             api.VIR_DOMAIN_EVENT_ID_TUNABLE: lambda _c, raw, *_more: self._touched(str(raw.UUIDString())),
@@ -159,6 +166,21 @@ class Registration:
     def _job(self, _connection: RawConnection, raw: RawDomain, params: dict[str, Any], _opaque: object) -> None:
         operation = _word(_OPERATION, int(params.get("operation", 0)))
         self._tell(raw, "job-completed", operation if params.get("success", True) else f"{operation}: failed")
+
+    def _graphics(
+        self,
+        _connection: RawConnection,
+        raw: RawDomain,
+        phase: int,
+        _local: dict[str, Any],
+        remote: dict[str, Any],
+        *_more: object,
+    ) -> None:
+        # Between both, a viewer has said who he is.
+        if phase == api.VIR_DOMAIN_EVENT_GRAPHICS_INITIALIZE:
+            return
+        whence = ("", "") if remote.get("family") == _UNIX else (str(remote.get("node")), str(remote.get("service")))
+        self._viewed(str(raw.UUIDString()), phase == api.VIR_DOMAIN_EVENT_GRAPHICS_CONNECT, whence)
 
     def _tell(self, raw: RawDomain, name: str, detail: str = "") -> None:
         # libvirt has name and UUID at hand in the object: no call is made.

@@ -97,7 +97,11 @@ def summary(raw: RawDomain) -> dict[str, Any]:
     return {}
 
 
-def details(raw: RawDomain) -> dict[str, Any]:
+# What else is known of a domain that runs, by its UUID and description.
+Known = Callable[[str, str], dict[str, Any]]
+
+
+def details(raw: RawDomain, known: Known = lambda _uuid, _description: {}) -> dict[str, Any]:
     """Return what `list --long` adds: a few calls more for this one domain."""
     with reading(str(raw.name())):
         state, reason = raw.state()
@@ -110,9 +114,11 @@ def details(raw: RawDomain) -> dict[str, Any]:
     # What arrives lets libvirt describe it once it is there.
     if reason_text != REASON and not is_held(raw):
         with reading(str(raw.name())):
-            listening = screens.open_to_network(screens.screens(str(raw.XMLDesc(0))))
-        if listening:
+            description = str(raw.XMLDesc(0))
+        if listening := screens.open_to_network(screens.screens(description)):
             found["open_screens"] = listening
+        if STATES[state] != "shutoff":
+            found |= known(str(raw.UUIDString()), description)
     # LXC has no number of CPUs, a transient domain no autostart.
     with contextlib.suppress(api.libvirtError):
         found["max_vcpus"] = _max_vcpus(raw)

@@ -45,9 +45,16 @@ def viewers(host: str, uuid: str) -> Any:
     about = {
         "domain": {"host": host, "uuid": uuid, "name": found["name"]},
         "viewers": shown,
+        "past": _past(domains[0]) if domains else {},
         "ok": answer["ok"],
     }
     return reply("viewers-part.html", about)
+
+
+def _past(domain: dict[str, Any]) -> dict[str, Any]:
+    """Return who else is there, as far as the host knows: past xmand, and in the guest."""
+    found: dict[str, Any] = {key: domain[key] for key in ("graphics", "held_consoles", "users") if domain.get(key)}
+    return found | ({"users_told": report.when(domain["users_told"])} if "users" in found else {})
 
 
 @pages.get("/hosts/<host>/machines/<uuid>/picture")

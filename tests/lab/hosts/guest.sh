@@ -3,7 +3,8 @@
 #
 # Debian's cloud kernel and a busybox that loads the balloon's and the power button's drivers, brings hot-plugged CPUs on
 # line, prints a tick with what it has on its console, greets on its second serial port, says which keys are pressed on
-# its keyboard, and shuts down when the power button is pressed.
+# its keyboard, and shuts down when the power button is pressed. Where it has a channel for QEMU's agent, it is one: it
+# tells who is logged on, more or less (agent=honest, agent=lying on the kernel's command line), or never answers.
 set -eu
 root=$1
 target=$2
@@ -13,7 +14,7 @@ mkdir -p "$target" "$work"/{bin,dev,proc,sys,modules}
 cp "$root"/boot/vmlinuz-* "$target/vmlinuz"
 cp /bin/busybox "$work/bin/busybox"
 # In the order of their needs.
-modules="virtio_ring virtio virtio_pci_modern_dev virtio_pci_legacy_dev virtio_pci virtio_balloon evdev button"
+modules="virtio_ring virtio virtio_pci_modern_dev virtio_pci_legacy_dev virtio_pci virtio_balloon virtio_console evdev button"
 folders=$(find "$root/lib/modules" "$root/usr/lib/modules" -mindepth 1 -maxdepth 1 -type d 2>/dev/null || true)
 [ -n "$folders" ] || { echo "guest.sh: no folder of modules in $root" >&2; exit 1; }
 for module in $modules; do
@@ -54,6 +55,38 @@ if stty sane <&4 2>/dev/null; then
     echo "Welcome, \$name."
   done) <&4 >&4 2>&1 &
 fi
+# The agent's protocol, as far as libvirt asks for it: {"execute":"guest-sync","arguments":{"id":7}} and so on, a line each.
+for port in /sys/class/virtio-ports/vport*; do
+  [ "\$(cat \$port/name 2>/dev/null)" = org.qemu.guest_agent.0 ] || continue
+  (said='{"user": "novak", "login-time": 1.5}, {"user": "novak", "login-time": 2.5}'
+  kind=\$(sed -n 's/.*agent=\([a-z]*\).*/\1/p' /proc/cmdline)
+  [ "\$kind" != lying ] || for n in \$(seq 100); do
+    said="\$said, {\"user\": \"\\\\u001b[31m\$n\$(printf %0200d 0)\", \"login-time\": -1e300}"
+  done
+  exec 3<>/dev/\${port##*/}
+  # Whoever asks waits for some seconds only: no program is started for an answer.
+  while :; do
+    read -r asked <&3 || { sleep 1; continue; }
+    if [ "\$kind" = hanging ]; then
+      echo agent-asked >/dev/ttyS0
+      exec sleep 100000
+    fi
+    case \$asked in
+      *guest-sync*)
+        number=\${asked##*\"id\":}
+        number=\${number# }
+        number=\${number%%[!0-9]*}
+        case \$asked in *delimited*) printf '\\377' >&3 ;; esac
+        echo "{\"return\": \$number}" >&3
+        ;;
+      *guest-get-users*)
+        echo agent-asked >/dev/ttyS0
+        echo "{\"return\": [\$said]}" >&3
+        ;;
+      *) echo '{"error": {"class": "CommandNotFound", "desc": "no"}}' >&3 ;;
+    esac
+  done) &
+done
 # Now whatever is pressed or typed is heard.
 echo guest-ready >/dev/ttyS0
 while :; do

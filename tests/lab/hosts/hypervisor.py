@@ -175,16 +175,27 @@ _IN_A_HYPERVISOR = """\
     <model>qemu64</model><feature policy='disable' name='hypervisor'/>
   </cpu>"""
 
+_AGENT = "<channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>"
+
 
 class Guest:
     """A guest that tells on its console how many CPUs and how much memory it sees."""
 
     def __init__(
-        self, name: str, directory: Path, *, memory_mib: int = 192, balloon: str = "virtio", screen: str = ""
+        self,
+        name: str,
+        directory: Path,
+        *,
+        memory_mib: int = 192,
+        balloon: str = "virtio",
+        screen: str = "",
+        agent: str = "",
     ) -> None:
         self.name = name
         # Its <graphics>, where it has a screen.
         self._screen = screen
+        # What its agent is like (guest.sh), where it has one.
+        self._agent = agent
         self.console = directory / f"{name}.console"
         self.memory_mib = memory_mib
         self._balloon = balloon
@@ -203,6 +214,7 @@ class Guest:
     <kernel>{kernel or GUEST / "vmlinuz"}</kernel>
     <initrd>{GUEST / "initramfs"}</initrd>
     <cmdline>cryptomgr.notests console=ttyS0 quiet panic=1</cmdline>
+    <cmdline>console=ttyS0 quiet panic=1{f" agent={self._agent}" if self._agent else ""}</cmdline>
     <smbios mode='sysinfo'/>
   </os>
   {_IN_A_HYPERVISOR}
@@ -211,7 +223,7 @@ class Guest:
     <memballoon model='{self._balloon}'/>
     <serial type='file'><source path='{self.console}' append='on'/></serial>
     <serial type='pty'/>
-    {self._screen}
+    {self._screen}{_AGENT if self._agent else ""}
   </devices>
 </domain>
 """
@@ -232,6 +244,10 @@ class Guest:
     def boots(self) -> int:
         """Return how often it has booted."""
         return self._said().count("guest-ready")
+
+    def agent_asked(self) -> bool:
+        """Whether its agent was asked who is logged on, or anything at all where it hangs."""
+        return "agent-asked" in self._said()
 
     def pressed(self) -> list[int]:
         """Return the keys that were pressed on its keyboard, by the kernel's numbers."""

@@ -89,6 +89,7 @@ XMAND_DEFAULTS = {
     "console": {"log": True},
     "screen": {"listen": "as-given"},
     "storage": {"wipe": ()},
+    "agent": {"users": False},
     "migrate": {
         "allow": (),
         "accept": (),
@@ -366,6 +367,8 @@ def test_every_key_of_xmand_toml_is_read(file: Path) -> None:
         listen = "none"
         [storage]
         wipe = ["secret-*"]
+        [agent]
+        users = true
         [migrate]
         allow = ["skirit[80-84]"]
         accept = ["skirit[80-89]"]
@@ -453,6 +456,7 @@ def test_every_key_of_xmand_toml_is_read(file: Path) -> None:
         "console": {"log": False},
         "screen": {"listen": "none"},
         "storage": {"wipe": ("secret-*",)},
+        "agent": {"users": True},
         "migrate": {
             "allow": ("skirit[80-84]",),
             "accept": ("skirit[80-89]",),

@@ -1,6 +1,7 @@
 """Which console is meant (`xmand.virt.consoles`), by libvirt's descriptions of QEMU and of containers."""
 
 import os
+import subprocess
 import tty
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from tests.lab.process import wait_for
 from xman.errors import UnsupportedError, UsageError
 from xmand.virt.binding import api
-from xmand.virt.consoles import Console, Line, choose, consoles, while_running
+from xmand.virt.consoles import Console, Line, choose, consoles, held, while_running
 from xmand.virt.description import Description, with_console_log
 
 QEMU = """<domain type='qemu'><devices>
@@ -219,3 +220,19 @@ def test_a_file_that_a_description_names_is_not_written_to(tmp_path: Path) -> No
 
         assert "Inappropriate ioctl" in typed.ends[0]
     assert (tmp_path / "passwd").read_text() == ""
+
+
+def test_a_console_is_held_where_libvirts_note_of_it_names_a_process_that_lives(tmp_path: Path) -> None:
+    description = (
+        "<domain><devices><serial type='pty'><source path='/dev/pts/7'/><alias name='serial0'/></serial>"
+        "<serial type='pty'><source path='/dev/pts/8'/><alias name='serial1'/></serial></devices></domain>"
+    )
+    assert held(description, tmp_path) == []
+    assert held(description, tmp_path / "nowhere") == []
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    (tmp_path / "LCK.._pts_7").write_text(f"{os.getpid():10d}\n")
+    (tmp_path / "LCK.._pts_8").write_text(f"{gone.pid:10d}\n")
+    (tmp_path / "LCK.._pts_9").write_text("nonsense")
+
+    assert held(description, tmp_path) == ["serial0"]
