@@ -12,7 +12,7 @@ from pathlib import Path
 
 from xman import values
 from xman.errors import NoSuchDomainError, RefusedError, XmanError
-from xmand.virt import image_pools
+from xmand.virt import image_pools, pools
 from xmand.virt.binding import RawConnection
 from xmand.virt.domain import find
 
@@ -70,6 +70,14 @@ class Notes:
 
     def _path(self, uuid: str) -> Path:
         return self._folder / f"{uuid}.json"
+
+
+def places(connection: RawConnection, begun: Begun) -> list[tuple[str, str]]:
+    """Return the name and path of each of a machine's disks that is there. Raises RefusedError and HypervisorError."""
+    pool = pools.named(connection, begun.pool)
+    pool.require_active()
+    names = [name for what in _ALL if pool.has(name := image_pools.own(begun.uuid, what))]
+    return [(name, pool.volume(name).path()) for name in names]
 
 
 def settle(connection: RawConnection, begun: Begun) -> list[str]:

@@ -7,7 +7,7 @@ from xmand.consoles import kept
 from xmand.launch import begun
 from xmand.launch.begun import Begun
 from xmand.launch.machines import Machines
-from xmand.virt import lifecycle, snapshots
+from xmand.virt import lifecycle, snapshots, volume_users
 from xmand.virt.binding import RawConnection
 from xmand.virt.consoles import LOGS
 from xmand.virt.domain import Domain
@@ -28,10 +28,12 @@ def end(machines: Machines, connection: RawConnection, domain: Domain, instance:
             f"Domain '{domain.name}' has external snapshots ({', '.join(external)}), whose files are not xmand's to"
             " delete; whoever made them has to."
         )
+    what = Begun(domain.uuid, domain.name, instance.pool)
+    for name, path in begun.places(connection, what):
+        volume_users.require_unused(connection, what.pool, name, path, but=domain.name)
     if domain.active():
         domain.destroy()
     # Before it is forgotten: from then on its disks are nobody's.
-    what = Begun(domain.uuid, domain.name, instance.pool)
     machines.notes.note(what)
     lifecycle.delete(domain)
     kept.forget(domain.uuid, LOGS)

@@ -17,6 +17,7 @@ from xmand.launch.begun import Begun
 from xmand.launch.machines import Machines
 from xmand.launch.seed import Seed
 from xmand.verbs.call import Call
+from xmand.verbs.volumes import key
 from xmand.virt import definition, description, disk_users, image_pools, launched
 from xmand.virt.binding import RawConnection
 from xmand.virt.consoles import LOGS
@@ -138,9 +139,12 @@ class Wanted:
         notes.note(self.begun)
         call.record.intends(self.name, self.uuid)
         try:
-            disk = image_pools.overlay(
-                connection, pool, image_pools.own(self.uuid, image_pools.DISK), self._image, self.instance.disk
-            )
+            # Against whoever deletes the image meanwhile: he sees who has it from then on.
+            image = key(self._image.pool, self._image.name)
+            with call.host.locks.hold(image, call.verb.name, call.deadline, "volume"):
+                disk = image_pools.overlay(
+                    connection, pool, image_pools.own(self.uuid, image_pools.DISK), self._image, self.instance.disk
+                )
             told_ = Seed(
                 self.instance.id,
                 self.name,

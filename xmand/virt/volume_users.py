@@ -28,12 +28,12 @@ class User:
     writes: bool
 
 
-def require_unused(connection: RawConnection, pool: str, name: str, path: str) -> None:
-    """Raise RefusedError where a domain has the volume, or another volume is an overlay of it.
+def require_unused(connection: RawConnection, pool: str, name: str, path: str, but: str = "") -> None:
+    """Raise RefusedError where a domain, but for one, has the volume, or another volume is an overlay of it.
 
     Also where a domain cannot be asked: HypervisorError, since it is not known then that the volume is free.
     """
-    users = [user.name for user in of_domains(connection, pool, name, path)]
+    users = [user.name for user in of_domains(connection, pool, name, path) if user.name != but]
     if users:
         raise RefusedError(f"The volume '{name}' of the pool '{pool}' belongs to {_named('domain', users)}.")
     overlays = _overlays(connection, path)

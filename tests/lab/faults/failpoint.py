@@ -1,7 +1,8 @@
 """xmand, killed at a step of a change: `python -m tests.lab.faults.failpoint STEP xmand ARGUMENT...`.
 
 Steps are `begin` and `end` (before the journal is written), `begun` and `ended` (after), and `enter1`, `exit1`,
-`enter2`, ... (before and after the first, second, ... change that libvirt is told).
+`enter2`, ... (before and after the first, second, ... change that libvirt is told). Volumes that are made count
+apart: `make1`, `made1`, `make2`, ...
 """
 
 import contextlib
@@ -14,7 +15,7 @@ from typing import Any
 
 from xmand import cli
 from xmand.journal import Journal
-from xmand.virt import domain, driver, volume_copies
+from xmand.virt import domain, driver, image_pools, pools, volume_copies
 
 
 class Failpoint:
@@ -23,6 +24,7 @@ class Failpoint:
     def __init__(self, step: str) -> None:
         self._step = step
         self._changes = 0
+        self._volumes = 0
 
     def reached(self, step: str) -> None:
         """Go no further than `step`."""
@@ -56,6 +58,20 @@ class Failpoint:
             yield
         self.reached(f"exit{number}")
 
+    def making(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        """Stand for a module's own way around a change of a volume."""
+
+        @contextlib.contextmanager
+        def around(connection: Any, name: str) -> Iterator[None]:
+            self._volumes += 1
+            number = self._volumes
+            self.reached(f"make{number}")
+            with original(connection, name):
+                yield
+            self.reached(f"made{number}")
+
+        return around
+
 
 _CHANGING = driver.changing
 
@@ -67,6 +83,8 @@ def main() -> None:
         setattr(Journal, method, failpoint.around(getattr(Journal, method), before, after))
     for module in (domain, volume_copies):
         vars(module)["changing"] = failpoint.changing
+    for module in (pools, image_pools):
+        vars(module)["changing"] = failpoint.making(vars(module)["changing"])
     sys.argv = sys.argv[2:]
     cli.main()
 

@@ -90,3 +90,16 @@ def test_since_when(word: str, expected: float) -> None:
 def test_what_is_no_time_is_said(word: str) -> None:
     with pytest.raises(ValueError, match="neither like 90m"):
         times.since(word, NOW)
+
+
+@pytest.mark.parametrize(
+    ("word", "expected"), [("90m", 1_000 + 5_400), ("7d", 1_000 + 7 * 86_400), ("1970-01-01T01:00:00+00:00", 3_600)]
+)
+def test_until_when(word: str, expected: float) -> None:
+    assert times.until(word, 1_000) == expected
+
+
+@pytest.mark.parametrize("word", ["0s", "1970-01-01T00:00:01+00:00", "soon", "-1h", ""])
+def test_until_is_ahead(word: str) -> None:
+    with pytest.raises(ValueError, match=r"past|neither"):
+        times.until(word, 1_000)

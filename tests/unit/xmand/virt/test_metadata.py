@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xman.errors import MetadataError
-from xman.metadata import Job, Metadata
+from xman.metadata import Instance, Job, Metadata
 from xmand.virt.metadata import parse, serialise
 
 # 2026-11-21T10:00:00Z
@@ -150,6 +150,29 @@ METADATA = st.builds(
 @given(METADATA)
 def test_whatever_is_written_is_read_again(metadata: Metadata) -> None:
     assert parse(serialise(metadata)) == metadata
+
+
+def test_an_instance_is_written_and_read_again_and_outlives_a_run() -> None:
+    instance = Instance(
+        "i-1", "alice@R", "debian", "images", memory=1 << 40, vcpus=2, disk=1 << 45, launched=START, until=START + 60
+    )
+    found = Metadata(started=START, instance=instance)
+
+    assert parse(serialise(found)) == found
+    assert found.for_next_run().instance == instance
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<domain><instance/></domain>",
+        '<domain><instance id="i-1"/><instance id="i-2"/></domain>',
+        '<domain><instance id="i-1" memory="-1"/></domain>',
+        '<domain><instance id="i-1" until="soon"/></domain>',
+    ],
+)
+def test_an_instance_that_cannot_be_read_is_refused(text: str) -> None:
+    assert refused(text)
 
 
 def test_labels_are_written_by_key_and_read_again() -> None:
