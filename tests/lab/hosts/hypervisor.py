@@ -213,8 +213,7 @@ class Guest:
     <type arch='x86_64' machine='pc'>hvm</type>
     <kernel>{kernel or GUEST / "vmlinuz"}</kernel>
     <initrd>{GUEST / "initramfs"}</initrd>
-    <cmdline>cryptomgr.notests console=ttyS0 quiet panic=1</cmdline>
-    <cmdline>console=ttyS0 quiet panic=1{f" agent={self._agent}" if self._agent else ""}</cmdline>
+    <cmdline>cryptomgr.notests console=ttyS0 quiet panic=1{f" agent={self._agent}" if self._agent else ""}</cmdline>
     <smbios mode='sysinfo'/>
   </os>
   {_IN_A_HYPERVISOR}
