@@ -59,6 +59,10 @@ def run(options: Options, settings: Settings, parsed: Parsed) -> int:
         from rxm.strategies import shaped
 
         codes = shaped.carry_out(invocation, tasks, output)
+    elif parsed.verb.transfers:
+        from rxm.strategies import transfer
+
+        codes = transfer.carry_out(invocation, tasks, output)
     elif parsed.verb.streams:
         from rxm.strategies import viewer
 

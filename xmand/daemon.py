@@ -49,6 +49,7 @@ from xmand.virt.copying import Copies
 from xmand.virt.driver import CHANGE, READ, Driver
 from xmand.virt.leftovers import Leftovers
 from xmand.virt.monitor import Monitors
+from xmand.virt.uploads import CutUploads, Uploads
 
 logger = logging.getLogger(__name__)
 
@@ -114,6 +115,8 @@ class Daemon:
         self._departures = Departures(settings, self._driver, locks, audit.record)
         machines = Machines(Notes(settings.state_dir))
         self._keeper = Keeper(machines, self._driver, locks, self._journal, audit.record)
+        uploads = Uploads(settings.state_dir)
+        self._cut_uploads = CutUploads(uploads, self._driver, locks, audit.record)
         host = Host(
             settings,
             self._driver,
@@ -131,6 +134,7 @@ class Daemon:
             machines=machines,
             past_us=past_us,
             logged_on=self._logged_on,
+            uploads=uploads,
         )
         self._commands = Dispatcher(host, audit)
         self._reporter = Reporter(settings, self._model, self._condition)
@@ -160,6 +164,7 @@ class Daemon:
         self._departures.start()
         self._keeper.start()
         self._logged_on.start()
+        self._cut_uploads.start()
         self._reporter.start()
         self._textfile.start()
         notify("READY=1")

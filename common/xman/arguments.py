@@ -108,7 +108,7 @@ def parse(verb: Verb, words: list[str], several: bool = False) -> Parsed:
     arguments = tuple(
         argument
         for argument in verb.arguments
-        if argument.name not in dropped and (several or argument.kind != grammar.HOSTS)
+        if argument.name not in dropped and (several or argument.kind not in (grammar.HOSTS, grammar.LOCAL))
     )
     given = _assign(verb, arguments, positionals, several)
     return Parsed(verb, _read(arguments, given, several), given, options)

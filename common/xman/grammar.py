@@ -10,7 +10,11 @@ TEXT = "text"  # the text of a file; rxm reads the file, the wire carries the te
 WORD = "word"  # anything without white space
 SECONDS = "seconds"
 HOSTS = "hosts"  # hosts to be asked, in place of those of -H; rxm reads them, the wire carries none
+LOCAL = "local"  # a file where rxm runs, whose contents go there or come from there; the wire carries no word for it
 AGE = "age"  # seconds, or 0
+
+# Which way an image goes.
+UP, DOWN = "up", "down"
 
 # How long a caller waits by default (DESIGN, "-t"): reading verbs, changing ones, those that wait; `none`
 # gives up only when nothing has moved for a while.
@@ -130,6 +134,7 @@ class Verb:
     `follows_unless`: it is answered in parts, until somebody ends it, unless one of these options is given; of a verb
     that has none only `--follow` is.
     `streams`: it is always answered in parts, octets for a program, and takes such.
+    `transfers`: which way these are an image (`xman.transfer`), of a file where rxm runs: `UP` to the host, or `DOWN`.
     `journalled`: with one of these options it is written down as a change is, though it is never repeated.
     `since`: the release that introduced it.
 
@@ -188,6 +193,7 @@ class Verb:
         "since",
         "streams",
         "tells_list",
+        "transfers",
         "undone_by",
         "while_moving",
     )
@@ -226,6 +232,7 @@ class Verb:
         of_hosts: bool = False,
         streams: bool = False,
         octets: bool = False,
+        transfers: str = "",
         paged: bool = False,
         past_monitor: bool = False,
         edited: str = "",
@@ -262,6 +269,7 @@ class Verb:
         self.of_hosts = of_hosts
         self.streams = streams
         self.octets = octets
+        self.transfers = transfers
         self.paged = paged
         self.past_monitor = past_monitor
         self.edited = edited

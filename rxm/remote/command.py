@@ -2,7 +2,7 @@
 
 from xman import lowlevel, outcome
 from xman.arguments import Parsed
-from xman.grammar import DOMAIN, HOSTS, NEW, PAST
+from xman.grammar import DOMAIN, HOSTS, LOCAL, NEW, PAST
 
 
 class Reply:
@@ -59,7 +59,7 @@ def wire_words(
     words += [f"--{key}" if value is True else f"--{key}={value}" for key, value in options.items()]
     words.append("--")
     for argument in parsed.verb.arguments:
-        if argument.kind == HOSTS:
+        if argument.kind in (HOSTS, LOCAL):
             continue
         given = parsed.given.get(argument.name, [])
         words += domains if domains is not None and argument.kind in (DOMAIN, NEW, PAST) else given

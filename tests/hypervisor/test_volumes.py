@@ -1,14 +1,17 @@
 """Volumes of a pool of libvirt's real storage driver: made, told, and deleted only where nobody has them."""
 
+import hashlib
 import os
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.hypervisor.conftest import Lab
-from tests.lab.hosts.daemon import Answer
+from tests.lab.hosts.daemon import Answer, Daemon
 from tests.lab.hosts.hypervisor import Guest
+from tests.lab.process import start, wait_for
 
 USAGE, REFUSED = 2, 3
 MIB = 1024 * 1024
@@ -172,3 +175,167 @@ def test_what_is_not_there_is_told_with_what_is(lab: Lab, storage: Storage) -> N
         refused(lab.rxm("-j", "volumes", "asleep"), "not active")
     finally:
         assert lab.first.virsh("pool-undefine", "asleep").status == 0
+
+
+# --- images from and to here ------------------------------------------------------------------------------------------
+
+
+def digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@pytest.fixture
+def sparse(tmp_path: Path) -> Path:
+    """A file of 64 MiB with data at its beginning, in its middle and not at its end."""
+    path = tmp_path / "image"
+    with path.open("wb") as file:
+        file.write(b"\xeb\x63" + os.urandom(300_000))
+        file.seek(32 * MIB + 12_345)
+        file.write(os.urandom(200_000))
+        file.truncate(64 * MIB)
+    return path
+
+
+def test_an_image_goes_there_and_comes_back_and_its_holes_stay_holes(storage: Storage, sparse: Path) -> None:
+    up = storage.does("volume-upload", "a", str(sparse))
+    copy = sparse.with_suffix(".back")
+    down = storage.does("volume-download", "a", str(copy))
+    there = storage.folder / "a"
+
+    assert up["sha256"] == down["sha256"] == digest(sparse) == digest(there) == digest(copy)
+    assert up["octets"] == down["octets"] == there.stat().st_size == copy.stat().st_size == 64 * MIB
+    assert max(path.stat().st_blocks * 512 for path in (there, copy)) < 8 * MIB
+    assert copy.stat().st_mode & 0o777 == 0o600
+    assert there.stat().st_mode & 0o777 == 0o600
+
+
+def test_an_image_to_standard_output_has_its_zeros(lab: Lab, storage: Storage, sparse: Path) -> None:
+    storage.does("volume-upload", "a", str(sparse))
+    words = [*lab.xmand.prefix, "rxm", "-H", lab.xmand.host, "-p", str(lab.xmand.port)]
+
+    got = subprocess.run(
+        [*words, "volume-download", storage.pool, "a", "-"], env=lab.alice, capture_output=True, check=False
+    )
+
+    assert (got.returncode, got.stderr) == (0, b"")
+    assert hashlib.sha256(got.stdout).hexdigest() == digest(sparse)
+
+
+def test_what_libvirt_makes_of_an_image_is_told(storage: Storage, tmp_path: Path) -> None:
+    image = tmp_path / "image.qcow2"
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", image, "3G"], check=True)
+
+    told = storage.does("volume-upload", "debian.qcow2", str(image))
+
+    assert (told["format"], told["capacity"]) == ("qcow2", 3 * 1024 * MIB)
+    assert told["octets"] == image.stat().st_size
+
+
+def test_what_cannot_be_taken_is_refused_before_or_leaves_nothing(storage: Storage, tmp_path: Path) -> None:
+    base, overlay, image = tmp_path / "base", tmp_path / "overlay", tmp_path / "image"
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", base, "8M"], check=True)
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", base, overlay], check=True)
+    image.write_bytes(b"image")
+    empty = tmp_path / "empty"
+    empty.touch()
+    storage.does("volume-create", "a", "8")
+
+    refused(storage.rxm("volume-upload", "a", str(image)), "already has a volume 'a'")
+    refused(storage.rxm("volume-upload", "../a", str(image)), "cannot name a new volume", USAGE)
+    refused(storage.rxm("volume-upload", "b", str(overlay)), "leads to another file")
+    refused(storage.rxm("volume-upload", "b", str(empty)), "is empty", USAGE)
+    refused(storage.rxm("volume-upload", "b", "/dev/null"), "neither a file nor a block device", USAGE)
+    refused(storage.rxm("volume-download", "b", str(tmp_path / "b")), "has no volume 'b'")
+    assert storage.names() == ["a"]
+    assert not (tmp_path / "b").exists()
+
+
+def test_what_a_guest_writes_to_is_not_read(lab: Lab, storage: Storage, own_name: str, tmp_path: Path) -> None:
+    storage.does("volume-create", "a", "8", "--format", "raw")
+    disk = f"<disk type='volume'><source pool='{storage.pool}' volume='a'/><target dev='vda' bus='virtio'/></disk>"
+    assert lab.rxm("create", "-", stdin=with_disk(lab.guest(own_name), disk)).status == 0
+
+    while_it_runs = storage.rxm("volume-download", "a", str(tmp_path / "a"))
+    assert lab.rxm("destroy", own_name).status == 0
+    storage.does("volume-download", "a", str(tmp_path / "a"))
+
+    refused(while_it_runs, f"The domain '{own_name}' runs and writes to 'a'")
+    assert lab.rxm("delete", own_name).status == 0
+
+
+class Endless:
+    """An upload that would take hours: a file that is one hole, whose zeros are all counted."""
+
+    def __init__(self, daemon: Daemon, alice: dict[str, str], storage: Storage, folder: Path) -> None:
+        path = folder / "endless"
+        with path.open("wb") as file:
+            file.write(b"begins")
+            file.truncate(1 << 40)
+        words = [*daemon.prefix, "rxm", "-H", daemon.host, "-p", str(daemon.port), "volume-upload"]
+        self.program = start([*words, storage.pool, "endless", str(path)], env=alice, stderr=subprocess.PIPE)
+        self._storage = storage
+        wait_for(lambda: self.there, 60, "the volume that is being uploaded")
+
+    @property
+    def there(self) -> bool:
+        """Whether there is such a file."""
+        return (self._storage.folder / "endless").exists()
+
+
+def test_an_upload_that_is_cut_off_leaves_nothing(lab: Lab, storage: Storage, tmp_path: Path) -> None:
+    upload = Endless(lab.xmand, lab.alice, storage, tmp_path)
+    (told,) = lab.rxm("-j", "volumes", storage.pool).json()["result"]["volumes"]
+    deleted = storage.rxm("volume-delete", "endless")
+    fetched = storage.rxm("volume-download", "endless", str(tmp_path / "back"))
+
+    upload.program.kill()
+    upload.program.wait()
+
+    assert told["incomplete"] is True
+    refused(deleted, "The volume is busy: being uploaded.")
+    refused(fetched, "is being uploaded")
+    wait_for(lambda: not upload.there, 60, "its end")
+    ends = lab.xmand.syslog.audit
+    wait_for(lambda: any("1099511627776" in end["detail"] for end in ends(ev="end", verb="volume-upload")), 20, "that")
+    (detail,) = [end["detail"] for end in ends(ev="end", verb="volume-upload") if "1099511627776" in end["detail"]]
+    assert "What had come is removed" in detail
+
+
+def test_an_upload_that_xmand_is_torn_out_of_is_removed_when_it_is_back(
+    lab: Lab, storage: Storage, tmp_path: Path
+) -> None:
+    daemon = lab.first.xmand(lab.realm, admins=("alice@XMAN.TEST",), port=4379)
+    upload = Endless(daemon, lab.alice, storage, tmp_path)
+
+    daemon.process.kill()
+    daemon.process.wait()
+    left = upload.there
+    status = upload.program.wait(60)
+    daemon = lab.first.xmand(lab.realm, admins=("alice@XMAN.TEST",), port=4379)
+
+    assert left
+    assert status == 6
+    wait_for(lambda: not upload.there, 60, "its end")
+    logged = daemon.rxm(lab.alice, "-j", "log").json()["result"]["entries"]
+    assert [entry["class"] for entry in logged if entry["verb"] == "volume-upload"] == ["unreachable"]
+    assert daemon.stop() == 0
+
+
+def test_a_pool_that_is_full_leaves_nothing_and_says_so(lab: Lab, own_name: str, tmp_path: Path) -> None:
+    folder = lab.first.directory / f"{own_name}.volumes"
+    folder.mkdir()
+    mount = [*lab.first.prefix, "mount", "-t", "tmpfs", "-o", "size=2m", "none", str(folder)]
+    subprocess.run(mount, check=True)
+    storage = Storage(lab, own_name)
+    image = tmp_path / "image"
+    image.write_bytes(os.urandom(4 * MIB))
+
+    full = storage.rxm("volume-upload", "a", str(image))
+
+    assert full.status == 8, full
+    assert "No space left on device" in full.json()["message"]
+    assert "What had come is removed" in full.json()["message"]
+    assert storage.names() == []
+    assert lab.first.virsh("pool-destroy", storage.pool).status == 0
+    subprocess.run([*lab.first.prefix, "umount", str(folder)], check=True)

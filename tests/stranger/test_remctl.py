@@ -81,7 +81,7 @@ DEVICES = {
 OTHERS = {"console", "create", "delete", "maintenance", "migrate", "new", "rename", "restore", "resume", "save"}
 OTHERS |= {"clone", "edit", *DEVICES}
 OTHERS |= {"screenshot", "send-key", "snapshot", "snapshot-delete", "snapshot-revert", "vnc"}
-OTHERS |= {"volume-create", "volume-delete"}
+OTHERS |= {"volume-create", "volume-delete", "volume-download", "volume-upload"}
 DRIVEN = {words[0] for words in (*TYPED, *BATCH)} | OTHERS
 # Every other verb that only looks, as it is tried elsewhere.
 LOOKING = [
@@ -133,6 +133,20 @@ def test_making_a_volume_and_deleting_it(daemon: Daemon, alice: dict[str, str]) 
     for words in (["volume-create", "default-pool", "by-remctl", "8"], ["volume-delete", "default-pool", "by-remctl"]):
         answer = daemon.remctl(alice, *words)
         assert answer.status == 0, (words, answer)
+
+
+def test_an_upload_is_a_conversation_that_remctl_cannot_hold(daemon: Daemon, alice: dict[str, str]) -> None:
+    answer = daemon.remctl(alice, "volume-upload", "default-pool", "by-remctl")
+
+    assert answer.status == 2, answer
+    assert "rxm volume-upload" in answer.stderr
+
+
+def test_a_volume_that_is_not_there_is_not_fetched(daemon: Daemon, alice: dict[str, str]) -> None:
+    answer = daemon.remctl(alice, "volume-download", "default-pool", "nosuch")
+
+    assert answer.status == 3, answer
+    assert "has no volume 'nosuch'" in answer.stderr
 
 
 def test_saving_restoring_and_renaming(daemon: Daemon, alice: dict[str, str], vm: str) -> None:

@@ -70,7 +70,7 @@ class DomainLocks:
             while key in self._holders or queue[0] is not ticket:
                 holder = self._holders.get(key, verb)
                 if key in self._holders and holder in _LONG:
-                    raise RefusedError(f"The domain is busy: {_LONG[holder]}.")
+                    raise RefusedError(f"The {what} is busy: {_LONG[holder]}.")
                 if not self._changed.wait(deadline - time.monotonic()):
                     raise RefusedError(f"The {what} is busy: another {holder} is at work on it.")
         finally:

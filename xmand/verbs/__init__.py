@@ -25,6 +25,7 @@ from xmand.verbs import (
     screen,
     show,
     snapshots,
+    transfers,
     tune,
     volumes,
 )
@@ -53,6 +54,7 @@ _MODULES = (
     screen,
     show,
     snapshots,
+    transfers,
     tune,
     volumes,
 )

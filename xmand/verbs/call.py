@@ -32,6 +32,7 @@ from xmand.virt.domain import Domain, find, held_milliseconds
 from xmand.virt.domain_jobs import leaving
 from xmand.virt.driver import CHANGE, READ, Driver
 from xmand.virt.monitor import Ask, Monitors
+from xmand.virt.uploads import Uploads
 from xmand.virt.volume_copies import Place
 
 # A guest whose monitor is busy for so long stands still; one on a host that has too much to do answers sooner.
@@ -65,6 +66,8 @@ class Host:
     past_us: PastUs = field(default_factory=PastUs)
     # Without it no guest is asked who is logged on there.
     logged_on: LoggedOn | None = None
+    # Without it nothing is uploaded.
+    uploads: Uploads | None = None
 
 
 class Record:

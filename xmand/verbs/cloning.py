@@ -15,7 +15,6 @@ from xmand.verbs import permitted
 from xmand.verbs.call import Call
 from xmand.verbs.create import kept_private
 from xmand.verbs.row import Row, told
-from xmand.verbs.volumes import key
 from xmand.virt import cards, cloned, disk_users, lifecycle, pools, snapshots, volume_copies
 from xmand.virt.binding import RawConnection
 from xmand.virt.cloned import Disk
@@ -24,6 +23,7 @@ from xmand.virt.description import Description
 from xmand.virt.domain import Domain, define, find
 from xmand.virt.driver import LONG
 from xmand.virt.errors import reading
+from xmand.virt.uploads import key
 from xmand.virt.volume_copies import Original, Place
 from xmand.virt.volumes import Volume
 

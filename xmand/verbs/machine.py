@@ -17,7 +17,6 @@ from xmand.launch.begun import Begun
 from xmand.launch.machines import Machines
 from xmand.launch.seed import Seed
 from xmand.verbs.call import Call
-from xmand.verbs.volumes import key
 from xmand.virt import definition, description, disk_users, image_pools, launched
 from xmand.virt.binding import RawConnection
 from xmand.virt.consoles import LOGS
@@ -25,6 +24,7 @@ from xmand.virt.domain import Domain
 from xmand.virt.driver import CHANGE, LONG
 from xmand.virt.errors import reading
 from xmand.virt.image_pools import Image
+from xmand.virt.uploads import key
 
 # What a machine gets where neither its owner nor what stands beside its image says anything.
 _MEMORY = 1 << 30

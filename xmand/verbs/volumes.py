@@ -11,6 +11,7 @@ from xmand.verbs.row import Row
 from xmand.virt import pools, volume_users, wiping
 from xmand.virt.driver import LONG
 from xmand.virt.pools import Pool
+from xmand.virt.uploads import key
 from xmand.virt.volumes import Facts
 
 
@@ -25,7 +26,12 @@ def show_volumes(call: Call) -> Result:
     found = [pools.named(call.reader, word)] if word else pools.each(call.reader)
     if word:
         found[0].require_active()
-    return Result({"volumes": [row(pool, facts) for pool in found for facts in pool.volumes()]})
+    uploading = {(upload.pool, upload.name) for upload in call.host.uploads.pending()} if call.host.uploads else set()
+    rows = [row(pool, facts) for pool in found for facts in pool.volumes()]
+    for one in rows:
+        if (one["pool"], one["name"]) in uploading:
+            one["incomplete"] = True
+    return Result({"volumes": rows})
 
 
 def row(pool: Pool, facts: Facts) -> dict[str, Any]:
@@ -70,8 +76,7 @@ def delete(call: Call) -> Result:
     with call.host.locks.hold(key(pool.name, name), call.verb.name, call.deadline, "volume"):
         volume = pool.volume(name)
         facts = volume.facts()
-        if facts.kind in ("dir", "netdir"):
-            raise RefusedError(f"'{name}' is a directory, and not an image.")
+        require_image(facts)
         volume_users.require_unused(pool.connection, pool.name, name, facts.path)
         wipes = call.parsed.flag("wipe") or call.host.settings.storage.wipes(pool.name)
         told = {"pool": pool.name, "volume": name, "path": facts.path, "wiped": wipes}
@@ -90,9 +95,10 @@ def delete(call: Call) -> Result:
         return Result(told | {"dry_run": False}, changed=True)
 
 
-def key(pool: str, name: str) -> str:
-    """Return under what a volume is locked; no domain is called so."""
-    return f"volume {pool}/{name}"
+def require_image(facts: Facts) -> None:
+    """Raise RefusedError for what is a directory."""
+    if not facts.holds_octets:
+        raise RefusedError(f"'{facts.name}' is a directory, and not an image.")
 
 
 def _told(pool: Pool, facts: Facts) -> dict[str, Any]:

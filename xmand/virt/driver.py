@@ -20,6 +20,8 @@ logger = logging.getLogger(__name__)
 # A frozen libvirtd is found out after this many seconds times this many tries; without it a call would hang for ever.
 KEEPALIVE_SECONDS = 3
 KEEPALIVE_TRIES = 3
+# The same for a connection with a stream on it.
+_STREAM_KEEPALIVE = (10, 6)
 
 # What a connection is for. Reading uses libvirt's read-only access, so that no reading verb can change anything by a
 # fault of ours. Of each there are as many as are needed (`connection_pool`).
@@ -114,6 +116,18 @@ class Driver:
         finally:
             lock.release()
 
+    def another(self) -> RawConnection:
+        """Return a connection of the caller's own (`give_back`): a stream that stands still holds up nobody else.
+
+        libvirtd reads nothing of it, keepalive neither, while a disk does not take what the stream brings. Raises
+        HypervisorError.
+        """
+        return self._open(CHANGE, None, True, _STREAM_KEEPALIVE)
+
+    def give_back(self, connection: RawConnection) -> None:
+        """Close one of `another`'s."""
+        _close(connection)
+
     def more_readers(self) -> list[RawConnection]:
         """Return more connections for reading, for what takes a call per domain."""
         return [self.connection(purpose) for purpose in MORE_READERS]
@@ -133,7 +147,13 @@ class Driver:
             _close(connection)
         self._connections.clear()
 
-    def _open(self, purpose: str, lost: RawConnection | None, more: bool) -> RawConnection:
+    def _open(
+        self,
+        purpose: str,
+        lost: RawConnection | None,
+        more: bool,
+        keepalive: tuple[int, int] = (KEEPALIVE_SECONDS, KEEPALIVE_TRIES),
+    ) -> RawConnection:
         if lost is not None:
             _close(lost)
             if not more:
@@ -144,7 +164,7 @@ class Driver:
             raise HypervisorError(f"libvirt cannot be reached: {words(error)}") from error
         # The drivers inside our own process (test:///) neither know keepalive nor need it.
         with contextlib.suppress(api.libvirtError):
-            connection.setKeepAlive(KEEPALIVE_SECONDS, KEEPALIVE_TRIES)
+            connection.setKeepAlive(*keepalive)
         if not more:  # of the others there are as many as are needed just now
             self._on_event(f"libvirt: connected to {connection.getURI()} for {purpose}")
         return connection

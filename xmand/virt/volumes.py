@@ -29,7 +29,8 @@ RAW, QCOW2 = "raw", "qcow2"
 class Facts:
     """What a volume is: `capacity` is what a guest sees, `allocation` what it takes, in octets.
 
-    `backing` is the path of the image that it is an overlay of, empty where it is none.
+    `octets` is how long its file or device is. `backing` is the path of the image that it is an overlay of, empty where
+    it is none.
     """
 
     name: str
@@ -38,7 +39,13 @@ class Facts:
     format: str
     capacity: int
     allocation: int
+    octets: int
     backing: str
+
+    @property
+    def holds_octets(self) -> bool:
+        """Whether it is an image, and not a directory."""
+        return self.kind in ("file", "block", "network")
 
 
 class Volume:
@@ -65,13 +72,15 @@ class Volume:
             kind = _KINDS.get(self.raw.info()[0], "other")
             root = etree.fromstring(str(self.raw.XMLDesc(0)).encode())
         form = root.find("target/format")
+        capacity = int(root.findtext("capacity") or 0)
         return Facts(
             name=root.findtext("name") or "",
             kind=kind,
             path=root.findtext("target/path") or "",
             format=RAW if form is None else str(form.get("type", RAW)),
-            capacity=int(root.findtext("capacity") or 0),
+            capacity=capacity,
             allocation=int(root.findtext("allocation") or 0),
+            octets=int(root.findtext("physical") or capacity),
             backing=root.findtext("backingStore/path") or "",
         )
 

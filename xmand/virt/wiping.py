@@ -21,11 +21,11 @@ def wipe(volume: Volume, facts: Facts, progress: Callable[[str], None]) -> None:
             failed.append(error)
 
     began = time.monotonic()
-    job = threading.Thread(target=work, name=f"wipe-{facts.name}", daemon=True)
-    job.start()
-    while job.is_alive():
-        job.join(_TELL_SECONDS)
-        if job.is_alive():
+    wiping = threading.Thread(target=work, name=f"wipe-{facts.name}", daemon=True)
+    wiping.start()
+    while wiping.is_alive():
+        wiping.join(_TELL_SECONDS)
+        if wiping.is_alive():
             progress(f"{facts.name}: being wiped for {time.monotonic() - began:.0f} s")
     if failed:
         raise failed[0]

@@ -1,6 +1,6 @@
 """Rows of the verbs about storage: libvirt's pools, and the volumes in them."""
 
-from xman.grammar import MEMORY, NONE, WORD, Argument, Option, Verb
+from xman.grammar import DOWN, LOCAL, MEMORY, NONE, UP, WORD, Argument, Option, Verb
 from xman.verbs.words import DRY_RUN
 
 _POOL, _VOLUME = Argument("POOL", WORD), Argument("VOLUME", WORD)
@@ -46,5 +46,28 @@ STORAGE = (
         loses_data=True,
         deadline=NONE,
         since="0.2",
+    ),
+    Verb(
+        "volume-upload",
+        "make a volume of a file",
+        "storage",
+        (_POOL, _VOLUME, Argument("FILE", LOCAL)),
+        (Option(("--octets",), "how long the file is; rxm finds that out by itself", WORD, "N"),),
+        deadline=NONE,
+        since="0.2",
+        streams=True,
+        transfers=UP,
+        journalled=("input",),
+        busy="being uploaded",
+    ),
+    Verb(
+        "volume-download",
+        "make a file of a volume",
+        "storage",
+        (_POOL, _VOLUME, Argument("FILE", LOCAL)),
+        deadline=NONE,
+        since="0.2",
+        streams=True,
+        transfers=DOWN,
     ),
 )

@@ -73,8 +73,10 @@ _STEPS: dict[str, Step] = {
     "create": (ABSENT, ("-",)),
     "migrate": (RUNNING, ("--live", "{name}", "{host}")),
     "maintenance": (ANY, ("on", "trying")),
-    "volume-create": (ANY, ("{pool}", "each.img", "8")),
+    "volume-create": (ANY, ("--format", "raw", "{pool}", "each.img", "8")),
+    "volume-download": (ANY, ("{pool}", "each.img", "-")),
     "volume-delete": (ANY, ("{pool}", "each.img")),
+    "volume-upload": (ANY, ("{pool}", "each.img", __file__)),
 }
 
 
@@ -163,6 +165,8 @@ class Trial:
                 self._do("delete", "cloned")
             if verb == "rename" and found[verb] == (outcome.OK, ""):
                 self._do("rename", "renamed", self._name)
+            if verb == "volume-upload" and found[verb] == (outcome.OK, ""):
+                self._do("volume-delete", self._words["pool"], "each.img")
             if verb == "create" and found[verb] == (outcome.OK, ""):
                 # Xen's guests that move while they boot have been seen to arrive nowhere, and to hold libvirt up.
                 self._ready()

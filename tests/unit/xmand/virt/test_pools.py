@@ -1,12 +1,13 @@
 """Pools and volumes, on libvirt's test driver in this process; its pools keep files, as most of a host's do."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import libvirt
 import pytest
 
-from tests.lab.hosts.descriptions import for_test_driver
+from tests.lab.hosts.descriptions import HOST_WITH_A_POOL, for_test_driver
 from tests.unit.xmand.virt.test_listing import libvirt_error
 from xman.errors import HypervisorError, RefusedError, UnknownOutcomeError, UsageError
 from xmand.virt import pools, volume_users, volumes
@@ -18,9 +19,10 @@ MIB = 1024 * 1024
 
 
 @pytest.fixture
-def connection() -> Iterator[Any]:
+def connection(tmp_path: Path) -> Iterator[Any]:
     """A hypervisor of the test's own."""
-    opened = libvirt.open("test:///default")
+    (tmp_path / "node.xml").write_text(HOST_WITH_A_POOL)
+    opened = libvirt.open(f"test://{tmp_path}/node.xml")
     yield opened
     opened.close()
 
@@ -107,6 +109,7 @@ def test_of_a_domain_that_cannot_be_asked_nothing_is_free(
     connection: Any, pool: Pool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     volume = pool.create("a", 8 * MIB)
+    define(connection, "theirs", for_test_driver("theirs"))
 
     def silent(_raw: Any, _flags: int = 0) -> Any:
         raise libvirt_error(libvirt.VIR_ERR_OPERATION_FAILED)
