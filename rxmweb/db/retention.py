@@ -8,9 +8,8 @@ from rxmweb.db.schema import actions, host_samples, results, samples, sessions
 from rxmweb.settings import History
 
 
-def prune(engine: Engine, history: History, now: float | None = None) -> None:
-    """Delete samples and finished actions that are too old or too many, and sessions that have ended."""
-    now = time.time() if now is None else now
+def prune(engine: Engine, history: History, now: float) -> None:
+    """Delete samples and finished actions that are too old (`rxmweb.db.calendar`) or too many, and ended sessions."""
     with engine.begin() as connection:
         connection.execute(delete(samples).where(samples.c.at < now - history.hours * 3600))
         connection.execute(delete(host_samples).where(host_samples.c.at < now - history.hours * 3600))
@@ -28,4 +27,4 @@ def prune(engine: Engine, history: History, now: float | None = None) -> None:
         if too_many is not None:
             old |= actions.c.created <= too_many
         connection.execute(delete(actions).where(old, actions.c.ended.is_not(None)))
-        connection.execute(delete(sessions).where(sessions.c.expires < now))
+        connection.execute(delete(sessions).where(sessions.c.expires < time.time()))

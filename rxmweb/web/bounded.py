@@ -7,6 +7,7 @@ are no public interface: tests/portal/test_server.py stands with it.
 import asyncio
 from typing import Any
 
+import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 # From the first moment in which a request may begin to the end of its head.
@@ -28,6 +29,12 @@ class BoundedProtocol(H11Protocol):
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
         self._watch()
+
+    def send_400_response(self, msg: str) -> None:
+        try:
+            super().send_400_response(msg)
+        except h11.LocalProtocolError:  # there can be no such answer: HEAD was asked, or something else is sent already
+            self.transport.close()
 
     def on_response_complete(self) -> None:
         super().on_response_complete()

@@ -14,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from rxmweb import rxm_process
 from rxmweb.db import fleet, lease, plain, report, reporters, retention
+from rxmweb.db.calendar import Calendar
 from rxmweb.db.report import Report
 from rxmweb.rxm_process import Rxm
 from rxmweb.settings import Settings
@@ -63,6 +64,7 @@ class Collector:
         self._configured = False
         self._sampled = -math.inf
         self._versions = -math.inf
+        self._calendar = Calendar()
 
     def run(self) -> None:
         """Ask in rounds until `stop`, and in between those hosts of which there is news."""
@@ -102,7 +104,7 @@ class Collector:
             self._sampled = since
             self._ask("stats", self._hosts, report.read_samples, lambda found: self._sample(found, now))
             self._ask("stats --host", self._hosts, report.read_room, lambda found: self._note_rooms(found, now))
-            retention.prune(self._engine, self._settings.history)
+            retention.prune(self._engine, self._settings.history, self._calendar.today(self._engine))
         if since - self._versions >= _VERSION_SECONDS and not self._stop.is_set():
             self._versions = since
             self._ask("version", self._hosts, report.read_version, self._note_versions)

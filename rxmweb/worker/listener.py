@@ -19,12 +19,14 @@ from sqlalchemy.exc import SQLAlchemyError
 from rxmweb.db import fleet, plain
 from rxmweb.db.report import NotAReportError
 from rxmweb.settings import Settings, split_address
+from rxmweb.worker.budget import Budgets
 from rxmweb.worker.reports import Reports
 from xman import escape, keytab, outcome, reporting
 from xman.errors import ConfigurationError
 from xman.gss import GssError
 from xman.gss.python_gssapi_backend import Acceptor
 from xman.server_session import Authenticated, Closed, CommandBegun, CommandReceived, ServerSession
+from xman.throttle import Throttle
 from xman.wire.constants import ERROR_ACCESS, ERROR_BAD_COMMAND, ERROR_UNKNOWN_COMMAND, STDOUT
 
 logger = logging.getLogger(__name__)
@@ -43,6 +45,10 @@ _BACKLOG = 1024
 _MOST_UNSENT = 65_536
 _LOOK_SECONDS = 1.0
 _WORDS = 3
+# Lines about those who do something wrong, of each and of all, in so many seconds; what is more is counted.
+_MOST_COMPLAINTS = 10
+_MOST_COMPLAINTS_IN_ALL = 100
+_COMPLAINTS_SECONDS = 60.0
 # Of a host in the DNS.
 _MOST_NAME = 253
 
@@ -65,6 +71,8 @@ class Listener:
         self.services = frozenset(settings.collector.host_services)
         names = {name.removesuffix(".").lower(): name for name in settings.host_names()}
         self.reports = Reports(engine, settings.interval_seconds, names.get)
+        self.budgets = Budgets()
+        self._complaints = Throttle(_MOST_COMPLAINTS, _MOST_COMPLAINTS_IN_ALL, _COMPLAINTS_SECONDS)
         self.strangers: dict[Conversation, str] = {}
         self.hosts: dict[str, Conversation] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -99,6 +107,11 @@ class Listener:
             return False
         self.hosts[name] = conversation
         return True
+
+    def complain(self, who: str, address: str, text: str) -> None:
+        """Log what somebody did wrong; of those that do so all the time only how often."""
+        if self._complaints.passes(who or address):
+            logger.warning("%s", escape.line(f"{who or 'somebody'} from {address}: {text}"))
 
     def left(self, conversation: "Conversation") -> None:
         """It is over."""
@@ -143,6 +156,10 @@ class Listener:
         return server
 
     def _look_at_clock(self, now: float) -> None:
+        self.budgets.tidy(now)
+        lines, callers = self._complaints.held(now)
+        if lines:
+            logger.warning("%d more complaints of %d callers", lines, callers)
         most = _IDLE_INTERVALS * self.reports.interval
         late = [each for each in self.strangers if now - each.heard > _HANDSHAKE_SECONDS]
         late += [each for each in self.hosts.values() if now - each.heard > most]
@@ -176,6 +193,8 @@ class Conversation(asyncio.Protocol):
         # The host's own name, once that is known; and whether it has reported over this connection.
         self.name = ""
         self._reported = False
+        # While its host has said so much that it has to wait.
+        self._paused: asyncio.TimerHandle | None = None
         # When it was connected, and then when it last said something whole.
         self.heard = asyncio.get_running_loop().time()
 
@@ -188,8 +207,11 @@ class Conversation(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._session.receive(data)
+        self._go_on()
+
+    def _go_on(self) -> None:
         try:
-            while (event := self._session.next_event()) is not None and self._event(event):
+            while self._paused is None and (event := self._session.next_event()) is not None and self._event(event):
                 pass
             self._flush()
         except GssError as error:
@@ -202,12 +224,26 @@ class Conversation(asyncio.Protocol):
     def connection_lost(self, _error: Exception | None) -> None:
         self._listener.left(self)
         self._transport = None
+        if self._paused is not None:
+            self._paused.cancel()
 
     def close(self) -> None:
         """End it, at once."""
         self._listener.left(self)
         if self._transport is not None:
             self._transport.abort()
+
+    def _pause(self, seconds: float) -> None:
+        """Read nothing more of it for so long."""
+        if self._transport is not None and self._paused is None and not self._transport.is_closing():
+            self._transport.pause_reading()
+            self._paused = asyncio.get_running_loop().call_later(seconds, self._resume)
+
+    def _resume(self) -> None:
+        self._paused = None
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.resume_reading()
+            self._go_on()
 
     def _event(self, event: object) -> bool:
         """Do what an event calls for; return whether there is a connection still."""
@@ -272,6 +308,8 @@ class Conversation(asyncio.Protocol):
             self._session.send_error(ERROR_BAD_COMMAND)
             return
         self.heard = asyncio.get_running_loop().time()
+        if (rest := self._listener.budgets.spend(self.name, sum(map(len, words)), self.heard)) > 0:
+            self._pause(rest)
         self._session.send_output(STDOUT, answer.octets())
         self._session.send_status(outcome.OK)
 
@@ -285,7 +323,7 @@ class Conversation(asyncio.Protocol):
             self.close()
 
     def _complain(self, text: str) -> None:
-        logger.warning("%s", escape.line(f"{self._principal or 'somebody'} from {self._address}: {text}"))
+        self._listener.complain(self._principal, self._address, text)
 
 
 def _is_host(name: str) -> bool:

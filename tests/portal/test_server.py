@@ -377,3 +377,12 @@ def test_a_full_house_says_when_to_come_again() -> None:
     assert status == 503
     assert dict(headers)[b"retry-after"] == b"5"
     assert b"busy" in text
+
+
+def test_a_head_whose_body_is_none_ends_the_connection_without_a_traceback(portal: Portal) -> None:
+    """Its refusal has a body, which an answer to HEAD cannot have."""
+    head = b"HEAD /healthz HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+    with contextlib.closing(connect(portal, head + b"x" * 200_000)) as one:
+        assert closes(one)
+
+    assert "Traceback" not in portal.said()

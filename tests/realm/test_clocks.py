@@ -1,10 +1,10 @@
 """A clock that is set while xmand runs: neither a boot that lasts, nor time that was not preempted, nor an id anew."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from tests.lab.clock import Clock
 from tests.lab.hosts.daemon import Daemon
 from tests.lab.hosts.descriptions import for_test_driver
 from tests.lab.kerberos.realm import Realm
@@ -14,35 +14,18 @@ BOOT_SECONDS = 2.0
 # Kerberos takes five minutes.
 JUMP = 240
 
-Set = Callable[[int], None]
+
+@pytest.fixture
+def clock(realm: Realm, tmp_path: Path) -> Clock:
+    """The daemon's."""
+    return Clock(realm, tmp_path)
 
 
 @pytest.fixture
-def clock(tmp_path: Path) -> Set:
-    """Sets the daemon's clock so many seconds ahead of the machine's."""
-    file = tmp_path / "clock"
-
-    def put(seconds: int) -> None:
-        new = file.with_suffix(".new")
-        new.write_text(f"{seconds:+d}\n")
-        new.replace(file)
-
-    put(0)
-    return put
-
-
-@pytest.fixture
-def subject(realm: Realm, clock: Set, tmp_path: Path) -> Daemon:
+def subject(realm: Realm, clock: Clock, tmp_path: Path) -> Daemon:
     """An xmand whose clock the test sets."""
-    (library,) = sorted(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))
-    env = {
-        "LD_PRELOAD": f"{realm.env['LD_PRELOAD']} {library}",
-        "FAKETIME_TIMESTAMP_FILE": str(tmp_path / "clock"),
-        "FAKETIME_NO_CACHE": "1",
-        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-    }
     tables = f"[batch]\nboot_seconds = {BOOT_SECONDS}\n"
-    return Daemon(realm, tmp_path / "host", admins=("alice@XMAN.TEST",), tables=tables, env=env)
+    return Daemon(realm, tmp_path / "host", admins=("alice@XMAN.TEST",), tables=tables, env=clock.env)
 
 
 def state(subject: Daemon, alice: dict[str, str], name: str) -> str:
@@ -53,11 +36,11 @@ def state(subject: Daemon, alice: dict[str, str], name: str) -> str:
 
 @pytest.mark.parametrize("jump", [JUMP, -JUMP], ids=["ahead", "behind"])
 def test_a_clock_that_was_wrong_when_a_domain_was_started_makes_no_boot_that_lasts(
-    subject: Daemon, alice: dict[str, str], clock: Set, jump: int, own_name: str
+    subject: Daemon, alice: dict[str, str], clock: Clock, jump: int, own_name: str
 ) -> None:
-    clock(jump)
+    clock.set(jump)
     assert subject.rxm(alice, "create", "-", stdin=for_test_driver(own_name)).status == 0
-    clock(0)
+    clock.set(0)
 
     wait_for(lambda: state(subject, alice, own_name) == "free", BOOT_SECONDS + 20, "the end of the boot")
 

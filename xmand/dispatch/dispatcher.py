@@ -15,11 +15,11 @@ from xman import grammar, outcome
 from xman.between import EVERY
 from xman.errors import CredentialsError, RefusedError, UsageError, XmanError
 from xman.result import Result
+from xman.throttle import Throttle
 from xman.wire import constants as wire
 from xmand import answer
 from xmand.answer import Answer
 from xmand.audit import Audit
-from xmand.audit.throttle import Throttle
 from xmand.authorize import Access, Authority, Rank, UnreadError
 from xmand.authorize.k5login import AccessList
 from xmand.dispatch import telling

@@ -9,8 +9,8 @@ from collections.abc import Callable
 
 from xman.errors import RefusedError
 from xman.server_session import ServerSession
+from xman.throttle import Throttle
 from xmand.audit import Audit
-from xmand.audit.throttle import Throttle
 from xmand.authorize import Rank
 from xmand.dispatch.dispatcher import Dispatcher
 from xmand.server import listen

@@ -128,7 +128,24 @@ def _fit(connection: RawConnection, asked: dict[str, Any]) -> dict[str, Any]:
         except (RefusedError, api.libvirtError) as error:
             (missing if _NO_FOLDER in str(error) else unseen).append(path)
     networks = [name for name in asked["networks"] if not _has_network(connection, name)]
-    return {"taken": taken, "missing": missing, "unseen": unseen, "networks": networks, "free": _free(connection)}
+    found = {"taken": taken, "missing": missing, "unseen": unseen, "networks": networks, "free": _free(connection)}
+    return found | {"cpu": _lacks(connection, asked["cpu"])}
+
+
+def _lacks(connection: RawConnection, cpu: dict[str, str]) -> str:
+    """Return what the processor here cannot do that a guest has, in libvirt's words; empty where it can, or none knows.
+
+    Asked by the flag that makes it an error: only that one names what is missing.
+    """
+    if not cpu:
+        return ""
+    try:
+        connection.compareHypervisorCPU(
+            None, cpu["arch"], None, cpu["type"], cpu["xml"], api.VIR_CONNECT_COMPARE_CPU_FAIL_INCOMPATIBLE
+        )
+    except api.libvirtError as error:
+        return errors.words(error) if errors.code_of(error) == api.VIR_ERR_CPU_INCOMPATIBLE else ""
+    return ""
 
 
 def _has(connection: RawConnection, about: str, value: str) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 import libvirt
 import pytest
 
+from tests.unit.xmand.virt.test_listing import libvirt_error
 from xman.errors import HypervisorError, RefusedError
 from xmand.system import children
 from xmand.virt import elsewhere, migration_trial
@@ -50,13 +51,18 @@ def test_what_it_needs_there() -> None:
 ROOM = {"taken": [], "missing": [], "unseen": [], "networks": [], "free": 1 << 30}
 
 
+def answered(**answer: Any) -> children.Finished:
+    """Return what the program of a host that answers so leaves."""
+    return children.Finished(0, json.dumps(ROOM | answer).encode(), b"")
+
+
 def asked(monkeypatch: pytest.MonkeyPatch, **answer: Any) -> tuple[str, ...]:
     """Ask a host that answers so."""
 
     def run(_argv: Sequence[str], *, stdin: bytes, seconds: float, most_octets: int) -> children.Finished:
         assert json.loads(stdin)["what"] == elsewhere.FIT
         assert 0 < seconds < most_octets
-        return children.Finished(0, json.dumps(ROOM | answer).encode(), b"")
+        return answered(**answer)
 
     monkeypatch.setattr(children, "run", run)
     return migration_trial.ask(Domain(Raw()), "h2", "x://h2", "", Needs(("/d/a",), ("default",), 4 << 20))
@@ -83,6 +89,72 @@ def test_what_is_no_hindrance_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
+GUESTS = "<cpu mode='custom' match='exact' check='full'><model fallback='forbid'>qemu64</model></cpu>"
+OWN = "<cpu mode='host-passthrough' check='none'/>"
+HOST = "<capabilities><host><cpu><arch>x86_64</arch><model>EPYC</model></cpu></host></capabilities>"
+
+
+class Described(Raw):
+    """A domain with a processor."""
+
+    def __init__(self, cpu: str) -> None:
+        self._cpu = cpu
+
+    def XMLDesc(self, _flags: int) -> str:  # noqa: N802  # libvirt's name
+        return f"<domain type='kvm'><memory>4096</memory><os><type arch='x86_64'>hvm</type></os>{self._cpu}</domain>"
+
+    def connect(self) -> Any:
+        return self
+
+    def getCapabilities(self) -> str:  # noqa: N802  # libvirt's name
+        return HOST
+
+
+@pytest.mark.parametrize(
+    ("cpu", "model", "same"), [(GUESTS, "qemu64", False), (OWN, "EPYC", True), ("", "", False), ("<cpu/>", "", False)]
+)
+def test_which_processor_its_next_host_must_have(cpu: str, model: str, same: bool) -> None:
+    needed = migration_trial.needs(Domain(Described(cpu)))
+
+    assert (model in needed.cpu.get("xml", ""), bool(needed.cpu), needed.same) == (True, bool(model), same)
+    assert (needed.cpu or {"arch": "x86_64", "type": "kvm"}).items() >= {"arch": "x86_64", "type": "kvm"}.items()
+
+
+def test_another_processor_is_in_the_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(RefusedError, match=r"h2 has another processor \(it lacks avx512f\)\.$"):
+        asked(monkeypatch, cpu="it lacks avx512f.")
+
+
+def test_of_a_guest_with_this_hosts_own_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(children, "run", lambda *_argv, **_more: answered(cpu="it lacks avx512f."))
+
+    (note,) = migration_trial.ask(Domain(Raw()), "h2", "x://h2", "", Needs((), (), 0, {"xml": "<cpu/>"}, same=True))
+
+    assert note.startswith("h2 has another processor (it lacks avx512f); a guest that has this host's own")
+
+
+class Compares:
+    """Another host's libvirt."""
+
+    def __init__(self, code: int | None) -> None:
+        self._code = code
+
+    def compareHypervisorCPU(self, *asked: Any) -> int:  # noqa: N802  # libvirt's name
+        assert asked[1:5] == ("x86_64", None, "kvm", "<cpu/>")
+        if self._code is not None:
+            raise libvirt_error(self._code)
+        return int(libvirt.VIR_CPU_COMPARE_SUPERSET)
+
+
+@pytest.mark.parametrize(
+    ("code", "lacks"), [(None, False), (libvirt.VIR_ERR_CPU_INCOMPATIBLE, True), (libvirt.VIR_ERR_NO_SUPPORT, False)]
+)
+def test_what_a_processor_lacks_libvirt_says(code: int | None, lacks: bool) -> None:
+    cpu = {"arch": "x86_64", "type": "kvm", "xml": "<cpu/>"}
+
+    assert bool(elsewhere._lacks(Compares(code), cpu)) is lacks
+
+
 def test_a_host_that_cannot_be_asked_leaves_it_open(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(HypervisorError, match=r"^h2: away\. Whether 'vm1' could move there is not known\.$"):
         asked(monkeypatch, error="away", code=8)
@@ -93,7 +165,7 @@ def test_a_host_that_cannot_be_asked_leaves_it_open(monkeypatch: pytest.MonkeyPa
 
 def fit(connection: Any, name: str, uuid: str, files: Sequence[str] = (), networks: Sequence[str] = ()) -> Any:
     """Return what the other host's libvirt answers."""
-    return elsewhere._fit(connection, {"name": name, "uuid": uuid, "files": files, "networks": networks})
+    return elsewhere._fit(connection, {"name": name, "uuid": uuid, "files": files, "networks": networks, "cpu": {}})
 
 
 def test_what_a_host_has() -> None:

@@ -1,6 +1,6 @@
-"""Lines of which there may be too many (`xmand.audit.throttle`)."""
+"""Lines of which there may be too many (`xman.throttle`)."""
 
-from xmand.audit.throttle import Throttle
+from xman.throttle import Throttle
 
 
 def test_the_first_lines_of_each_key_pass() -> None:
