@@ -1,4 +1,4 @@
-"""How much a host may report (`rxmweb.worker.budget`), and that it waits where that is more (`rxmweb.worker.listener`)."""
+"""How much a host may report, and that it waits where that is more (`budget` and `listener` of `rxmweb.worker`)."""
 
 import asyncio
 from types import SimpleNamespace
