@@ -5,6 +5,7 @@ The host replaces nothing that was changed meanwhile: it is told what the descri
 
 import os
 import shlex
+import signal
 import subprocess
 import sys
 import tempfile
@@ -122,7 +123,12 @@ def _edit(path: str) -> None:
     chosen = next((lowlevel.environment(name) for name in _EDITORS if lowlevel.environment(name)), _EDITOR)
     try:
         words = shlex.split(chosen)
-        status = subprocess.run([*words, path], check=False).returncode  # noqa: S603  # no shell
+        # Ctrl-C is the editor's: it may mean to go on.
+        before = signal.signal(signal.SIGINT, lambda _number, _frame: None)
+        try:
+            status = subprocess.run([*words, path], check=False).returncode  # noqa: S603  # no shell
+        finally:
+            signal.signal(signal.SIGINT, before)
     except (OSError, ValueError) as error:
         raise RefusedError(f"The editor '{chosen}' cannot be started: {error}.") from error
     if status:

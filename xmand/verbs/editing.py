@@ -19,7 +19,8 @@ def edit(call: Call) -> Result:
         raise UsageError("--was takes the SHA-256 of what describe --inactive said, 64 hexadecimal digits.")
     if not (text := call.parsed.text("FILE")):
         raise UsageError("FILE is missing: the description that is to be in the place of the present one.")
-    asked = description.parse(text)
+    # Whose name it is, is seen below.
+    asked = description.parse(text, known=True)
     with call.changing() as domain:
         _require_kept(domain)
         if definition.digest(domain) != was:
@@ -56,7 +57,9 @@ def _require_kept(domain: Domain) -> None:
 
 def _the_same_domain(domain: Domain, asked: description.Description) -> description.Description:
     if asked.name != domain.name:
-        raise UsageError(f"The description is one of '{asked.name}'; rxm rename gives '{domain.name}' another name.")
+        raise UsageError(
+            f"The description is one of '{asked.name[:64]}'; rxm rename gives '{domain.name}' another name."
+        )
     if asked.uuid not in ("", domain.uuid):
         raise UsageError(f"The UUID of '{domain.name}' is {domain.uuid}; it stays.")
     return description.with_uuid(asked, domain.uuid)

@@ -169,8 +169,11 @@ def _devices(root: etree._Element, old: str, mac: Callable[[], str]) -> Iterator
     for device in devices:
         source = device.find("source")
         for log in device.findall("log"):
-            if old and old in str(log.get("file", "")):
+            file = str(log.get("file", ""))
+            if old and old in file:
                 device.remove(log)
+            else:
+                yield f"What both print at their {device.tag!s} comes into {file}; edit says another file."
         if device.tag not in ("serial", "parallel", "console", "channel") or source is None:
             continue
         path = str(source.get("path", ""))

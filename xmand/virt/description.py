@@ -22,8 +22,10 @@ class Description:
         self.xml = xml
 
 
-def parse(text: str) -> Description:
+def parse(text: str, *, known: bool = False) -> Description:
     """Check a libvirt domain XML document. Raises UsageError, with the line where there is one.
+
+    Of a domain that is `known` the name may be one that no new domain gets.
 
     A DOCTYPE is refused, and with it entities; comments and processing instructions are dropped; only the parsed tree
     is serialised again, so that libvirt's parser and ours cannot disagree about what was checked. The caller is as good
@@ -46,7 +48,8 @@ def parse(text: str) -> Description:
         raise UsageError(f"The description's root is <{root.tag!s}>, not <domain>.")
     # As libvirt reads it: all the text within, and blanks are part of the name.
     name = _text(root, "name")
-    values.check_new_name(name)
+    if not known:
+        values.check_new_name(name)
     uuid = _text(root, "uuid").strip().lower()
     if uuid and not values.is_uuid(uuid):
         raise UsageError(f"'{uuid[:64]}' is not a UUID.")

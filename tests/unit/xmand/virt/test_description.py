@@ -248,3 +248,11 @@ def test_whatever_surrounds_the_name_what_comes_out_reads_the_same_again(inner: 
         return
 
     assert parse(found.xml).xml == found.xml
+
+
+def test_a_domain_that_is_known_keeps_a_name_that_no_new_one_gets() -> None:
+    text = "<domain><name>Win 10</name></domain>"
+
+    with pytest.raises(UsageError):
+        parse(text)
+    assert parse(text, known=True).name == "Win 10"
