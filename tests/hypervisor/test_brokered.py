@@ -105,13 +105,17 @@ def machine(both: Pair) -> Iterator[str]:
 
 
 def moved(pair: Pair, name: str, at: int, fault: str = "", whose: int = 0) -> Answer:
-    """Move it away from host `at`; an xmand that is killed by the `fault`, of host `whose`, is started again."""
+    """Move it away from host `at`; what is killed by the `fault`, of host `whose`, is started again."""
     pair.faults[whose].write_text(fault)
     with ThreadPoolExecutor(1) as pool:
         moving = pool.submit(pair.rxm, at, "migrate", "--live", name, pair.hosts[1 - at].name)
         if fault.endswith(" kill"):
             wait_for(lambda: pair.daemons[whose].process.poll() is not None, 60, f"the kill at {fault}")
             pair.again(whose)
+        if fault.endswith(" libvirtd"):
+            libvirtd = pair.hosts[whose].libvirtd
+            wait_for(lambda: libvirtd is None or libvirtd.poll() is not None, 60, f"the kill at {fault}")
+            pair.hosts[whose].start_libvirtd()
         return moving.result()
 
 
@@ -191,6 +195,23 @@ def test_a_copy_stays_paused_until_its_source_has_spoken(pair: Pair, machine: st
     assert settled(pair, machine) == there
 
 
+def test_it_is_aborted(pair: Pair, machine: str) -> None:
+    at = settled(pair, machine)
+    host = pair.hosts[at]
+    assert host.virsh("migrate-setspeed", machine, "1").status == 0
+    with ThreadPoolExecutor(1) as pool:
+        moving = pool.submit(pair.rxm, at, "migrate", "--live", machine, pair.hosts[1 - at].name)
+        wait_for(lambda: "Unbounded" in host.virsh("domjobinfo", machine).stdout, 60, "the migration's begin")
+
+        aborted = pair.rxm(at, "migrate", "--abort", machine)
+
+        done = moving.result()
+    host.virsh("migrate-setspeed", machine, "1000")
+    assert (aborted.status, done.status) == (0, 3), (aborted, done)
+    assert f"The migration was aborted; '{machine}' is still here, running." in done.stderr
+    assert settled(pair, machine) == at
+
+
 PLACES = {
     True: ("call", "memory", "finish", "answer", "delivered", "decided", "said"),
     False: ("arrived", "noted", "resumed"),
@@ -198,12 +219,12 @@ PLACES = {
 
 
 def test_wherever_it_breaks_it_runs_in_one_place(pair: Pair, machine: str) -> None:
-    """The connection, or one of the two xmands; in `make test` where the answer to the last call is lost."""
+    """The connection, one of the two xmands or libvirtds; in `make test` where the answer to the last call is lost."""
     random, at = chance(0), settled(pair, machine)
 
     for number in rounds("M1", 1):
-        of_source = random.choice((True, True, False))
-        fault = f"{random.choice(PLACES[of_source])} {random.choice(('cut', 'kill'))}" if SOAKING else "answer cut"
+        of_source, action = random.choice((True, True, False)), random.choice(("cut", "kill", "libvirtd"))
+        fault = f"{random.choice(PLACES[of_source])} {action}" if SOAKING else "answer cut"
         whose = at if of_source or not SOAKING else 1 - at
         done = moved(pair, machine, at, fault, whose)
         now = settled(pair, machine)

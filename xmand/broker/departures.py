@@ -76,6 +76,7 @@ class Departures:
         """Write down that one begins. Raises HypervisorError; RefusedError where an earlier one is undecided."""
         for note in self._all():
             if note.uuid == departure.uuid and not note.decision:
+                self._wake.set()
                 raise RefusedError(
                     f"How the last migration of '{note.name}', to {note.to}, ended is not known yet;"
                     " try again in a moment."
@@ -103,7 +104,7 @@ class Departures:
         return None if note is None else _read(note)
 
     def forget(self, departure: Departure) -> None:
-        """The other host has heard it, or never knew."""
+        """The other host has heard it, or never knew, and here it is carried out."""
         self._notes.drop(departure.id)
 
     def leave(self, departure: Departure) -> None:
@@ -113,32 +114,32 @@ class Departures:
 
     # --- deciding and telling ----------------------------------------------------------------------------------------
 
-    def judge(self, connection: RawConnection, departure: Departure) -> Departure:
+    def judge(self, connection: RawConnection, departure: Departure) -> tuple[Departure, bool]:
         """Decide by what libvirt says here now, under the domain's lock, where that can be; carry it out here.
 
-        Returns it undecided where libvirt is still at work, or nothing tells. Raises XmanError where libvirt does not
-        answer.
+        Returns it, undecided where libvirt is still at work, or nothing tells; and whether it is carried out here.
+        Raises XmanError where libvirt does not answer.
         """
         domain = _find(connection, departure.uuid)
         if domain is not None and busy(domain):
-            return departure
+            return departure, False
         if not departure.decision:
             decision = _by_state(domain, departure)
             if not decision:
-                return departure
+                return departure, False
             departure = self.decide(departure, decision)
         if domain is None:
-            return departure
+            return departure, True
         if departure.decision == GIVEN:
             self._remove(domain, departure)
         elif _same(domain, departure) and domain.state()[0] == PAUSED and not departure.paused:
             # Its images may still be the copy's; it is tried again once that is gone.
             with contextlib.suppress(XmanError):
                 domain.unpause()
-        return departure
+        return departure, True
 
     def tell(self, departure: Departure, seconds: float = _SECONDS) -> None:
-        """Tell the other host what is decided. Raises XmanError where it does not take it."""
+        """Tell the other host what is decided. Raises XmanError where it does not take it; it can be told again."""
         far = reached(self.settings, departure.to, seconds)
         try:
             far.ask(
@@ -149,7 +150,6 @@ class Departures:
             raise UnreachableError(f"{departure.to}: {error}.") from error
         finally:
             far.close()
-        self.forget(departure)
 
     def _remove(self, domain: Domain, departure: Departure) -> None:
         """Let nothing of a guest stay here that is the other host's: libvirt did not come to that."""
@@ -191,7 +191,7 @@ class Departures:
                 continue
             try:
                 settled = self._settle(departure)
-                why = "" if settled else "nothing tells where it runs; look at both hosts"
+                why = "" if settled else "libvirt is still at it, or nothing tells where it runs"
             except XmanError as error:
                 settled, why = False, str(error)
             except Exception:
@@ -204,18 +204,24 @@ class Departures:
         return left
 
     def _settle(self, departure: Departure) -> bool:
-        with self._locks.hold(departure.uuid, "settle", time.monotonic() + _LOCK_SECONDS):
-            connection = self._driver.connection(CHANGE)
-            departure = self.judge(connection, departure)
-            if not departure.decision:
-                return False
-            self.tell(departure)
-            if departure.decision == KEPT:
-                self.judge(connection, departure)
+        departure, done = self._judged(departure)
+        if not departure.decision:
+            return False
+        self.tell(departure)
+        if departure.decision == KEPT:
+            # Now that the copy is gone its images are free.
+            departure, done = self._judged(departure)
+        if not done:
+            return False
+        self.forget(departure)
         self._audit(
             ev="settled", dom=departure.name, uuid=departure.uuid, detail=f"{departure.decision}, {departure.to}"
         )
         return True
+
+    def _judged(self, departure: Departure) -> tuple[Departure, bool]:
+        with self._locks.hold(departure.uuid, "settle", time.monotonic() + _LOCK_SECONDS):
+            return self.judge(self._driver.connection(CHANGE), departure)
 
     def _all(self) -> list[Departure]:
         return [found for note in self._notes.all().values() if (found := _read(note)) is not None]

@@ -15,6 +15,9 @@ from xmand.consoles.served import InWorker, Served, Stream
 _CHUNK = 262_144
 # How long this host's libvirt may take for its last words.
 _LINGER_SECONDS = 10.0
+# How long it may take to start a machine, or to end a migration, for which nobody waits any more.
+_ANSWER_SECONDS = 60.0
+_LOOK_SECONDS = 0.2
 # What may have come, and is not handed on: the longest packet, and some of the next.
 _MOST_AHEAD = rpc.MOST_OCTETS + (1 << 20)
 
@@ -49,7 +52,9 @@ class Receiving(Served):
         self._guest = guest
         self._held = bytearray()
         self._stopped = self._left = False
-        self._committed = self._arrived = False
+        self._committed = self._arrived = self._deaf = False
+        # How many calls of the source's libvirt has not answered yet.
+        self._asked = 0
         self._octets = 0
         self._began = time.monotonic()
         self.stay = _released(guest)
@@ -87,8 +92,12 @@ class Receiving(Served):
         down = self._loop.create_task(self._answer())
         try:
             await asyncio.wait((up, down), return_when=asyncio.FIRST_COMPLETED)
+            # Who hangs up while libvirt makes the machine leaves it behind: libvirt clears away only what was ready.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_ANSWER_SECONDS):
+                    while self._asked and not down.done():
+                        await asyncio.wait((down,), timeout=_LOOK_SECONDS)
             if up.done() and up.exception() is None and not down.done():
-                # libvirt still answers what it was asked last.
                 with contextlib.suppress(OSError):
                     self._socket.shutdown(socket.SHUT_WR)
                 await asyncio.wait((down,), timeout=_LINGER_SECONDS)
@@ -132,6 +141,7 @@ class Receiving(Served):
                 if isinstance(found, Commit):
                     await self._commit()
                 else:
+                    self._asked += rpc.kind(found) == rpc.CALL
                     await self._loop.sock_sendall(self._socket, found)
             if self._stopped:
                 self._stopped = False
@@ -161,11 +171,17 @@ class Receiving(Served):
                 return
             self._going.feed(data)
             while (packet := self._going.next()) is not None:
+                self._asked -= packet.program == rpc.REMOTE and packet.type == rpc.REPLY
                 if passing.finished(packet) and not self._coming.called_off:
                     # Written down before its source can hear of it, and give up its own.
                     await self._in_worker(self._guest.arrived)
                     self._arrived = True
-                await self._stream.deliver(packet.raw)
+                if not self._deaf:
+                    try:
+                        await self._stream.deliver(packet.raw)
+                    except Exception:  # the source is gone; libvirt is heard to the end of what it was asked
+                        self._deaf = True
+                        self._came.set()
 
 
 @contextlib.contextmanager

@@ -79,6 +79,11 @@ class Packets:
         return Packet(program, version, procedure, kind, serial, status, raw)
 
 
+def kind(raw: bytes) -> int:
+    """Return the type of a whole packet."""
+    return int.from_bytes(raw[16:20], "big")
+
+
 def ours(kind: int, status: int = OK) -> bytes:
     """Return one of our own packets: the CALL that commits, or its REPLY."""
     return _HEADER.pack(HEADER, OURS, 1, COMMIT, kind, 0, status)

@@ -1,12 +1,13 @@
 """A guest that leaves over the connection of the two xmands, from its begin to where it runs in the end."""
 
 import contextlib
+import time
 import uuid
 from collections.abc import Callable
 from typing import Any
 
 from xman.between import MIGRATE_IN, MIGRATE_MAY
-from xman.errors import HypervisorError, RefusedError, UnknownOutcomeError, UnreachableError, XmanError
+from xman.errors import RefusedError, UnknownOutcomeError, UnreachableError, XmanError
 from xmand.broker.arrivals import GIVEN, KEPT
 from xmand.broker.departures import Departure, Departures
 from xmand.broker.far import Far, LostError, reached
@@ -80,6 +81,7 @@ def brokered(
 def _moved(
     departures: Departures, departure: Departure, far: Far, domain: Domain, driver_uri: str, move: Move
 ) -> tuple[dict[str, Any], tuple[str, ...]]:
+    failure: XmanError | None = None
     try:
         relay = Relay(far, departures.settings.run_dir, lambda: _given(departures, departure))
     except (XmanError, OSError):
@@ -87,12 +89,12 @@ def _moved(
         departures.decide(departure, KEPT)
         raise
     relay.start()
-    data: dict[str, Any] = {}
-    failure: XmanError | None = None
+    began = time.monotonic()
     try:
         data = move(uri(driver_uri, relay.path))
     except XmanError as error:
         failure = error
+        data = {"seconds": round(time.monotonic() - began, 1), "transferred": 0}
         relay.why = relay.why or _last_words(far)
         if isinstance(error, UnknownOutcomeError):
             relay.cut()
@@ -111,46 +113,56 @@ def _moved(
         if relay.committed:
             departures.forget(departure)
             return data, ()
-    else:
-        departure = _judged(departures, departure, domain)
-    if not departure.decision:
-        raise failure or HypervisorError("nothing is decided")
-    return data, _settled(departures, departure, domain, relay, failure)
-
-
-def _settled(
-    departures: Departures, departure: Departure, domain: Domain, relay: Relay, failure: XmanError | None
-) -> tuple[str, ...]:
-    """Tell the other host what is decided, where it has not done that already. Raises XmanError for no success."""
-    unheard: XmanError | None = None
-    if departure.decision == GIVEN and relay.committed:
-        departures.forget(departure)
-    else:
         try:
             departures.tell(departure, _SETTLE_SECONDS)
         except XmanError as error:
-            unheard = error
+            raise _unheard(departure, error) from error
+        departures.forget(departure)
+        return data, ()
+    return data, _failed(departures, departure, domain, relay, failure)
+
+
+def _failed(
+    departures: Departures, departure: Departure, domain: Domain, relay: Relay, failure: XmanError
+) -> tuple[str, ...]:
+    """Settle what libvirt calls a failure; return what is to be said where the guest has left all the same.
+
+    Raises XmanError where it has not, or that is not known yet.
+    """
+    departure, done = _judged(departures, departure, domain)
+    if not departure.decision:
+        raise failure
     if departure.decision == KEPT:
         with contextlib.suppress(XmanError):
+            departures.tell(departure, _SETTLE_SECONDS)
             # Now that the copy is gone its images are free.
-            departures.judge(domain.raw.connect(), departure)
-        assert failure is not None  # noqa: S101  # what succeeded was given
+            if _judged(departures, departure, domain)[1]:
+                departures.forget(departure)
         if relay.why and relay.why not in str(failure):
             raise type(failure)(f"{failure} ({departure.to}: {relay.why})") from failure
         raise failure
-    if unheard is not None:
-        raise UnknownOutcomeError(
-            f"'{departure.name}' has left this host and is paused at {departure.to}, which has not confirmed it:"
-            f" {unheard} It goes on there as soon as the two hosts hear of each other."
-        )
-    return () if failure is None else (f"libvirt reported: {failure}",)
+    if not relay.committed:
+        try:
+            departures.tell(departure, _SETTLE_SECONDS)
+        except XmanError as error:
+            raise _unheard(departure, error) from error
+    if done:
+        departures.forget(departure)
+    return (f"It has left, though libvirt reported: {failure}",)
 
 
-def _judged(departures: Departures, departure: Departure, domain: Domain) -> Departure:
-    """Decide after a failure, as far as that can be told now."""
+def _unheard(departure: Departure, error: XmanError) -> UnknownOutcomeError:
+    return UnknownOutcomeError(
+        f"'{departure.name}' has left this host and is paused at {departure.to}, which has not confirmed it: {error}"
+        " It goes on there as soon as the two hosts hear of each other."
+    )
+
+
+def _judged(departures: Departures, departure: Departure, domain: Domain) -> tuple[Departure, bool]:
+    """Decide after a failure, as far as that can be told now; return whether it is carried out here."""
     with contextlib.suppress(XmanError):
         return departures.judge(domain.raw.connect(), departures.get(departure.id) or departure)
-    return departures.get(departure.id) or departure
+    return departures.get(departure.id) or departure, False
 
 
 def _given(departures: Departures, departure: Departure) -> None:

@@ -245,6 +245,7 @@ def _sets(settings: Settings) -> Iterator[Finding]:
     """Node sets and patterns, which are read only when they are needed."""
     for key, words in (
         ("migrate.allow", settings.migrate.allow),
+        ("migrate.accept", settings.migrate.accept),
         ("batch.domains", settings.batch.domains),
         ("batch.priority", settings.batch.priority),
     ):

@@ -19,6 +19,7 @@ from xmand.journal import verdicts
 from xmand.verbs.call import Call
 from xmand.verbs.row import Row, told
 from xmand.virt import description, policy
+from xmand.virt.added import without_added
 from xmand.virt.binding import RawConnection
 from xmand.virt.domain import Domain, find
 from xmand.virt.driver import CHANGE
@@ -31,8 +32,8 @@ _SOCKETS = {
 }
 _CONNECT_SECONDS = 10.0
 # How long QEMU may take to let its copy go on, and libvirt to clear away one that did not come whole.
-_RESUME_SECONDS = 10.0
-_CLEAR_SECONDS = 20.0
+_RESUME_SECONDS = 8.0
+_CLEAR_SECONDS = 8.0
 _POLL_SECONDS = 0.1
 
 
@@ -155,7 +156,7 @@ def _judge(call: Call, name: str, uuid: str, descriptions: tuple[str, ...]) -> N
         if (wanted.name, wanted.uuid) != (name, uuid):
             raise DeniedError("What comes is another domain than was asked for.")
         if call.host.settings.migrate.policy == "create":
-            policy.held_to(wanted, call.host.settings.create, call.writer)
+            policy.held_to(without_added(wanted, call.writer), call.host.settings.create, call.writer)
 
 
 def _arrived(call: Call, arrival: Arrival) -> None:

@@ -110,8 +110,11 @@ def _brokered(
 ) -> Result:
     """Move it, or with --dry-run ask whether it could, through the two hosts' xmands."""
     departures = call.host.departures
-    if departures is None:
-        raise UnsupportedError("This xmand carries no migrations.")
+    if departures is None or not domain.on_qemu():
+        raise UnsupportedError(
+            "This host's hypervisor cannot do that: xmand carries the migrations of QEMU's guests alone ([migrate]"
+            " transport)."
+        )
     if call.parsed.flag("dry-run"):
         sending.ask(call.host.settings, domain, destination)
         return Result({"to": destination, "dry_run": True}, domain=domain.name)

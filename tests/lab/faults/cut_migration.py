@@ -1,10 +1,12 @@
 """xmand whose connection in a migration breaks at a place, or that is killed there.
 
 `python -m tests.lab.faults.cut_migration FILE xmand ARGUMENT...`: FILE holds `PLACE ACTION`, or nothing, and is emptied
-when that place is reached. ACTION is `cut` or `kill`. Places of the source, in order: `call` (PREPARE is about to go),
-`memory` (the first of it), `finish` (FINISH is about to go), `answer` (its answer has come, and is not handed over),
-`delivered` (it is, and nothing is decided), `decided` (that is, and is not said), `said` (and not confirmed). Of the
-destination: `arrived` (before and `noted`, after that is written down), `resumed` (the copy goes on; not noted yet).
+when that place is reached. ACTION is `cut`, `kill`, or `libvirtd`, which is killed then.
+
+Places of the source, in order: `call` (PREPARE is about to go), `memory` (the first of it), `finish` (FINISH is about
+to go), `answer` (its answer has come, and is not handed over), `delivered` (it is, and nothing is decided), `decided`
+(that is, and is not said), `said` (and not confirmed). Of the destination: `arrived` (before and `noted`, after that is
+written down), `resumed` (the copy goes on; not noted yet).
 """
 
 import os
@@ -36,6 +38,9 @@ class Places:
         self._file.write_text("")
         if action == "kill":
             os.kill(os.getpid(), signal.SIGKILL)
+        if action == "libvirtd":
+            os.kill(int(self._file.with_name("libvirtd.pid").read_text()), signal.SIGKILL)
+            return
         raise OSError(f"cut at {place}")
 
     def before(self, owner: type, name: str, place: Callable[..., str]) -> None:

@@ -42,6 +42,10 @@ def test_nobody_else_may(principal: str) -> None:
     assert Peers(("hv[2-3].xman.test",), "host", "keytab").grant(principal) is None
 
 
+def test_what_is_no_node_set_accepts_nobody() -> None:
+    assert Peers(("hv[2-",), "host", "keytab").grant("host/hv2.xman.test@XMAN.TEST") is None
+
+
 def test_where_nobody_is_accepted_no_keytab_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(keytab, "read", lambda _name: pytest.fail("it was read"))
 

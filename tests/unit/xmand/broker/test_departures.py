@@ -1,0 +1,140 @@
+"""Unit tests of where a guest runs after a migration that xmand carried: the source decides once, and stands by it."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from xman.errors import HypervisorError, RefusedError
+from xmand.broker import departures as module
+from xmand.broker.arrivals import GIVEN, KEPT
+from xmand.broker.departures import Departure, Departures
+from xmand.broker.notes import this_boot
+from xmand.settings import Settings
+from xmand.virt.binding import api
+
+UUID = "6b2c1d4e-0000-4000-8000-00000000aaaa"
+ID = "6b2c1d4e-0000-4000-8000-00000000bbbb"
+MIGRATED = int(api.VIR_DOMAIN_SHUTOFF_MIGRATED)
+
+
+def leaves(*, paused: bool = False, persistent: bool = True, decision: str = "") -> Departure:
+    """Return a departure of the domain with the number 7."""
+    return Departure(ID, "vm1", UUID, "hv2", paused, persistent, 7, this_boot(), decision)
+
+
+class Here:
+    """The domain at its source; `did` is what was done to it."""
+
+    name, uuid = "vm1", UUID
+
+    def __init__(self, state: str, reason: int = 0, number: int = 7) -> None:
+        self._state, self._reason, self._number = state, reason, number
+        self.raw = SimpleNamespace(connect=lambda: None)
+        self.did: list[str] = []
+
+    def state(self) -> tuple[str, int]:
+        return self._state, self._reason
+
+    def active(self) -> bool:
+        return self._state != "shutoff"
+
+    def identifier(self) -> int | None:
+        return self._number if self.active() else None
+
+    def persistent(self) -> bool:
+        return True
+
+    def destroy(self) -> None:
+        self.did.append("destroy")
+        self._state = "shutoff"
+
+    def undefine(self) -> None:
+        self.did.append("undefine")
+
+    def unpause(self) -> None:
+        self.did.append("unpause")
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Departures:
+    """Those of a host."""
+    host: Any = SimpleNamespace()
+    return Departures(Settings(state_dir=str(tmp_path)), host, host, lambda **_fields: None)
+
+
+def judged(
+    made: Departures, monkeypatch: pytest.MonkeyPatch, here: Here | None, departure: Departure, *, busy: bool = False
+) -> tuple[str, bool, list[str]]:
+    """Return what is decided, whether that is carried out, and what was done here."""
+    monkeypatch.setattr(module, "_find", lambda _connection, _uuid: here)
+    monkeypatch.setattr(module, "busy", lambda _domain: busy)
+    found, done = made.judge(None, departure)
+    return found.decision, done, here.did if here is not None else []
+
+
+@pytest.mark.parametrize(
+    ("here", "departure", "wanted"),
+    [
+        (Here("running"), leaves(), (KEPT, True, [])),
+        (Here("paused"), leaves(), (KEPT, True, ["unpause"])),
+        (Here("paused"), leaves(paused=True), (KEPT, True, [])),
+        # Another run of it, which somebody has paused since.
+        (Here("paused", number=8), leaves(), (KEPT, True, [])),
+        # It ended by itself, or was destroyed: what has arrived is no guest any more.
+        (Here("shutoff"), leaves(), (KEPT, True, [])),
+        (Here("shutoff", MIGRATED), leaves(), (GIVEN, True, ["undefine"])),
+        (None, leaves(), (GIVEN, True, [])),
+        (None, leaves(persistent=False), ("", False, [])),
+        # What is decided stands, whatever libvirt made of it.
+        (Here("paused"), leaves(decision=GIVEN), (GIVEN, True, ["destroy", "undefine"])),
+        (Here("running"), leaves(decision=GIVEN), (GIVEN, True, ["destroy", "undefine"])),
+        (Here("running", number=8), leaves(decision=GIVEN), (GIVEN, True, [])),
+        (Here("shutoff"), leaves(decision=GIVEN), (GIVEN, True, [])),
+        (None, leaves(decision=KEPT), (KEPT, True, [])),
+    ],
+)
+def test_where_it_runs(
+    made: Departures,
+    monkeypatch: pytest.MonkeyPatch,
+    here: Here | None,
+    departure: Departure,
+    wanted: tuple[str, bool, list[str]],
+) -> None:
+    if here is not None:
+        here.did.clear()
+    assert judged(made, monkeypatch, here, departure) == wanted
+
+
+@pytest.mark.parametrize("decision", ["", GIVEN])
+def test_nothing_is_touched_while_libvirt_is_at_it(
+    made: Departures, monkeypatch: pytest.MonkeyPatch, decision: str
+) -> None:
+    assert judged(made, monkeypatch, Here("paused"), leaves(decision=decision), busy=True) == (decision, False, [])
+
+
+def test_the_first_decision_stands(made: Departures) -> None:
+    made.begin(leaves())
+
+    assert made.decide(leaves(), KEPT).decision == KEPT
+    assert made.decide(leaves(), GIVEN).decision == KEPT
+
+
+def test_none_begins_while_the_last_one_is_undecided(made: Departures) -> None:
+    made.begin(leaves())
+
+    with pytest.raises(RefusedError, match="is not known yet"):
+        made.begin(leaves())
+
+
+def test_nothing_is_decided_that_cannot_be_written_down(made: Departures, tmp_path: Path) -> None:
+    made.begin(leaves())
+    (tmp_path / "departures" / f"{ID}.new").mkdir()
+
+    with pytest.raises(HypervisorError):
+        made.decide(leaves(), GIVEN)
+
+    found = made.get(ID)
+    assert found is not None
+    assert found.decision == ""
