@@ -156,7 +156,9 @@ class _Upward:
     def _hole(self) -> int:
         """Return how long the hole is that begins here."""
         here = self._sender.summed.octets
-        if here >= self._sender.length:
+        # One that has become shorter is no hole to its end.
+        if here >= self._sender.length or os.lseek(self._descriptor, 0, os.SEEK_END) < self._sender.length:
+            os.lseek(self._descriptor, here, os.SEEK_SET)
             return 0
         try:
             there = os.lseek(self._descriptor, here, os.SEEK_DATA)

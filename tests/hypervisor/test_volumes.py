@@ -215,7 +215,7 @@ def test_an_image_to_standard_output_has_its_zeros(lab: Lab, storage: Storage, s
     words = [*lab.xmand.prefix, "rxm", "-H", lab.xmand.host, "-p", str(lab.xmand.port)]
 
     got = subprocess.run(
-        [*words, "volume-download", storage.pool, "a", "-"], env=lab.alice, capture_output=True, check=False
+        [*words, "-q", "volume-download", storage.pool, "a", "-"], env=lab.alice, capture_output=True, check=False
     )
 
     assert (got.returncode, got.stderr) == (0, b"")
@@ -275,7 +275,7 @@ class Endless:
         words = [*daemon.prefix, "rxm", "-H", daemon.host, "-p", str(daemon.port), "volume-upload"]
         self.program = start([*words, storage.pool, "endless", str(path)], env=alice, stderr=subprocess.PIPE)
         self._storage = storage
-        wait_for(lambda: self.there, 60, "the volume that is being uploaded")
+        wait_for(lambda: self.there and storage.names() == ["endless"], 60, "the volume that is being uploaded")
 
     @property
     def there(self) -> bool:
@@ -317,8 +317,12 @@ def test_an_upload_that_xmand_is_torn_out_of_is_removed_when_it_is_back(
     assert left
     assert status == 6
     wait_for(lambda: not upload.there, 60, "its end")
-    logged = daemon.rxm(lab.alice, "-j", "log").json()["result"]["entries"]
-    assert [entry["class"] for entry in logged if entry["verb"] == "volume-upload"] == ["unreachable"]
+
+    def logged() -> list[str]:
+        entries = daemon.rxm(lab.alice, "-j", "log").json()["result"]["entries"]
+        return [entry["class"] for entry in entries if entry["verb"] == "volume-upload"]
+
+    wait_for(lambda: logged() == ["unreachable"], 60, "what became of it")
     assert daemon.stop() == 0
 
 

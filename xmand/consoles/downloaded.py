@@ -53,7 +53,8 @@ class Downloaded(Served):
             # A call under way ends before what it works with does.
             if coming is not None and not coming.done():
                 await asyncio.wait({coming})
-            self.abandon()
+            # A libvirt that hangs does not hold up the event loop.
+            await asyncio.to_thread(self.abandon)
         summed = self._sender.summed
         return Result(notes=(f"{summed.octets} octets, {summed.data} of them no holes, sha256 {summed.hexadecimal()}",))
 

@@ -94,7 +94,8 @@ class Uploaded(Served):
         finally:
             self._over = True
             stream.on_end = lambda: None
-            self._close()
+            # A libvirt that hangs does not hold up the event loop.
+            await asyncio.to_thread(self._close)
         assert isinstance(result, Result)  # noqa: S101  # what `done` makes
         await in_worker(lambda: self._emit(result))
         return Result(notes=(f"{self._octets} octets, sha256 {digest}",))

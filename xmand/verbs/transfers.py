@@ -11,7 +11,7 @@ from xmand.consoles.uploaded import Uploaded
 from xmand.journal import verdicts
 from xmand.verbs.call import Call
 from xmand.verbs.row import Row
-from xmand.verbs.volumes import require_image, row
+from xmand.verbs.volumes import require_image, require_whole, row
 from xmand.virt import pools, volume_users
 from xmand.virt.contents import Reading, Writing
 from xmand.virt.pools import Pool
@@ -108,9 +108,7 @@ def download(call: Call) -> Downloaded:
                 )
 
         check()
-        uploads = call.host.uploads
-        if uploads is not None and any((one.pool, one.name) == (pool.name, name) for one in uploads.pending()):
-            raise RefusedError(f"'{name}' is being uploaded, or its upload was cut off.")
+        require_whole(call, pool.name, name)
         return Downloaded(facts.octets, Reading(volume, facts.octets), check=check, close=stack.pop_all().close)
 
 

@@ -26,12 +26,23 @@ def show_volumes(call: Call) -> Result:
     found = [pools.named(call.reader, word)] if word else pools.each(call.reader)
     if word:
         found[0].require_active()
-    uploading = {(upload.pool, upload.name) for upload in call.host.uploads.pending()} if call.host.uploads else set()
+    incomplete = uploading(call)
     rows = [row(pool, facts) for pool in found for facts in pool.volumes()]
     for one in rows:
-        if (one["pool"], one["name"]) in uploading:
+        if (one["pool"], one["name"]) in incomplete:
             one["incomplete"] = True
     return Result({"volumes": rows})
+
+
+def uploading(call: Call) -> set[tuple[str, str]]:
+    """Return pool and name of each volume that is being uploaded, or whose upload was cut off."""
+    return {(upload.pool, upload.name) for upload in call.host.uploads.pending()} if call.host.uploads else set()
+
+
+def require_whole(call: Call, pool: str, name: str) -> None:
+    """Raise RefusedError for one of those."""
+    if (pool, name) in uploading(call):
+        raise RefusedError(f"'{name}' is being uploaded, or its upload was cut off.")
 
 
 def row(pool: Pool, facts: Facts) -> dict[str, Any]:
@@ -50,6 +61,8 @@ def create(call: Call) -> Result:
     pools.check_name(name)
     pool = pools.named(call.writer, call.parsed.text("POOL"))
     with call.host.locks.hold(key(pool.name, name), call.verb.name, call.deadline, "volume"):
+        if base:
+            require_whole(call, pool.name, base)
         backing = pool.volume(base).facts() if base else None
         if call.parsed.flag("dry-run"):
             pool.check(name, size, form, backing)
