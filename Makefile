@@ -18,7 +18,7 @@ UNITS = $(PREFIX)/lib/systemd/system
 VERSION = $$(packaging/version)
 INSTALLED = $(addprefix $(DESTDIR)$(MODULES)/,xman rxm rxmweb xmand)
 
-.PHONY: help html demo screenshots test test-fresh test-xen test-deb test-boot soak mutants bench bench-attack deb rpm lint types install uninstall clean
+.PHONY: help html demo screenshots test test-fresh test-xen test-deb test-boot soak mutants bench bench-attack bench-fleet deb rpm lint types install uninstall clean
 
 help:
 	@echo 'make demo                   the main job on this machine, in a throw-away realm, without a hypervisor'
@@ -28,6 +28,7 @@ help:
 	@echo '                            the same commands in a fresh minimal Debian (as root)'
 	@echo 'make bench [QUICK=1]        what it costs, beside virsh, ssh, remctl and libvirtd, in one run (as root)'
 	@echo 'make bench-attack [QUICK=1] what an honest client notices of crowds and floods'
+	@echo 'make bench-fleet [HOSTS=N]  what 10,000 hosts that report cost their collector (a quarter of an hour)'
 	@echo 'make deb                    packages for Debian, in .build/deb'
 	@echo 'make test-boot              the packages on an emulated Debian with systemd (as root; half an hour)'
 	@echo 'make rpm                    packages for EL 10 and Fedora, in .build/rpm'
@@ -71,6 +72,12 @@ bench-attack:
 	@tests/tools/setup.sh test
 	@$(PYTHON) -m bench.attack $(if $(QUICK),--quick,--write bench/ATTACK.md)
 	@$(PYTHON) -m bench.besieged $(if $(QUICK),--quick,--append bench/ATTACK.md) $(if $(BESIDE),--beside $(BESIDE))
+
+# Simulated hosts, each with a principal of its own: making their keys takes longer than all else.
+HOSTS = 10000
+bench-fleet:
+	@tests/tools/setup.sh test
+	@$(PYTHON) -m bench.fleet --hosts $(HOSTS) --write bench/FLEET.md
 
 # Not a part of `make test`: everything in it is emulated, hypervisor and all.
 test-xen:

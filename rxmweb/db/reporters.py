@@ -2,10 +2,10 @@
 
 import time
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Engine, bindparam, delete, func, insert, or_, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import Connection, Engine, bindparam, delete, insert, or_, select, update
 
 from rxmweb.db import changes
 from rxmweb.db.changes import STALE_INTERVALS
@@ -46,24 +46,34 @@ def accepted(connection: Connection) -> list[str]:
     return sorted(name for name in connection.execute(wanted).scalars() if name)
 
 
-def met(engine: Engine, name: str, principal: str, address: str, host: str | None) -> bool:
-    """Note a host that reports for the first time; `host` is its row, where it is configured. Return whether it is.
+@dataclass(frozen=True)
+class New:
+    """A host that reports for the first time; `host` is its row, where it is configured."""
 
-    False where too many wait already.
-    """
-    now = time.time()
-    known = {"state": ACCEPTED, "decided_by": BY_CONFIGURATION} if host else {"state": WAITING}
-    try:
-        with engine.begin() as connection:
-            count = connection.execute(select(func.count()).where(reporters.c.state == WAITING)).scalar_one()
-            if not host and count >= MOST_WAITING:
-                return False
-            row = {"name": name, "principal": principal, "address": address, "first": now, "host": host}
-            connection.execute(insert(reporters).values(seen=now, **row, **known))
-            _note(connection)
-    except IntegrityError:  # another collector was faster
-        pass
-    return True
+    principal: str
+    address: str
+    host: str | None
+
+
+def met(connection: Connection, found: Mapping[str, New]) -> bool:
+    """Note hosts by their own names, as far as they are not known; return whether there was room for all that wait."""
+    known = states(connection)
+    room = MOST_WAITING - sum(state == WAITING for state, _host in known.values())
+    now, rows, enough = time.time(), [], True
+    for name, new in sorted(found.items()):
+        if name in known:
+            continue
+        if new.host is None and room <= 0:
+            enough = False
+            continue
+        room -= new.host is None
+        state = {"state": ACCEPTED, "decided_by": BY_CONFIGURATION} if new.host else {"state": WAITING}
+        row = {"name": name, "principal": new.principal, "address": new.address, "first": now, "host": new.host}
+        rows.append({"seen": now, "decided_by": None} | row | state)
+    if rows:
+        connection.execute(insert(reporters), rows)
+        _note(connection)
+    return enough
 
 
 def decide(engine: Engine, name: str, state: str, who: str) -> bool:

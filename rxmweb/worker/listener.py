@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import resource
 import threading
 from collections import Counter
 from collections.abc import Callable
@@ -41,6 +42,8 @@ _IDLE_INTERVALS = 10
 # Descriptors, and about 10 KiB each.
 _MOST_HOSTS = 50_000
 _BACKLOG = 1024
+# Of the worker's other parts: the database, rxm and what it says, actions.
+_OWN_DESCRIPTORS = 512
 # What is kept for a host that does not read.
 _MOST_UNSENT = 65_536
 _LOOK_SECONDS = 1.0
@@ -75,6 +78,8 @@ class Listener:
         self._complaints = Throttle(_MOST_COMPLAINTS, _MOST_COMPLAINTS_IN_ALL, _COMPLAINTS_SECONDS)
         self.strangers: dict[Conversation, str] = {}
         self.hosts: dict[str, Conversation] = {}
+        # How many hosts may be connected.
+        self.room = _MOST_HOSTS
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ending = threading.Event()
 
@@ -103,7 +108,7 @@ class Listener:
         self.strangers.pop(conversation, None)
         if (before := self.hosts.get(name)) is not None:
             before.close()
-        elif len(self.hosts) >= _MOST_HOSTS:
+        elif len(self.hosts) >= self.room:
             return False
         self.hosts[name] = conversation
         return True
@@ -120,6 +125,9 @@ class Listener:
             del self.hosts[conversation.name]
 
     async def _serve(self) -> None:
+        self.room = _descriptors()
+        if len(self._settings.host_names()) > self.room:
+            logger.warning("there are descriptors for %d hosts that report; raise LimitNOFILE", self.room)
         loop = asyncio.get_running_loop()
         while not await loop.run_in_executor(None, self._safely, self._configure) and not self._ending.is_set():
             await asyncio.sleep(_LOOK_SECONDS)
@@ -329,6 +337,18 @@ class Conversation(asyncio.Protocol):
 def _is_host(name: str) -> bool:
     letters = frozenset("abcdefghijklmnopqrstuvwxyz0123456789.-_")
     return bool(name) and len(name) <= _MOST_NAME and letters.issuperset(name) and name[0] not in ".-"
+
+
+def _descriptors() -> int:
+    """Allow ourselves a descriptor for each host, as far as we may; return for how many hosts there are some."""
+    wanted = _MOST_HOSTS + _MOST_STRANGERS + _OWN_DESCRIPTORS
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+    else:
+        most = wanted if soft == resource.RLIM_INFINITY else min(wanted, soft)
+    return max(1, most - _MOST_STRANGERS - _OWN_DESCRIPTORS)
 
 
 def _keep_replays(run_dir: str) -> None:

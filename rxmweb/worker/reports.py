@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from rxmweb.db import changes, fleet, plain, reporters
 from rxmweb.db.reported import Reported, read
-from rxmweb.db.reporters import ACCEPTED
+from rxmweb.db.reporters import ACCEPTED, New
 from xman.reporting import Answer
 
 logger = logging.getLogger(__name__)
@@ -22,6 +22,8 @@ logger = logging.getLogger(__name__)
 _AGES_SECONDS = 10.0
 # One that nobody has accepted yet is told so soon to say everything.
 _WAITING_SECONDS = 2.0
+# Where too many wait, no other is noted for so long.
+_CROWDED_SECONDS = 30.0
 
 
 @dataclass
@@ -31,6 +33,8 @@ class Batch:
     found: dict[str, list[Reported]] = field(default_factory=dict)
     heard: dict[str, float] = field(default_factory=dict)
     addresses: dict[str, str] = field(default_factory=dict)
+    # Those that nobody has heard of before.
+    new: dict[str, New] = field(default_factory=dict)
     # Own names of hosts that said nothing new, with their rows' names.
     alive: dict[str, str] = field(default_factory=dict)
 
@@ -50,6 +54,8 @@ class Reports:
         self._lost: set[str] = set()
         self._heard: dict[str, float] = {}
         self._aged = 0.0
+        # Until when there is no room for more that wait.
+        self._crowded = 0.0
 
     def take(self, name: str, principal: str, address: str, octets: bytes, begins: bool) -> Answer:
         """Take a report of the host of this (own) name; return what is wanted of it next.
@@ -58,10 +64,12 @@ class Reports:
         """
         state, row = self._known.get(name, ("", None))
         if state == "":
-            if not reporters.met(self._engine, name, principal, address, self._rows(name)):
+            # Written with the next batch: a transaction for each would hold up all others, where all come at once.
+            row = self._rows(name)
+            if row is None and time.monotonic() < self._crowded:
                 return Answer(_WAITING_SECONDS * 30)
-            self.look()
-            state, row = self._known.get(name, ("", None))
+            self._batch.new[name] = New(principal, address, row)
+            state = ACCEPTED if row is not None else state
         now = time.time()
         last, self._heard[name] = self._heard.get(name, 0.0), now
         self._batch.heard[name], self._batch.addresses[name] = now, address
@@ -100,6 +108,8 @@ class Reports:
         now = time.time()
         try:
             with self._engine.begin() as connection:
+                if waiting.new and not reporters.met(connection, waiting.new):
+                    self._crowded = time.monotonic() + _CROWDED_SECONDS
                 # In one order, so that two collectors' transactions cannot wait for each other.
                 found = [one for name in sorted(waiting.found) for one in waiting.found[name]]
                 news = fleet.take_reported(connection, found, now)

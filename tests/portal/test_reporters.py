@@ -5,7 +5,7 @@ import time
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, func, select, update
+from sqlalchemy import Engine, event, func, select, update
 
 from rxmweb.db import changes, fleet, reporters
 from rxmweb.db.report import NotAReportError
@@ -250,3 +250,44 @@ def test_ten_thousand_hosts_report(engine: Engine) -> None:
     with engine.connect() as connection:
         assert connection.execute(select(func.count()).select_from(domains)).scalar_one() == many // 10
     assert asked_in_a_round(engine, time.time()) == ([], [])
+
+
+def test_all_that_come_for_the_first_time_are_written_together(engine: Engine) -> None:
+    configured = [f"c{number}" for number in range(20)]
+    made = reports(engine, *configured)
+    statements: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_more: object) -> None:
+        statements.append(statement)
+
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        for name in (*configured, *(f"w{number}" for number in range(20))):
+            made.take(name, f"host/{name}@R", "192.0.2.1", said(domain("vm1", 1, "free")), True)
+        assert statements == []
+    finally:
+        event.remove(engine, "before_cursor_execute", note)
+    made.write(made.collected())
+
+    with engine.connect() as connection:
+        states = reporters.states(connection)
+    assert {name: state for name, (state, _host) in states.items() if name[0] == "c"} == dict.fromkeys(
+        configured, reporters.ACCEPTED
+    )
+    assert sum(state == reporters.WAITING for state, _host in states.values()) == 20
+    assert names(engine, "c7") == {"vm1"}
+
+
+def test_where_too_many_wait_no_other_is_noted(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reporters, "MOST_WAITING", 2)
+    made = reports(engine, "c1")
+    for name in ("w1", "w2", "w3", "c1"):
+        made.take(name, f"host/{name}@R", "192.0.2.1", said(), True)
+    made.write(made.collected())
+    made.look()
+
+    later = take(made, "w4", said(), begins=True)
+
+    with engine.connect() as connection:
+        assert reporters.states(connection).keys() == {"w1", "w2", "c1"}
+    assert later.seconds >= 60

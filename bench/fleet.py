@@ -1,0 +1,129 @@
+"""10,000 hosts that report, simulated by one program: what they cost the collector, and how soon they are back.
+
+`python -m bench.fleet [--hosts N] [--interval S] [--write FILE]`: all of them connect, are left alone, change, are
+killed at once, lose their collector in the middle, and some fall silent. The collector's figures are those of its own
+process; the programs that it starts (`rxm`) are not in them.
+"""
+
+import argparse
+import os
+import platform
+import tempfile
+import time
+from datetime import date
+from pathlib import Path
+
+from tests.lab.kerberos.realm import Realm
+from tests.lab.portal.fleet import ReportingFleet
+from tests.lab.process import wait_for
+
+HOSTS, DOMAINS, INTERVAL = 10_000, 20, 60.0
+_QUIET_SECONDS = 60.0
+_CHANGES = 20
+_MOST_SECONDS = 600.0
+Row = tuple[str, str]
+
+
+def measure(fleet: ReportingFleet, interval: float) -> list[Row]:
+    """Do all of it; return what, and how much."""
+    count, rows = fleet.count, _Rows()
+    fleet.ask("tickets")
+
+    def back(what: str, did: float, began: float) -> None:
+        told = fleet.wait_told(count, _MOST_SECONDS)
+        known = time.monotonic() - began
+        wait_for(lambda: fleet.rows(did) == count, _MOST_SECONDS, "all hosts in the tables")
+        used = fleet.processor() - before
+        seconds = time.monotonic() - began
+        rows.append((what, f"{known:.0f} s, in the tables {seconds:.0f} s, {used:.0f} s of processor; {_more(told)}"))
+
+    before, began = fleet.processor(), time.monotonic()
+    fleet.ask("connect")
+    back("all connect at once, for the first time", time.time(), began)
+    rows.append(quiet(fleet, interval))
+    before = fleet.processor()
+    late = [changed(fleet, number) for number in range(_CHANGES)]
+    late.sort()
+    rows.append(("a change, until it is in the tables", f"{late[len(late) // 2]:.2f} s median, {late[-1]:.2f} s most"))
+    before, began, did = fleet.processor(), time.monotonic(), time.time()
+    fleet.ask("restart")
+    back("all hosts restart at once", did, began)
+    fleet.portal.worker.kill()
+    fleet.portal.worker.wait()
+    fleet.portal.start_worker()
+    before, began, did = 0.0, time.monotonic(), time.time()
+    back("the collector is killed and started again", did, began)
+    silent = count // 100
+    began = time.monotonic()
+    fleet.ask("silence", 0, silent)
+    wait_for(lambda: count - fleet.codes().get(0, 0) == silent, _MOST_SECONDS + 4 * interval, "the silent to be asked")
+    rows.append((f"{silent} fall silent: asked, and said", f"{(time.monotonic() - began) / interval:.1f} intervals"))
+    rows.append(("memory at the end", f"{fleet.memory() // 1024} MiB"))
+    return rows
+
+
+class _Rows(list[Row]):
+    def append(self, row: Row) -> None:
+        """Keep a row, and show it at once: all of it takes a quarter of an hour."""
+        print(": ".join(row), flush=True)
+        super().append(row)
+
+
+def quiet(fleet: ReportingFleet, interval: float) -> Row:
+    """Return what it costs where nothing happens but signs of life."""
+    time.sleep(interval)
+    before, began, answers = fleet.processor(), time.monotonic(), fleet.ask("status")["answers"]
+    time.sleep(_QUIET_SECONDS)
+    seconds = time.monotonic() - began
+    used, said = fleet.processor() - before, fleet.ask("status")["answers"] - answers
+    figures = f"{fleet.memory() // 1024} MiB, {used / seconds:.3f} of a core, {said / seconds:.0f} reports/s"
+    return f"between changes, for {seconds:.0f} s", figures
+
+
+def changed(fleet: ReportingFleet, number: int) -> float:
+    """Let a host change; return the seconds until the tables have it."""
+    host = fleet.names[number]
+    before, began = fleet.states(host), time.monotonic()
+    fleet.ask("change", number, number + 1)
+    while fleet.states(host) == before:
+        time.sleep(0.01)
+    return time.monotonic() - began
+
+
+def _more(told: dict[str, object]) -> str:
+    return f"{told['handshakes']} handshakes so far, {told['lost']} connections lost"
+
+
+def main() -> None:
+    """Measure, print, and with --write keep the table."""
+    parser = argparse.ArgumentParser(prog="bench.fleet")
+    parser.add_argument("--hosts", type=int, default=HOSTS)
+    parser.add_argument("--interval", type=float, default=INTERVAL)
+    parser.add_argument("--write", metavar="FILE", help="keep the table in FILE as well")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="xman-bench-fleet") as name:
+        directory = Path(name)
+        (directory / "realm").mkdir()
+        realm = Realm(directory / "realm")
+        try:
+            fleet = ReportingFleet(realm, directory / "fleet", options.hosts, DOMAINS, options.interval)
+            try:
+                rows = measure(fleet, options.interval)
+            finally:
+                fleet.close()
+        finally:
+            realm.stop()
+    machine = (
+        f"{os.cpu_count()} processors, Python {platform.python_version()}, load {os.getloadavg()[0]:.1f} at the end"
+    )
+    said = f"{options.hosts:,} simulated hosts with {DOMAINS} domains each, a report each {options.interval:.0f} s"
+    head = f"# What hosts that report cost their collector\n\n`make bench-fleet`, {date.today()}; {machine}. {said}, on"
+    head += " the same machine, with SQLite. The processor is that of the collector's own process."
+    text = f"{head}\n\n| what | how much |\n| --- | --- |\n" + "".join(f"| {what} | {much} |\n" for what, much in rows)
+    print(text)
+    if options.write:
+        Path(options.write).write_text(text)
+
+
+if __name__ == "__main__":
+    main()
