@@ -82,6 +82,7 @@ OTHERS = {"console", "create", "delete", "maintenance", "migrate", "new", "renam
 OTHERS |= {"clone", "edit", *DEVICES}
 OTHERS |= {"screenshot", "send-key", "snapshot", "snapshot-delete", "snapshot-revert", "vnc"}
 OTHERS |= {"volume-create", "volume-delete", "volume-download", "volume-upload"}
+OTHERS |= {"launch", "terminate"}
 DRIVEN = {words[0] for words in (*TYPED, *BATCH)} | OTHERS
 # Every other verb that only looks, as it is tried elsewhere.
 LOOKING = [
@@ -210,6 +211,12 @@ def test_keys_are_pressed(daemon: Daemon, alice: dict[str, str], vm: str) -> Non
 
 def test_every_verb_is_driven_by_remctl() -> None:
     assert DRIVEN | {words[0] for words in LOOKING} == set(verbs.BY_NAME)
+
+
+def test_machines_from_images_are_refused_in_words(daemon: Daemon, alice: dict[str, str], vm: str) -> None:
+    for words in (["launch", "debian", "machine"], ["terminate", vm]):
+        answer = daemon.remctl(alice, *words)
+        assert (answer.status, "only QEMU runs machines from images" in answer.stderr) == (12, True), answer
 
 
 def test_migrate_is_refused_in_words(daemon: Daemon, alice: dict[str, str], vm: str) -> None:

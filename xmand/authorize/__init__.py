@@ -179,8 +179,10 @@ class Authority:
             if grant is not None and request.verb.name in grant.verbs and _all(grant, request.verb.name, domains):
                 request.pin(domains)
                 found = self.listed.read() if self._by_list and request.verb.name in _TELLS_LIST else None
+                # Whoever asks what he may is told of what there is.
+                told = grant.now() if grant.now is not None and request.verb.courtesy else grant.verbs
                 return Access(
-                    grant.verbs,
+                    told,
                     found,
                     restricted=grant.about is not None,
                     shows=grant.shows,

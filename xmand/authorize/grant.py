@@ -36,6 +36,8 @@ class Grant:
     verbs: frozenset[str]
     about: Callable[[str, Domain | None], bool] | None = None
     shows: Callable[[Domain], bool] = lambda _domain: True
+    # Which of the verbs hold for some domain just now, where that is less than all; it blocks.
+    now: Callable[[], frozenset[str]] | None = None
     # Asked with the verb and what a description asks for (`xmand.virt.policy.facts`), before a domain is defined.
     describes: Callable[[str, dict[str, object]], bool] = lambda _verb, _facts: True
     # Asked with the verb and the name that a domain is to have.

@@ -31,26 +31,28 @@ class Owner:
     def grant(self, principal: str) -> Grant | None:
         """Anybody may own a domain; which ones is asked when the command names them."""
 
-        def may(verb: str, domain: Domain) -> bool:
+        def verbs_of(domain: Domain) -> frozenset[str]:
             found = self._read(domain)
-            if verb in self._launched and found.instance is not None and found.instance.owner == principal:
-                return True
-            return verb in self._verbs and owned(found, principal)
+            own = self._launched if found.instance is not None and found.instance.owner == principal else frozenset()
+            return own | self._verbs if owned(found, principal) else own
 
-        def may_now(verb: str, domain: Domain) -> bool:
+        def now_of(domain: Domain) -> frozenset[str]:
             with contextlib.suppress(XmanError):  # what cannot be read is nobody's
-                return may(verb, domain)
-            return False
+                return verbs_of(domain)
+            return frozenset()
 
         def shows(domain: Domain) -> bool:
-            return any(may_now(verb, domain) for verb in FILTERED)
+            return not now_of(domain).isdisjoint(FILTERED)
 
         def about(verb: str, domain: Domain | None) -> bool:
             if domain is not None:
-                return may(verb, domain)
-            return any(may_now(verb, candidate) for candidate in self._domains())
+                return verb in verbs_of(domain)
+            return any(verb in now_of(candidate) for candidate in self._domains())
 
-        return Grant(self._verbs | self._launched, about, shows)
+        def now() -> frozenset[str]:
+            return COURTESY.union(*map(now_of, self._domains()))
+
+        return Grant(self._verbs | self._launched, about, shows, now=now)
 
 
 def owned(metadata: Metadata, principal: str) -> bool:

@@ -12,7 +12,7 @@ import pytest
 
 from xman import verbs
 from xman.errors import ConfigurationError, HypervisorError, NoSuchDomainError
-from xman.metadata import Job, Metadata
+from xman.metadata import Instance, Job, Metadata
 from xmand import authorize, settings
 from xmand.authorize import Authority
 from xmand.authorize.external import External
@@ -263,6 +263,26 @@ def test_lists_show_the_own_domains_only(site: Callable[..., Site]) -> None:
 
     assert access is not None
     assert [name for name, found in subject.domains.items() if access.shows(found)] == ["hers"]
+
+
+def test_who_launched_a_machine_may_do_more_with_it_and_nobody_else_anything() -> None:
+    kept = {"launched": Metadata(instance=Instance("i-1", BOB)), "another": Metadata(instance=Instance("i-2", "eve@R"))}
+    domains = [domain(name, BOB) for name in kept]
+    owner = Owner(("pause", "list"), ("pause", "start", "list"), lambda one: kept[one.name], lambda: domains)
+    grant, stranger = owner.grant(BOB), owner.grant("mallory@R")
+    assert grant is not None
+    assert stranger is not None
+    assert grant.about is not None
+    assert stranger.about is not None
+    assert grant.now is not None
+    assert stranger.now is not None
+
+    assert [name for name in ("pause", "start", "destroy") if grant.about(name, domains[0])] == ["pause", "start"]
+    assert not any(grant.about(name, domains[1]) for name in ("pause", "start"))
+    assert [grant.shows(one) for one in domains] == [True, False]
+    assert {"pause", "start"} <= grant.now()
+    assert not {"pause", "start", "list"} & stranger.now()
+    assert not any(stranger.about("pause", one) for one in (*domains, None))
 
 
 def test_a_domain_whose_metadata_cannot_be_read_is_nobodys() -> None:
