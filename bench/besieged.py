@@ -255,10 +255,10 @@ def portal_rows(siege: Siege) -> list[list[str]]:
     try:
         honest = Visitor(portal, siege.realm.kinit("admin0", _PASSWORD, "portal-admin", "-f"))
         honest.json("/session")
-        rows.append(["the portal, an empty house", str(_pages(honest, siege.seconds))])
+        rows.append(["the portal, an empty house", *_watched_pages(portal, honest, siege.seconds)])
         with _attackers(hostile.half_heads, [({}, portal.port)] * 3):
             time.sleep(1.0)
-            rows.append(["the portal, 300 half headers", str(_pages(honest, siege.seconds))])
+            rows.append(["the portal, 300 half headers", *_watched_pages(portal, honest, siege.seconds)])
         eve = Visitor(portal, siege.realm.kinit("eve0", _PASSWORD, "portal-eve", "-f"))
         eve.json("/session")
         queued, over = [0, 0], threading.Event()
@@ -272,15 +272,24 @@ def portal_rows(siege: Siege) -> list[list[str]]:
         flooding = threading.Thread(target=crowd)
         flooding.start()
         try:
-            figures = _pages(honest, siege.seconds)
+            figures = _watched_pages(portal, honest, siege.seconds)
         finally:
             over.set()
             flooding.join()
-        rows.append([f"the portal, a flood of its queue ({queued[1]} taken, {queued[0]} refused)", str(figures)])
+        rows.append([f"the portal, a flood of its queue ({queued[1]} taken, {queued[0]} refused)", *figures])
     finally:
         portal.stop()
         daemon.stop()
     return rows
+
+
+def _watched_pages(portal: Portal, visitor: Visitor, seconds: float) -> tuple[str, str]:
+    """Return what an honest visitor notices, and what the server comes to meanwhile."""
+    before, began = _loop_seconds(portal.server.pid), time.monotonic()
+    figures = _pages(visitor, seconds)
+    (used, waited), took = _loop_seconds(portal.server.pid), time.monotonic() - began
+    loop, ready = (100 * (now - then) / took for now, then in zip((used, waited), before, strict=True))
+    return str(figures), f"the server's loop {loop:.0f} % of a processor, {ready:.0f} % waiting for one"
 
 
 def _pages(visitor: Visitor, seconds: float) -> Figures:
@@ -317,8 +326,8 @@ def measure(siege: Siege, beside: Path | None) -> list[str]:
             name = attack.name if attack else "an empty house"
             lines.append(f"| {name} | {'release' if tree else 'this tree'} | {figures} | {watched} |")
             print(lines[-1], flush=True)
-    for name, result in portal_rows(siege):
-        lines.append(f"| {name} | this tree | {result} | |")
+    for name, result, loop in portal_rows(siege):
+        lines.append(f"| {name} | this tree | {result} | {loop} |")
         print(lines[-1], flush=True)
     return lines
 

@@ -9,6 +9,7 @@ import contextlib
 import logging
 import os
 import resource
+import socket
 import threading
 from collections import Counter
 from collections.abc import Callable
@@ -44,6 +45,8 @@ _MOST_HOSTS = 50_000
 _BACKLOG = 1024
 # Of the worker's other parts: the database, rxm and what it says, actions.
 _OWN_DESCRIPTORS = 512
+# So many are let in at once, before those who are in have a turn; asyncio takes the one number for the other.
+_AT_A_TIME = 32
 # What is kept for a host that does not read.
 _MOST_UNSENT = 65_536
 _LOOK_SECONDS = 1.0
@@ -155,7 +158,10 @@ class Listener:
         host, port = split_address(address)
         try:
             loop = asyncio.get_running_loop()
-            server = await loop.create_server(lambda: Conversation(self), host, port, backlog=_BACKLOG)
+            server = await loop.create_server(lambda: Conversation(self), host, port, backlog=_AT_A_TIME)
+            for listening in server.sockets:
+                with socket.socket(fileno=os.dup(listening.fileno())) as same:
+                    same.listen(_BACKLOG)
         except OSError as error:
             logger.error("hosts cannot report at %s: %s", address, error.strerror)
             await asyncio.sleep(_LOOK_SECONDS)
