@@ -131,7 +131,7 @@ insmod /lib/xen-netfront.ko
 (while :; do
   read -r name || { sleep 1; continue; }
   echo "Welcome, $name."
-done) &
+done) </dev/console &
 echo guest-ready
 while :; do
   for cpu in /sys/devices/system/cpu/cpu[0-9]*/online; do [ "$(cat $cpu)" = 1 ] || echo 1 >$cpu; done 2>/dev/null
