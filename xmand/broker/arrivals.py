@@ -67,6 +67,8 @@ class Arrivals:
 
     def require_confirmed(self, domain: Domain) -> None:
         """Raise RefusedError for a copy of which it is not known whether its guest still runs elsewhere."""
+        if self.get(domain.uuid) is None:  # as a rule, and without a call to libvirt
+            return
         arrival = self.unconfirmed(domain.uuid, domain.identifier(), domain.state()[0])
         if arrival is not None:
             raise RefusedError(
