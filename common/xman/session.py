@@ -58,6 +58,7 @@ class ClientSession(Side):
     def __init__(self, context: "Context") -> None:
         super().__init__(context)
         self._protocol = ClientProtocol()
+        self._initiator = b""
 
     def start(self) -> None:
         """Queue the hello and the first token of the handshake. Raises GssError (no ticket, no such service …)."""
@@ -86,6 +87,8 @@ class ClientSession(Side):
         if missing:
             raise GssError(OTHER, f"the connection lacks {missing}")
         self._tokens.limit = c.MAX_TOKEN
+        # A context tells no more of itself once its ticket has ended, which commands that go on outlive.
+        self._initiator = self._context.initiator
         return True
 
     @property
@@ -95,8 +98,8 @@ class ClientSession(Side):
 
     @property
     def initiator(self) -> bytes:
-        """The principal as which the user is known to the server."""
-        return self._context.initiator
+        """The principal as which the user is known to the server, once the handshake is over."""
+        return self._initiator
 
     def command(self, arguments: list[bytes], keepalive: bool = True, *, takes_input: bool = False) -> None:
         """Queue a command. Raises `messages.ProtocolError` where the protocol's limits forbid it."""

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import PASSWORD
 from tests.hypervisor.conftest import Lab
 from tests.lab.clients import rfb
 from tests.lab.hosts.daemon import answer as run
@@ -44,11 +45,13 @@ def command(lab: Lab, *words: str) -> list[str]:
 
 
 @contextlib.contextmanager
-def stdio(lab: Lab, *words: str) -> Iterator[tuple["subprocess.Popen[bytes]", rfb.Viewer]]:
+def stdio(
+    lab: Lab, *words: str, env: dict[str, str] | None = None
+) -> Iterator[tuple["subprocess.Popen[bytes]", rfb.Viewer]]:
     """Run `rxm vnc --stdio`, and give it with a viewer at it."""
     program = start(
         command(lab, "vnc", "--stdio", *words),
-        env=lab.alice,
+        env=env or lab.alice,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -59,6 +62,21 @@ def stdio(lab: Lab, *words: str) -> Iterator[tuple["subprocess.Popen[bytes]", rf
     with contextlib.ExitStack() as ends:
         ends.callback(end, program)
         yield program, rfb.Viewer(lambda count: os.read(reads, count), lambda data: os.write(writes, data))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def dismissed(lab: Lab, guest: Guest) -> Iterator["subprocess.Popen[bytes]"]:
+    """Somebody who looks, and was taken off the list: it is read again twice a minute, while others are tried here."""
+    lab.realm.add_principal("screens-carol", PASSWORD)
+    carol = lab.realm.kinit("screens-carol", PASSWORD, "screens-carol")
+    lab.xmand.allow("alice@XMAN.TEST", "screens-carol@XMAN.TEST")
+    try:
+        with stdio(lab, guest.name, env=carol) as (program, viewer):
+            viewer.handshake()
+            lab.xmand.allow("alice@XMAN.TEST")
+            yield program
+    finally:
+        lab.xmand.allow("alice@XMAN.TEST")
 
 
 def test_a_picture_has_the_screens_size(lab: Lab, guest: Guest, tmp_path: Path) -> None:
@@ -113,7 +131,7 @@ def leave(program: "subprocess.Popen[bytes]") -> int:
 
 def told(lab: Lab, guest: Guest, words: str) -> list[dict[str, str]]:
     """Return what the audit says of the ends of viewers, where it begins with `words`."""
-    lines = lab.xmand.syslog.audit(ev="end", verb="vnc", dom=guest.name)
+    lines = lab.xmand.syslog.audit(ev="end", verb="vnc", dom=guest.name, princ="alice@XMAN.TEST")
     return [line for line in lines if line["detail"].startswith(words)]
 
 
@@ -266,6 +284,40 @@ def test_nothing_listens_anywhere_for_a_screen(lab: Lab, guest: Guest) -> None:
         shown = subprocess.run([*lab.first.prefix, "ss", "-Hltnp"], capture_output=True, text=True, check=True).stdout
 
     assert not [line for line in shown.splitlines() if "qemu" in line]
+
+
+def test_who_is_not_on_the_list_sees_nothing(lab: Lab, guest: Guest) -> None:
+    lab.realm.add_principal("screens-mallory", PASSWORD)
+    mallory = lab.realm.kinit("screens-mallory", PASSWORD, "screens-mallory")
+
+    answers = [
+        lab.xmand.rxm(mallory, *words, guest.name) for words in (("vnc", "--stdio"), ("screenshot", "--output", "-"))
+    ]
+
+    assert [(answer.status, answer.stdout) for answer in answers] == [(5, ""), (5, "")]
+
+
+def test_who_is_taken_off_the_list_loses_it(dismissed: "subprocess.Popen[bytes]") -> None:
+    assert dismissed.wait(90) == 5
+    assert dismissed.stderr is not None
+    assert "list" in dismissed.stderr.read().decode()
+
+
+def test_it_ends_with_the_ticket(lab: Lab, guest: Guest) -> None:
+    # Of whatever length the machine allows to be of use before its end.
+    for seconds in (8, 16, 32, 64, 128):
+        brief = lab.realm.kinit("alice", PASSWORD, "screens-brief", "-l", f"{seconds}s")
+        with stdio(lab, guest.name, env=brief) as (program, viewer):
+            try:
+                viewer.handshake()
+            except (OSError, EOFError, AssertionError, struct.error, IndexError):
+                continue
+            status = program.wait(seconds + 60)
+            assert program.stderr is not None
+            said = program.stderr.read().decode()
+            assert (status, "ticket" in said) == (4, True), said
+            return
+    pytest.fail("no ticket was there long enough")
 
 
 def test_it_lasts_when_libvirtd_dies_and_ends_with_the_domain(lab: Lab, own_name: str) -> None:

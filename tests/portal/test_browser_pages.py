@@ -29,6 +29,8 @@ PATHS = (
     f"/hosts/{LONG_HOST}/evacuation",
     "/actions",
     "/actions/ACTION",
+    f"/hosts/{LONG_HOST}/machines/{LONG_MACHINE}/console",
+    f"/hosts/{LONG_HOST}/machines/{LONG_MACHINE}/screen",
     "/create",
     "/delegation",
     "/session",

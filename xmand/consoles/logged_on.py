@@ -40,7 +40,7 @@ class LoggedOn:
         self._clock = clock
         # Apart from those who are asked while somebody waits: an agent that hangs keeps no guest out of `stats`.
         monitors = Monitors(lambda _purpose: driver.connection(AGENT))
-        self._ask = ask or functools.partial(monitors.ask, seconds=agents.SECONDS + 1.0)
+        self._ask = ask or functools.partial(monitors.ask, seconds=2.0 * agents.SECONDS)
         self._changed = threading.Condition()
         self._soon = False
         self._never = threading.Event()

@@ -16,6 +16,7 @@ CHANNEL = "org.qemu.guest_agent.0"
 ABSENT = {"absent": True}
 # What an agent has for its answer; without it libvirt waits for good, and nobody else reaches that agent meanwhile.
 SECONDS = 5
+_LOOK_SECONDS = 0.2
 # Of a guest that names more users, or longer ones, the rest is left out.
 MOST_USERS = 32
 MOST_NAME = 64
@@ -32,8 +33,11 @@ def users(_connection: Any, raw: RawDomain) -> dict[str, Any]:
 
     Blocks for SECONDS where the agent does not answer, and longer where the guest's process does not.
     """
-    if is_held(raw):
-        return {}
+    until = time.monotonic() + SECONDS / 2
+    while is_held(raw):  # at a start that takes but a moment
+        if time.monotonic() >= until:
+            return {}
+        time.sleep(_LOOK_SECONDS)
     if not connected(str(raw.XMLDesc())):
         return ABSENT
     raw.agentSetResponseTimeout(SECONDS, 0)
