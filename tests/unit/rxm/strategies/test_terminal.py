@@ -2,6 +2,7 @@
 
 import os
 import pty
+import select
 
 import pytest
 
@@ -36,10 +37,11 @@ def test_what_is_typed_ahead_of_the_connection_goes_to_the_domain() -> None:
     hand, terminal_of = pty.openpty()
     keyboard = terminal._Keyboard("vm1", terminal_of)
     os.write(hand, b"bob\r")
+    # The kernel hands on in its own time what is typed.
+    assert select.select([terminal_of], [], [], 60)[0]
 
     keyboard.begin()
 
-    os.set_blocking(terminal_of, False)
     assert os.read(terminal_of, 100) == b"bob\n"
     keyboard.restore()
     os.close(hand)
