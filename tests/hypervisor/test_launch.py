@@ -257,7 +257,7 @@ def another(lab: Lab, number: int, *prefix: str) -> Daemon:
 def killed_at(site: Site, number: int, step: str, *words: str) -> Daemon:
     """Let an xmand be killed at a step of a command; return the next one, once it has settled what is left."""
     torn = another(site.lab, number, sys.executable, "-m", "tests.lab.faults.failpoint", step)
-    assert torn.rxm(site.people["leon"], "-t", "2", *words).status != 0
+    assert torn.remctl(site.people["leon"], *words).status != 0
     wait_for(lambda: torn.process.poll() == -9, 20, f"the kill at {step}")
     torn.syslog.close()
     following = another(site.lab, number)
