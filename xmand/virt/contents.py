@@ -10,7 +10,7 @@ from typing import Any
 
 from xman.errors import HypervisorError, RefusedError
 from xman.transfer import MOST_HOLE
-from xmand.virt import images, volumes
+from xmand.virt import images, room, volumes
 from xmand.virt.binding import api
 from xmand.virt.errors import UNSUPPORTED, code_of, reading
 from xmand.virt.volumes import Volume
@@ -30,6 +30,7 @@ class Writing:
         self._length = length
         self._head = bytearray()
         self._stream: Any = None
+        self._path = ""
         # Where libvirt has no streams with holes (its pool's kind, or its age), zeros are written.
         self._sparse = True
 
@@ -97,6 +98,7 @@ class Writing:
 
     def _send(self, data: bytes) -> None:
         stream = self._open()
+        room.require(self._path, len(data))
         with volumes.changing(self._volume.connection, self._volume.name):
             _send_all(stream, data)
 
@@ -107,6 +109,8 @@ class Writing:
 
     def _opened(self, offset: int, length: int) -> Any:
         connection = self._volume.connection
+        self._path = self._path or self._volume.path()
+        room.require(self._path, min(length, HEAD))
         with volumes.changing(connection, self._volume.name):
             stream = connection.newStream(0)
             try:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from xman.errors import HypervisorError, RefusedError, UnsupportedError, XmanError
-from xmand.virt import pools
+from xmand.virt import pools, room
 from xmand.virt.binding import RawConnection, api
 from xmand.virt.errors import reading
 from xmand.virt.pools import Pool
@@ -104,9 +104,11 @@ def overlay(connection: RawConnection, pool: str, name: str, image: Image, capac
 def put(connection: RawConnection, pool: str, name: str, octets: bytes) -> str:
     """Make a volume that holds `octets`; return its path."""
     volume = pools.named(connection, pool).create(name, len(octets), RAW)
+    path = volume.path()
+    room.require(path, len(octets))
     with changing(connection, name):
         _send(connection, volume.raw, octets)
-    return volume.path()
+    return path
 
 
 def _send(connection: RawConnection, raw: Any, octets: bytes) -> None:
