@@ -90,6 +90,9 @@ def site(lab: Lab) -> Iterator[Site]:
 @pytest.fixture(autouse=True)
 def nothing_left(site: Site) -> Iterator[None]:
     """End what a test launched."""
+    # What a test started ended with it.
+    if site.xmand.process.poll() is not None:
+        site.restart()
     yield
     for name in site.names():
         if name.startswith(("lena-", "leon-")):
