@@ -1,7 +1,5 @@
 """Forgetting: the caps on age and size of what is kept of the past."""
 
-import time
-
 from sqlalchemy import Engine, delete, func, select
 
 from rxmweb.db.schema import actions, host_samples, results, samples, sessions
@@ -9,7 +7,7 @@ from rxmweb.settings import History
 
 
 def prune(engine: Engine, history: History, now: float) -> None:
-    """Delete samples and finished actions that are too old (`rxmweb.db.calendar`) or too many, and ended sessions."""
+    """Delete samples and finished actions that are too old (by `rxmweb.db.calendar`) or too many."""
     with engine.begin() as connection:
         connection.execute(delete(samples).where(samples.c.at < now - history.hours * 3600))
         connection.execute(delete(host_samples).where(host_samples.c.at < now - history.hours * 3600))
@@ -27,4 +25,9 @@ def prune(engine: Engine, history: History, now: float) -> None:
         if too_many is not None:
             old |= actions.c.created <= too_many
         connection.execute(delete(actions).where(old, actions.c.ended.is_not(None)))
-        connection.execute(delete(sessions).where(sessions.c.expires < time.time()))
+
+
+def forget_sessions(engine: Engine, now: float) -> None:
+    """Delete sessions that have ended by this machine's clock, as their tickets have."""
+    with engine.begin() as connection:
+        connection.execute(delete(sessions).where(sessions.c.expires < now))

@@ -105,6 +105,7 @@ class Collector:
             self._ask("stats", self._hosts, report.read_samples, lambda found: self._sample(found, now))
             self._ask("stats --host", self._hosts, report.read_room, lambda found: self._note_rooms(found, now))
             retention.prune(self._engine, self._settings.history, self._calendar.today(self._engine))
+            retention.forget_sessions(self._engine, time.time())
         if since - self._versions >= _VERSION_SECONDS and not self._stop.is_set():
             self._versions = since
             self._ask("version", self._hosts, report.read_version, self._note_versions)

@@ -455,11 +455,11 @@ def test_actions_are_kept_up_to_so_many_results_the_latest_whole(engine: Engine)
 
 def test_sessions_that_have_ended_are_forgotten(engine: Engine) -> None:
     sessions.begin(engine, "alice@R", "here", "", "", 60)
-    retention.prune(engine, History(), time.time() + 30)
+    retention.forget_sessions(engine, time.time() + 30)
     with engine.connect() as connection:
         assert connection.execute(select(func.count()).select_from(schema.sessions)).scalar_one() == 1
 
-    retention.prune(engine, History(), time.time() + 61)
+    retention.forget_sessions(engine, time.time() + 61)
 
     with engine.connect() as connection:
         assert connection.execute(select(func.count()).select_from(schema.sessions)).scalar_one() == 0

@@ -22,6 +22,7 @@ MODULES = [
     "virtio_pci_legacy_dev",
     "virtio_pci",
     "virtio_balloon",
+    "virtio_console",
     "evdev",
     "button",
 ]

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
 
@@ -19,9 +20,10 @@ PATIENCE = Patience(60.0, 60.0)
 
 
 @pytest.fixture
-def connection() -> Iterator[Any]:
-    """A hypervisor of the test's own, with a pool of files."""
-    opened = libvirt.open("test:///default")
+def connection(tmp_path: Path) -> Iterator[Any]:
+    """A hypervisor of the test's own, with a pool of files: test:///default is one for the whole process."""
+    (tmp_path / "node.xml").write_text("<node/>")
+    opened = libvirt.open(f"test://{tmp_path}/node.xml")
     opened.storagePoolDefineXML(POOL, 0).create(0)
     pools.named(opened, "p").create("a.qcow2", 1 << 20, "qcow2")
     yield opened
