@@ -40,9 +40,14 @@ def of_verb(name: str) -> str:
     verb: Verb = BY_NAME.get(name) or OWN[name]
     entry = manual.verb(name) or manual.Entry([], [])
     lines = [f"Usage: rxm {verb.usage()}", "", f"{verb.help[:1].upper()}{verb.help[1:]}."]
-    for option in verb.options:
-        names = ", ".join(option.names) + (f" {option.metavar}" if option.metavar else "")
-        lines.append(f"  {names}  {option.help}")
+    options = {
+        ", ".join(option.names) + (f" {option.metavar}" if option.metavar else ""): option.help
+        for option in verb.options
+    }
+    width = max(map(len, options), default=0)
+    for names, meaning in options.items():
+        behind = " " * (width + 4)
+        lines += textwrap.wrap(meaning, _WIDTH, initial_indent=f"  {names:<{width}}  ", subsequent_indent=behind)
     for paragraph in entry.paragraphs:
         lines += ["", *textwrap.wrap(paragraph, _WIDTH, break_long_words=False, break_on_hyphens=False)]
     if entry.examples:

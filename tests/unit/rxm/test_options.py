@@ -192,10 +192,10 @@ def test_help_of_a_verb(words: list[str], capsys: pytest.CaptureFixture[str]) ->
         "Usage: rxm shutdown [-w|--wait] [--force-after S] [-a|--all] [-y|--yes] DOMAIN",
         "",
         "Ask a domain to shut itself down.",
-        "  -w, --wait  return when it is off",
+        "  -w, --wait       return when it is off",
         "  --force-after S  wait so many seconds, then destroy it",
-        "  -a, --all  every domain that runs on the host, in place of DOMAIN",
-        "  -y, --yes  with --all: do not ask back",
+        "  -a, --all        every domain that runs on the host, in place of DOMAIN",
+        "  -y, --yes        with --all: do not ask back",
     ]
 
 
