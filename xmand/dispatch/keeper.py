@@ -33,6 +33,8 @@ logger = logging.getLogger(__name__)
 _AGAIN_SECONDS = 30.0
 # One that is at work on a machine is not waited for: it is still there the next time.
 _LOCK_SECONDS = 1.0
+# Each try to end a machine is written down, so that one that cannot be ended is tried at longer and longer intervals.
+_MOST_PAUSE = 3600.0
 # How long before its end that is told, once each.
 _TOLD_SECONDS = (3600.0, 600.0)
 _OVER = "its time is over (--until)"
@@ -52,6 +54,8 @@ class Keeper:
         # What was said already, so that it is not said every half minute.
         self._said: set[str] = set()
         self._told: dict[tuple[str, int | None], float] = {}
+        # Machines that could not be ended: when they are tried again (time.monotonic()), and the pause after that.
+        self._later: dict[str, tuple[float, float]] = {}
 
     def start(self) -> None:
         """Begin, and look at once."""
@@ -103,6 +107,8 @@ class Keeper:
                 self._tell(domain, instance, left)
                 wait = min(wait, left)
                 continue
+            if time.monotonic() < self._later.get(domain.uuid, (0.0, 0.0))[0]:
+                continue
             try:
                 self._end(domain.uuid)
             except NoSuchDomainError:  # somebody else has ended it
@@ -111,6 +117,8 @@ class Keeper:
                 self._say(f"'{domain.name}' was to end at {times.utc(instance.until)}, and does not yet: {error}")
         for key in [key for key in self._told if key[0] not in there]:
             del self._told[key]
+        for uuid in self._later.keys() - there:
+            del self._later[uuid]
         return max(0.1, wait)
 
     @staticmethod
@@ -151,6 +159,8 @@ class Keeper:
             try:
                 end(self._machines, connection, domain, instance)
             except XmanError as error:
+                pause = self._later.get(uuid, (0.0, _AGAIN_SECONDS))[1]
+                self._later[uuid] = (time.monotonic() + pause, min(2 * pause, _MOST_PAUSE))
                 self._journal.end(number, Answer(error.outcome, message=str(error)), uuid)
                 raise
             note = f"'{domain.name}' ({instance.id}) was ended: {_OVER}."
