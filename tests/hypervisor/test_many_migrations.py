@@ -1,5 +1,6 @@
 """More migrations at once than a connection of libvirt's takes calls (five): each is told truly, reading goes on."""
 
+import os
 import subprocess
 from collections.abc import Iterator
 
@@ -15,19 +16,37 @@ COUNT = 12 if soak.SOAKING else 6
 NAMES = [f"many{number:02}" for number in range(COUNT)]
 
 
+# What each has in its memory: pages of zeros go in no time, whatever the speed.
+FILLED_MIB = 40
+_QEMU = "http://libvirt.org/schemas/domain/qemu/1.0"
+_FILLED = """\
+<qemu:commandline>
+  <qemu:arg value='-device'/><qemu:arg value='loader,file={file},addr=0x1000000,force-raw=on'/>
+</qemu:commandline>
+</domain>"""
+
+
 @pytest.fixture
 def machines(lab: Lab) -> Iterator[list[Guest]]:
     """So many small ones that run on the first host, each with a migration's speed of 1 MiB a second."""
     made = [lab.guest(name) for name in NAMES]
+    filled = lab.first.directory / "many.memory"
+    filled.write_bytes(os.urandom(FILLED_MIB << 20))
     for machine in made:
-        description = machine.empty_description().replace(f">{machine.memory_mib}</memory>", ">24</memory>")
+        description = machine.empty_description().replace(f">{machine.memory_mib}</memory>", ">64</memory>")
+        description = description.replace(
+            "<domain ", "<domain xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0' "
+        )
+        description = description.replace("</domain>", _FILLED.format(file=filled))
         done = lab.rxm("create", "-", stdin=description)
         assert done.status == 0, done
         assert lab.first.virsh("migrate-setspeed", machine.name, "1").status == 0
     yield made
     for rxm in (lab.rxm, lab.rxm_second):
-        for verb in ("destroy", "delete"):
-            rxm("-q", "--yes", verb, "many*")
+        for name in NAMES:
+            rxm("-q", "destroy", name)
+            rxm("-q", "delete", name)
+    filled.unlink()
 
 
 def running(answer_objects: list[dict[str, object]]) -> set[str]:
