@@ -3,6 +3,7 @@
 What blocks in others' code, looking up a name and fetching a ticket, is done by a few threads that feed the loop.
 """
 
+import _signal  # type: ignore[import-not-found]  # `signal` itself takes longer to import than the loop to run
 import posix
 import select
 import time
@@ -37,12 +38,16 @@ class Loop:
         self._helped: deque[tuple[Dialogue, BaseException | None]] = deque()
         self._helpers = 0
         self._look_at = 0.0
+        self._interrupted = False
 
     def run(self, dialogues: "Iterator[Dialogue]") -> None:
         """Carry all of them to their ends. What `over` raises is raised here, and so is Ctrl-C."""
         more = True
+        ours = self._take_interrupts()
         try:
             while more or self._under_way:
+                if self._interrupted:
+                    raise KeyboardInterrupt
                 while more and len(self._under_way) < self._most:
                     new = next(dialogues, None)
                     more = new is not None
@@ -63,11 +68,29 @@ class Loop:
                         self._settle(found)
                 self._look()
         finally:
+            if ours:
+                _signal.signal(_signal.SIGINT, _signal.default_int_handler)
             for found in self._under_way:
                 found.close()
             for _ in range(self._helpers):
                 self._asked.put(None)
             self._epoll.close()
+
+    def _take_interrupts(self) -> bool:
+        """Let Ctrl-C be the loop's: raised in `__del__`, while something is given back, Python would forget it."""
+        if _signal.getsignal(_signal.SIGINT) is not _signal.default_int_handler:
+            return False
+        try:
+            _signal.signal(_signal.SIGINT, self._interrupt)
+        except ValueError:  # another thread than the main one, which no Ctrl-C comes to
+            return False
+        return True
+
+    def _interrupt(self, number: int, frame: object) -> None:
+        """Take it at the loop's next turn, or at once where it comes again: who reads what is shown may stand still."""
+        if self._interrupted:
+            _signal.default_int_handler(number, frame)
+        self._interrupted = True
 
     def _look(self) -> None:
         now = time.monotonic()
