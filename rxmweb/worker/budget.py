@@ -23,9 +23,12 @@ class Budgets:
 
         `now` is in seconds of a clock that only goes forward.
         """
-        left = self._refilled(name, now) - max(octets, LEAST)
-        self._left[name] = left, now
-        return max(0.0, -left / RATE)
+        self._left[name] = self._refilled(name, now) - max(octets, LEAST), now
+        return self.owed(name, now)
+
+    def owed(self, name: str, now: float) -> float:
+        """Return for how many seconds this host is to say nothing more."""
+        return max(0.0, -self._refilled(name, now) / RATE)
 
     def tidy(self, now: float) -> None:
         """Forget those who have all of it again."""

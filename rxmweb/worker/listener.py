@@ -247,9 +247,9 @@ class Conversation(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
 
-    def _pause(self, seconds: float) -> None:
+    def _wait(self, seconds: float) -> None:
         """Read nothing more of it for so long."""
-        if self._transport is not None and self._paused is None and not self._transport.is_closing():
+        if seconds > 0 and self._transport is not None and self._paused is None and not self._transport.is_closing():
             self._transport.pause_reading()
             self._paused = asyncio.get_running_loop().call_later(seconds, self._resume)
 
@@ -289,6 +289,8 @@ class Conversation(asyncio.Protocol):
             self._complain("there is no room for more hosts")
             self.close()
             return False
+        else:  # what it has said over another connection counts
+            self._wait(self._listener.budgets.owed(self.name, asyncio.get_running_loop().time()))
         return True
 
     def _name(self, event: Authenticated) -> str:
@@ -305,6 +307,8 @@ class Conversation(asyncio.Protocol):
         if not self.name:
             self._session.send_error(ERROR_ACCESS)
             return
+        now = asyncio.get_running_loop().time()
+        self._wait(self._listener.budgets.spend(self.name, sum(map(len, words)), now))
         if words[:1] != [reporting.COMMAND]:
             self._session.send_error(ERROR_UNKNOWN_COMMAND)
             return
@@ -321,9 +325,7 @@ class Conversation(asyncio.Protocol):
             self._complain(f"its report cannot be read: {error}")
             self._session.send_error(ERROR_BAD_COMMAND)
             return
-        self.heard = asyncio.get_running_loop().time()
-        if (rest := self._listener.budgets.spend(self.name, sum(map(len, words)), self.heard)) > 0:
-            self._pause(rest)
+        self.heard = now
         self._session.send_output(STDOUT, answer.octets())
         self._session.send_status(outcome.OK)
 

@@ -1,13 +1,15 @@
 """How much a host may report, and that it waits where that is more (`budget` and `listener` of `rxmweb.worker`)."""
 
 import asyncio
+from collections.abc import Callable, Iterable
 from types import SimpleNamespace
 from typing import Any
 
+from rxmweb.db.report import NotAReportError
 from rxmweb.worker.budget import BURST, LEAST, RATE, Budgets
 from rxmweb.worker.listener import Conversation
 from xman.reporting import Answer
-from xman.server_session import CommandReceived
+from xman.server_session import Authenticated, CommandReceived
 
 
 def test_what_a_host_has_to_say_at_once_is_taken_and_more_waits() -> None:
@@ -39,13 +41,17 @@ def test_who_has_said_little_is_forgotten() -> None:
     assert not budgets._left
 
 
+REPORT = CommandReceived([b"report", b"1", b"x" * 1_000_000])
+HOST = Authenticated(b"host/h1@R", initiator_is_principal=True)
+
+
 class Said:
     """A session in which a host has said all that it will."""
 
     lifetime = 100
 
-    def __init__(self, reports: int) -> None:
-        self._events: list[Any] = [CommandReceived([b"report", b"1", b"x" * 1_000_000]) for _ in range(reports)]
+    def __init__(self, events: Iterable[Any]) -> None:
+        self._events = list(events)
 
     def next_event(self) -> Any:
         return self._events.pop(0) if self._events else None
@@ -53,6 +59,8 @@ class Said:
     def receive(self, data: bytes) -> None: ...
 
     def send_output(self, stream: int, data: bytes) -> None: ...
+
+    def send_error(self, code: int) -> None: ...
 
     def send_status(self, status: int) -> None: ...
 
@@ -75,28 +83,88 @@ class Transport:
         return False
 
 
+def conversation(listener: Any, *events: Any) -> tuple[Conversation, Transport]:
+    """Return a connection over which this is said."""
+    listener.session = lambda: Said(events)
+    made, transport = Conversation(listener), Transport()
+    made._transport = transport  # type: ignore[assignment]
+    return made, transport
+
+
+def listening(take: Callable[[bytes], Answer]) -> Any:
+    """Return what connections need of a listener."""
+
+    def told(_name: str, _principal: str, _address: str, octets: bytes, _begins: bool) -> Answer:
+        return take(octets)
+
+    return SimpleNamespace(
+        reports=SimpleNamespace(take=told),
+        budgets=Budgets(),
+        left=lambda _one: None,
+        known=lambda _one, _name: True,
+        complain=lambda _who, _address, _text: None,
+        services={"host"},
+        realms={"R"},
+    )
+
+
 def test_a_host_that_reports_all_the_time_is_not_read_for_a_while() -> None:
     async def talk() -> None:
         taken: list[bytes] = []
 
-        def take(_name: str, _principal: str, _address: str, octets: bytes, _begins: bool) -> Answer:
+        def take(octets: bytes) -> Answer:
             taken.append(octets)
             return Answer(1.0)
 
-        listener = SimpleNamespace(
-            session=lambda: Said(20), reports=SimpleNamespace(take=take), budgets=Budgets(), left=lambda _one: None
-        )
-        conversation, transport = Conversation(listener), Transport()  # type: ignore[arg-type]
-        conversation._transport, conversation.name = transport, "h1"  # type: ignore[assignment]
+        one, transport = conversation(listening(take), *[REPORT] * 20)
+        one.name = "h1"
 
-        conversation.data_received(b"")
+        one.data_received(b"")
         enough = len(taken)
         paused = not transport.reads
-        conversation._resume()
+        one._resume()
 
         assert (enough, paused, len(taken), transport.reads) == (9, True, 10, False)
-        conversation.connection_lost(None)
-        assert conversation._paused is not None
-        assert conversation._paused.cancelled()
+        one.connection_lost(None)
+        assert one._paused is not None
+        assert one._paused.cancelled()
+
+    asyncio.run(talk())
+
+
+def test_what_cannot_be_read_costs_as_much() -> None:
+    async def talk() -> None:
+        taken: list[bytes] = []
+
+        def take(octets: bytes) -> Answer:
+            taken.append(octets)
+            raise NotAReportError("no report")
+
+        one, transport = conversation(listening(take), *[REPORT] * 20)
+        one.name = "h1"
+
+        one.data_received(b"")
+
+        assert (len(taken), transport.reads) == (9, False)
+        one.connection_lost(None)
+
+    asyncio.run(talk())
+
+
+def test_a_new_connection_is_no_new_budget() -> None:
+    async def talk() -> None:
+        taken: list[bytes] = []
+
+        def take(octets: bytes) -> Answer:
+            taken.append(octets)
+            return Answer(1.0)
+
+        listener = listening(take)
+        for _ in range(20):
+            one, _transport = conversation(listener, HOST, REPORT)
+            one.data_received(b"")
+            one.connection_lost(None)
+
+        assert len(taken) == 9
 
     asyncio.run(talk())
