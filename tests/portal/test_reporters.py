@@ -291,3 +291,14 @@ def test_where_too_many_wait_no_other_is_noted(engine: Engine, monkeypatch: pyte
     with engine.connect() as connection:
         assert reporters.states(connection).keys() == {"w1", "w2", "c1"}
     assert later.seconds >= 60
+
+
+def test_two_portals_that_note_a_host_at_once_lose_nothing(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    one, other = reports(engine, "c1"), reports(engine, "c1")
+    take(other, "c1", said(), begins=True)
+    # What it sees where the other one's transaction has not ended yet.
+    monkeypatch.setattr(reporters, "states", lambda _connection: {})
+
+    take(one, "c1", said(domain("vm1", 1, "free")), begins=True)
+
+    assert names(engine, "c1") == {"vm1"}
