@@ -67,6 +67,8 @@ class Loop:
                         found.helped(error)
                         self._settle(found)
                 self._look()
+            if self._interrupted:
+                raise KeyboardInterrupt
         finally:
             if ours:
                 _signal.signal(_signal.SIGINT, _signal.default_int_handler)

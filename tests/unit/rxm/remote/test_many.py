@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from rxm.remote.dialogue import HELPER
+from rxm.remote.dialogue import HELPER, OVER
 from rxm.remote.many import Loop
 
 
@@ -48,6 +48,14 @@ def test_ctrl_c_is_not_forgotten_where_it_comes_while_something_is_given_back() 
         Loop(1, lambda _dialogue: None).run(iter([dialogue]))
 
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_ctrl_c_is_not_forgotten_where_the_last_answer_comes_with_it() -> None:
+    dialogue: Any = Endless()
+    dialogue.wants = OVER
+
+    with pytest.raises(KeyboardInterrupt):
+        Loop(1, lambda _dialogue: os.kill(os.getpid(), signal.SIGINT)).run(iter([dialogue]))
 
 
 def test_ctrl_c_a_second_time_waits_for_nobody() -> None:
