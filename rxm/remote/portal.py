@@ -161,7 +161,8 @@ def _ask(portal: _Portal) -> dict[str, Told]:
         found |= rows
         if not more or not rows:
             break
-        query = f"?after={quote(max(rows), safe='')}"
+        # As the portal's database sorts them, which is not how Python would.
+        query = f"?after={quote(next(reversed(rows)), safe='')}"
     return found
 
 

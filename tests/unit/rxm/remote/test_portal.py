@@ -2,6 +2,7 @@
 
 import json
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 
@@ -76,6 +77,29 @@ def test_a_portal_without_an_end_is_left() -> None:
 
     assert len(found) == len(endless.queries) == 100
     assert endless.queries[:3] == ["", "?after=h001", "?after=h002"]
+
+
+class Sorted:
+    """A portal whose database sorts names as people do, capitals beside small letters."""
+
+    names = ("alba", "Brno", "cheb", "Dubá")
+
+    def __init__(self) -> None:
+        self.queries: list[str] = []
+
+    def get(self, query: str) -> bytes:
+        """Answer with two hosts at a time."""
+        self.queries.append(query)
+        begin = self.names.index(unquote(query.partition("=")[2])) + 1 if query else 0
+        rows = [row(name=name) for name in self.names[begin : begin + 2]]
+        return json.dumps({"hosts": rows, "more": bool(rows)}).encode()
+
+
+def test_the_next_answer_begins_behind_the_last_host_of_the_one_before() -> None:
+    told = Sorted()
+
+    assert [*portal._ask(told)] == [*Sorted.names]  # type: ignore[arg-type]
+    assert told.queries == ["", "?after=Brno", "?after=Dub%C3%A1"]
 
 
 def test_it_stands_for_the_hosts_own_answer() -> None:
