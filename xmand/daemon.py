@@ -31,7 +31,7 @@ from xmand.dispatch.keeper import Keeper
 from xmand.events import Events
 from xmand.events.run_stamps import Stamper
 from xmand.journal import Journal
-from xmand.launch.begun import Notes
+from xmand.launch.begun import Beginnings
 from xmand.launch.machines import Machines
 from xmand.metrics.textfile import TextFile
 from xmand.model import Model
@@ -110,10 +110,10 @@ class Daemon:
         self._events.on_viewed(past_us.viewed)
         self._logged_on = LoggedOn(self._driver, on=settings.agent.users)
         self._events.listen(self._logged_on.heard)
-        copies = Copies(settings.state_dir, settings.keytab)
-        self._leftovers = Leftovers(copies, self._driver, locks, audit.record)
+        self._copies = Copies(settings.state_dir, settings.keytab)
+        self._leftovers = Leftovers(self._copies, self._driver, locks, audit.record)
         self._departures = Departures(settings, self._driver, locks, audit.record)
-        machines = Machines(Notes(settings.state_dir))
+        machines = Machines(Beginnings(settings.state_dir))
         self._keeper = Keeper(machines, self._driver, locks, self._journal, audit.record)
         uploads = Uploads(settings.state_dir)
         self._cut_uploads = CutUploads(uploads, self._driver, locks, audit.record)
@@ -129,6 +129,7 @@ class Daemon:
             audit_lost=lambda: syslog.lost,
             monitors=Monitors(self._driver.connection),
             consoles=Hubs(self._driver),
+            copies=self._copies,
             arrivals=Arrivals(settings.state_dir),
             departures=self._departures,
             machines=machines,
@@ -232,6 +233,7 @@ class Daemon:
         self._reporter.configure(settings)
         self._textfile.configure(settings)
         self._departures.settings = settings
+        self._copies.keytab = settings.keytab
         _raise_descriptor_limit(settings)
         logger.info("SIGHUP: the configuration is read again")
 

@@ -1,7 +1,6 @@
 """A host that is in maintenance takes no starts, jobs or migrations, and says why and by whom; kept on disk."""
 
 import json
-import os
 import threading
 import time
 from dataclasses import asdict, dataclass
@@ -9,6 +8,7 @@ from pathlib import Path
 
 from xman import times
 from xman.errors import HypervisorError, RefusedError
+from xmand.system import notes
 
 FILE = "maintenance.json"
 
@@ -56,14 +56,8 @@ class Maintenance:
         return notice
 
     def _write(self, notice: Notice) -> None:
-        new = self._path.with_suffix(".new")
         try:
-            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with new.open("w", encoding="utf-8") as file:
-                json.dump(asdict(notice), file)
-                file.flush()
-                os.fsync(file.fileno())
-            new.replace(self._path)
+            notes.replace(self._path, json.dumps(asdict(notice)))
         except OSError as error:
             raise HypervisorError(f"{self._path}: {error.strerror}; nothing was changed.") from error
 

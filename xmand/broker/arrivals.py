@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from xman.errors import NoSuchDomainError, RefusedError
-from xmand.broker.notes import Notes, this_boot
+from xmand.system.notes import Notes, this_boot
 from xmand.virt.binding import RawConnection
 from xmand.virt.domain import PAUSED, Domain, find
 
@@ -39,14 +39,14 @@ class Arrivals:
         self._notes = Notes(Path(state_dir) / "arrivals")
 
     def begin(self, arrival: Arrival) -> None:
-        """Write down that it is about to come. Raises HypervisorError; RefusedError for an unsettled one."""
+        """Write down that it is about to come. Raises RefusedError, also for an unsettled one, and HypervisorError."""
         other = self.get(arrival.uuid)
         if other is not None and other.source != arrival.source:
             raise RefusedError(f"'{arrival.name}' has arrived from {other.source or 'another host'}, not confirmed.")
         self._notes.put(arrival.uuid, asdict(arrival))
 
     def arrived(self, arrival: Arrival, number: int) -> None:
-        """Write down that it is here whole, as the domain with this number. Raises HypervisorError."""
+        """Write down that it is here whole, as the domain with this number. Raises RefusedError and HypervisorError."""
         self._notes.put(arrival.uuid, asdict(arrival) | {"number": number, "boot": this_boot()})
 
     def get(self, uuid: str) -> Arrival | None:

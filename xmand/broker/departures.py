@@ -15,12 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from xman.between import MIGRATE_SETTLE
-from xman.errors import NoSuchDomainError, RefusedError, UnreachableError, XmanError
+from xman.errors import HypervisorError, NoSuchDomainError, RefusedError, UnreachableError, XmanError
 from xmand.broker.arrivals import GIVEN, KEPT
 from xmand.broker.far import LostError, reached
-from xmand.broker.notes import Notes, this_boot
 from xmand.settings import Settings
 from xmand.system.locks import DomainLocks
+from xmand.system.notes import Notes, this_boot
+from xmand.system.settling import Complaints
 from xmand.virt import connection_pool
 from xmand.virt.binding import RawConnection, api
 from xmand.virt.domain import PAUSED, Domain, find
@@ -66,14 +67,14 @@ class Departures:
         self._live: set[str] = set()
         self._deciding = threading.Lock()
         self._wake = threading.Event()
-        self._complaints: dict[str, str] = {}
+        self._complaints = Complaints()
 
     def start(self) -> None:
         """Settle what is left, in a thread, until the process ends."""
         threading.Thread(target=self._work, name="departures", daemon=True).start()
 
     def begin(self, departure: Departure) -> None:
-        """Write down that one begins. Raises HypervisorError; RefusedError where an earlier one is undecided."""
+        """Write down that one begins. Raises HypervisorError; RefusedError, also where an earlier one is undecided."""
         for note in self._all():
             if note.uuid == departure.uuid and not note.decision:
                 self._wake.set()
@@ -95,7 +96,10 @@ class Departures:
             if now.decision:
                 return now
             decided = replace(now, decision=decision)
-            self._notes.put(departure.id, asdict(decided))
+            try:
+                self._notes.put(departure.id, asdict(decided))
+            except RefusedError as error:  # whatever has moved has moved
+                raise HypervisorError(f"this host cannot write down where it runs: {error.__cause__}") from error
             return decided
 
     def get(self, identifier: str) -> Departure | None:
@@ -198,9 +202,10 @@ class Departures:
                 logger.exception("the migration of '%s' cannot be settled", departure.name)
                 settled, why = False, "see the traceback"
             left |= not settled
-            if why and self._complaints.get(departure.id) != why:
-                self._complaints[departure.id] = why
-                logger.warning("the migration of '%s' to %s is not settled: %s", departure.name, departure.to, why)
+            if why:
+                about = f"the migration of '{departure.name}' to {departure.to}"
+                self._complaints.say(departure.id, f"{about} is not settled: {why}")
+        self._complaints.keep(departure.id for departure in notes)
         return left
 
     def _settle(self, departure: Departure) -> bool:

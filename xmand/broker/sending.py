@@ -11,9 +11,9 @@ from xman.errors import RefusedError, UnknownOutcomeError, UnreachableError, Xma
 from xmand.broker.arrivals import GIVEN, KEPT
 from xmand.broker.departures import Departure, Departures
 from xmand.broker.far import Far, LostError, reached
-from xmand.broker.notes import this_boot
 from xmand.broker.relay import Relay
 from xmand.settings import Settings
+from xmand.system.notes import this_boot
 from xmand.virt.domain import PAUSED, Domain
 
 _SECONDS = 15.0

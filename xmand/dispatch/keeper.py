@@ -23,6 +23,7 @@ from xmand.launch.ending import end, require_idle
 from xmand.launch.machines import Machines, each
 from xmand.system.clocks import TERMS
 from xmand.system.locks import DomainLocks
+from xmand.system.settling import Complaints
 from xmand.virt import connection_pool, metadata
 from xmand.virt.domain import Domain, find
 from xmand.virt.driver import CHANGE, Driver
@@ -51,8 +52,7 @@ class Keeper:
         self._locks = locks
         self._journal = journal
         self._record = record
-        # What was said already, so that it is not said every half minute.
-        self._said: set[str] = set()
+        self._complaints = Complaints()
         self._told: dict[tuple[str, int | None], float] = {}
         # Machines that could not be ended: when they are tried again (time.monotonic()), and the pause after that.
         self._later: dict[str, tuple[float, float]] = {}
@@ -81,7 +81,9 @@ class Keeper:
             try:
                 self._settle(what)
             except XmanError as error:
-                self._say(f"the disks of '{what.name}' ({what.uuid}) in the pool '{what.pool}': {error}")
+                self._complaints.say(
+                    what.uuid, f"the disks of '{what.name}' ({what.uuid}) in the pool '{what.pool}': {error}"
+                )
 
     def _settle(self, what: Begun) -> None:
         with self._locks.hold(what.uuid, "leftovers", time.monotonic() + _LOCK_SECONDS):
@@ -114,11 +116,14 @@ class Keeper:
             except NoSuchDomainError:  # somebody else has ended it
                 continue
             except (XmanError, JournalError) as error:
-                self._say(f"'{domain.name}' was to end at {times.utc(instance.until)}, and does not yet: {error}")
+                self._complaints.say(
+                    domain.uuid, f"'{domain.name}' was to end at {times.utc(instance.until)}, and does not yet: {error}"
+                )
         for key in [key for key in self._told if key[0] not in there]:
             del self._told[key]
         for uuid in self._later.keys() - there:
             del self._later[uuid]
+        self._complaints.keep(there.union(what.uuid for what in self._machines.notes.pending()))
         return max(0.1, wait)
 
     @staticmethod
@@ -176,7 +181,3 @@ class Keeper:
             ev="end", rid=rid, princ=instance.owner, verb="terminate", dom=domain.name, uuid=uuid, reason=_OVER,
             res=outcome.class_name(outcome.OK), detail=note,
         )  # fmt: skip
-
-    def _say(self, text: str) -> None:
-        logger.log(logging.DEBUG if text in self._said else logging.WARNING, "%s", text)
-        self._said.add(text)

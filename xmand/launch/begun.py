@@ -4,14 +4,13 @@ The definition is what counts: until it is there the disks are nobody's, and onc
 finds a note and no domain removes them; with a domain they are its own.
 """
 
-import json
-import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from xman import values
-from xman.errors import NoSuchDomainError, RefusedError, XmanError
+from xman.errors import NoSuchDomainError, XmanError
+from xmand.system.notes import Notes
 from xmand.virt import image_pools, pools
 from xmand.virt.binding import RawConnection
 from xmand.virt.domain import find
@@ -29,47 +28,34 @@ class Begun:
     pool: str
 
 
-class Notes:
+class Beginnings:
     """Those of this host, in a folder of `state_dir`."""
 
     def __init__(self, state_dir: str) -> None:
-        self._folder = Path(state_dir) / FOLDER
+        self._notes = Notes(Path(state_dir) / FOLDER)
 
     def note(self, begun: Begun) -> None:
         """Write it down, durably. Raises RefusedError."""
-        path = self._path(begun.uuid)
-        new = path.with_suffix(".new")
-        try:
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with new.open("w", encoding="utf-8") as file:
-                json.dump(asdict(begun), file)
-                file.flush()
-                os.fsync(file.fileno())
-            new.replace(path)
-        except OSError as error:
-            raise RefusedError(f"{path}: {error.strerror}; nothing was changed.") from error
+        self._notes.put(begun.uuid, asdict(begun))
 
     def forget(self, uuid: str) -> None:
-        """Take note that its disks are a domain's, or gone."""
-        self._path(uuid).unlink(missing_ok=True)
+        """Take note that its disks are a domain's, or gone. Raises HypervisorError."""
+        self._notes.drop(uuid)
 
     def pending(self) -> Iterator[Begun]:
         """Give what was begun and has no end."""
-        for path in sorted(self._folder.glob("*.json")):
-            if (found := self.of(path.stem)) is not None:
+        for uuid in self._notes.all():
+            if (found := self.of(uuid)) is not None:
                 yield found
 
     def of(self, uuid: str) -> Begun | None:
         """Return what was begun of the machine with this UUID and has no end."""
+        note = self._notes.get(uuid) or {}
         try:
-            found = json.loads(self._path(uuid).read_bytes())
-            begun = Begun(str(found["uuid"]), str(found["name"]), str(found["pool"]))
-        except (OSError, ValueError, KeyError, TypeError):
+            begun = Begun(str(note["uuid"]), str(note["name"]), str(note["pool"]))
+        except KeyError:
             return None
         return begun if begun.uuid == uuid and values.is_uuid(uuid) else None
-
-    def _path(self, uuid: str) -> Path:
-        return self._folder / f"{uuid}.json"
 
 
 def places(connection: RawConnection, begun: Begun) -> list[tuple[str, str]]:

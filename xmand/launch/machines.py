@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from xman.errors import MetadataError, NoSuchDomainError
 from xman.metadata import Instance
 from xmand.launch import shares
-from xmand.launch.begun import Notes
+from xmand.launch.begun import Beginnings
 from xmand.launch.shares import Reservations, Share
 from xmand.settings.launch import Launch
 from xmand.system.locks import DomainLocks
@@ -24,7 +24,7 @@ _LOCK = "what is launched"
 class Machines:
     """Those of one xmand."""
 
-    notes: Notes
+    notes: Beginnings
     reservations: Reservations = field(default_factory=Reservations)
     # Set where there is something new for whoever keeps them.
     changed: threading.Event = field(default_factory=threading.Event)

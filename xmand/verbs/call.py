@@ -28,6 +28,7 @@ from xmand.settings import Settings
 from xmand.system.locks import DomainLocks
 from xmand.system.workers import OWN, Whose
 from xmand.virt.binding import RawConnection, RawDomain
+from xmand.virt.copying import Copies
 from xmand.virt.domain import Domain, find, held_milliseconds
 from xmand.virt.domain_jobs import leaving
 from xmand.virt.driver import CHANGE, READ, Driver
@@ -58,6 +59,7 @@ class Host:
     # Without them there are no consoles.
     consoles: Hubs | None = None
     present: Present = field(default_factory=Present)
+    copies: Copies = field(default_factory=lambda: Copies("", ""))
     # Guests that have come from other hosts, and those that leave: only where xmand carries migrations itself.
     arrivals: Arrivals = field(default_factory=lambda: Arrivals(""))
     departures: Departures | None = None

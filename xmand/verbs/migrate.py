@@ -15,7 +15,7 @@ from xmand.system import xl
 from xmand.verbs.call import Call
 from xmand.verbs.row import Row
 from xmand.virt import condition, lifecycle, metadata, migration, migration_trial, snapshots
-from xmand.virt.copying import Copies, Copy, images
+from xmand.virt.copying import Copy, images
 from xmand.virt.domain import Domain, find
 from xmand.virt.domain_jobs import abort_job
 from xmand.virt.driver import LONG
@@ -79,12 +79,11 @@ def migrate(call: Call) -> Result:
             # Nor could it be paused: libvirt lets nothing at a domain that it migrates, and keeps who asks waiting.
             suspend_after, notes = None, (_XEN_ENDS,)
         copy, others = _copy(call, domain, destination, uri) if call.parsed.flag("copy-storage") else (None, [])
-        copies = Copies(call.host.settings.state_dir, call.host.settings.keytab)
         if settings.transport == XMAN:
             return _brokered(call, domain, destination, suspend_after, notes)
         if dry:
-            return _trial(call, domain, destination, uri, copies, copy)
-        with copies.there(copy) if copy is not None else contextlib.nullcontext():
+            return _trial(call, domain, destination, uri, copy)
+        with call.host.copies.there(copy) if copy is not None else contextlib.nullcontext():
             data = migration.migrate(
                 domain,
                 destination,
@@ -140,14 +139,14 @@ def _brokered(
     return Result({"to": destination} | data, changed=True, domain=domain.name, notes=(*notes, *said))
 
 
-def _trial(call: Call, domain: Domain, destination: str, uri: str, copies: Copies, copy: Copy | None) -> Result:
+def _trial(call: Call, domain: Domain, destination: str, uri: str, copy: Copy | None) -> Result:
     """Say whether a domain that runs could move now: by what its next host's libvirt tells; nothing is changed."""
     copied = () if copy is None else tuple(image.path for image in copy.images)
     needed = migration_trial.needs(domain, copied)
     notes = migration_trial.ask(domain, destination, uri, call.host.settings.keytab, needed)
     data: dict[str, Any] = {"to": destination, "dry_run": True}
     if copy is not None:
-        copies.require_none_there(copy)
+        call.host.copies.require_none_there(copy)
         data["copied"] = _copied(copy)
     return Result(data, domain=domain.name, notes=notes)
 

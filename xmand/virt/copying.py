@@ -5,8 +5,6 @@ that nobody knows of (`xmand.virt.leftovers`).
 """
 
 import contextlib
-import json
-import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,6 +13,7 @@ from typing import Any
 from lxml import etree
 
 from xman.errors import HypervisorError, RefusedError, UnknownOutcomeError, XmanError, of_outcome
+from xmand.system.notes import Notes
 from xmand.virt import elsewhere, errors, other_host
 from xmand.virt.domain import Domain
 
@@ -71,8 +70,8 @@ class Copies:
     """What this host has begun to copy, in a folder of `state_dir`; `keytab` says who it is to other hosts' libvirt."""
 
     def __init__(self, state_dir: str, keytab: str) -> None:
-        self._folder = Path(state_dir) / FOLDER
-        self._keytab = keytab
+        self._notes = Notes(Path(state_dir) / FOLDER)
+        self.keytab = keytab
 
     @contextlib.contextmanager
     def there(self, copy: Copy) -> Iterator[None]:
@@ -110,7 +109,7 @@ class Copies:
 
     def make(self, copy: Copy) -> None:
         """Make them there, empty, all or none. Raises RefusedError and HypervisorError."""
-        self._note(copy)
+        self._notes.put(copy.uuid, asdict(copy))
         try:
             self._ask(copy, elsewhere.MAKE)
         except RefusedError:
@@ -132,49 +131,32 @@ class Copies:
         return ""
 
     def forget(self, uuid: str) -> None:
-        """Take note that nothing is to be removed any more."""
-        self._path(uuid).unlink(missing_ok=True)
+        """Take note that nothing is to be removed any more. Raises HypervisorError."""
+        self._notes.drop(uuid)
 
     def pending(self) -> Iterator[Copy]:
         """Give what was begun and has no end."""
-        for path in sorted(self._folder.glob("*.json")):
-            if (copy := _read(path)) is not None:
+        for note in self._notes.all().values():
+            if (copy := _read(note)) is not None:
                 yield copy
 
     def begun(self, uuid: str) -> Copy | None:
         """Return what was begun for a domain and has no end."""
-        return _read(self._path(uuid))
-
-    def _path(self, uuid: str) -> Path:
-        return self._folder / f"{uuid}.json"
-
-    def _note(self, copy: Copy) -> None:
-        path = self._path(copy.uuid)
-        new = path.with_suffix(".new")
-        try:
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with new.open("w", encoding="utf-8") as file:
-                json.dump(asdict(copy), file)
-                file.flush()
-                os.fsync(file.fileno())
-            new.replace(path)
-        except OSError as error:
-            raise RefusedError(f"{path}: {error.strerror}; nothing was changed.") from error
+        return _read(self._notes.get(uuid) or {})
 
     def _ask(self, copy: Copy, what: str) -> dict[str, Any]:
         images = [asdict(image) for image in copy.images]
-        return other_host.ask(copy.host, copy.uri, self._keytab, what, uuid=copy.uuid, images=images)
+        return other_host.ask(copy.host, copy.uri, self.keytab, what, uuid=copy.uuid, images=images)
 
 
-def _read(path: Path) -> Copy | None:
+def _read(note: dict[str, Any]) -> Copy | None:
     try:
-        found = json.loads(path.read_bytes())
         return Copy(
-            str(found["uuid"]),
-            str(found["name"]),
-            str(found["host"]),
-            str(found["uri"]),
-            tuple(Image(**image) for image in found["images"]),
+            str(note["uuid"]),
+            str(note["name"]),
+            str(note["host"]),
+            str(note["uri"]),
+            tuple(Image(**image) for image in note["images"]),
         )
-    except (OSError, ValueError, KeyError, TypeError):
+    except (KeyError, TypeError):
         return None

@@ -4,12 +4,12 @@ After a crash of ours nobody else knows of them. In a thread of its own; the dom
 """
 
 import logging
-import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
-from xman.errors import NoSuchDomainError, XmanError
+from xman.errors import NoSuchDomainError
 from xmand.system.locks import DomainLocks
+from xmand.system.settling import Settling
 from xmand.virt import connection_pool
 from xmand.virt.copying import Copies, Copy
 from xmand.virt.domain import find
@@ -18,58 +18,40 @@ from xmand.virt.driver import CHANGE, Driver
 
 logger = logging.getLogger(__name__)
 
-# The other host, or libvirt, may be there by then.
-_AGAIN_SECONDS = 30.0
 _PATIENCE_SECONDS = 5.0
 
 
-class Leftovers:
+class Leftovers(Settling[Copy]):
     """What a host has begun to copy and has not ended; `record` writes an audit line."""
 
     def __init__(self, copies: Copies, driver: Driver, locks: DomainLocks, record: Callable[..., None]) -> None:
+        super().__init__("leftovers")
         self._copies = copies
         self._driver = driver
         self._locks = locks
         self._record = record
-        self._told: set[str] = set()
-        # Never set: a wait by a clock that nobody can set.
-        self._never = threading.Event()
 
-    def start(self) -> None:
-        """Begin, and look at once."""
-        threading.Thread(target=self._run, name="leftovers", daemon=True).start()
+    def pending(self) -> Iterable[Copy]:
+        """Return what was begun and has no end."""
+        return self._copies.pending()
 
-    def _run(self) -> None:
-        while True:
-            try:
-                self.look()
-            except Exception:  # a fault of ours must not end the thread
-                logger.exception("what was copied cannot be looked at")
-            self._never.wait(_AGAIN_SECONDS)
+    def told(self, left: Copy) -> str:
+        """Return what it is called."""
+        return f"the images of '{left.name}' ({left.uuid}) at {left.host}"
 
-    def look(self) -> None:
-        """Settle each that can be settled now."""
-        for copy in self._copies.pending():
-            try:
-                self._settle(copy)
-            except XmanError as error:
-                said = f"the images of '{copy.name}' at {copy.host}: {error}"
-                # Once, and not every half minute: somebody has to mend it.
-                logger.log(logging.DEBUG if said in self._told else logging.WARNING, "%s", said)
-                self._told.add(said)
-
-    def _settle(self, copy: Copy) -> None:
-        with connection_pool.session(), self._locks.hold(copy.uuid, "leftovers", time.monotonic() + _PATIENCE_SECONDS):
+    def settle(self, left: Copy) -> None:
+        """Remove the images, unless its domain has left, or still does."""
+        with connection_pool.session(), self._locks.hold(left.uuid, "leftovers", time.monotonic() + _PATIENCE_SECONDS):
             # Its migration may have ended while the lock was waited for.
-            if self._copies.begun(copy.uuid) != copy:
+            if self._copies.begun(left.uuid) != left:
                 return
             try:
-                domain = find(self._driver.connection(CHANGE), copy.uuid)
+                domain = find(self._driver.connection(CHANGE), left.uuid)
                 if leaving(domain):
                     return
             except NoSuchDomainError:  # it has left: they are its own now
-                self._copies.forget(copy.uuid)
+                self._copies.forget(left.uuid)
                 return
-            said = self._copies.undo(copy) or f"the images made at {copy.host} are removed"
-            logger.warning("'%s' stayed here: %s", copy.name, said)
-            self._record(ev="settle", dom=copy.name, detail=said)
+            said = self._copies.undo(left) or f"the images made at {left.host} are removed"
+            logger.warning("'%s' stayed here: %s", left.name, said)
+            self._record(ev="settle", dom=left.name, detail=said)

@@ -10,8 +10,8 @@ from xman.errors import HypervisorError, RefusedError
 from xmand.broker import departures as module
 from xmand.broker.arrivals import GIVEN, KEPT
 from xmand.broker.departures import Departure, Departures
-from xmand.broker.notes import this_boot
 from xmand.settings import Settings
+from xmand.system.notes import this_boot
 from xmand.virt.binding import api
 
 UUID = "6b2c1d4e-0000-4000-8000-00000000aaaa"

@@ -6,7 +6,7 @@ import pytest
 
 from xman.errors import RefusedError
 from xmand.broker.arrivals import Arrival, Arrivals
-from xmand.broker.notes import this_boot
+from xmand.system.notes import this_boot
 
 UUID = "6b2c1d4e-0000-4000-8000-00000000aaaa"
 ARRIVAL = Arrival("1", "vm1", UUID, "hv1.xman.test", stays_paused=False, existed=False)

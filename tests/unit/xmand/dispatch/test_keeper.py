@@ -37,7 +37,7 @@ def test_one_that_cannot_be_ended_is_tried_at_longer_and_longer_intervals(monkey
     }.items():
         monkeypatch.setattr(keeper, name, stands)
     monkeypatch.setattr(Keeper, "left", staticmethod(lambda _uuid, _instance: 0.0))
-    keeps = Keeper(Mock(), Mock(), MagicMock(), Mock(), Mock())
+    keeps = Keeper(MagicMock(), Mock(), MagicMock(), Mock(), Mock())
 
     for _look in range(4 * HOUR // 30):
         keeps.look()
