@@ -22,7 +22,11 @@ class Peers:
     """
 
     def __init__(self, accept: tuple[str, ...], service: str, keys: str) -> None:
-        self._accept = accept
+        # Taken apart once: for each command of any host of the realm it is asked, on the event loop.
+        self._accept: list[NodeSet] = []
+        for pattern in accept:
+            with contextlib.suppress(RefusedError):  # no node set: xmand --check says so
+                self._accept.append(_hosts(pattern))
         self._service = service
         self._realms = _realms(keys, service) if accept else frozenset()
 
@@ -31,9 +35,7 @@ class Peers:
         if principal.rpartition("@")[2] not in self._realms:
             return None
         host = host_of(principal, self._service)
-        with contextlib.suppress(RefusedError):  # no node set: xmand --check says so
-            return _GRANT if host and within(host, self._accept) else None
-        return None
+        return _GRANT if host and any(host in hosts for hosts in self._accept) else None
 
 
 def _realms(keys: str, service: str) -> frozenset[str]:
@@ -55,13 +57,15 @@ def host_of(principal: str, service: str) -> str:
 
 def within(host: str, patterns: tuple[str, ...]) -> bool:
     """Whether `host`, a plain name or address, is in one of the node sets. Raises RefusedError for no node set."""
-    for pattern in patterns:
-        try:
-            if host.lower() in NodeSet(_canonical(pattern), autostep=None):
-                return True
-        except NodeSetParseError as error:
-            raise RefusedError(f"[migrate] in xmand.toml: {error}") from error
-    return False
+    return any(host.lower() in _hosts(pattern) for pattern in patterns)
+
+
+def _hosts(pattern: str) -> NodeSet:
+    """Return the hosts of a pattern, as they are compared. Raises RefusedError for no node set."""
+    try:
+        return NodeSet(_canonical(pattern), autostep=None)
+    except NodeSetParseError as error:
+        raise RefusedError(f"[migrate] in xmand.toml: {error}") from error
 
 
 def _canonical(pattern: str) -> str:
