@@ -166,6 +166,13 @@ class Going:
         return self._packets.next()
 
 
+def finishes(packet: Packet) -> bool:
+    """Whether this asks if the guest has arrived whole, so that it can be given up; not where it calls that off."""
+    # Its last word says that.
+    asked = (packet.program, packet.procedure, packet.type) == (rpc.REMOTE, rpc.FINISH, rpc.CALL)
+    return asked and packet.body[-4:] == bytes(4)
+
+
 def finished(packet: Packet) -> bool:
     """Whether this tells the source that its guest has arrived whole."""
     return (packet.program, packet.procedure, packet.type, packet.status) == (

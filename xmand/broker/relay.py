@@ -68,6 +68,8 @@ class Relay:
         self._up, self._down = Packets(), Packets()
         self._local: socket.socket | None = None
         self._to_local = bytearray()
+        # The serial of the call that asks for the answer to FINISH: nothing else that the other host says is that.
+        self._finishing: int | None = None
         # How many octets of `_to_local` are left until the answer to FINISH has been handed over.
         self._until_delivered = -1
 
@@ -177,6 +179,8 @@ class Relay:
         while (packet := self._up.next()) is not None:
             if packet.program == rpc.OURS:
                 raise RpcError("libvirtd says what only xmand may")
+            if passing.finishes(packet):
+                self._finishing = packet.serial
             self._far.put(packet.raw)
         return True
 
@@ -188,7 +192,7 @@ class Relay:
                 self.committed = packet.status == rpc.OK
                 continue
             self._to_local += packet.raw
-            if passing.finished(packet):
+            if passing.finished(packet) and packet.serial == self._finishing:
                 self._until_delivered = len(self._to_local)
 
     def _push_down(self, local: socket.socket) -> None:

@@ -1,0 +1,86 @@
+"""Unit tests of what carries a migration at its source: what the other host says is not believed before its turn."""
+
+import socket
+import tempfile
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.unit.xmand.broker import said
+from xmand.broker import rpc
+from xmand.broker.relay import Relay
+
+ARRIVED = rpc.packed(rpc.FINISH, rpc.REPLY, 4)
+# A socket's own time to hand over what is in it.
+SOON = 30.0
+
+
+class Far:
+    """The other host, which says what a test wants it to."""
+
+    over = False
+    unsent = 0
+
+    def __init__(self) -> None:
+        self.sock, self.mouth = socket.socketpair()
+        self.ears, self._tongue = socket.socketpair()
+
+    def pull(self) -> list[bytes]:
+        return [self.sock.recv(65_536)]
+
+    def put(self, octets: bytes) -> None:
+        self._tongue.sendall(octets)
+
+    def push(self) -> None: ...
+
+    def end(self) -> None: ...
+
+    def require_ok(self) -> None: ...
+
+    def close(self) -> None:
+        for each in (self.sock, self.mouth, self.ears, self._tongue):
+            each.close()
+
+
+@pytest.fixture
+def run_dir() -> Iterator[str]:
+    """A path that is short enough for a socket."""
+    with tempfile.TemporaryDirectory(prefix="r-") as made:
+        yield made
+
+
+def read(sock: socket.socket, count: int) -> bytes:
+    """Return so many octets."""
+    sock.settimeout(SOON)
+    return sock.recv(count, socket.MSG_WAITALL)
+
+
+@pytest.mark.parametrize(
+    ("libvirtd_says", "given"),
+    [
+        (said.finishing(), ["given"]),
+        # It has asked for nothing yet, or has called it off: its guest is here, whatever the other host says.
+        (said.plain(rpc.REGISTER), []),
+        (said.finishing(called_off=1), []),
+    ],
+    ids=["asked", "not yet", "called off"],
+)
+def test_a_guest_is_given_when_its_libvirtd_has_asked_for_that(
+    run_dir: str, libvirtd_says: bytes, given: list[str]
+) -> None:
+    far: Any = Far()
+    decided: list[str] = []
+    relay = Relay(far, run_dir, lambda: decided.append("given"))
+    relay.start()
+    with socket.socket(socket.AF_UNIX) as libvirtd:
+        libvirtd.connect(relay.path)
+        libvirtd.sendall(libvirtd_says)
+        assert read(far.ears, len(libvirtd_says)) == libvirtd_says
+
+        far.mouth.sendall(ARRIVED)
+
+        assert read(libvirtd, len(ARRIVED)) == ARRIVED
+        far.over = True
+        relay.finish()
+    assert (decided, relay.told) == (given, bool(given))
