@@ -79,6 +79,9 @@ async def pages(
         if sent and request.json:
             await _end_line(reply)
         return Answer(error.outcome, request.ms(), str(error))
+    except Exception:
+        logger.exception("a page of %s of %r cannot be made", request.verb.name, request.domain)
+        return _fault(request)
     return how
 
 
@@ -97,7 +100,7 @@ async def tell(request: Request, how: Answer, reply: Listener) -> Answer:
         output = [] if over else how.output(request.verb.name, request.domain, as_json=request.json)
     except Exception:
         logger.exception("the result of %s of %r cannot be shown", request.verb.name, request.domain)
-        how = Answer(outcome.INTERNAL, request.ms(), "see the traceback")
+        how = _fault(request)
     if how.fault:
         reply.send_error(wire.ERROR_INTERNAL)
         return how
@@ -111,3 +114,7 @@ async def tell(request: Request, how: Answer, reply: Listener) -> Answer:
             reply.send_output(stream, data)
     reply.send_status(how.code)
     return how
+
+
+def _fault(request: Request) -> Answer:
+    return Answer(outcome.INTERNAL, request.ms(), "see the traceback")

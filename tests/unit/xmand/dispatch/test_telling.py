@@ -14,6 +14,7 @@ from xman import outcome, verbs
 from xman.errors import HypervisorError
 from xman.render import log
 from xman.result import Pages, Result
+from xman.wire import constants as wire
 from xmand.answer import Answer
 from xmand.dispatch import telling
 from xmand.request import Peer, Request
@@ -29,6 +30,7 @@ class Client:
 
     def __init__(self, most: int = 1000) -> None:
         self.parts: list[bytes] = []
+        self.errors: list[int] = []
         self._most = most
 
     async def send_long(self, data: bytes) -> None:
@@ -41,7 +43,8 @@ class Client:
 
     def send_status(self, status: int) -> None: ...
 
-    def send_error(self, code: int) -> None: ...
+    def send_error(self, code: int) -> None:
+        self.errors.append(code)
 
 
 def rows(count: int, then: Exception | None = None) -> Iterator[list[dict[str, Any]]]:
@@ -115,6 +118,15 @@ def test_a_failure_in_the_middle_is_the_end_and_rxm_says_so() -> None:
     reply.stdout, reply.status = b"".join(client.parts), how.code
     found = envelope.of_reply(reply, "log", Target("h", ""), "a@R")
     assert (found["ok"], found["class"], found["message"]) == (False, "hypervisor", "The journal cannot be read.")
+
+
+def test_a_page_that_cannot_be_shown_is_a_fault_of_ours_and_told_as_such(caplog: pytest.LogCaptureFixture) -> None:
+    client = Client()
+
+    how = told([], rows(2, KeyError("at")), client)
+
+    assert (how.code, client.errors) == (outcome.INTERNAL, [wire.ERROR_INTERNAL])
+    assert "KeyError: 'at'" in caplog.text
 
 
 def test_who_may_not_any_more_gets_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
