@@ -18,7 +18,8 @@ from tests.lab.portal.portal import Portal
 from tests.lab.process import end, free_ports, wait_for
 from xman import result, srv
 from xman.result import Result
-from xmand.report.collector import Collector, LostError, Tickets
+from xmand.report.collector import Collector
+from xmand.system.own_connection import LostError, Tickets
 
 INTERVAL = 0.5
 
@@ -118,8 +119,7 @@ def asked(site: Site, realm: Realm, principal: str, keytab: str, *words: bytes) 
         dial = socket.create_connection
         # This process knows no names of the realm's.
         patch.setattr(socket, "create_connection", lambda place, seconds: dial(("127.0.0.1", place[1]), seconds))
-        tickets = Tickets()
-        patch.setattr(Tickets, "cache", f"MEMORY:{principal}")
+        tickets = Tickets("test")
         collector = Collector(srv.Place(PORTAL, site.reports), "HTTP", keytab, f"{principal}@XMAN.TEST", tickets, 10.0)
         try:
             return collector.ask([*words])

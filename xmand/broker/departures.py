@@ -17,10 +17,11 @@ from typing import Any
 from xman.between import MIGRATE_SETTLE
 from xman.errors import HypervisorError, NoSuchDomainError, RefusedError, UnreachableError, XmanError
 from xmand.broker.arrivals import GIVEN, KEPT
-from xmand.broker.far import LostError, reached
+from xmand.broker.far import reached
 from xmand.settings import Settings
 from xmand.system.locks import DomainLocks
 from xmand.system.notes import Notes, this_boot
+from xmand.system.own_connection import LostError
 from xmand.system.settling import Complaints
 from xmand.virt import connection_pool
 from xmand.virt.binding import RawConnection, api

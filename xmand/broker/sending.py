@@ -10,10 +10,11 @@ from xman.between import MIGRATE_IN, MIGRATE_MAY
 from xman.errors import RefusedError, UnknownOutcomeError, UnreachableError, XmanError
 from xmand.broker.arrivals import GIVEN, KEPT
 from xmand.broker.departures import Departure, Departures
-from xmand.broker.far import Far, LostError, reached
+from xmand.broker.far import Far, reached
 from xmand.broker.relay import Relay
 from xmand.settings import Settings
 from xmand.system.notes import this_boot
+from xmand.system.own_connection import LostError
 from xmand.virt.domain import PAUSED, Domain
 
 _SECONDS = 15.0

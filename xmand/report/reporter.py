@@ -19,11 +19,12 @@ from xman.result import Result
 from xman.verbs import STATE
 from xmand.model import Model
 from xmand.report import places
-from xmand.report.collector import Collector, LostError, Tickets
+from xmand.report.collector import Collector
 from xmand.report.look import USUAL_SECONDS, Looker, Seen
 from xmand.report.told import Told
 from xmand.settings import Settings
 from xmand.system import own_name
+from xmand.system.own_connection import LostError, Tickets
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +47,7 @@ class Reporter:
         self._settings = settings
         self._model = model
         self._looker = Looker(model, condition)
-        self._tickets = Tickets()
+        self._tickets = Tickets("report")
         self._ended = threading.Event()
         self._changed = threading.Event()
         self._begun = False

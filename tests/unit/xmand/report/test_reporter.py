@@ -9,9 +9,9 @@ import pytest
 from xman.errors import UsageError
 from xman.srv import Place
 from xmand.report import places, reporter
-from xmand.report.collector import LostError
 from xmand.report.reporter import Reporter
 from xmand.settings import Report, Settings
+from xmand.system.own_connection import LostError
 
 
 class Waits(threading.Event):

@@ -1,0 +1,70 @@
+"""Connections of this host's own principal (`xmand.system.own_connection`)."""
+
+import time
+from typing import Any
+
+import pytest
+
+from xman.gss import WRONG_KEY, GssError
+from xman.srv import Place
+from xmand.system import own_connection
+from xmand.system.own_connection import LostError, OwnConnection, Tickets
+
+PRINCIPAL = "host/hv1.xman.test@XMAN.TEST"
+
+
+class Initiators:
+    """Which caches were asked for; a ticket is never had, for `error`."""
+
+    def __init__(self) -> None:
+        self.caches: list[str] = []
+        self.error: Exception = OSError("no KDC")
+
+    def __call__(self, _keytab: str, _principal: str, cache: str) -> Any:
+        self.caches.append(cache)
+        raise self.error
+
+
+@pytest.fixture
+def initiators(monkeypatch: pytest.MonkeyPatch) -> Initiators:
+    made = Initiators()
+    monkeypatch.setattr(own_connection, "Initiator", made)
+    return made
+
+
+def tried(tickets: Tickets, principal: str = PRINCIPAL) -> None:
+    """Try to connect."""
+    with pytest.raises(LostError):
+        OwnConnection(Place("hv2.xman.test", 4373), "host", "/etc/krb5.keytab", principal, tickets, 1.0)
+
+
+def test_all_connections_have_one_cache_since_each_lives_as_long_as_the_process(initiators: Initiators) -> None:
+    tickets = Tickets("far")
+
+    for _try in range(10):
+        tried(tickets)
+
+    assert len(set(initiators.caches)) == 1
+
+
+def test_another_principal_has_another_one(initiators: Initiators) -> None:
+    tickets = Tickets("far")
+
+    tried(tickets)
+    tried(tickets, "host/other.xman.test@XMAN.TEST")
+
+    assert len(set(initiators.caches)) == 2
+
+
+def test_a_ticket_for_a_key_that_is_no_more_is_fetched_anew_and_not_at_each_try(
+    initiators: Initiators, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 10_000.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    tickets = Tickets("far")
+    initiators.error = GssError(WRONG_KEY, "the key is another one")
+
+    for _try in range(3):
+        tried(tickets)
+
+    assert initiators.caches[0] != initiators.caches[1] == initiators.caches[2]
