@@ -102,6 +102,23 @@ def test_a_name_that_is_a_path_or_not_to_be_seen_is_refused(storage: Storage) ->
     assert list(storage.folder.iterdir()) == []
 
 
+def test_a_file_whose_name_is_no_text_is_told_and_keeps_nobody_from_the_others(storage: Storage) -> None:
+    storage.does("volume-create", "base", "8")
+    odd = os.fsencode(storage.folder / "b") + b"\xff"
+    make = ["qemu-img", "create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", storage.folder / "base", odd]
+    subprocess.run(make, check=True)
+    storage.does("volume-create", "other", "8")
+
+    names = storage.names()
+    missing, kept = storage.rxm("volume-delete", "none"), storage.rxm("volume-delete", "base")
+    storage.does("volume-delete", "other")
+
+    assert names == ["base", "b\ufffd", "other"]
+    refused(missing, "it has base, b\ufffd, other")
+    # It is an overlay, whatever it is called.
+    refused(kept, "is the base of the volume")
+
+
 def test_who_is_asked_only_to_say_it_does_nothing(storage: Storage) -> None:
     would = storage.does("volume-create", "-n", "a", "8")
     storage.does("volume-create", "a", "8")

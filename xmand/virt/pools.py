@@ -79,8 +79,7 @@ class Pool:
         self.require_active()
         raw = self._find(name)
         if raw is None:
-            with reading():
-                others = sorted(str(other) for other in self.raw.listVolumes())
+            others = [facts.name for facts in self.volumes()]
             more = f" and {len(others) - _MOST_NAMED} more" if len(others) > _MOST_NAMED else ""
             has = f"it has {', '.join(others[:_MOST_NAMED])}{more}" if others else "it has none"
             raise RefusedError(f"The pool '{self.name}' has no volume '{name}'; {has}.")

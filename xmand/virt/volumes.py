@@ -14,23 +14,15 @@ from xmand.virt.domain import Domain
 from xmand.virt.driver import lost
 from xmand.virt.errors import Translating, code_of, reading, translate, words
 
-_KINDS = {
-    api.VIR_STORAGE_VOL_FILE: "file",
-    api.VIR_STORAGE_VOL_BLOCK: "block",
-    api.VIR_STORAGE_VOL_DIR: "dir",
-    api.VIR_STORAGE_VOL_NETWORK: "network",
-    api.VIR_STORAGE_VOL_NETDIR: "netdir",
-    api.VIR_STORAGE_VOL_PLOOP: "ploop",
-}
 RAW, QCOW2 = "raw", "qcow2"
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What a volume is: `capacity` is what a guest sees, `allocation` what it takes, in octets.
+    """What a volume is: `kind` is libvirt's word (file, block, dir, network); sizes are in octets.
 
-    `octets` is how long its file or device is. `backing` is the path of the image that it is an overlay of, empty where
-    it is none.
+    `capacity` is what a guest sees, `allocation` what it takes, `octets` how long its file or device is. `backing` is
+    the path of the image that it is an overlay of, empty where it is none.
     """
 
     name: str
@@ -69,13 +61,12 @@ class Volume:
     def facts(self) -> Facts:
         """Return what it is. Raises RefusedError where it is no more."""
         with _gone(self.name), reading():
-            kind = _KINDS.get(self.raw.info()[0], "other")
-            root = etree.fromstring(str(self.raw.XMLDesc(0)).encode())
+            root = etree.fromstring(self._description().encode())
         form = root.find("target/format")
         capacity = int(root.findtext("capacity") or 0)
         return Facts(
             name=root.findtext("name") or "",
-            kind=kind,
+            kind=str(root.get("type", "")),
             path=root.findtext("target/path") or "",
             format=RAW if form is None else str(form.get("type", RAW)),
             capacity=capacity,
@@ -99,6 +90,13 @@ class Volume:
         """Delete it. Raises HypervisorError where it is still there."""
         with changing(self.connection, self.name):
             self.raw.delete(0)
+
+    def _description(self) -> str:
+        try:
+            return str(self.raw.XMLDesc(0))
+        except UnicodeDecodeError as error:
+            # A file whose name is not UTF-8, which libvirt takes as it is: it is told, and keeps nobody from the others.
+            return bytes(error.object).decode(errors="replace")
 
 
 def changing(connection: RawConnection, name: str) -> Translating:

@@ -59,6 +59,23 @@ def test_what_is_made_is_found_and_what_is_deleted_is_gone(pool: Pool) -> None:
         made.facts()
 
 
+def test_each_volume_costs_one_call(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    pool.create("a", 8 * MIB)
+    pool.create("b", 8 * MIB)
+    asked: list[str] = []
+    description = libvirt.virStorageVol.XMLDesc
+
+    def described(raw: Any, flags: int = 0) -> str:
+        asked.append(str(raw.name()))
+        return str(description(raw, flags))
+
+    monkeypatch.setattr(libvirt.virStorageVol, "XMLDesc", described)
+    monkeypatch.setattr(libvirt.virStorageVol, "info", lambda raw: asked.append(str(raw.name())))
+
+    assert [facts.kind for facts in pool.volumes()] == ["file", "file"]
+    assert sorted(asked) == ["a", "b"]
+
+
 def test_a_pool_that_is_not_there_and_one_that_is_not_active(connection: Any, pool: Pool) -> None:
     with pytest.raises(RefusedError, match="The host has no pool 'nosuch'; it has default-pool"):
         pools.named(connection, "nosuch")
