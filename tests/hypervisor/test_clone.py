@@ -138,6 +138,19 @@ def test_one_that_writes_is_not_copied_and_snapshots_stay_with_it(machine: Machi
     assert any("1 snapshot (first) stays with it" in note for note in done.json()["notes"])
 
 
+def test_what_another_writes_to_is_not_copied_by_whatever_name_they_have_it(machine: Machine) -> None:
+    image, new = machine.image("data", "raw"), f"{machine.name}-2"
+    machine.define(image)
+    assert machine.lab.rxm("start", "--paused", machine.name).status == 0
+    assert machine.lab.first.virsh("pool-refresh", machine.pool).status == 0
+    disk = f"<disk type='volume'><source pool='{machine.pool}' volume='{image.name}'/><target dev='vda'/></disk>"
+    other = Guest(new, machine.lab.first.directory, memory_mib=32).empty_description()
+    assert machine.lab.rxm("new", "-", stdin=other.replace("</devices>", f"{disk}</devices>")).status == 0
+
+    refused(machine.clone(new, f"{machine.name}-3"), f"Domain '{machine.name}' has '{image}' in use")
+    assert machine.volumes() == {image.name}
+
+
 def test_one_without_disks_of_its_own_is_cloned_while_it_runs(machine: Machine) -> None:
     disc = machine.image("disc", "raw")
     drive = f"<disk type='file' device='cdrom'><source file='{disc}'/><target dev='hdc' bus='ide'/><readonly/></disk>"

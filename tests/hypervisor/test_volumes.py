@@ -104,9 +104,8 @@ def test_a_name_that_is_a_path_or_not_to_be_seen_is_refused(storage: Storage) ->
 
 def test_a_file_whose_name_is_no_text_is_told_and_keeps_nobody_from_the_others(storage: Storage) -> None:
     storage.does("volume-create", "base", "8")
-    odd = os.fsencode(storage.folder / "b") + b"\xff"
-    make = ["qemu-img", "create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", storage.folder / "base", odd]
-    subprocess.run(make, check=True)
+    base, odd = storage.folder / "base", storage.folder / "b\udcff"
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", base, odd], check=True)
     storage.does("volume-create", "other", "8")
 
     names = storage.names()

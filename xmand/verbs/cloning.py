@@ -54,14 +54,11 @@ def clone(call: Call) -> Result:
         _require_quiet(domain, disks)
         locks.enter_context(call.host.locks.hold(name, call.verb.name, call.deadline))
         _require_new(connection, name)
-        for disk in disks:
-            if disk.path:
-                locks.enter_context(
-                    call.host.locks.hold(disk_users.key(disk.path), call.verb.name, call.deadline, "disk")
-                )
-                _require_unwritten(connection, disk.path)
         copies = _plan(call, connection, name, disks)
         for copy in copies:
+            path = copy.original.facts.path
+            locks.enter_context(call.host.locks.hold(disk_users.key(path), call.verb.name, call.deadline, "disk"))
+            _require_unwritten(connection, path)
             for place in (copy.original.place, copy.place):
                 locks.enter_context(
                     call.host.locks.hold(key(place.pool, place.name), call.verb.name, call.deadline, "volume")

@@ -15,6 +15,8 @@ from xmand.virt.domain import Domain
 from xmand.virt.errors import UNSUPPORTED, code_of, reading
 
 _PLACES = ("file", "dev", "dir", "name")
+# The names of a pool and of a volume in it.
+Volume = tuple[str, str]
 
 
 @dataclass(frozen=True)
@@ -94,18 +96,27 @@ def writers(connection: RawConnection, path: str) -> list[Use]:
 
 
 def _users(connection: RawConnection, path: str) -> list[Use]:
-    found, same = [], {path, os.path.realpath(path)}
+    found, same, volume = [], {path, os.path.realpath(path)}, _volume(connection, path)
     with reading():
         raws = connection.listAllDomains(0)
     for raw in raws:
         # One that goes meanwhile has no disks. Of one that cannot be asked it is not known, so that nothing is free.
         name = str(raw.name())
         with contextlib.suppress(NoSuchDomainError), reading(name):
-            found += _uses(raw, same)
+            found += _uses(raw, same, volume)
     return found
 
 
-def _uses(raw: RawDomain, same: set[str]) -> list[Use]:
+def _volume(connection: RawConnection, path: str) -> Volume | None:
+    """Return the volume at `path`: a domain may have it by that name. None where it is in none of libvirt's pools."""
+    for place in dict.fromkeys((path, os.path.realpath(path))):
+        with contextlib.suppress(api.libvirtError):
+            raw = connection.storageVolLookupByPath(place)
+            return str(raw.storagePoolLookupByVolume().name()), str(raw.name())
+    return None
+
+
+def _uses(raw: RawDomain, same: set[str], volume: Volume | None) -> list[Use]:
     active = bool(raw.isActive())
     at_work = active
     if not active:
@@ -123,9 +134,9 @@ def _uses(raw: RawDomain, same: set[str]) -> list[Use]:
             target = disk.find("target")
             name = "?" if target is None else str(target.get("dev"))
             own = disk.find("source")
-            if own is not None and _is(own, same):
+            if own is not None and _is(own, same, volume):
                 writes, shares, above = disk.find("readonly") is None, disk.find("shareable") is not None, False
-            elif any(_is(source, same) for source in disk.iterfind(".//backingStore/source")):
+            elif any(_is(source, same, volume) for source in disk.iterfind(".//backingStore/source")):
                 writes, shares, above = True, False, True  # it reads what must not change
             else:
                 continue
@@ -134,6 +145,8 @@ def _uses(raw: RawDomain, same: set[str]) -> list[Use]:
     return list(found.values())
 
 
-def _is(source: etree._Element, same: set[str]) -> bool:
+def _is(source: etree._Element, same: set[str], volume: Volume | None) -> bool:
+    if volume is not None and (source.get("pool"), source.get("volume")) == volume:
+        return True
     place = next((str(source.get(key)) for key in _PLACES if source.get(key)), "")
     return bool(place) and (place in same or os.path.realpath(place) in same)

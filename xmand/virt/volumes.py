@@ -95,7 +95,7 @@ class Volume:
         try:
             return str(self.raw.XMLDesc(0))
         except UnicodeDecodeError as error:
-            # A file whose name is not UTF-8, which libvirt takes as it is: it is told, and keeps nobody from the others.
+            # A file whose name is not UTF-8, which libvirt takes: it is told, and keeps nobody from the others.
             return bytes(error.object).decode(errors="replace")
 
 

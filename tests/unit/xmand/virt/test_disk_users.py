@@ -8,10 +8,10 @@ from typing import Any
 import libvirt
 import pytest
 
-from tests.lab.hosts.descriptions import for_test_driver
+from tests.lab.hosts.descriptions import HOST_WITH_A_POOL, for_test_driver
 from tests.unit.xmand.virt.test_listing import libvirt_error
 from xman.errors import RefusedError, UsageError
-from xmand.virt import disk_users
+from xmand.virt import disk_users, pools
 from xmand.virt.domain import Domain, define
 
 
@@ -78,6 +78,23 @@ def test_by_another_name_it_is_the_same(connection: Any, tmp_path: Path) -> None
 
     with pytest.raises(RefusedError, match="Domain 'theirs' has"):
         free(connection, f"{tmp_path}/link")
+
+
+def test_a_disk_that_is_named_by_its_pool_is_the_same(tmp_path: Path) -> None:
+    (tmp_path / "node.xml").write_text(HOST_WITH_A_POOL)
+    connection = libvirt.open(f"test://{tmp_path}/node.xml")
+    path = pools.named(connection, "default-pool").create("a", 1 << 20).path()
+    disk = "<disk type='volume'><source pool='default-pool' volume='a'/><target dev='vda'/></disk>"
+    for name, devices in (("mine", ""), ("theirs", disk)):
+        define(connection, name, for_test_driver(name).replace("</os>", f"</os><devices>{devices}</devices>"))
+    mine, theirs = (Domain(connection.lookupByName(name)) for name in ("mine", "theirs"))
+
+    assert disk_users.require_free(connection, mine, path, writes=True, shares=False) == ["theirs"]
+    theirs.start()
+    with pytest.raises(RefusedError, match="Domain 'theirs' has"):
+        disk_users.require_free(connection, mine, path, writes=True, shares=False)
+    assert [use.name for use in disk_users.writers(connection, path)] == ["theirs"]
+    connection.close()
 
 
 def test_what_all_only_read_or_all_share_is_free(connection: Any, tmp_path: Path) -> None:
