@@ -4,12 +4,10 @@ from typing import Any
 
 from rxm import targets
 from rxm.invocation import Invocation
-from rxm.output import envelope
-from rxm.remote.command import wire_words
-from rxm.remote.deadline import Deadline
+from rxm.strategies import locate
 from rxm.targets import Target, Task
 from xman import arguments, errors, values, verbs
-from xman.errors import RefusedError, UnreachableError, UsageError, XmanError
+from xman.errors import RefusedError, UnreachableError, UsageError
 
 # What a machine gets where nothing else is said (xmand.verbs.machine).
 _MEMORY = 1 << 30
@@ -95,23 +93,7 @@ def together(told: _Told) -> str:
 
 def ask_all(invocation: Invocation) -> _Told:
     """Return what each host that answers says of its images. Raises UnreachableError where none does."""
-    parsed = arguments.parse(verbs.BY_NAME["images"], [])
-    deadline = Deadline(invocation.deadline.remaining(parsed.verb.default_seconds))
-    found: _Told = {}
-    problems: dict[str, XmanError] = {}
-
-    def ask(host: str) -> None:
-        try:
-            with invocation.connect(host, deadline) as connection:
-                reply = connection.run(wire_words(parsed, json=True), deadline, changes=False)
-                told = envelope.of_reply(reply, parsed.verb.name, Target(host), connection.principal)
-            if not told["ok"]:
-                raise errors.of_outcome(told["code"], told["message"])
-            found[host] = told["result"]
-        except XmanError as error:
-            problems[host] = error
-
-    invocation.side_by_side(invocation.hosts, ask)
+    found, problems = locate.ask_each(invocation, invocation.hosts, verbs.BY_NAME["images"])
     if not found:
         first = next(iter(problems.values()))
         raise (
@@ -119,4 +101,4 @@ def ask_all(invocation: Invocation) -> _Told:
             if len(problems) == 1
             else UnreachableError(f"none of the {len(problems)} hosts could say which images it has: {first}")
         )
-    return {host: found[host] for host in invocation.hosts if host in found}
+    return found

@@ -1,4 +1,4 @@
-"""Asking every host which domains it has."""
+"""Asking every host what it has: which domains, as a rule."""
 
 from typing import Any
 
@@ -10,6 +10,7 @@ from rxm.remote.deadline import Deadline
 from rxm.targets import Target, Task
 from xman import arguments, errors, escape, verbs
 from xman.errors import UnreachableError, XmanError
+from xman.grammar import Verb
 
 
 def known(invocation: Invocation) -> dict[str, list[dict[str, Any]]]:
@@ -32,33 +33,40 @@ def ask_all(
     invocation: Invocation, hosts: list[str] | None = None
 ) -> tuple[dict[str, list[dict[str, Any]]], dict[str, XmanError]]:
     """Return what each of `hosts` (all, where they are not given) said that it has, and why the others did not."""
-    asked = invocation.hosts if hosts is None else hosts
-    parsed = arguments.parse(verbs.LIST, [])
+    found, problems = ask_each(invocation, invocation.hosts if hosts is None else hosts, verbs.LIST)
+    return {host: result["domains"] for host, result in found.items()}, problems
+
+
+def ask_each(
+    invocation: Invocation, hosts: list[str], verb: Verb
+) -> tuple[dict[str, dict[str, Any]], dict[str, XmanError]]:
+    """Return what each host answers to a verb that looks, without words, and why the others do not; in their order."""
+    parsed = arguments.parse(verb, [])
     # Reading has a deadline of its own, even for a verb that has none.
-    deadline = Deadline(invocation.deadline.remaining(parsed.verb.default_seconds))
-    found: dict[str, list[dict[str, Any]]] = {}
+    deadline = Deadline(invocation.deadline.remaining(verb.default_seconds))
+    found: dict[str, dict[str, Any]] = {}
     problems: dict[str, XmanError] = {}
 
     def ask(host: str) -> None:
         try:
             with invocation.connect(host, deadline) as connection:
                 reply = connection.run(wire_words(parsed, json=True), deadline, changes=False)
-                told = envelope.of_reply(reply, parsed.verb.name, Target(host), connection.principal)
+                told = envelope.of_reply(reply, verb.name, Target(host), connection.principal)
             if not told["ok"]:
                 raise errors.of_outcome(told["code"], told["message"])
-            found[host] = told["result"]["domains"]
+            found[host] = told["result"]
         except XmanError as error:
             problems[host] = error
         output.ended(host)
 
     output = invocation.output(several=True)
-    output.expect(asked)
+    output.expect(hosts)
     try:
-        invocation.side_by_side(asked, ask)
+        invocation.side_by_side(hosts, ask)
     finally:
         output.close()
-    in_order = {host: found[host] for host in asked if host in found}
-    return in_order, {host: problems[host] for host in asked if host in problems}
+    in_order = {host: found[host] for host in hosts if host in found}
+    return in_order, {host: problems[host] for host in hosts if host in problems}
 
 
 def suggest(invocation: Invocation, task: Task, reply: Reply) -> None:
