@@ -176,8 +176,7 @@ class Departures:
     def _work(self) -> None:
         pause = _LEAST_PAUSE
         while True:
-            with connection_pool.session():
-                left = self._settle_all()
+            left = self._settle_all()
             pause = min(_MOST_PAUSE, pause * 2) if left else _MOST_PAUSE
             if self._wake.wait(pause):
                 self._wake.clear()
@@ -191,11 +190,13 @@ class Departures:
         except XmanError as error:
             logger.error("%s", error)
             return True
+        # Hosts that do not answer in this round: others' guests do not wait for each of theirs.
+        away: dict[str, UnreachableError] = {}
         for departure in notes:
             if departure.id in self._live:
                 continue
             try:
-                settled = self._settle(departure)
+                settled = self._settle(departure, away)
                 why = "" if settled else "libvirt is still at it, or nothing tells where it runs"
             except XmanError as error:
                 settled, why = False, str(error)
@@ -209,11 +210,17 @@ class Departures:
         self._complaints.keep(departure.id for departure in notes)
         return left
 
-    def _settle(self, departure: Departure) -> bool:
+    def _settle(self, departure: Departure, away: dict[str, UnreachableError]) -> bool:
         departure, done = self._judged(departure)
         if not departure.decision:
             return False
-        self.tell(departure)
+        if departure.to in away:
+            raise away[departure.to]
+        try:
+            self.tell(departure)
+        except UnreachableError as error:
+            away[departure.to] = error
+            raise
         if departure.decision == KEPT:
             # Now that the copy is gone its images are free.
             departure, done = self._judged(departure)
@@ -226,7 +233,9 @@ class Departures:
         return True
 
     def _judged(self, departure: Departure) -> tuple[Departure, bool]:
-        with self._locks.hold(departure.uuid, "settle", time.monotonic() + _LOCK_SECONDS):
+        # Only meanwhile: the other host may keep us waiting, and libvirt's connections are few.
+        lock = self._locks.hold(departure.uuid, "settle", time.monotonic() + _LOCK_SECONDS)
+        with connection_pool.session(), lock:
             return self.judge(self._driver.connection(CHANGE), departure)
 
     def _all(self) -> list[Departure]:

@@ -1,12 +1,13 @@
 """Unit tests of where a guest runs after a migration that xmand carried: the source decides once, and stands by it."""
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from xman.errors import HypervisorError, RefusedError
+from xman.errors import HypervisorError, RefusedError, UnreachableError
 from xmand.broker import departures as module
 from xmand.broker.arrivals import GIVEN, KEPT
 from xmand.broker.departures import Departure, Departures
@@ -126,6 +127,25 @@ def test_none_begins_while_the_last_one_is_undecided(made: Departures) -> None:
 
     with pytest.raises(RefusedError, match="is not known yet"):
         made.begin(leaves())
+
+
+def test_a_host_that_is_away_keeps_no_other_one_waiting(made: Departures, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number, to in enumerate(("hv2", "hv2", "hv2", "hv3")):
+        left = replace(leaves(decision=GIVEN), id=f"{ID[:-1]}{number}", to=to)
+        made.begin(left)
+        made.leave(left)
+    told: list[str] = []
+
+    def reached(_settings: Settings, host: str, _seconds: float) -> Any:
+        told.append(host)
+        raise UnreachableError(f"{host}: no answer.")
+
+    monkeypatch.setattr(module, "reached", reached)
+    monkeypatch.setattr(made, "_judged", lambda departure: (departure, True))
+
+    left_over = made._settle_all()
+
+    assert (left_over, told) == (True, ["hv2", "hv3"])
 
 
 def test_nothing_is_decided_that_cannot_be_written_down(made: Departures, tmp_path: Path) -> None:
