@@ -13,6 +13,7 @@ MIGRATE_IN = Verb(
     (Option(("--paused",), "it was paused there, and stays so"),),
     since="0.2",
     streams=True,
+    completes=True,
     journalled=("input",),
 )
 MIGRATE_MAY = Verb("migrate-may", "whether a guest may come from the host that asks", "", _ABOUT, since="0.2")

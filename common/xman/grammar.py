@@ -134,6 +134,7 @@ class Verb:
     `follows_unless`: it is answered in parts, until somebody ends it, unless one of these options is given; of a verb
     that has none only `--follow` is.
     `streams`: it is always answered in parts, octets for a program, and takes such.
+    `completes`: such a one is waited for where xmand is told to end, as changes are.
     `transfers`: which way these are an image (`xman.transfer`), of a file where rxm runs: `UP` to the host, or `DOWN`.
     `journalled`: with one of these options it is written down as a change is, though it is never repeated.
     `since`: the release that introduced it.
@@ -166,6 +167,7 @@ class Verb:
         "changes",
         "coloured",
         "columns",
+        "completes",
         "courtesy",
         "deadline",
         "edited",
@@ -231,6 +233,7 @@ class Verb:
         journalled: tuple[str, ...] = (),
         of_hosts: bool = False,
         streams: bool = False,
+        completes: bool = False,
         octets: bool = False,
         transfers: str = "",
         paged: bool = False,
@@ -268,6 +271,7 @@ class Verb:
         self.journalled = journalled
         self.of_hosts = of_hosts
         self.streams = streams
+        self.completes = completes
         self.octets = octets
         self.transfers = transfers
         self.paged = paged

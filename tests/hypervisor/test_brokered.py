@@ -4,6 +4,7 @@ Wherever the connection breaks, or one of the two is killed, the guest runs in o
 """
 
 import itertools
+import os
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +18,8 @@ from tests.tools.soak import SOAKING, chance, rounds
 
 SECOND = "hv2.xman.test"
 _PORT = 4395
+# What is in the machine's memory: at 1 MiB a second it is on its way for as many seconds.
+_FILLED_MIB = 16
 # What is tried once more leaves the first one's machine alone.
 _NUMBERS = itertools.count(1)
 
@@ -96,12 +99,15 @@ def pair(both: Pair) -> Iterator[Pair]:
 def machine(both: Pair) -> Iterator[str]:
     """A machine with no guest in it, which runs on one of the hosts."""
     name = f"roams-{next(_NUMBERS)}"
-    made = both.rxm(0, "create", "-", stdin=both.lab.guest(name).empty_description())
+    filled = both.hosts[0].directory / f"{name}.memory"
+    filled.write_bytes(os.urandom(_FILLED_MIB << 20))
+    made = both.rxm(0, "create", "-", stdin=both.lab.guest(name).filled_description(filled))
     assert made.status == 0, made
     yield name
     for host in both.hosts:
         host.virsh("destroy", name)
         host.virsh("undefine", name)
+    filled.unlink()
 
 
 def moved(pair: Pair, name: str, at: int, fault: str = "", whose: int = 0) -> Answer:
@@ -210,6 +216,25 @@ def test_it_is_aborted(pair: Pair, machine: str) -> None:
     assert (aborted.status, done.status) == (0, 3), (aborted, done)
     assert f"The migration was aborted; '{machine}' is still here, running." in done.stderr
     assert settled(pair, machine) == at
+
+
+def test_an_xmand_that_ends_finishes_what_is_on_its_way_to_it(pair: Pair, machine: str) -> None:
+    at = settled(pair, machine)
+    there, host = 1 - at, pair.hosts[at]
+    assert host.virsh("migrate-setspeed", machine, "1").status == 0
+    with ThreadPoolExecutor(1) as pool:
+        moving = pool.submit(pair.rxm, at, "migrate", "--live", machine, pair.hosts[there].name)
+        wait_for(lambda: moving.done() or "Unbounded" in host.virsh("domjobinfo", machine).stdout, 60, "its begin")
+
+        pair.daemons[there].process.terminate()
+
+        wait_for(lambda: "ending;" in pair.daemons[there].stderr(), 60, "it to begin to end")
+        host.virsh("migrate-setspeed", machine, "1000")
+        done = moving.result()
+    assert done.status == 0, done
+    assert pair.daemons[there].process.wait(60) == 0
+    pair.again(there)
+    assert settled(pair, machine) == there
 
 
 PLACES = {

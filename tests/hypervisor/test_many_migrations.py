@@ -18,12 +18,6 @@ NAMES = [f"many{number:02}" for number in range(COUNT)]
 
 # What each has in its memory: pages of zeros go in no time, whatever the speed.
 FILLED_MIB = 40
-_QEMU = "http://libvirt.org/schemas/domain/qemu/1.0"
-_FILLED = """\
-<qemu:commandline>
-  <qemu:arg value='-device'/><qemu:arg value='loader,file={file},addr=0x1000000,force-raw=on'/>
-</qemu:commandline>
-</domain>"""
 
 
 @pytest.fixture
@@ -33,12 +27,7 @@ def machines(lab: Lab) -> Iterator[list[Guest]]:
     filled = lab.first.directory / "many.memory"
     filled.write_bytes(os.urandom(FILLED_MIB << 20))
     for machine in made:
-        description = machine.empty_description().replace(f">{machine.memory_mib}</memory>", ">64</memory>")
-        description = description.replace(
-            "<domain ", "<domain xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0' "
-        )
-        description = description.replace("</domain>", _FILLED.format(file=filled))
-        done = lab.rxm("create", "-", stdin=description)
+        done = lab.rxm("create", "-", stdin=machine.filled_description(filled))
         assert done.status == 0, done
         assert lab.first.virsh("migrate-setspeed", machine.name, "1").status == 0
     yield made

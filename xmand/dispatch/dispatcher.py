@@ -126,7 +126,7 @@ class Dispatcher:
         return self._once.running
 
     def end_streams(self, reason: XmanError) -> None:
-        """End the commands that follow, and those that wait; no other one is touched."""
+        """End the commands that follow, and those that wait, but for those that are to be completed."""
         self._following.end(reason)
         self._host.events.table.end()
 
@@ -180,7 +180,7 @@ class Dispatcher:
         if access is None:
             self.deny(peer, words, reply)
             return
-        peer.changing = verb.changes
+        peer.changing = verb.changes or verb.completes
         try:
             await self._run(request, access, lifetime, reply)
         finally:
@@ -317,7 +317,12 @@ class Dispatcher:
 
         try:
             async with self._following.stream(
-                reply, lifetime, may, self._whose(request.peer), alive=request.parsed.flag("alive")
+                reply,
+                lifetime,
+                may,
+                self._whose(request.peer),
+                alive=request.parsed.flag("alive"),
+                completes=request.verb.completes,
             ) as stream:
                 how, _later = await self._work(request, access, reply.send_progress, stream=stream)
                 return how

@@ -19,11 +19,13 @@ class StreamOverError(Exception):
 class Stream:
     """One such reply. Made on the event loop; `send` hands octets to the client and returns when its socket took them.
 
-    Nothing is kept here for a client that reads slowly: the worker waits, until `send` gives up.
+    Nothing is kept here for a client that reads slowly: the worker waits, until `send` gives up. One that `completes`
+    is not ended for our sake.
     """
 
-    def __init__(self, listener: "Listener") -> None:
+    def __init__(self, listener: "Listener", completes: bool = False) -> None:
         self.listener = listener
+        self.completes = completes
         self._loop = asyncio.get_running_loop()
         self._reason: Exception | None = None
         # Called when it ends, on the event loop, by whoever serves the stream there.
@@ -98,20 +100,28 @@ class Following:
         self._streams: dict[Stream, Whose] = {}
 
     def end(self, reason: XmanError) -> None:
-        """End all of them."""
+        """End all of them but those that are waited for."""
         for stream in self._streams:
-            stream.end(reason)
+            if not stream.completes:
+                stream.end(reason)
 
     @contextlib.asynccontextmanager
     async def stream(
-        self, listener: Listener, lifetime: int, may: Callable[[], Awaitable[bool]], whose: Whose, *, alive: bool
+        self,
+        listener: Listener,
+        lifetime: int,
+        may: Callable[[], Awaitable[bool]],
+        whose: Whose,
+        *,
+        alive: bool,
+        completes: bool = False,
     ) -> AsyncIterator[Stream]:
         """Give the stream of one command, watched: `lifetime` is the ticket's in seconds, `may` whether it may go on.
 
         `alive`: the client wants signs of life. Raises RefusedError where there are too many.
         """
         self._require_place(whose)
-        stream = Stream(listener)
+        stream = Stream(listener, completes)
         self._streams[stream] = whose
         watching = asyncio.create_task(_watch(stream, listener, lifetime, may, alive))
         try:

@@ -17,6 +17,7 @@ from tests.lab.kerberos.realm import Realm, without_wrapper
 from tests.lab.process import ROOT, end, start, wait_for
 
 GUEST = ROOT / ".build" / "guest"
+_QEMU = "http://libvirt.org/schemas/domain/qemu/1.0"
 _START_SECONDS = 60.0
 # Under emulation on a loaded machine; four seconds on an idle one.
 BOOT_SECONDS = 120.0
@@ -232,6 +233,14 @@ class Guest:
         lines = self.description().splitlines()
         return "\n".join(
             line for line in lines if not any(f"<{tag}>" in line for tag in ("kernel", "initrd", "cmdline"))
+        )
+
+    def filled_description(self, file: Path) -> str:
+        """Return the same with what `file` holds in its memory, and 64 MiB of it: zeros move in no time."""
+        device = f"<qemu:arg value='-device'/><qemu:arg value='loader,file={file},addr=0x1000000,force-raw=on'/>"
+        description = self.empty_description().replace(f">{self.memory_mib}</memory>", ">64</memory>")
+        return description.replace("<domain ", f"<domain xmlns:qemu='{_QEMU}' ").replace(
+            "</domain>", f"<qemu:commandline>{device}</qemu:commandline></domain>"
         )
 
     def ticks(self) -> list[tuple[int, int]]:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.xmand.dispatch.test_dispatcher import SOON, Bench, Replies, bench, handle
+from xman import verbs
 from xman.errors import RefusedError, UnreachableError
 from xman.result import Result
 from xmand.dispatch import streaming
@@ -182,6 +183,31 @@ def test_a_daemon_that_ends_ends_what_follows_and_nothing_else(bench: Bench, mon
 
     assert (streaming.status, streaming.outputs[2]) == (6, b"Error: xmand is ending.\n")
     assert pausing.status == 0
+
+
+def test_but_what_is_to_be_completed(monkeypatch: pytest.MonkeyPatch, bench: Bench) -> None:
+    runs, ended = threading.Event(), threading.Event()
+
+    def arrives(call: Call) -> Result:
+        runs.set()
+        ended.wait(SOON)
+        call.emit(None)
+        return Result()
+
+    handle(monkeypatch, "events", arrives)
+    monkeypatch.setattr(verbs.BY_NAME["events"], "completes", True)
+    reply = Replies()
+
+    async def follow() -> None:
+        following = asyncio.create_task(bench.start(reply, *WORDS))
+        await asyncio.to_thread(runs.wait, SOON)
+        bench.commands.end_streams(UnreachableError("xmand is ending."))
+        ended.set()
+        await following
+
+    asyncio.run(asyncio.wait_for(follow(), SOON))
+
+    assert (reply.status, reply.outputs[2]) == (0, b"")
 
 
 def test_one_more_than_may_follow_is_refused_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
