@@ -13,6 +13,7 @@ import pytest
 
 from tests.conftest import PASSWORD
 from tests.hypervisor.conftest import Lab
+from tests.hypervisor.test_volumes import Endless
 from tests.lab.hosts.daemon import Answer, Daemon
 from tests.lab.process import ROOT, wait_for
 
@@ -180,6 +181,18 @@ def test_what_one_may_not(site: Site, tmp_path: Path) -> None:
         assert (answer.status, said in answer.stderr) == (status, True), (words, answer)
     assert site.files() == set()
     assert not any(name.startswith("lena-") for name in site.names())
+
+
+def test_an_image_that_is_being_uploaded_is_none_yet(site: Site, tmp_path: Path) -> None:
+    upload = Endless(site.xmand, site.lab.alice, "launching", site.folder / "tiny-half", tmp_path)
+
+    told, launched = site.rxm("lena", "images"), site.rxm("lena", "launch", "--dry-run", "tiny-half", "lena-1")
+    upload.program.kill()
+    upload.program.wait()
+
+    assert (IMAGE in told.stdout, "tiny-half" in told.stdout) == (True, False)
+    assert (launched.status, "no image 'tiny-half'" in launched.stderr) == (REFUSED, True), launched
+    wait_for(lambda: not upload.there, 60, "its end")
 
 
 def test_one_that_was_not_launched_is_no_ones_to_terminate(site: Site, own_name: str) -> None:

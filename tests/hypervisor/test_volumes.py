@@ -267,36 +267,46 @@ def test_what_cannot_be_taken_is_refused_before_or_leaves_nothing(storage: Stora
     assert not (tmp_path / "b").exists()
 
 
-def test_what_a_guest_writes_to_is_not_read(lab: Lab, storage: Storage, own_name: str, tmp_path: Path) -> None:
+def test_what_a_guest_writes_to_is_not_read_or_built_upon(
+    lab: Lab, storage: Storage, own_name: str, tmp_path: Path
+) -> None:
     storage.does("volume-create", "a", "8", "--format", "raw")
     disk = f"<disk type='volume'><source pool='{storage.pool}' volume='a'/><target dev='vda' bus='virtio'/></disk>"
     assert lab.rxm("create", "-", stdin=with_disk(lab.guest(own_name), disk)).status == 0
 
     while_it_runs = storage.rxm("volume-download", "a", str(tmp_path / "a"))
+    above = storage.rxm("volume-create", "--base", "a", "top")
     assert lab.rxm("destroy", own_name).status == 0
     storage.does("volume-download", "a", str(tmp_path / "a"))
 
     refused(while_it_runs, f"The domain '{own_name}' runs and writes to 'a'")
+    refused(above, f"The domain '{own_name}' runs and writes to 'a'")
+    assert storage.names() == ["a"]
     assert lab.rxm("delete", own_name).status == 0
 
 
 class Endless:
     """An upload that would take hours: a file that is one hole, whose zeros are all counted."""
 
-    def __init__(self, daemon: Daemon, alice: dict[str, str], storage: Storage, folder: Path) -> None:
+    def __init__(self, daemon: Daemon, alice: dict[str, str], pool: str, place: Path, folder: Path) -> None:
         path = folder / "endless"
         with path.open("wb") as file:
             file.write(b"begins")
             file.truncate(1 << 40)
         words = [*daemon.prefix, "rxm", "-H", daemon.host, "-p", str(daemon.port), "volume-upload"]
-        self.program = start([*words, storage.pool, "endless", str(path)], env=alice, stderr=subprocess.PIPE)
-        self._storage = storage
-        wait_for(lambda: self.there and storage.names() == ["endless"], 60, "the volume that is being uploaded")
+        self.program = start([*words, pool, place.name, str(path)], env=alice, stderr=subprocess.PIPE)
+        self._place = place
+
+        def begun() -> bool:
+            volumes = daemon.rxm(alice, "-j", "volumes", pool).json()["result"]["volumes"]
+            return self.there and place.name in [one["name"] for one in volumes]
+
+        wait_for(begun, 60, "the volume that is being uploaded")
 
     @property
     def there(self) -> bool:
         """Whether there is such a file."""
-        return (self._storage.folder / "endless").exists()
+        return self._place.exists()
 
 
 def test_an_upload_that_is_cut_off_leaves_nothing(lab: Lab, storage: Storage, tmp_path: Path) -> None:
@@ -305,10 +315,11 @@ def test_an_upload_that_is_cut_off_leaves_nothing(lab: Lab, storage: Storage, tm
         return [end["detail"] for end in ends if "What had come is removed" in end.get("detail", "")]
 
     before = len(removed())
-    upload = Endless(lab.xmand, lab.alice, storage, tmp_path)
+    upload = Endless(lab.xmand, lab.alice, storage.pool, storage.folder / "endless", tmp_path)
     (told,) = lab.rxm("-j", "volumes", storage.pool).json()["result"]["volumes"]
     deleted = storage.rxm("volume-delete", "endless")
     fetched = storage.rxm("volume-download", "endless", str(tmp_path / "back"))
+    built_upon = storage.rxm("volume-create", "--base", "endless", "top")
 
     upload.program.kill()
     upload.program.wait()
@@ -316,6 +327,7 @@ def test_an_upload_that_is_cut_off_leaves_nothing(lab: Lab, storage: Storage, tm
     assert told["incomplete"] is True
     refused(deleted, "The volume is busy: being uploaded.")
     refused(fetched, "is being uploaded")
+    refused(built_upon, "The volume is busy: being uploaded.")
     wait_for(lambda: not upload.there, 60, "its end")
     # Whatever it was in the middle of, when its client went.
     wait_for(lambda: len(removed()) > before, 20, "the word of what became of it")
@@ -325,7 +337,7 @@ def test_an_upload_that_xmand_is_torn_out_of_is_removed_when_it_is_back(
     lab: Lab, storage: Storage, tmp_path: Path
 ) -> None:
     daemon = lab.first.xmand(lab.realm, admins=("alice@XMAN.TEST",), port=4379)
-    upload = Endless(daemon, lab.alice, storage, tmp_path)
+    upload = Endless(daemon, lab.alice, storage.pool, storage.folder / "endless", tmp_path)
 
     daemon.process.kill()
     daemon.process.wait()

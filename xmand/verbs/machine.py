@@ -17,6 +17,7 @@ from xmand.launch.begun import Begun
 from xmand.launch.machines import Machines
 from xmand.launch.seed import Seed
 from xmand.verbs.call import Call
+from xmand.verbs.volumes import uploading
 from xmand.virt import definition, description, disk_users, image_pools, launched
 from xmand.virt.binding import RawConnection
 from xmand.virt.consoles import LOGS
@@ -203,9 +204,12 @@ def nothing_left(call: Call, what: Begun, error: XmanError) -> XmanError:
 
 
 def offered(call: Call, connection: RawConnection) -> list[Image]:
-    """Return the images that may be launched here. Raises HypervisorError."""
+    """Return the images that may be launched here, and are whole. Raises HypervisorError."""
     settings = call.host.settings.launch
-    return image_pools.images(connection, settings.pools, lambda name: matches(name, settings.images))
+    # Before they are listed: one that is whole meanwhile is there the next time.
+    halves = uploading(call)
+    found = image_pools.images(connection, settings.pools, lambda name: matches(name, settings.images))
+    return [image for image in found if (image.pool, image.name) not in halves]
 
 
 def beside(connection: RawConnection, image: Image) -> Beside:

@@ -1,5 +1,6 @@
 """pools, volumes, volume-create, volume-delete: libvirt's storage, and what is in it."""
 
+import contextlib
 from dataclasses import asdict
 from typing import Any
 
@@ -60,10 +61,11 @@ def create(call: Call) -> Result:
         raise UsageError("Say how large it is to be (8G), or of which volume it is to be an overlay (--base).")
     pools.check_name(name)
     pool = pools.named(call.writer, call.parsed.text("POOL"))
-    with call.host.locks.hold(key(pool.name, name), call.verb.name, call.deadline, "volume"):
-        if base:
-            require_whole(call, pool.name, base)
-        backing = pool.volume(base).facts() if base else None
+    with contextlib.ExitStack() as locks:
+        # Its base as well: who would delete that sees the overlay from then on.
+        for each in sorted({name, base} - {""}):
+            locks.enter_context(call.host.locks.hold(key(pool.name, each), call.verb.name, call.deadline, "volume"))
+        backing = _base(call, pool, base) if base else None
         if call.parsed.flag("dry-run"):
             pool.check(name, size, form, backing)
             return Result(
@@ -80,6 +82,18 @@ def create(call: Call) -> Result:
         if facts.capacity - facts.allocation > left:
             notes = (f"The pool '{pool.name}' has {left} octets left, fewer than '{name}' may come to take.",)
         return Result(_told(pool, facts), changed=True, notes=notes)
+
+
+def _base(call: Call, pool: Pool, name: str) -> Facts:
+    """Return what a volume is that others are to be built upon. Raises RefusedError where it is half, or changes."""
+    require_whole(call, pool.name, name)
+    facts = pool.volume(name).facts()
+    for user in volume_users.of_domains(pool.connection, pool.name, name, facts.path):
+        if user.writes:
+            raise RefusedError(
+                f"The domain '{user.name}' runs and writes to '{name}'; what is built upon it would break."
+            )
+    return facts
 
 
 def delete(call: Call) -> Result:
