@@ -217,7 +217,11 @@ def beside(connection: RawConnection, image: Image) -> Beside:
     try:
         told_ = tomllib.loads(image_pools.sidecar(connection, image))
         memory = values.memory(str(told_["memory"])) if "memory" in told_ else 0
-    except (tomllib.TOMLDecodeError, UsageError):
+    except (
+        ValueError,
+        RecursionError,
+        UsageError,
+    ):  # no TOML, deeper than Python goes, a number of thousands of digits
         return Beside()
     firmware = str(told_.get("firmware", ""))
     return Beside(str(told_.get("title", ""))[:_MOST_TITLE], memory, firmware if firmware in _FIRMWARE else "")
