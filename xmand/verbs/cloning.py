@@ -39,6 +39,11 @@ class _Copy:
         self.place = place
         self.octets = octets
 
+    def made(self, volume: Volume) -> Disk:
+        """Return the disk that the clone has. Raises HypervisorError."""
+        facts = volume.facts()
+        return Disk(self.disk.target, facts.kind, facts.format, facts.path, self.place.pool, self.place.name)
+
 
 def clone(call: Call) -> Result:
     """Copy the disks, then define it; where a step fails, nothing of it stays."""
@@ -78,8 +83,8 @@ def clone(call: Call) -> Result:
             for copy in copies:
                 _make(call, connection, name, copy, copies, made)
             _require_the_same(domain, connection, copies)
-            places = {copy.disk.target: (made[copy.place].path(), copy.place.pool, copy.place.name) for copy in copies}
-            final, said_of_it = kept_private(call, permitted.permitted(call, cloned.with_disks(wanted, places)))
+            new_disks = [copy.made(made[copy.place]) for copy in copies]
+            final, said_of_it = kept_private(call, permitted.permitted(call, cloned.with_disks(wanted, new_disks)))
             new = _defined(connection, final)
         except XmanError as error:
             raise _undone(made, error) from error

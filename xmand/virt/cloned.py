@@ -1,6 +1,6 @@
 """The description of a clone: its original's, without what must be no other domain's. Pure."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from lxml import etree
@@ -10,6 +10,8 @@ from xmand.virt.description import Description, parse, read_xml, with_uuid
 
 # What has a name of its own on the host, and is made by libvirt where nothing is said.
 _NOT_COPIED = ("slices", "reservations", "encryption")
+# Where the source of a disk of this type says what it is.
+_PLACES = {"file": "file", "block": "dev"}
 _DRIVES = ("cdrom", "floppy")
 _MEMORY_ON_DISK = ("nvdimm", "virtio-pmem")
 
@@ -77,20 +79,29 @@ def describe(xml: str, name: str, uuid: str, mac: Callable[[], str]) -> tuple[De
     return with_uuid(parse(etree.tostring(root, encoding="unicode")), uuid), tuple(notes)
 
 
-def with_disks(wanted: Description, places: dict[str, tuple[str, str, str]]) -> Description:
-    """Return the same description with other images: by the guest's name of the disk its path, pool and volume."""
-    root = read_xml(wanted.xml)
+def with_disks(wanted: Description, disks: Iterable[Disk]) -> Description:
+    """Return the same description with other images; of each its path and kind, pool and volume.
+
+    Raises UnsupportedError for one that is neither a file nor a device.
+    """
+    root, copies = read_xml(wanted.xml), {disk.target: disk for disk in disks}
     for element in root.iterfind("devices/disk"):
         source, target = element.find("source"), element.find("target")
-        if source is None or target is None or target.get("dev") not in places:
+        if source is None or target is None or target.get("dev") not in copies:
             continue
-        path, pool, volume = places[str(target.get("dev"))]
-        for old in ("file", "dev"):
-            if old in source.attrib:
-                source.set(old, path)
+        copy = copies[str(target.get("dev"))]
         if "volume" in source.attrib:
-            source.set("pool", pool)
-            source.set("volume", volume)
+            source.set("pool", copy.pool)
+            source.set("volume", copy.volume)
+        elif copy.kind not in _PLACES:
+            raise UnsupportedError(
+                f"The volumes of the pool '{copy.pool}' are neither files nor devices of the host's."
+            )
+        else:  # in another pool it may be a file where its original is a device
+            for key in _PLACES.values():
+                source.attrib.pop(key, None)
+            source.set(_PLACES[copy.kind], copy.path)
+            element.set("type", copy.kind)
         source.attrib.pop("index", None)
         # It is a whole copy, whatever its original was built upon.
         for backing in element.findall("backingStore"):

@@ -26,6 +26,10 @@ def clone(xml: str) -> tuple[etree._Element, str]:
     return etree.fromstring(found.xml), " ".join(notes)
 
 
+def copy(target: str, kind: str, path: str) -> cloned.Disk:
+    return cloned.Disk(target, kind, "raw", path, "new", path[-1])
+
+
 def value(root: etree._Element, path: str, key: str) -> str | None:
     """Return an attribute of an element that is there."""
     element = root.find(path)
@@ -109,13 +113,27 @@ def test_its_images_are_its_own_and_lead_nowhere() -> None:
     volume = disk("<source pool='p' volume='v'/>", kind="volume").replace("vda", "vdb")
     wanted, _notes = cloned.describe(domain(backed + volume), "vm2", NEW, lambda: MAC)
 
-    made = cloned.with_disks(wanted, {"vda": ("/p/b", "p", "b"), "vdb": ("/q/c", "q", "c")})
+    made = cloned.with_disks(wanted, [copy("vda", "file", "/p/b"), copy("vdb", "file", "/q/c")])
 
     root = etree.fromstring(made.xml)
     sources = [dict(each.attrib) for each in root.iterfind("devices/disk/source")]
-    assert sources == [{"file": "/p/b"}, {"pool": "q", "volume": "c"}]
+    assert sources == [{"file": "/p/b"}, {"pool": "new", "volume": "c"}]
     assert root.find("devices/disk/backingStore") is None
     assert cloned.shared(domain(disk(more="<readonly/>"))) == ["/p/a.qcow2"]
+
+
+@pytest.mark.parametrize(("kind", "source"), [("file", {"file": "/p/b"}), ("block", {"dev": "/p/b"})])
+def test_a_copy_is_what_its_pool_made_it(kind: str, source: dict[str, str]) -> None:
+    """QEMU takes no file for a device, and no device for a file."""
+    both = disk() + disk("<source dev='/dev/vg/a'/>", kind="block").replace("vda", "vdb")
+    wanted, _notes = cloned.describe(domain(both), "vm2", NEW, lambda: MAC)
+
+    made = cloned.with_disks(wanted, [copy("vda", kind, "/p/b"), copy("vdb", kind, "/p/b")])
+
+    found = etree.fromstring(made.xml).findall("devices/disk")
+    assert [(each.get("type"), dict(each.find("source").attrib)) for each in found] == [(kind, source)] * 2  # type: ignore[union-attr]
+    with pytest.raises(UnsupportedError, match="neither files nor devices"):
+        cloned.with_disks(wanted, [copy("vda", "network", "rbd/b")])
 
 
 def test_what_has_no_clone() -> None:
