@@ -14,7 +14,7 @@ import pytest
 from tests.hypervisor.conftest import Lab
 from tests.lab.hosts.daemon import Daemon
 from tests.lab.hosts.descriptions import for_test_driver
-from tests.lab.process import ROOT, end, wait_for
+from tests.lab.process import end, wait_for
 
 URI = "test+unix:///default?socket=/run/libvirt/libvirt-sock"
 # What libvirt is told in turn: the memory and CPUs of the loser, its mark (running and kept), the job of the winner
@@ -34,23 +34,18 @@ class Site:
         self._step = step
         self.group = f"{step}-{next(_NUMBERS)}"
 
-    def xmand(self, *prefix: str) -> Daemon:
-        """Start xmand, killed at the step where `prefix` says so."""
-        host, number = self._lab.first, STEPS.index(self._step)
-        daemon = Daemon(
+    def xmand(self, *under: str) -> Daemon:
+        """Start xmand, killed at the step where `under` says so."""
+        tables = f'[batch]\ndomains = ["{self.group}-*"]\npriority = ["*-high"]\nboot_seconds = 0.001\n'
+        return self._lab.first.xmand(
             self._lab.realm,
-            host.directory / f"switch-{self.group}",
-            uri=URI,
             admins=("alice@XMAN.TEST",),
-            listen=f"{host.address}:{4400 + number}",
-            prefix=(*host.prefix, *prefix),
-            keytab=str(host.directory / "host.keytab"),
-            host=host.name,
-            env={"PYTHONPATH": str(ROOT)},
-            tables=f'[batch]\ndomains = ["{self.group}-*"]\npriority = ["*-high"]\nboot_seconds = 0.001\n',
+            uri=URI,
+            tables=tables,
+            port=4400 + STEPS.index(self._step),
+            name=f"switch-{self.group}",
+            under=under,
         )
-        daemon.prefix = host.prefix
-        return daemon
 
     def start(self, daemon: Daemon, name: str, number: str, *words: str) -> int:
         """Start a job; return the exit status."""

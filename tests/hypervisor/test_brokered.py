@@ -13,7 +13,7 @@ import pytest
 
 from tests.hypervisor.conftest import Lab
 from tests.lab.hosts.daemon import Answer, Daemon
-from tests.lab.process import ROOT, wait_for
+from tests.lab.process import wait_for
 from tests.tools.soak import SOAKING, chance, rounds
 
 SECOND = "hv2.xman.test"
@@ -38,20 +38,13 @@ class Pair:
 
     def _start(self, number: int) -> Daemon:
         host, other = self.hosts[number], self.hosts[1 - number].name
-        daemon = Daemon(
+        return host.xmand(
             self.lab.realm,
-            host.directory / f"xmand-{_PORT}",
-            uri="",
             admins=("alice@XMAN.TEST",),
-            listen=f"{host.address}:{_PORT}",
-            prefix=(*host.prefix, sys.executable, "-m", "tests.lab.faults.cut_migration", str(self.faults[number])),
-            keytab=str(host.directory / "host.keytab"),
-            host=host.name,
-            env={"PYTHONPATH": str(ROOT)},
             tables=f'[migrate]\nallow = ["{other}"]\naccept = ["{other}"]\ntransport = "xman"\nport = {_PORT}\n',
+            port=_PORT,
+            under=(sys.executable, "-m", "tests.lab.faults.cut_migration", str(self.faults[number])),
         )
-        daemon.prefix = host.prefix
-        return daemon
 
     def again(self, number: int) -> None:
         """Start an xmand again that was killed."""

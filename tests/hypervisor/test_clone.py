@@ -12,7 +12,7 @@ from lxml import etree
 from tests.hypervisor.conftest import Lab
 from tests.lab.hosts.daemon import Answer, Daemon
 from tests.lab.hosts.hypervisor import Guest
-from tests.lab.process import ROOT, wait_for
+from tests.lab.process import wait_for
 
 MIB = 1 << 20
 REFUSED, HYPERVISOR = 3, 8
@@ -224,20 +224,9 @@ def test_a_clone_that_was_torn_is_told_and_never_half_a_domain(machine: Machine)
     new = f"{machine.name}-2"
     host, lab = machine.lab.first, machine.lab
 
-    def xmand(*prefix: str) -> Daemon:
-        started = Daemon(
-            lab.realm,
-            host.directory / f"clone-{machine.name}",
-            uri="qemu:///system",
-            admins=("alice@XMAN.TEST",),
-            listen=f"{host.address}:4450",
-            prefix=(*host.prefix, *prefix),
-            keytab=str(host.directory / "host.keytab"),
-            host=host.name,
-            env={"PYTHONPATH": str(ROOT)},
-        )
-        started.prefix = host.prefix
-        return started
+    def xmand(*under: str) -> Daemon:
+        admins = ("alice@XMAN.TEST",)
+        return host.xmand(lab.realm, admins=admins, port=4450, name=f"clone-{machine.name}", under=under)
 
     def ask(daemon: Daemon, number: int) -> Answer:
         return daemon.remctl(lab.alice, "clone", f"--rid={number:032x}", machine.name, new)

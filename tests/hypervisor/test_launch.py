@@ -15,7 +15,7 @@ from tests.conftest import PASSWORD
 from tests.hypervisor.conftest import Lab
 from tests.hypervisor.test_volumes import Endless
 from tests.lab.hosts.daemon import Answer, Daemon
-from tests.lab.process import ROOT, wait_for
+from tests.lab.process import wait_for
 
 REFUSED, DENIED, NO_SUCH = 3, 5, 7
 PORT = 4381
@@ -253,21 +253,9 @@ def test_one_that_is_to_end_is_told_and_ends_by_itself_also_after_a_restart(site
     assert (long["name"], long["until"] > long["launched"]) == ("lena-long", True)
 
 
-def another(lab: Lab, number: int, *prefix: str) -> Daemon:
-    """Start one more xmand on the first host, with a state of its own, killed where `prefix` says so."""
-    daemon = Daemon(
-        lab.realm,
-        lab.first.directory / f"launching-{number}",
-        uri="qemu:///system",
-        listen=f"{lab.first.address}:{PORT + number}",
-        prefix=(*lab.first.prefix, *prefix),
-        keytab=str(lab.first.directory / "host.keytab"),
-        host=lab.first.name,
-        env={"PYTHONPATH": str(ROOT)},
-        tables=SETTINGS,
-    )
-    daemon.prefix = lab.first.prefix
-    return daemon
+def another(lab: Lab, number: int, *under: str) -> Daemon:
+    """Start one more xmand on the first host, with a state of its own, killed where `under` says so."""
+    return lab.first.xmand(lab.realm, tables=SETTINGS, port=PORT + number, name=f"launching-{number}", under=under)
 
 
 def killed_at(site: Site, number: int, step: str, *words: str) -> Daemon:

@@ -19,7 +19,7 @@ from tests.lab.hosts.daemon import Answer, Daemon
 from tests.lab.hosts.descriptions import for_test_driver
 from tests.lab.hosts.hypervisor import Host, Network, why_not
 from tests.lab.kerberos.realm import Realm
-from tests.lab.process import ROOT, end, wait_for
+from tests.lab.process import end, wait_for
 from tests.tools.soak import chance, rounds
 from xmand.journal import Journal
 
@@ -99,21 +99,10 @@ class Crash:
         self.directory = lab.first.directory / self.domain
         self._description = for_test_driver(self.domain)
 
-    def _xmand(self, *prefix: str) -> Daemon:
-        host = self._lab.first
-        daemon = Daemon(
-            self._lab.realm,
-            self.directory,
-            uri=URI,
-            admins=("alice@XMAN.TEST",),
-            listen=f"{host.address}:{self._port}",
-            prefix=(*host.prefix, *prefix),
-            keytab=str(host.directory / "host.keytab"),
-            host=host.name,
-            env={"PYTHONPATH": str(ROOT)},
+    def _xmand(self, *under: str) -> Daemon:
+        return self._lab.first.xmand(
+            self._lab.realm, admins=("alice@XMAN.TEST",), uri=URI, port=self._port, name=self.domain, under=under
         )
-        daemon.prefix = host.prefix
-        return daemon
 
     def _virsh(self, *words: str) -> None:
         answer = self._lab.first.virsh(*words, uri=URI)

@@ -146,25 +146,34 @@ class Host:
         self,
         realm: Realm,
         *,
-        admins: tuple[str, ...],
+        admins: tuple[str, ...] = (),
         uri: str = "",
         tables: str = "",
         port: int = 4373,
         env: dict[str, str] | None = None,
+        name: str = "",
+        under: tuple[str, ...] = (),
     ) -> Daemon:
-        """Start an xmand on this host; the first one has the port that clients expect."""
-        return Daemon(
+        """Start an xmand on this host; the first one has the port that clients expect.
+
+        Its files are in a folder `name`, and stay for the next one. It runs `under` another program, or as a module of
+        the tests: `(sys.executable, "-m", "tests.lab.faults.failpoint", STEP)`.
+        """
+        daemon = Daemon(
             realm,
-            self.directory / f"xmand-{port}",
+            self.directory / (name or f"xmand-{port}"),
             uri=uri,
             admins=admins,
             tables=tables,
             listen=f"{self.address}:{port}",
-            prefix=self.prefix,
+            prefix=(*self.prefix, *under),
             keytab=str(self.directory / "host.keytab"),
             host=self.name,
-            env=env,
+            env={"PYTHONPATH": str(ROOT)} if under else env,
         )
+        # What talks to it does not run under that.
+        daemon.prefix = self.prefix
+        return daemon
 
 
 # Linux lets a guest have CPUs that are not there at its start where it finds a hypervisor that it knows; since 2026
