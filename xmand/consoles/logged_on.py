@@ -46,6 +46,9 @@ class LoggedOn:
         self._never = threading.Event()
         # UUID -> when it was asked last, by the clock
         self._asked: dict[str, float] = {}
+        # Those that had no agent then; and those whose agents have come, or gone, since the last round began.
+        self._absent: set[str] = set()
+        self._moved: set[str] = set()
         # UUID -> what was said, when by the clock, and when by the world's
         self._said: dict[str, tuple[list[str], float, float]] = {}
 
@@ -72,6 +75,7 @@ class LoggedOn:
             elif event.name != _AGENT_EVENT:
                 self._said.pop(event.uuid, None)
             elif self._on:
+                self._moved.add(event.uuid)
                 self._soon = True
                 self._changed.notify()
 
@@ -91,7 +95,10 @@ class LoggedOn:
         now = self._clock()
         with self._changed:
             self._asked = {uuid: at for uuid, at in self._asked.items() if now - at < LEAST_SECONDS}
-            todo = [uuid for uuid in running if uuid not in self._asked]
+            # One that comes and goes without end brings up itself alone, and not all others that have none.
+            again, self._moved = self._moved & self._absent, set()
+            self._absent.intersection_update(running)
+            todo = [uuid for uuid in running if uuid not in self._asked or uuid in again]
             self._asked |= dict.fromkeys(todo, now)
         answers = self._ask(todo, agents.users)
         at, world = self._clock(), time.time()
@@ -101,7 +108,7 @@ class LoggedOn:
                     self._said[uuid] = (answer["users"], at, world)
                 elif answer == agents.ABSENT:
                     self._said.pop(uuid, None)
-                    self._asked.pop(uuid, None)
+                (self._absent.add if answer == agents.ABSENT else self._absent.discard)(uuid)
 
     def _run(self) -> None:
         while True:

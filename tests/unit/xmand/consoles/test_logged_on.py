@@ -78,8 +78,19 @@ def test_one_without_an_agent_is_asked_as_soon_as_it_has_one(site: Site) -> None
     site.answer["u"] = agents.ABSENT
     assert site.round() == {}
     site.answer["u"] = {"users": []}
+    site.logged_on.heard(Event("agent", uuid="u"))
 
     assert site.round()["users"] == []
+
+
+def test_an_agent_that_comes_and_goes_brings_up_no_other_guest(site: Site) -> None:
+    site.answer["u"] = agents.ABSENT
+    site.round()
+
+    site.logged_on.heard(Event("agent", uuid="another"))
+    site.round()
+
+    assert site.asked == [["u"], []]
 
 
 def test_of_one_that_does_not_answer_the_last_is_told_until_it_is_old(site: Site) -> None:
