@@ -1,5 +1,6 @@
 """A machine that QEMU emulates from an image, and what is run in it by ssh."""
 
+import abc
 import subprocess
 from pathlib import Path
 
@@ -10,7 +11,7 @@ BOOT_SECONDS = 900.0
 _INTERVAL = 1.0
 
 
-class Emulated:
+class Emulated(abc.ABC):
     """One machine. Whoever is one says how QEMU is called (`command`), and when it has booted (`answers`).
 
     `image` has a disk, disk.img, and the key that logs in, id; `port` is where its sshd is found.
@@ -41,13 +42,13 @@ class Emulated:
         )
         self._qemu: subprocess.Popen[bytes] | None = None
 
+    @abc.abstractmethod
     def command(self) -> list[str]:
         """Return QEMU's command line."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def answers(self) -> bool:
         """Return whether it has booted."""
-        raise NotImplementedError
 
     def start(self) -> None:
         """Switch it on."""
