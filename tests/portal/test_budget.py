@@ -1,15 +1,20 @@
 """How much a host may report, and that it waits where that is more (`budget` and `listener` of `rxmweb.worker`)."""
 
 import asyncio
+import resource
 from collections.abc import Callable, Iterable
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
 from rxmweb.db.report import NotAReportError
+from rxmweb.worker import listener
 from rxmweb.worker.budget import BURST, LEAST, RATE, Budgets
-from rxmweb.worker.listener import Conversation
+from rxmweb.worker.listener import Conversation, Listener
 from xman.reporting import Answer
 from xman.server_session import Authenticated, CommandReceived
+from xman.throttle import Throttle
 
 
 def test_what_a_host_has_to_say_at_once_is_taken_and_more_waits() -> None:
@@ -83,10 +88,10 @@ class Transport:
         return False
 
 
-def conversation(listener: Any, *events: Any) -> tuple[Conversation, Transport]:
+def conversation(whose: Any, *events: Any) -> tuple[Conversation, Transport]:
     """Return a connection over which this is said."""
-    listener.session = lambda: Said(events)
-    made, transport = Conversation(listener), Transport()
+    whose.session = lambda: Said(events)
+    made, transport = Conversation(whose), Transport()
     made._transport = transport  # type: ignore[assignment]
     return made, transport
 
@@ -159,12 +164,52 @@ def test_a_new_connection_is_no_new_budget() -> None:
             taken.append(octets)
             return Answer(1.0)
 
-        listener = listening(take)
+        whose = listening(take)
         for _ in range(20):
-            one, _transport = conversation(listener, HOST, REPORT)
+            one, _transport = conversation(whose, HOST, REPORT)
             one.data_received(b"")
             one.connection_lost(None)
 
         assert len(taken) == 9
 
     asyncio.run(talk())
+
+
+def test_who_does_wrong_all_the_time_is_counted(caplog: pytest.LogCaptureFixture) -> None:
+    subject: Any = SimpleNamespace(
+        _complaints=Throttle(listener._MOST_COMPLAINTS, listener._MOST_COMPLAINTS_IN_ALL, 60.0),
+        budgets=Budgets(),
+        reports=SimpleNamespace(interval=1.0),
+        strangers={},
+        hosts={},
+    )
+    for _ in range(25):
+        Listener.complain(subject, "", "192.0.2.1", "it is no host of ours")
+    Listener.complain(subject, "host/h1@R", "192.0.2.1", "its report cannot be read")
+    Listener._look_at_clock(subject, 1e6)
+
+    said = [record.getMessage() for record in caplog.records]
+    assert said == [
+        *["somebody from 192.0.2.1: it is no host of ours"] * 10,
+        "host/h1@R from 192.0.2.1: its report cannot be read",
+        "15 more complaints of 1 callers",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("limits", "wanted", "room"),
+    [
+        ((1024, 4096), [(4096, 4096)], 4096 - 1024 - 512),
+        ((1024, 1 << 20), [(51_536, 1 << 20)], 50_000),
+        ((65_536, 65_536), [], 50_000),
+        ((256, 256), [], 1),
+    ],
+)
+def test_for_how_many_hosts_there_are_descriptors(
+    monkeypatch: pytest.MonkeyPatch, limits: tuple[int, int], wanted: list[tuple[int, int]], room: int
+) -> None:
+    set_to: list[tuple[int, int]] = []
+    monkeypatch.setattr(resource, "getrlimit", lambda _which: limits)
+    monkeypatch.setattr(resource, "setrlimit", lambda _which, new: set_to.append(new))
+
+    assert (listener._descriptors(), set_to) == (room, wanted)

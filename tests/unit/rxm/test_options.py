@@ -202,7 +202,10 @@ def test_help_of_a_verb(words: list[str], capsys: pytest.CaptureFixture[str]) ->
 @pytest.mark.parametrize("verb", [verb.name for verb in VERBS])
 def test_every_verb_has_its_help(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(verb, "--help") == outcome.OK
-    assert capsys.readouterr().out == helping.of_verb(verb)
+    said = capsys.readouterr().out
+    assert said == helping.of_verb(verb)
+    _meaning, *options = said.split("\n\n")[1].splitlines()
+    assert [line for line in options if len(line) > 80] == []
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,15 @@
 """What a portal tells of hosts: a server that lies, drips or is somebody else costs the answer, and nothing more."""
 
 import json
+from email.message import Message
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import unquote
 
 import pytest
 
 from rxm.remote import portal
+from rxm.remote.deadline import Deadline
 from rxm.remote.portal import Known, Told
 
 CONDITION = {"name": "h1", "state": "up", "xmand_version": "0.2", "at": "2026-11-21T10:00:00Z", "load": [0.5, 0, 0]}
@@ -112,3 +115,64 @@ def test_it_stands_for_the_hosts_own_answer() -> None:
     assert (envelope["host"], envelope["result"]["host"]) == ("H1", CONDITION)
     assert envelope["as_of"] == "1970-01-01T00:16:37Z"
     assert (text.stdout.splitlines()[1].split()[:2], b"2 s ago" in text.stderr) == ([b"h1", b"up"], True)
+
+
+class Context:
+    """A security context that a token of the portal's completes."""
+
+    complete = False
+
+    def step(self, token: bytes | None) -> bytes | None:
+        """Take the portal's token, or make our own."""
+        self.complete = token == b"proof"
+        return b"ticket" if token is None else None
+
+
+class Answering:
+    """A connection over which everything is answered with one header."""
+
+    sock = None
+    status = 200
+
+    def __init__(self, header: str) -> None:
+        self.headers = Message()
+        self.headers["WWW-Authenticate"] = header
+        self.headers["Set-Cookie"] = "session=1; Secure"
+        self.sent: list[dict[str, str]] = []
+        self._left = [b"told"]
+
+    def request(self, _method: str, _path: str, headers: dict[str, str]) -> None:
+        """Note what is sent."""
+        self.sent.append(headers)
+        self._left = [b"told"]
+
+    def getresponse(self) -> "Answering":
+        """Answer."""
+        return self
+
+    def read1(self, _most: int) -> bytes:
+        """Return the body, and then its end."""
+        return self._left.pop() if self._left else b""
+
+
+def asked(header: str) -> tuple[portal._Portal, Answering]:
+    """Return the question to a portal that answers with this header."""
+    answering = Answering(header)
+    identity: Any = SimpleNamespace(context=lambda _service, _host: Context())
+    return portal._Portal(answering, "p", "", identity, Deadline(None)), answering  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("header", ["", "Basic cHJvb2Y=", "Negotiate", "Negotiate !", "Negotiate bm90aGluZw=="])
+def test_who_does_not_prove_to_be_the_portal_tells_nothing(header: str) -> None:
+    subject, _answering = asked(header)
+
+    with pytest.raises(ValueError, match="does not show that it is the portal"):
+        subject.get("")
+
+
+def test_the_ticket_is_shown_once() -> None:
+    subject, answering = asked("Negotiate cHJvb2Y=")
+
+    assert [subject.get(""), subject.get("?after=h")] == [b"told", b"told"]
+    assert [sorted(headers) for headers in answering.sent] == [["Accept", "Authorization"], ["Accept", "Cookie"]]
+    assert answering.sent[1]["Cookie"] == "session=1"

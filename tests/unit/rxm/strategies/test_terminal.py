@@ -42,6 +42,7 @@ def test_what_is_typed_ahead_of_the_connection_goes_to_the_domain() -> None:
 
     keyboard.begin()
 
+    assert select.select([terminal_of], [], [], 60)[0], "it was thrown away"
     assert os.read(terminal_of, 100) == b"bob\n"
     keyboard.restore()
     os.close(hand)
