@@ -24,13 +24,13 @@ class LongCall(threading.Thread):
     def __init__(self, name: str, call: Callable[[], object]) -> None:
         super().__init__(name=name, daemon=True)
         self._call = call
-        self.error: api.libvirtError | None = None
+        self.error: Exception | None = None
         self.start()
 
     def run(self) -> None:
         try:
             self._call()
-        except api.libvirtError as error:
+        except Exception as error:  # for whoever waits: nothing else tells him that it did not happen
             self.error = error
 
 

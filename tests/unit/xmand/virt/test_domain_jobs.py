@@ -74,6 +74,16 @@ def run(domain: Any, seconds: float = _LONG) -> list[str]:
     return said
 
 
+def test_a_call_that_fails_in_any_way_is_no_success() -> None:
+    def fail() -> None:
+        raise ValueError("not libvirt's")
+
+    domain: Any = StandIn({})
+
+    with pytest.raises(ValueError, match="not libvirt's"):
+        domain_jobs.run_job(domain, "save", fail, _PATIENCE, lambda _text: None)
+
+
 def test_a_job_whose_octets_stand_still_is_aborted() -> None:
     domain = StandIn({"type": AT_WORK, "data_processed": 1, "data_remaining": 1})
 
