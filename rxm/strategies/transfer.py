@@ -9,6 +9,7 @@ from rxm.invocation import SILENCE_SECONDS, Invocation
 from rxm.output import ERR, OUT, Output
 from rxm.remote import conversation
 from rxm.remote.command import Reply, wire_words
+from rxm.remote.connection import limit
 from rxm.targets import Target, Task
 from xman import lowlevel, outcome, result, transfer
 from xman.errors import RefusedError, UnreachableError, UsageError
@@ -43,7 +44,7 @@ def _hold(
         if stream != ERR:
             return taken.take(data)
         if not output.progress(task.target, data):
-            taken.said += data
+            taken.say(data)
         return True
 
     with invocation.connect(task.target.host) as connection:
@@ -60,16 +61,26 @@ def _hold(
 
 
 class _Taken:
-    """What a host says, kept: on standard output, and on standard error beside how far it is."""
+    """What a host says, kept: on standard output, and on standard error beside how far it is.
+
+    Methods raise SessionError where that does not end.
+    """
 
     def __init__(self) -> None:
         self.octets = bytearray()
         self.said = b""
+        self._counted = Reply()
 
     def take(self, data: bytes) -> bool:
         """Take it; return whether more is wanted."""
+        limit(self._counted, data)
         self.octets += data
         return True
+
+    def say(self, data: bytes) -> None:
+        """Keep what is for people."""
+        limit(self._counted, data)
+        self.said += data
 
 
 # --- up ---------------------------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from rxm.output import Output
 from rxm.strategies import transfer
 from rxm.targets import Target
 from xman.errors import RefusedError, UsageError
+from xman.session import SessionError
 from xman.transfer import Receiver, Sender
 
 MIB = 1024 * 1024
@@ -125,6 +126,20 @@ def test_a_file_stands_in_its_place_once_it_is_whole(tmp_path: Path) -> None:
     assert path.read_bytes() == b"ab" + bytes(MIB)
     assert path.stat().st_blocks * 512 < MIB
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_host_that_does_not_stop_talking_is_not_listened_to_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rxm.remote.connection.MOST_REPLY", 1000)
+    upward = transfer._Taken()
+
+    with downward(tmp_path / "image") as file:
+        # However large the image is.
+        assert file.take(image()[: MIB // 2])
+        for say in (upward.take, upward.say, file.say):
+            with pytest.raises(SessionError):
+                say(bytes(1001))
 
 
 @pytest.mark.parametrize("frames", [image()[:-1], image()[:-1] + b"x", b"no image at all"])
