@@ -190,10 +190,12 @@ class Journal:
         found = Survey(" AND ".join(where), tuple(values))
         before, octets = 1 << 62, 0
         while True:
+            # One more than is wanted tells that there are more; words that nobody asked for are not read.
+            looked = _LOOKED if most is None else min(_LOOKED, most - found.count + 1)
             rows = self._ask(
                 f"SELECT id, {SIZE}, length(principal), length(domain), principal <> ? AND reason <> '' FROM change"  # noqa: S608  # our own columns
                 f" WHERE {found.where} AND id < ? ORDER BY id DESC LIMIT ?",
-                [reader, *values, before, _LOOKED],
+                [reader, *values, before, looked],
             )
             for identifier, words, principals, domains, reason in rows:
                 octets += words
@@ -207,7 +209,7 @@ class Journal:
                     widths=(max(found.widths[0], principals), max(found.widths[1], domains)),
                     reasons=found.reasons or bool(reason),
                 )
-            if len(rows) < _LOOKED:
+            if len(rows) < looked:
                 return found
             before = rows[-1][0]
 

@@ -4,6 +4,7 @@ import sqlite3
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -157,6 +158,24 @@ def test_a_log_is_read_in_pages_up_to_so_many_octets(log: Journal) -> None:
     ids = [entry.id for page in part for entry in page]
     assert ids == [entry.id for page in whole for entry in page][-cut.count :]
     assert 80_000 < sum(size(entry.change) for page in part for entry in page) <= 100_000
+
+
+def test_who_wants_the_last_lines_alone_has_no_others_read(log: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(log, ADMIN, 50)
+    read: list[int] = []
+    ask = log._ask
+
+    def counted(*what: Any) -> list[tuple[Any, ...]]:
+        rows = ask(*what)
+        read.append(len(rows))
+        return rows
+
+    monkeypatch.setattr(log, "_ask", counted)
+
+    found = log.survey(0.0, "", "", 3)
+
+    assert (found.count, found.more, read) == (3, True, [4])
+    assert not log.survey(0.0, "", "", 50).more
 
 
 def test_a_page_is_of_so_many_octets_but_never_empty(log: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
