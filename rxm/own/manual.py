@@ -39,7 +39,8 @@ def _entry(body: str) -> Entry:
     ]
     body = re.sub(r"^\.nf\n.*?^\.fi$\n?", "", body, flags=re.MULTILINE | re.DOTALL)
     paragraphs = re.split(r"^\.(?:PP|IP|RS|RE|TP).*\n?", body, flags=re.MULTILINE)
-    return Entry([" ".join(plain(part).split()) for part in paragraphs if part.strip()], examples)
+    # What stands around an example is markup alone.
+    return Entry([text for part in paragraphs if (text := " ".join(plain(part).split()))], examples)
 
 
 def plain(text: str) -> str:

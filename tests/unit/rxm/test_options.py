@@ -204,6 +204,7 @@ def test_every_verb_has_its_help(verb: str, capsys: pytest.CaptureFixture[str]) 
     assert run(verb, "--help") == outcome.OK
     said = capsys.readouterr().out
     assert said == helping.of_verb(verb)
+    assert "\n\n\n" not in said
     _meaning, *options = said.split("\n\n")[1].splitlines()
     assert [line for line in options if len(line) > 80] == []
 
