@@ -55,7 +55,10 @@ class Relay:
         self.told = False
         # Why it ended early, for people.
         self.why = ""
-        self._folder = tempfile.mkdtemp(prefix="m-", dir=run_dir)
+        try:
+            self._folder = tempfile.mkdtemp(prefix="m-", dir=run_dir)
+        except OSError as error:
+            raise HypervisorError(f"{run_dir}: {error.strerror or error}") from error
         self.path = str(Path(self._folder) / secrets.token_hex(4))
         self._listener = socket.socket(socket.AF_UNIX)
         try:

@@ -85,7 +85,7 @@ def _moved(
     failure: XmanError | None = None
     try:
         relay = Relay(far, departures.settings.run_dir, lambda: _given(departures, departure))
-    except (XmanError, OSError):
+    except XmanError:
         far.close()
         departures.decide(departure, KEPT)
         raise

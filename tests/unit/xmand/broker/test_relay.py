@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.unit.xmand.broker import said
+from xman.errors import HypervisorError
 from xmand.broker import rpc
 from xmand.broker.relay import Relay
 
@@ -84,3 +85,12 @@ def test_a_guest_is_given_when_its_libvirtd_has_asked_for_that(
         far.over = True
         relay.finish()
     assert (decided, relay.told) == (given, bool(given))
+
+
+def test_that_it_has_no_place_to_listen_is_told_in_words(run_dir: str) -> None:
+    far: Any = Far()
+
+    with pytest.raises(HypervisorError, match=f"{run_dir}/none: No such file"):
+        Relay(far, f"{run_dir}/none", lambda: None)
+
+    far.close()
