@@ -21,7 +21,7 @@ from tests.lab.clients.visitor import Visitor
 from tests.lab.hosts.hypervisor import why_not
 from tests.lab.kerberos.realm import Realm
 from tests.lab.portal.portal import Portal
-from tests.lab.process import children_of, end, slowness, wait_for
+from tests.lab.process import children_of, end, wait_for
 
 _HALF_HEAD = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX-A: "
 _HALF_BODY = b"POST /actions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\nabc"
@@ -98,7 +98,7 @@ def test_forty_sockets_that_say_no_more_cost_nobody(portal: Portal, alice: Visit
         began = time.monotonic()
         for _ in range(10):
             assert alice.get("/hosts").status == 200
-        assert time.monotonic() - began < 5.0 * slowness()
+        assert time.monotonic() - began < 5.0
     finally:
         for one in silent:
             one.close()
@@ -179,7 +179,7 @@ def test_what_is_asked_of_a_hung_host_does_not_keep_pages_waiting(realm: Realm, 
             began = time.monotonic()
             for _ in range(5):
                 assert visitor.get("/").status == 200
-            assert time.monotonic() - began < 5.0 * slowness()
+            assert time.monotonic() - began < 5.0
             for thread in asking:
                 thread.join()
             # Four of one host's at a time; who comes when those are taken is asked to come again.
