@@ -13,6 +13,7 @@ import pytest
 
 from tests.conftest import PASSWORD
 from tests.hypervisor.conftest import Lab
+from tests.hypervisor.test_devices import described
 from tests.hypervisor.test_volumes import Endless
 from tests.lab.hosts.daemon import Answer, Daemon
 from tests.lab.process import wait_for
@@ -181,6 +182,29 @@ def test_what_one_may_not(site: Site, tmp_path: Path) -> None:
         assert (answer.status, said in answer.stderr) == (status, True), (words, answer)
     assert site.files() == set()
     assert not any(name.startswith("lena-") for name in site.names())
+
+
+def test_what_a_guest_may_have_written_is_no_image(site: Site, own_name: str) -> None:
+    leads, disk = site.folder / "tiny-leads.qcow2", site.folder / "tiny-disk.qcow2"
+    # As a guest could write into a disk that is raw for it: what is launched from it would show a file of the host's.
+    subprocess.run(
+        ["qemu-img", "create", "-q", "-f", "qcow2", "-b", "/etc/hosts", "-F", "raw", leads, "4M"], check=True
+    )
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", disk, "4M"], check=True)
+    guest = site.lab.guest(own_name)
+    assert site.rxm("alice", "new", "-", stdin=described(guest, disk)).status == 0
+
+    answers = [
+        site.rxm(who, "launch", "--dry-run", "--memory", "64", image.name, f"{who}-1")
+        for who, image in (("lena", leads), ("alice", leads), ("lena", disk), ("alice", disk))
+    ]
+
+    assert [answer.status for answer in answers] == [REFUSED, REFUSED, REFUSED, 0], answers
+    assert "leads to another file" in answers[0].stderr
+    assert ("is the disk of a domain that is off" in answers[2].stderr, own_name in answers[2].stderr) == (True, False)
+    assert site.rxm("alice", "delete", own_name).status == 0
+    leads.unlink()
+    disk.unlink()
 
 
 def test_an_image_that_is_being_uploaded_is_none_yet(site: Site, tmp_path: Path) -> None:

@@ -150,6 +150,15 @@ def test_of_rules_that_match_nothing_is_said(realm: Realm, directory: Path) -> N
     assert "note" not in answer.stdout
 
 
+def test_a_pool_that_some_write_to_and_others_launch_from(realm: Realm, directory: Path) -> None:
+    tables = '[create]\npools = ["vms", "images"]\n[launch]\npools = ["images", "golden"]\n'
+
+    lines = check(realm, directory, "", tables).stdout.splitlines()
+
+    assert [line for line in lines if line.startswith("note launch: the pool 'images' is in [create]")], lines
+    assert not [line for line in lines if "'vms'" in line or "'golden'" in line]
+
+
 def test_one_bad_value_hides_no_other(realm: Realm, directory: Path) -> None:
     changes = 'listen = "x"\nstate_dir = "state"\nservice = 1'
 

@@ -48,6 +48,9 @@ def check(settings: Settings, listed: frozenset[bytes]) -> Iterator[Finding]:
         yield from _roles(settings)
     yield from _on_the_list(settings, listed)
     yield from _tightened(settings)
+    for pool in sorted({*settings.create.pools} & {*settings.launch.pools}):
+        text = "who may create can change the images in it that others launch from; keep images in a pool of their own"
+        yield NOTE, f"launch: the pool '{pool}' is in [create] as well: {text}"
     if "external" in chosen.methods:
         yield from _external(chosen.external[0])
 

@@ -18,9 +18,10 @@ from xmand.launch.machines import Machines
 from xmand.launch.seed import Seed
 from xmand.verbs.call import Call
 from xmand.verbs.volumes import uploading
-from xmand.virt import definition, description, disk_users, image_pools, launched
+from xmand.virt import definition, description, disk_users, image_pools, images, launched, pools
 from xmand.virt.binding import RawConnection
 from xmand.virt.consoles import LOGS
+from xmand.virt.contents import Reading
 from xmand.virt.domain import Domain
 from xmand.virt.driver import CHANGE, LONG
 from xmand.virt.errors import reading
@@ -117,12 +118,29 @@ class Wanted:
             near = ", ".join(sorted(found)[:8]) or "none"
             raise RefusedError(f"This host has no image '{name[:64]}'; it has {near}.")
         image = found[name]
-        writers = {use.name for use in disk_users.writers(call.writer, image.volume.path) if not use.above}
+        self._require_still(image)
+        if _leads_on(call.writer, image):
+            raise RefusedError(
+                f"The image '{name}' leads to another file of the host, and may have been made to; an administrator can"
+                " make one that stands for itself (qemu-img convert)."
+            )
+        return image
+
+    def _require_still(self, image: Image) -> None:
+        """Raise RefusedError for an image that somebody changes, or may: a guest makes of it whatever it likes."""
+        call, name = self._call, image.name
+        uses = [use for use in disk_users.users(call.writer, image.volume.path) if use.writes and not use.above]
+        writers = {use.name for use in uses if use.at_work}
         if writers:
             raise RefusedError(
                 f"Domain '{min(writers)}' writes to the image '{name}'; what is launched from it now would break."
             )
-        return image
+        # An administrator knows of the machine that an image was prepared in.
+        if uses and not call.access.listed_caller:
+            raise RefusedError(
+                f"The image '{name}' is the disk of a domain that is off, which may change it; an administrator can"
+                " delete that domain, or launch from it."
+            )
 
     def reserved(self) -> contextlib.AbstractContextManager[None]:
         """Count it as its owner's meanwhile. Raises RefusedError."""
@@ -225,6 +243,17 @@ def beside(connection: RawConnection, image: Image) -> Beside:
         return Beside()
     firmware = str(told_.get("firmware", ""))
     return Beside(str(told_.get("title", ""))[:_MOST_TITLE], memory, firmware if firmware in _FIRMWARE else "")
+
+
+def _leads_on(connection: RawConnection, image: Image) -> bool:
+    """Return whether opening the image opens another file, by what it says itself: libvirt would follow it."""
+    volume = pools.named(connection, image.pool).volume(image.name)
+    pieces = Reading(volume, min(images.HEAD, image.volume.octets))
+    try:
+        head = b"".join(bytes(piece) if isinstance(piece, int) else piece for piece in pieces)
+    finally:
+        pieces.close()
+    return images.of_octets(head).leads_on
 
 
 def _until(word: object) -> int:

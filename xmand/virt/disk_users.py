@@ -77,7 +77,7 @@ def require_free(connection: RawConnection, domain: Domain, path: str, *, writes
     if writes and (what := in_use.by_host(path)):
         raise RefusedError(f"'{path}' {what} on the host itself; both would write to it.")
     off = []
-    for use in _users(connection, path):
+    for use in users(connection, path):
         if use.uuid == domain.uuid:
             raise RefusedError(f"Domain '{domain.name}' has '{path}' already, as {use.target}.")
         if not use.at_work:
@@ -92,10 +92,11 @@ def require_free(connection: RawConnection, domain: Domain, path: str, *, writes
 
 def writers(connection: RawConnection, path: str) -> list[Use]:
     """Return the domains at work that write to it."""
-    return [use for use in _users(connection, path) if use.at_work and use.writes]
+    return [use for use in users(connection, path) if use.at_work and use.writes]
 
 
-def _users(connection: RawConnection, path: str) -> list[Use]:
+def users(connection: RawConnection, path: str) -> list[Use]:
+    """Return the domains that have it, off ones too. Raises HypervisorError: of one it is not known."""
     found, same, volume = [], {path, os.path.realpath(path)}, _volume(connection, path)
     with reading():
         raws = connection.listAllDomains(0)

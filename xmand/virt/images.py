@@ -15,7 +15,8 @@ _FEATURES_AT = 72
 _FEATURES = struct.Struct(">Q")
 # Incompatible feature 2: the guest's data are in another file, which the header names.
 _EXTERNAL_DATA = 1 << 2
-_MOST = _FEATURES_AT + _FEATURES.size
+# As many octets tell all of it.
+HEAD = _FEATURES_AT + _FEATURES.size
 _VERSION_3 = 3
 _VERSION_2 = 2
 
@@ -37,7 +38,7 @@ def probe(path: str) -> Image:
         mode = os.fstat(descriptor).st_mode
         if not stat.S_ISREG(mode) and not stat.S_ISBLK(mode):
             raise ValueError("it is neither a file nor a block device")
-        octets = os.read(descriptor, _MOST)
+        octets = os.read(descriptor, HEAD)
     finally:
         os.close(descriptor)
     return of_octets(octets)
@@ -53,6 +54,6 @@ def of_octets(octets: bytes) -> Image:
     if version < _VERSION_2:  # qcow, the first one; nobody makes these any more, and their backing files are the same
         return Image("raw", False)
     features = 0
-    if version >= _VERSION_3 and len(octets) >= _MOST:
+    if version >= _VERSION_3 and len(octets) >= HEAD:
         (features,) = _FEATURES.unpack_from(octets, _FEATURES_AT)
     return Image("qcow2", bool(backing_at) or bool(features & _EXTERNAL_DATA))
