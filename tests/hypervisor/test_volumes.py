@@ -285,6 +285,25 @@ def test_what_a_guest_writes_to_is_not_read_or_built_upon(
     assert lab.rxm("delete", own_name).status == 0
 
 
+def test_nothing_is_built_upon_what_says_that_it_leads_to_another_file_of_the_host(lab: Lab, storage: Storage) -> None:
+    # As a guest could write into a disk that is raw for it.
+    leads = storage.folder / "leads"
+    subprocess.run(
+        ["qemu-img", "create", "-q", "-f", "qcow2", "-b", "/etc/hosts", "-F", "raw", leads, "4M"], check=True
+    )
+    storage.does("volume-create", "--format", "raw", "base", "4")
+    storage.does("volume-create", "--base", "base", "middle")
+    assert lab.first.virsh("pool-refresh", storage.pool).status == 0
+
+    above = storage.rxm("volume-create", "--base", "leads", "top")
+    storage.does("volume-create", "--base", "middle", "top")
+
+    refused(above, "says that it is an overlay of '/etc/hosts'")
+    leads.unlink()
+    for name in ("top", "middle", "base"):
+        storage.does("volume-delete", name)
+
+
 class Endless:
     """An upload that would take hours: a file that is one hole, whose zeros are all counted."""
 

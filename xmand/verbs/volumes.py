@@ -9,7 +9,7 @@ from xman.result import Result
 from xmand.journal import verdicts
 from xmand.verbs.call import Call
 from xmand.verbs.row import Row
-from xmand.virt import pools, volume_users, wiping
+from xmand.virt import disk_users, pools, volume_users, wiping
 from xmand.virt.driver import LONG
 from xmand.virt.pools import Pool
 from xmand.virt.uploads import key
@@ -93,6 +93,12 @@ def _base(call: Call, pool: Pool, name: str) -> Facts:
             raise RefusedError(
                 f"The domain '{user.name}' runs and writes to '{name}'; what is built upon it would break."
             )
+    # A guest may have written that itself, into a disk that was raw for it.
+    if facts.backing and pools.volume_at(pool.connection, facts.backing) is None:
+        raise RefusedError(
+            f"'{name}' says that it is an overlay of '{facts.backing}', which is in none of this host's pools; what is"
+            " built upon it would show that file to its guest."
+        )
     return facts
 
 
@@ -100,10 +106,13 @@ def delete(call: Call) -> Result:
     """Delete one that nobody has, wiped before where the site or the caller says so."""
     name = call.parsed.text("VOLUME")
     pool = pools.named(call.host.driver.connection(LONG), call.parsed.text("POOL"))
-    with call.host.locks.hold(key(pool.name, name), call.verb.name, call.deadline, "volume"):
+    with contextlib.ExitStack() as locks:
+        locks.enter_context(call.host.locks.hold(key(pool.name, name), call.verb.name, call.deadline, "volume"))
         volume = pool.volume(name)
         facts = volume.facts()
         require_image(facts)
+        # Against who attaches it meanwhile: a domain that was given it while it is wiped would have zeros.
+        locks.enter_context(call.host.locks.hold(disk_users.key(facts.path), call.verb.name, call.deadline, "disk"))
         volume_users.require_unused(pool.connection, pool.name, name, facts.path)
         wipes = call.parsed.flag("wipe") or call.host.settings.storage.wipes(pool.name)
         told = {"pool": pool.name, "volume": name, "path": facts.path, "wiped": wipes}

@@ -9,7 +9,7 @@ from lxml import etree
 
 from xman.errors import NoSuchDomainError, RefusedError, UsageError
 from xmand.system import in_use
-from xmand.virt import images
+from xmand.virt import images, pools
 from xmand.virt.binding import RawConnection, RawDomain, api
 from xmand.virt.domain import Domain
 from xmand.virt.errors import UNSUPPORTED, code_of, reading
@@ -97,7 +97,7 @@ def writers(connection: RawConnection, path: str) -> list[Use]:
 
 def users(connection: RawConnection, path: str) -> list[Use]:
     """Return the domains that have it, off ones too. Raises HypervisorError: of one it is not known."""
-    found, same, volume = [], {path, os.path.realpath(path)}, _volume(connection, path)
+    found, same, volume = [], {path, os.path.realpath(path)}, pools.volume_at(connection, path)
     with reading():
         raws = connection.listAllDomains(0)
     for raw in raws:
@@ -106,15 +106,6 @@ def users(connection: RawConnection, path: str) -> list[Use]:
         with contextlib.suppress(NoSuchDomainError), reading(name):
             found += _uses(raw, same, volume)
     return found
-
-
-def _volume(connection: RawConnection, path: str) -> Volume | None:
-    """Return the volume at `path`: a domain may have it by that name. None where it is in none of libvirt's pools."""
-    for place in dict.fromkeys((path, os.path.realpath(path))):
-        with contextlib.suppress(api.libvirtError):
-            raw = connection.storageVolLookupByPath(place)
-            return str(raw.storagePoolLookupByVolume().name()), str(raw.name())
-    return None
 
 
 def _uses(raw: RawDomain, same: set[str], volume: Volume | None) -> list[Use]:

@@ -1,6 +1,7 @@
 """libvirt's storage pools, and the volumes in each: found by name, and made."""
 
 import contextlib
+import os
 import string
 from typing import Any
 
@@ -158,6 +159,15 @@ def named(connection: RawConnection, name: str) -> Pool:
             return pool
     has = f"it has {', '.join(pool.name for pool in found[:_MOST_NAMED])}" if found else "it has none"
     raise RefusedError(f"The host has no pool '{name}'; {has}.")
+
+
+def volume_at(connection: RawConnection, path: str) -> tuple[str, str] | None:
+    """Return the names of the pool and of the volume at `path`, also behind links. None where no active pool has it."""
+    for place in dict.fromkeys((path, os.path.realpath(path))):
+        with contextlib.suppress(api.libvirtError):
+            raw = connection.storageVolLookupByPath(place)
+            return str(raw.storagePoolLookupByVolume().name()), str(raw.name())
+    return None
 
 
 def unknown_where_lost(connection: RawConnection, name: str) -> Translating:

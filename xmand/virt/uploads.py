@@ -106,10 +106,8 @@ class CutUploads(Settling[Upload]):
     def _removed(self, upload: Upload) -> str | None:
         """Remove it; return what is to be said of that, empty where there is nothing to say. Raises XmanError."""
         connection = self._driver.connection(CHANGE)
-        found = [pool for pool in pools.each(connection) if pool.name == upload.pool]
-        if not found:
-            return ""
-        (pool,) = found
+        # A pool that is not there may come back, with half an image in it.
+        pool = pools.named(connection, upload.pool)
         pool.require_active()
         pool.refresh()
         if not pool.has(upload.name):

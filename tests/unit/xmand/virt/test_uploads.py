@@ -97,11 +97,20 @@ def test_one_under_way_is_left_alone(bench: Bench, head: list[bytes], monkeypatc
 
 def test_one_that_was_never_made_is_crossed_out(bench: Bench) -> None:
     bench.uploads.begin(UPLOAD)
-    bench.uploads.begin(Upload("nosuch", "a", MIB))
 
     bench.cut.look()
 
     assert list(bench.uploads.pending()) == []
+
+
+def test_a_pool_that_is_not_there_may_come_back(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    elsewhere = Upload("nosuch", "a", MIB)
+    bench.uploads.begin(elsewhere)
+
+    bench.cut.look()
+
+    assert list(bench.uploads.pending()) == [elsewhere]
+    assert "nosuch" in caplog.text
 
 
 def test_a_pool_that_is_asleep_is_waited_for(bench: Bench) -> None:
