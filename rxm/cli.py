@@ -98,7 +98,7 @@ def _answer_here(options: Options, rest: list[str]) -> int | None:
     elif options.help:
         from rxm.own import help as helping
 
-        lowlevel.out(helping.of_verb(_resolve(rest[0])))
+        lowlevel.out(helping.of_verb(_resolve(rest)))
     else:
         return None
     return outcome.OK
@@ -106,14 +106,15 @@ def _answer_here(options: Options, rest: list[str]) -> int | None:
 
 def _read(options: Options, rest: list[str]) -> Parsed:
     """Read the verb and its words; what the wire's common options say is taken over into rxm's own."""
-    verb = _entry(_resolve(rest[0]))
+    verb = _entry(_resolve(rest))
     try:
         parsed = arguments.parse(verb, rest[1:], several=True)
     except UsageError as error:
         from rxm import slips
 
         own = [name for option in own_options.OPTIONS for name in option.names]
-        raise UsageError(f"{error}{slips.option(verb, rest[1:], own)}") from error
+        near = slips.option(verb, rest[1:], own)
+        raise UsageError(str(error).replace(" Usage: ", f"{near} Usage: ", 1)) from error
     options.json = options.json or parsed.options.pop("json", False) is True
     options.reason = str(parsed.options.pop("reason", options.reason))
     timeout = parsed.options.pop("timeout", options.timeout)
@@ -152,13 +153,13 @@ def _entry(name: str) -> Verb:
     return verbs.BY_NAME.get(name) or verbs.OWN[name]
 
 
-def _resolve(word: str) -> str:
+def _resolve(rest: list[str]) -> str:
     try:
-        name, warning = verbs.resolve(word)
+        name, warning = verbs.resolve(rest[0])
     except LookupError:
         from rxm import slips
 
-        name, warning = slips.resolve(word)
+        name, warning = slips.resolve(rest[0], rest[1:])
     if warning:
         _say(warning)
     return name

@@ -7,7 +7,7 @@ from rxm.remote.command import Reply, new_rid, wire_words
 from rxm.remote.connection import Connection, initiator
 from rxm.remote.deadline import Deadline
 from rxm.settings import Settings
-from rxm.targets import Task
+from rxm.targets import Target, Task
 from xman import grammar, outcome
 from xman.arguments import Parsed
 from xman.errors import CredentialsError, UnreachableError, XmanError
@@ -55,6 +55,8 @@ class Invocation:
             self._identity = self._identities.of
         # What a portal has told of hosts, which need not be asked then; by name.
         self.told_before: Mapping[str, Known] = {}
+        # Adds to a host's answer that there is no such domain which one was probably meant.
+        self.explain: Callable[[Target, Reply], None] | None = None
         # Set once; read by every host's thread before it begins another command.
         self.stopped = False
         # Called at the first Ctrl-C, instead of giving up.
@@ -67,7 +69,9 @@ class Invocation:
     def output(self, several: bool) -> Output:
         """Return where to show what comes back; `several` hosts are told apart."""
         options = self.options
-        return Output(json=options.json, quiet=options.quiet, log=options.syslog, several=several)
+        made = Output(json=options.json, quiet=options.quiet, log=options.syslog, several=several)
+        made.explain = self.explain
+        return made
 
     def groups(self, text: str) -> dict[str, str]:
         """Return the groups of hosts that the configuration names, for a text. Raises UsageError, UnreachableError."""

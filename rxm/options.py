@@ -70,8 +70,8 @@ def shaped(options: Options) -> bool:
     return bool(options.format or options.columns or options.sort or options.no_headers)
 
 
-# What has a default that is more than nothing: who gives one of these, and nothing in it, meant something else.
-_NEVER_EMPTY = ("host", "service", "config", "output", "columns", "sort")
+# Why may be empty. Whoever gives any other option, and nothing in it, meant something else.
+_MAY_BE_EMPTY = ("reason",)
 
 
 def parse(words: list[str]) -> tuple[Options, list[str]]:
@@ -151,7 +151,7 @@ def _take(option: Option, name: str, value: str | None, rest: list[str], given: 
         if not rest:
             raise UsageError(f"'{name}' needs a value: {option.usage()}")
         value = rest.pop(0)
-    if not value and option.key in _NEVER_EMPTY:
+    if not value and option.key not in _MAY_BE_EMPTY:
         raise UsageError(f"'{name}' has an empty value{_EMPTY.get(option.key, '.')}")
     given[option.key] = value
 

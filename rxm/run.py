@@ -7,13 +7,14 @@ from rxm.options import Options
 from rxm.output import Output
 from rxm.remote.connection import Connection
 from rxm.settings import Settings
-from rxm.targets import Task
+from rxm.targets import Target, Task
 from xman import outcome
 from xman.arguments import Parsed
 from xman.errors import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from rxm.remote.command import Reply
     from rxm.remote.portal import Known
 
 # Of a DOMAIN that may stand for several.
@@ -41,6 +42,7 @@ def run(options: Options, settings: Settings, parsed: Parsed) -> int:
         confirm.hosts(options, parsed, hosts)
     invocation = Invocation(options, settings, parsed, hosts)
     invocation.told_before = told
+    invocation.explain = lambda target, reply: _explain(invocation, target, reply)
     if parsed.verb.outlives_us:
         from rxm.strategies import migrate
 
@@ -105,6 +107,12 @@ def run(options: Options, settings: Settings, parsed: Parsed) -> int:
     return summary.status(codes, len(tasks), output.warn)
 
 
+def _explain(invocation: Invocation, target: Target, reply: "Reply") -> None:
+    from rxm.strategies import locate
+
+    locate.explain(invocation, target, reply)
+
+
 def _tasks(invocation: Invocation, settings: Settings) -> list[Task]:
     """Return the commands to send, every domain with its host."""
     words = targets.domain_words(invocation.parsed)
@@ -145,9 +153,5 @@ def _one(invocation: Invocation, connection: Connection, task: Task, output: Out
         output.envelope(envelope, task.target)
         return int(envelope.get("code", outcome.OK))
     reply = invocation.send(connection, task, as_json=False, progress=lambda data: output.progress(task.target, data))
-    if reply.status == outcome.NO_SUCH_DOMAIN and task.target.domain:
-        from rxm.strategies import locate
-
-        locate.suggest(invocation, task, reply)
     output.reply(invocation.parsed.verb.name, task.target, reply, connection.principal)
     return reply.outcome

@@ -5,7 +5,7 @@ from xman.errors import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from xman.grammar import Verb
 
@@ -76,8 +76,9 @@ COMMANDS = {
     "describe": "dumpxml dump-xml config show showcmd domxml get cat xml inspect managedsave-dumpxml",
     "describe, which shows its devices": "domdisplay domif-getlink console-list pci-list usb-list vkb-list vtpm-list",
     "edit": "set modify update-device config-update metadata managedsave-edit",
-    "new": "define add register import importovf managedsave-define",
-    "create": "run init apply up deploy",
+    "new": "define add register import importovf managedsave-define vm-new",
+    "create": "run init apply up deploy virt-install install",
+    "launch": "launch-image spawn",
     "create --convert, which reads xl, xm and SXP files": "domxml-from-native convert virt-v2v",
     "delete": "undefine remove rm del unregister",
     "start": "boot poweron on launch-vm",
@@ -85,7 +86,8 @@ COMMANDS = {
     "shutdown": "halt down",
     "shutdown, or destroy to stop it at once": "stop",
     "shutdown --all": "shutdown-all stopall suspendall",
-    "destroy": "kill poweroff off terminate",
+    "destroy": "kill poweroff off force-off",
+    "terminate": "launch-delete expire",
     "destroy, then start": "reset power-cycle powercycle soft-reset",
     "reboot": "restart",
     "rename": "domrename mv",
@@ -103,7 +105,16 @@ COMMANDS = {
     "block-list": "domblklist disks disk-list lsblk",
     "network-list": "domiflist interfaces nics network2-list",
     "stats": "domstats domifaddr domblkinfo domblkstat domifstat dommemstat usage metrics addresses ip guestinfo",
-    "stats --host, which shows storage pools": "pools storage pool-list pool-info nodecpustats freecell df",
+    "stats --host": "nodecpustats freecell top-host",
+    "pools": "storage pool-list pool-info pool-dumpxml pvesm df",
+    "volumes": "vol-list vol-info vol-path vol-key vol-name vol-pool vol-dumpxml",
+    "volume-create": "vol-create vol-create-as vol-create-from mkdisk",
+    "volume-delete": "vol-delete rmdisk",
+    "volume-delete --wipe": "vol-wipe",
+    "volume-upload": "vol-upload importdisk upload push put",
+    "volume-download": "vol-download download pull export",
+    "images": "image templates image-info",
+    "clone": "copy cp duplicate virt-clone vol-clone template",
     "info": "nodeinfo hostinfo sysinfo node capabilities hostname maxvcpus uri",
     "version": "versions",
     "events": "event domblkerror",
@@ -122,13 +133,15 @@ COMMANDS = {
     "network-detach": "detach-interface nic-detach",
     "snapshot": "snapshot-create snapshot-create-as",
     "snapshot-list": "listsnapshot snapshots snapshot-current snapshot-info snapshot-dumpxml",
-    "snapshot-revert": "rollback",
+    "snapshot-revert": "rollback revert restore-snapshot snapshot-restore",
     "snapshot-delete": "delsnapshot",
     "job-list": "jobs squeue qstat",
     "job-start": "sbatch qsub",
     "job-stop": "scancel qdel",
-    "ping": "hosts whoami who id",
-    "help --mine": "access rights permissions",
+    "ping": "whoami who id",
+    "hosts": "host nodes host-info",
+    "help --mine": "rights permissions can-i",
+    "access": "acl acls roles principals members",
     "check": "doctor diagnose selftest",
     "log": "history audit logs journal who-did",
     "xm or xl, by the links of the package xman-xm": "xm xl",
@@ -143,21 +156,20 @@ ELSEWHERE = {
     ),
     _INSIDE: (
         "exec file shell ssh agent guest guest-exec qemu-agent-command domfsfreeze domfsthaw domfstrim domtime"
-        " set-user-password lxc-enter-namespace cp cloudinit"
+        " set-user-password lxc-enter-namespace cloudinit"
     ),
     "the host's storage makes backups; rxm snapshot keeps what a domain is now, in its own images": (
         "backup vzdump restore-backup checkpoint"
     ),
-    "rxm makes no disks; copy its disk with the storage's own tools, and 'rxm new' a description": (
-        "copy template image images export publish importdisk importovf-disk rescan move_disk move-disk blockcopy"
-        " blockcommit blockpull blockjob"
+    "rxm copies whole disks (clone, volume-upload, volume-download); for the rest there are the storage's own tools": (
+        "publish importovf-disk rescan move-disk blockcopy blockcommit blockpull blockjob"
     ),
     "it is set in its description; virsh changes it on the host meanwhile": (
         "schedinfo sched-credit sched-credit2 memtune blkiotune blkdeviotune domiftune numatune emulatorpin perf"
         " iothreadinfo limits"
     ),
     "rxm manages domains; hosts, networks and clusters have tools of their own": (
-        "network cluster profile project storage-pool remote admin nodesuspend node-memory-tune unlock cpupool-list"
+        "network cluster project storage-pool remote admin nodesuspend node-memory-tune unlock cpupool-list"
     ),
     "it reaches past libvirt; use virsh, or xl, on the host": (
         "qemu-monitor-command qemu-attach inject-nmi trigger debug-keys sysrq send-process-signal"
@@ -170,9 +182,43 @@ _FAMILIES = {
 }
 
 
+# What others put before or behind a verb (vm-start, domain_list), and by which verb of ours a noun is shown.
+_NOUNS = ("vm", "vms", "dom", "domain", "domains", "machine", "machines", "guest", "guests", "instance", "instances")
+_SHOWN_BY = {
+    "volume": "volumes",
+    "vol": "volumes",
+    "disk": "block-list",
+    "pool": "pools",
+    "image": "images",
+    "host": "hosts",
+    "node": "hosts",
+    "snapshot": "snapshot-list",
+    "job": "job-list",
+    "nic": "network-list",
+    "vcpu": "vcpu-list",
+    "label": "label",
+}
+_SHOWING = ("list", "ls", "show", "info", "get")
+
+
 def foreign(word: str) -> str:
     """Return what to say of a verb of another program; empty where it is none."""
     word = word.lower().replace("_", "-")
+    return _known(word) or _compound(word) or _of_family(word)
+
+
+def _compound(word: str) -> str:
+    """Return what to say of a noun and a verb in one word, in either order."""
+    first, dash, second = word.partition("-")
+    for noun, verb in ((first, second), (second, first)) if dash else ():
+        if verb in _SHOWING and noun.removesuffix("s") in _SHOWN_BY:
+            return f"here it is 'rxm {_SHOWN_BY[noun.removesuffix('s')]}'."
+        if noun in _NOUNS:
+            return f"here it is 'rxm {verb}'." if verb in verbs.BY_NAME else _known(verb)
+    return ""
+
+
+def _known(word: str) -> str:
     for ours, theirs in COMMANDS.items():
         if word in theirs.split():
             command, comma, more = ours.partition(", ")
@@ -180,14 +226,21 @@ def foreign(word: str) -> str:
     for said, theirs in ELSEWHERE.items():
         if word in theirs.split():
             return f"{said}."
+    return ""
+
+
+def _of_family(word: str) -> str:
     for program, families in _FAMILIES.items():
         if word.startswith(families):
             return f"{program} {word} does that on the host."
     return ""
 
 
-def resolve(word: str) -> tuple[str, str]:
-    """Return (verb, warning) as `verbs.resolve` does. Raises UsageError, with what was probably meant."""
+def resolve(word: str, behind: "Sequence[str]" = ()) -> tuple[str, str]:
+    """Return (verb, warning) as `verbs.resolve` does. Raises UsageError, with what was probably meant.
+
+    `behind` are the words that follow it: the verb may be among them.
+    """
     try:
         return verbs.resolve(word)
     except LookupError as error:
@@ -195,6 +248,8 @@ def resolve(word: str) -> tuple[str, str]:
         if other:
             raise UsageError(f"'{escape.line(word)}' is not a verb; {other}") from error
         near = did_you_mean(word, [*verbs.BY_NAME, *verbs.OWN]) if "is not a verb" in str(error) else ""
+        if not near and behind and behind[0] in (*verbs.BY_NAME, *verbs.OWN):
+            near = f" The verb stands first: rxm {behind[0]} {escape.line(word)}"
         raise UsageError(f"{error}{near}") from error
 
 

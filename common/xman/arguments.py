@@ -17,8 +17,9 @@ MOST_ASSIGNMENT = 16 * 1024
 # The text of a file that stands behind an option.
 MOST_OPTION_TEXT = 16 * 1024
 _RID_DIGITS = 32
-# Without them a verb is about everything: who gives one, and nothing in it, meant something else.
-_NEVER_EMPTY = ("principal", "since", "state")
+# Words that may be empty: texts that say why or what, and nothing to type. Whoever gives any other option, and nothing
+# in it, meant something else, often by a variable that is not set.
+_MAY_BE_EMPTY = ("description", "reason", "send")
 # What rxm takes several of, and the wire carries one.
 _SHARED_OUT = (grammar.DOMAIN, grammar.NEW)
 # Room for the option's name before its value.
@@ -167,7 +168,7 @@ def _read_option(verb: Verb, word: str, rest: "Iterator[str]", options: dict[str
         if following is None:
             raise UsageError(f"'{name}' needs a value: {option.usage()}")
         value = following
-    if not value and option.key in _NEVER_EMPTY:
+    if not value and option.key not in _MAY_BE_EMPTY:
         raise UsageError(f"'{name}' has an empty value.")
     options[option.key] = _option_value(option, value)
 
@@ -235,8 +236,8 @@ def _value(argument: Argument, word: str) -> object:
         _bounded(argument.name, word, _most(argument))
     if argument.kind == grammar.DOMAIN:
         return values.domain(word)
-    if argument.kind == grammar.PAST and not word:
-        raise UsageError(f"{argument.name} is empty.")
+    if not word and argument.kind in (grammar.PAST, grammar.WORD, grammar.LOCAL, grammar.NEW):
+        raise UsageError(f"{argument.name.rstrip('.')} is empty.")
     if argument.kind == grammar.MEMORY:
         return values.memory(word)
     if argument.kind == grammar.COUNT:

@@ -9,6 +9,7 @@ from xman import lowlevel, outcome, verbs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from rxm.folding import Failures
@@ -42,6 +43,8 @@ class Output:
         # Whether failures wait for those that are the same; not where what is asked never ends.
         self.fold = several and not json
         self._failures: Failures | None = None
+        # Adds to a host's answer that there is no such domain which one was probably meant.
+        self.explain: Callable[[Target, Reply], None] | None = None
         # Where those who did not answer are lines of the table: by host, which code and why.
         self.unanswered: dict[str, tuple[int, str]] | None = None
 
@@ -77,8 +80,10 @@ class Output:
             from rxm.remote import messages
 
             self.failure(verb, target, reply.outcome, messages.message(reply, principal, verb))
-        else:
-            self.text(verb, target, reply)
+            return
+        if reply.outcome == outcome.NO_SUCH_DOMAIN and self.explain is not None:
+            self.explain(target, reply)
+        self.text(verb, target, reply)
 
     def envelope(self, envelope: "dict[str, Any]", target: Target) -> None:
         """Print one JSON object, its host named as the user did."""

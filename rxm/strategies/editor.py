@@ -16,6 +16,7 @@ from rxm.output import Output
 from rxm.output import envelope as envelopes
 from rxm.remote.command import wire_words
 from rxm.remote.deadline import Deadline
+from rxm.strategies import locate
 from rxm.targets import Task
 from xman import arguments, lowlevel, outcome, result, verbs
 from xman.arguments import MOST_TEXT, Parsed
@@ -80,7 +81,8 @@ def _described(invocation: Invocation, task: Task) -> str:
         reply = connection.run(wire_words(parsed, json=True), deadline, changes=False)
         told = envelopes.of_reply(reply, parsed.verb.name, task.target, connection.principal)
     if not told["ok"]:
-        raise of_outcome(int(told["code"]), str(told["message"]))
+        said = str(told["message"])
+        raise of_outcome(int(told["code"]), said + locate.hint(invocation, task.target, said))
     return str(told["result"]["xml"])
 
 

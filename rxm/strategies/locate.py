@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from rxm import folding, slips
+from rxm import folding, slips, targets
 from rxm.invocation import Invocation
 from rxm.output import envelope
 from rxm.remote.command import Reply, wire_words
 from rxm.remote.deadline import Deadline
-from rxm.targets import Target, Task
+from rxm.targets import Target
 from xman import arguments, errors, escape, verbs
 from xman.errors import UnreachableError, XmanError
 from xman.grammar import Verb
@@ -69,10 +69,22 @@ def ask_each(
     return in_order, {host: problems[host] for host in hosts if host in problems}
 
 
-def suggest(invocation: Invocation, task: Task, reply: Reply) -> None:
+def hint(invocation: Invocation, target: Target, message: str) -> str:
+    """Return which domain was probably meant, where a host's message says that it has no such one; empty otherwise."""
+    words = [target.domain] if target.domain else targets.domain_words(invocation.parsed)
+    told = message.removesuffix("\n")
+    word = next((each for each in words if told.endswith(f"Domain '{each}' does not exist.")), "")
+    if not word or "\n" in told:
+        return ""
+    found, _problems = ask_all(invocation, [target.host])
+    near = slips.meant(word, [str(each["name"]) for domains in found.values() for each in domains])
+    return f" Did you mean '{escape.line(near)}'?" if near else ""
+
+
+def explain(invocation: Invocation, target: Target, reply: Reply) -> None:
     """Let a host's answer that there is no such domain end with the one that was probably meant."""
-    found, _problems = ask_all(invocation, [task.target.host])
-    names = [str(each["name"]) for domains in found.values() for each in domains]
-    near = slips.meant(task.target.domain, names)
-    if near and reply.stderr.endswith(b"does not exist.\n") and reply.stderr.count(b"\n") == 1:
-        reply.stderr = reply.stderr[:-1] + f" Did you mean '{escape.line(near)}'?\n".encode()
+    # A stream's has been shown as it came.
+    said = reply.stderr.decode("utf-8", "replace") or f"Domain '{target.domain}' does not exist."
+    more = hint(invocation, target, said)
+    if more:
+        reply.stderr = reply.stderr.removesuffix(b"\n") + f"{more if reply.stderr else more.lstrip()}\n".encode()

@@ -7,7 +7,7 @@ from rxm.invocation import Invocation
 from rxm.options import Options
 from rxm.output import OUT, Output
 from rxm.remote.connection import Connection
-from rxm.strategies import one_loop, unanswered
+from rxm.strategies import locate, one_loop, unanswered
 from rxm.targets import Task
 from xman import escape, fields, lowlevel, outcome, render
 from xman.arguments import Parsed
@@ -66,7 +66,8 @@ def carry_out(invocation: Invocation, tasks: list[Task], output: Output) -> list
     def one(connection: Connection, task: Task) -> int:
         envelope = invocation.structured(connection, task)
         if not envelope["ok"]:
-            output.failure(verb.name, task.target, envelope["code"], envelope["message"])
+            message = envelope["message"] + locate.hint(invocation, task.target, envelope["message"])
+            output.failure(verb.name, task.target, envelope["code"], message)
             return int(envelope["code"])
         said[task] = Answer(task.target.host, envelope["result"], envelope["ms"])
         return outcome.OK

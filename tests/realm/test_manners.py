@@ -245,3 +245,17 @@ def test_a_key_that_is_none_is_named(daemon: Daemon, alice: dict[str, str], tmp_
     config.write_text("fanuot = 1\n")
 
     assert "note configuration" in run_rxm(alice, "-c", str(config), "-p", str(daemon.port), "check", FQDN).stdout
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["list"], ["stats"], ["-o", "csv", "list"], ["events"], ["console"], ["screenshot"], ["edit"], ["snapshot-list"]],
+    ids=" ".join,
+)
+def test_a_misspelt_domain_is_told_by_every_way_of_asking(
+    daemon: Daemon, alice: dict[str, str], words: list[str]
+) -> None:
+    answer = daemon.rxm(alice, *words, "tets")
+
+    assert answer.status == 7
+    assert answer.stderr.endswith("Did you mean 'test'?\n")

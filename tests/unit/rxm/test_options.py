@@ -134,7 +134,7 @@ def test_a_value_may_look_like_an_option() -> None:
         (["-p", "0"], "--port: '0' is not a number from 1 to 65535."),
         (["-p", "65536"], "--port: '65536' is not a number from 1 to 65535."),
         (["-p", "-1"], "--port: '-1' is not a number from 1 to 65535."),
-        (["-p", ""], "--port: '' is not a number from 1 to 65535."),
+        (["-p", ""], "'-p' has an empty value."),
         (["--fanout=many"], "--fanout: 'many' is not a number from 1 to 65535."),
         (["-t", "soon"], "'soon' is not a number of seconds."),
         (["-t", "0"], "'0' is not a number of seconds."),

@@ -10,6 +10,7 @@ from rxm.settings import Settings
 from rxm.targets import Target
 from xman import arguments, lowlevel
 from xman.errors import UsageError
+from xman.grammar import HOSTS, TEXT, Verb
 from xman.verbs import BY_NAME, OWN
 
 
@@ -86,7 +87,7 @@ def test_an_empty_variable_names_no_host(monkeypatch: pytest.MonkeyPatch) -> Non
     ],
 )
 def test_nor_does_an_empty_word_behind_a_verb_mean_everything(verb: str, words: list[str]) -> None:
-    with pytest.raises(UsageError):
+    with pytest.raises(UsageError, match=r"is empty|has an empty value|''"):
         arguments.parse(BY_NAME[verb], words, several=True)
 
 
@@ -179,7 +180,17 @@ def test_words_are_utf_8_whatever_the_locale(monkeypatch: pytest.MonkeyPatch) ->
         ("attach-disk", "rxm block-attach"),
         ("attach-device", "rxm edit"),
         ("net-list", "virsh net-list does that on the host."),
-        ("vol-create-as", "virsh vol-create-as does that on the host."),
+        ("vol-create-as", "here it is 'rxm volume-create'."),
+        ("vol-resize", "virsh vol-resize does that on the host."),
+        ("pool-list", "here it is 'rxm pools'."),
+        ("vm-start", "here it is 'rxm start'."),
+        ("delete_vm", "here it is 'rxm delete'."),
+        ("vm-undefine", "here it is 'rxm delete'."),
+        ("volume-list", "here it is 'rxm volumes'."),
+        ("list-images", "here it is 'rxm images'."),
+        ("snapshot-show", "here it is 'rxm snapshot-list'."),
+        ("snapshot-restore", "here it is 'rxm snapshot-revert'."),
+        ("virt-clone", "here it is 'rxm clone'."),
         ("qemu-monitor-command", "virsh"),
         ("sched-credit2", "virsh"),
         ("cpupool-numa-split", "xl cpupool-numa-split does that on the host."),
@@ -204,3 +215,46 @@ def test_each_word_has_one_answer() -> None:
     words = [word for theirs in (*slips.COMMANDS.values(), *slips.ELSEWHERE.values()) for word in theirs.split()]
 
     assert sorted(words) == sorted(set(words))
+
+
+def test_no_word_of_others_is_a_verb_of_ours() -> None:
+    """It would never be looked for, and what is said of it is out of date."""
+    words = {word for theirs in (*slips.COMMANDS.values(), *slips.ELSEWHERE.values()) for word in theirs.split()}
+
+    assert words & {*BY_NAME, *OWN} == set()
+
+
+def test_a_verb_that_stands_second_is_seen() -> None:
+    with pytest.raises(UsageError, match="The verb stands first: rxm pause vm1"):
+        slips.resolve("vm1", ["pause"])
+
+
+# --- empty words ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("verb", [verb for verb in BY_NAME.values() if verb.options], ids=lambda verb: verb.name)
+def test_no_option_takes_an_empty_word_for_its_default(verb: Verb) -> None:
+    for option in verb.options:
+        if option.kind is not None and option.key not in ("description", "send"):
+            with pytest.raises(UsageError, match="has an empty value"):
+                arguments.parse(verb, [option.names[-1], ""], several=True)
+
+
+@pytest.mark.parametrize(
+    ("verb", "words"),
+    [
+        (verb, [*("1" for _each in verb.arguments[:place]), "", *("1" for _each in verb.arguments[place + 1 :])])
+        for verb in BY_NAME.values()
+        for place, argument in enumerate(verb.arguments)
+        if argument.kind != TEXT
+    ],
+    ids=lambda value: value.name if isinstance(value, Verb) else "",
+)
+def test_nor_does_an_argument(verb: Verb, words: list[str]) -> None:
+    """FILE is told where it is read, and HOST where it is expanded."""
+    if any(argument.kind == HOSTS for argument in verb.arguments):
+        with pytest.raises(UsageError, match="names no host"):
+            targets.hosts(Options({}), Settings(hosts="a,b"), [""])
+        return
+    with pytest.raises(UsageError, match=r"is empty|^''"):
+        arguments.parse(verb, words, several=True)
