@@ -32,8 +32,6 @@ _FEW = 3
 _OF_THE_UNITS = {Path("/var/lib/rxmweb"), Path("/run/rxmweb")}
 _SECONDS = 10.0
 _LEAST_ROOM = 1 << 20
-# An address that is all of this machine's.
-_EVERY = frozenset({"::", "0.0.0.0"})  # noqa: S104
 # A handshake of TLS takes less.
 _TURNS = 10
 
@@ -145,12 +143,12 @@ def _reports(settings: Settings) -> Iterator[Finding]:
         if collector.accepters:
             yield NOTE, "collector.accepters: no host can report without collector.listen, so there is none to accept"
         return
-    host, own = split_address(settings.listen)
-    for text in collector.listen:
-        address, port = split_address(text)
-        taken = port == own and (address == host or not _EVERY.isdisjoint((address, host)))
-        problem = "the portal's pages have this port; choose another one, such as 4374" if taken else ""
-        problem = "this address stands twice; remove one" if collector.listen.count(text) > 1 else problem
+    for place, text in enumerate(collector.listen):
+        problem = ""
+        if _meet(text, settings.listen, every=True):
+            problem = "the portal's pages have this port; choose another one, such as 4374"
+        if other := next((other for other in collector.listen[:place] if _meet(text, other)), ""):
+            problem = f"it is where {other} listens already; remove one"
         yield _listen("collector.listen", text, problem)
     service = settings.service.partition("@")[0]
     try:
@@ -163,6 +161,28 @@ def _reports(settings: Settings) -> Iterator[Finding]:
     if not collector.host_services:
         yield BAD, "collector.host_services: names no service, so no principal is a host's; remove it for host"
     yield from _accepters(settings)
+
+
+def _meet(one: str, other: str, *, every: bool = False) -> bool:
+    """Whether two ADDRESS:PORT have a socket in common; `every`: where one is all of this machine's, in any family."""
+    (host, port), (host_too, port_too) = split_address(one), split_address(other)
+    if port != port_too:
+        return False
+    return host == host_too or any(
+        first == second
+        or (any(each.is_unspecified for each in (first, second)) and (every or first.version == second.version))
+        for first in _numbers(host)
+        for second in _numbers(host_too)
+    )
+
+
+def _numbers(host: str) -> set[ipaddress.IPv4Address | ipaddress.IPv6Address]:
+    """Return the addresses that `host` stands for; none where nobody knows it."""
+    try:
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except OSError:
+        return set()
+    return {ipaddress.ip_address(each[4][0]) for each in found}
 
 
 def _accepters(settings: Settings) -> Iterator[Finding]:

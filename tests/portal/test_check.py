@@ -131,9 +131,9 @@ def test_a_port_that_another_program_has(portal: Portal) -> None:
     assert "the port is taken by " in line
 
 
-def reports(keytabs: Path, listen: str, readers: str = "alice@XMAN.TEST", **changes: Any) -> list[str]:
+def reports(keytabs: Path, *listen: str, readers: str = "alice@XMAN.TEST", **changes: Any) -> list[str]:
     """Return what the check finds of where hosts report."""
-    collector = Collector(listen=(listen,), **changes)
+    collector = Collector(listen=listen, **changes)
     found = check._reports(Settings(keytab=f"{keytabs}/http", readers=(readers,), collector=collector))
     return [line if kind == check.OK else f"{kind} {line}" for kind, line in found]
 
@@ -151,6 +151,19 @@ def test_where_hosts_report(keytabs: Path) -> None:
     assert "the port is taken by " in held
     assert "is it an address of this machine?" in elsewhere
     assert "the portal's pages have this port" in pages
+
+
+def test_one_socket_by_two_names(keytabs: Path) -> None:
+    port = free_ports(1)
+    one, other = f"127.0.0.1:{port}", f"localhost:{port}"
+
+    pages, _key = reports(keytabs, "localhost:8080")
+    _good, twice, _key = reports(keytabs, one, other)
+    families = reports(keytabs, f"0.0.0.0:{port}", f"[::1]:{port}")
+
+    assert "the portal's pages have this port" in pages
+    assert twice == f"BAD collector.listen: {other}: it is where {one} listens already; remove one"
+    assert not [line for line in families if "already" in line]
 
 
 def test_who_may_report_and_who_may_accept(keytabs: Path, tmp_path: Path) -> None:
