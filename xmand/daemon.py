@@ -21,7 +21,7 @@ from xmand.audit.outside import Outside
 from xmand.audit.syslog import LOG_AUTHPRIV, LOG_INFO, Syslog
 from xmand.batch.engine import Engine
 from xmand.batch.settler import Settler
-from xmand.broker.arrivals import Arrivals
+from xmand.broker.arrivals import Arrivals, LeftArrivals
 from xmand.broker.departures import Departures
 from xmand.consoles.hub import Hubs
 from xmand.consoles.logged_on import LoggedOn
@@ -113,6 +113,8 @@ class Daemon:
         self._copies = Copies(settings.state_dir, settings.keytab)
         self._leftovers = Leftovers(self._copies, self._driver, locks, audit.record)
         self._departures = Departures(settings, self._driver, locks, audit.record)
+        arrivals = Arrivals(settings.state_dir)
+        self._left_arrivals = LeftArrivals(arrivals, self._driver, locks, audit.record)
         machines = Machines(Beginnings(settings.state_dir))
         self._keeper = Keeper(machines, self._driver, locks, self._journal, audit.record)
         uploads = Uploads(settings.state_dir)
@@ -130,7 +132,7 @@ class Daemon:
             monitors=Monitors(self._driver.connection),
             consoles=Hubs(self._driver),
             copies=self._copies,
-            arrivals=Arrivals(settings.state_dir),
+            arrivals=arrivals,
             departures=self._departures,
             machines=machines,
             past_us=past_us,
@@ -163,6 +165,7 @@ class Daemon:
         self._settler.start()
         self._leftovers.start()
         self._departures.start()
+        self._left_arrivals.start()
         self._keeper.start()
         self._logged_on.start()
         self._cut_uploads.start()

@@ -1,6 +1,6 @@
 """What hosts ask of each other, as `host/FQDN`: no verbs of a person's, in no family, and granted to nobody by name."""
 
-from xman.grammar import WORD, Argument, Option, Verb
+from xman.grammar import TEXT, WORD, Argument, Option, Verb
 from xman.verbs import BY_NAME
 
 _ABOUT = (Argument("ID", WORD), Argument("DOMAIN", WORD), Argument("UUID", WORD))
@@ -15,8 +15,16 @@ MIGRATE_IN = Verb(
     streams=True,
     completes=True,
     journalled=("input",),
+    busy="arriving by migration",
 )
-MIGRATE_MAY = Verb("migrate-may", "whether a guest may come from the host that asks", "", _ABOUT, since="0.2")
+MIGRATE_MAY = Verb(
+    "migrate-may",
+    "whether a guest of these descriptions may come from the host that asks: as it runs, and as it is kept",
+    "",
+    (*_ABOUT, Argument("FILE", TEXT, optional=True, many=True)),
+    (Option(("--cpu",), "that host's own processor, where the guest has it", TEXT, "XML"),),
+    since="0.2",
+)
 MIGRATE_SETTLE = Verb(
     "migrate-settle",
     "what the host that asks has decided about a guest that came from it: given or kept",

@@ -94,6 +94,16 @@ def check_new_name(name: str) -> None:
         )
 
 
+def check_moving_name(name: str) -> None:
+    """Raise UsageError unless a domain of that name, which it has elsewhere, can be told from all others here."""
+    domain(name)
+    if is_number(name) or is_uuid(name):
+        raise UsageError(
+            f"A domain called '{name}' would be taken for an id, or for the domain with that UUID; give it another name"
+            " while it is off (rxm rename)."
+        )
+
+
 def is_number(word: str) -> bool:
     """Whether `word` is digits only: ASCII ones, since `str.isdigit` takes superscripts, which `int` refuses."""
     return word != "" and _DIGITS.issuperset(word)

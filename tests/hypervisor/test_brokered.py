@@ -165,6 +165,40 @@ def test_a_host_in_maintenance_takes_none(pair: Pair, machine: str) -> None:
     assert settled(pair, machine) == at
 
 
+def test_what_is_defined_there_is_not_replaced(pair: Pair, machine: str) -> None:
+    at = settled(pair, machine)
+    there = 1 - at
+    definition = pair.hosts[at].directory / "same.xml"
+    definition.write_text(pair.hosts[at].virsh("dumpxml", "--inactive", machine).stdout)
+    assert pair.rxm(at, "migrate", "--dry-run", machine, pair.hosts[there].name).status == 0
+    assert pair.hosts[there].virsh("define", str(definition)).status == 0
+    try:
+        done = pair.rxm(at, "migrate", machine, pair.hosts[there].name)
+        asked = pair.rxm(at, "migrate", "--dry-run", machine, pair.hosts[there].name)
+    finally:
+        assert pair.rxm(there, "delete", machine).status == 0
+
+    assert (done.status, asked.status) == (3, 3)
+    for said in (done.stderr, asked.stderr):
+        assert f"'{machine}' is defined there already, and off" in said
+    assert settled(pair, machine) == at
+
+
+def test_a_name_that_no_new_domain_gets_moves_along(pair: Pair) -> None:
+    name, host = "-a machine's", pair.hosts[0]
+    described = pair.lab.guest("odd").empty_description().replace("<name>odd<", f"<name>{name}<")
+    (host.directory / "odd.xml").write_text(described)
+    assert host.virsh("create", str(host.directory / "odd.xml")).status == 0
+    try:
+        done = pair.rxm(0, "migrate", "--", name, pair.hosts[1].name)
+
+        assert done.status == 0, done
+        assert settled(pair, name) == 1
+    finally:
+        for each in pair.hosts:
+            each.virsh("destroy", "--domain", name)
+
+
 def test_what_hosts_ask_of_each_other_is_nobody_elses(pair: Pair) -> None:
     number = "6b2c1d4e-0000-4000-8000-00000000aaaa"
 
@@ -208,6 +242,26 @@ def test_it_is_aborted(pair: Pair, machine: str) -> None:
     host.virsh("migrate-setspeed", machine, "1000")
     assert (aborted.status, done.status) == (0, 3), (aborted, done)
     assert f"The migration was aborted; '{machine}' is still here, running." in done.stderr
+    assert settled(pair, machine) == at
+
+
+def test_of_all_changes_those_of_the_guest_that_comes_are_refused(pair: Pair, machine: str) -> None:
+    at = settled(pair, machine)
+    there, host = 1 - at, pair.hosts[at]
+    assert host.virsh("migrate-setspeed", machine, "1").status == 0
+    with ThreadPoolExecutor(1) as pool:
+        moving = pool.submit(pair.rxm, at, "migrate", "--live", machine, pair.hosts[there].name)
+        wait_for(lambda: moving.done() or "Unbounded" in host.virsh("domjobinfo", machine).stdout, 60, "its begin")
+
+        its_own = pair.rxm(there, "-t", "60", "unpause", machine)
+        another = pair.rxm(there, "new", "-", stdin=pair.lab.guest("beside").empty_description())
+        removed = pair.rxm(there, "delete", "beside")
+
+        pair.rxm(at, "migrate", "--abort", machine)
+        moving.result()
+    host.virsh("migrate-setspeed", machine, "1000")
+    assert (its_own.status, another.status, removed.status) == (3, 0, 0), (its_own, another, removed)
+    assert "arriving by migration" in its_own.stderr
     assert settled(pair, machine) == at
 
 

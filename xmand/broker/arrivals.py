@@ -1,14 +1,25 @@
 """Guests that have come from another host: each stays paused until that host has said that its own copy is no more."""
 
+import contextlib
+import logging
+import time
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from xman.errors import NoSuchDomainError, RefusedError
+from xman.errors import HypervisorError, NoSuchDomainError, RefusedError
+from xmand.system.locks import DomainLocks
 from xmand.system.notes import Notes, this_boot
+from xmand.system.settling import Settling
+from xmand.virt import connection_pool
 from xmand.virt.binding import RawConnection
 from xmand.virt.domain import PAUSED, Domain, find
+from xmand.virt.driver import CHANGE, Driver
 
+logger = logging.getLogger(__name__)
+
+_LOCK_SECONDS = 1.0
 REASON = "arrived, not confirmed"
 # What becomes of the copy: it is the guest now, or the source has kept its own.
 GIVEN, KEPT = "given", "kept"
@@ -31,6 +42,10 @@ class Arrival:
     number: int = -1
     boot: str = ""
 
+    def told(self) -> str:
+        """Return what is said of it."""
+        return f"came of '{self.name}' from {self.source or 'another host'}"
+
 
 class Arrivals:
     """Those of this host."""
@@ -39,15 +54,22 @@ class Arrivals:
         self._notes = Notes(Path(state_dir) / "arrivals")
 
     def begin(self, arrival: Arrival) -> None:
-        """Write down that it is about to come. Raises RefusedError, also for an unsettled one, and HypervisorError."""
+        """Write down that it is about to come, under the locks of its name and UUID; no such domain runs here.
+
+        Raises RefusedError and HypervisorError.
+        """
         other = self.get(arrival.uuid)
         if other is not None and other.source != arrival.source:
-            raise RefusedError(f"'{arrival.name}' has arrived from {other.source or 'another host'}, not confirmed.")
+            logger.warning("'%s' comes from %s: what %s is forgotten", arrival.name, arrival.source, other.told())
         self._notes.put(arrival.uuid, asdict(arrival))
 
     def arrived(self, arrival: Arrival, number: int) -> None:
         """Write down that it is here whole, as the domain with this number. Raises RefusedError and HypervisorError."""
         self._notes.put(arrival.uuid, asdict(arrival) | {"number": number, "boot": this_boot()})
+
+    def all(self) -> list[Arrival]:
+        """Return what is written of all. Raises HypervisorError."""
+        return [_read(uuid, note) for uuid, note in self._notes.all().items()]
 
     def get(self, uuid: str) -> Arrival | None:
         """Return what is written of a domain. Raises HypervisorError."""
@@ -103,6 +125,56 @@ class Arrivals:
             _undefine(domain, arrival)
         self.forget(arrival.uuid)
         return "dropped"
+
+
+class LeftArrivals(Settling[Arrival]):
+    """Those of which nothing is here any more, and whose source says nothing: forgotten, so that nobody trips over one.
+
+    `audit` writes a line.
+    """
+
+    def __init__(self, arrivals: Arrivals, driver: Driver, locks: DomainLocks, audit: Callable[..., None]) -> None:
+        super().__init__("arrivals")
+        self._arrivals = arrivals
+        self._driver = driver
+        self._locks = locks
+        self._audit = audit
+        # By UUID, the one of which nothing was here at the last look.
+        self._nothing: dict[str, Arrival] = {}
+
+    def pending(self) -> Iterable[Arrival]:
+        """Return all."""
+        return self._arrivals.all()
+
+    def told(self, left: Arrival) -> str:
+        """Return what it is called."""
+        return f"what {left.told()} ({left.uuid})"
+
+    def settle(self, left: Arrival) -> None:
+        """Forget it where nothing is here of it. Raises HypervisorError for a copy that waits for its source's word."""
+        with contextlib.ExitStack() as held:
+            try:
+                held.enter_context(self._locks.hold(left.uuid, "settle", time.monotonic() + _LOCK_SECONDS))
+            except RefusedError:  # it is on its way just now
+                return
+            held.enter_context(connection_pool.session())
+            self._look(left)
+
+    def _look(self, left: Arrival) -> None:
+        domain = _find(self._driver.connection(CHANGE), left.uuid)
+        if domain is not None and (not domain.active() or _same(left, domain.identifier())):
+            self._nothing.pop(left.uuid, None)
+            if domain.state()[0] == PAUSED:
+                raise HypervisorError(
+                    f"it waits, paused, until {left.source or 'its source'} says whether it runs there"
+                )
+        elif self._nothing.get(left.uuid) != left:
+            # Once more: a libvirt that was asked to make it, and whose xmand was killed, may still be at it.
+            self._nothing[left.uuid] = left
+        else:
+            self._arrivals.forget(left.uuid)
+            del self._nothing[left.uuid]
+            self._audit(ev="settled", dom=left.name, uuid=left.uuid, detail=f"nothing {left.told()}")
 
 
 def _same(arrival: Arrival, number: int | None) -> bool:

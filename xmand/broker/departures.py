@@ -36,6 +36,9 @@ _SECONDS = 10.0
 _LEAST_PAUSE, _MOST_PAUSE = 1.0, 60.0
 _LOCK_SECONDS = 5.0
 
+# Why a domain is off whose guest has left; a libvirtd that was started since knows no reason.
+_GONE = (api.VIR_DOMAIN_SHUTOFF_MIGRATED, api.VIR_DOMAIN_SHUTOFF_UNKNOWN)
+
 
 @dataclass(frozen=True)
 class Departure:
@@ -108,6 +111,10 @@ class Departures:
         note = self._notes.get(identifier)
         return None if note is None else _read(note)
 
+    def gave(self, uuid: str) -> bool:
+        """Whether a domain's guest has left, and what is here of it is not carried out yet. Raises HypervisorError."""
+        return any(note.uuid == uuid and note.decision == GIVEN for note in self._all())
+
     def forget(self, departure: Departure) -> None:
         """The other host has heard it, or never knew, and here it is carried out."""
         self._notes.drop(departure.id)
@@ -148,7 +155,7 @@ class Departures:
         far = reached(self.settings, departure.to, seconds)
         try:
             far.ask(
-                [MIGRATE_SETTLE.name, departure.id, departure.name, departure.uuid, departure.decision],
+                [MIGRATE_SETTLE.name, "--", departure.id, departure.name, departure.uuid, departure.decision],
                 seconds,
             )
         except LostError as error:
@@ -168,7 +175,7 @@ class Departures:
             if found is None or found.active():
                 return
             domain = found
-        elif domain.state()[1] != api.VIR_DOMAIN_SHUTOFF_MIGRATED:
+        elif domain.state()[1] not in _GONE:
             return
         if departure.persistent and domain.persistent():
             domain.undefine()

@@ -83,6 +83,10 @@ class Far(OwnConnection):
         lines = self._said.decode("utf-8", "replace").strip().splitlines()
         return lines[-1].removeprefix("Error: ") if lines else ""
 
+    def notes(self) -> tuple[str, ...]:
+        """Return what it has said for people beside a success."""
+        return tuple(filter(None, self._said.decode("utf-8", "replace").splitlines()))
+
     # --- a conversation, in a loop of the caller's -------------------------------------------------------------------
 
     @property

@@ -27,7 +27,7 @@ class Guest:
 
     def __init__(
         self,
-        judge: Callable[[tuple[str, ...]], None],
+        judge: Callable[[tuple[str, ...]], object],
         arrived: Callable[[], None],
         commit: Callable[[], None],
         ended: Callable[[], bool],

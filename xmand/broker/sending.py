@@ -15,6 +15,7 @@ from xmand.broker.relay import Relay
 from xmand.settings import Settings
 from xmand.system.notes import this_boot
 from xmand.system.own_connection import LostError
+from xmand.virt import migration_trial
 from xmand.virt.domain import PAUSED, Domain
 
 _SECONDS = 15.0
@@ -24,15 +25,21 @@ _SETTLE_SECONDS = 10.0
 Move = Callable[[str], dict[str, Any]]
 
 
-def ask(settings: Settings, domain: Domain, host: str) -> None:
-    """Ask whether `domain` may come there. Raises XmanError where it may not, or nobody answers."""
+def ask(settings: Settings, domain: Domain, host: str) -> tuple[str, ...]:
+    """Ask whether `domain` may come there, as it is; return what there is to be said besides.
+
+    Raises XmanError where it may not, or nobody answers.
+    """
+    told, cpu = migration_trial.told(domain)
+    words = [MIGRATE_MAY.name, *(("--cpu", cpu) if cpu else ()), "--", str(uuid.uuid4()), domain.name, domain.uuid]
     far = reached(settings, host, _SECONDS)
     try:
-        far.ask([MIGRATE_MAY.name, str(uuid.uuid4()), domain.name, domain.uuid], _SECONDS)
+        far.ask([*words, *told], _SECONDS)
     except LostError as error:
         raise UnreachableError(f"{host}: {error}.") from error
     finally:
         far.close()
+    return far.notes()
 
 
 def uri(driver_uri: str, path: str) -> str:
@@ -65,7 +72,7 @@ def brokered(
     far = reached(settings, host, _SECONDS)
     try:
         words = [MIGRATE_IN.name, "--input", *(("--paused",) if paused else ())]
-        far.converse([*words, departure.id, domain.name, domain.uuid], _SECONDS)
+        far.converse([*words, "--", departure.id, domain.name, domain.uuid], _SECONDS)
         departures.begin(departure)
     except LostError as error:
         far.close()

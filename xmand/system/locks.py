@@ -37,14 +37,16 @@ class DomainLocks:
         return [(holder, 0.0), *released] if holder in EVERY else released
 
     @contextlib.contextmanager
-    def hold(self, key: str, verb: str, deadline: float, what: str = "domain") -> Iterator[None]:
+    def hold(
+        self, key: str, verb: str, deadline: float, what: str = "domain", *, patient: bool = False
+    ) -> Iterator[None]:
         """Hold the lock of `key`, which is that of a `what`, for `verb`; who came first has it first.
 
-        Raises RefusedError at `deadline` (time.monotonic()), or at once where a migration holds it, or too many wait
-        for a domain already.
+        Raises RefusedError at `deadline` (time.monotonic()), or at once where a migration holds it (unless `patient`),
+        or too many wait for a domain already.
         """
         with self._changed:
-            self._wait(key, verb, deadline, what)
+            self._wait(key, verb, deadline, what, patient)
             self._holders[key] = verb
         try:
             yield
@@ -60,7 +62,7 @@ class DomainLocks:
                         del self._released[next(iter(self._released))]
                 self._changed.notify_all()
 
-    def _wait(self, key: str, verb: str, deadline: float, what: str) -> None:
+    def _wait(self, key: str, verb: str, deadline: float, what: str, patient: bool) -> None:
         """Wait until it is our turn; with the condition held. Raises RefusedError."""
         queue, ticket = self._queues.setdefault(key, deque()), object()
         if what == "domain" and len(queue) >= _MOST_WAITING:
@@ -69,7 +71,7 @@ class DomainLocks:
         try:
             while key in self._holders or queue[0] is not ticket:
                 holder = self._holders.get(key, verb)
-                if key in self._holders and holder in _LONG:
+                if key in self._holders and holder in _LONG and not patient:
                     raise RefusedError(f"The {what} is busy: {_LONG[holder]}.")
                 if not self._changed.wait(deadline - time.monotonic()):
                     raise RefusedError(f"The {what} is busy: another {holder} is at work on it.")

@@ -18,9 +18,10 @@ from xmand.broker.receiving import Guest, Receiving
 from xmand.journal import verdicts
 from xmand.verbs.call import Call
 from xmand.verbs.row import Row, told
-from xmand.virt import description, policy
+from xmand.virt import description, migration_trial, policy
 from xmand.virt.added import without_added
-from xmand.virt.binding import RawConnection
+from xmand.virt.binding import RawConnection, api
+from xmand.virt.description import Description
 from xmand.virt.domain import Domain, find
 from xmand.virt.driver import CHANGE
 from xmand.virt.errors import reading
@@ -38,11 +39,15 @@ _POLL_SECONDS = 0.1
 
 
 def migrate_may(call: Call) -> Result:
-    """Whether a guest may come; nothing is changed. Raises RefusedError."""
+    """Whether a guest may come; nothing is changed. Raises RefusedError, and DeniedError by `[create]`."""
     _id, name, uuid = _about(call)
     call.host.batch.maintenance.refuse()
-    _require_free(call.writer, name, uuid)
-    return Result(domain=name)
+    _require_free(call, name, uuid)
+    # Before anything is looked for that they name.
+    wanted = _judge(call, name, uuid, tuple(call.parsed.words("FILE")))
+    cpu = str(call.parsed.options.get("cpu", ""))
+    notes = migration_trial.here(call.writer, wanted[0], cpu, socket.gethostname()) if wanted else ()
+    return Result(domain=name, notes=notes)
 
 
 def migrate_in(call: Call) -> Receiving:
@@ -56,7 +61,7 @@ def migrate_in(call: Call) -> Receiving:
         # As `create` has them, and in that order.
         for key in (name, uuid):
             stack.enter_context(call.host.locks.hold(key, MIGRATE_IN.name, call.deadline))
-        existing = _require_free(call.writer, name, uuid)
+        existing = _require_free(call, name, uuid)
         sock = stack.enter_context(_connected(call.writer))
         arrival = Arrival(
             identifier, name, uuid, source, stays_paused=call.parsed.flag("paused"), existed=existing is not None
@@ -83,7 +88,8 @@ def migrate_settle(call: Call) -> Result:
     if decision not in (GIVEN, KEPT):
         raise UsageError(f"'{decision[:32]}' is neither {GIVEN} nor {KEPT}.")
     call.record.found(uuid)
-    with call.host.locks.hold(uuid, MIGRATE_SETTLE.name, call.deadline):
+    # Also behind the migration that it settles, whose last words may still be on their way.
+    with call.host.locks.hold(uuid, MIGRATE_SETTLE.name, call.deadline, patient=True):
         arrival = call.host.arrivals.get(uuid)
         if arrival is None or arrival.id != identifier:
             return Result({"copy": "absent"}, domain=name, notes=("Nothing is to be settled.",))
@@ -96,22 +102,38 @@ def migrate_settle(call: Call) -> Result:
 
 def _about(call: Call) -> tuple[str, str, str]:
     identifier, name, uuid = (call.parsed.text(word) for word in ("ID", "DOMAIN", "UUID"))
-    values.check_new_name(name)
+    values.check_moving_name(name)
     for word in (identifier, uuid):
         if not values.is_uuid(word) or word != word.lower():
             raise UsageError(f"'{word[:64]}' is not a UUID.")
     return identifier, name, uuid
 
 
-def _require_free(connection: RawConnection, name: str, uuid: str) -> Domain | None:
-    """Return the domain that is defined here, and off, as the one that comes. Raises RefusedError for any other one."""
+def _require_free(call: Call, name: str, uuid: str) -> Domain | None:
+    """Return what is left here of the domain that comes home. Raises RefusedError where it would replace anything.
+
+    What is defined here is not the other host's to change, whatever it calls its own.
+    """
+    connection = call.writer
     by_uuid, by_name = _find(connection, uuid), _find(connection, name)
     for found in (by_uuid, by_name):
         if found is not None and (found.uuid != uuid or found.name != name):
             raise RefusedError(f"Domain '{found.name}' already exists there, with the UUID {found.uuid}.")
     if by_uuid is not None and by_uuid.active():
         raise RefusedError(f"Domain '{name}' already exists there, {by_uuid.state()[0]}.")
+    if by_uuid is not None and not _has_left(call, by_uuid):
+        raise RefusedError(
+            f"Domain '{name}' is defined there already, and off; it is not replaced by one that comes."
+            f" If that is its old definition, delete it there first (rxm delete {name})."
+        )
     return by_uuid
+
+
+def _has_left(call: Call, domain: Domain) -> bool:
+    """Whether the guest of a domain that is off went to another host, and its definition has not followed yet."""
+    if domain.state()[1] == api.VIR_DOMAIN_SHUTOFF_MIGRATED:
+        return True
+    return call.host.departures is not None and call.host.departures.gave(domain.uuid)
 
 
 def _find(connection: RawConnection, word: str) -> Domain | None:
@@ -149,14 +171,19 @@ def _connected(connection: RawConnection) -> Iterator[socket.socket]:
         raise
 
 
-def _judge(call: Call, name: str, uuid: str, descriptions: tuple[str, ...]) -> None:
-    """Raise UsageError, RefusedError or DeniedError for what may not come."""
+def _judge(call: Call, name: str, uuid: str, descriptions: tuple[str, ...]) -> list[Description]:
+    """Return what the descriptions say. Raises UsageError, RefusedError or DeniedError for what may not come."""
+    held = call.host.settings.migrate.policy == "create"
+    found = []
     for xml in descriptions:
-        wanted = description.parse(xml)
+        # What nobody could create here who is held to that has no name either that nobody could give.
+        wanted = description.parse(xml, known=not held)
         if (wanted.name, wanted.uuid) != (name, uuid):
             raise DeniedError("What comes is another domain than was asked for.")
-        if call.host.settings.migrate.policy == "create":
+        if held:
             policy.held_to(without_added(wanted, call.writer), call.host.settings.create, call.writer)
+        found.append(wanted)
+    return found
 
 
 def _arrived(call: Call, arrival: Arrival) -> None:

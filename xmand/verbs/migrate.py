@@ -115,8 +115,8 @@ def _brokered(
             " transport)."
         )
     if call.parsed.flag("dry-run"):
-        sending.ask(call.host.settings, domain, destination)
-        return Result({"to": destination, "dry_run": True}, domain=domain.name)
+        said = sending.ask(call.host.settings, domain, destination)
+        return Result({"to": destination, "dry_run": True}, domain=domain.name, notes=(*notes, *said))
 
     def move(uri: str) -> dict[str, Any]:
         return migration.migrate(

@@ -47,7 +47,7 @@ def _answer(asked: dict[str, Any]) -> dict[str, Any]:
             if asked["what"] == LOOK:
                 return {"there": _there(connection, asked["images"])}
             if asked["what"] == FIT:
-                return _fit(connection, asked)
+                return fit(connection, asked)
             if asked["what"] == MAKE:
                 return _make(connection, asked["images"])
             return _remove(connection, asked["uuid"], asked["images"])
@@ -114,8 +114,11 @@ def _there(connection: RawConnection, images: list[dict[str, Any]]) -> list[str]
     return found
 
 
-def _fit(connection: RawConnection, asked: dict[str, Any]) -> dict[str, Any]:
-    """Return what there is in the way of a domain that is to come, and what it would need; nothing is changed."""
+def fit(connection: RawConnection, asked: dict[str, Any]) -> dict[str, Any]:
+    """Return what there is in the way of a domain that is to come, and what it would need; nothing is changed.
+
+    Raises RefusedError and libvirt's own error.
+    """
     taken = [about for about in ("name", "uuid") if _has(connection, about, asked[about])]
     missing: list[str] = []
     unseen: list[str] = []

@@ -17,7 +17,7 @@ from xmand.virt.binding import api
 
 UUID = "6b2c1d4e-0000-4000-8000-00000000aaaa"
 ID = "6b2c1d4e-0000-4000-8000-00000000bbbb"
-MIGRATED = int(api.VIR_DOMAIN_SHUTOFF_MIGRATED)
+MIGRATED, SHUT_DOWN = int(api.VIR_DOMAIN_SHUTOFF_MIGRATED), int(api.VIR_DOMAIN_SHUTOFF_SHUTDOWN)
 
 
 def leaves(*, paused: bool = False, persistent: bool = True, decision: str = "") -> Departure:
@@ -92,7 +92,9 @@ def judged(
         (Here("paused"), leaves(decision=GIVEN), (GIVEN, True, ["destroy", "undefine"])),
         (Here("running"), leaves(decision=GIVEN), (GIVEN, True, ["destroy", "undefine"])),
         (Here("running", number=8), leaves(decision=GIVEN), (GIVEN, True, [])),
-        (Here("shutoff"), leaves(decision=GIVEN), (GIVEN, True, [])),
+        # libvirtd was started since, and knows not why; where it knows another reason, somebody has used it here.
+        (Here("shutoff"), leaves(decision=GIVEN), (GIVEN, True, ["undefine"])),
+        (Here("shutoff", SHUT_DOWN), leaves(decision=GIVEN), (GIVEN, True, [])),
         (None, leaves(decision=KEPT), (KEPT, True, [])),
     ],
 )

@@ -165,7 +165,7 @@ def test_a_host_that_cannot_be_asked_leaves_it_open(monkeypatch: pytest.MonkeyPa
 
 def fit(connection: Any, name: str, uuid: str, files: Sequence[str] = (), networks: Sequence[str] = ()) -> Any:
     """Return what the other host's libvirt answers."""
-    return elsewhere._fit(connection, {"name": name, "uuid": uuid, "files": files, "networks": networks, "cpu": {}})
+    return elsewhere.fit(connection, {"name": name, "uuid": uuid, "files": files, "networks": networks, "cpu": {}})
 
 
 def test_what_a_host_has() -> None:
