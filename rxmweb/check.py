@@ -56,15 +56,16 @@ def check(settings: Settings) -> Iterator[Finding]:
 
 
 def _hosts(settings: Settings) -> Iterator[Finding]:
-    names = settings.host_names()
+    names, expected = settings.shown_names(), settings.expected_names()
     if not names:
         yield BAD, 'hosts: none; set hosts = ["HOSTS"]'
     else:
-        yield OK, f"hosts: {len(names)} configured"
+        yield OK, f"hosts: {len(names)} configured" + (f", {len(expected)} of them to report" if expected else "")
     for group, members in settings.members().items():
         others = [name for name in members if name not in names]
         if others:
-            yield NOTE, f"groups: {group}: {', '.join(others[:_FEW])} is not among hosts, so nothing of it is shown"
+            whose = ", ".join(others[:_FEW])
+            yield NOTE, f"groups: {group}: {whose} is not among hosts or collector.expected, so nothing of it is shown"
 
 
 def _database(dsn: str) -> Finding:

@@ -27,7 +27,7 @@ class Rxm:
 
     def __init__(self, settings: Settings) -> None:
         self._collector = settings.collector
-        self._hosts = settings.host_names
+        self._hosts = settings.shown_names
         self._directory = Path(settings.run_dir)
         self._common = f"port = {settings.port}\nservice = {json.dumps(settings.host_service)}\n"
 

@@ -1,5 +1,6 @@
 """rxmweb.toml, read and checked (man rxmweb(8))."""
 
+import functools
 import os
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -35,6 +36,10 @@ class Collector:
         meaning="The realms whose hosts may; empty: that of the key. And the services whose principals are hosts."
     )
     host_services: tuple[str, ...] = texts(("host",))
+    expected: tuple[str, ...] = texts(
+        meaning="Hosts that will report: names and node sets. They are shown from the start, as not seen yet, accepted"
+        " when they report, and not asked before that."
+    )
     accepters: tuple[str, ...] = texts(
         meaning="Who may accept hosts that are not among those above, on the page of the hosts; empty: those whom"
         " readers names."
@@ -161,6 +166,27 @@ class Settings:
         """Return every configured host, once each and in order. Raises UsageError."""
         return list(dict.fromkeys(name for text in self.hosts for name in expand(text, self.groups)))
 
+    def expected_names(self) -> list[str]:
+        """Return every host that is expected to report and is not asked before it does. Raises UsageError."""
+        asked = set(self.host_names())
+        found = (name for text in self.collector.expected for name in expand(text, self.groups))
+        return [name for name in dict.fromkeys(found) if name not in asked]
+
+    @functools.cached_property
+    def expected(self) -> frozenset[str]:
+        """Those hosts, to look for one of them. Raises UsageError."""
+        return frozenset(self.expected_names())
+
+    @functools.cached_property
+    def expected_places(self) -> range:
+        """Return where they are among those that are shown. Raises UsageError."""
+        first = len(self.host_names())
+        return range(first, first + len(self.expected))
+
+    def shown_names(self) -> list[str]:
+        """Return every host that has a row from the start. Raises UsageError."""
+        return [*self.host_names(), *self.expected_names()]
+
     def members(self) -> dict[str, list[str]]:
         """Return the hosts of each group. Raises UsageError."""
         return {name: expand(text, self.groups) for name, text in self.groups.items()}
@@ -190,11 +216,14 @@ def load(path: str | None, without: tuple[tuple[str, ...], ...] = ()) -> Setting
 
 
 def _check(found: Settings, table: config.Table) -> None:
-    for key, read in (("hosts", found.host_names), ("groups", found.members)):
+    names = (("hosts", found.host_names), ("groups", found.members), ("collector.expected", found.expected_names))
+    for key, read in names:
         try:
             read()
         except UsageError as error:
             raise table.error(key, str(error)) from error
+    if found.collector.expected and not found.collector.listen:
+        raise table.error("collector.expected", "no host can report where collector.listen is empty")
     proxy = table.table("proxy")
     if bool(found.certificate) != bool(found.key):
         raise table.error("certificate", "certificate and key belong together")

@@ -12,8 +12,8 @@ from rxmweb.db.filters import STALE, address, is_stale, like, ordered, page_numb
 from rxmweb.db.schema import domains, groups, hosts
 
 ROWS = 100
-MAINTENANCE, FREE = "maintenance", "free"
-SHOWN = (STALE, MAINTENANCE, FREE)
+MAINTENANCE, FREE, UNSEEN = "maintenance", "free", "unseen"
+SHOWN = (STALE, MAINTENANCE, FREE, UNSEEN)
 _MOST_WORDS = 20
 _MOST_LETTERS = 500
 # A domain that has the host's resources in batch work.
@@ -75,14 +75,26 @@ def read(arguments: Mapping[str, str]) -> HostQuery:
     )
 
 
-def listing(connection: Connection, query: HostQuery, interval: float, now: float) -> HostListing:
-    """Return the page that `query` asks for; a page behind the last one is the last one."""
+def listing(
+    connection: Connection, query: HostQuery, interval: float, now: float, expected: range = range(0)
+) -> HostListing:
+    """Return the page that `query` asks for; a page behind the last one is the last one.
+
+    `expected` has the places of those hosts in the configuration that are not asked before they report.
+    """
     stale = is_stale(now - STALE_INTERVALS * interval)
     conditions = _conditions(query)
+    unseen = and_(
+        hosts.c.received.is_(None),
+        hosts.c.code.is_(None),
+        hosts.c.position >= expected.start,
+        hosts.c.position < expected.stop,
+    )
     shown = {
-        STALE: stale,
+        STALE: and_(stale, not_(unseen)),
         MAINTENANCE: hosts.c.maintenance_reason.is_not(None),
         FREE: and_(not_(stale), hosts.c.maintenance_reason.is_(None), not_(_owned)),
+        UNSEEN: unseen,
     }
     sums = [func.sum(case((condition, 1), else_=0)) for condition in shown.values()]
     counted = connection.execute(select(func.count(), *sums).select_from(hosts).where(*conditions)).one()

@@ -47,6 +47,12 @@ def accepted(connection: Connection) -> list[str]:
     return sorted(name for name in connection.execute(wanted).scalars() if name)
 
 
+def seen(connection: Connection) -> frozenset[str]:
+    """Return the rows' names of those that are shown, and have reported."""
+    wanted = select(reporters.c.host).where(reporters.c.state == ACCEPTED)
+    return frozenset(name for name in connection.execute(wanted).scalars() if name)
+
+
 @dataclass(frozen=True)
 class New:
     """A host that reports for the first time; `host` is its row, where it is configured."""

@@ -100,6 +100,7 @@ def create_app(settings: Settings, engine: Engine) -> Flask:
         words.described,
         words.filter_problem,
         words.problem,
+        words.unseen,
         words.report_age,
         words.action_state,
         words.outcome_class,

@@ -57,8 +57,9 @@ class Fleet(Collector):
             for pool in condition.get("pools", ()):
                 if "available" in pool:
                     room.add_metric([row.name, pool["name"]], pool["available"])
-            fresh = fleet.freshness(row.received, self._interval, self._now) == fleet.FRESH
-            up.add_metric([row.name], float(fresh))
+            if row.received is not None or row.code is not None:  # one that is expected is not down
+                fresh = fleet.freshness(row.received, self._interval, self._now) == fleet.FRESH
+                up.add_metric([row.name], float(fresh))
             if row.received is not None:
                 age.add_metric([row.name], self._now - row.received)
             down.add_metric([row.name], float(row.maintenance_reason is not None))

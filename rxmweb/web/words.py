@@ -4,6 +4,7 @@ from typing import Any
 
 from rxmweb.db import actions, filters, fleet
 from rxmweb.web import offers, signon
+from rxmweb.web.context import portal
 from rxmweb.web.languages import _, ago, octets
 from xman import outcome
 
@@ -138,6 +139,8 @@ def asked(question: str) -> str:
 def problem(row: dict[str, Any]) -> str:
     """Return in a word or two why a host's report is old, empty where there is no reason known."""
     code = row.get("code")
+    if unseen(row):
+        return _("not seen yet")
     if row.get("received") is None and code is None:
         return _("not asked yet")
     if not code:
@@ -153,6 +156,12 @@ def problem(row: dict[str, Any]) -> str:
         outcome.UNSUPPORTED: _("its xmand is too old"),
     }
     return kinds.get(code, _("no report"))
+
+
+def unseen(row: dict[str, Any]) -> bool:
+    """Whether a host, or that of a machine, is one that is expected to report and never did."""
+    never = row.get("received") is None and row.get("code") is None
+    return never and row.get("host", row.get("name")) in portal().settings.expected
 
 
 def report_age(row: dict[str, Any], now: float) -> str:

@@ -112,11 +112,13 @@ class Collector:
 
     def _one_round(self) -> None:
         if not self._configured:
-            fleet.configure(self._engine, self._settings.host_names(), self._settings.members())
+            fleet.configure(self._engine, self._settings.shown_names(), self._settings.members())
             self._configured = True
         with self._engine.connect() as connection:
             accepted = reporters.accepted(connection)
-        self._hosts = list(dict.fromkeys([*self._settings.host_names(), *accepted]))
+            seen = reporters.seen(connection)
+        expected = [name for name in self._settings.expected_names() if name in seen]
+        self._hosts = list(dict.fromkeys([*self._settings.host_names(), *expected, *accepted]))
         if lease.take(self._engine, LEASE, self._holder, 2 * self._settings.interval_seconds):
             self.round()
 

@@ -75,7 +75,7 @@ class Listener:
         realms = {key.principal.rpartition("@")[2] for key in keys if key.principal.startswith(f"{service}/")}
         self.realms = frozenset(settings.collector.realms or realms)
         self.services = frozenset(settings.collector.host_services)
-        names = {name.removesuffix(".").lower(): name for name in settings.host_names()}
+        names = {name.removesuffix(".").lower(): name for name in settings.shown_names()}
         self.reports = Reports(engine, settings.interval_seconds, names.get)
         self.budgets = Budgets()
         self._complaints = Throttle(_MOST_COMPLAINTS, _MOST_COMPLAINTS_IN_ALL, _COMPLAINTS_SECONDS)
@@ -129,7 +129,7 @@ class Listener:
 
     async def _serve(self) -> None:
         self.room = _descriptors()
-        if len(self._settings.host_names()) > self.room:
+        if len(self._settings.shown_names()) > self.room:
             logger.warning("there are descriptors for %d hosts that report; raise LimitNOFILE", self.room)
         loop = asyncio.get_running_loop()
         while not await loop.run_in_executor(None, self._safely, self._configure) and not self._ending.is_set():
@@ -182,7 +182,7 @@ class Listener:
 
     def _configure(self) -> None:
         # The collector does the same, perhaps later: a host that reports has to have its row.
-        fleet.configure(self._engine, self._settings.host_names(), self._settings.members())
+        fleet.configure(self._engine, self._settings.shown_names(), self._settings.members())
         self.reports.look()
 
     @staticmethod

@@ -286,6 +286,15 @@ def test_hosts_and_groups_are_node_sets(tmp_path: Path) -> None:
     assert found.members() == {"lab": ["a08", "a09", "a10"]}
 
 
+def test_expected_hosts_are_shown_and_not_asked(tmp_path: Path) -> None:
+    collector = '[collector]\nlisten = ["127.0.0.1:4374"]\nexpected = ["@lab", "h2"]\n'
+
+    found = load(tmp_path, f'hosts = ["h[1-2]"]\n{collector}[groups]\nlab = "a[1-2]"\n')
+
+    assert (found.expected_names(), sorted(found.expected)) == (["a1", "a2"], ["a1", "a2"])
+    assert found.shown_names() == ["h1", "h2", "a1", "a2"]
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
@@ -296,6 +305,8 @@ def test_hosts_and_groups_are_node_sets(tmp_path: Path) -> None:
         ('hosts = ["h[1-"]\n', "hosts"),
         ('hosts = ["@nobody"]\n[groups]\nlab = "a"\n', "hosts"),
         ('listen = "[::]:443"\ncertificate = "a"\nkey = "b"\n[proxy]\nuser_header = "X"\n', "loopback"),
+        ('[collector]\nexpected = ["h1"]\n', "no host can report"),
+        ('[collector]\nlisten = ["[::]:4374"]\nexpected = ["h[1-"]\n', "collector.expected"),
         ('[proxy]\nuser_header = "X"\n', "secret_file"),
         ('[proxy]\nsecret_file = "/nonexistent/secret"\n', "/nonexistent/secret cannot be read: No such file"),
         ('[proxy]\nsecret_file = "/dev/null"\n', "less than 32 characters"),

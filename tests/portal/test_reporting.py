@@ -22,6 +22,8 @@ from xmand.report.collector import Collector
 from xmand.system.own_connection import LostError, Tickets
 
 INTERVAL = 0.5
+# One that is to be switched on some day.
+EXPECTED = "new80.xman.test"
 
 
 class Site:
@@ -39,7 +41,8 @@ class Site:
             https=True,
             readers=("alice@XMAN.TEST", "carol@XMAN.TEST"),
             settings='host_link = "https://munin.example.org/?host={host}"',
-            tables=f'[collector]\nlisten = ["127.0.0.1:{self.reports}"]\naccepters = ["alice@XMAN.TEST"]\n',
+            tables=f'[collector]\nlisten = ["127.0.0.1:{self.reports}"]\naccepters = ["alice@XMAN.TEST"]\n'
+            f'expected = ["{EXPECTED}", "{SECOND_HOST}"]\n',
         )
 
     def host(self, name: str) -> Daemon:
@@ -104,9 +107,9 @@ def decide(visitor: Visitor, name: str, to: str = "accepted") -> int:
     return visitor.post("/hosts/reporting", {"name": name, "to": to}).status
 
 
-def report(host: str, **more: object) -> bytes:
-    """Return a whole report that says it is `host`'s."""
-    domain = {"name": "lie", "uuid": "6695eb01-f6a4-8304-79aa-97f2502e193f", "state": "free", "jobs": []}
+def report(host: str, name: str = "lie", **more: object) -> bytes:
+    """Return a whole report that says it is `host`'s, of one machine."""
+    domain = {"name": name, "uuid": "6695eb01-f6a4-8304-79aa-97f2502e193f", "state": "free", "jobs": []}
     row = domain | {"memory": 1 << 20, "max_memory": 1 << 20, "priority": "normal"}
     data = {"host_id": host, "domains": [row], "others": [], "whole": True}
     return json.dumps(result.succeeded(host, "state", Result(data), 0) | more).encode()
@@ -206,6 +209,27 @@ def test_a_configured_host_needs_no_click(site: Site, alice: Visitor) -> None:
         assert SECOND_HOST not in waiting(alice)
     finally:
         daemon.stop()
+
+
+def test_an_expected_host_is_not_seen_yet_until_it_reports(
+    site: Site, host: Daemon, alice: Visitor, realm: Realm, tmp_path: Path
+) -> None:
+    wait_for(lambda: hosts(alice)[SECOND_HOST]["tried"] is not None, 30, "a round, in which who is configured is asked")
+    before = hosts(alice)[EXPECTED]
+    assert (before["received"], before["tried"], before["code"]) == (None, None, None)
+    assert ">not seen yet</span>" in alice.get("/hosts?show=unseen").text
+    assert ">zatím neviděn</span>" in alice.get("/hosts", headers={"Accept-Language": "cs"}).text
+    assert "This host is expected and has not been seen yet" in alice.get(f"/hosts/{EXPECTED}").text
+    realm.add_service(f"host/{EXPECTED}", str(tmp_path / "keytab"))
+
+    def reports() -> bool:
+        # The first one makes it known; it is shown from the next one on.
+        asked(site, realm, f"host/{EXPECTED}", str(tmp_path / "keytab"), b"report", b"1", report(EXPECTED, "first"))
+        return hosts(alice)[EXPECTED]["received"] is not None
+
+    wait_for(reports, 30, "it, accepted without a click")
+    assert EXPECTED not in waiting(alice)
+    assert EXPECTED not in alice.get("/hosts?show=unseen").text
 
 
 def test_silence_is_asked_about_and_then_death(site: Site, host: Daemon, alice: Visitor) -> None:

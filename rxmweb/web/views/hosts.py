@@ -45,7 +45,9 @@ def all_hosts() -> Any:
     asked = host_search.read(request.args)
     paired = request.args.get("view") == "pairs"
     with here.reading.connect() as connection:
-        found = host_search.listing(connection, asked, here.settings.interval_seconds, g.now)
+        found = host_search.listing(
+            connection, asked, here.settings.interval_seconds, g.now, here.settings.expected_places
+        )
         groups = fleet.all_groups(connection)
         machines = host_search.pairs(connection, [row["name"] for row in found.rows]) if paired else {}
         new = reporters.waiting(connection, _MOST_WAITING)
