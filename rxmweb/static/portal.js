@@ -6,6 +6,7 @@
 (function () {
   const POLL_MS = 10000;
   const SILENT_MS = 25000;
+  const BUSY_MS = 5000;
   const CHOSEN = "chosen", ASKED = "asked";
   const STALE = 3, DEAD = 10;
 
@@ -112,7 +113,26 @@
     if (here && here.hasAttribute("hx-get")) { window.htmx.trigger(here, "news"); }
   }
 
+  // What its host alone can tell of a machine is asked for again when something has been done to it.
+  let done = null;
+  function askAgain() {
+    const here = document.querySelector("[data-done]");
+    if (!here) { return; }
+    if (done !== null && done !== here.dataset.done) {
+      for (const one of document.querySelectorAll("[data-asks]")) { window.htmx.trigger(one, "done"); }
+    }
+    done = here.dataset.done;
+  }
+
+  // A host, or a portal, that has too much to do is asked again.
+  document.addEventListener("htmx:responseError", function (event) {
+    const asks = event.target;
+    if (event.detail.xhr.status !== 503 || !asks.matches("[data-asks]")) { return; }
+    window.setTimeout(function () { window.htmx.trigger(asks, "done"); }, BUSY_MS);
+  });
+
   document.addEventListener("htmx:beforeRequest", function (event) {
+    if (event.target.matches("[data-asks]") && (document.hidden || ended)) { event.preventDefault(); }
     if (event.target === part() && (paused || document.hidden || ended)) { event.preventDefault(); }
     // What listens needs no asking besides, as long as it hears something.
     const timed = event.detail.requestConfig.triggeringEvent === undefined || event.detail.requestConfig.triggeringEvent === null;
@@ -139,6 +159,7 @@
     tick();
     showChosen();
     countAges();
+    askAgain();
     const said = document.getElementById("live");
     const summary = document.getElementById("summary");
     if (said && summary && said.textContent !== summary.textContent) { said.textContent = summary.textContent; }
@@ -251,6 +272,7 @@
     tick();
     showChosen();
     countAges();
+    askAgain();
     listen();
     window.setInterval(function () {
       countAges();

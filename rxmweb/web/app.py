@@ -96,6 +96,8 @@ def create_app(settings: Settings, engine: Engine) -> Flask:
         words.label,
         words.asked,
         words.asked_words,
+        words.part,
+        words.power,
         words.room,
         words.described,
         words.filter_problem,

@@ -20,7 +20,8 @@ BODY_SECONDS = 30.0
 # A description of a domain (256 KiB) in a form, and the targets of a bulk action.
 MOST_BODY = 2 << 20
 _WAITING_PAGES, _WAITING_QUESTIONS = 200, 16
-# Of one host at a time, so that a hung one does not take the pool from the others.
+# Of one host at a time, or half of the pool, so that a hung one does not take it from the others; a machine's page asks
+# three at once.
 _QUESTIONS_OF_A_HOST = 4
 # What is shorter gains nothing by being compressed.
 _LEAST_COMPRESSED = 1024
@@ -70,6 +71,7 @@ class Bridge:
         self._pages = Pool("page", threads, _WAITING_PAGES)
         self._questions = Pool("question", 2 * threads, _WAITING_QUESTIONS)
         self._of_host: Counter[str] = Counter()
+        self._most_of_host = max(_QUESTIONS_OF_A_HOST, threads)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer one request."""
@@ -98,7 +100,7 @@ class Bridge:
         host = self._asked_host(scope["method"], scope["path"])
         if not host:
             return await self._pages.call(*call)
-        if self._of_host[host] >= _QUESTIONS_OF_A_HOST:
+        if self._of_host[host] >= self._most_of_host:
             return None
         self._of_host[host] += 1
         try:

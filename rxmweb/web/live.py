@@ -1,12 +1,15 @@
 """Asking a host just now, as the person: for what no table holds. Only for pages that a person opened to ask."""
 
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 from flask import g, request
 
 from rxmweb import rxm_process
 from rxmweb.db import report
+from rxmweb.rxm_process import Rxm
 from rxmweb.web import past
 from rxmweb.web.context import portal, reply
 from rxmweb.web.languages import _
@@ -51,15 +54,35 @@ def shown(verb: str, about: dict[str, Any]) -> Any:
 
 def ask(host: str, words: Sequence[str], text: str = "") -> dict[str, Any]:
     """Return the host's object (DESIGN, "Results"), or one that says why there is none; the verb leads its `words`."""
+    return _asking(text)(host, words)
+
+
+def ask_each(host: str, questions: Sequence[Sequence[str]]) -> list[dict[str, Any]]:
+    """Return what `ask` does for each of some questions, which are asked at the same time."""
+    asking = _asking()
+    with ThreadPoolExecutor(max(1, len(questions)), thread_name_prefix="part") as threads:
+        return list(threads.map(lambda words: asking(host, words), questions))
+
+
+def _asking(text: str = "") -> Callable[[str, Sequence[str]], dict[str, Any]]:
+    """Return what asks as the person at hand, also from another thread."""
     here = portal()
     cache = here.tickets.of_session(g.session.ticket)
     if cache is None:
-        return _failure(outcome.CREDENTIALS, _("Only who can act can ask a host: your ticket is not here."))
-    command = here.rxm.command(["-t", f"{_SECONDS:.0f}", "-H", host, *words])
+        problem = _failure(outcome.CREDENTIALS, _("Only who can act can ask a host: your ticket is not here."))
+        return lambda _host, _words: problem
+    late = _failure(outcome.UNREACHABLE, _("The host gave no answer in time."))
+    return partial(_ask, here.rxm, here.rxm.as_person(cache), text.encode(), late)
+
+
+def _ask(
+    rxm: Rxm, env: dict[str, str], text: bytes, late: dict[str, Any], host: str, words: Sequence[str]
+) -> dict[str, Any]:
+    command = rxm.command(["-t", f"{_SECONDS:.0f}", "-H", host, *words])
     try:
-        out, err = rxm_process.run(command, here.rxm.as_person(cache), text.encode(), _PATIENCE_SECONDS)
+        out, err = rxm_process.run(command, env, text, _PATIENCE_SECONDS)
     except TimeoutError:
-        return _failure(outcome.UNREACHABLE, _("The host gave no answer in time."))
+        return late
     except OSError as error:
         return _failure(outcome.INTERNAL, f"rxm: {error.strerror}")
     for line in out.splitlines():

@@ -8,7 +8,20 @@ from xman import states, verbs
 # What a field of the confirmation asks for: its name, the label's key, and the HTML type.
 MEMORY, VCPUS, HOST, ON_OFF, SECONDS, FLAG = "memory", "vcpus", "host", "on-off", "seconds", "flag"
 LABELS = "labels"
+# Which of a machine's disks, drives, cards or snapshots is meant; what a new snapshot is called; a word; words of a
+# person's own; a file of the host's; a disk as xm's configurations have it; and whether it may be written.
+WHICH, NEW, WORD, TEXT, PATH, PLACE, MODE = "which", "new", "word", "text", "path", "place", "mode"
+# Of which the host has a choice: media that can be put into a drive, and volumes that can be a disk.
+MEDIA, VOLUMES = "media", "volumes"
+# The parts of a machine that its page shows by themselves, each with what can be done to it, or to one of them.
+DISKS, DRIVES, CARDS, SNAPSHOTS = "disks", "drives", "cards", "snapshots"
+PARTS = (DISKS, DRIVES, CARDS, SNAPSHOTS)
 
+# How the host writes a disk that is a file, or a device, of its own (xm's configurations).
+_SCHEMES = ("file:/", "qcow2:/", "phy:/")
+_MODES = ("w", "r")
+# Of what a person says that a snapshot is for (xmand.verbs.snapshots).
+_MOST_TEXT = 1024
 
 # Of what a form may have for labels: all that one machine may have, and more.
 _MOST_LABELS = 8192
@@ -18,26 +31,38 @@ _MOST_LABELS = 8192
 class Field:
     """One word or option that a person adds to a verb: `option` is empty for an argument.
 
-    `usual` is of a flag: whether it is set before anybody has chosen.
+    `usual` is of a flag: whether it is set before anybody has chosen. An argument with a `key` is one word KEY=VALUE,
+    and may be left out. `choices` says of what the host has a choice.
     """
 
     name: str
     kind: str
     option: str = ""
     usual: bool = False
+    key: str = ""
+    choices: str = ""
+
+    @property
+    def needed(self) -> bool:
+        """Whether nothing is asked for without it."""
+        return not self.option and not self.key
 
 
 @dataclass(frozen=True)
 class Offer:
     """A verb as a button. `hurts`: what runs in the domain is stopped, or lost.
 
-    `apart`: on the machine's page it has a form of its own instead.
+    `apart`: on the machine's page it has a form of its own instead. `part`: it stands with that part of the machine,
+    with `each` beside every one of them, which its first field names. `idle`: no job may be in it.
     """
 
     verb: str
     hurts: bool = False
     fields: tuple[Field, ...] = ()
     apart: bool = False
+    part: str = ""
+    each: bool = False
+    idle: bool = False
 
     @property
     def loses_data(self) -> bool:
@@ -72,7 +97,51 @@ OFFERS = tuple(
         Offer("label", fields=(Field("labels", LABELS),), apart=True),
         Offer("autostart", fields=(Field("autostart", ON_OFF),)),
         Offer("destroy", hurts=True),
-        Offer("delete", hurts=True),
+        Offer("delete", hurts=True, fields=(Field("snapshots", FLAG, "--snapshots"),)),
+        Offer(
+            "block-attach",
+            fields=(Field("place", PLACE, choices=VOLUMES), Field("as", WORD), Field("mode", MODE)),
+            part=DISKS,
+        ),
+        Offer("block-resize", fields=(Field("disk", WHICH), Field("size", MEMORY)), part=DISKS, each=True),
+        Offer(
+            "block-detach",
+            hurts=True,
+            fields=(Field("disk", WHICH), Field("mounted", FLAG, "--force")),
+            part=DISKS,
+            each=True,
+        ),
+        Offer(
+            "cd-insert",
+            fields=(Field("drive", WHICH), Field("medium", PATH, choices=MEDIA), Field("tray", FLAG, "--force")),
+            part=DRIVES,
+            each=True,
+        ),
+        Offer("cd-eject", fields=(Field("drive", WHICH), Field("tray", FLAG, "--force")), part=DRIVES, each=True),
+        Offer(
+            "network-attach",
+            fields=(
+                Field("network", WORD, key="network"),
+                Field("bridge", WORD, key="bridge"),
+                Field("mac", WORD, key="mac"),
+            ),
+            part=CARDS,
+        ),
+        Offer("network-detach", hurts=True, fields=(Field("card", WHICH),), part=CARDS, each=True),
+        Offer(
+            "snapshot",
+            fields=(Field("snapshot", NEW), Field("description", TEXT, "--description")),
+            part=SNAPSHOTS,
+        ),
+        Offer(
+            "snapshot-revert",
+            hurts=True,
+            fields=(Field("snapshot", WHICH),),
+            part=SNAPSHOTS,
+            each=True,
+            idle=True,
+        ),
+        Offer("snapshot-delete", fields=(Field("snapshot", WHICH),), part=SNAPSHOTS, each=True),
     )
     # What this release's table of verbs does not have is not offered.
     if offer.verb in verbs.BY_NAME
@@ -103,11 +172,18 @@ _OUTSIDE = {
 }
 
 
+# What is kept as it was, and goes on only as it was: what is saved to disk, and what has ended without being off.
+_SAVED = frozenset({"snapshot", "snapshot-revert", "block-resize"})
+_ENDED = frozenset({"pmsuspended", "crashed", "shutdown"})
+_OF_ENDED = frozenset({"snapshot-delete"})
+
+
 def for_state(state: str, reason: str | None = None) -> list[Offer]:
     """Return what can sensibly be asked of a domain in `state`; of one in a state not known here, everything.
 
     `reason` is libvirt's word where it takes no part in batch work, and of a frozen one how it is so.
     """
+    offered = [offer for offer in OFFERS if not offer.part]
     if state == OUTSIDE:
         allowed: tuple[str, ...] = _OUTSIDE.get(reason or "", _WHEN_ON)
     elif state in _OFF:
@@ -115,14 +191,26 @@ def for_state(state: str, reason: str | None = None) -> list[Offer]:
     elif state == states.FROZEN:
         allowed = _FROZEN.get(reason or "", _WHEN_FROZEN)
     elif state not in states.STATES:
-        return list(OFFERS)
+        return offered
     else:
         allowed = _WHEN_ON + {
             states.RUNNING: ("freeze",),
             states.RUNNING_PREEMPTIBLE: ("freeze", "preempt"),
             states.PREEMPTED: ("unpreempt",),
         }.get(state, ())
-    return [offer for offer in OFFERS if offer.verb in allowed]
+    return [offer for offer in offered if offer.verb in allowed]
+
+
+def of_parts(state: str, reason: str | None, *, jobs: bool) -> list[Offer]:
+    """Return what can sensibly be asked of the parts of a domain in `state`; `jobs`: whether there are any in it."""
+    offered = [offer for offer in OFFERS if offer.part and not (offer.idle and jobs)]
+    if state == OUTSIDE and reason in _ENDED:
+        return [offer for offer in offered if offer.verb in _OF_ENDED]
+    # One that is frozen, nobody says how, may be saved to disk.
+    if state == states.FROZEN and reason != PAUSED:
+        return [offer for offer in offered if offer.verb not in _SAVED]
+    # It would take again what was taken from it.
+    return [offer for offer in offered if not (offer.idle and state == states.PREEMPTED)]
 
 
 def moves(state: str, reason: str | None) -> bool:
@@ -132,7 +220,7 @@ def moves(state: str, reason: str | None) -> bool:
 
 def bulk() -> list[Offer]:
     """Return what can be asked of many at once: everything that means the same to each of them."""
-    return [offer for offer in OFFERS if offer.verb != "delete"]
+    return [offer for offer in OFFERS if offer.verb != "delete" and not offer.each and offer.part in ("", SNAPSHOTS)]
 
 
 def words(offer: Offer, given: dict[str, str]) -> tuple[list[str], list[str], str]:
@@ -143,7 +231,7 @@ def words(offer: Offer, given: dict[str, str]) -> tuple[list[str], list[str], st
         value = given.get(field.name, "").strip()
         if field.kind == FLAG:
             options += [field.option] if value else []
-        elif not value and field.option:
+        elif not value and not field.needed:
             continue
         elif not value or not _readable(field, value):
             return [], [], field.name
@@ -152,7 +240,7 @@ def words(offer: Offer, given: dict[str, str]) -> tuple[list[str], list[str], st
         elif field.option:
             options.append(f"{field.option}={value}")
         else:
-            arguments.append(value)
+            arguments.append(f"{field.key}={value}" if field.key else value)
     return options, arguments, ""
 
 
@@ -167,12 +255,19 @@ def _readable(field: Field, value: str) -> bool:
             values.count(value)
         elif field.kind == SECONDS:
             values.seconds(value)
+        elif field.kind == NEW:
+            values.check_new_name(value)
         elif field.kind == LABELS:
             return len(value) <= _MOST_LABELS and bool(labels.changes(value.split()))
+        elif field.kind == TEXT:
+            return value.isprintable() and len(value) <= _MOST_TEXT
         elif field.kind == ON_OFF:
             return value in ("on", "off")
+        elif field.kind == MODE:
+            return value in _MODES
         else:
-            return value.isprintable() and not value.startswith("-") and " " not in value
+            begins = {PATH: "/", PLACE: _SCHEMES}.get(field.kind, "")
+            return value.isprintable() and not value.startswith("-") and " " not in value and value.startswith(begins)
     except UsageError:
         return False
     return True

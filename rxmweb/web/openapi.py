@@ -107,6 +107,46 @@ _RESULT = _object(
 )
 _WHOLE_ACTION = _ACTION | {"properties": _ACTION["properties"] | {"results": _list(_RESULT)}}
 _ANSWER = _object("ok", ok={"type": "boolean"}, code=_COUNT, message=_TEXT, result={"type": "object"})
+# `which` is how a verb names one; empty where none can.
+_DISK = _object(
+    "which device read_only",
+    which=_TEXT,
+    target=_MAYBE_TEXT,
+    device=_TEXT,
+    read_only={"type": "boolean"},
+    source=_MAYBE_TEXT,
+    bus=_MAYBE_TEXT,
+    format=_MAYBE_TEXT,
+)
+_CARD = _object(
+    "which",
+    which=_TEXT,
+    mac=_MAYBE_TEXT,
+    device=_MAYBE_TEXT,
+    type=_MAYBE_TEXT,
+    source=_MAYBE_TEXT,
+    model=_MAYBE_TEXT,
+)
+_SNAPSHOT = _object(
+    "which snapshot created current",
+    which=_TEXT,
+    snapshot=_MAYBE_TEXT,
+    created=_TIME,
+    current={"type": "boolean"},
+    state=_MAYBE_TEXT,
+    kind=_MAYBE_TEXT,
+    parent=_MAYBE_TEXT,
+    description=_MAYBE_TEXT,
+)
+_DEVICES = _object(
+    "domain problems",
+    domain=_TARGET,
+    disks=_list(_DISK),
+    drives=_list(_DISK),
+    cards=_list(_CARD),
+    snapshots=_list(_SNAPSHOT),
+    problems=_list(_object(of=_TEXT, code=_COUNT, message=_TEXT)),
+)
 _TOKEN = {"name": "X-CSRF-Token", "in": "header", "required": True, "schema": _TEXT}
 _PROBLEM = _object(code=_COUNT, message=_TEXT)
 
@@ -146,6 +186,11 @@ _READ: dict[str, tuple[str, dict[str, _Schema], _Schema]] = {
         "one machine, wherever it is",
         {"host": _TEXT, "range": {"enum": ["hour", "day", "week", "month"]}},
         _object(domain=_ROW, actions=_list(_ACTION), places=_list(_TEXT)),
+    ),
+    "/hosts/{host}/machines/{uuid}/devices": (
+        "its disks, drives, cards and snapshots, as its host tells just now; what it cannot tell is left out",
+        {},
+        _DEVICES,
     ),
     "/hosts/{host}/machines/{uuid}/{question}": (
         "what its host answers of it just now: description, statistics, events, log",

@@ -31,6 +31,16 @@ def verb(name: str) -> str:
         "label": _("Labels"),
         "destroy": _("Destroy"),
         "delete": _("Delete"),
+        "block-attach": _("Add a disk"),
+        "block-resize": _("Make larger"),
+        "block-detach": _("Take the disk away"),
+        "cd-insert": _("Insert a medium"),
+        "cd-eject": _("Eject"),
+        "network-attach": _("Add a network card"),
+        "network-detach": _("Take the card away"),
+        "snapshot": _("Take a snapshot"),
+        "snapshot-revert": _("Go back to a snapshot"),
+        "snapshot-delete": _("Delete a snapshot"),
         "create": _("Create"),
         "maintenance": _("Maintenance"),
     }.get(name, name)
@@ -47,6 +57,11 @@ def effect(name: str) -> str:
         "preempt": _("Its memory and CPUs are taken; jobs in it crawl until they are given back."),
         "destroy": _("It is stopped at once, as by pulling the plug. What it had not written is lost."),
         "delete": _("It is forgotten: the host will not know its description any more. Disks are kept."),
+        "block-detach": _("The guest loses the disk; unmount it there first. What is on it is kept."),
+        "network-detach": _("The guest loses the card, and whatever it does over it."),
+        "snapshot": _("It stands still while its memory is written. While it has snapshots it cannot migrate."),
+        "snapshot-revert": _("It is again what it was then: its disks, memory and description. All since is lost."),
+        "snapshot-delete": _("It cannot be gone back to any more; what the machine is now stays, and later snapshots."),
     }.get(name, "")
 
 
@@ -61,6 +76,22 @@ def label(field: offers.Field) -> str:
         "force": _("Move it although jobs run in it"),
         "autostart": _("Start it with its host"),
         "labels": _("Labels: KEY=VALUE sets one, KEY- takes one away"),
+        "snapshots": _("Delete its snapshots as well"),
+        "place": _("Disk: qcow2:/FILE, file:/FILE (raw) or phy:/DEVICE of the host"),
+        "as": _("What the guest calls it (vdb, sda, xvdb)"),
+        "mode": _("May the guest write to it"),
+        "disk": _("Disk"),
+        "size": _("Size (MiB, or with a unit: 40G); never smaller than now"),
+        "mounted": _("Take it although the guest has it mounted"),
+        "drive": _("Drive"),
+        "medium": _("Medium: a file or device on the host"),
+        "tray": _("Open the tray although the guest keeps it shut"),
+        "network": _("Network, as libvirt calls it"),
+        "bridge": _("or a bridge of the host"),
+        "mac": _("Its address (empty: one is made up)"),
+        "card": _("Network card"),
+        "snapshot": _("Snapshot (letters, figures, _ . + -)"),
+        "description": _("What it is for"),
     }.get(field.name, field.name)
 
 
@@ -87,6 +118,8 @@ def asked_words(action: dict[str, Any]) -> str:
             "--paused": _("paused"),
             "--transient": _("transient"),
             "--convert": _("converted"),
+            "--snapshots": _("with its snapshots"),
+            "--description": value,
         }
         said.append(words.get(name, option))
     return ", ".join(said)
@@ -109,6 +142,21 @@ def room(row: dict[str, Any]) -> str:
     if row.get("memory_free") is None:
         return ""
     return _("%(free)s free") % {"free": octets(row["memory_free"])}
+
+
+def part(name: str) -> str:
+    """Return what a part of a machine is called."""
+    return {
+        offers.DISKS: _("Disks"),
+        offers.DRIVES: _("Drives"),
+        offers.CARDS: _("Network cards"),
+        offers.SNAPSHOTS: _("Snapshots"),
+    }[name]
+
+
+def power(state: str) -> str:
+    """Return the word for what a machine is, once it is back at a snapshot."""
+    return {"running": _("it will run"), "paused": _("it will be paused"), "off": _("it will be off")}.get(state, state)
 
 
 def filter_problem(kind: str, word: str, meant: str) -> str:

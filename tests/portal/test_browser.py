@@ -186,6 +186,33 @@ def test_no_page_violates_accessibility(site: Site, context: BrowserContext, pag
     page.emulate_media(color_scheme="light")
 
 
+def test_a_snapshot_is_made_gone_back_to_and_deleted_while_another_page_looks_on(
+    site: Site, context: BrowserContext, page: Page
+) -> None:
+    machine = page.get_by_role("link", name="vm1", exact=True).get_attribute("href")
+    watching = context.new_page()
+    watching.goto(f"{site.portal.url}{machine}")
+    expect(watching.get_by_role("heading", name="Snapshots")).to_be_visible()
+    kept = watching.locator("section[aria-labelledby=part-snapshots] tbody th")
+    expect(kept).to_have_count(0)
+
+    site.open(context, str(machine))
+    for verb in ("Take a snapshot", "Go back to a snapshot", "Delete a snapshot"):
+        site.open(context, str(machine))
+        page.get_by_role("button", name=verb).click()
+        if verb == "Take a snapshot":
+            page.get_by_label("Snapshot (").fill("before")
+        page.get_by_role("button", name=verb).click()
+        expect(page.locator(".standing")).to_contain_text("done")
+        expect(kept).to_have_count(0 if verb == "Delete a snapshot" else 1)
+        if verb == "Take a snapshot":
+            watching.set_viewport_size({"width": 320, "height": 800})
+            assert watching.evaluate("document.documentElement.scrollWidth") <= 320
+            found = Axe().run(watching)
+            assert found.violations_count == 0, found.generate_report()
+    watching.close()
+
+
 def test_a_machine_is_one_line_however_much_there_is_of_it(site: Site, page: Page) -> None:
     assert site.first.rxm(site.alice, "unpause", "vm2").status == 0
     for number in ("4805", "4806", "4807"):

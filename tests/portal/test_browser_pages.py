@@ -31,6 +31,7 @@ PATHS = (
     "/actions/ACTION",
     f"/hosts/{LONG_HOST}/machines/{LONG_MACHINE}/console",
     f"/hosts/{LONG_HOST}/machines/{LONG_MACHINE}/screen",
+    f"/hosts/{LONG_HOST}/machines/{LONG_MACHINE}/devices",
     "/create",
     "/delegation",
     "/session",

@@ -1,11 +1,12 @@
 """The pages, one module for each subject. The list is explicit."""
 
-from rxmweb.web.views import actions, create, guide, hosts, machine, session, status, table, viewer
+from rxmweb.web.views import actions, create, devices, guide, hosts, machine, session, status, table, viewer
 
 BLUEPRINTS = (
     table.pages,
     machine.pages,
     viewer.pages,
+    devices.pages,
     hosts.pages,
     actions.pages,
     create.pages,

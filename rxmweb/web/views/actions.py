@@ -1,6 +1,7 @@
 """Asking for a change: the page that asks back, the queue, and what has become of it."""
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from flask import Blueprint, abort, g, redirect, request, url_for
@@ -31,7 +32,7 @@ def confirm() -> Any:
         return fail(400, _("Choose at least one machine."))
     if len(found) > MOST_TARGETS:
         return fail(400, _("These are more than %(most)s machines; narrow the filter.") % {"most": MOST_TARGETS})
-    return _ask_back(offer, found)
+    return ask_back(offer, found)
 
 
 @pages.post("/actions")
@@ -43,7 +44,7 @@ def add() -> Any:
         return fail(400, _("Choose at least one machine."))
     options, arguments, wrong = offers.words(offer, request.form)
     if wrong:
-        return _ask_back(offer, found, wrong=wrong, status=400)
+        return ask_back(offer, found, wrong=wrong, status=400)
     targets = [Target(row["host"], row["uuid"], row["name"]) for row in found]
     wanted = Request(g.session.principal, offer.verb, targets, options, arguments, reason())
     return queue(wanted)
@@ -120,7 +121,14 @@ def _visible(identifier: str) -> dict[str, Any]:
     return part
 
 
-def _ask_back(offer: offers.Offer, found: list[dict[str, Any]], wrong: str = "", status: int = 200) -> Any:
+def ask_back(
+    offer: offers.Offer,
+    found: list[dict[str, Any]],
+    wrong: str = "",
+    status: int = 200,
+    choices: Sequence[tuple[str, str]] = (),
+) -> Any:
+    """Show what is meant, and ask for what it needs besides; `choices` has words, and what each is, for its field."""
     here = portal()
     if here.tickets.of_session(g.session.ticket) is None:
         return cannot_act()
@@ -140,6 +148,7 @@ def _ask_back(offer: offers.Offer, found: list[dict[str, Any]], wrong: str = "",
         status,
         offer=offer,
         host_names=_destinations(found) if offer.verb == actions.MIGRATE else [],
+        choices=choices,
         given=request.form,
         again=bool(wrong) or "reason" in request.form,
         back=local_path(request.form.get("back", "/")),

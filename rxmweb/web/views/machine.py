@@ -30,6 +30,12 @@ def visible(host: str, uuid: str) -> dict[str, Any]:
     return found
 
 
+def parts_offered(found: dict[str, Any]) -> list[offers.Offer]:
+    """Return what the person at hand may be offered for a machine's disks, drives, cards and snapshots."""
+    offered = offers.of_parts(found["state"], found["reason"], jobs=bool(found["jobs"]))
+    return [offer for offer in offered if may().use(offer.verb, found["host"])]
+
+
 def viewable(host: str) -> list[str]:
     """Return which of a machine's console and screen the person at hand may be offered."""
     served = may().acts and portal().settings.viewers
@@ -83,6 +89,7 @@ def _page(host: str, uuid: str, places: list[str]) -> Any:
         identifier=actions.new_id(),
         questions=[name for name in live.known(_QUESTIONS) if may().use(_QUESTIONS[name][0], host)],
         viewable=viewable(host),
+        parts=may().acts,
         plots=plots.of_domain(past, seen),
         spans=plots.spans(here.settings.history.hours),
         seen=seen,
