@@ -17,8 +17,8 @@ MEDIA, VOLUMES = "media", "volumes"
 DISKS, DRIVES, CARDS, SNAPSHOTS = "disks", "drives", "cards", "snapshots"
 PARTS = (DISKS, DRIVES, CARDS, SNAPSHOTS)
 
-# How the host writes a disk that is a file, or a device, of its own (xm's configurations).
-_SCHEMES = ("file:/", "qcow2:/", "phy:/")
+# How a file of the host's begins, and a disk as xm's configurations have it.
+_BEGINS: dict[str, tuple[str, ...]] = {PATH: ("/",), PLACE: ("file:/", "qcow2:/", "phy:/")}
 _MODES = ("w", "r")
 # Of what a person says that a snapshot is for (xmand.verbs.snapshots).
 _MOST_TEXT = 1024
@@ -266,7 +266,7 @@ def _readable(field: Field, value: str) -> bool:
         elif field.kind == MODE:
             return value in _MODES
         else:
-            begins = {PATH: "/", PLACE: _SCHEMES}.get(field.kind, "")
+            begins = _BEGINS.get(field.kind, ("",))
             return value.isprintable() and not value.startswith("-") and " " not in value and value.startswith(begins)
     except UsageError:
         return False
