@@ -1,4 +1,4 @@
-"""Consoles of containers, by keyboard: what is typed, what many see, and how it ends."""
+"""Consoles of containers and of QEMU's guests, by keyboard: what is typed, what many see, and what is kept of it."""
 
 import contextlib
 import hashlib
@@ -9,97 +9,39 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from tests.conftest import PASSWORD
+from tests.hypervisor.boxes import LEAVE, Box, box
 from tests.hypervisor.conftest import Lab
 from tests.hypervisor.test_lxc import Containers, containers, why_no_containers
 from tests.lab.clients.terminal import Terminal
-from tests.lab.hosts.daemon import Answer
+from tests.lab.hosts.containers import with_a_login
 from tests.lab.process import end, start, wait_for
 
-__all__ = ["containers"]
+__all__ = ["box", "containers"]
 
 pytestmark = pytest.mark.skipif(bool(why_no_containers()), reason=why_no_containers())
-# What stands for a login: who says his name is greeted; `flood` prints 20 MB, `bye` ends the container.
-LOGIN = r"""
-trap 'exit 0' TERM
-while :; do
-  printf 'login: '
-  read -r name || { sleep 0.2; continue; }
-  case $name in
-    flood) head -c 20000000 /dev/zero | tr '\0' x; echo; echo flooded ;;
-    sleep) exec sleep 600 ;;
-    bye) exit 0 ;;
-    *) echo "Welcome, $name." ;;
-  esac
-done
-"""
-LEAVE = "\x1d"
 
 
-def description(name: str) -> str:
-    """Return the XML of a container with a login on its console."""
-    script = LOGIN.replace("&", "&amp;").replace("<", "&lt;")
-    return (
-        f"<domain type='lxc'><name>{name}</name><memory unit='MiB'>128</memory>"
-        f"<os><type>exe</type><init>/bin/sh</init><initarg>-c</initarg><initarg>{script}</initarg></os>"
-        "<devices><console type='pty'/></devices></domain>"
-    )
-
-
-class Box:
-    """A container, and how to be at its console."""
-
-    def __init__(self, lab: Lab, containers: Containers, name: str) -> None:
-        self.name = name
-        self.lab = lab
-        self.containers = containers
-        self.daemon = containers.daemon
-        self._open: list[Terminal] = []
-
-    def command(self, *words: str) -> list[str]:
-        """Return rxm's words for its console."""
-        daemon = self.daemon
-        return [*daemon.prefix, "rxm", "-H", daemon.host, "-p", str(daemon.port), "console", *words, self.name]
-
-    def terminal(self, *words: str, env: dict[str, str] | None = None) -> Terminal:
-        """Be at its console with a keyboard."""
-        return self.at_terminal(self.command(*words), env)
-
-    def at_terminal(self, command: list[str], env: dict[str, str] | None = None) -> Terminal:
-        """Run a program at a terminal."""
-        terminal = Terminal(command, env or self.lab.alice)
-        self._open.append(terminal)
-        return terminal
-
-    def typed(self, text: str) -> Terminal:
-        """Be there, and say one's name."""
-        terminal = self.terminal()
+@pytest.fixture(scope="module", autouse=True)
+def dismissed(lab: Lab, containers: Containers) -> Iterator[Terminal]:
+    """One who was at a console, and was taken off the list: it is read again twice a minute, while others try it."""
+    lab.realm.add_principal("consoles-carol", PASSWORD)
+    carol = lab.realm.kinit("consoles-carol", PASSWORD, "consoles-carol")
+    made = Box(lab, containers, "dismissed")
+    assert made.rxm("create", "-", stdin=with_a_login(made.name)).status == 0
+    containers.daemon.allow("alice@XMAN.TEST", "consoles-carol@XMAN.TEST")
+    try:
+        terminal = made.terminal(env=carol)
         terminal.wait_for("escape character")
-        terminal.type(f"{text}\r")
-        return terminal
-
-    def rxm(self, *words: str, stdin: str = "") -> Answer:
-        """Run rxm, as alice."""
-        return self.containers.rxm(*words, stdin=stdin)
-
-    def close(self) -> None:
-        """End those who are still there, and the container."""
-        for terminal in self._open:
-            end(terminal.program)
-        self.rxm("-q", "destroy", self.name)
-        self.rxm("-q", "delete", self.name)
-
-
-@pytest.fixture
-def box(lab: Lab, containers: Containers, own_name: str) -> Iterator[Box]:
-    """A running container with a login."""
-    made = Box(lab, containers, own_name)
-    answer = made.rxm("create", "-", stdin=description(own_name))
-    assert answer.status == 0, answer
-    yield made
-    made.close()
+        containers.daemon.allow("alice@XMAN.TEST")
+        yield terminal
+    finally:
+        containers.daemon.allow("alice@XMAN.TEST")
+        made.close()
 
 
 def test_a_login_by_keyboard(box: Box) -> None:
@@ -189,36 +131,6 @@ def test_send_types_a_line_and_log_shows_what_came(box: Box) -> None:
     assert shown["output"].count("\n") <= 2
 
 
-def test_its_end_is_told(box: Box) -> None:
-    terminal = box.typed("bye")
-
-    assert terminal.end() == 0
-    assert f"{box.name} ended." in terminal.written()
-
-
-def test_keep_goes_on_at_the_next_start(box: Box) -> None:
-    terminal = box.terminal("--keep")
-    terminal.wait_for("login:")
-    assert box.rxm("destroy", box.name).status == 0
-    terminal.wait_for("waiting for the next start")
-    seen = len(terminal.written())
-
-    assert box.rxm("start", box.name).status == 0
-
-    wait_for(lambda: "login:" in terminal.written()[seen:], 30, "the next start's login")
-    terminal.type("dave\r")
-    terminal.wait_for("Welcome, dave.")
-
-
-def test_off_is_refused(box: Box) -> None:
-    assert box.rxm("destroy", box.name).status == 0
-
-    answer = box.rxm("console", box.name)
-
-    assert answer.status == 3
-    assert "not running" in answer.stderr
-
-
 def test_twenty_megabytes_come_whole_and_soon(box: Box) -> None:
     """The mechanism: libvirt's event loop does not rest while a console is open. The figure is `make bench`'s."""
     daemon = box.daemon
@@ -263,47 +175,6 @@ def test_what_send_types_is_not_written_down(box: Box) -> None:
     assert not any("s3cret-sent" in line for line in box.daemon.syslog.lines())
 
 
-def test_who_is_taken_off_the_list_loses_it(box: Box) -> None:
-    terminal = box.typed("alice")
-    terminal.wait_for("Welcome, alice.")
-    box.daemon.allow("nobody@XMAN.TEST")
-    try:
-        assert terminal.end() == 5
-    finally:
-        box.daemon.allow("alice@XMAN.TEST")
-    assert "list" in terminal.written()
-
-
-def test_a_killed_libvirtd_ends_it_and_the_next_one_is_served(box: Box) -> None:
-    terminal = box.typed("alice")
-    terminal.wait_for("Welcome, alice.")
-    began = time.monotonic()
-
-    box.lab.first.kill_libvirtd()
-    try:
-        status = terminal.end()
-        took = time.monotonic() - began
-    finally:
-        box.lab.first.start_libvirtd()
-
-    assert status == 8, terminal.written()
-    assert took < 12
-    again = box.typed("bob")
-    again.wait_for("Welcome, bob.")
-
-
-def test_a_libvirtd_that_hangs_ends_it_in_time(box: Box) -> None:
-    terminal = box.typed("alice")
-    terminal.wait_for("Welcome, alice.")
-    began = time.monotonic()
-    with box.lab.first.libvirtd_hangs():
-        status = terminal.end()
-        took = time.monotonic() - began
-
-    assert status == 8, terminal.written()
-    assert took < 20
-
-
 def test_one_who_does_not_read_costs_the_others_nothing(box: Box) -> None:
     stalled = start(box.command("--no-stdin"), env=box.lab.alice, stdout=subprocess.PIPE)
     looks = start(box.command("--no-stdin"), env=box.lab.alice, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
@@ -337,19 +208,24 @@ def test_who_types_more_than_a_guest_reads_leaves_when_he_wants(box: Box) -> Non
     assert "what is typed now is lost" in terminal.written()
 
 
-def test_what_a_guest_never_read_does_not_hang_libvirtd_at_its_end(box: Box) -> None:
-    """libvirtd 11.3 turns in a circle for good if a domain ends while its stream has not written all."""
-    terminal = box.terminal()
-    terminal.wait_for("escape character")
-    terminal.type("sleep\r")
-    typing = threading.Thread(target=lambda: terminal.type("x" * 200_000), daemon=True)
-    typing.start()
-    typing.join(1)  # it waits for good, for a guest that never reads
+def test_what_much_is_typed_comes_back_whole_to_who_does_not_look_up(box: Box, tmp_path: Path) -> None:
+    """Trap 4: both directions at once, each of them more than all that may wait anywhere."""
+    text = tmp_path / "text"
+    text.write_bytes(os.urandom(4 << 20))
+    looks = box.terminal("--no-stdin")
+    looks.wait_for("login:")
+    assert box.rxm("console", "--send", r"echo\n", box.name).status == 0
+    looks.wait_for("echoes")
 
-    assert box.rxm("destroy", box.name).status == 0
-    assert box.rxm("start", box.name).status == 0
-    again = box.typed("alice")
-    again.wait_for("Welcome, alice.")
+    told = box.type(text, "echo")
+
+    # A machine on which a container takes nothing for two seconds says that, and forgets what is typed meanwhile.
+    assert told["same"] or "what is typed now is lost" in told["said"]
+    assert (told["status"], told["ping"]) == (0, 0)
+
+
+def test_nothing_can_be_typed_as_well(box: Box) -> None:
+    assert box.rxm("-j", "console", "--send", "", box.name).json()["result"]["octets"] == 0
 
 
 def test_ctrl_c_goes_to_the_guest(box: Box) -> None:
@@ -414,3 +290,8 @@ def test_a_console_that_virsh_has_is_refused_and_taken_by_force(lab: Lab, own_na
         end(outside.program)
         lab.rxm("-q", "destroy", own_name)
         lab.rxm("-q", "delete", own_name)
+
+
+def test_who_is_taken_off_the_list_loses_it(dismissed: Terminal) -> None:
+    assert dismissed.end() == 5
+    assert "list" in dismissed.written()

@@ -8,16 +8,16 @@ import pytest
 from playwright.sync_api import BrowserContext, ConsoleMessage, Page, expect, sync_playwright
 
 from tests.conftest import PASSWORD
+from tests.hypervisor.boxes import Box, box
 from tests.hypervisor.conftest import Lab
-from tests.hypervisor.test_console import Box, description
-from tests.hypervisor.test_lxc import Containers, containers
+from tests.hypervisor.test_lxc import containers
 from tests.hypervisor.test_screen import SCREEN
 from tests.lab.clients.browser import browser, why_not
 from tests.lab.hosts.hypervisor import Guest
 from tests.lab.portal.portal import Portal
 from tests.lab.process import wait_for
 
-__all__ = ["containers"]
+__all__ = ["box", "containers"]
 
 expect.set_options(timeout=30_000)
 HOST = "hv1.xman.test"
@@ -58,16 +58,6 @@ def context(lab: Lab, portal: Portal) -> Iterator[BrowserContext]:
         browser(started, lab.realm, portal.directory / "alice", alice, prefix=prefix) as opened,
     ):
         yield opened
-
-
-@pytest.fixture
-def box(lab: Lab, containers: Containers, own_name: str) -> Iterator[Box]:
-    """A running container with a login."""
-    made = Box(lab, containers, own_name)
-    answer = made.rxm("create", "-", stdin=description(own_name))
-    assert answer.status == 0, answer
-    yield made
-    made.close()
 
 
 @pytest.fixture

@@ -1,12 +1,16 @@
 """What clients of every released version said, and what they were told, still holds.
 
 `tests/data/conversations` has a file for each release: the plaintexts of its conversations. They are said again to the
-xmand of today, which may answer with more than it did then, never with less; and its answers of then are read by the
-rxm of today. XMAN_RECORD=1 writes the file of the release in the making, which changes until it is out.
+xmand of today, which may answer with more than it did then, never with less; and its answers of then are given to the
+rxm of today, whose user gets to see what he saw then. XMAN_RECORD=1 writes the file of the release in the making, which
+changes until it is out.
 """
 
 import json
 import os
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +19,8 @@ import xman
 from tests.lab.clients.peer import Peer
 from tests.lab.hosts.daemon import Daemon
 from tests.lab.hosts.descriptions import for_test_driver
-from tests.lab.process import ROOT
+from tests.lab.kerberos.realm import FQDN, Realm
+from tests.lab.process import ROOT, end, free_ports, start
 from xman.wire import messages as m
 from xman.wire.client import ClientProtocol
 
@@ -86,7 +91,7 @@ def record(peer: Peer) -> list[dict[str, Any]]:
     return found
 
 
-def gist(plaintexts: list[bytes]) -> tuple[list[bytes], object]:
+def gist(plaintexts: list[bytes]) -> tuple[list[bytes], tuple[str, int]]:
     """Return (output on both streams, how it ended) as a client reads it."""
     client = ClientProtocol()
     client.command([b"list"])
@@ -131,12 +136,65 @@ def test_what_was_said_then_is_answered_in_the_same_way(daemon: Daemon, alice: d
                     assert lacks(json.loads(then[1]), json.loads(now[1])) == [], (file.name, one["words"])
 
 
+@pytest.mark.parametrize("file", sorted(FOLDER.glob("*.json")), ids=lambda file: file.stem)
 @pytest.mark.parametrize("words", COMMANDS, ids=lambda words: " ".join(words)[:30])
-def test_todays_client_still_says_it_in_that_way(words: list[str]) -> None:
-    recorded = json.loads((FOLDER / f"{RELEASE}.json").read_text())
+def test_todays_client_still_says_it_in_that_way(words: list[str], file: Path) -> None:
+    recorded = json.loads(file.read_text())
     (then,) = [one["client"] for one in recorded if one["words"] == words]
 
     assert [t.hex() for t in ClientProtocol().command([word.encode() for word in words])] == then
+
+
+class Program:
+    """A program that is told a line, and answers with one."""
+
+    def __init__(self, module: str, *words: str, env: dict[str, str]) -> None:
+        command = [sys.executable, "-m", module, *words]
+        self.process = start(command, env=env, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+    def hears(self) -> str:
+        """Return its next line."""
+        assert self.process.stdout is not None
+        return self.process.stdout.readline().decode().strip()
+
+    def ask(self, words: list[str]) -> str:
+        """Tell it words, and return its line."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(json.dumps(words).encode() + b"\n")
+        self.process.stdin.flush()
+        return self.hears()
+
+
+@pytest.mark.parametrize("file", sorted(FOLDER.glob("*.json")), ids=lambda file: file.stem)
+def test_todays_rxm_shows_what_was_answered_then(
+    realm: Realm, alice: dict[str, str], tmp_path: Path, file: Path
+) -> None:
+    port = free_ports(1)
+    host = Program("tests.lab.hosts.recorded", realm.keytab, "127.0.0.1", str(port), str(file), env=realm.env)
+    assert host.hears() == "listens"
+    rxm = Program("tests.lab.clients.many_rxm", env=alice)
+    shown = 0
+    for one in json.loads(file.read_text()):
+        words = list(one["words"])
+        if words[0] in ("help", "frobnicate"):  # which rxm answers by itself
+            continue
+        assert host.ask(words) == words[0]
+        if words[0] == "create":
+            (tmp_path / "description").write_text(words[-1])
+            words[-1] = str(tmp_path / "description")
+        status, out, err = json.loads(rxm.ask(["-H", FQDN, "-p", str(port), *words]))
+        (_, stdout, stderr), (kind, code) = gist([bytes.fromhex(text) for text in one["server"]])
+        assert (kind, status) == ("status", code), (words, err)
+        assert err.encode() == stderr, words
+        if "--json" in words:
+            then = json.loads(stdout)
+            assert json.loads(out) | {"host": then["host"]} == then, words
+        else:
+            assert out.encode() == stdout, words
+        shown += 1
+    assert shown > 60
+    end(rxm.process)
+    end(host.process)
 
 
 def test_a_field_that_is_gone_or_of_another_type_is_found() -> None:

@@ -24,7 +24,7 @@ from xmand.virt import driver
 from xmand.virt.binding import RawConnection, api
 from xmand.virt.domain import Domain
 from xmand.virt.driver import CONSOLE, LXC, XEN, Driver
-from xmand.virt.errors import reading, words
+from xmand.virt.errors import code_of, reading, words
 
 # What is read at a time.
 _CHUNK = 65_536
@@ -297,9 +297,14 @@ class Lines:
             try:
                 raw.openConsole(now.alias or None, stream, _flags(kind, force=force))
             except api.libvirtError as error:
-                if error.get_error_code() == api.VIR_ERR_OPERATION_FAILED and not force:
+                code = code_of(error)
+                if code == api.VIR_ERR_OPERATION_FAILED and not force:
                     raise RefusedError(
                         f"The console of domain '{domain.name}' is in use outside xman; --force takes it."
+                    ) from error
+                if code == api.VIR_ERR_SYSTEM_ERROR and kind != LXC:
+                    raise HypervisorError(
+                        f"{words(error)}. libvirt notes in {_LOCKS} who has a console; that folder has to be there."
                     ) from error
                 raise
         lines = self._of(connection)

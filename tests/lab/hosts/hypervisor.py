@@ -110,6 +110,15 @@ class Host:
         finally:
             self.libvirtd.send_signal(signal.SIGCONT)
 
+    @contextlib.contextmanager
+    def libvirtd_is_dead(self) -> Iterator[None]:
+        """Let there be no libvirtd meanwhile; its guests live on."""
+        self.kill_libvirtd()
+        try:
+            yield
+        finally:
+            self.start_libvirtd()
+
     def virsh(self, *words: str, uri: str = "qemu:///system", stdin: str = "") -> Answer:
         """Run virsh on this host, beside xmand; without `words` it takes commands from `stdin`."""
         return answer([*self.prefix, "virsh", "-q", "-c", uri, *words], self._env, stdin)

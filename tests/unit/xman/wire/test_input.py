@@ -127,6 +127,27 @@ def test_client_splits_what_one_message_cannot_hold() -> None:
     assert [len(message) for message in messages] == [65_536, 3]
 
 
+def test_no_octets_are_no_message_but_a_sign_of_life_is_one() -> None:
+    """Trap 7: whoever asks for input by an empty output asks for nothing."""
+    protocol = ServerProtocol()
+    protocol.receive(CONSOLE)
+
+    protocol.send_output(1, b"")
+    assert protocol.take_outgoing() == []
+
+    protocol.send_sign_of_life()
+    assert protocol.take_outgoing() == [GO_AHEAD]
+
+
+def test_data_without_octets_is_taken_and_means_nothing() -> None:
+    protocol = taking_input()
+
+    assert protocol.receive_input(b"\x40\x40") == b""
+
+    assert protocol.input_open
+    assert protocol.receive_input(DATA) == b"ls\n"
+
+
 def test_sign_of_life_of_a_command_without_input_is_no_invitation() -> None:
     protocol = ClientProtocol()
     protocol.command([b"events"])

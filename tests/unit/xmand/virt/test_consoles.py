@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from tests.lab.process import wait_for
-from xman.errors import UnsupportedError, UsageError
+from xman.errors import HypervisorError, RefusedError, UnsupportedError, UsageError
 from xmand.virt.binding import api
-from xmand.virt.consoles import Console, Line, choose, consoles, held, while_running
+from xmand.virt.consoles import Console, Line, Lines, choose, consoles, held, while_running
 from xmand.virt.description import Description, with_console_log
 
 QEMU = """<domain type='qemu'><devices>
@@ -236,3 +236,62 @@ def test_a_console_is_held_where_libvirts_note_of_it_names_a_process_that_lives(
     (tmp_path / "LCK.._pts_9").write_text("nonsense")
 
     assert held(description, tmp_path) == ["serial0"]
+
+
+# --- opening one ------------------------------------------------------------------------------------------------------
+
+
+class Refusing:
+    """What stands for a connection, its domain and its stream: opening a console fails with one of libvirt's codes."""
+
+    def __init__(self, kind: str, code: int) -> None:
+        self._kind, self._code = kind, code
+
+    def connection(self, _purpose: str) -> "Refusing":
+        return self
+
+    def getType(self) -> str:  # noqa: N802
+        return self._kind
+
+    def lookupByUUIDString(self, _uuid: str) -> "Refusing":  # noqa: N802
+        return self
+
+    def isActive(self) -> bool:  # noqa: N802
+        return True
+
+    def XMLDesc(self) -> str:  # noqa: N802
+        return QEMU
+
+    def newStream(self, _flags: int) -> "Refusing":  # noqa: N802
+        return self
+
+    def openConsole(self, *_words: object) -> None:  # noqa: N802
+        error = api.libvirtError("")
+        error.err = (self._code, 0, "Couldn't create lock file: No such file or directory", 2, "", None, None, 0, 0)
+        raise error
+
+
+def opened(kind: str, code: int, *, force: bool = False) -> None:
+    """Try to open a console."""
+    anything: Any = Refusing(kind, code)
+    domain: Any = type("Named", (), {"name": "vm1", "uuid": UUID})
+    wanted = consoles(QEMU)[0]
+    Lines(anything).open(domain, wanted, force=force, heard=print, ended=print, room=print)
+
+
+def test_a_console_that_somebody_has_is_refused() -> None:
+    with pytest.raises(RefusedError, match="in use outside xman; --force takes it"):
+        opened("QEMU", api.VIR_ERR_OPERATION_FAILED)
+
+
+def test_where_libvirt_cannot_note_who_has_a_console_the_folder_is_named() -> None:
+    """Trap 24."""
+    with pytest.raises(HypervisorError, match=r"directory[.] libvirt notes in /var/lock who has"):
+        opened("QEMU", api.VIR_ERR_SYSTEM_ERROR)
+
+
+def test_a_container_needs_no_such_folder() -> None:
+    with pytest.raises(HypervisorError) as raised:
+        opened("LXC", api.VIR_ERR_SYSTEM_ERROR)
+
+    assert "/var/lock" not in str(raised.value)

@@ -1,4 +1,4 @@
-"""libvirt's errors as ours, also where the binding has lost what libvirt said."""
+"""libvirt's connections and its event loop; its errors as ours, also where the binding has lost what libvirt said."""
 
 import contextlib
 import gc
@@ -9,10 +9,11 @@ from collections.abc import Callable
 import libvirt
 import pytest
 
+from tests.lab.process import wait_for
 from tests.unit.xmand.dispatch.test_dispatcher import SOON
 from xman.errors import NoSuchDomainError, XmanError
 from xmand.virt import driver, errors
-from xmand.virt.driver import CHANGE, Driver, changing
+from xmand.virt.driver import CHANGE, CONSOLE, Driver, changing
 from xmand.virt.errors import Translating, reading
 
 
@@ -90,3 +91,57 @@ def test_what_a_change_set_off_is_told_at_once_though_the_event_loop_rests(monke
         connection.domainEventDeregisterAny(number)
         monkeypatch.undo()
         driver._changed.set()
+
+
+class Recorded:
+    """What is asked of libvirt's binding, in order; and a connection that is opened."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.keepalive: tuple[int, int] = (0, 0)
+
+    def note(self, what: str) -> Callable[..., None]:
+        """Return what notes a call as `what`."""
+        return lambda *_words: self.asked.append(what)
+
+    def open(self, _uri: str | None) -> "Recorded":
+        self.asked.append("open")
+        return self
+
+    def setKeepAlive(self, interval: int, count: int) -> None:  # noqa: N802
+        self.keepalive = (interval, count)
+
+    def getURI(self) -> str:  # noqa: N802
+        return "qemu:///system"
+
+
+@pytest.fixture
+def recorded(monkeypatch: pytest.MonkeyPatch) -> Recorded:
+    """A binding of which nothing was asked yet; the real loop, if it runs, goes on."""
+    made = Recorded()
+    for name, what in (("virEventRegisterDefaultImpl", "loop"), ("virEventAddTimeout", "tick")):
+        monkeypatch.setattr(libvirt, name, made.note(what))
+    monkeypatch.setattr(libvirt, "registerErrorHandler", lambda *_words: None)
+    monkeypatch.setattr(libvirt, "open", made.open)
+    monkeypatch.setattr(driver, "_event_loop_runs", False)
+    monkeypatch.setattr(driver, "_run_events", made.note("turns"))
+    return made
+
+
+def test_libvirts_event_loop_is_there_before_anything_is_opened(recorded: Recorded) -> None:
+    """Trap 3: of a connection that was opened before, no stream brings anything, ever."""
+    made = Driver("", lambda _line: None)
+    wait_for(lambda: "turns" in recorded.asked, SOON, "the loop's thread")
+    assert recorded.asked == ["loop", "tick", "turns"]
+
+    made.connection(CONSOLE)
+
+    assert recorded.asked[3:] == ["open"]
+
+
+def test_a_libvirtd_that_stands_still_is_found_out_within_twelve_seconds(recorded: Recorded) -> None:
+    """Trap 1: nothing else ends a console then. libvirt counts one interval more than it was told."""
+    Driver("", lambda _line: None).connection(CONSOLE)
+
+    interval, count = recorded.keepalive
+    assert 0 < interval * (count + 1) <= 12
