@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import xman
-from bench import pollers, portal, portal_server
+from bench import consoles, pollers, portal, portal_server
 from bench.lab import (
     DEAD,
     HOST,
@@ -59,8 +59,10 @@ def all_of(lab: Lab, *, quick: bool, only: str = "") -> str:
         ("25 guests of QEMU", pollers.guests),
         ("A link that is far away", pollers.links),
         ("The portal", _portal),
-        # Last: it leaves a thousand domains behind.
+        # It leaves a thousand domains behind.
         ("One command, whole process", _one_command),
+        # Last: it ends libvirtd.
+        ("Consoles", consoles.consoles),
     ]
     for title, section in sections:
         if only in title:

@@ -1,7 +1,7 @@
 """A container of libvirt's with a login on its console, as the tests and the benchmark know it."""
 
-# What stands for a login: who says his name is greeted; `flood` prints 20 MB, `echo` gives back what comes as it is,
-# `sleep` reads no more, `bye` ends the container.
+# What stands for a login: who says his name is greeted; `flood` prints 20 MB, `busy` two kilobytes ten times a second,
+# `endless` as much as is taken, `echo` gives back what comes as it is, `sleep` reads no more, `bye` ends the container.
 _LOGIN = r"""
 trap 'exit 0' TERM
 while :; do
@@ -9,6 +9,8 @@ while :; do
   read -r name || { sleep 0.2; continue; }
   case $name in
     flood) head -c 20000000 /dev/zero | tr '\0' x; echo; echo flooded ;;
+    busy) while :; do head -c 2000 /dev/zero | tr '\0' x; echo; sleep 0.1; done ;;
+    endless) exec yes ;;
     echo) stty raw -echo; echo echoes; exec cat ;;
     sleep) exec sleep 600 ;;
     bye) exit 0 ;;
