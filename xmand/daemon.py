@@ -23,6 +23,7 @@ from xmand.batch.engine import Engine
 from xmand.batch.settler import Settler
 from xmand.broker.arrivals import Arrivals, LeftArrivals
 from xmand.broker.departures import Departures
+from xmand.consoles.by_name import ByName
 from xmand.consoles.hub import Hubs
 from xmand.consoles.logged_on import LoggedOn
 from xmand.consoles.past_us import PastUs
@@ -131,6 +132,7 @@ class Daemon:
             audit_lost=lambda: syslog.lost,
             monitors=Monitors(self._driver.connection),
             consoles=Hubs(self._driver),
+            kept_by_name=ByName(settings.state_dir),
             copies=self._copies,
             arrivals=arrivals,
             departures=self._departures,

@@ -21,7 +21,8 @@ class Channel {
   close() {
     if (this.readyState === "closed") { return; }
     this.readyState = "closed";
-    if (this.onclose) { this.onclose({ code: 1000, reason: "", wasClean: true }); }
+    // Later, as a WebSocket does: noVNC would wait for it in vain if it came before it begins to.
+    window.setTimeout(() => { if (this.onclose) { this.onclose({ code: 1000, reason: "", wasClean: true }); } }, 0);
   }
 
   take(octets) {

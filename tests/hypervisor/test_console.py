@@ -271,6 +271,14 @@ def test_what_it_printed_while_nobody_looked_is_kept_and_goes_with_it(lab: Lab, 
         lab.rxm("-q", "delete", own_name)
     assert not kept.exists()
 
+    # What is left of one of the same UUID is another one's as well.
+    kept.write_bytes(b"secret\n")
+    description = lab.guest(own_name).description()
+    again = description.replace("<name>", f"<uuid>{shown['uuid']}</uuid><name>", 1)
+    assert lab.rxm("new", "-", stdin=again).status == 0
+    assert lab.rxm("console", "--log", own_name).stdout == ""
+    assert lab.rxm("delete", own_name).status == 0
+
 
 def test_a_console_that_virsh_has_is_refused_and_taken_by_force(lab: Lab, own_name: str) -> None:
     lab.boot(own_name)

@@ -182,6 +182,19 @@ def test_an_xl_configuration(xen: Xen, guest: XenGuest) -> None:
     assert xen.state(made.name) == ""
 
 
+def test_what_xen_keeps_of_a_console_is_shown_to_who_has_the_name_now_as_far_as_it_is_his(xen: Xen) -> None:
+    made = XenGuest(xen.host, "kept", "pvh")
+
+    def shown() -> int:
+        return str(xen.does("console", "--log", made.name)["output"]).count("guest-ready")
+
+    for boots in (1, 2):
+        xen.does("create", "--transient", "-", stdin=made.description())
+        patiently(lambda boots=boots: made.boots() == boots, "its boot")  # type: ignore[misc]
+        assert shown() == 1
+        xen.does("destroy", made.name)
+
+
 def test_stats_has_the_interface_of_a_running_guest(xen: Xen) -> None:
     """libvirt's own name for it, which Xen makes from the id, is in the description only while it runs."""
     made = XenGuest(xen.host, "networked", "pvh", network=True)

@@ -14,6 +14,7 @@ from xmand.authorize import Access
 from xmand.batch.engine import Engine
 from xmand.broker.arrivals import Arrivals
 from xmand.broker.departures import Departures
+from xmand.consoles.by_name import ByName
 from xmand.consoles.hub import Hubs
 from xmand.consoles.logged_on import LoggedOn
 from xmand.consoles.past_us import PastUs
@@ -58,6 +59,7 @@ class Host:
     monitors: Monitors | None = None
     # Without them there are no consoles.
     consoles: Hubs | None = None
+    kept_by_name: ByName = field(default_factory=lambda: ByName(""))
     present: Present = field(default_factory=Present)
     copies: Copies = field(default_factory=lambda: Copies("", ""))
     # Guests that have come from other hosts, and those that leave: only where xmand carries migrations itself.

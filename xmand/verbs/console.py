@@ -19,6 +19,11 @@ from xmand.virt.driver import CONSOLE
 
 # How long `--send` waits for a guest to take what it types.
 _SEND_SECONDS = 5.0
+_NOTHING_KEPT = "Nothing is kept of this console: it has no <log>, and nobody looks."
+_NOTHING_BY_NAME = (
+    "Nothing is kept of this console. Xen logs by name, if it does (xenconsoled --log=guest): what it logged before the"
+    " domain was made, or first asked for, may be another one's, and is not shown."
+)
 
 
 def console(call: Call) -> Result | Attended:
@@ -94,6 +99,8 @@ def _ended(call: Call, domain: Domain, why: str) -> str:
 
 def _kept(call: Call, domain: Domain, wanted: Console) -> bytes:
     """Return what libvirt keeps of it: only root decides whose file it is, so others see one that bears its UUID."""
+    if not wanted.log and domain.on_xen():
+        return call.host.kept_by_name.read(domain.uuid, domain.name)
     own = PurePath(wanted.log).name.startswith(domain.uuid)
     return kept.read(wanted.log) if own or call.access.listed_caller else b""
 
@@ -104,7 +111,7 @@ def _log(call: Call, domain: Domain) -> Result:
     if not octets:
         hub = _hubs(call).at(domain.uuid, wanted.name)
         octets, source = (hub.printed(), "ring") if hub is not None else (b"", "log")
-    notes = () if octets or wanted.log else ("Nothing is kept of this console: it has no <log>, and nobody looks.",)
+    notes = () if octets or wanted.log else (_NOTHING_BY_NAME if domain.on_xen() else _NOTHING_KEPT,)
     whole = len(octets)
     octets = _lines(call, octets)
     result: dict[str, Any] = {

@@ -11,6 +11,7 @@ from xman import verbs
 from xman.errors import NoSuchDomainError, RefusedError, UsageError, XmanError
 from xman.result import Result
 from xmand import formats
+from xmand.consoles import kept
 from xmand.formats.context import ThisHost
 from xmand.formats.dialect import DIALECTS
 from xmand.journal import verdicts
@@ -25,7 +26,7 @@ from xmand.virt.consoles import LOGS
 from xmand.virt.definition import Former
 from xmand.virt.description import Description
 from xmand.virt.domain import Domain, create_transient, find
-from xmand.virt.driver import QEMU
+from xmand.virt.driver import QEMU, XEN
 from xmand.virt.errors import reading
 
 _NO_LISTENER = 'Its screen listens on no network ([screen] listen = "none" on this host); rxm vnc shows it.'
@@ -129,6 +130,8 @@ def _wanted(call: Call) -> Iterator[_Wanted]:
         if new.uuid:
             locks.enter_context(call.host.locks.hold(new.uuid, call.verb.name, call.deadline))
         new, said = kept_private(call, new)
+        if not call.parsed.flag("dry-run"):
+            _printed_nothing_yet(call, new)
         yield _Wanted(new, (*converted.warnings, *said), converted.autostart, None)
 
 
@@ -151,6 +154,14 @@ def _logged(call: Call, wanted: Description) -> Description:
     with reading():
         keeps = call.writer.getType() == QEMU and str(call.writer.getURI()).endswith("/system")
     return description.with_console_log(wanted, LOGS) if keeps else wanted
+
+
+def _printed_nothing_yet(call: Call, wanted: Description) -> None:
+    """Let nothing be shown as the new domain's that another one of its UUID, or of its name, has printed."""
+    kept.forget(wanted.uuid, LOGS)
+    with reading():
+        if call.writer.getType() == XEN:
+            call.host.kept_by_name.begins(wanted.uuid, wanted.name)
 
 
 def _may_replace(call: Call) -> bool:

@@ -262,6 +262,7 @@ def delete(call: Call) -> Result:
         gone = _snapshots(call, domain)
         lifecycle.delete(domain)
         kept.forget(domain.uuid, LOGS)
+        call.host.kept_by_name.forget(domain.uuid)
         return Result(changed=True, domain=domain.name, notes=gone)
 
 

@@ -1,7 +1,9 @@
 """The portal as two processes, as it is run: pages, and the worker."""
 
+import contextlib
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from tests.lab.kerberos.realm import PORTAL, Realm
@@ -107,7 +109,14 @@ class Portal:
 
     def restart_server(self) -> None:
         """End the web workers and start others, as an upgrade does."""
+        with self.server_away():
+            pass
+
+    @contextlib.contextmanager
+    def server_away(self) -> Iterator[None]:
+        """Let there be no web workers meanwhile, and others then."""
         end(self.server)
+        yield
         self.server = self._start("serve")
         wait_for(self._listening, _START_SECONDS, "the portal's start")
 
