@@ -15,7 +15,7 @@ from rxmweb.settings import Settings
 
 # Of the portal's own environment, what a child needs; above all nothing that would give it another identity.
 _KEPT = ("PATH", "KRB5_CONFIG", "KRB5RCACHENAME", "LD_PRELOAD", "NSS_WRAPPER_HOSTS", "TZ")
-_PERSON, _EVERYWHERE, _COLLECTOR = "rxm.toml", "everywhere.toml", "collector.toml"
+_PERSON, _EVERYWHERE, _COLLECTOR, _OWN = "rxm.toml", "everywhere.toml", "collector.toml", "own.toml"
 # How long a child that was asked to end may take.
 _END_SECONDS = 5.0
 # Of a pipe at once: what Linux lets one hold.
@@ -36,6 +36,7 @@ class Rxm:
         private_directory(self._directory)
         self._write(_PERSON, self._common)
         self._write(_EVERYWHERE, self._common + _named(self._hosts()))
+        self._write(_OWN, self._common + self._identity())
 
     def command(self, words: Sequence[str]) -> list[str]:
         """Return the command line for a person's words."""
@@ -50,10 +51,16 @@ class Rxm:
 
         The hosts stand in its configuration: Linux takes no word longer than 128 KiB, some four thousand names.
         """
-        keytab, principal = self._collector.client_keytab, self._collector.principal
-        own = f"client_keytab = {json.dumps(keytab)}\nprincipal = {json.dumps(principal)}\n"
-        self._write(_COLLECTOR, f"{self._common}{own}{_named(hosts)}")
+        self._write(_COLLECTOR, f"{self._common}{self._identity()}{_named(hosts)}")
         return self._command(_COLLECTOR, words)
+
+    def own_command(self, words: Sequence[str]) -> list[str]:
+        """Return the command line for the portal's own words, as the collector: for who has no ticket to act with."""
+        return self._command(_OWN, words)
+
+    def _identity(self) -> str:
+        keytab, principal = self._collector.client_keytab, self._collector.principal
+        return f"client_keytab = {json.dumps(keytab)}\nprincipal = {json.dumps(principal)}\n"
 
     def _write(self, name: str, text: str) -> None:
         new = self._directory / f"{name}.{os.getpid()}"

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from rxm.targets import expand
+from rxmweb import terminals
+from rxmweb.terminals import Terminals
 from xman import config, declared
 from xman.declared import flag, mapping, number, seconds, text, texts
 from xman.errors import UsageError
@@ -159,6 +161,8 @@ class Settings:
         " file whose last word it shows in the header X-Rxmweb-Secret, without which it is not believed.",
         reader=_proxy,
     )
+    # A table of free keys, read by `terminals.read`.
+    terminals: Terminals = terminals.NONE
     # `file: key` of keys that mean nothing to this release.
     unknown: tuple[str, ...] = ()
 
@@ -210,7 +214,9 @@ def load(path: str | None, without: tuple[tuple[str, ...], ...] = ()) -> Setting
     """Read `path`, or the default file where there is one. Raises ConfigurationError."""
     name = path or DEFAULT_PATH
     table = config.load(name, required=path is not None, without=without)
-    found = replace(declared.read(Settings, table), unknown=tuple(table.unknown()))
+    found = declared.read(Settings, table)
+    desks = terminals.read(table.table("terminals"), found.groups)
+    found = replace(found, terminals=desks, unknown=tuple(table.unknown()))
     _check(found, table)
     return found
 

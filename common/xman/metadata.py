@@ -1,7 +1,7 @@
 """What xman keeps in a domain's own metadata (DESIGN, "Batch states"): pure values, and how attributes hold them.
 
     <xman:domain xmlns:xman="urn:xman:1" started="2026-11-21T10:00:00Z" paused_by="alice@R" transient="no"
-                 priority="normal">
+                 priority="normal" terminal="term17" given="term17">
       <xman:job id="4711" owner="alice@R" cpus="4" preemptible="yes" start="2026-11-21T10:00:00Z" preempted="0"
                 lease="300" renewed="2026-11-21T10:05:00Z"/>
       <xman:claim id="4712" by="slurm/ctl@R" seconds="60" since="2026-11-21T10:06:00Z" start="2026-11-21T10:00:00Z"/>
@@ -35,7 +35,17 @@ Labels = tuple[tuple[str, str], ...]
 MOST_LABELS = 32
 _T = TypeVar("_T")
 
-_DOMAIN_ATTRIBUTES = ("started", "paused_by", "transient", "priority", "preempted_since", "held", "put_away")
+_DOMAIN_ATTRIBUTES = (
+    "started",
+    "paused_by",
+    "transient",
+    "priority",
+    "preempted_since",
+    "held",
+    "put_away",
+    "terminal",
+    "given",
+)
 _JOB_ATTRIBUTES = ("id", "owner", "cpus", "preemptible", "start", "began", "preempted", "lease", "renewed")
 _CLAIM_ATTRIBUTES = ("id", "by", "seconds", "since", "start")
 _INSTANCE_ATTRIBUTES = ("id", "owner", "image", "pool", "memory", "vcpus", "disk", "launched", "until")
@@ -115,7 +125,8 @@ class Metadata:
     that paused it through xman, empty where it is not paused or was paused otherwise. Both are about the present run:
     what libvirt keeps for the next one has neither. `preempted_since` is when its resources went to another domain,
     None while they did not; `held` says that this was done by hand, and is undone by hand only; `put_away` that the
-    switch saved it to disk, since it did not give its memory back otherwise.
+    switch saved it to disk, since it did not give its memory back otherwise. `terminal` is the one whose machine it is,
+    run after run; `given` the one that has had the present run, which is nobody else's any more.
     """
 
     started: int | None = None
@@ -125,6 +136,8 @@ class Metadata:
     preempted_since: int | None = None
     held: bool = False
     put_away: bool = False
+    terminal: str = ""
+    given: str = ""
     jobs: tuple[Job, ...] = ()
     claim: Claim | None = None
     other_attributes: Others = ()
@@ -134,7 +147,7 @@ class Metadata:
 
     def for_next_run(self) -> "Metadata":
         """Return what of it outlives the present run."""
-        return replace(self, started=None, paused_by="", claim=None)
+        return replace(self, started=None, paused_by="", given="", claim=None)
 
 
 def domain_of(
@@ -154,6 +167,8 @@ def domain_of(
         preempted_since=_value(attributes, "preempted_since", times.seconds, None),
         held=_value(attributes, "held", _yes, False),
         put_away=_value(attributes, "put_away", _yes, False),
+        terminal=_value(attributes, "terminal", _word, ""),
+        given=_value(attributes, "given", _word, ""),
         jobs=jobs,
         claim=claim,
         other_attributes=_others(attributes, _DOMAIN_ATTRIBUTES),
@@ -224,6 +239,8 @@ def domain_attributes(metadata: Metadata) -> dict[str, str]:
         "preempted_since": _time(metadata.preempted_since),
         "held": _word_of(True) if metadata.held else "",
         "put_away": _word_of(True) if metadata.put_away else "",
+        "terminal": metadata.terminal,
+        "given": metadata.given,
     }
     return _written(known, metadata.other_attributes)
 

@@ -206,7 +206,21 @@ def _domain(host: str, found: dict[str, Any]) -> dict[str, Any]:
         "jobs": json.dumps(jobs),
         "labels": json.dumps(labels, ensure_ascii=False) if (labels := _labels(found)) else None,
         "sort_name": natural(text(found["name"])),
+        **_origins(found),
     } | {field.key: _READERS[field.portal](found.get(field.key)) for field in kept()}
+
+
+def _origins(found: dict[str, Any]) -> dict[str, Any]:
+    """Return what is kept of a profile, and of a client of one."""
+    labs = [text(lab) for lab in found.get("labs", ())][:_MOST_LABELS]
+    origin = text(found.get("from")) or None
+    return {
+        "profile": True if found.get("profile") is True else None,
+        "labs": " ".join(labs) if found.get("profile") is True else None,
+        "administrator": text(found.get("administrator")) or None,
+        "origin": origin,
+        "discard": found.get("discard") is True if origin else None,
+    }
 
 
 def kept() -> list[Field]:

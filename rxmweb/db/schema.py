@@ -93,6 +93,16 @@ domains = Table(
     Column("jobs", Text, nullable=False),
     # As JSON, for showing; `labels` as a table is for finding.
     Column("labels", Text),
+    # Whose machine it is among terminals, and which of them has had it since it was started.
+    Column("terminal", String),
+    Column("given", String),
+    # Of a profile: the laboratories that it is for, with blanks between, and who is in its administrative mode; of a
+    # client: the profile's UUID, and whether what it writes is gone at its next start.
+    Column("profile", Boolean),
+    Column("labs", String),
+    Column("administrator", String),
+    Column("origin", String),
+    Column("discard", Boolean),
     # The name so that its figures sort as numbers: vm2 before vm10.
     Column("sort_name", Text),
     PrimaryKeyConstraint("host", "uuid"),
@@ -248,6 +258,32 @@ versions = Table(
     metadata,
     Column("kind", String, primary_key=True),
     Column("number", BigInteger, nullable=False),
+)
+
+# One row for each terminal that has asked for a machine: which it got, whether its keytab `proved` who it is, and from
+# where it came. `working` is until when somebody looks for one; `token` the digest of what the terminal's browser holds
+# (NULL until it has fetched the machine), `seen` its last sign of life.
+seats = Table(
+    "seats",
+    metadata,
+    Column("terminal", String, primary_key=True),
+    Column("state", String, nullable=False),
+    Column("proved", Boolean, nullable=False),
+    Column("whence", String, nullable=False),
+    Column("working", Double, nullable=False),
+    Column("problem", Text, nullable=False, server_default=""),
+    Column("host", String),
+    Column("uuid", String),
+    Column("machine", String),
+    Column("since", Double),
+    Column("address", String),
+    Column("screen", String),
+    Column("token", String),
+    Column("csrf", String),
+    Column("expires", Double),
+    Column("seen", Double),
+    Index("seats_by_token", "token"),
+    Index("seats_by_machine", "host", "uuid"),
 )
 
 # Who does what only one may do at a time, of all portals that share the database.

@@ -39,8 +39,18 @@ _HEADERS = {
 }
 # A description of a domain (256 KiB) in a form, and the targets of a bulk action.
 _MOST_OCTETS = 2 << 20
-# For these nobody needs to be known.
-_OPEN = frozenset({"static", "status.healthz", "status.metrics", "session.language", "session.sign_on_by_password"})
+# For these nobody needs to be known; a terminal is no person, and known otherwise.
+_OPEN = frozenset(
+    {
+        "static",
+        "status.healthz",
+        "status.metrics",
+        "session.language",
+        "session.sign_on_by_password",
+        "terminal.fetch",
+        "terminal.screen",
+    }
+)
 # Here a session is not enough: whoever comes has got another ticket.
 _SIGN_ON = "session.sign_on"
 

@@ -13,10 +13,14 @@ from rxmweb.rxm_process import Rxm
 from rxmweb.settings import Settings
 from rxmweb.tickets import Tickets
 from rxmweb.web import rendered
+from rxmweb.web.giving import Giver
 from rxmweb.web.password import Throttle
 from rxmweb.web.rendered import Rendered
 from rxmweb.web.rights import Asker, May
 from rxmweb.web.signon import SignOn
+
+# Of a terminal, over HTTPS and without it.
+SEAT_COOKIES = ("__Host-rxmweb-terminal", "rxmweb-terminal")
 
 
 class Portal:
@@ -34,6 +38,7 @@ class Portal:
         self.rendered = Rendered(rendered.PARTS)
         self.rows = Rendered(rendered.ROWS)
         self.throttle = Throttle()
+        self.giver = Giver(settings, engine, rxm)
 
     @property
     def owner(self) -> str:
@@ -112,6 +117,11 @@ def fail(status: int, message: str) -> Response:
 def cookie_name() -> str:
     """Return the session cookie's name; over HTTPS one that no other host of the domain can set."""
     return "__Host-rxmweb" if is_secure() else "rxmweb"
+
+
+def seat_cookie() -> str:
+    """Return the name of a terminal's cookie, which is no session's."""
+    return SEAT_COOKIES[0] if is_secure() else SEAT_COOKIES[1]
 
 
 def is_secure() -> bool:

@@ -9,7 +9,8 @@ from flask import Response, g, request
 
 from rxmweb.db import sessions
 from rxmweb.web import languages
-from rxmweb.web.context import cookie_name, is_secure, portal, reply
+from rxmweb.web.context import cookie_name, fail, is_secure, portal, reply
+from rxmweb.web.signon import ATerminalError
 from xman.gss import GssError
 
 
@@ -26,6 +27,9 @@ def identify(*, again: bool = False) -> Any:
             g.new_token, g.session = here.signon.from_proxy(vouched, request.headers)
         if g.session is None and header:
             g.new_token, g.session, g.negotiate = here.signon.negotiate(header)
+    except ATerminalError as error:
+        g.session = None
+        return fail(403, str(error))
     except GssError as error:
         g.session = None
         return _unknown_person(str(error))

@@ -51,6 +51,11 @@ _DOMAIN = _object(
     jobs=_list(_JOB),
     **{field.key: _KEPT[field.portal] | _meant(field) for field in report.kept()},
     labels={"type": "object", "additionalProperties": _TEXT},
+    profile={"type": ["boolean", "null"], "description": "true of a profile"},
+    labs={"type": ["string", "null"], "description": "of a profile: its laboratories; empty for all"},
+    administrator={"type": ["string", "null"], "description": "of a profile: who changes it just now"},
+    origin={"type": ["string", "null"], "description": "of a client: its profile's UUID"},
+    discard={"type": ["boolean", "null"], "description": "of a client: what it writes is gone at its next start"},
 )
 _ROW = _DOMAIN | {
     "required": [*_DOMAIN["required"], "host", "freshness"],

@@ -31,13 +31,14 @@ SILENCE_SECONDS = 90.0
 
 
 class Place(NamedTuple):
-    """Where to, and as whom: `cache` is the file with the tickets of `principal`."""
+    """Where to, and as whom: `cache` is the file with the tickets of `principal`; without one, `keytab` has its key."""
 
     host: str
     port: int
     service: str
     principal: str
     cache: str
+    keytab: str = ""
 
 
 class End(NamedTuple):
@@ -177,7 +178,8 @@ def _connected(place: Place) -> Transport:
     """Return a connection; in a thread. Raises XmanError."""
     try:
         # By name as well: tickets of somebody else's are no tickets.
-        identity = backends.initiator("", place.principal, f"FILE:{place.cache}")
+        cache = f"FILE:{place.cache}" if place.cache else ""
+        identity = backends.initiator(place.keytab, place.principal, cache)
     except GssError as error:
         raise messages.no_identity(error, "", place.principal) from error
     return Transport(place.host, place.port, place.service, identity, Deadline(_CONNECT_SECONDS))

@@ -13,10 +13,12 @@ from werkzeug.datastructures import Headers
 from rxmweb.db import sessions
 from rxmweb.db.sessions import Session
 from rxmweb.settings import Settings, is_loopback, portal_name
+from rxmweb.terminals import SECRET_HEADER, Terminal
 from rxmweb.tickets import Tickets
 from rxmweb.web import password
 from rxmweb.web.negotiate import Identity, NegotiateAcceptor, lifetime
-from xman.gss import GssError
+from xman import keytab
+from xman.gss import OTHER, GssError
 
 logger = logging.getLogger(__name__)
 
@@ -24,8 +26,13 @@ logger = logging.getLogger(__name__)
 NOT_DELEGATED = "not-delegated"
 NOT_PERMITTED = "not-permitted"
 NO_CACHE = "no-cache"
-# In which a proxy shows that it is the one.
-_SECRET_HEADER = "X-Rxmweb-Secret"  # noqa: S105
+
+
+class ATerminalError(GssError):
+    """A terminal of a laboratory, which has no session."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(OTHER, message)
 
 
 class SignOn:
@@ -40,13 +47,34 @@ class SignOn:
         self._one_at_a_time = threading.Lock()
         self._own_key = b""
 
-    def negotiate(self, header: str) -> tuple[str, Session, bytes | None]:
-        """Return (token, session, the answer for the browser). Raises GssError."""
+    def who(self, header: str) -> Identity:
+        """Return who has sent an Authorization header; no session comes of it. Raises GssError."""
         if self._acceptor is None:
             self._acceptor = NegotiateAcceptor(
                 self._settings.service, self._settings.keytab, constrained=self._settings.constrained
             )
-        identity = self._acceptor.accept(header)
+        return self._acceptor.accept(header)
+
+    def realms(self) -> frozenset[str]:
+        """Return the realms whose hosts, and terminals, are believed: those configured, or that of our own key."""
+        if self._settings.collector.realms:
+            return frozenset(self._settings.collector.realms)
+        service = f"{self._settings.service.partition('@')[0]}/"
+        try:
+            keys = keytab.read(self._settings.keytab)
+        except keytab.KeytabError as error:
+            raise GssError(OTHER, str(error)) from error
+        return frozenset(key.principal.rpartition("@")[2] for key in keys if key.principal.startswith(service))
+
+    def terminal(self, principal: str) -> Terminal | None:
+        """Return the terminal whose principal it is. Raises GssError where our own realm cannot be told."""
+        known = self._settings.terminals
+        return known.of_principal(principal, self.realms()) if known.known else None
+
+    def negotiate(self, header: str) -> tuple[str, Session, bytes | None]:
+        """Return (token, session, the answer for the browser). Raises GssError, and ATerminalError."""
+        identity = self.who(header)
+        self._require_person(_text(identity.principal))
         principal, ends = _text(identity.principal), time.time() + identity.lifetime
         with self._one_at_a_time:
             known = None
@@ -69,7 +97,7 @@ class SignOn:
         """Return for whom the proxy on this machine vouches, empty where there is none, or it names nobody."""
         proxy = self._settings.proxy
         named = headers.get(proxy.user_header, "") if proxy.user_header else ""
-        if named and not (is_loopback(peer) and _same(headers.get(_SECRET_HEADER, ""), proxy.secret)):
+        if named and not (is_loopback(peer) and _same(headers.get(SECRET_HEADER, ""), proxy.secret)):
             logger.warning("%s sends %s without the proxy's secret", peer, proxy.user_header)
             return ""
         return named
@@ -78,6 +106,7 @@ class SignOn:
         """Return (token, session) of whom a proxy vouches for. Raises GssError where that can be nobody."""
         header = self._settings.proxy.cache_header
         principal = _text(named.encode())
+        self._require_person(principal)
         cache = headers.get(header, "").removeprefix("FILE:") if header else ""
         ends = None
         if cache:
@@ -88,6 +117,11 @@ class SignOn:
             if known is not None:
                 return known
             return self._begin(principal, *self._copied(cache), key=self._key(), ends=ends)
+
+    def _require_person(self, principal: str) -> None:
+        """Raise ATerminalError for a terminal: it has its machine, and looks at nobody else's."""
+        if self.terminal(principal) is not None:
+            raise ATerminalError(f"{principal} is a terminal: its machine is at /terminal, and nothing else is its")
 
     def _known(
         self, principal: str, *, delegated: bool, shown: str = "", ends: float | None

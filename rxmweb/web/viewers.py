@@ -2,7 +2,8 @@
 
 Octets go both ways as binary messages. What is said besides is JSON: `open` and `typing` when he sees and may type,
 `said` in the host's words, `beat`, and `end` with why. A browser sends a session's cookie wherever a page of somebody
-else's tells it to, so a stream is only for our own pages: by Origin, and by the session's token.
+else's tells it to, so a stream is only for our own pages: by Origin, and by the session's token. A terminal of a
+laboratory has no session but a seat, whose stream is the screen of its machine and nothing else, as the portal itself.
 """
 
 import asyncio
@@ -21,20 +22,23 @@ from urllib.parse import parse_qs, urlsplit
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.datastructures import Headers
 
-from rxmweb.db import fleet, plain, sessions
+from rxmweb.db import fleet, plain, seats, sessions
 from rxmweb.db.sessions import Session
 from rxmweb.web import cookie, languages, refusals
 from rxmweb.web.bridge import environ
-from rxmweb.web.context import Portal
+from rxmweb.web.context import SEAT_COOKIES, Portal
 from rxmweb.web.identify import is_token
 from rxmweb.web.relay import End, Place, Relay
 
 logger = logging.getLogger(__name__)
 
 _PATH = re.compile(r"/streams/(console|screen)/([^/]+)/([0-9a-f-]{36})")
+_SEAT_PATH = "/streams/terminal"
 _PROTOCOL = "xman.1"
 # Of a session at most, so that one window that is opened again and again leaves room for others.
 MOST_OF_A_SESSION = 8
+# A page that is loaded again begins before the old one's end is seen.
+_MOST_OF_A_SEAT = 2
 _BEAT_SECONDS = 10.0
 # A page that has said nothing for so long is gone, whatever its connection says; one in a window that nobody sees is
 # woken once a minute only.
@@ -69,6 +73,17 @@ class Asked(NamedTuple):
     language: str
 
 
+class Viewer(NamedTuple):
+    """Who may look: at what, as whom (None: there is no ticket), until when; whether that still holds `lives` says."""
+
+    id: str
+    asked: Asked
+    place: Place | None
+    expires: float
+    lives: Callable[[], bool]
+    most: int = MOST_OF_A_SESSION
+
+
 class Viewers:
     """All viewers of this process. `ending` says whether the server is about to end."""
 
@@ -83,48 +98,45 @@ class Viewers:
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Serve one viewer until he leaves, his session or the console ends, or the server does."""
         await receive()
-        asked = _asked(scope)
         try:
-            session = await self._in_thread(functools.partial(self._whose, scope, asked)) if asked else None
+            viewer = await self._in_thread(functools.partial(self._who, scope))
         except SQLAlchemyError as error:
             logger.error("the database cannot be used: %s", plain(error))
-            session = None
-        if asked is None or session is None:
+            viewer = None
+        if viewer is None:
             # Before the handshake, which the browser is told as 403.
             await send({"type": "websocket.close", "code": 1008})
             return
         await send({"type": "websocket.accept", "subprotocol": _PROTOCOL})
         full = self._of_session.total() >= self._settings.viewers
-        if full or self._of_session[session.id] >= MOST_OF_A_SESSION:
+        if full or self._of_session[viewer.id] >= viewer.most:
             await _end(send, "full" if full else "many", None)
             return
-        self._of_session[session.id] += 1
+        self._of_session[viewer.id] += 1
         try:
-            await self._serve(asked, session, receive, send)
+            await self._serve(viewer, receive, send)
         except _GoneError:
             pass
         finally:
-            self._of_session[session.id] -= 1
+            self._of_session[viewer.id] -= 1
             self._of_session = +self._of_session
 
     def close(self) -> None:
         """Take no more, and wait for nobody."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    async def _serve(self, asked: Asked, session: Session, receive: Any, send: Any) -> None:
-        cache = self._tickets.of_session(session.ticket)
-        if cache is None:
+    async def _serve(self, viewer: Viewer, receive: Any, send: Any) -> None:
+        asked, place = viewer.asked, viewer.place
+        if place is None:
             await _end(send, "ticket", None)
             return
-        settings = self._settings
-        place = Place(asked.host, settings.port, settings.host_service, session.principal, str(cache))
         page = _Page(send, types=asked.types)
         kind = _KINDS[asked.kind]
         relay = Relay(place, page.show, page.say, page.begun, kind.rate)
         options = ("input",) if asked.types else ("input", "view-only") if kind.asks else ()
         command = asyncio.create_task(relay.run(kind.verb, asked.uuid, options, self._threads))
         hearing = asyncio.create_task(page.hear(receive, relay))
-        living = asyncio.create_task(self._while_living(session, page))
+        living = asyncio.create_task(self._while_living(viewer, page))
         tasks: set[asyncio.Task[Any]] = {command, hearing, living}
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -138,17 +150,17 @@ class Viewers:
             await asyncio.gather(*tasks, return_exceptions=True)
             relay.close()
 
-    async def _while_living(self, session: Session, page: "_Page") -> str:
+    async def _while_living(self, viewer: Viewer, page: "_Page") -> str:
         """Wait for the session's end, or the page's; return why it is over."""
         while True:
-            await asyncio.sleep(min(_BEAT_SECONDS, max(0.0, session.expires - time.time())))
+            await asyncio.sleep(min(_BEAT_SECONDS, max(0.0, viewer.expires - time.time())))
             if self._ending():
                 return "restart"
             try:
-                lives = await self._in_thread(functools.partial(self._lives, session))
+                lives = await self._in_thread(viewer.lives)
             except SQLAlchemyError as error:
                 logger.error("the database cannot be used: %s", plain(error))
-                lives = time.time() < session.expires
+                lives = time.time() < viewer.expires
             if not lives:
                 return "session"
             if time.monotonic() - page.heard > _SILENT_SECONDS:
@@ -159,15 +171,41 @@ class Viewers:
         with self._engine.connect() as connection:
             return bool(sessions.living(connection, frozenset((session.id,))))
 
-    def _whose(self, scope: Any, asked: Asked) -> Session | None:
-        """Return the session of who may look, None for anybody else. In a thread."""
-        found = cookie.session(self._engine, scope)
+    def _who(self, scope: Any) -> Viewer | None:
+        """Return who may look, None for anybody else. In a thread."""
         env = environ(scope | {"method": "GET"}, b"")
-        if found is None or not _own_page(env):
+        if not _own_page(env):
             return None
-        offered = scope["subprotocols"]
-        token = next((word.removeprefix("csrf.") for word in offered if word.startswith("csrf.")), "")
-        if _PROTOCOL not in offered or not is_token(token, found.csrf):
+        if scope["path"] == _SEAT_PATH:
+            return self._terminal(scope)
+        asked = _asked(scope)
+        session = self._whose(scope, env, asked) if asked is not None else None
+        if asked is None or session is None:
+            return None
+        cache = self._tickets.of_session(session.ticket)
+        place = None if cache is None else self._place(asked.host, session.principal, cache=str(cache))
+        return Viewer(session.id, asked, place, session.expires, functools.partial(self._lives, session))
+
+    def _place(self, host: str, principal: str, *, cache: str = "", keytab: str = "") -> Place:
+        return Place(host, self._settings.port, self._settings.host_service, principal, cache, keytab)
+
+    def _terminal(self, scope: Any) -> Viewer | None:
+        """Return the terminal whose seat it is: it sees its machine, whatever it asks for."""
+        seat = seats.find(self._engine, cookie.value(scope, SEAT_COOKIES), time.time())
+        if seat is None or not _shows_token(scope, seat.csrf or ""):
+            return None
+        asked = Asked("screen", seat.host or "", seat.uuid or "", True, "")
+        own = self._settings.collector
+        place = self._place(asked.host, own.principal, keytab=own.client_keytab)
+        lives = functools.partial(self._sits, seat)
+        return Viewer(f"terminal {seat.terminal}", asked, place, seat.expires or 0.0, lives, _MOST_OF_A_SEAT)
+
+    def _sits(self, seat: seats.Seat) -> bool:
+        return seats.lives(self._engine, seat, time.time())
+
+    def _whose(self, scope: Any, env: dict[str, Any], asked: Asked) -> Session | None:
+        found = cookie.session(self._engine, scope)
+        if found is None or not _shows_token(scope, found.csrf):
             return None
         headers = Headers([(key.decode("latin-1"), value.decode("latin-1")) for key, value in scope["headers"]])
         vouched = self._signon.vouched(env["REMOTE_ADDR"], headers)
@@ -231,6 +269,12 @@ def _asked(scope: Any) -> Asked | None:
         return None
     query = parse_qs(scope["query_string"].decode("latin-1"))
     return Asked(found[1], found[2], found[3], query.get("type") == ["1"], query.get("language", [""])[0])
+
+
+def _shows_token(scope: Any, csrf: str) -> bool:
+    offered = scope["subprotocols"]
+    token = next((word.removeprefix("csrf.") for word in offered if word.startswith("csrf.")), "")
+    return _PROTOCOL in offered and is_token(token, csrf)
 
 
 def _own_page(env: dict[str, Any]) -> bool:

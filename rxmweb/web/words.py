@@ -238,6 +238,19 @@ def class_word(name: str) -> str:
     return outcome_class(codes.get(name)) or name
 
 
+def terminal_problem(problem: str) -> str:
+    """Return what a terminal is told that has no machine yet, or gets none."""
+    return {
+        "wait": _("Your machine is being prepared …"),
+        "unknown": _("This is no terminal that the portal knows."),
+        "none-free": _("No machine is free just now; this page asks again."),
+        "prove": _("The machine of this terminal is given to who proves with a keytab to be this terminal."),
+        "out-of-reach": _("The machine cannot be started just now; this page asks again."),
+        "no-address": _("The machine has no address yet."),
+        "no-screen": _("The machine's screen is not on the network."),
+    }[problem]
+
+
 def event_word(event: str) -> str:
     """Return the word for what happened to a machine, as libvirt tells it."""
     return {

@@ -45,6 +45,11 @@ PRINCIPALS = (
     "# Full principals, with the verbs and families of each:"
     ' { "slurm/ctl.example.org@EXAMPLE.ORG" = ["batch", "show"] }.\n#principals = {}\n'
 )
+TERMINALS = (
+    "\n# The terminals of laboratories, as node sets, and which machines they get: sticky ones the same for good. The"
+    " portal\n# knows them by their keytabs (host/NAME@REALM) or their addresses.\n#[terminals]\n"
+    '#"term[01-30]" = { lab = "@economy", profile = "win", sticky = true, address = "10.7.0.[1-30]" }\n'
+)
 CLASSES = {
     "xmand.toml": xmand.settings.Settings,
     "rxmweb.toml": rxmweb.settings.Settings,
@@ -111,6 +116,7 @@ def example(name: str) -> str:
     for table, kind, meaning in declared.tables(CLASSES[name]) if name in CLASSES else ():
         made += f"\n{said(meaning)}#[{table}]\n{lines(declared.rows(kind), '')}"
         made += PRINCIPALS if table == "authorize" else ""
+    made += TERMINALS if name == "rxmweb.toml" else ""
     return made
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from xman import times
 from xman.errors import MetadataError, NoSuchDomainError
-from xman.metadata import NORMAL, PRIORITY, Claim, Job
+from xman.metadata import NORMAL, PRIORITY, Claim, Job, Metadata
 from xmand.batch import words
 from xmand.batch.engine import Engine, View
 from xmand.batch.guests import Guest
@@ -58,19 +58,22 @@ def of_guest(view: View, guest: Guest) -> dict[str, Any]:
         found["since"] = times.utc(view.since[guest.name])
     if guest.started is not None:
         found["started"] = times.utc(guest.started)
-    if guest.labels:
-        found["labels"] = dict(guest.labels)
-    return found
+    return found | _kept(guest)
 
 
 def _of_other(domain: Domain) -> dict[str, Any]:
-    """Return what is told of a domain that takes no part: its labels as well, where they can be read."""
+    """Return what is told of a domain that takes no part: what its users keep of it too, where that can be read."""
     facts = summary(domain.raw)
     if facts:
         with contextlib.suppress(MetadataError, NoSuchDomainError):
-            if found := metadata.read(domain).labels:
-                return facts | {"labels": dict(found)}
+            return facts | _kept(metadata.read(domain))
     return facts
+
+
+def _kept(found: Guest | Metadata) -> dict[str, Any]:
+    """Return its labels, and whose machine it is, where it has any."""
+    told: dict[str, Any] = {"labels": dict(found.labels), "terminal": found.terminal, "given": found.given}
+    return {key: value for key, value in told.items() if value}
 
 
 def of_job(job: Job, guest: Guest) -> dict[str, Any]:

@@ -50,6 +50,8 @@ class Guest(Facts):
     started: int | None = None
     plight: str = ""
     labels: Labels = ()
+    terminal: str = ""
+    given: str = ""
 
     def job(self, number: str) -> Job | None:
         """Return the job with this id."""

@@ -215,6 +215,8 @@ def _guest(described: Described, listed: _Listed, numbers: tuple[int, int], sett
         max_vcpus=max_vcpus,
         started=found.started,
         labels=found.labels,
+        terminal=found.terminal,
+        given=found.given,
     )
 
 

@@ -182,6 +182,17 @@ def labelled(change: Change, _uuid: str, domain: Domain | None) -> Verdict:
     return _not_done(change, f"the labels of '{domain.name}' are others")
 
 
+def assigned(change: Change, _uuid: str, domain: Domain | None) -> Verdict:
+    """assign: it is that terminal's, or nobody's."""
+    if domain is None:
+        return _not_done(change, _gone(change))
+    found, wanted = metadata.read(domain), change.asked["TERMINAL|off"][0]
+    has = found.given if change.asked.get("this-run") else found.terminal
+    if has == ("" if wanted == "off" else wanted):
+        return _done(change, domain)
+    return _not_done(change, f"'{domain.name}' is {f'the machine of {has}' if has else 'no machine of a terminal'}")
+
+
 def cloned(change: Change, _uuid: str, domain: Domain | None) -> Verdict:
     """clone: the definition comes last, so that it is done where it is there; else its copies may be left."""
     if "replaces" not in change.asked:

@@ -8,6 +8,7 @@ from xmand.journal.verdicts import Judge
 from xmand.verbs import (
     access,
     arriving,
+    assigning,
     batch,
     cloning,
     console,
@@ -37,6 +38,7 @@ from xmand.verbs.row import Row
 _MODULES = (
     access,
     arriving,
+    assigning,
     batch,
     cloning,
     console,

@@ -82,7 +82,7 @@ def _arrived(call: Call, domain: dict[str, Any]) -> dict[str, Any]:
 
 
 def _kept(connection: RawConnection, domain: dict[str, Any], notes: builtins.list[str]) -> dict[str, Any]:
-    """Return a domain's labels, and of its launch, where it has any; that they cannot be read is said in `notes`."""
+    """Return a domain's labels, terminal and launch, where it has any; that they cannot be read is said in `notes`."""
     try:
         found = metadata.read(find(connection, domain["uuid"]))
     except MetadataError as error:
@@ -90,7 +90,8 @@ def _kept(connection: RawConnection, domain: dict[str, Any], notes: builtins.lis
     except NoSuchDomainError:  # gone since the list was made
         pass
     else:
-        labelled = {"labels": dict(found.labels)} if found.labels else {}
+        told = {"labels": dict(found.labels), "terminal": found.terminal, "given": found.given}
+        labelled = {key: value for key, value in told.items() if value}
         return labelled | (_launch(found.instance) if found.instance is not None else {})
     return {}
 

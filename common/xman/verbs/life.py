@@ -177,6 +177,15 @@ LIFE = (
         changes=True,
         since="0.2",
     ),
+    Verb(
+        "assign",
+        "make a domain a terminal's machine, or nobody's any more",
+        "life",
+        (*OF_DOMAIN, Argument("TERMINAL|off", WORD)),
+        (Option(("--this-run",), "only until it is off: one that runs, and that nobody has had since it was started"),),
+        changes=True,
+        since="0.2",
+    ),
     Verb("pause", "stop a domain's CPUs", "life", OF_DOMAIN, changes=True, owners=True),
     Verb(
         "unpause",

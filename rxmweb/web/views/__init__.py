@@ -1,6 +1,6 @@
 """The pages, one module for each subject. The list is explicit."""
 
-from rxmweb.web.views import actions, create, devices, guide, hosts, machine, session, status, table, viewer
+from rxmweb.web.views import actions, create, devices, guide, hosts, machine, session, status, table, terminal, viewer
 
 BLUEPRINTS = (
     table.pages,
@@ -12,5 +12,6 @@ BLUEPRINTS = (
     create.pages,
     session.pages,
     guide.pages,
+    terminal.pages,
     status.pages,
 )

@@ -36,6 +36,7 @@ _STEPS: dict[str, Step] = {
     "vnc": (RUNNING, ("--stdio", "{name}")),
     "send-key": (RUNNING, ("{name}", "shift")),
     "label": (RUNNING, ("{name}", "course=os1")),
+    "assign": (RUNNING, ("--this-run", "{name}", "term1")),
     "cd-insert": (RUNNING, ("{name}", "hdc", "{image}")),
     "cd-eject": (RUNNING, ("{name}",)),
     "block-resize": (RUNNING, ("{name}", "{disk}", "8")),

@@ -165,6 +165,22 @@ def test_a_label(monkeypatch: pytest.MonkeyPatch, words: list[str], expected: tu
 
 
 @pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        ({"TERMINAL|off": ["term1"]}, DONE),
+        ({"TERMINAL|off": ["term2"]}, NOT_DONE),
+        ({"TERMINAL|off": ["off"]}, NOT_DONE),
+        ({"TERMINAL|off": ["term2"], "this-run": True}, DONE),
+        ({"TERMINAL|off": ["term1"], "this-run": True}, NOT_DONE),
+    ],
+)
+def test_a_terminal(monkeypatch: pytest.MonkeyPatch, asked: dict[str, object], expected: tuple[int, bool]) -> None:
+    monkeypatch.setattr(metadata, "read", lambda _domain: Metadata(terminal="term1", given="term2"))
+
+    assert summary(judge(change("assign", asked=asked), "", a_domain())) == expected
+
+
+@pytest.mark.parametrize(
     ("now", "kept", "expected"), [(512, True, DONE), (512, False, NOT_DONE), (256, True, NOT_DONE)]
 )
 def test_a_size(now: int, kept: bool, expected: tuple[int, bool]) -> None:

@@ -30,6 +30,7 @@ WORDS = {
     "mem-max": ["512"],
     "vcpu-pin": ["0", "0"],
     "label": ["a=b"],
+    "assign": ["term1"],
     "block-attach": ["file:/none", "vdb", "w"],
     "block-detach": ["vdb"],
     "block-resize": ["vda", "8G"],

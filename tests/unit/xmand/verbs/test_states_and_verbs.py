@@ -49,6 +49,7 @@ WORDS = {
     "mem-max": ["1024"],
     "vcpu-pin": ["0", "0"],
     "label": ["a=b"],
+    "assign": ["term1"],
     "block-attach": ["file:/none", "vdb", "w"],
     "block-detach": ["vdb"],
     "block-resize": ["vda", "8G"],

@@ -175,6 +175,14 @@ def test_an_instance_that_cannot_be_read_is_refused(text: str) -> None:
     assert refused(text)
 
 
+def test_the_terminal_that_has_a_run_is_forgotten_with_it() -> None:
+    found = parse('<domain terminal="term1" given="term2"/>')
+
+    assert (found.terminal, found.given) == ("term1", "term2")
+    assert parse(serialise(found)) == found
+    assert (found.for_next_run().terminal, found.for_next_run().given) == ("term1", "")
+
+
 def test_labels_are_written_by_key_and_read_again() -> None:
     text = serialise(Metadata(labels=(("course", "os1"), ("note", ""))))
 
