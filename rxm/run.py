@@ -96,7 +96,7 @@ def run(options: Options, settings: Settings, parsed: Parsed) -> int:
             if all_or_nothing.applies(parsed, tasks):
                 return all_or_nothing.carry_out(invocation, tasks, output)
         codes = _each(invocation, tasks, output)
-    if parsed.verb.makes and len(hosts) > 1 and not options.json and not options.quiet:
+    if parsed.verb.makes and not parsed.verb.takes_domain and len(hosts) > 1 and not options.json and not options.quiet:
         from rxm.strategies import launching
 
         output.warn(launching.together(launching.ask_all(invocation)))
@@ -119,7 +119,7 @@ def _tasks(invocation: Invocation, settings: Settings) -> list[Task]:
     if invocation.parsed.verb.makes:
         from rxm.strategies import launching
 
-        return launching.tasks(invocation)
+        return launching.tasks(invocation, settings)
     if any(not _SEVERAL.isdisjoint(word) for word in words):
         from rxm.strategies import patterns
 

@@ -14,7 +14,7 @@ from xman.errors import ConfigurationError, UnreachableError, XmanError
 from xman.gss import GssError
 from xman.gss.python_gssapi_backend import Acceptor
 from xman.server_session import ServerSession
-from xmand import health, verbs
+from xmand import verbs
 from xmand.audit import Audit
 from xmand.audit.message_buffer import Ring
 from xmand.audit.outside import Outside
@@ -35,7 +35,8 @@ from xmand.journal import Journal
 from xmand.launch.begun import Beginnings
 from xmand.launch.machines import Machines
 from xmand.metrics.textfile import TextFile
-from xmand.model import Model
+from xmand.model import Model, health
+from xmand.profiles.discarding import Discarding
 from xmand.report.reporter import Reporter
 from xmand.server import listen
 from xmand.server.server import Server
@@ -103,6 +104,7 @@ class Daemon:
         self._events.listen(lambda event: self._ring.add(str(event)))
         self._events.listen(Outside(locks, audit, verbs.may_cause, verbs.may_have_asked).heard)
         self._stamper = Stamper(self._driver, locks, self._events)
+        self._discarding = Discarding(self._driver, locks, self._events)
         self._settler = Settler(self._engine, audit.record)
         self._events.listen(self._settler.heard)
         self._model = Model(self._driver, self._events, self._engine)
@@ -164,6 +166,7 @@ class Daemon:
         _warn(self._settings)
         self._events.start()
         self._stamper.start()
+        self._discarding.start()
         self._settler.start()
         self._leftovers.start()
         self._departures.start()

@@ -193,7 +193,9 @@ def _assign(verb: Verb, arguments: tuple[Argument, ...], words: list[str], sever
     """Share out the positional words among the arguments."""
     # Where a word may be left out behind DOMAIN, or there may be many, several could not be told from it.
     optional = any(argument.optional != argument.many for argument in arguments[1:])
-    many = [argument.many or (several and not optional and argument.kind in _SHARED_OUT) for argument in arguments]
+    # Of one domain several others are made.
+    shared = (grammar.NEW,) if verb.makes else _SHARED_OUT
+    many = [argument.many or (several and not optional and argument.kind in shared) for argument in arguments]
     least = sum(not argument.optional for argument in arguments)
     most = None if any(many) else len(arguments)
     if len(words) < least or (most is not None and len(words) > most):

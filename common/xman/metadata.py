@@ -11,6 +11,9 @@
                      until="2026-11-22T10:00:00Z"/>
     </xman:domain>
 
+A profile has `profile="yes" labs="economy stats"`, a client of one `from="UUID of the profile" discard="yes"
+overlays="POOL"`.
+
 Anybody with access to libvirt may have written the element, and a later release may have added to it: what is not known
 here is kept as it was; what is known and cannot be read makes the whole element unreadable, since a job that is
 overlooked would give its memory to another. A label decides nothing: one that is none of ours is kept, and not shown.
@@ -46,6 +49,7 @@ _DOMAIN_ATTRIBUTES = (
     "terminal",
     "given",
 )
+_PROFILE_ATTRIBUTES = ("profile", "labs", "administrator", "from", "discard", "overlays")
 _JOB_ATTRIBUTES = ("id", "owner", "cpus", "preemptible", "start", "began", "preempted", "lease", "renewed")
 _CLAIM_ATTRIBUTES = ("id", "by", "seconds", "since", "start")
 _INSTANCE_ATTRIBUTES = ("id", "owner", "image", "pool", "memory", "vcpus", "disk", "launched", "until")
@@ -118,6 +122,18 @@ class Instance:
 
 
 @dataclass(frozen=True)
+class Origin:
+    """That a domain is a client of the profile with the UUID `profile`: its disks are overlays of that one's.
+
+    They are volumes of the pool `pool`. Where they are to `discard` they are made anew before each start.
+    """
+
+    profile: str
+    discard: bool = True
+    pool: str = ""
+
+
+@dataclass(frozen=True)
 class Metadata:
     """The element of one domain; an absent one equals `Metadata()`.
 
@@ -126,7 +142,9 @@ class Metadata:
     what libvirt keeps for the next one has neither. `preempted_since` is when its resources went to another domain,
     None while they did not; `held` says that this was done by hand, and is undone by hand only; `put_away` that the
     switch saved it to disk, since it did not give its memory back otherwise. `terminal` is the one whose machine it is,
-    run after run; `given` the one that has had the present run, which is nobody else's any more.
+    run after run; `given` the one that has had the present run, which is nobody else's any more. `profile` says that it
+    is one, for the laboratories `labs` (none: for all); `origin` that it is a client of one; `administrator`, of the
+    present run as well, is who started the profile itself.
     """
 
     started: int | None = None
@@ -144,10 +162,14 @@ class Metadata:
     other_children: tuple[str, ...] = ()
     labels: Labels = ()
     instance: Instance | None = None
+    profile: bool = False
+    labs: tuple[str, ...] = ()
+    origin: Origin | None = None
+    administrator: str = ""
 
     def for_next_run(self) -> "Metadata":
         """Return what of it outlives the present run."""
-        return replace(self, started=None, paused_by="", given="", claim=None)
+        return replace(self, started=None, paused_by="", given="", claim=None, administrator="")
 
 
 def domain_of(
@@ -171,11 +193,22 @@ def domain_of(
         given=_value(attributes, "given", _word, ""),
         jobs=jobs,
         claim=claim,
-        other_attributes=_others(attributes, _DOMAIN_ATTRIBUTES),
+        other_attributes=_others(attributes, (*_DOMAIN_ATTRIBUTES, *_PROFILE_ATTRIBUTES)),
         other_children=other_children,
         labels=labels,
         instance=instance,
+        profile=_value(attributes, "profile", _yes, False),
+        labs=_value(attributes, "labs", _words, ()),
+        origin=_origin(attributes),
+        administrator=_value(attributes, "administrator", _word, ""),
     )
+
+
+def _origin(attributes: Mapping[str, str]) -> Origin | None:
+    profile = _value(attributes, "from", _word, "")
+    if not profile:
+        return None
+    return Origin(profile, _value(attributes, "discard", _yes, False), _value(attributes, "overlays", _word, ""))
 
 
 def job_of(attributes: Mapping[str, str], other_children: tuple[str, ...] = ()) -> Job:
@@ -241,7 +274,14 @@ def domain_attributes(metadata: Metadata) -> dict[str, str]:
         "put_away": _word_of(True) if metadata.put_away else "",
         "terminal": metadata.terminal,
         "given": metadata.given,
+        "profile": _word_of(True) if metadata.profile else "",
+        "labs": " ".join(metadata.labs),
+        "administrator": metadata.administrator,
     }
+    if metadata.origin is not None:
+        known["from"] = metadata.origin.profile
+        known["discard"] = _word_of(metadata.origin.discard)
+        known["overlays"] = metadata.origin.pool
     return _written(known, metadata.other_attributes)
 
 
@@ -303,6 +343,10 @@ def _word(text: str) -> str:
     if len(text) > _MOST_WORD or not text.isprintable():
         raise ValueError
     return text
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(_word(text).split())
 
 
 def _number(text: str) -> int:

@@ -58,9 +58,13 @@ def wire_words(
     words = [parsed.verb.name]
     words += [f"--{key}" if value is True else f"--{key}={value}" for key, value in options.items()]
     words.append("--")
+    shared = [argument for argument in parsed.verb.arguments if argument.kind in (DOMAIN, NEW, PAST)]
     for argument in parsed.verb.arguments:
         if argument.kind in (HOSTS, LOCAL):
             continue
         given = parsed.given.get(argument.name, [])
-        words += domains if domains is not None and argument.kind in (DOMAIN, NEW, PAST) else given
+        if domains is None or argument not in shared:
+            words += given
+        else:  # of a profile and a client each has its own
+            words += domains if len(shared) == 1 else [domains[shared.index(argument)]]
     return [word.encode("utf-8", "surrogateescape") for word in words]

@@ -4,6 +4,7 @@ from typing import Any
 
 from rxm import targets
 from rxm.invocation import Invocation
+from rxm.settings import Settings
 from rxm.strategies import locate
 from rxm.targets import Target, Task
 from xman import arguments, errors, values, verbs
@@ -16,7 +17,7 @@ _Told = dict[str, dict[str, Any]]
 
 
 def names(parsed: arguments.Parsed) -> list[str]:
-    """Return the names of the machines that are to be. Raises UsageError."""
+    """Return the names of the domains that are to be. Raises UsageError."""
     words = parsed.words("NAME")
     count = parsed.options.get("count")
     if count is not None:
@@ -33,14 +34,28 @@ def names(parsed: arguments.Parsed) -> list[str]:
     return found
 
 
-def tasks(invocation: Invocation) -> list[Task]:
+def tasks(invocation: Invocation, settings: Settings) -> list[Task]:
     """Return what each host is to do. Raises UsageError, RefusedError where no host has room, and UnreachableError."""
     wanted = names(invocation.parsed)
+    if invocation.parsed.verb.takes_domain:
+        return _of_domain(invocation, settings, wanted)
     if len(invocation.hosts) == 1:
         hosts = invocation.hosts * len(wanted)
     else:
         hosts = chosen(invocation.parsed, ask_all(invocation), len(wanted))
     return [Task(Target(host, name), [name]) for host, name in zip(hosts, wanted, strict=True)]
+
+
+def _of_domain(invocation: Invocation, settings: Settings, wanted: list[str]) -> list[Task]:
+    """Return the same for what is made of a domain: on its host. Raises NoSuchDomainError and UsageError."""
+    (word,) = targets.domain_words(invocation.parsed)
+    addressed = targets.address([word], invocation.hosts, settings.domains)
+    if not addressed[0].host:
+        addressed = targets.located(addressed, locate.known(invocation))
+    if len(addressed) != 1:
+        raise UsageError(f"'{word}' is not one domain.")
+    (origin,) = addressed
+    return [Task(Target(origin.host, name), [origin.domain, name]) for name in wanted]
 
 
 def chosen(parsed: arguments.Parsed, told: _Told, count: int) -> list[str]:

@@ -147,6 +147,7 @@ def test_xmand_toml_5_has_exactly_the_keys() -> None:
         "console",
         "screen",
         "agent",
+        "host",
         "create",
         "launch",
         "report",
@@ -162,6 +163,7 @@ def test_xmand_toml_5_has_exactly_the_keys() -> None:
         | keys(settings.Consoles, set())
         | keys(settings.Storage, set())
         | keys(settings.Agents, set())
+        | keys(settings.ThisHost, set())
         | keys(settings.Report, set())
         | keys(settings.Metrics, set())
         | keys(settings.JournalCaps, set())

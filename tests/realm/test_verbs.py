@@ -286,6 +286,7 @@ def test_every_result_is_of_the_published_schema(daemon: Daemon, alice: dict[str
     extra |= {"vcpu-pin": ["0", "0"], "save": ["every"], "dump-core": ["every.core"], "rename": [f"{vm}-renamed"]}
     extra |= {"clone": [f"{vm}-clone"], "edit": ["--was", "0" * 64, "-"]}
     extra |= {"label": ["course=os1"], "assign": ["term1"]}
+    extra |= {"profile": ["on"], "profile-client": [f"{vm}-client"]}
     extra |= {"block-attach": ["file:/none", "vdb", "w"], "block-detach": ["vdb"], "block-resize": ["vda", "8G"]}
     extra |= {"cd-insert": ["hdc", "/none"], "network-attach": ["bridge=br0"], "network-detach": ["0"]}
     extra |= {"snapshot": ["then"], "snapshot-revert": ["then"], "snapshot-delete": ["then"]}

@@ -85,7 +85,7 @@ OTHERS = {"console", "create", "delete", "maintenance", "migrate", "new", "renam
 OTHERS |= {"clone", "edit", *DEVICES}
 OTHERS |= {"screenshot", "send-key", "snapshot", "snapshot-delete", "snapshot-revert", "vnc"}
 OTHERS |= {"volume-create", "volume-delete", "volume-download", "volume-upload"}
-OTHERS |= {"launch", "terminate"}
+OTHERS |= {"launch", "terminate", "profile", "profile-client"}
 DRIVEN = {words[0] for words in (*TYPED, *BATCH)} | OTHERS
 # Every other verb that only looks, as it is tried elsewhere.
 LOOKING = [
@@ -220,6 +220,12 @@ def test_machines_from_images_are_refused_in_words(daemon: Daemon, alice: dict[s
     for words in (["launch", "debian", "machine"], ["terminate", vm]):
         answer = daemon.remctl(alice, *words)
         assert (answer.status, "only QEMU runs machines from images" in answer.stderr) == (12, True), answer
+
+
+def test_clients_of_profiles_are_refused_in_words(daemon: Daemon, alice: dict[str, str], vm: str) -> None:
+    for words in (["profile", vm, "on"], ["profile-client", vm, f"{vm}-client"]):
+        answer = daemon.remctl(alice, *words)
+        assert (answer.status, "only QEMU runs clients of profiles" in answer.stderr) == (12, True), answer
 
 
 def test_migrate_is_refused_in_words(daemon: Daemon, alice: dict[str, str], vm: str) -> None:

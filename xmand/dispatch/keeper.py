@@ -93,7 +93,7 @@ class Keeper:
             gone = begun.settle(self._driver.connection(CHANGE), what)
             self._machines.notes.forget(what.uuid)
         if gone:
-            said = f"xmand ended while '{what.name}' was launched or terminated; removed: {', '.join(gone)}"
+            said = f"xmand ended while '{what.name}' was made or ended; removed: {', '.join(gone)}"
             logger.warning("%s", said)
             self._record(ev="settle", dom=what.name, uuid=what.uuid, detail=said)
 

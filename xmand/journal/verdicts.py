@@ -209,6 +209,23 @@ def cloned(change: Change, _uuid: str, domain: Domain | None) -> Verdict:
     return Verdict(Answer(outcome.UNREACHABLE, message=message), again=True)
 
 
+def profiled(change: Change, _uuid: str, domain: Domain | None) -> Verdict:
+    """profile: it is one, or is not, as it was asked for; asked again it finds out what is left to do."""
+    if domain is None:
+        return _not_done(change, _gone(change))
+    found = metadata.read(domain)
+    if found.profile == (change.asked["on|off"] == ["on"]) and "labs" not in change.asked["options"]:
+        return _done(change, domain)
+    return _unknown(change, "it may have happened; try again", again=True)
+
+
+def client_made(change: Change, _uuid: str, domain: Domain | None) -> Verdict:
+    """profile-client: the definition comes last; what was made before it xmand removes (`xmand.dispatch.keeper`)."""
+    if "replaces" not in change.asked:
+        return _not_done(change, "nothing was made")
+    return _done(change, domain) if domain is not None else _not_done(change, _gone(change))
+
+
 def renamed(change: Change, uuid: str, domain: Domain | None) -> Verdict:
     """rename: its name tells, once its UUID is written down."""
     if not uuid:

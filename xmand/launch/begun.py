@@ -26,6 +26,8 @@ class Begun:
     uuid: str
     name: str
     pool: str
+    # What each is, behind the UUID in its name.
+    whats: tuple[str, ...] = _ALL
 
 
 class Beginnings:
@@ -52,7 +54,8 @@ class Beginnings:
         """Return what was begun of the machine with this UUID and has no end."""
         note = self._notes.get(uuid) or {}
         try:
-            begun = Begun(str(note["uuid"]), str(note["name"]), str(note["pool"]))
+            whats = tuple(map(str, note.get("whats", _ALL)))
+            begun = Begun(str(note["uuid"]), str(note["name"]), str(note["pool"]), whats)
         except KeyError:
             return None
         return begun if begun.uuid == uuid and values.is_uuid(uuid) else None
@@ -62,7 +65,7 @@ def places(connection: RawConnection, begun: Begun) -> list[tuple[str, str]]:
     """Return the name and path of each of a machine's disks that is there. Raises RefusedError and HypervisorError."""
     pool = pools.named(connection, begun.pool)
     pool.require_active()
-    names = [name for what in _ALL if pool.has(name := image_pools.own(begun.uuid, what))]
+    names = [name for what in begun.whats if pool.has(name := image_pools.own(begun.uuid, what))]
     return [(name, pool.volume(name).path()) for name in names]
 
 
@@ -79,7 +82,7 @@ def settle(connection: RawConnection, begun: Begun) -> list[str]:
         return []
     failed: XmanError | None = None
     gone = []
-    for name in [image_pools.own(begun.uuid, what) for what in _ALL]:
+    for name in [image_pools.own(begun.uuid, what) for what in begun.whats]:
         try:
             if image_pools.remove(connection, begun.pool, name):
                 gone.append(name)

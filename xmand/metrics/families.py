@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from xman import states
-from xmand import health
+from xmand.model import health
 from xmand.report.look import Seen
 
 _ESCAPED = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})

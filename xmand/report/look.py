@@ -6,8 +6,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from xman.errors import XmanError
-from xmand import health
-from xmand.model import Model
+from xmand.model import Model, health
 
 # What is told by no event (memory that others change, a boot that is over) is seen after so long at most.
 USUAL_SECONDS = 5.0

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import NamedTuple
 
-from xman import config, declared, reporting
+from xman import config, declared, laboratories, reporting
 from xman.declared import flag, number, seconds, text, texts
 from xman.wire.constants import PORT
 from xmand.settings.authorize import Authorize, read_authorize
@@ -283,6 +283,16 @@ class Storage:
 
 
 @dataclass(frozen=True)
+class ThisHost:
+    """Where this host belongs."""
+
+    labs: tuple[str, ...] = texts(
+        meaning="The laboratories that this host belongs to; a profile that is for others has no clients here.",
+        check=laboratories.wrong,
+    )
+
+
+@dataclass(frozen=True)
 class Settings:
     """Everything that can be configured; the defaults serve a host with a keytab and a `.k5login`."""
 
@@ -315,6 +325,7 @@ class Settings:
     screen: Screens = declared.table(Screens)
     storage: Storage = declared.table(Storage)
     agent: Agents = declared.table(Agents)
+    host: ThisHost = declared.table(ThisHost)
     migrate: Migration = declared.table(Migration)
     report: Report = declared.table(Report)
     metrics: Metrics = declared.table(Metrics)

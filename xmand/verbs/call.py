@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import NAMESPACE_URL, uuid4, uuid5
 
 from xman.arguments import Parsed
 from xman.errors import NoSuchDomainError, RefusedError
@@ -120,6 +121,11 @@ class Call:
     def verb(self) -> Verb:
         """The verb."""
         return self.parsed.verb
+
+    def new_uuid(self) -> str:
+        """Return the UUID of what is to be defined: the same request defines the same domain."""
+        rid = self.parsed.options.get("rid")
+        return str(uuid5(NAMESPACE_URL, f"xman:{self.principal}:{rid}") if rid else uuid4())
 
     @property
     def from_model(self) -> bool:

@@ -19,7 +19,7 @@ from xmand.settings import NO_LISTENER
 from xmand.verbs.call import Call
 from xmand.verbs.permitted import permitted
 from xmand.verbs.row import Row, told
-from xmand.verbs.starting import remember_who
+from xmand.verbs.starting import guarded, remember_who
 from xmand.virt import definition, description, host, kvm, schema
 from xmand.virt.binding import RawConnection
 from xmand.virt.consoles import LOGS
@@ -71,7 +71,8 @@ def create(call: Call) -> Result:
         else:
             domain = _defined(call, wanted)
             try:
-                domain.start(paused=paused)
+                with guarded(call).around(domain, restores=False):
+                    domain.start(paused=paused)
             except XmanError as error:
                 raise definition.undone(domain, wanted.before, error) from error
         data = _data(domain, wanted) | {"id": domain.identifier()}

@@ -8,7 +8,7 @@ from xman import verbs
 from xman.errors import HypervisorError, UsageError
 from xman.result import Result
 from xman.wire.constants import HIGHEST_VERSION
-from xmand import health
+from xmand.model import health
 from xmand.verbs.call import Call
 from xmand.verbs.row import Row
 from xmand.virt import host

@@ -17,6 +17,7 @@ from xmand.events.table import Waits, look
 from xmand.journal import verdicts
 from xmand.journal.promised import facts
 from xmand.verbs.call import Call
+from xmand.verbs.profiles import forgetting
 from xmand.verbs.row import Row, told
 from xmand.verbs.starting import remember_who, started
 from xmand.virt import condition, lifecycle, metadata, snapshots
@@ -259,11 +260,12 @@ def delete(call: Call) -> Result:
         if found != OFF:
             raise RefusedError(f"Domain '{domain.name}' is not halted; destroy it first.")
         _require_not_launched(domain)
-        gone = _snapshots(call, domain)
-        lifecycle.delete(domain)
-        kept.forget(domain.uuid, LOGS)
-        call.host.kept_by_name.forget(domain.uuid)
-        return Result(changed=True, domain=domain.name, notes=gone)
+        with forgetting(call, domain) as notes:
+            notes += _snapshots(call, domain)
+            lifecycle.delete(domain)
+            kept.forget(domain.uuid, LOGS)
+            call.host.kept_by_name.forget(domain.uuid)
+        return Result(changed=True, domain=domain.name, notes=tuple(notes))
 
 
 def _require_not_launched(domain: Domain) -> None:

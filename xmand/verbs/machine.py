@@ -5,7 +5,6 @@ import time
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from uuid import NAMESPACE_URL, uuid4, uuid5
 
 from xman import times, values
 from xman.errors import DeniedError, RefusedError, UnknownOutcomeError, UsageError, XmanError, of_outcome
@@ -62,9 +61,7 @@ class Wanted:
         self._network = self._chosen_network()
         self._image = self._chosen_image(call.parsed.text("IMAGE"))
         self._beside = beside(call.writer, self._image)
-        # The same request is the same machine.
-        rid = options.get("rid")
-        self.uuid = str(uuid5(NAMESPACE_URL, f"xman:{call.principal}:{rid}") if rid else uuid4())
+        self.uuid = call.new_uuid()
         least = self._image.volume.capacity
         disk = values.memory(str(options["disk"])) if "disk" in options else least
         if disk < least:

@@ -11,7 +11,7 @@ from typing import Any
 import xman
 from xman import labels, times
 from xman.errors import DeniedError, MetadataError, NoSuchDomainError, RefusedError, UsageError, XmanError
-from xman.metadata import Instance
+from xman.metadata import Instance, Metadata
 from xman.result import Result
 from xman.verbs.words import GONE, POWER_STATES, WAIT_STATES
 from xmand.broker.arrivals import REASON
@@ -91,9 +91,18 @@ def _kept(connection: RawConnection, domain: dict[str, Any], notes: builtins.lis
         pass
     else:
         told = {"labels": dict(found.labels), "terminal": found.terminal, "given": found.given}
-        labelled = {key: value for key, value in told.items() if value}
+        labelled = _of_profiles(found) | {key: value for key, value in told.items() if value}
         return labelled | (_launch(found.instance) if found.instance is not None else {})
     return {}
+
+
+def _of_profiles(found: Metadata) -> dict[str, Any]:
+    told: dict[str, Any] = {"profile": True} if found.profile else {}
+    if found.profile and found.labs:
+        told["labs"] = builtins.list(found.labs)
+    if found.origin is not None:
+        told |= {"from": found.origin.profile, "discard": found.origin.discard}
+    return told
 
 
 def _launch(instance: Instance) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from xman.errors import ColdBootError, RefusedError, XmanError
 from xman.result import Result
 from xmand.batch import marks
 from xmand.events import Subscription
+from xmand.profiles.starting import Guard
 from xmand.verbs.call import Call
 from xmand.virt import condition, lifecycle, metadata
 from xmand.virt.condition import PAUSED
@@ -23,13 +24,40 @@ def started(call: Call, domain: Domain, *, boots: bool = True) -> Result:
     Unless it `boots`, it is an error where it began anew, without its saved memory.
     """
     call.host.batch.maintenance.refuse()
-    paused, discard = call.parsed.flag("paused"), call.parsed.flag("discard-saved")
-    if not lifecycle.suspended(domain):
-        if discard:
-            raise RefusedError(f"Domain '{domain.name}' has no saved memory to discard.")
+    saved, discard = lifecycle.suspended(domain), call.parsed.flag("discard-saved")
+    if discard and not saved:
+        raise RefusedError(f"Domain '{domain.name}' has no saved memory to discard.")
+    with guarded(call).around(domain, restores=saved and not discard) as found:
+        result = _started(call, domain, saved=saved, boots=boots)
+        if found.profile:
+            result.notes += _remember_administrator(call, domain)
+    return result
+
+
+def guarded(call: Call) -> Guard:
+    """Return what sees to the disks that several domains have, one of which is to start."""
+    host = call.host
+    return Guard(
+        host.locks, call.writer, call.verb.name, call.deadline, host.settings.host.labs, call.parsed.flag("force")
+    )
+
+
+def _remember_administrator(call: Call, domain: Domain) -> tuple[str, ...]:
+    """Write down who changes a profile, under its lock; return what is to be said of that."""
+    said = f"The profile '{domain.name}' runs itself: what is written now, its clients begin with."
+    try:
+        metadata.update(domain, lambda found: replace(found, administrator=call.principal))
+    except XmanError as error:
+        return (said, f"By whom could not be written down: {error}")
+    return (said,)
+
+
+def _started(call: Call, domain: Domain, *, saved: bool, boots: bool) -> Result:
+    paused = call.parsed.flag("paused")
+    if not saved:
         domain.start(paused=paused)
         return _result(call, domain, restored=False, notes=())
-    if discard:
+    if call.parsed.flag("discard-saved"):
         return _without_saved(call, domain)
     notes: tuple[str, ...] = ()
     kept = metadata.read(domain)
@@ -54,7 +82,8 @@ def started(call: Call, domain: Domain, *, boots: bool = True) -> Result:
 
 def _without_saved(call: Call, domain: Domain) -> Result:
     kept = metadata.read(domain)
-    lifecycle.discard_saved(domain)
+    if lifecycle.suspended(domain):
+        lifecycle.discard_saved(domain)
     domain.start(paused=call.parsed.flag("paused"))
     lost = f", and with it {marks.lost_jobs(kept)}" if kept.jobs else ""
     return _result(call, domain, restored=False, notes=(f"The saved memory of '{domain.name}' was dropped{lost}.",))

@@ -3,13 +3,14 @@
 import contextlib
 import os
 import stat
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lxml import etree
 
 from xman.errors import NoSuchDomainError, RefusedError, UsageError
 from xmand.system import in_use
-from xmand.virt import images, pools
+from xmand.virt import image_pools, images, pools, volume_users
 from xmand.virt.binding import RawConnection, RawDomain, api
 from xmand.virt.domain import Domain
 from xmand.virt.errors import UNSUPPORTED, code_of, reading
@@ -93,6 +94,35 @@ def require_free(connection: RawConnection, domain: Domain, path: str, *, writes
 def writers(connection: RawConnection, path: str) -> list[Use]:
     """Return the domains at work that write to it."""
     return [use for use in users(connection, path) if use.at_work and use.writes]
+
+
+def written_by(domain: Domain) -> list[str]:
+    """Return the files and devices that a domain may write, as its description for the next start has them."""
+    found = []
+    for disk in etree.fromstring(domain.description(inactive=True).encode()).iterfind("devices/disk"):
+        source = disk.find("source")
+        if source is None or disk.find("readonly") is not None:
+            continue
+        if source.get("volume"):
+            found += _at(domain.raw.connect(), str(source.get("pool")), str(source.get("volume")))
+        elif place := next((str(source.get(key)) for key in _PLACES if source.get(key)), ""):
+            found.append(place)
+    return found
+
+
+def _at(connection: RawConnection, pool: str, volume: str) -> list[str]:
+    with contextlib.suppress(api.libvirtError):
+        return [str(connection.storagePoolLookupByName(pool).storageVolLookupByName(volume).path())]
+    return []
+
+
+def built_upon(connection: RawConnection, path: str, but: Sequence[str]) -> list[str]:
+    """Return the volumes whose base is at `path`, without the own ones of the machines with the UUIDs `but`.
+
+    Raises HypervisorError.
+    """
+    owners = tuple(image_pools.own(uuid, "") for uuid in but)
+    return [each for each in volume_users.overlays(connection, path) if not each.partition("/")[2].startswith(owners)]
 
 
 def users(connection: RawConnection, path: str) -> list[Use]:

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 from lxml import etree
 
-from xman.metadata import NAMESPACE, PREFIX, Metadata
+from xman.metadata import Metadata
 from xmand.virt import kvm, metadata
 from xmand.virt.binding import RawConnection
-from xmand.virt.description import Description, read_xml
+from xmand.virt.description import Description
 from xmand.virt.errors import reading
 
 _DEVICES = """\
@@ -60,7 +60,7 @@ def described(machine: Machine, arch: str, kind: str) -> Description:
     etree.SubElement(root, "memory", unit="b").text = str(machine.memory)
     etree.SubElement(root, "vcpu").text = str(machine.vcpus)
     kept = etree.SubElement(root, "metadata")
-    kept.append(_in_namespace(metadata.serialise(machine.metadata)))
+    kept.append(metadata.element(machine.metadata))
     system = etree.SubElement(root, "os")
     if machine.firmware:
         system.set("firmware", machine.firmware)
@@ -83,16 +83,6 @@ def described(machine: Machine, arch: str, kind: str) -> Description:
         etree.SubElement(card, "source", network=machine.network)
         etree.SubElement(card, "model", type="virtio")
     return Description(machine.name, machine.uuid, etree.tostring(root, encoding="unicode"))
-
-
-def _in_namespace(text: str) -> etree._Element:
-    """Return xman's element as it stands in a description, in its own namespace."""
-    found = read_xml(text)
-    moved = etree.Element(f"{{{NAMESPACE}}}{found.tag!s}", dict(found.attrib), nsmap={PREFIX: NAMESPACE})
-    for child in found:
-        child.tag = f"{{{NAMESPACE}}}{child.tag!s}"
-        moved.append(child)
-    return moved
 
 
 def host_kind(connection: RawConnection, wanted: bool) -> tuple[str, str]:

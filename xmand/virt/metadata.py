@@ -155,6 +155,16 @@ def serialise(metadata: Metadata) -> str:
     return etree.tostring(root, encoding="unicode")
 
 
+def element(found: Metadata) -> etree._Element:
+    """Return the element as it stands in a description, in its own namespace. Raises MetadataError."""
+    root = description.read_xml(serialise(found))
+    moved = etree.Element(f"{{{NAMESPACE}}}{root.tag!s}", dict(root.attrib), nsmap={PREFIX: NAMESPACE})
+    for child in root:
+        child.tag = f"{{{NAMESPACE}}}{child.tag!s}"
+        moved.append(child)
+    return moved
+
+
 def _job(element: etree._Element) -> Job:
     return job_of(_attributes(element), tuple(_foreign(child) for child in element))
 

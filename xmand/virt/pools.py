@@ -104,10 +104,19 @@ class Pool:
         Raises UsageError, RefusedError where there is one already, UnsupportedError where its kind of pool has no such.
         """
         form, files = self.check(name, capacity, form, backing)
-        text = _described(name, capacity or (backing.capacity if backing else 0), form, backing, files=files)
+        text = _described(name, capacity, form, backing, files=files)
         with changing(self.connection, name):
             raw = self.raw.createXML(text, 0)
         return Volume(self.connection, raw, name)
+
+    def require_overlays(self, name: str) -> None:
+        """Raise UnsupportedError where its volumes can be no overlays; UsageError and RefusedError as `create`."""
+        check_name(name)
+        self.require_active()
+        with reading():
+            files = self._description().get("type") in _OF_FILES
+        if not files:
+            raise UnsupportedError(f"The pool '{self.name}' keeps no files; its volumes are {RAW}.")
 
     def check(self, name: str, capacity: int | None, form: str, backing: Facts | None) -> tuple[str, bool]:
         """Return the format that a volume would have, and whether it is a file; raises as `create`."""
@@ -181,10 +190,11 @@ def unknown_where_lost(connection: RawConnection, name: str) -> Translating:
     return Translating(HypervisorError, unknown)
 
 
-def _described(name: str, capacity: int, form: str, backing: Facts | None, *, files: bool) -> str:
+def _described(name: str, capacity: int | None, form: str, backing: Facts | None, *, files: bool) -> str:
     root = etree.Element("volume")
     etree.SubElement(root, "name").text = name
-    etree.SubElement(root, "capacity", unit="bytes").text = str(capacity)
+    if capacity:  # without it an overlay is as large as its base is just now, whatever libvirt last saw of that
+        etree.SubElement(root, "capacity", unit="bytes").text = str(capacity)
     if files:
         etree.SubElement(root, "allocation", unit="bytes").text = "0"
         target = etree.SubElement(root, "target")

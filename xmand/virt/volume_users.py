@@ -36,10 +36,10 @@ def require_unused(connection: RawConnection, pool: str, name: str, path: str, b
     users = [user.name for user in of_domains(connection, pool, name, path) if user.name != but]
     if users:
         raise RefusedError(f"The volume '{name}' of the pool '{pool}' belongs to {_named('domain', users)}.")
-    overlays = _overlays(connection, path)
-    if overlays:
+    above = overlays(connection, path)
+    if above:
         raise RefusedError(
-            f"The volume '{name}' of the pool '{pool}' is the base of {_named('volume', overlays)}, which would be lost"
+            f"The volume '{name}' of the pool '{pool}' is the base of {_named('volume', above)}, which would be lost"
             " with it."
         )
 
@@ -88,7 +88,7 @@ def _is(element: etree._Element, same: set[str], volume: tuple[str, str]) -> boo
     return any(place.startswith("/") and (place in same or os.path.realpath(place) in same) for place in places)
 
 
-def _overlays(connection: RawConnection, path: str) -> list[str]:
+def overlays(connection: RawConnection, path: str) -> list[str]:
     """Return the volumes whose base is at `path`, in all pools that are active."""
     real = os.path.realpath(path)
     found = []

@@ -52,6 +52,7 @@ _RENDERERS: dict[str, _Renderer] = {
     "snapshot-list": looks.snapshots,
     "pools": storage.pools,
     "volumes": storage.volumes,
+    "profiles": storage.profiles,
     "wait": domains.reached,
 }
 

@@ -1,4 +1,4 @@
-"""`pools` and `volumes` as tables: a line for each, sizes in MiB."""
+"""`pools`, `volumes` and `profiles` as tables: a line for each, sizes in MiB."""
 
 from typing import Any
 
@@ -6,6 +6,7 @@ from xman.render.tables import Table
 
 _POOLS = Table("storage_pool", "-", {"activity": lambda pool: "active" if pool["active"] else "inactive"})
 _VOLUMES = Table("volume", "-", {})
+_PROFILES = Table("profile", "-", {"words": lambda profile: ",".join(profile["labs"]) or "-"})
 
 
 def pools(data: dict[str, Any]) -> str:
@@ -16,6 +17,11 @@ def pools(data: dict[str, Any]) -> str:
 def volumes(data: dict[str, Any]) -> str:
     """Return `volumes`."""
     return _table(_VOLUMES, data["volumes"])
+
+
+def profiles(data: dict[str, Any]) -> str:
+    """Return `profiles`."""
+    return _table(_PROFILES, data["profiles"])
 
 
 def _table(table: Table, rows: list[dict[str, Any]]) -> str:

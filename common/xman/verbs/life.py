@@ -1,6 +1,6 @@
 """Rows of the verbs that begin, end, move and name domains."""
 
-from xman.grammar import NONE, SECONDS, TEXT, WORD, Argument, Option, Verb
+from xman.grammar import NEW, NONE, SECONDS, TEXT, WORD, Argument, Option, Verb
 from xman.verbs.words import DRY_RUN, OF_DOMAIN
 
 _PAUSED = Option(("-p", "--paused"), "leave its CPUs stopped")
@@ -43,6 +43,7 @@ LIFE = (
             Option(
                 ("--discard-saved",), "drop its saved memory, and boot it: for an image that is broken", since="0.2"
             ),
+            Option(("--force",), "a client, though its profile is for other laboratories", since="0.2"),
         ),
         changes=True,
         launchers=True,
@@ -183,6 +184,33 @@ LIFE = (
         "life",
         (*OF_DOMAIN, Argument("TERMINAL|off", WORD)),
         (Option(("--this-run",), "only until it is off: one that runs, and that nobody has had since it was started"),),
+        changes=True,
+        since="0.2",
+    ),
+    Verb(
+        "profile",
+        "let a domain be one whose disks its clients begin with, or not",
+        "life",
+        (*OF_DOMAIN, Argument("on|off", WORD)),
+        (
+            Option(("--labs",), "only for these laboratories, with commas", WORD, "LABS"),
+            Option(("--force",), "also where this host belongs to none of them"),
+            DRY_RUN,
+        ),
+        changes=True,
+        since="0.2",
+    ),
+    Verb(
+        "profile-client",
+        "make clients of a profile: each begins with its disks, and writes to its own",
+        "life",
+        (*OF_DOMAIN, Argument("NAME", NEW)),
+        (
+            Option(("--keep",), "keep what it writes; otherwise each start begins anew"),
+            Option(("--pool",), "put its disks into this storage pool, not beside the profile's", WORD, "POOL"),
+            Option(("--force",), "also where the profile is for other laboratories than this host's"),
+            DRY_RUN,
+        ),
         changes=True,
         since="0.2",
     ),

@@ -118,4 +118,12 @@ SHOW = (
         headed=True,
         columns=("snapshot", "created", "state", "parent", "current", "kind", "description"),
     ),
+    Verb(
+        "profiles",
+        "the profiles of the host, and their clients",
+        "show",
+        since="0.2",
+        headed=True,
+        columns=("profile", "capacity", "running", "off", "state", "administrator", "labs"),
+    ),
 )

@@ -25,6 +25,8 @@ _STEPS: dict[str, Step] = {
     "new": (ABSENT, ("-",)),
     "autostart": (OFF, ("{name}", "on")),
     "clone": (OFF, ("{name}", "cloned")),
+    "profile": (OFF, ("{name}", "on")),
+    "profile-client": (OFF, ("{name}", "client")),
     "edit": (OFF, ("--was", "{was}", "{name}", "-")),
     "block-attach": (OFF, ("{name}", "file:{image}", "{more}", "w")),
     "block-detach": (OFF, ("{name}", "{more}")),
@@ -164,6 +166,9 @@ class Trial:
             found[verb] = self._call(verb, *(word.format(**words_of) for word in words))
             if verb == "clone" and found[verb] == (outcome.OK, ""):
                 self._do("delete", "cloned")
+            if verb == "profile-client" and found[verb] == (outcome.OK, ""):
+                self._do("delete", "client")
+                self._do("profile", self._name, "off")
             if verb == "rename" and found[verb] == (outcome.OK, ""):
                 self._do("rename", "renamed", self._name)
             if verb == "volume-upload" and found[verb] == (outcome.OK, ""):

@@ -90,6 +90,7 @@ XMAND_DEFAULTS = {
     "screen": {"listen": "as-given"},
     "storage": {"wipe": ()},
     "agent": {"users": False},
+    "host": {"labs": ()},
     "migrate": {
         "allow": (),
         "accept": (),
@@ -369,6 +370,8 @@ def test_every_key_of_xmand_toml_is_read(file: Path) -> None:
         wipe = ["secret-*"]
         [agent]
         users = true
+        [host]
+        labs = ["economy", "stats"]
         [migrate]
         allow = ["skirit[80-84]"]
         accept = ["skirit[80-89]"]
@@ -457,6 +460,7 @@ def test_every_key_of_xmand_toml_is_read(file: Path) -> None:
         "screen": {"listen": "none"},
         "storage": {"wipe": ("secret-*",)},
         "agent": {"users": True},
+        "host": {"labs": ("economy", "stats")},
         "migrate": {
             "allow": ("skirit[80-84]",),
             "accept": ("skirit[80-89]",),

@@ -12,9 +12,9 @@ import pytest
 
 from tests.lab.process import wait_for
 from xman.errors import HypervisorError
-from xmand import health
 from xmand.metrics import families, textfile
 from xmand.metrics.textfile import TextFile
+from xmand.model import health
 from xmand.report.look import Seen
 from xmand.settings import Metrics, Settings
 

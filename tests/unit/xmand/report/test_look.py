@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from xman.errors import HypervisorError
-from xmand import health
+from xmand.model import health
 from xmand.report.look import Looker
 
 

@@ -45,6 +45,8 @@ WORDS = {
     "save": ["d.save"],
     "rename": ["e"],
     "clone": ["e"],
+    "profile": ["on"],
+    "profile-client": ["e"],
     "edit": ["--was", "0" * 64, "<domain><name>d</name></domain>"],
     "mem-max": ["1024"],
     "vcpu-pin": ["0", "0"],

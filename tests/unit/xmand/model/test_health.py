@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from xmand import health
+from xmand.model import health
 
 
 def test_errors_of_memory_are_added_up(tmp_path: Path) -> None:
