@@ -42,7 +42,9 @@ class Program:
         lowlevel.out(text)
 
     def domain(self, word: str) -> "dict[str, Any]":
-        """Return a domain; to xl one that is off is not there. Raises NoSuchDomainError."""
+        """Return a domain; to xl one that is off is not there, nor is one without a name. Raises NoSuchDomainError."""
+        if not word:
+            raise NoSuchDomainError(word)
         (found,) = self.host.domains(word)
         if self.xl and found["id"] is None:
             raise NoSuchDomainError(word)
@@ -266,6 +268,10 @@ def looking(verb: str) -> "Callable[[Program, list[str]], None]":
         words = program.words(verb, given, {"-s": "short", "--short": "short"} if verb == "uptime" else {})
         names = [program.domain(name)["uuid"] for name in words.rest]
         data = program.host.call(verb, *names)
+        if verb == "vcpu-list":
+            cpus = int(program.host.call("info")["nr_cpus"])
+            program.say(shapes.vcpus(program.name, data["domains"], cpus))
+            return
         if "short" in words.flags:
             now = time.strftime(" %H:%M:%S")
             for domain in data["domains"]:
@@ -289,10 +295,12 @@ def devices(verb: str) -> "Callable[[Program, list[str]], None]":
 
 
 def info(program: Program, given: list[str]) -> None:
-    """info: xm's lines; -c how the host is configured; -n is in them already."""
-    words = program.words("info", given, {"-c": "config", "--config": "config", "-n": "", "--numa": ""})
-    words.exactly(0, 0, "info [-c]")
-    program.say(render.text("info", program.host.call("info", *(("--config",) if "config" in words.flags else ()))))
+    """info: xm's lines; -c how the host is configured; -n where its CPUs and its memory are."""
+    words = program.words("info", given, {"-c": "config", "--config": "config", "-n": "numa", "--numa": "numa"})
+    words.exactly(0, 0, "info [-n] [-c]")
+    data = program.host.call("info", *(("--config",) if "config" in words.flags else ()))
+    text = render.text("info", data)
+    program.say(shapes.with_topology(text, data.get("nodes", [])) if "numa" in words.flags else text)
 
 
 def dmesg(program: Program, given: list[str]) -> None:

@@ -52,6 +52,8 @@ def _made(program: Program, given: list[str], verb: str) -> None:
         raise UsageError(f"'{program.name} {verb}' takes one configuration, and KEY=VALUE words.")
     path = _found(program, name, words.values.get("path", _PATH))
     text = _text(path)
+    if program.xl and not text.lstrip().startswith("<"):
+        text, keys = _with_lines(text, keys)
     if not program.xl and "name" not in text and not any(key.startswith("name=") for key in keys):
         keys.append(f"name={path.rpartition('/')[2]}")  # xm's own default
     quiet, dry = "quiet" in words.flags, bool({"dry-run", "xml"} & words.flags)
@@ -59,10 +61,11 @@ def _made(program: Program, given: list[str], verb: str) -> None:
         _announce(program, path)
     options = ["--format", program.name, "--convert"] if not text.lstrip().startswith("<") else []
     if verb == "create":
-        options += ["--dry-run"] if dry else ["--transient"]
+        # Neither program asked whether there is such a domain before it showed what it had read.
+        options += ["--dry-run", "--as-new"] if dry else ["--transient"]
         options += ["--paused"] if "paused" in words.flags else []
     elif dry:
-        verb, options = "create", [*options, "--dry-run"]
+        verb, options = "create", [*options, "--dry-run", "--as-new"]
     data = program.host.call(verb, *options, text, *keys)
     if "xml" in data:
         _show(program, str(data["xml"]), as_xml="xml" in words.flags)
@@ -70,6 +73,18 @@ def _made(program: Program, given: list[str], verb: str) -> None:
         program.say(f"Started domain {data['name']} (id={data['id']})\n")
     if "console" in words.flags and not dry:
         program.console = str(data["name"])
+
+
+def _with_lines(text: str, words: list[str]) -> tuple[str, list[str]]:
+    """Return a configuration with the words behind it, and those that are no lines of one.
+
+    To xl each is a line, or several with `;` between them. Without quotes it is rxm's own KEY=VALUE.
+    """
+    import re
+
+    plain = [word for word in words if re.fullmatch(r"\w+=[^'\"\[;\s][^'\"\[;]*", word)]
+    lines = [word for word in words if word not in plain]
+    return (text + "\n" + "\n".join(lines) + "\n" if lines else text), plain
 
 
 def _announce(program: Program, path: str) -> None:

@@ -3,7 +3,7 @@
 from xml.etree import ElementTree
 
 from xman import render
-from xman.values import MIB
+from xman.values import MIB, ranges
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,6 +48,39 @@ def _row(domain: "dict[str, Any]", verbose: bool) -> str:
         domain["cpu_seconds"],
     )
     return f"{row} {domain['uuid']}        -" if verbose else row
+
+
+def vcpus(program: str, domains: "list[dict[str, Any]]", cpus: int) -> str:
+    """Return `vcpu-list`: that a virtual CPU may run on each of the host's `cpus` both programs say in a word."""
+    text = render.text("vcpu-list", {"domains": domains})
+    header, *rows = text.splitlines()
+    if program == "xl":
+        header = header.replace("CPU Affinity", "Affinity (Hard / Soft)")
+    said = [header]
+    everywhere = ranges(list(range(cpus)))
+    for row in rows:
+        front, _, where = row.rpartition(" ")
+        where = "all" if where == everywhere and program == "xl" else "any cpu" if where == everywhere else where
+        if program == "xl" and where == "cpus":  # no cpus
+            front, where = front.removesuffix(" no"), "none"
+        said.append(f"{front}  {where} / all" if program == "xl" else f"{front} {where}")
+    return "".join(f"{line}\n" for line in said)
+
+
+def with_topology(info: str, nodes: "list[dict[str, Any]]") -> str:
+    """Return `info` with what -n adds: xl's tables of CPUs and of NUMA nodes, in front of the lines about Xen."""
+    lines = ["cpu_topology           :", "cpu:    core    socket     node"]
+    places = sorted((cpu["cpu"], cpu["core"], cpu["socket"], node["node"]) for node in nodes for cpu in node["cpus"])
+    lines += ["%3d:    %4d     %4d     %4d" % place for place in places]
+    lines += ["numa_info              :", "node:    memsize    memfree    distances"]
+    for node in nodes:
+        sizes = (node["node"], node["memory"] // MIB, node.get("free", 0) // MIB)
+        distances = ",".join(map(str, node.get("distances", []))) or "10"
+        lines.append("%4d:    %6d     %6d      %s" % (*sizes, distances))
+    front, mark, rest = info.partition("\nxen_major")
+    if not mark:
+        front, mark, rest = info.partition("\nxend_config_format")
+    return "\n".join([front.rstrip("\n"), *lines, *((mark + rest).strip("\n").split("\n") if mark else [])]) + "\n"
 
 
 def xl(domain: "dict[str, Any]", description: str) -> "dict[str, Any]":

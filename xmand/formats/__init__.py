@@ -5,6 +5,7 @@ all descriptions (`xmand.virt.description`).
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from xman.arguments import MOST_TEXT
@@ -28,9 +29,9 @@ class Converted:
     autostart: bool = False
 
 
-def is_xml(text: str) -> bool:
-    """Whether `text` is to be read as XML."""
-    return _begins(text) in ("<", "")
+def is_xml(text: str, overrides: Mapping[str, str]) -> bool:
+    """Whether `text` is to be read as XML; nothing at all is a configuration where `overrides` are one."""
+    return _begins(text) == "<" or (not _begins(text) and not overrides)
 
 
 def to_xml(
@@ -51,7 +52,7 @@ def to_xml(
     `theirs` is whose defaults hold, xm's or xl's, where the text does not show whose it is. Raises UsageError, with
     the line where there is one, and UnsupportedError for what the driver cannot do: all of it at once.
     """
-    if is_xml(text):
+    if is_xml(text, overrides):
         if overrides:
             raise UsageError("KEY=VALUE changes an xm configuration or SXP; FILE is XML.")
         return Converted(text)

@@ -160,7 +160,9 @@ def _program(context: Context, word: str) -> str:
 
 
 def _order(context: Context, os: Element, asked: str) -> None:
-    word = (context.settings.text("boot") if asked == HVM else "") or "c"
+    word = context.settings.text("boot") if asked == HVM else ""
+    # xl goes on to the CD-ROM where nothing is on the disk.
+    word = word or ("cd" if asked == HVM and context.theirs == XL else "c")
     for letter in word:
         if letter not in _BOOT:
             raise UsageError(f"'{word[:16]}' is not an order of a, c, d and n {context.settings.where('boot')}.")

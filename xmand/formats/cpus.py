@@ -5,6 +5,7 @@ from xml.etree.ElementTree import Element
 from xman.errors import UsageError
 from xman.values import ranges
 from xmand.formats.context import Context, add
+from xmand.formats.dialect import XL
 from xmand.formats.keyvalues import whole
 
 _MOST_CPUS = 4096
@@ -19,7 +20,7 @@ def write(context: Context, root: Element) -> None:
     settings = context.settings
     count = settings.number("vcpus", 1, 1)
     most = settings.number("maxvcpus", count, 1)
-    if settings.has("vcpu_avail"):  # xm: a mask of those that are there at first
+    if settings.has("vcpu_avail") and context.theirs != XL:  # xm: a mask of those that are there at first
         count = (settings.number("vcpu_avail", 1, 1) & ((1 << min(most, 64)) - 1)).bit_count()
     if not 0 < count <= most <= _MOST_CPUS:
         raise UsageError(f"{count} of {most} CPUs is not possible {settings.where('vcpus')}.")
@@ -36,6 +37,10 @@ def write(context: Context, root: Element) -> None:
     weight = settings.number("cpu_weight", _DEFAULT_WEIGHT)
     cap_key = "cap" if settings.has("cap") else "cpu_cap"
     cap = settings.number(cap_key, 0)
+    if cap and context.xen:
+        # Its driver hands over the weight only, and sets a cap only with a scheduler that is not Xen's own any more.
+        context.leave_out(f"a cap on its CPUs, which libvirt's driver for Xen does not set {settings.where(cap_key)}")
+        cap = 0
     if weight == _DEFAULT_WEIGHT and not cap and not any(pinned):
         return
     tune = add(root, "cputune")
@@ -81,6 +86,33 @@ def _cpus(context: Context, word: str, where: str) -> str:
     if wanted == _everything(context):
         return ""
     return ranges([number for number in range(wanted.bit_length()) if wanted >> number & 1])
+
+
+def numa(context: Context, root: Element) -> None:
+    """Write the guest's own NUMA nodes: `vnuma = [["pnode=0", "size=512", "vcpus=0-1", "vdistances=10,20"], ...]`."""
+    nodes = context.settings.get("vnuma")
+    if not isinstance(nodes, list) or not nodes:
+        return
+    where = context.settings.where("vnuma")
+    if not context.xen:
+        context.leave_out(f"the guest's own NUMA nodes {where}")
+        return
+    cpu = root.find("cpu")
+    made = add(add(root, "cpu") if cpu is None else cpu, "numa")
+    for number, node in enumerate(nodes):
+        pairs = (str(part).partition("=") for part in (node if isinstance(node, list) else [node]))
+        values = {key.strip(): value.strip() for key, _, value in pairs}
+        size, within = whole(values.get("size", "")), _cpus(context, values.get("vcpus", ""), where)
+        if not size or not within:
+            raise UsageError(f'A NUMA node is ["pnode=N", "size=MIB", "vcpus=0-1", "vdistances=10,20"] {where}.')
+        if values.get("pnode", str(number)) != str(number):
+            context.leave_out(f"which of the host's nodes is the guest's node {number} {where}")
+        cell = add(made, "cell", id=str(number), cpus=within, memory=str(size), unit="MiB")
+        distances = [whole(word) for word in values.get("vdistances", "").split(",") if word.strip()]
+        if distances:
+            siblings = add(cell, "distances")
+            for sibling, distance in enumerate(distances[: len(nodes)]):
+                add(siblings, "sibling", id=str(sibling), value=str(distance or 10))
 
 
 def _everything(context: Context) -> int:

@@ -60,12 +60,15 @@ def _disk(
         context.warn(f"The disk {disk.vdev} is {target} here.")
     for name in disk.left_out:
         context.leave_out(f"a disk's {name} {where}")
+    if disk.drbd:
+        context.warn(f"DRBD's {disk.path} has to be primary here when the guest starts: Xen's script did that {where}.")
     device = "cdrom" if disk.cdrom else "floppy" if disk.prefix == "fd" else "disk"
     element = add(devices, "disk", type="block" if disk.block else "file", device=device)
     # Without a name libxl takes every image for a raw one, and its guest writes over what it holds.
     image_format = "vpc" if disk.format == "vhd" and not context.xen else disk.format
     driver = disk.driver or (_QEMUS if disk.format != "raw" else "")
-    add(element, "driver", name=driver if context.xen else "", type=image_format)
+    keeps = "ignore" if disk.keeps else ""
+    add(element, "driver", name=driver if context.xen else "", type=image_format, discard=keeps)
     if disk.backend:
         add(element, "backenddomain", name=disk.backend)
     if disk.path:
@@ -110,7 +113,7 @@ def _interface(context: Context, devices: Element, vif: vifs.Vif, asked: str, ma
     model = vifs.NETFRONT if vif.paravirtual else vif.model
     if not context.xen:
         converted = not model and asked != made
-        model = "virtio" if model == vifs.NETFRONT or converted else model or "rtl8139"
+        model = "virtio" if model == vifs.NETFRONT or converted else vifs.QEMUS_MODELS.get(model, model) or "rtl8139"
         if vif.addresses:
             context.leave_out(f"an interface's ip {where}")
     for name in vif.left_out:

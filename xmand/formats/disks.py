@@ -27,7 +27,9 @@ _ACCESS = {"": "w", "r": "r", "ro": "r", "w": "w", "rw": "w", "w!": "w!"}
 # What holds without being said: of how xl opens the file, of the backend, and of COLO.
 _FLAGS = frozenset(("discard", "trusted", "no-colo", "grant_usage=0"))
 # The reverse, which libvirt cannot be told.
-_UNTOLD = frozenset(("no-discard", "direct-io-safe", "untrusted", "colo", "grant_usage=1"))
+_UNTOLD = frozenset(("direct-io-safe", "untrusted", "colo", "grant_usage=1"))
+_KEEPS = "no-discard"
+_DRBD = "drbd:"
 _KEYS = frozenset(
     ("target", "format", "vdev", "access", "devtype", "backend", "backendtype", "specification", "script")
 )
@@ -62,6 +64,10 @@ class Disk:
     # What nothing stands for, and what a device number was taken for.
     left_out: tuple[str, ...] = ()
     number: str = ""
+    # Whether what the guest discards is kept.
+    keeps: bool = False
+    # Whether it is DRBD's, by the resource's name.
+    drbd: bool = False
 
     @property
     def vdev(self) -> str:
@@ -117,7 +123,7 @@ def _xm(fields: list[str], second: str, where: str) -> Disk:
     """uname,dev[:cdrom],mode[,backend[,protocol]]; xl takes its own words behind them as well."""
     device, cdrom = second.removesuffix(":cdrom").removesuffix(":disk"), second.endswith(":cdrom")
     path, block, image_format, driver = _uname(fields[0], where)
-    access, backend, left_out = "", "", []
+    access, backend, left_out, keeps = "", "", [], False
     positional = 0
     if len(fields) < 3:
         raise UsageError(f"A disk of xm's has three or four fields: uname,dev,mode[,backend] {where}.")
@@ -129,6 +135,8 @@ def _xm(fields: list[str], second: str, where: str) -> Disk:
             continue
         elif field in _UNTOLD:
             left_out.append(field)
+        elif field == _KEEPS:
+            keeps = True
         elif equals and key in _KEYS:
             access = value if key == "access" else access
             backend = value if key == "backend" else backend
@@ -151,6 +159,7 @@ def _xm(fields: list[str], second: str, where: str) -> Disk:
     disk = Disk(absolute(path, "A disk's", where), block, image_format, *made, _access(access, where), cdrom)
     disk.backend, disk.driver, disk.left_out = _backend(backend), driver, tuple(filter(None, left_out))
     disk.number = device if _NUMBER.match(device) else ""
+    disk.keeps, disk.drbd = keeps, fields[0].startswith(_DRBD)
     return disk
 
 
@@ -182,7 +191,7 @@ def _xl(text: str, where: str) -> Disk:
     """target,format,vdev,access and key=value in any order; `target=` takes the rest."""
     values: dict[str, str] = {}
     positional = ["target", "format", "vdev", "access"]
-    cdrom = False
+    cdrom = keeps = False
     left_out: list[str] = []
     rest = text
     while rest:
@@ -195,6 +204,8 @@ def _xl(text: str, where: str) -> Disk:
             continue
         if field in _UNTOLD or key in _LEFT_OUT:
             left_out.append(key)
+        elif field == _KEEPS:
+            keeps = True
         elif field in ("cdrom", "devtype=cdrom"):
             cdrom = True
         elif equals and re.fullmatch(r"[a-z-]+", key):
@@ -209,6 +220,7 @@ def _xl(text: str, where: str) -> Disk:
             raise UsageError(f"A disk has at most four positional values {where}.")
     disk = _of_xl(values, cdrom, where)
     disk.left_out += tuple(left_out)
+    disk.keeps, disk.drbd = keeps, values.get("target", "").startswith(_DRBD)
     return disk
 
 

@@ -6,7 +6,7 @@ from xml.etree.ElementTree import Element
 
 from xman import values
 from xman.errors import UsageError
-from xmand.formats import boot, cpus, devices, graphics, machine, refused, serials
+from xmand.formats import boot, cpus, devices, graphics, machine, refused, serials, usb
 from xmand.formats.context import Context, add
 
 # xend's own start and stop with the host.
@@ -38,7 +38,9 @@ def to_xml(context: Context) -> str:
     with context.going_on():
         machine.features(context, root, made)
     with context.going_on():
-        machine.clock(context, root)
+        cpus.numa(context, root)
+    with context.going_on():
+        machine.clock(context, root, asked)
     with context.going_on():
         machine.events(context, root)
     with context.going_on():
@@ -50,9 +52,14 @@ def to_xml(context: Context) -> str:
         devices.write_interfaces(context, found, asked, made)
     with context.going_on():
         serials.write(context, found, made, asked)
+    with context.going_on():
+        serials.write_channels(context, found)
+    usb.write(context, found)
     graphics.write(context, found, made, asked)
     with context.going_on():
         devices.write_pci(context, found)
+    with context.going_on():
+        machine.limits(context, found)
     refused.pass_over(context)
     ElementTree.indent(root)
     return ElementTree.tostring(root, encoding="unicode")

@@ -1,4 +1,4 @@
-"""Screen, keyboard and sound: vnc, spice, sdl, vfb, usbdevice, soundhw (xm.cfg(5), xl.cfg(5))."""
+"""Screen and sound: vnc, spice, sdl, vfb, vga, soundhw (xm.cfg(5), xl.cfg(5))."""
 
 from xml.etree.ElementTree import Element
 
@@ -25,19 +25,19 @@ _KEYS = (
     "keymap",
 )
 _PASSWORDS = ("vncpasswd", "vncpassword")
+_LISTEN = "vnclisten"
 # Of frame buffers, and of nothing here; the last three `xm list --long` says of one that is there.
 _PASSED_OVER = ("opengl", "vncviewer", "backend", "videoram", "serial", "monitor", "uuid", "location", "other_config")
 _MODELS = {"": "", "cirrus": "cirrus", "stdvga": "vga", "qxl": "qxl", "none": "none"}
-_INPUTS = ("tablet", "mouse", "keyboard")
+# The least MiB of each that libvirt's driver for Xen starts a guest with.
+_LEAST_MIB = {"cirrus": 8, "vga": 16, "qxl": 128}
 # What QEMU's `all` comes to in libvirt's own converter.
 _ALL_CARDS = ("sb16", "es1370")
 _SOUND = {"ac97": "ac97", "es1370": "es1370", "sb16": "sb16", "hda": "ich6", "ich6": "ich6", "pcspk": "pcspk"}
 
 
 def write(context: Context, devices: Element, made: str, asked: str) -> None:
-    """Write input, the screen and sound. Raises UsageError and UnsupportedError."""
-    with context.going_on():
-        _inputs(context, devices)
+    """Write the screen and sound. Raises UsageError and UnsupportedError."""
     screen, line = None, ""
     with context.going_on():
         screen, line = _screen(context, asked)
@@ -45,7 +45,7 @@ def write(context: Context, devices: Element, made: str, asked: str) -> None:
             _graphics(context, devices, screen, line)
     with context.going_on():
         spice = _spice(context, devices)
-        _video(context, devices, made, screen is not None or spice)
+        _video(context, devices, made == HVM, asked == HVM, screen is not None or spice)
     with context.going_on():
         _sound(context, devices)
 
@@ -57,21 +57,6 @@ def _sound(context: Context, devices: Element) -> None:
             add(devices, "sound", model=_SOUND[card])
         elif card not in ("", "0"):
             context.leave_out(f"the sound card {context.settings.where('soundhw')}")
-
-
-def _inputs(context: Context, devices: Element) -> None:
-    settings = context.settings
-    settings.flag("usb")  # libvirt adds the controller by itself
-    for word in settings.words("usbdevice"):
-        if word.startswith("host:"):
-            raise UsageError(
-                "'usbdevice' is not taken: it names hardware of the host; instead: <hostdev type='usb'> in libvirt's"
-                f" XML {settings.where('usbdevice')}."
-            )
-        if word in _INPUTS:
-            add(devices, "input", type=word, bus="usb")
-        elif word:
-            context.leave_out(f"a USB device that is none of {', '.join(_INPUTS)} {settings.where('usbdevice')}")
 
 
 def _screen(context: Context, asked: str) -> tuple[Settings | None, str]:
@@ -115,6 +100,8 @@ def _fill(screen: Settings, other: Settings) -> None:
         value = other.peek(key)
         if value not in (None, "") and not screen.has(key) and not (password and key in _PASSWORDS):
             screen.put(key, value, 0)
+    if other.peek(_LISTEN) == "" and screen.peek(_LISTEN) is None:
+        screen.put(_LISTEN, "", 0)
 
 
 def _framebuffer(context: Context, text: str, where: str) -> Settings:
@@ -150,7 +137,7 @@ def _graphics(context: Context, devices: Element, screen: Settings, where: str) 
         add(devices, "graphics", type="sdl", display=screen.text("display"), xauth=screen.text("xauthority"))
         if not screen.flag("vnc"):
             return
-    listen, _, display = screen.text("vnclisten", "127.0.0.1").partition(":")
+    listen, _, display = _listen(context, screen, where).partition(":")
     if screen.text("vnclisten").count(":") > 1:
         listen, display = screen.text("vnclisten"), ""  # an IPv6 address
     number = screen.number("vncdisplay", -1) if not display else int(display) if display.isdecimal() else -2
@@ -172,6 +159,14 @@ def _graphics(context: Context, devices: Element, screen: Settings, where: str) 
     )
     if listen:
         add(graphics, "listen", type="address", address=listen)
+
+
+def _listen(context: Context, screen: Settings, where: str) -> str:
+    """Return where the screen is served: to xl an empty address is all of the host's, to xm it says nothing."""
+    if context.theirs == XL and screen.peek(_LISTEN) == "":
+        context.warn(f"The screen is served on all of the host's addresses, by xl's vnclisten = '' {where}.")
+        return "0.0.0.0"  # noqa: S104
+    return screen.text(_LISTEN, "127.0.0.1")
 
 
 def _spice(context: Context, devices: Element) -> bool:
@@ -210,14 +205,26 @@ def _spice(context: Context, devices: Element) -> bool:
     return True
 
 
-def _video(context: Context, devices: Element, made: str, screens: bool) -> None:
+def _video(context: Context, devices: Element, hvm: bool, asked_hvm: bool, screens: bool) -> None:
+    """Write the graphics card: an HVM guest of Xen's has one whether or not anybody sees its screen."""
     settings = context.settings
     model = settings.choice("vga", "", _MODELS) or ("vga" if settings.flag("stdvga") else "cirrus")
     settings.flag("stdvga")
-    if settings.flag("nographic") and not settings.has("vga"):
-        return
     memory = settings.number("videoram", 0)
-    if made == HVM and (screens or settings.has("vga") or settings.flag("stdvga")):
-        video = add(add(devices, "video"), "model", type=model)
-        if memory and model != "none":
-            video.set("vram", str(memory * 1024))
+    # Where there is a screen xl passes over `nographic`.
+    none = model == "none" or (settings.flag("nographic") and not settings.has("vga") and not screens)
+    if not hvm or not (screens or asked_hvm):
+        return
+    if none and context.xen:
+        # Its driver for Xen knows no such card: there is none where none is described, and no screen.
+        if screens:
+            context.leave_out(f"a screen without a graphics card {settings.where('vga')}")
+        return
+    if none and not settings.has("vga"):
+        return
+    if context.xen and 0 < memory < _LEAST_MIB[model]:
+        memory = _LEAST_MIB[model]
+        context.warn(f"The graphics card has {memory} MiB, the least that it can have {settings.where('videoram')}.")
+    video = add(add(devices, "video"), "model", type=model)
+    if memory and model != "none":
+        video.set("vram", str(memory * 1024))

@@ -19,6 +19,15 @@ _RESTARTS = {
     "onreboot": (_DESTROY, _RESTART, _DESTROY),
     "never": (_DESTROY, _DESTROY, _DESTROY),
 }
+# By xl's words; what is not said, or disabled, is Xen's own default.
+_PASSTHROUGH = {
+    "": "",
+    "default": "",
+    "disabled": "",
+    "enabled": "enabled",
+    "sync_pt": "sync_pt",
+    "share_pt": "share_pt",
+}
 # libvirt's modes of the timestamp counter; xm's and xl's numbers are deprecated, and still taken.
 _TSC_MODES = {
     "default": "",
@@ -84,19 +93,59 @@ def features(context: Context, root: Element, made: str) -> None:
             add(element, name)
     if not hap and context.xen:
         add(element, "hap", state="off")
-    if host_map and made == PV:
-        add(add(element, "xen"), "e820_host", state="on")
-    elif host_map:
+    if host_map and made != PV:
         context.leave_out(f"the host's memory map, which is a PV guest's {settings.where('e820_host')}")
+    mode = _passthrough(context)
+    if mode or (host_map and made == PV):
+        xens = add(element, "xen")
+        if host_map and made == PV:
+            add(xens, "e820_host", state="on")
+        if mode:
+            add(xens, "passthrough", state="on", mode=mode.removeprefix("enabled"))
     if len(element):
         root.append(element)
-    _processor(context, root, nested and context.xen)
+    _processor(context, root, hvm=made != PV, nested=nested and context.xen)
 
 
-def _processor(context: Context, root: Element, nested: bool) -> None:
+def _passthrough(context: Context) -> str:
+    """Return how devices reach the guest's memory, `enabled` where Xen is to choose; empty where nothing is said."""
+    settings = context.settings
+    mode = settings.choice("passthrough", "", _PASSTHROUGH)
+    if mode and not context.xen:
+        context.leave_out(f"Xen's way with the host's IOMMU {settings.where('passthrough')}")
+        return ""
+    return mode
+
+
+def limits(context: Context, devices: Element) -> None:
+    """Write what Xen grants the guest at most: max_grant_frames and max_event_channels."""
+    settings = context.settings
+    given = {key: settings.number(key, 0) for key in ("max_grant_frames", "max_event_channels") if settings.has(key)}
+    if not any(given.values()):
+        return
+    if not context.xen:
+        for key in given:
+            context.leave_out(f"a limit of Xen's {settings.where(key)}")
+        return
+    frames, events = (str(given.get(key) or "") for key in ("max_grant_frames", "max_event_channels"))
+    add(devices, "controller", type="xenbus", maxGrantFrames=frames, maxEventChannels=events)
+
+
+def _processor(context: Context, root: Element, *, hvm: bool, nested: bool) -> None:
     """Write <cpu>: what the guest is to see otherwise than the host has it. Raises UsageError."""
     settings = context.settings
+    if not hvm and context.xen:
+        if settings.has("cpuid"):
+            context.leave_out(
+                f"cpuid, which libvirt's driver for Xen hands over for HVM and PVH {settings.where('cpuid')}"
+            )
+        return
     words = settings.words("cpuid") if context.xen and settings.has("cpuid") else []
+    if nested:
+        context.warn(
+            "There is virtualization within the guest where nested_hvm says so in the host's /etc/libvirt/libxl.conf"
+            f" {settings.where('nestedhvm')}."
+        )
     # libvirt knows features by name; registers, as xend had them, it does not.
     if not words or any("eax" in word or ":" in word for word in words):
         if nested:
@@ -128,9 +177,10 @@ def _viridian(context: Context) -> bool:
     return any(not group.startswith("!") for group in groups)
 
 
-def clock(context: Context, root: Element) -> None:
+def clock(context: Context, root: Element, asked: str) -> None:
     """Write <clock>. Raises UsageError."""
     settings = context.settings
+    settings.get("hpet")  # an HVM guest's; both programs pass over it for others
     basis = "localtime" if settings.flag("localtime") else "utc"
     offset = settings.text("rtc_timeoffset").strip()
     if offset in ("", "0"):
@@ -139,7 +189,7 @@ def clock(context: Context, root: Element) -> None:
         made = add(root, "clock", offset="variable", adjustment=offset, basis=basis)
     else:
         raise UsageError(f"'{offset[:32]}' is not a number of seconds {settings.where('rtc_timeoffset')}.")
-    if settings.has("hpet"):
+    if settings.has("hpet") and asked == HVM:
         add(made, "timer", name="hpet", present="yes" if settings.flag("hpet") else "no")
     mode = settings.choice("tsc_mode", "default", _TSC_MODES)
     if mode and context.xen:

@@ -20,7 +20,7 @@ _INSTEAD = (
     (re.compile(r"acpi_firmware|smbios_firmware"), "<acpi><table> or <smbios> in libvirt's XML"),
     (re.compile(r"pvshim_path"), "nothing: Xen finds its own"),
     (re.compile(r"ioports|iomem|irqs?|dtdev|device_tree"), _HOSTDEV),
-    (re.compile(r"vscsi|vusb|usbdev"), "<hostdev> in libvirt's XML"),
+    (re.compile(r"vscsi|vusb"), "<hostdev> in libvirt's XML"),
     (re.compile(r"p9"), "<filesystem> in libvirt's XML"),
     (re.compile(r"script"), "script= within vif = [...]"),
 )

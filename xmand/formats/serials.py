@@ -1,8 +1,9 @@
-"""Serial ports and consoles: `serial` holds what QEMU calls a character device (xl.cfg(5); qemu(1), -serial)."""
+"""Serial ports, consoles and channels: `serial` has what QEMU calls a device (xl.cfg(5); qemu(1), -serial)."""
 
 import re
 from xml.etree.ElementTree import Element
 
+from xman.errors import UsageError
 from xmand.formats.boot import HVM
 from xmand.formats.context import Context, add
 
@@ -34,6 +35,31 @@ def write(context: Context, devices: Element, made: str, asked: str) -> None:
             console = add(devices, "console", type=port.get("type", "pty"))
             _port(console, word)
             add(console, "target", type="serial", port="0")
+
+
+def write_channels(context: Context, devices: Element) -> None:
+    """Write <channel> for each of `channel`: `connection=socket,path=/run/x,name=org.example`, or `connection=pty`.
+
+    Elsewhere than on Xen they are virtio's, by the same name, and libvirt says where a socket is.
+    """
+    where = context.settings.where("channel")
+    for word in context.settings.words("channel"):
+        with context.going_on():
+            pairs = (part.partition("=") for part in word.split(",") if part.strip())
+            values = {key.strip(): value.strip() for key, _, value in pairs}
+            for key in sorted(values.keys() - {"connection", "path", "name", "backend"}):
+                context.leave_out(f"a channel's {key[:32]} {where}")
+            kind, name, path = (values.get(key, "") for key in ("connection", "name", "path"))
+            if kind not in ("pty", "socket") or not name or (kind == "socket") != path.startswith("/"):
+                raise UsageError(
+                    f"A channel is connection=pty,name=NAME or connection=socket,name=NAME,path=/PATH {where}."
+                )
+            made = add(devices, "channel", type="unix" if kind == "socket" else "pty")
+            if path and context.xen:
+                add(made, "source", mode="bind", path=path)
+            elif path:
+                context.leave_out(f"a channel's path, which is libvirt's to choose {where}")
+            add(made, "target", type="xen" if context.xen else "virtio", name=name)
 
 
 def _port(element: Element, word: str) -> bool:

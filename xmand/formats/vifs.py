@@ -16,8 +16,8 @@ _NAME = re.compile(r"^[A-Za-z0-9_.:-]{1,15}$")
 _MODEL = re.compile(r"^[a-z0-9_-]{1,32}$")
 _RATE = re.compile(r"^([0-9]{1,9})([GMK]?)(b|B)/s(?:@[0-9]+[mu]?s)?$")
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9}
-# libvirt's names where they are others.
-_MODELS = {"virtio-net": "virtio", "virtio-net-pci": "virtio"}
+# libvirt's names on QEMU, where they are others; for Xen libvirt hands over what it is given.
+QEMUS_MODELS = {"virtio-net": "virtio", "virtio-net-pci": "virtio"}
 # Said in `xm list --long` of an interface that is there already.
 _RUN_TIME = ("uuid", "location", "other_config", "handle", "protocol")
 
@@ -68,7 +68,7 @@ def _set(vif: Vif, key: str, value: str, where: str) -> None:
     elif key == "vifname":
         vif.name = _matching(_NAME, key, value, where)
     elif key == "model":
-        vif.model = _MODELS.get(value, _matching(_MODEL, key, value, where))
+        vif.model = _matching(_MODEL, key, value, where)
     elif key == "type":
         if value not in (NETFRONT, "vif", "ioemu", ""):
             raise UsageError(f"'{value[:32]}' is neither ioemu nor vif {where}.")

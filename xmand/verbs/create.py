@@ -51,6 +51,8 @@ class _Wanted:
 def create(call: Call) -> Result:
     """Define and start; where the start fails, everything is as it was before."""
     paused = call.parsed.flag("paused")
+    if _as_new(call) and not call.parsed.flag("dry-run"):
+        raise UsageError("'create --as-new' only shows what a description means: it needs --dry-run.")
     with _wanted(call) as wanted:
         if call.parsed.flag("dry-run"):
             against = schema.why_not(wanted.description.xml)
@@ -108,10 +110,14 @@ def _wanted(call: Call) -> Iterator[_Wanted]:
     """Give what is to be defined, its name locked.
 
     A domain of that name that is off is redefined, if FILE does not say that it means another one. Raises RefusedError
-    where it runs, or where its UUID is not FILE's.
+    where it runs, or where its UUID is not FILE's. As new, none is looked for.
     """
     converted = _converted(call)
     asked = permitted(call, description.parse(converted.xml))
+    if _as_new(call):
+        new, said = kept_private(call, asked)
+        yield _Wanted(new, (*converted.warnings, *said), converted.autostart, None)
+        return
     with contextlib.ExitStack() as locks:
         locks.enter_context(call.host.locks.hold(asked.name, call.verb.name, call.deadline))
         existing = _find(call.writer, asked.name)
@@ -134,6 +140,10 @@ def _wanted(call: Call) -> Iterator[_Wanted]:
         if not call.parsed.flag("dry-run"):
             _printed_nothing_yet(call, new)
         yield _Wanted(new, (*converted.warnings, *said), converted.autostart, None)
+
+
+def _as_new(call: Call) -> bool:
+    return call.parsed.flag("as-new")
 
 
 def kept_private(call: Call, wanted: Description) -> tuple[Description, tuple[str, ...]]:
@@ -182,7 +192,7 @@ def _converted(call: Call) -> formats.Converted:
         if key in overrides:
             raise UsageError(f"{key}= is given twice; a list is written {key}=['...', '...'].")
         overrides[key] = value
-    if formats.is_xml(text):
+    if formats.is_xml(text, overrides):
         return formats.to_xml(text, "", overrides, convert=False, strict=False)
     with reading():
         driver = str(call.writer.getType())

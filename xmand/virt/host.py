@@ -84,13 +84,35 @@ def _capabilities(connection: RawConnection) -> dict[str, Any]:
     types |= {str(node.get("type")) for node in root.findall("guest/arch/domain")}
     if types:
         found["virt_caps"] = " ".join(sorted(types))
-    cells = [
-        f"node{cell.get('id')}:{ranges([int(cpu.get('id', '0')) for cpu in cell.findall('cpus/cpu')])}"
-        for cell in root.findall("host/topology/cells/cell")
-    ]
+    cells = root.findall("host/topology/cells/cell")
     if cells:
-        found["node_to_cpu"] = " ".join(cells)
+        found["node_to_cpu"] = " ".join(
+            f"node{cell.get('id')}:{ranges([int(cpu.get('id', '0')) for cpu in cell.findall('cpus/cpu')])}"
+            for cell in cells
+        )
+        found["nodes"] = [_node(connection, cell) for cell in cells]
     return found
+
+
+def _node(connection: RawConnection, cell: Any) -> dict[str, Any]:
+    """Return a NUMA node, its memory in octets, and each of its CPUs with its place."""
+    number = int(cell.get("id", "0"))
+    node: dict[str, Any] = {
+        "node": number,
+        "memory": int(cell.findtext("memory") or 0) * KIB,
+        "distances": [int(sibling.get("value", "0")) for sibling in cell.findall("distances/sibling")],
+        "cpus": [
+            {
+                "cpu": int(cpu.get("id", "0")),
+                "core": int(cpu.get("core_id", "0")),
+                "socket": int(cpu.get("socket_id", "0")),
+            }
+            for cpu in cell.findall("cpus/cpu")
+        ],
+    }
+    with contextlib.suppress(api.libvirtError, IndexError):
+        node["free"] = int(connection.getCellsFreeMemory(number, 1)[0])
+    return node
 
 
 def node_cpus(connection: RawConnection) -> dict[int, frozenset[int]]:

@@ -28,6 +28,7 @@ LIFE = (
             Option(("--transient",), "forget it when it stops"),
             _PAUSED,
             Option(("-n", "--dry-run"), "only show what would be defined"),
+            Option(("--as-new",), "with --dry-run: as if there were no domain of its name", since="0.2"),
             *_FORMATS,
         ),
         changes=True,
