@@ -99,7 +99,8 @@ class Daemon:
             settings.state_dir, settings.journal.keep_days, settings.journal.size_mib, self._on_list
         )
         locks = DomainLocks()
-        self._engine = Engine(settings, self._driver, locks, audit.record)
+        arrivals = Arrivals(settings.state_dir)
+        self._engine = Engine(settings, self._driver, locks, audit.record, arrivals.whence)
         self._events = Events(self._driver)
         self._events.listen(lambda event: self._ring.add(str(event)))
         self._events.listen(Outside(locks, audit, verbs.may_cause, verbs.may_have_asked).heard)
@@ -116,7 +117,7 @@ class Daemon:
         self._copies = Copies(settings.state_dir, settings.keytab)
         self._leftovers = Leftovers(self._copies, self._driver, locks, audit.record)
         self._departures = Departures(settings, self._driver, locks, audit.record)
-        arrivals = Arrivals(settings.state_dir)
+        arrivals.on_change(self._model.touch)
         self._left_arrivals = LeftArrivals(arrivals, self._driver, locks, audit.record)
         machines = Machines(Beginnings(settings.state_dir))
         self._keeper = Keeper(machines, self._driver, locks, self._journal, audit.record)

@@ -113,6 +113,11 @@ def domain(connection: Connection, host_name: str, uuid: str) -> dict[str, Any] 
     return with_jobs(found) if found is not None else None
 
 
+def belongs(row: dict[str, Any], owner: str) -> bool:
+    """Return whether a domain is somebody's: a job in it, or the machine itself, where it was launched."""
+    return owner in (row["owner"], *(job["owner"] for job in row["jobs"]))
+
+
 def all_groups(connection: Connection) -> list[str]:
     """Return the names of the groups in the configuration's order."""
     found = connection.execute(select(groups.c.name, groups.c.position).distinct().order_by(groups.c.position))

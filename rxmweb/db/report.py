@@ -191,8 +191,9 @@ def text(value: object) -> str:
 
 
 def owners(row: dict[str, Any]) -> list[str]:
-    """Return the owners of the jobs in a row of `domains`, once each."""
-    return sorted({job["owner"] for job in json.loads(row["jobs"]) if job.get("owner")})
+    """Return the owners of the jobs in a row of `domains`, and whose it is where it was launched, once each."""
+    found = {job["owner"] for job in json.loads(row["jobs"]) if job.get("owner")}
+    return sorted(found | ({row["owner"][:_MOST_ID]} if row.get("owner") else set()))
 
 
 def _domain(host: str, found: dict[str, Any]) -> dict[str, Any]:

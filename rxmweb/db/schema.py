@@ -91,6 +91,13 @@ domains = Table(
     Column("vcpus", Integer),
     Column("max_vcpus", Integer),
     Column("jobs", Text, nullable=False),
+    # Of one that was launched from an image: whose it is, and when it ends by itself.
+    Column("instance", Text),
+    Column("image", Text),
+    Column("owner", Text),
+    Column("until", Double),
+    # The host that it has come from, and that has not confirmed it yet.
+    Column("unconfirmed", Text),
     # As JSON, for showing; `labels` as a table is for finding.
     Column("labels", Text),
     # Whose machine it is among terminals, and which of them has had it since it was started.
@@ -179,6 +186,8 @@ actions = Table(
     Column("targets", Text, nullable=False),
     Column("reason", Text, nullable=False),
     Column("input", Text),
+    # Texts by the option that is given each as a file, as JSON.
+    Column("files", Text),
     Column("state", String, nullable=False),
     Column("created", Double, nullable=False),
     Column("started", Double),

@@ -26,17 +26,26 @@
 
   // ---- ages
 
-  function ago(seconds) {
-    if (seconds < 60) { return document.body.dataset.justNow; }
+  function ago(seconds) { return seconds < 60 ? document.body.dataset.justNow : away(seconds, -1); }
+
+  function ends(seconds) {
+    return seconds < 60 ? document.body.dataset.ending : document.body.dataset.ends.replace("{when}", away(seconds, 1));
+  }
+
+  function away(seconds, sign) {
     const units = [[86400 * 365, "year"], [86400 * 30, "month"], [86400 * 7, "week"], [86400, "day"], [3600, "hour"], [60, "minute"]];
     const [size, unit] = units.find(([length]) => seconds >= length * (length > 60 ? 1.2 : 1));
     const format = new Intl.RelativeTimeFormat(document.documentElement.lang === "cs" ? "cs" : "en-GB", { style: "short" });
-    return format.format(-Math.round(seconds / size), unit);
+    return format.format(sign * Math.round(seconds / size), unit);
   }
 
   function countAges() {
     for (const one of document.querySelectorAll("[data-at]")) {
       const text = ago(Math.max(0, now() - Number(one.dataset.at)));
+      if (one.textContent !== text) { one.textContent = text; }
+    }
+    for (const one of document.querySelectorAll("[data-until]")) {
+      const text = ends(Number(one.dataset.until) - now());
       if (one.textContent !== text) { one.textContent = text; }
     }
     const interval = Number(document.body.dataset.interval);

@@ -95,6 +95,7 @@ def create_app(settings: Settings, engine: Engine) -> Flask:
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     for function in (
         languages.ago,
+        languages.ends,
         languages.moment,
         languages.number,
         languages.octets,

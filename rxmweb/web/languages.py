@@ -63,6 +63,13 @@ def ago(seconds: float) -> str:
     return _("just now") if seconds < 60 else _ago(int(seconds) // 60, current())
 
 
+def ends(seconds: float) -> str:
+    """Return when something ends that has so long to go: `ends in 12 min`, `skončí za 12 min`."""
+    if seconds < 60:
+        return _("about to end")
+    return _("ends %(when)s") % {"when": _ago(-(int(seconds) // 60), current())}
+
+
 @lru_cache(4096)
 def _ago(minutes: int, language: str) -> str:
     return format_timedelta(

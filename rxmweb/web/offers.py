@@ -1,6 +1,7 @@
 """Which verbs a domain's state allows, what they need besides, and what they do to jobs. Pure."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from rxmweb.db.report import OUTSIDE, PAUSED, SAVED
 from xman import states, verbs
@@ -53,7 +54,8 @@ class Offer:
     """A verb as a button. `hurts`: what runs in the domain is stopped, or lost.
 
     `apart`: on the machine's page it has a form of its own instead. `part`: it stands with that part of the machine,
-    with `each` beside every one of them, which its first field names. `idle`: no job may be in it.
+    with `each` beside every one of them, which its first field names. `idle`: no job may be in it. `launched`: it is
+    for machines that were launched from images.
     """
 
     verb: str
@@ -63,6 +65,7 @@ class Offer:
     part: str = ""
     each: bool = False
     idle: bool = False
+    launched: bool = False
 
     @property
     def loses_data(self) -> bool:
@@ -98,6 +101,7 @@ OFFERS = tuple(
         Offer("autostart", fields=(Field("autostart", ON_OFF),)),
         Offer("destroy", hurts=True),
         Offer("delete", hurts=True, fields=(Field("snapshots", FLAG, "--snapshots"),)),
+        Offer("terminate", hurts=True, idle=True, launched=True),
         Offer(
             "block-attach",
             fields=(Field("place", PLACE, choices=VOLUMES), Field("as", WORD), Field("mode", MODE)),
@@ -148,7 +152,7 @@ OFFERS = tuple(
 )
 BY_VERB = {offer.verb: offer for offer in OFFERS}
 # What is asked for on pages of its own.
-ELSEWHERE = ("create", "maintenance")
+ELSEWHERE = ("create", "launch", "maintenance")
 
 _OFF = frozenset({states.DOWN, states.DOWN_BOOTABLE})
 _WHEN_OFF = ("start", "autostart", "label", "delete")
@@ -198,12 +202,25 @@ def for_state(state: str, reason: str | None = None) -> list[Offer]:
             states.RUNNING_PREEMPTIBLE: ("freeze", "preempt"),
             states.PREEMPTED: ("unpreempt",),
         }.get(state, ())
-    return [offer for offer in offered if offer.verb in allowed]
+    return [offer for offer in offered if offer.verb in allowed or offer.launched]
 
 
-def of_parts(state: str, reason: str | None, *, jobs: bool) -> list[Offer]:
-    """Return what can sensibly be asked of the parts of a domain in `state`; `jobs`: whether there are any in it."""
-    offered = [offer for offer in OFFERS if offer.part and not (offer.idle and jobs)]
+def of_machine(row: dict[str, Any]) -> list[Offer]:
+    """Return what can sensibly be asked of a domain, of which the tables have this row."""
+    return [offer for offer in for_state(row["state"], row["reason"]) if _possible(offer, row)]
+
+
+def _possible(offer: Offer, row: dict[str, Any]) -> bool:
+    # Until its source has confirmed it, its host does nothing to it but what is done to one that is on its way.
+    if row["unconfirmed"] and not verbs.BY_NAME[offer.verb].while_moving:
+        return False
+    return not (offer.launched and not row["instance"]) and not (offer.idle and row["jobs"])
+
+
+def of_parts(row: dict[str, Any]) -> list[Offer]:
+    """Return what can sensibly be asked of the parts of a domain, of which the tables have this row."""
+    state, reason = row["state"], row["reason"]
+    offered = [offer for offer in OFFERS if offer.part and _possible(offer, row)]
     if state == OUTSIDE and reason in _ENDED:
         return [offer for offer in offered if offer.verb in _OF_ENDED]
     # One that is frozen, nobody says how, may be saved to disk.
@@ -220,7 +237,8 @@ def moves(state: str, reason: str | None) -> bool:
 
 def bulk() -> list[Offer]:
     """Return what can be asked of many at once: everything that means the same to each of them."""
-    return [offer for offer in OFFERS if offer.verb != "delete" and not offer.each and offer.part in ("", SNAPSHOTS)]
+    every = [offer for offer in OFFERS if offer.verb != "delete" and not offer.each and not offer.launched]
+    return [offer for offer in every if offer.part in ("", SNAPSHOTS)]
 
 
 def words(offer: Offer, given: dict[str, str]) -> tuple[list[str], list[str], str]:

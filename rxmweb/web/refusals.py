@@ -68,6 +68,10 @@ SAID: tuple[_Said, ...] = (
     _said(
         r"Domain '(?P<name>.+?)' is suspended to disk, not paused", lambda: _("%(name)s is saved to disk; resume it.")
     ),
+    _said(
+        r"Domain '(?P<name>.+?)' arrived, not confirmed",
+        lambda: _("%(name)s has arrived from another host, which has not confirmed it yet."),
+    ),
     _said(r"Domain '(?P<name>.+?)' is arriving by a migration", lambda: _("%(name)s is arriving from another host.")),
     _said(r"Domain '(?P<name>.+?)' is transient", lambda: _("%(name)s is transient: the host keeps nothing of it.")),
     _said(

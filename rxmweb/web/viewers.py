@@ -220,7 +220,7 @@ class Viewers:
             domain = fleet.domain(connection, asked.host, asked.uuid)
         if domain is None:
             return False
-        return self._settings.reads_all(principal) or principal in [job["owner"] for job in domain["jobs"]]
+        return self._settings.reads_all(principal) or fleet.belongs(domain, principal)
 
 
 class _GoneError(Exception):

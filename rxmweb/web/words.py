@@ -41,7 +41,9 @@ def verb(name: str) -> str:
         "snapshot": _("Take a snapshot"),
         "snapshot-revert": _("Go back to a snapshot"),
         "snapshot-delete": _("Delete a snapshot"),
+        "terminate": _("Terminate"),
         "create": _("Create"),
+        "launch": _("Launch"),
         "maintenance": _("Maintenance"),
     }.get(name, name)
 
@@ -57,6 +59,7 @@ def effect(name: str) -> str:
         "preempt": _("Its memory and CPUs are taken; jobs in it crawl until they are given back."),
         "destroy": _("It is stopped at once, as by pulling the plug. What it had not written is lost."),
         "delete": _("It is forgotten: the host will not know its description any more. Disks are kept."),
+        "terminate": _("It is stopped at once and forgotten, with its disks and snapshots: nothing is left of it."),
         "block-detach": _("The guest loses the disk; unmount it there first. What is on it is kept."),
         "network-detach": _("The guest loses the card, and whatever it does over it."),
         "snapshot": _("It stands still while its memory is written. While it has snapshots it cannot migrate."),

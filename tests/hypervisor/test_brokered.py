@@ -218,14 +218,20 @@ def test_a_copy_stays_paused_until_its_source_has_spoken(pair: Pair, machine: st
         wait_for(lambda: pair.state(at, machine) == "", 60, "the source to be rid of it")
 
         found = pair.rxm(there, "-j", "list", "-l", machine).json()["result"]["domains"][0]
+        states = pair.rxm(there, "-j", "state").json()["result"]
         refused = pair.rxm(there, "unpause", machine)
         pair.again(at)
         moving.result()
 
     assert (found["state"], found["reason"]) == ("paused", "arrived, not confirmed")
+    told = {one["name"]: one for one in (*states["domains"], *states["others"])}[machine]
+    assert told["unconfirmed"] == pair.hosts[at].name
     assert refused.status == 3
     assert "not confirmed" in refused.stderr
     assert settled(pair, machine) == there
+    states = pair.rxm(there, "-j", "state", "--max-age", "60").json()["result"]
+    told = {one["name"]: one for one in (*states["domains"], *states["others"])}[machine]
+    assert "unconfirmed" not in told
 
 
 def test_it_is_aborted(pair: Pair, machine: str) -> None:

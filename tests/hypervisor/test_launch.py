@@ -275,6 +275,10 @@ def test_one_that_is_to_end_is_told_and_ends_by_itself_also_after_a_restart(site
     assert "time is over" in site.rxm("alice", "log", "lena-short").stdout
     (long,) = site.rxm("lena", "-j", "list", "--long").json()["result"]["domains"]
     assert (long["name"], long["until"] > long["launched"]) == ("lena-long", True)
+    state = site.rxm("alice", "-j", "state").json()["result"]
+    (seen,) = [one for one in (*state["domains"], *state["others"]) if one["name"] == "lena-long"]
+    kept = ("instance", "image", "owner", "launched", "until")
+    assert {key: seen[key] for key in kept} == {key: long[key] for key in kept}
 
 
 def another(lab: Lab, number: int, *under: str) -> Daemon:

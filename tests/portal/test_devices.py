@@ -11,6 +11,7 @@ import pytest
 from rxmweb.db import report, rights
 from rxmweb.web import offers, openapi
 from tests.portal.reports import UUID, domain, job
+from tests.portal.test_parts import row
 from tests.portal.test_views import ALICE, Site, asked, form
 from xman import outcome, states
 
@@ -153,7 +154,7 @@ def test_a_part_that_cannot_be_told_is_said_and_the_others_shown(site: Site, tol
     ],
 )
 def test_a_state_offers_what_it_allows(state: str, reason: str | None, offered: set[str], kept: set[str]) -> None:
-    verbs = {offer.verb for offer in offers.of_parts(state, reason, jobs=False)}
+    verbs = {offer.verb for offer in offers.of_parts(row(state, reason=reason))}
 
     assert offered <= verbs
     assert not kept & verbs

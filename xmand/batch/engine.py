@@ -62,7 +62,8 @@ class Decision:
 class Engine:
     """The batch side of one host; safe to use from several threads. Methods block: call them in a worker.
 
-    `record` writes a line of the audit.
+    `record` writes a line of the audit. `unconfirmed` tells of a domain, by its UUID, number and state, from which host
+    it has come that has not said yet that it runs there no more; empty of any other.
     """
 
     def __init__(
@@ -71,8 +72,10 @@ class Engine:
         driver: Driver,
         locks: DomainLocks,
         record: Callable[..., None] = no_line,
+        unconfirmed: Callable[[str, int | None, str], str] = lambda _uuid, _number, _state: "",
     ) -> None:
         self._record = record
+        self.unconfirmed = unconfirmed
         self.maintenance = Maintenance(settings.state_dir)
         self._driver = driver
         self._locks = locks

@@ -7,21 +7,21 @@ from typing import Any
 
 from xman import times
 from xman.errors import MetadataError, NoSuchDomainError
-from xman.metadata import NORMAL, PRIORITY, Claim, Job, Metadata
+from xman.metadata import NORMAL, PRIORITY, Claim, Instance, Job, Metadata
 from xmand.batch import words
 from xmand.batch.engine import Engine, View
 from xmand.batch.guests import Guest
 from xmand.batch.marks import waited_seconds
 from xmand.batch.observe import claim_left, lease_left
 from xmand.virt import metadata
-from xmand.virt.domain import Domain
+from xmand.virt.domain import PAUSED, Domain
 from xmand.virt.listing import summary
 
 
 def whole(engine: Engine, view: View, shown: Callable[[str], bool] = lambda _uuid: True) -> dict[str, Any]:
     """Return what `state` says of the whole host, of the domains that are `shown` by their UUIDs."""
-    return named(engine, [of_guest(view, guest) for guest in view.seen.guests if shown(guest.uuid)]) | {
-        "others": [facts for other in view.seen.others if shown(other.uuid) and (facts := _of_other(other))]
+    return named(engine, [of_guest(engine, view, guest) for guest in view.seen.guests if shown(guest.uuid)]) | {
+        "others": [facts for other in view.seen.others if shown(other.uuid) and (facts := _of_other(engine, other))]
     }
 
 
@@ -37,7 +37,7 @@ def notes_of_all(view: View) -> tuple[str, ...]:
     return view.seen.problems + words.rivals(view.seen.guests)
 
 
-def of_guest(view: View, guest: Guest) -> dict[str, Any]:
+def of_guest(engine: Engine, view: View, guest: Guest) -> dict[str, Any]:
     """Return what `state` says of it."""
     found: dict[str, Any] = {
         "name": guest.name,
@@ -58,22 +58,40 @@ def of_guest(view: View, guest: Guest) -> dict[str, Any]:
         found["since"] = times.utc(view.since[guest.name])
     if guest.started is not None:
         found["started"] = times.utc(guest.started)
+    if guest.active and guest.suspended:
+        found |= _unconfirmed(engine, guest.uuid, view.seen.domains[guest.name].identifier(), PAUSED)
     return found | _kept(guest)
 
 
-def _of_other(domain: Domain) -> dict[str, Any]:
-    """Return what is told of a domain that takes no part: what its users keep of it too, where that can be read."""
+def _of_other(engine: Engine, domain: Domain) -> dict[str, Any]:
+    """Return what is told of a domain that takes no part: what is kept in it too, where that can be read."""
     facts = summary(domain.raw)
     if facts:
+        facts |= _unconfirmed(engine, domain.uuid, facts["id"], facts["state"])
         with contextlib.suppress(MetadataError, NoSuchDomainError):
             return facts | _kept(metadata.read(domain))
     return facts
 
 
 def _kept(found: Guest | Metadata) -> dict[str, Any]:
-    """Return its labels, and whose machine it is, where it has any."""
+    """Return its labels, whose machine it is, and of its launch, where it has any."""
     told: dict[str, Any] = {"labels": dict(found.labels), "terminal": found.terminal, "given": found.given}
-    return {key: value for key, value in told.items() if value}
+    launched = {} if found.instance is None else of_launch(found.instance)
+    return {key: value for key, value in told.items() if value} | launched
+
+
+def _unconfirmed(engine: Engine, uuid: str, number: int | None, state: str) -> dict[str, str]:
+    source = engine.unconfirmed(uuid, number, state)
+    return {"unconfirmed": source} if source else {}
+
+
+def of_launch(instance: Instance) -> dict[str, Any]:
+    """Return what is told of a machine that was launched from an image."""
+    launched: dict[str, Any] = {"instance": instance.id, "image": instance.image, "owner": instance.owner}
+    for key, at in (("launched", instance.launched), ("until", instance.until)):
+        if at is not None:
+            launched[key] = times.utc(at)
+    return {key: value for key, value in launched.items() if value}
 
 
 def of_job(job: Job, guest: Guest) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from xman.metadata import Claim, Job, Labels
+from xman.metadata import Claim, Instance, Job, Labels
 from xman.states import Facts
 from xman.values import MIB
 
@@ -52,6 +52,7 @@ class Guest(Facts):
     labels: Labels = ()
     terminal: str = ""
     given: str = ""
+    instance: Instance | None = None
 
     def job(self, number: str) -> Job | None:
         """Return the job with this id."""

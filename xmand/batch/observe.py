@@ -217,6 +217,7 @@ def _guest(described: Described, listed: _Listed, numbers: tuple[int, int], sett
         labels=found.labels,
         terminal=found.terminal,
         given=found.given,
+        instance=found.instance,
     )
 
 

@@ -52,6 +52,11 @@ class Arrivals:
 
     def __init__(self, state_dir: str) -> None:
         self._notes = Notes(Path(state_dir) / "arrivals")
+        self._changed: Callable[[str], None] = lambda _uuid: None
+
+    def on_change(self, changed: Callable[[str], None]) -> None:
+        """Have `changed` called, with its UUID, when something else is to be told of a domain."""
+        self._changed = changed
 
     def begin(self, arrival: Arrival) -> None:
         """Write down that it is about to come, under the locks of its name and UUID; no such domain runs here.
@@ -62,10 +67,12 @@ class Arrivals:
         if other is not None and other.source != arrival.source:
             logger.warning("'%s' comes from %s: what %s is forgotten", arrival.name, arrival.source, other.told())
         self._notes.put(arrival.uuid, asdict(arrival))
+        self._changed(arrival.uuid)
 
     def arrived(self, arrival: Arrival, number: int) -> None:
         """Write down that it is here whole, as the domain with this number. Raises RefusedError and HypervisorError."""
         self._notes.put(arrival.uuid, asdict(arrival) | {"number": number, "boot": this_boot()})
+        self._changed(arrival.uuid)
 
     def all(self) -> list[Arrival]:
         """Return what is written of all. Raises HypervisorError."""
@@ -79,6 +86,14 @@ class Arrivals:
     def forget(self, uuid: str) -> None:
         """It is settled. Raises HypervisorError."""
         self._notes.drop(uuid)
+        self._changed(uuid)
+
+    def whence(self, uuid: str, number: int | None, state: str) -> str:
+        """Return from which host the domain has come that `unconfirmed` would return; empty for any other."""
+        with contextlib.suppress(HypervisorError):  # what cannot be read is said where something is to be done to it
+            arrival = self.unconfirmed(uuid, number, state)
+            return "" if arrival is None else arrival.source or "unknown"
+        return ""
 
     def unconfirmed(self, uuid: str, number: int | None, state: str) -> Arrival | None:
         """Return the arrival that the domain `uuid` is, which has that number and state; None for any other."""

@@ -44,7 +44,7 @@ def state(call: Call) -> Result:
     if wanted is None:
         data = facts.whole(engine, view, call.shown)
     else:
-        guests = [facts.of_guest(view, guest) for guest in view.seen.guests if guest.name in wanted]
+        guests = [facts.of_guest(engine, view, guest) for guest in view.seen.guests if guest.name in wanted]
         data = facts.named(engine, guests)
     if not call.access.restricted:
         return Result(data, notes=facts.notes_of_all(view))

@@ -11,9 +11,10 @@ from typing import Any
 import xman
 from xman import labels, times
 from xman.errors import DeniedError, MetadataError, NoSuchDomainError, RefusedError, UsageError, XmanError
-from xman.metadata import Instance, Metadata
+from xman.metadata import Metadata
 from xman.result import Result
 from xman.verbs.words import GONE, POWER_STATES, WAIT_STATES
+from xmand.batch.facts import of_launch
 from xmand.broker.arrivals import REASON
 from xmand.consoles.present import SCREEN
 from xmand.events import waiting
@@ -92,7 +93,7 @@ def _kept(connection: RawConnection, domain: dict[str, Any], notes: builtins.lis
     else:
         told = {"labels": dict(found.labels), "terminal": found.terminal, "given": found.given}
         labelled = _of_profiles(found) | {key: value for key, value in told.items() if value}
-        return labelled | (_launch(found.instance) if found.instance is not None else {})
+        return labelled | (of_launch(found.instance) if found.instance is not None else {})
     return {}
 
 
@@ -103,14 +104,6 @@ def _of_profiles(found: Metadata) -> dict[str, Any]:
     if found.origin is not None:
         told |= {"from": found.origin.profile, "discard": found.origin.discard}
     return told
-
-
-def _launch(instance: Instance) -> dict[str, Any]:
-    launched: dict[str, Any] = {"instance": instance.id, "image": instance.image, "owner": instance.owner}
-    for key, at in (("launched", instance.launched), ("until", instance.until)):
-        if at is not None:
-            launched[key] = times.utc(at)
-    return {key: value for key, value in launched.items() if value}
 
 
 def _viewers(call: Call, domain: dict[str, Any]) -> dict[str, Any]:

@@ -87,7 +87,7 @@ def one_action(identifier: str) -> Any:
     if same is not None:
         return same
     found = _visible(identifier)
-    shown = {key: value for key, value in found.items() if key not in ("pid", "begun", "input", "words")}
+    shown = {key: value for key, value in found.items() if key not in ("pid", "begun", "input", "files", "words")}
     over, live = found["state"] in actions.ENDED, bool(request.headers.get("HX-Request"))
     figures = progress.parse(found["progress"]) if len(found["results"]) == 1 and not over else None
     template = "action-part.html" if live else "action.html"
@@ -187,4 +187,4 @@ def _chosen() -> list[dict[str, Any]]:
             keys = [(host, uuid) for host, slash, uuid in (word.rpartition("/") for word in words) if slash]
         found = [fleet.domain(connection, host, uuid) for host, uuid in keys[: MOST_TARGETS + 1]]
     rows = [row for row in found if row is not None]
-    return [row for row in rows if not here.owner or here.owner in [job["owner"] for job in row["jobs"]]]
+    return [row for row in rows if not here.owner or fleet.belongs(row, here.owner)]

@@ -23,7 +23,7 @@ def visible(host: str, uuid: str) -> dict[str, Any]:
     here = portal()
     with here.reading.connect() as connection:
         found = fleet.domain(connection, host, uuid)
-    if found is None or (here.owner and here.owner not in [job["owner"] for job in found["jobs"]]):
+    if found is None or (here.owner and not fleet.belongs(found, here.owner)):
         abort(404)
     found["freshness"] = fleet.freshness(found["received"], here.settings.interval_seconds, g.now)
     found.pop("sort_name", None)
@@ -32,8 +32,7 @@ def visible(host: str, uuid: str) -> dict[str, Any]:
 
 def parts_offered(found: dict[str, Any]) -> list[offers.Offer]:
     """Return what the person at hand may be offered for a machine's disks, drives, cards and snapshots."""
-    offered = offers.of_parts(found["state"], found["reason"], jobs=bool(found["jobs"]))
-    return [offer for offer in offered if may().use(offer.verb, found["host"])]
+    return [offer for offer in offers.of_parts(found) if may().use(offer.verb, found["host"])]
 
 
 def viewable(host: str) -> list[str]:
@@ -79,13 +78,13 @@ def _page(host: str, uuid: str, places: list[str]) -> Any:
         busy = actions.running(connection).get((host, uuid), "")
     keys = ("id", "principal", "verb", "reason", "state", "created", "options", "arguments", "targets")
     shown = [{key: action[key] for key in keys} for action in done]
-    offered = [offer for offer in offers.for_state(found["state"], found["reason"]) if may().use(offer.verb, host)]
+    offered = [offer for offer in offers.of_machine(found) if may().use(offer.verb, host)]
     template = "machine-part.html" if request.headers.get("HX-Request") else "machine.html"
     return reply(
         template,
         {"domain": found | {"busy": busy}, "actions": shown, "places": places},
         offers=[offer for offer in offered if not offer.apart],
-        labels=may().use("label", host) and may().acts,
+        labels=any(offer.apart for offer in offered),
         identifier=actions.new_id(),
         questions=[name for name in live.known(_QUESTIONS) if may().use(_QUESTIONS[name][0], host)],
         viewable=viewable(host),

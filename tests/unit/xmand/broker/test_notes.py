@@ -34,6 +34,19 @@ def test_a_copy_waits_for_its_source_over_a_restart(tmp_path: Path) -> None:
     assert Arrivals(str(tmp_path)).get(UUID) is None
 
 
+def test_whoever_keeps_what_is_told_of_a_domain_hears_when_that_changes(tmp_path: Path) -> None:
+    arrivals = Arrivals(str(tmp_path))
+    heard: list[tuple[str, str]] = []
+    arrivals.on_change(lambda uuid: heard.append((uuid, arrivals.whence(uuid, 7, "paused"))))
+
+    arrivals.begin(ARRIVAL)
+    arrivals.arrived(ARRIVAL, 7)
+    arrivals.forget(UUID)
+
+    assert heard == [(UUID, "hv1.xman.test"), (UUID, "hv1.xman.test"), (UUID, "")]
+    assert arrivals.whence(UUID, 7, "running") == ""
+
+
 def test_one_of_which_nothing_is_here_keeps_no_other_host_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     arrivals = Arrivals(str(tmp_path))
     arrivals.begin(ARRIVAL)
