@@ -17,7 +17,7 @@ import rxm
 from rxmweb import db
 from rxmweb.settings import EVERYBODY, Settings, split_address
 from rxmweb.web.negotiate import NegotiateAcceptor
-from xman import keytab, listeners
+from xman import holders, keytab
 from xman.errors import CredentialsError, UnreachableError, XmanError
 from xman.gss import KDC_UNREACHABLE, GssError, trial
 from xman.gss.python_gssapi_backend import Acceptor
@@ -129,7 +129,7 @@ def _listen(key: str, text: str, problem: str = "") -> Finding:
             return BAD, f"{key}: {text}: only root may use a port below 1024; choose another one"
         if error.errno != errno.EADDRINUSE:
             return BAD, f"{key}: {text}: {error.strerror}; is it an address of this machine?"
-        words, process = listeners.holder(port)
+        words, process = holders.of_port(port)
         if "rxmweb" in words:
             return OK, f"{key}: {text}: the portal (process {process}) has it"
         by = f" by {words[0]} {process}" if words else ""

@@ -64,12 +64,15 @@ def _run(options: argparse.Namespace) -> int:
     return outcome.OK
 
 
-def _check(configured: Settings, wrong: list[str]) -> int:
-    from rxmweb.check import BAD, check
+def _check(configured: Settings | None, wrong: list[str]) -> int:
+    from rxmweb.check import BAD, NOTE, check
 
     status = outcome.USAGE if wrong else outcome.OK
     for line in wrong:
         lowlevel.out(f"BAD  {escape.line(line)}\n")
+    if configured is None:
+        lowlevel.out(f"{NOTE:4} Nothing else was looked at, since the configuration cannot be read.\n")
+        return status
     for kind, line in check(configured):
         lowlevel.out(f"{kind:4} {escape.line(line)}\n")
         status = outcome.USAGE if kind == BAD else status

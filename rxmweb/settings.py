@@ -205,9 +205,12 @@ class Settings:
         return principal in self.readers or EVERYBODY in self.readers
 
 
-def load_all(path: str | None) -> tuple[Settings, list[str]]:
-    """Return the settings with the default in place of each wrong value, and what is wrong with each."""
-    return config.tolerant(lambda without: load(path, without), Settings())
+def load_all(path: str | None) -> tuple[Settings | None, list[str]]:
+    """Return the settings with the default in place of each wrong value, and what is wrong with each.
+
+    They are None where the file cannot be read at all.
+    """
+    return config.tolerant(lambda without: load(path, without))
 
 
 def load(path: str | None, without: tuple[tuple[str, ...], ...] = ()) -> Settings:

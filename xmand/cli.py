@@ -11,7 +11,7 @@ from xman.errors import XmanError
 from xmand import settings
 from xmand.audit.syslog import Syslog, SyslogHandler
 from xmand.check import check
-from xmand.check.finding import BAD
+from xmand.check.finding import BAD, NOTE
 from xmand.daemon import Daemon
 from xmand.settings import Settings
 
@@ -44,7 +44,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _run(options: argparse.Namespace) -> int:
     if options.check:
-        return _check(*settings.load_all(options.config))
+        return _check(*settings.load_all(options.config), options.config or settings.DEFAULT_PATH)
     configured = settings.load(options.config)
     syslog = Syslog(configured.syslog)
     _start_log(syslog, foreground=options.foreground)
@@ -57,12 +57,15 @@ def _run(options: argparse.Namespace) -> int:
     return outcome.OK
 
 
-def _check(configured: Settings, wrong: list[str]) -> int:
+def _check(configured: Settings | None, wrong: list[str], path: str) -> int:
     status = outcome.OK
     for line in wrong:
         lowlevel.out(f"{BAD:4} {escape.line(line)}\n")
         status = outcome.USAGE
-    for kind, line in check(configured):
+    if configured is None:
+        lowlevel.out(f"{NOTE:4} Nothing else was looked at, since the configuration cannot be read.\n")
+        return status
+    for kind, line in check(configured, path):
         lowlevel.out(f"{kind:4} {escape.line(line)}\n")
         status = outcome.USAGE if kind == BAD else status
     return status

@@ -197,10 +197,10 @@ def load(path: str, required: bool, drop_ins: bool = False, without: "tuple[tupl
     return Table(path, values, "", origins)
 
 
-def tolerant(load: "Callable[[tuple[tuple[str, ...], ...]], _T]", default: "_T") -> "tuple[_T, list[str]]":
+def tolerant(load: "Callable[[tuple[tuple[str, ...], ...]], _T]") -> "tuple[_T | None, list[str]]":
     """Return what `load` makes of a file without the keys that it takes offence at, and each offence.
 
-    `default` stands for a file that cannot be read at all.
+    None stands for a file that cannot be read at all.
     """
     wrong: list[ConfigurationError] = []
     while True:
@@ -208,7 +208,7 @@ def tolerant(load: "Callable[[tuple[tuple[str, ...], ...]], _T]", default: "_T")
             return load(tuple(error.key for error in wrong)), [str(error) for error in wrong]
         except ConfigurationError as error:
             if not error.key or any(error.key == other.key for other in wrong):
-                return default, [str(each) for each in (*wrong, error)]
+                return None, [str(each) for each in (*wrong, error)]
             wrong.append(error)
 
 
@@ -231,7 +231,9 @@ def _read(path: str) -> "dict[str, Any]":
             import tomllib
 
             found = tomllib.loads(text)
-    except ValueError as error:  # TOML's own error, and that of what is not UTF-8
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(f"{path}: is not UTF-8 (octet {error.start})") from error
+    except ValueError as error:  # TOML's own
         raise ConfigurationError(f"{path}: {error}") from error
     return found
 

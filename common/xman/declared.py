@@ -101,6 +101,12 @@ def one_of(*words: str) -> Check:
     return lambda value: "" if value in words else f"expected {known}, found {value!r}"
 
 
+def service(value: str) -> str:
+    """Check that a string is the service of a principal, which has the host behind it."""
+    good = value.isascii() and value.isprintable() and value and frozenset("/@ ").isdisjoint(value)
+    return "" if good else f"expected a service, such as host, without a host behind it; found {value!r}"
+
+
 def folder(value: str) -> str:
     """Check that a string is empty, or a whole path of a folder."""
     return "" if not value or (value.startswith("/") and value.strip("/")) else _no_folder(value)

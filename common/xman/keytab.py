@@ -44,6 +44,8 @@ def read(name: str) -> list[Key]:
     """Return the keys of a keytab, sorted; `name` may begin with `FILE:`. Raises KeytabError."""
     path = name.removeprefix("FILE:").removeprefix("WRFILE:")
     try:
+        if Path(path).exists() and not Path(path).is_file():  # a FIFO would be waited for
+            raise KeytabError(f"{path}: is not a file")
         with Path(path).open("rb") as file:
             content = file.read(_MOST_OCTETS + 1)
     except OSError as error:

@@ -1,8 +1,10 @@
 """`xmand --check` tells what a start, and a first client, would find, and changes nothing."""
 
+import contextlib
 import os
 import shutil
 import socket
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -156,7 +158,7 @@ def test_a_pool_that_some_write_to_and_others_launch_from(realm: Realm, director
     lines = check(realm, directory, "", tables).stdout.splitlines()
 
     assert [line for line in lines if line.startswith("note launch: the pool 'images' is in [create]")], lines
-    assert not [line for line in lines if "'vms'" in line or "'golden'" in line]
+    assert not [line for line in lines if "the pool 'vms'" in line or "the pool 'golden'" in line]
 
 
 def test_one_bad_value_hides_no_other(realm: Realm, directory: Path) -> None:
@@ -306,3 +308,123 @@ def test_where_the_file_for_prometheus_cannot_be(realm: Realm, directory: Path) 
 
     assert f"ok   metrics.textfile: {directory}/xman.prom, each 15 s" in good.stdout
     assert [line.partition(":")[0] for line in bad(wrong)] == ["metrics.textfile"]
+
+
+def wrong(lines: list[str], *expected: str) -> None:
+    """Assert that each of `expected` is the begin of a line and that line holds what stands behind the blank."""
+    for each in expected:
+        key, _, said = each.partition(" ")
+        assert any(line.startswith(key) and said in line for line in lines), (each, lines)
+
+
+def test_where_others_could_put_something_else(realm: Realm, directory: Path) -> None:
+    """Who can rename a file in a directory can name himself."""
+    for name in ("list", "state", "run"):
+        (directory / name).mkdir()
+        (directory / name).chmod(0o777)
+    (directory / "k5login").rename(directory / "list" / "k5login")
+    changes = "\n".join(
+        f'{key} = "{directory}/{name}"'
+        for key, name in (("k5login", "list/k5login"), ("state_dir", "state"), ("run_dir", "run"))
+    )
+
+    lines = bad(check(realm, directory, changes))
+
+    wrong(lines, *(f"{key}: can be changed by others than root" for key in ("list", "state_dir", "run_dir")))
+
+
+def test_a_configuration_that_others_may_write(realm: Realm, directory: Path) -> None:
+    check(realm, directory)
+    (directory / "xmand.toml").chmod(0o666)
+
+    answer = xmand(realm.env, "--check", "-c", str(directory / "xmand.toml"))
+
+    wrong(bad(answer), "configuration: can be changed by others")
+
+
+def test_files_that_are_none(realm: Realm, directory: Path) -> None:
+    """Opening a FIFO would wait for good; a link to itself leads nowhere."""
+    os.mkfifo(directory / "fifo")
+    (directory / "loop").symlink_to(directory / "loop")
+    keys = {"keytab": "fifo", "k5login": "fifo", "state_dir": "loop"}
+
+    lines = bad(check(realm, directory, "\n".join(f'{key} = "{directory}/{name}"' for key, name in keys.items())))
+
+    wrong(lines, "keytab: is not a file", "list: is not a file", "state_dir: is not a directory")
+
+
+def test_places_that_depend_on_where_it_is_started(realm: Realm, directory: Path) -> None:
+    lines = bad(check(realm, directory, 'keytab = "FILE:/etc/krb5.keytab"\nk5login = "k5login"'))
+
+    wrong(lines, "keytab: write the file alone", "list: is relative")
+
+
+@pytest.mark.parametrize("service", ["", "host/skirit80.xman.test", "host@skirit80", "a b"])
+def test_a_service_that_is_none(realm: Realm, directory: Path, service: str) -> None:
+    wrong(bad(check(realm, directory, f'service = "{service}"')), f"{directory} service: expected a service")
+
+
+def test_what_this_host_does_not_have(realm: Realm, directory: Path) -> None:
+    tables = (
+        '[launch]\npools = ["nosuch"]\nnetworks = ["nonet"]\n[create]\npools = ["no*"]\nnetworks = ["nonet"]\n'
+        'bridges = ["nobridge"]\npaths = ["/nonexistent"]\n[storage]\nwipe = ["nosuch"]\n'
+        '[report]\ncollectors = ["nosuch.invalid"]\n[migrate]\naccept = ["a b"]\n'
+    )
+
+    answer = check(realm, directory, "", tables)
+
+    lines = [line[5:] for line in answer.stdout.splitlines()]
+    for key in ("create.pools", "create.networks", "create.bridges", "create.paths", "storage.wipe"):
+        assert any(line.startswith(f"note {key}: ") for line in answer.stdout.splitlines()), (key, lines)
+    wrong(
+        bad(answer),
+        "launch.pools: (it has default-pool)",
+        "launch.networks: (it has default)",
+        "report: nosuch.invalid has no address",
+        "migrate.accept: 'a b' names nothing",
+    )
+
+
+def test_nobody_is_authorized_by_no_method(realm: Realm, directory: Path) -> None:
+    answer = check(realm, directory, "", "[authorize]\nmethods = []\n")
+
+    wrong(bad(answer), "authorize: methods is empty, so nobody is authorized")
+    assert "is not asked" in answer.stdout
+
+
+def test_a_realm_in_small_letters(realm: Realm, directory: Path) -> None:
+    (directory / "k5login").write_text("alice@xman.test\n")
+
+    wrong(bad(check(realm, directory)), "list: the realm is XMAN.TEST, in capital letters")
+
+
+def test_a_journal_that_another_program_keeps_locked(realm: Realm, directory: Path) -> None:
+    (directory / "state").mkdir()
+    with contextlib.closing(sqlite3.connect(directory / "state" / "journal.db", isolation_level=None)) as other:
+        other.execute("CREATE TABLE x (y)")
+        other.execute("BEGIN EXCLUSIVE")
+
+        wrong(bad(check(realm, directory)), f"journal: (process {os.getpid()}) keeps it locked")
+
+
+def test_a_replay_cache_that_is_switched_off_is_no_fault_of_the_keys(realm: Realm, directory: Path) -> None:
+    (line,) = bad(check(realm, directory, env={"KRB5RCACHENAME": "none:"}))
+
+    assert "switches the replay cache off" in line
+
+
+@pytest.mark.parametrize(
+    ("octets", "said"), [(b"\xff\xfe", "is not UTF-8 (octet 0)"), (b"listen = [", ""), (None, "no such file")]
+)
+def test_of_a_file_that_cannot_be_read_nothing_is_guessed(
+    realm: Realm, tmp_path: Path, octets: bytes | None, said: str
+) -> None:
+    path = tmp_path / "broken.toml"
+    if octets is not None:
+        path.write_bytes(octets)
+
+    first, second = xmand(realm.env, "--check", "-c", str(path)).stdout.splitlines()
+
+    assert first.startswith(f"BAD  {path}: ")
+    assert said in first
+    assert second.startswith("note Nothing else was looked at")

@@ -8,13 +8,14 @@ import socket
 import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
-from xman import keytab, listeners
+from xman import holders, keytab
 from xman.errors import ConfigurationError, XmanError
 from xmand import daemon, journal
 from xmand.audit.syslog import Syslog
 from xmand.authorize import k5login
-from xmand.check import grants, kerberos, screens
+from xmand.check import files, grants, kerberos, named, screens
 from xmand.check.finding import BAD, NOTE, OK, Finding
 from xmand.journal import health
 from xmand.report import places, reporter
@@ -29,8 +30,14 @@ from xmand.virt.driver import CHANGE, READ, Driver
 _LEAST_ROOM = 1 << 20
 
 
-def check(settings: Settings) -> Iterator[Finding]:
-    """Try everything that serving needs; yield a line for each thing, with its remedy where one is needed."""
+def check(settings: Settings, path: str) -> Iterator[Finding]:
+    """Try everything that serving needs; yield a line for each thing, with its remedy where one is needed.
+
+    `path` is the file that the settings are from.
+    """
+    # Whoever can change it can name another list.
+    if Path(path).exists():
+        yield from files.exposed("configuration", path)
     for key in settings.unknown:
         yield BAD, f"configuration: {key}: this release knows no such key; remove it or correct its spelling"
     for part in (
@@ -83,7 +90,7 @@ def _not_listening(text: str, error: ConfigurationError) -> Finding:
     if not isinstance(cause, OSError) or cause.errno != errno.EADDRINUSE:
         why = "only root may use a port below 1024" if getattr(cause, "errno", 0) == errno.EACCES else ""
         return BAD, f"{error}; {why or 'is it an address of this host?'}"
-    words, process = listeners.holder(listen.parse_address(text)[1])
+    words, process = holders.of_port(listen.parse_address(text)[1])
     if process == str(os.getpid()):
         return BAD, f"listen: {text}: another address of listen covers it already; remove one of the two"
     if "xmand" in words:
@@ -93,6 +100,10 @@ def _not_listening(text: str, error: ConfigurationError) -> Finding:
 
 
 def _list(settings: Settings) -> Iterator[Finding]:
+    if problem := files.usable("list", settings.k5login):
+        yield BAD, problem
+        return
+    yield from files.exposed("list", str(Path(settings.k5login).parent))
     try:
         access = k5login.read(settings.k5login)
     except k5login.K5loginError as error:
@@ -101,13 +112,30 @@ def _list(settings: Settings) -> Iterator[Finding]:
     for warning in access.warnings:
         yield BAD, f"list: {warning}; write the bare principal, or remove the line"
     yield from grants.patterns("list", access.entries)
-    if access.entries:
+    yield from _realms(settings, access.entries)
+    if "k5login" not in settings.authorize.methods:
+        yield NOTE, f'list: {settings.k5login} is not asked; add "k5login" to methods if it should be'
+    elif access.entries:
         yield OK, f"list: {settings.k5login} names {len(access.entries)} principals"
     else:
         yield BAD, f"list: {settings.k5login} names nobody; write one principal per line"
 
 
+def _realms(settings: Settings, entries: frozenset[bytes]) -> Iterator[Finding]:
+    """Realms are told apart by case, and people write them as domains."""
+    try:
+        ours = {key.principal.rpartition("@")[2] for key in keytab.read(settings.keytab)}
+    except keytab.KeytabError:  # the check of the keys says so
+        return
+    for principal in sorted(entry.decode() for entry in entries):
+        realm = principal.rpartition("@")[2]
+        if realm not in ours and realm.upper() in ours:
+            yield BAD, f"list: {principal}: the realm is {realm.upper()}, in capital letters; correct it"
+
+
 def _authorize(settings: Settings) -> Iterator[Finding]:
+    if not settings.authorize.methods:
+        yield BAD, 'authorize: methods is empty, so nobody is authorized; remove it for ["k5login"]'
     listed = frozenset[bytes]()
     with contextlib.suppress(k5login.K5loginError):
         listed = k5login.read(settings.k5login).entries
@@ -125,6 +153,12 @@ def _report(settings: Settings) -> Iterator[Finding]:
         return
     principal = reporter.own_principal(settings)
     found = places.of(settings.report.collectors)
+    for place in found:
+        try:
+            socket.getaddrinfo(place.host, place.port, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError) as error:
+            why = getattr(error, "strerror", None) or error
+            yield BAD, f"report: {place.host} has no address ({why}); check its spelling, or mend the DNS"
     try:
         known = {key.principal for key in keytab.read(settings.keytab)}
     except keytab.KeytabError:  # the check of the keys says so
@@ -176,6 +210,7 @@ def _hooks(settings: Settings) -> Iterator[Finding]:
 def _replay(settings: Settings) -> Iterator[Finding]:
     replay_cache.require_on()
     yield from _directory("run_dir", settings.run_dir)
+    yield from files.exposed("run_dir", settings.run_dir)
     # Kerberos refuses every client where the file is another user's.
     for file in Path(settings.run_dir).glob(f"krb5_{os.geteuid()}.rcache*"):
         if file.stat().st_uid != os.geteuid() or not file.is_file():
@@ -188,14 +223,17 @@ def _libvirt(settings: Settings) -> Iterator[Finding]:
         versions = host.versions(driver.connection(READ))
         # Looking takes less than changing does.
         driver.connection(CHANGE)
-        open_screens = list(screens.check(driver.connection(READ)))
+        more = [*screens.check(driver.connection(READ)), *named.check(settings, driver.connection(READ))]
     except XmanError as error:
         yield BAD, f"libvirt: {str(error).rstrip('.')}. Is libvirtd running, and is libvirt_uri right?"
         return
     finally:
         driver.close()
     yield OK, f"libvirt: {versions['libvirt_version']} with {versions['hypervisor']} {versions['hypervisor_version']}"
-    yield from open_screens
+    elsewhere = urlsplit(settings.libvirt_uri).hostname
+    if elsewhere and not kerberos.is_here(elsewhere):
+        yield NOTE, f"libvirt: libvirt_uri is of {elsewhere}; xmand belongs on the host whose domains it manages"
+    yield from more
 
 
 def _syslog(settings: Settings) -> Iterator[Finding]:
@@ -212,6 +250,9 @@ def _state(settings: Settings) -> Iterator[Finding]:
     if kind := volatile(settings.state_dir):
         yield NOTE, f"state_dir: {settings.state_dir} {daemon.PROMISE_LOST.format(kind=kind)}"
     yield from _directory("state_dir", settings.state_dir)
+    yield from files.exposed("state_dir", settings.state_dir)
+    if settings.save_dir:
+        yield from _directory("save_dir", settings.saved)
     if Path(settings.state_dir).is_dir():
         good, words = health.examine(settings.state_dir, journal.FILE)
         yield OK if good else BAD, f"journal: {settings.state_dir}/{journal.FILE}: {words}"
@@ -223,9 +264,9 @@ def _directory(key: str, name: str) -> Iterator[Finding]:
     if not path.is_absolute():
         yield BAD, f"{key}: '{name}' is relative, so it would depend on where xmand is started; write the whole path"
         return
-    there = next(each for each in (path, *path.parents) if each.exists())
+    there = next(each for each in (path, *path.parents) if os.path.lexists(each))
     if not there.is_dir():
-        yield BAD, f"{key}: {there} is not a directory"
+        yield BAD, f"{key}: {there} is not a directory; move it away, or name another place"
     elif not os.access(there, os.W_OK | os.X_OK):
         yield BAD, f"{key}: {there} cannot be written by this user; chown it, or start xmand as its owner"
     elif _full(there):

@@ -63,6 +63,9 @@ def sets(words: tuple[str, ...], key: str) -> Iterator[Finding]:
             NodeSet(plain, autostep=None, resolver=RESOLVER_NOGROUP)
         except (NodeSetException, ValueError) as error:
             yield BAD, f"{key}: '{word}': {error}; correct it"
+        else:
+            if not word.strip() or any(character.isspace() for character in word.strip()):
+                yield BAD, f"{key}: '{word}' names nothing: there is a blank in it, or nothing else; correct it"
 
 
 def _external(program: str) -> Iterator[Finding]:

@@ -7,11 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from xman import keytab
+from xman.errors import ConfigurationError
 from xman.gss import CLOCK_SKEW, KDC_UNREACHABLE, GssError, trial
 from xman.keytab import KeytabError
 from xmand import daemon
+from xmand.check import files
 from xmand.check.finding import BAD, NOTE, OK, Finding
 from xmand.settings import Settings
+from xmand.system import replay_cache
 
 # Keys by which others can pass for the host, or its clients for others (RFC 6649, RFC 8429, CVE-2025-3576).
 _WEAK = ("des-", "des3-", "arcfour-")
@@ -21,6 +24,9 @@ _MOST_TRIED = 4
 
 def keys(settings: Settings) -> Iterator[Finding]:
     path = settings.keytab
+    if problem := files.usable("keytab", path):
+        yield BAD, problem
+        return
     daemon.acceptor(settings)
     yield OK, f"keytab: {path} has a key for {settings.service}"
     if Path(path).stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
@@ -46,7 +52,7 @@ def keys(settings: Settings) -> Iterator[Finding]:
 def _names(settings: Settings, principals: list[str]) -> Iterator[Finding]:
     """Would a caller that names this host get a ticket for one of these keys?"""
     hosts = {principal.rpartition("@")[0].partition("/")[2] for principal in principals}
-    if hosts and not any(_is_here(host) for host in hosts):
+    if hosts and not any(is_here(host) for host in hosts):
         names = ", ".join(sorted(hosts))
         yield (
             BAD,
@@ -80,7 +86,7 @@ def _names(settings: Settings, principals: list[str]) -> Iterator[Finding]:
         yield OK, f"realm: {realm}"
 
 
-def _is_here(host: str) -> bool:
+def is_here(host: str) -> bool:
     """Whether a name is an address of this host."""
     try:
         found = socket.getaddrinfo(host, 0, type=socket.SOCK_DGRAM)
@@ -96,15 +102,23 @@ def _is_here(host: str) -> bool:
 def first_client(settings: Settings) -> Iterator[Finding]:
     """Be one: with a ticket that the KDC gives now for a key of the keytab, which may be older than the KDC's."""
     try:
+        if files.usable("keytab", settings.keytab):
+            return
+        replay_cache.require_on()
         ours = sorted({key.principal for key in keytab.read(settings.keytab)})
-    except KeytabError:
+    except (KeytabError, ConfigurationError):  # which the check of the keys, or that of the replay cache, says
         return
     # A machine's account of Active Directory: there the service's names are no clients.
     account = next((principal for principal in ours if "$@" in principal), "")
     names = [principal for principal in ours if principal.split("/")[0] == settings.service and "/" in principal]
-    here = [principal for principal in names if _is_here(principal.rpartition("@")[0].partition("/")[2])]
+    here = [principal for principal in names if is_here(principal.rpartition("@")[0].partition("/")[2])]
+    told = set[str]()
     for principal in here[:_MOST_TRIED]:
-        yield _tried(settings, principal, account or principal)
+        finding = _tried(settings, principal, account or principal)
+        # The clock and the KDC are the same for all of them.
+        if finding[1] not in told:
+            yield finding
+        told.add(finding[1])
 
 
 def _tried(settings: Settings, principal: str, client: str) -> Finding:
@@ -125,6 +139,6 @@ def _refused(principal: str, error: GssError) -> Finding:
         BAD,
         (
             f"first client: {principal}: {error}. The keytab's key is not the KDC's, or the KDC does not know it:"
-            " get it anew (kadmin: ktadd)"
+            " get it anew (kadmin: ktadd); or permitted_enctypes of krb5.conf leaves its type out"
         ),
     )

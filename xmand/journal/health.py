@@ -8,7 +8,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from xman import times
+from xman import holders, times
 
 # Stands beside the journal from its begin on: where the one is there without the other, the journal was emptied.
 MARK = "journal.begun"
@@ -128,6 +128,12 @@ def examine(directory: str, file: str) -> tuple[bool, str]:
             db.close()
     except sqlite3.OperationalError as error:
         if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY:
+            words, process = holders.of_lock(path, Path(f"{path}-wal"), Path(f"{path}-shm"))
+            if words and "xmand" not in words:
+                return (
+                    False,
+                    f"{words[0]} (process {process}) keeps it locked, so nothing could be written down; end that",
+                )
             return True, "in use by an xmand that runs"
         return False, explain(error)
     except (sqlite3.Error, OSError) as error:

@@ -301,7 +301,9 @@ class Settings:
         'Addresses to listen on. "[::]" serves IPv4 as well, and works where IPv6 is switched off.',
     )
     service: str = text(
-        "host", "Clients authenticate to any key of this service in the keytab; who may is what the list says."
+        "host",
+        "Clients authenticate to any key of this service in the keytab; who may is what the list says.",
+        check=declared.service,
     )
     keytab: str = text("/etc/krb5.keytab")
     k5login: str = text("/root/.k5login")
@@ -354,9 +356,12 @@ class Settings:
         return (self.save_dir or f"{self.state_dir}/saved").rstrip("/")
 
 
-def load_all(path: str | None) -> tuple[Settings, list[str]]:
-    """Return the settings with the default in place of each wrong value, and what is wrong with each."""
-    return config.tolerant(lambda without: load(path, without), Settings())
+def load_all(path: str | None) -> tuple[Settings | None, list[str]]:
+    """Return the settings with the default in place of each wrong value, and what is wrong with each.
+
+    They are None where the file cannot be read at all.
+    """
+    return config.tolerant(lambda without: load(path, without))
 
 
 def load(path: str | None, without: tuple[tuple[str, ...], ...] = ()) -> Settings:

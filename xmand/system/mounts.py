@@ -1,6 +1,7 @@
 """What file system something is on: whether it outlives a restart of the host, and whether it can hang with another."""
 
 import functools
+import os
 from pathlib import Path
 
 # File systems that live in memory (proc_pid_mountinfo(5) has their types).
@@ -55,7 +56,7 @@ def _kind(path: str, mountinfo: Path = Path("/proc/self/mountinfo")) -> str:
         lines = mountinfo.read_text(errors="surrogateescape").splitlines()
     except OSError:  # no /proc: nothing speaks against it
         return ""
-    wanted = Path(path).resolve()
+    wanted = Path(os.path.realpath(path))  # which takes a link to itself for what it is
     found, kind = Path(), ""
     for line in lines:
         before, _, after = line.partition(" - ")

@@ -283,7 +283,7 @@ def test_malformed_toml_names_the_file_and_the_place(file: Path, content: bytes)
 def test_what_is_not_utf_8_names_the_file(file: Path, content: bytes) -> None:
     file.write_bytes(content)
 
-    with pytest.raises(ConfigurationError, match=r"x\.toml: 'utf-8' codec"):
+    with pytest.raises(ConfigurationError, match=r"x\.toml: is not UTF-8 \(octet \d\)"):
         config.load(str(file), required=False)
 
 
