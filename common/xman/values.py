@@ -129,3 +129,16 @@ def ranges(numbers: "list[int] | set[int]") -> str:
         else:
             spans.append([number, number])
     return ",".join(str(low) if low == high else f"{low}-{high}" for low, high in spans)
+
+
+def is_host_name(name: str) -> bool:
+    """Whether it can stand for a host in dnsmasq's files: no sign that ends them, and no word that means a time there.
+
+    One name that is none lets dnsmasq take none of the others.
+    """
+    parts = name.split(".")
+    good = all(
+        part and part[0] in _LETTERS | _DIGITS and (_LETTERS | _DIGITS | set("-_")).issuperset(part) for part in parts
+    )
+    time = is_number(name) or (is_number(name[:-1]) and name[-1:].lower() in "smhdw")
+    return good and not time and name.lower() not in ("infinite", "ignore")

@@ -74,6 +74,15 @@ def client(domain: Domain, origin: Origin) -> Client:
     )
 
 
+def require_lasting(domain: Domain, why: str) -> None:
+    """Raise RefusedError for a client that begins anew at each start, saying why. Raises HypervisorError."""
+    origin = None
+    with contextlib.suppress(MetadataError):
+        origin = metadata.read(domain).origin
+    if origin is not None and origin.discard:
+        raise RefusedError(f"Domain '{domain.name}' is a client of a profile, and begins anew at each start: {why}.")
+
+
 def profile_of(connection: RawConnection, client: Domain, origin: Origin) -> Domain:
     """Return the profile of a client. Raises RefusedError where it is not on this host."""
     try:

@@ -27,6 +27,8 @@ _AGAIN_SECONDS = 30.0
 # Longer than a start, or an end, holds a client.
 _LOCK_SECONDS = 20.0
 _ALL = ""
+# What goes on elsewhere, or from a file, with the disks that it had.
+_GOES_ON = ("migrated", "saved")
 
 
 class Discarding:
@@ -48,7 +50,7 @@ class Discarding:
     def _heard(self, event: Event) -> None:
         if event.name == BACK:
             self._due.put(_ALL)
-        elif event.name == STOPPED:
+        elif event.name == STOPPED and event.detail not in _GOES_ON:
             self._due.put(event.uuid)
 
     def _work(self) -> None:

@@ -20,7 +20,7 @@ from xmand.verbs.call import Call
 from xmand.verbs.permitted import permitted
 from xmand.verbs.row import Row, told
 from xmand.verbs.starting import guarded, remember_who
-from xmand.virt import definition, description, host, kvm, schema
+from xmand.virt import definition, description, disk_users, host, kvm, schema
 from xmand.virt.binding import RawConnection
 from xmand.virt.consoles import LOGS
 from xmand.virt.definition import Former
@@ -118,6 +118,8 @@ def _wanted(call: Call) -> Iterator[_Wanted]:
         new, said = kept_private(call, asked)
         yield _Wanted(new, (*converted.warnings, *said), converted.autostart, None)
         return
+    with reading():
+        shares = call.writer.getType() == QEMU
     with contextlib.ExitStack() as locks:
         locks.enter_context(call.host.locks.hold(asked.name, call.verb.name, call.deadline))
         existing = _find(call.writer, asked.name)
@@ -125,6 +127,8 @@ def _wanted(call: Call) -> Iterator[_Wanted]:
             # The other verbs know it by its UUID.
             locks.enter_context(call.host.locks.hold(existing.uuid, call.verb.name, call.deadline))
             before = definition.former(call.writer, existing)
+            if shares:
+                disk_users.require_no_base(call.writer, disk_users.written(call.writer, asked.xml), existing.uuid)
             note = f"The description of '{existing.name}', which was off, is replaced."
             replacing, said = kept_private(call, description.with_uuid(asked, existing.uuid))
             yield _Wanted(replacing, (*converted.warnings, *said, note), converted.autostart, before)
@@ -132,6 +136,8 @@ def _wanted(call: Call) -> Iterator[_Wanted]:
         other = existing or (_find(call.writer, asked.uuid) if asked.uuid else None)
         if other is not None:
             raise RefusedError(f"Domain '{other.name}' already exists, with the UUID {other.uuid}.")
+        if shares:
+            disk_users.require_no_base(call.writer, disk_users.written(call.writer, asked.xml), "")
         # A UUID of our own, so that after a crash it can be told whether this domain is the one meant.
         new = asked if asked.uuid or call.parsed.flag("dry-run") else description.with_uuid(asked, str(uuid4()))
         if new.uuid:

@@ -6,7 +6,7 @@ from xmand.journal import verdicts
 from xmand.verbs import permitted
 from xmand.verbs.call import Call
 from xmand.verbs.row import Row, told
-from xmand.virt import definition, description, lifecycle, schema
+from xmand.virt import definition, description, disk_users, lifecycle, schema
 from xmand.virt.domain import Domain
 
 _DIGITS = frozenset("0123456789abcdef")
@@ -29,6 +29,8 @@ def edit(call: Call) -> Result:
                 f" now (rxm describe --inactive {domain.name}), and edit that."
             )
         wanted = permitted.permitted(call, _the_same_domain(domain, asked))
+        if domain.on_qemu():
+            disk_users.require_no_base(call.writer, disk_users.written(call.writer, wanted.xml), domain.uuid)
         before = definition.kept(domain)
         new, notes = definition.in_place_of(before, wanted)
         data: dict[str, object] = {"name": domain.name, "uuid": domain.uuid, "dry_run": call.parsed.flag("dry-run")}

@@ -1,15 +1,22 @@
 """Verbs that keep a domain in a file of the host's, below one configured directory: save, restore, dump-core."""
 
-from xman.errors import RefusedError, UsageError
+import contextlib
+from collections.abc import Iterator
+
+from xman.errors import NoSuchDomainError, RefusedError, UsageError
 from xman.result import Result
 from xmand.journal import verdicts
+from xmand.profiles import clients
 from xmand.system import saved
 from xmand.verbs import permitted
 from xmand.verbs.call import Call
 from xmand.verbs.life import already
 from xmand.verbs.row import Row
+from xmand.verbs.starting import guarded
 from xmand.virt import condition, lifecycle
 from xmand.virt import images_of_memory as images
+from xmand.virt.binding import RawConnection
+from xmand.virt.domain import find
 from xmand.virt.driver import LONG
 
 
@@ -19,6 +26,7 @@ def save(call: Call) -> Result:
         found = condition.condition(domain)
         if found not in (condition.RUNNING, condition.PAUSED):
             raise condition.refusal(domain, found)
+        clients.require_lasting(domain, "what is saved of its memory would fit no disk any more; suspend keeps both")
         path = saved.new_file(call.host.settings.saved, call.parsed.text("FILE"))
         images.save(domain, path, call.host.settings.limits.patience, call.progress)
         return Result({"file": path}, changed=True, domain=domain.name)
@@ -35,10 +43,25 @@ def restore(call: Call) -> Result:
         running = images.running(connection, name)
         if running is not None:
             raise RefusedError(f"Domain '{name}' already runs; what is saved in {path} is older.")
-        domain = images.restore(connection, name, path, paused=call.parsed.flag("paused"))
+        with _guarded(call, connection, uuid):
+            domain = images.restore(connection, name, path, paused=call.parsed.flag("paused"))
         call.record.found(domain.uuid)
         data = {"file": path, "name": domain.name, "uuid": domain.uuid, "id": domain.identifier()}
         return Result(data, changed=True, domain=domain.name)
+
+
+@contextlib.contextmanager
+def _guarded(call: Call, connection: RawConnection, uuid: str) -> Iterator[None]:
+    """Around the start of what may be kept as a profile, or as a client of one."""
+    domain = None
+    with contextlib.suppress(NoSuchDomainError):
+        domain = find(connection, uuid) if uuid else None
+    if domain is None:
+        yield
+        return
+    clients.require_lasting(domain, "its disks are not those that were saved with")
+    with guarded(call).around(domain, restores=True):
+        yield
 
 
 def dump_core(call: Call) -> Result:

@@ -1,12 +1,14 @@
-"""xm's own ways to look at domains: uptime, vcpu-list, network-list, block-list."""
+"""xm's own ways to look at domains: uptime, vcpu-list, network-list, block-list; and macs, for the site's DHCP."""
 
+import contextlib
 from typing import Any
 
+from xman import values
 from xman.errors import NoSuchDomainError
 from xman.result import Result
 from xmand.verbs.call import Call
 from xmand.verbs.row import Row
-from xmand.virt import devices, runs, vcpus
+from xmand.virt import cards, devices, runs, vcpus
 from xmand.virt.domain import Domain, find, find_all
 
 
@@ -30,6 +32,25 @@ def block_list(call: Call) -> Result:
     """A domain's disks."""
     domain = call.domain()
     return Result({**_identity(domain), "disks": devices.disks(domain)}, domain=domain.name)
+
+
+def macs(call: Call) -> Result:
+    """The addresses of domains' cards, for the site's DHCP: of all domains, or those named."""
+    connection, words = call.reader, call.parsed.words("DOMAIN")
+    asked = [find(connection, word) for word in words] if words else find_all(connection)
+    addresses, rows, left_out = cards.fixed(connection), [], []
+    for domain in sorted(asked, key=lambda each: each.name):
+        if not call.shown(domain.uuid):
+            continue
+        with contextlib.suppress(NoSuchDomainError):  # gone since it was listed
+            own = [str(one["mac"]).lower() for one in devices.interfaces(domain) if "mac" in one]
+            rows += [
+                {"name": domain.name, "mac": mac} | ({"ip": addresses[mac]} if mac in addresses else {}) for mac in own
+            ]
+            if own and not values.is_host_name(domain.name):
+                left_out.append(domain.name)
+    notes = (f"DHCP takes no such names, so their lines have none: {', '.join(left_out)}.",) if left_out else ()
+    return Result({"cards": rows}, notes=notes)
 
 
 def _asked(call: Call) -> list[Domain]:
@@ -62,4 +83,5 @@ ROWS = {
     "vcpu-list": Row(vcpu_list),
     "block-list": Row(block_list),
     "network-list": Row(network_list),
+    "macs": Row(macs),
 }

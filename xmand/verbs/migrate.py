@@ -10,6 +10,7 @@ from xmand.authorize.peers import within
 from xmand.batch.observe import current
 from xmand.broker import sending
 from xmand.journal import verdicts
+from xmand.profiles import clients
 from xmand.settings import XMAN, Migration
 from xmand.system import xl
 from xmand.verbs.call import Call
@@ -51,6 +52,7 @@ def migrate(call: Call) -> Result:
         template = settings.uri or migration.default_uri(call.writer)
         uri = template.replace("{host}", f"[{destination}]" if ":" in destination else destination)
         found = condition.condition(domain)
+        clients.require_lasting(domain, "its disks are made by this host; make one of that name on the other host")
         if snapshotted := snapshots.in_the_way(domain):
             raise RefusedError(
                 f"Domain '{domain.name}' has {snapshotted}, and libvirt moves no domain that has any; delete them first"

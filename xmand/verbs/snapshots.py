@@ -8,8 +8,10 @@ from xman.metadata import Metadata
 from xman.result import Result
 from xmand.batch.observe import current
 from xmand.journal import verdicts
+from xmand.profiles import clients
 from xmand.verbs.call import Call
 from xmand.verbs.row import Row
+from xmand.verbs.starting import guarded
 from xmand.virt import condition, metadata, snapshots
 from xmand.virt.condition import OFF, PAUSED, RUNNING
 from xmand.virt.domain import Domain
@@ -34,6 +36,7 @@ def snapshot(call: Call) -> Result:
         snapshots.require_not_saved(domain)
         snapshots.require_internal(domain, before)
         snapshots.require_disks(domain)
+        clients.require_lasting(domain, "a snapshot of what it writes would be lost with that")
         if name in {each.name for each in before}:
             raise RefusedError(f"Domain '{domain.name}' already has a snapshot '{name}'.")
         if call.parsed.flag("dry-run"):
@@ -73,7 +76,9 @@ def revert(call: Call) -> Result:
         if call.parsed.flag("dry-run"):
             note = f"'{domain.name}' would be {wanted.stands}, as it was at {since}; everything since would be lost."
             return _dry(domain, name, note)
-        snapshots.revert(domain, wanted, call.host.settings.limits.patience, call.progress)
+        # A profile's disks are changed by that as by its start.
+        with guarded(call).around(domain, restores=True):
+            snapshots.revert(domain, wanted, call.host.settings.limits.patience, call.progress)
         # The description is that of then, and with it what xman kept there: whose it is now, is not a matter of then.
         try:
             metadata.update(domain, lambda then: replace(before, started=then.started))

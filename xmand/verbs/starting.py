@@ -2,13 +2,16 @@
 
 from dataclasses import replace
 
-from xman.errors import ColdBootError, RefusedError, XmanError
+from xman.errors import ColdBootError, DeniedError, RefusedError, XmanError
 from xman.result import Result
 from xmand.batch import marks
 from xmand.events import Subscription
+from xmand.profiles.evicting import evict
 from xmand.profiles.starting import Guard
+from xmand.verbs.booting import from_cd
 from xmand.verbs.call import Call
 from xmand.virt import condition, lifecycle, metadata
+from xmand.virt import once as begin
 from xmand.virt.condition import PAUSED
 from xmand.virt.domain import Domain
 from xmand.virt.events import STARTED
@@ -16,6 +19,7 @@ from xmand.virt.events import STARTED
 # How late libvirt's word on a start may be.
 _EVENT_SECONDS = 2.0
 _BOOTED = "booted"
+_ONCE = "It boots from the CD this once."
 
 
 def started(call: Call, domain: Domain, *, boots: bool = True) -> Result:
@@ -27,8 +31,11 @@ def started(call: Call, domain: Domain, *, boots: bool = True) -> Result:
     saved, discard = lifecycle.suspended(domain), call.parsed.flag("discard-saved")
     if discard and not saved:
         raise RefusedError(f"Domain '{domain.name}' has no saved memory to discard.")
+    once = from_cd(call, domain, goes_on=saved and not discard)
+    evicted = _evicted(call, domain) if call.parsed.flag("evict") else ()
     with guarded(call).around(domain, restores=saved and not discard) as found:
-        result = _started(call, domain, saved=saved, boots=boots)
+        result = _started(call, domain, once, saved=saved, boots=boots)
+        result.notes = (*evicted, *result.notes)
         if found.profile:
             result.notes += _remember_administrator(call, domain)
     return result
@@ -42,6 +49,15 @@ def guarded(call: Call) -> Guard:
     )
 
 
+def _evicted(call: Call, domain: Domain) -> tuple[str, ...]:
+    """Shut down whoever has the disks of a profile; return what is to be said of that. Raises RefusedError."""
+    if call.access.restricted:
+        raise DeniedError("Only an administrator shuts down what is others'.")
+    if not metadata.read(domain).profile:
+        raise RefusedError(f"Domain '{domain.name}' is no profile: nobody has its disks (--evict).")
+    return tuple(evict(call.writer, call.host.locks, call.verb.name, call.deadline, domain))
+
+
 def _remember_administrator(call: Call, domain: Domain) -> tuple[str, ...]:
     """Write down who changes a profile, under its lock; return what is to be said of that."""
     said = f"The profile '{domain.name}' runs itself: what is written now, its clients begin with."
@@ -52,13 +68,13 @@ def _remember_administrator(call: Call, domain: Domain) -> tuple[str, ...]:
     return (said,)
 
 
-def _started(call: Call, domain: Domain, *, saved: bool, boots: bool) -> Result:
+def _started(call: Call, domain: Domain, once: str, *, saved: bool, boots: bool) -> Result:
     paused = call.parsed.flag("paused")
     if not saved:
-        domain.start(paused=paused)
-        return _result(call, domain, restored=False, notes=())
+        _booted_by(domain, once, paused=paused)
+        return _result(call, domain, restored=False, notes=(_ONCE,) if once else ())
     if call.parsed.flag("discard-saved"):
-        return _without_saved(call, domain)
+        return _without_saved(call, domain, once)
     notes: tuple[str, ...] = ()
     kept = metadata.read(domain)
     with call.host.events.subscribe() as subscription:
@@ -80,11 +96,19 @@ def _started(call: Call, domain: Domain, *, saved: bool, boots: bool) -> Result:
     return _result(call, domain, restored=True, notes=notes)
 
 
-def _without_saved(call: Call, domain: Domain) -> Result:
+def _booted_by(domain: Domain, once: str, *, paused: bool) -> None:
+    """Boot it by what is kept of it, or by `once`, where that is another description."""
+    if once:
+        begin.start(domain, once, paused=paused)
+    else:
+        domain.start(paused=paused)
+
+
+def _without_saved(call: Call, domain: Domain, once: str) -> Result:
     kept = metadata.read(domain)
     if lifecycle.suspended(domain):
         lifecycle.discard_saved(domain)
-    domain.start(paused=call.parsed.flag("paused"))
+    _booted_by(domain, once, paused=call.parsed.flag("paused"))
     lost = f", and with it {marks.lost_jobs(kept)}" if kept.jobs else ""
     return _result(call, domain, restored=False, notes=(f"The saved memory of '{domain.name}' was dropped{lost}.",))
 

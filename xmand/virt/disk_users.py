@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 from lxml import etree
 
-from xman.errors import NoSuchDomainError, RefusedError, UsageError
+from xman.errors import MetadataError, NoSuchDomainError, RefusedError, UsageError
 from xmand.system import in_use
-from xmand.virt import image_pools, images, pools, volume_users
+from xmand.virt import image_pools, images, metadata, pools, volume_users
 from xmand.virt.binding import RawConnection, RawDomain, api
-from xmand.virt.domain import Domain
+from xmand.virt.domain import Domain, find_all
 from xmand.virt.errors import UNSUPPORTED, code_of, reading
 
 _PLACES = ("file", "dev", "dir", "name")
@@ -77,6 +77,8 @@ def require_free(connection: RawConnection, domain: Domain, path: str, *, writes
     """
     if writes and (what := in_use.by_host(path)):
         raise RefusedError(f"'{path}' {what} on the host itself; both would write to it.")
+    if writes:
+        require_no_base(connection, [path], domain.uuid)
     off = []
     for use in users(connection, path):
         if use.uuid == domain.uuid:
@@ -96,15 +98,46 @@ def writers(connection: RawConnection, path: str) -> list[Use]:
     return [use for use in users(connection, path) if use.at_work and use.writes]
 
 
+def require_no_base(connection: RawConnection, places: Sequence[str], uuid: str) -> None:
+    """Raise RefusedError where the domain with this UUID would write at a place which clients of a profile begin with.
+
+    Only the profile itself does, while none of them has anything of it (`xmand.profiles`). Raises HypervisorError.
+    """
+    if not places:
+        return
+    profiles: dict[str, Domain] = {}
+    clients: dict[str, str] = {}
+    for domain in find_all(connection):
+        with contextlib.suppress(NoSuchDomainError, MetadataError):  # what cannot be read is nobody's
+            found = metadata.read(domain)
+            if found.profile and domain.uuid != uuid:
+                profiles[domain.uuid] = domain
+            elif found.origin is not None:
+                clients[found.origin.profile] = domain.name
+    wanted = {os.path.realpath(place) for place in places}
+    for profile in profiles.keys() & clients.keys():
+        for place in written_by(profiles[profile]):
+            if os.path.realpath(place) in wanted:
+                raise RefusedError(
+                    f"'{place}' is a disk of the profile '{profiles[profile].name}', which its clients"
+                    f" ('{clients[profile]}' and whoever else) begin with; nobody else writes to it."
+                )
+
+
 def written_by(domain: Domain) -> list[str]:
     """Return the files and devices that a domain may write, as its description for the next start has them."""
+    return written(domain.raw.connect(), domain.description(inactive=True))
+
+
+def written(connection: RawConnection, xml: str) -> list[str]:
+    """Return the files and devices that a domain of this description may write."""
     found = []
-    for disk in etree.fromstring(domain.description(inactive=True).encode()).iterfind("devices/disk"):
+    for disk in etree.fromstring(xml.encode()).iterfind("devices/disk"):
         source = disk.find("source")
-        if source is None or disk.find("readonly") is not None:
+        if source is None or disk.find("readonly") is not None or disk.get("device") == "cdrom":
             continue
         if source.get("volume"):
-            found += _at(domain.raw.connect(), str(source.get("pool")), str(source.get("volume")))
+            found += _at(connection, str(source.get("pool")), str(source.get("volume")))
         elif place := next((str(source.get(key)) for key in _PLACES if source.get(key)), ""):
             found.append(place)
     return found

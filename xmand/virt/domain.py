@@ -149,7 +149,7 @@ class Domain:
 
     def start(self, *, paused: bool = False) -> None:
         """Start what is defined, or restore what was suspended. Raises UnsupportedError where `paused` cannot be."""
-        with _files_of_disks(self.description() if self.on_qemu() else ""), self.change(), unsupported_flags(paused):
+        with files_of_disks(self.description() if self.on_qemu() else ""), self.change(), unsupported_flags(paused):
             self.raw.createWithFlags(api.VIR_DOMAIN_START_PAUSED if paused else 0)
         if not self.active():
             raise HypervisorError(
@@ -291,12 +291,12 @@ def create_transient(connection: RawConnection, name: str, xml: str, *, paused: 
     flags = api.VIR_DOMAIN_START_VALIDATE | (api.VIR_DOMAIN_START_PAUSED if paused else 0)
     with reading():
         files = xml if connection.getType() == driver.QEMU else ""
-    with _files_of_disks(files), changing(connection, name), unsupported_flags(paused):
+    with files_of_disks(files), changing(connection, name), unsupported_flags(paused):
         return Domain(connection.createXML(xml, flags))
 
 
 @contextlib.contextmanager
-def _files_of_disks(xml: str) -> Iterator[None]:
+def files_of_disks(xml: str) -> Iterator[None]:
     """Around a start of QEMU's: refused where libvirt would never come back; its failure tells of broken images."""
     if xml:
         sources.require_files(xml)

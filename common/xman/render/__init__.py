@@ -49,6 +49,7 @@ _RENDERERS: dict[str, _Renderer] = {
     "vcpu-list": looks.vcpus,
     "block-list": looks.block,
     "network-list": looks.network,
+    "macs": looks.macs,
     "snapshot-list": looks.snapshots,
     "pools": storage.pools,
     "volumes": storage.volumes,
@@ -70,6 +71,7 @@ _MERGERS: dict[str, _Merger] = {
     "state": merged.states,
     "job-list": merged.jobs,
     "access": merged.access,
+    "macs": merged.cards,
 }
 
 

@@ -5,7 +5,7 @@ And what there is of the same kind since: snapshot-list.
 
 from typing import Any
 
-from xman import times
+from xman import times, values
 from xman.values import MIB, ranges
 
 _UPTIME_HEADER = "%-33s %4s %s " % ("Name", "ID", "Uptime")
@@ -117,3 +117,14 @@ def images(data: dict[str, Any]) -> str:
         size = str(one["capacity"] // MIB)
         lines.append(_IMAGE % (one["image"], size, one["format"], one["pool"], one.get("title", "-")))
     return "".join(f"{line}\n" for line in lines)
+
+
+def macs(data: dict[str, Any]) -> str:
+    """Return `macs`: a line for each card, as dnsmasq's dhcp-hostsfile has it."""
+    return "".join(f"{line}\n" for line in map(card, data["cards"]))
+
+
+def card(one: dict[str, Any]) -> str:
+    """Return the line of one card: its address, the IP address where it has a fixed one, and a name that can be one."""
+    name = one["name"] if values.is_host_name(one["name"]) else ""
+    return ",".join(part for part in (one["mac"], one.get("ip", ""), name) if part)

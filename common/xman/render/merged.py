@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from xman.fields import LINE
-from xman.render import batch, domains, hosts, stats
+from xman.render import batch, domains, hosts, looks, stats
 
 _PING = "%-12s %7s  %-40s"
 # The `result` of each host, by its name as asked.
@@ -41,6 +41,16 @@ def states(answers: Answers, _milliseconds: dict[str, int], order: Order) -> str
 def jobs(answers: Answers, _milliseconds: dict[str, int], order: Order) -> str:
     """The jobs in all domains."""
     return _table(answers, "jobs", "domain", batch.jobs, order)
+
+
+def cards(answers: Answers, _milliseconds: dict[str, int], order: Order) -> str:
+    """The cards of all hosts' domains, without the hosts: it is another program's file."""
+    found = [
+        (order(host, place, one["name"]), looks.card(one))
+        for host, data in answers.items()
+        for place, one in enumerate(data["cards"])
+    ]
+    return "".join(f"{line}\n" for _order, line in sorted(found, key=lambda one: one[0]))
 
 
 def access(answers: Answers, _milliseconds: dict[str, int], order: Order) -> str:

@@ -45,6 +45,9 @@ LIFE = (
                 ("--discard-saved",), "drop its saved memory, and boot it: for an image that is broken", since="0.2"
             ),
             Option(("--force",), "a client, though its profile is for other laboratories", since="0.2"),
+            Option(("--evict",), "a profile: its clients are shut down first", since="0.2"),
+            Option(("--boot",), "this once from its CD (cdrom)", WORD, "cdrom", since="0.2"),
+            Option(("--cd",), "with --boot: from this image on its host", WORD, "FILE", since="0.2"),
         ),
         changes=True,
         launchers=True,

@@ -119,6 +119,15 @@ SHOW = (
         columns=("snapshot", "created", "state", "parent", "current", "kind", "description"),
     ),
     Verb(
+        "macs",
+        "the addresses of domains' cards, for the site's DHCP server",
+        "show",
+        (Argument("DOMAIN", DOMAIN, optional=True, many=True),),
+        since="0.2",
+        merges=True,
+        columns=("name", "mac", "ip"),
+    ),
+    Verb(
         "profiles",
         "the profiles of the host, and their clients",
         "show",

@@ -21,6 +21,7 @@ Step = tuple[str, tuple[str, ...]]
 _STEPS: dict[str, Step] = {
     "list": (ANY, ()),
     "stats": (ANY, ()),
+    "macs": (ANY, ()),
     "events": (ANY, ()),
     "new": (ABSENT, ("-",)),
     "autostart": (OFF, ("{name}", "on")),
