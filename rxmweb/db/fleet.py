@@ -7,12 +7,11 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, bindparam, case, delete, insert, select, update
 
-from rxmweb.db import changes, report, reporters
+from rxmweb.db import changes, reporters, written
 from rxmweb.db.changes import DEAD_INTERVALS, STALE_INTERVALS
 from rxmweb.db.report import Report, Version
 from rxmweb.db.reported import Reported
-from rxmweb.db.schema import domains, groups, host_samples, hosts, labels, owners, samples
-from xman import outcome
+from rxmweb.db.schema import domains, groups, host_samples, hosts, samples
 
 FRESH, STALE, DEAD = "fresh", "stale", "dead"
 
@@ -54,27 +53,8 @@ def take(engine: Engine, reports: Iterable[Report], now: float | None = None) ->
     """Write reports in one transaction: a good one replaces its host's rows, another only says why there is none."""
     now = time.time() if now is None else now
     with engine.begin() as connection:
-        # In one order, so that two collectors' transactions cannot wait for each other.
-        for one in sorted(reports, key=lambda one: one.host):
-            if one.code == outcome.OK:
-                _replace(connection, one, now)
-            else:
-                _failed(connection, one, now)
+        written.write(connection, (Reported(one, True, (), True) for one in reports), now)
         changes.note(connection, changes.FLEET)
-
-
-def take_reported(connection: Connection, found: Iterable[Reported], now: float) -> bool:
-    """Write what hosts reported by themselves, in their order; return whether pages look different for it."""
-    news = False
-    for one in found:
-        if one.report.code != outcome.OK:
-            _failed(connection, one.report, now)
-        elif one.whole:
-            _replace(connection, one.report, now)
-        else:
-            change(connection, one.report, one.gone, now)
-        news = news or one.news
-    return news
 
 
 def add_samples(engine: Engine, found: Iterable[dict[str, Any]], now: float) -> None:
@@ -182,57 +162,3 @@ def with_jobs(row: Any) -> dict[str, Any]:
     found["labels"] = json.loads(found["labels"]) if found.get("labels") else {}
     found["jobs"] = json.loads(found["jobs"]) if found.get("jobs") else []
     return found
-
-
-def _replace(connection: Connection, one: Report, now: float) -> None:
-    changed = connection.execute(
-        update(hosts)
-        .where(hosts.c.name == one.host)
-        # It says how it was then.
-        .values(received=now - one.age, reported=one.reported, tried=now, code=outcome.OK, problem=None, **one.facts)
-    )
-    if not changed.rowcount:
-        return  # no longer configured
-    # libvirt's UUIDs are unique on a host; a report that says otherwise must not cost the others' their rows.
-    rows = list({row["uuid"]: row for row in one.domains}.values())
-    known = connection.execute(select(domains).where(domains.c.host == one.host)).mappings()
-    if {row["uuid"]: dict(row) for row in known} == {row["uuid"]: row for row in rows}:
-        return  # as most often: what has not changed is not written
-    connection.execute(delete(domains).where(domains.c.host == one.host))
-    _insert(connection, one.host, rows)
-
-
-def change(connection: Connection, one: Report, gone: Iterable[str], now: float) -> None:
-    """Write what has changed of a host, of which all the rest is as it was: its facts, domains, and UUIDs that left."""
-    set_ = update(hosts).where(hosts.c.name == one.host)
-    values = {"received": now, "reported": one.reported, "tried": now, "code": outcome.OK, "problem": None}
-    if not connection.execute(set_.values(**values, **one.facts)).rowcount:
-        return
-    rows = list({row["uuid"]: row for row in one.domains}.values())
-    left = {*gone, *(row["uuid"] for row in rows)}
-    for uuid in sorted(left):
-        connection.execute(delete(domains).where(domains.c.host == one.host, domains.c.uuid == uuid))
-    _insert(connection, one.host, rows)
-
-
-def _insert(connection: Connection, host: str, rows: list[dict[str, Any]]) -> None:
-    if rows:
-        connection.execute(insert(domains), rows)
-    owned = [{"host": host, "uuid": row["uuid"], "owner": owner} for row in rows for owner in report.owners(row)]
-    if owned:
-        connection.execute(insert(owners), owned)
-    labelled = [
-        {"host": host, "uuid": row["uuid"], "key": key, "value": value}
-        for row in rows
-        if row["labels"]
-        for key, value in json.loads(row["labels"]).items()
-    ]
-    if labelled:
-        connection.execute(insert(labels), labelled)
-
-
-def _failed(connection: Connection, one: Report, now: float) -> None:
-    values = {"tried": now, "code": one.code, "problem": one.problem}
-    connection.execute(update(hosts).where(hosts.c.name == one.host).values(**values, **one.facts))
-    # A clock that was ahead must not keep it fresh until that time has come.
-    connection.execute(update(hosts).where(hosts.c.name == one.host, hosts.c.received > now).values(received=now))

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from rxmweb.db import changes, fleet, plain, reporters
+from rxmweb.db import changes, plain, reporters, written
 from rxmweb.db.reported import Reported, read
 from rxmweb.db.reporters import ACCEPTED, New
 from xman.reporting import Answer
@@ -110,12 +110,11 @@ class Reports:
             with self._engine.begin() as connection:
                 if waiting.new and not reporters.met(connection, waiting.new):
                     self._crowded = time.monotonic() + _CROWDED_SECONDS
-                # In one order, so that two collectors' transactions cannot wait for each other.
-                found = [one for name in sorted(waiting.found) for one in waiting.found[name]]
-                news = fleet.take_reported(connection, found, now)
+                found = [one for each in waiting.found.values() for one in each]
+                written.write(connection, found, now)
                 reporters.alive(connection, waiting.alive.values(), now)
                 reporters.signs(connection, waiting.heard, waiting.addresses)
-                if news or now - self._aged >= _AGES_SECONDS:
+                if any(one.news for one in found) or now - self._aged >= _AGES_SECONDS:
                     self._aged = now
                     changes.note(connection, changes.FLEET)
         except SQLAlchemyError as error:
