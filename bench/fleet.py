@@ -1,11 +1,13 @@
 """10,000 hosts that report, simulated by one program: what they cost the collector, and how soon they are back.
 
-`python -m bench.fleet [--hosts N] [--interval S] [--write FILE]`: all of them connect, are left alone, change, are
-killed at once, lose their collector in the middle, and some fall silent. The collector's figures are those of its own
-process; the programs that it starts (`rxm`) are not in them.
+`python -m bench.fleet [--hosts N] [--interval S] [--store STORE] [--write FILE]`: all of them connect, are left alone,
+change, are killed at once, lose a collector in the middle, and some fall silent; with SQLite and one collector, then
+with PostgreSQL and two. The collectors' figures are those of their own processes; the programs that they start (`rxm`)
+are not in them, and the database's server is not.
 """
 
 import argparse
+import contextlib
 import os
 import platform
 import tempfile
@@ -15,12 +17,15 @@ from pathlib import Path
 
 from tests.lab.kerberos.realm import Realm
 from tests.lab.portal.fleet import ReportingFleet
+from tests.lab.portal.postgres import Postgres
 from tests.lab.process import wait_for
 
 HOSTS, DOMAINS, INTERVAL = 10_000, 20, 60.0
 _QUIET_SECONDS = 60.0
 _CHANGES = 20
 _MOST_SECONDS = 600.0
+# With how many collectors.
+STORES = {"SQLite": 1, "PostgreSQL": 2}
 Row = tuple[str, str]
 
 
@@ -48,11 +53,15 @@ def measure(fleet: ReportingFleet, interval: float) -> list[Row]:
     before, began, did = fleet.processor(), time.monotonic(), time.time()
     fleet.ask("restart")
     back("all hosts restart at once", did, began)
-    fleet.portal.worker.kill()
-    fleet.portal.worker.wait()
-    fleet.portal.start_worker()
-    before, began, did = 0.0, time.monotonic(), time.time()
-    back("the collector is killed and started again", did, began)
+    fleet.kill_collector()
+    shared = len(fleet.portals) > 1
+    if not shared:
+        fleet.portals[0].start_worker()
+    before, began, did = fleet.processor(), time.monotonic(), time.time()
+    what = "one collector is killed, and the other has all" if shared else "the collector is killed and started again"
+    back(what, did, began)
+    if shared:
+        fleet.portals[0].start_worker()
     silent = count // 100
     began = time.monotonic()
     fleet.ask("silence", 0, silent)
@@ -67,6 +76,25 @@ class _Rows(list[Row]):
         """Keep a row, and show it at once: all of it takes a quarter of an hour."""
         print(": ".join(row), flush=True)
         super().append(row)
+
+
+def measured(store: str, hosts: int, interval: float) -> list[Row]:
+    """Measure with a store and its collectors; return what, and how much."""
+    with tempfile.TemporaryDirectory(prefix="xman-bench-fleet") as name, contextlib.ExitStack() as ends:
+        directory = Path(name)
+        (directory / "realm").mkdir()
+        realm = Realm(directory / "realm")
+        ends.callback(realm.stop)
+        database = ""
+        if store == "PostgreSQL":
+            server = Postgres(settings="shared_buffers = 256MB")
+            ends.callback(server.stop)
+            database = server.new_database()
+        fleet = ReportingFleet(
+            realm, directory / "fleet", hosts, DOMAINS, interval, database=database, collectors=STORES[store]
+        )
+        ends.callback(fleet.close)
+        return measure(fleet, interval)
 
 
 def quiet(fleet: ReportingFleet, interval: float) -> Row:
@@ -99,27 +127,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="bench.fleet")
     parser.add_argument("--hosts", type=int, default=HOSTS)
     parser.add_argument("--interval", type=float, default=INTERVAL)
+    parser.add_argument("--store", choices=[*STORES], help="with this one only")
     parser.add_argument("--write", metavar="FILE", help="keep the table in FILE as well")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="xman-bench-fleet") as name:
-        directory = Path(name)
-        (directory / "realm").mkdir()
-        realm = Realm(directory / "realm")
-        try:
-            fleet = ReportingFleet(realm, directory / "fleet", options.hosts, DOMAINS, options.interval)
-            try:
-                rows = measure(fleet, options.interval)
-            finally:
-                fleet.close()
-        finally:
-            realm.stop()
-    machine = (
-        f"{os.cpu_count()} processors, Python {platform.python_version()}, load {os.getloadavg()[0]:.1f} at the end"
+    machine = f"{os.cpu_count()} processors, Python {platform.python_version()}"
+    said = f"{options.hosts:,} simulated hosts with {DOMAINS} domains each, a report each {options.interval:.0f} s, on"
+    text = (
+        f"# What hosts that report cost their collector\n\n`make bench-fleet`, {date.today()}; {machine}. {said}"
+        " the same machine. The processor is that of the collectors themselves, the memory of the one that has most.\n"
     )
-    said = f"{options.hosts:,} simulated hosts with {DOMAINS} domains each, a report each {options.interval:.0f} s"
-    head = f"# What hosts that report cost their collector\n\n`make bench-fleet`, {date.today()}; {machine}. {said}, on"
-    head += " the same machine, with SQLite. The processor is that of the collector's own process."
-    text = f"{head}\n\n| what | how much |\n| --- | --- |\n" + "".join(f"| {what} | {much} |\n" for what, much in rows)
+    for store in [options.store] if options.store else STORES:
+        before, rows = os.getloadavg()[0], measured(store, options.hosts, options.interval)
+        collectors = "one collector" if STORES[store] == 1 else f"{STORES[store]} collectors"
+        loads = f"load {before:.1f} at the begin, {os.getloadavg()[0]:.1f} at the end"
+        text += f"\n{store}, {collectors}; {loads}.\n\n| what | how much |\n| --- | --- |\n"
+        text += "".join(f"| {what} | {much} |\n" for what, much in rows)
     print(text)
     if options.write:
         Path(options.write).write_text(text)

@@ -16,7 +16,7 @@ from rxmweb.db.schema import domains, hosts, labels, owners
 from xman import outcome
 
 # So many hosts' rows are in memory at a time; and a database takes no statement with more parameters than some 30,000.
-_TOGETHER = 200
+_TOGETHER = 50
 _Row = dict[str, Any]
 
 

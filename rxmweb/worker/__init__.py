@@ -22,7 +22,7 @@ _SWEEP_SECONDS = 30.0
 
 def work(settings: Settings) -> None:
     """Collect, and carry out actions, until SIGTERM or SIGINT. Raises XmanError and OSError where it cannot begin."""
-    engine = db.open_store(settings.database)
+    engine = db.open_store(settings.database, kept_open=True)
     rxm, tickets = Rxm(settings), Tickets(settings)
     rxm.prepare()
     tickets.prepare()

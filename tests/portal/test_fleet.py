@@ -10,23 +10,37 @@ import pytest
 
 from tests.lab.kerberos.realm import Realm
 from tests.lab.portal.fleet import ReportingFleet
+from tests.lab.portal.postgres import Postgres
 from tests.lab.process import wait_for
 
-COUNT = 50
+COUNT = 200
 SILENT = 5
 
 
 @pytest.fixture(scope="module")
 def fleet(realm: Realm, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReportingFleet]:
-    made = ReportingFleet(realm, tmp_path_factory.mktemp("fleet"), COUNT, each=3, interval=0.5)
+    """Two collectors on one PostgreSQL, and hosts that have reported to one of them each."""
+    server = Postgres()
     try:
-        made.ask("tickets")
-        made.ask("connect")
-        made.wait_told(COUNT, 60)
-        yield made
+        made = ReportingFleet(
+            realm,
+            tmp_path_factory.mktemp("fleet"),
+            COUNT,
+            each=3,
+            interval=1.0,
+            database=server.new_database(),
+            collectors=2,
+        )
+        try:
+            made.ask("tickets")
+            made.ask("connect")
+            made.wait_told(COUNT, 120)
+            yield made
+        finally:
+            made.close()
     finally:
-        made.close()
-    assert "Traceback" not in made.portal.said()
+        server.stop()
+    assert "Traceback" not in made.said()
 
 
 def all_heard(fleet: ReportingFleet) -> None:
@@ -63,12 +77,14 @@ def test_a_mass_restart_is_over(fleet: ReportingFleet) -> None:
     all_heard(fleet)
 
 
-def test_a_collector_that_is_killed_has_them_all_again(fleet: ReportingFleet) -> None:
+def test_where_a_collector_is_killed_the_other_has_all_and_then_both_again(fleet: ReportingFleet) -> None:
     fleet.ask("change", 0, SILENT)
-    fleet.portal.worker.kill()
-    fleet.portal.worker.wait()
+    fleet.kill_collector()
+    fleet.wait_told(COUNT, 120)
+    all_heard(fleet)
 
-    fleet.portal.start_worker()
+    fleet.portals[0].start_worker()
+    fleet.ask("restart")
 
     fleet.wait_told(COUNT, 120)
     all_heard(fleet)

@@ -1,8 +1,9 @@
 """Simulated hosts that report: one program that speaks the wire for all of them, each as its own `host/…` principal.
 
-`python -m tests.lab.hosts.reporting KEYTAB SERVER PORT DOMAINS NAME...` reads a word a line on standard input and
+`python -m tests.lab.hosts.reporting KEYTAB SERVER PORTS DOMAINS NAME...` reads a word a line on standard input and
 answers each with a line of JSON (`Fleet.status`). What a collector meets is real: tickets, handshakes, a connection for
-each, whole reports, changes, signs of life, and the pauses that xmand makes where one is lost.
+each from its own address (its name), whole reports, changes, signs of life, and the pauses that xmand makes where one
+is lost. PORTS are those of the collectors (4374,4375): each host reports to one of them, as xmand does.
 """
 
 import asyncio
@@ -68,12 +69,15 @@ class _Host(asyncio.Protocol):
             self._report(whole=False, domains=[self._domain(0)])
 
     async def _connect(self) -> None:
-        loop = asyncio.get_running_loop()
-        try:
-            async with asyncio.timeout(reporter._SECONDS):
-                await loop.create_connection(lambda: self, "127.0.0.1", self._fleet.port)
-        except (OSError, TimeoutError):
-            self._lost()
+        loop, ports = asyncio.get_running_loop(), self._fleet.ports
+        for port in random.sample(ports, len(ports)):
+            try:
+                async with asyncio.timeout(reporter._SECONDS):
+                    await loop.create_connection(lambda: self, "127.0.0.1", port, local_addr=(self.name, 0))
+            except (OSError, TimeoutError):
+                continue
+            return
+        self._lost()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -172,8 +176,10 @@ class _Host(asyncio.Protocol):
 class Fleet:
     """All of them."""
 
-    def __init__(self, keytab: str, server: str, port: int, domains: int, names: list[str], directory: str) -> None:
-        self.server, self.port, self.domains = server, port, domains
+    def __init__(
+        self, keytab: str, server: str, ports: list[int], domains: int, names: list[str], directory: str
+    ) -> None:
+        self.server, self.ports, self.domains = server, ports, domains
         self.handshakes = self.answers = self.lost = 0
         self.complaints: collections.Counter[str] = collections.Counter()
         self.loop: asyncio.AbstractEventLoop = asyncio.get_running_loop()
@@ -238,7 +244,8 @@ def _split(keytab: bytes, count: int) -> list[bytes]:
 async def _serve(words: list[str]) -> None:
     loop = asyncio.get_running_loop()
     with tempfile.TemporaryDirectory(prefix="xman-fleet") as directory:
-        fleet = Fleet(words[0], words[1], int(words[2]), int(words[3]), words[4:], directory)
+        ports = [int(port) for port in words[2].split(",")]
+        fleet = Fleet(words[0], words[1], ports, int(words[3]), words[4:], directory)
         while line := (await loop.run_in_executor(None, sys.stdin.readline)).split():
             await fleet.do(line[0], [int(word) for word in line[1:]])
             print(json.dumps(fleet.status()), flush=True)

@@ -1,4 +1,4 @@
-"""A portal's worker, and simulated hosts that report to it: what both cost, and what the tables have of them."""
+"""Portals' workers, and simulated hosts that report to them: what they cost, and what the tables have of them."""
 
 import json
 import os
@@ -24,27 +24,45 @@ def names(count: int) -> list[str]:
 
 
 class ReportingFleet:
-    """`count` hosts with `each` domains; the portal asks for a report each `interval` seconds."""
+    """`count` hosts with `each` domains; the portal asks for a report each `interval` seconds.
 
-    def __init__(self, realm: Realm, directory: Path, count: int, each: int, interval: float) -> None:
+    `collectors` portals share one `database`; without an address it is SQLite's, of the only one.
+    """
+
+    def __init__(
+        self,
+        realm: Realm,
+        directory: Path,
+        count: int,
+        each: int,
+        interval: float,
+        *,
+        database: str = "",
+        collectors: int = 1,
+    ) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self.count, self.names, keytab = count, names(count), str(directory / "hosts.keytab")
         realm.add_services([f"host/{name}" for name in self.names], keytab)
-        port = free_ports(1)
-        self.portal = Portal(
-            realm,
-            directory / "portal",
-            hosts=tuple(self.names),
-            port=free_ports(1),
-            interval=interval,
-            tables=f'[collector]\nlisten = ["127.0.0.1:{port}"]\n',
-        )
-        self.engine = db.open_store(self.portal.database)
+        ports = [free_ports(1) for _collector in range(collectors)]
+        self.portals = [
+            Portal(
+                realm,
+                directory / f"portal-{port}",
+                hosts=tuple(self.names),
+                port=free_ports(1),
+                database=database,
+                interval=interval,
+                tables=f'[collector]\nlisten = ["127.0.0.1:{port}"]\n',
+            )
+            for port in ports
+        ]
+        self.engine = db.open_store(self.portals[0].database)
         # Each handshake would ask a name server for the portal's other names, and wait for it.
         config = directory / "krb5.conf"
         canonical = "dns_canonicalize_hostname = "
         config.write_text(Path(realm.env["KRB5_CONFIG"]).read_text().replace(f"{canonical}true", f"{canonical}false"))
-        words = ["-m", "tests.lab.hosts.reporting", keytab, PORTAL, str(port), str(each), *self.names]
+        told = [keytab, PORTAL, ",".join(map(str, ports)), str(each)]
+        words = ["-m", "tests.lab.hosts.reporting", *told, *self.names]
         self._program = subprocess.Popen(
             [sys.executable, *words],
             env=without_wrapper(realm.env) | {"KRB5_CONFIG": str(config)},
@@ -58,7 +76,8 @@ class ReportingFleet:
             assert stream is not None
             stream.close()
         end(self._program)
-        self.portal.stop()
+        for portal in self.portals:
+            portal.stop()
         self.engine.dispose()
 
     def ask(self, *words: object) -> dict[str, Any]:
@@ -95,11 +114,25 @@ class ReportingFleet:
             return list(connection.execute(wanted).scalars())
 
     def memory(self) -> int:
-        """Return the worker's resident memory in KiB."""
-        status = Path(f"/proc/{self.portal.worker.pid}/status").read_text()
-        return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS:"))
+        """Return the resident memory in KiB of the worker that has most."""
+        lines = [line for status in self._of_workers("status") for line in status.splitlines()]
+        return max(int(line.split()[1]) for line in lines if line.startswith("VmRSS:"))
 
     def processor(self) -> float:
-        """Return the seconds of processor that the worker has used, without those of the programs that it starts."""
-        fields = Path(f"/proc/{self.portal.worker.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / _TICK
+        """Return the seconds of processor that the workers have used, without those of the programs that they start."""
+        fields = [status.rpartition(")")[2].split() for status in self._of_workers("stat")]
+        return sum(int(each[11]) + int(each[12]) for each in fields) / _TICK
+
+    def _of_workers(self, file: str) -> list[str]:
+        """Return what Linux says of the workers that are there."""
+        alive = [portal.worker for portal in self.portals if portal.worker.poll() is None]
+        return [Path(f"/proc/{worker.pid}/{file}").read_text() for worker in alive]
+
+    def kill_collector(self) -> None:
+        """Kill the first one's worker."""
+        self.portals[0].worker.kill()
+        self.portals[0].worker.wait()
+
+    def said(self) -> str:
+        """Return what the portals wrote for whoever runs them."""
+        return "".join(portal.said() for portal in self.portals)
