@@ -52,6 +52,7 @@ class ReportingFleet:
                 port=free_ports(1),
                 database=database,
                 interval=interval,
+                pages=False,
                 tables=f'[collector]\nlisten = ["127.0.0.1:{port}"]\n',
             )
             for port in ports

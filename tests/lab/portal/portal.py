@@ -51,7 +51,7 @@ def keytab_of(realm: Realm, name: str = PORTAL) -> Path:
 
 
 class Portal:
-    """One portal. `settings` are lines of rxmweb.toml, and `tables` its tables."""
+    """One portal. `settings` are lines of rxmweb.toml, `tables` its tables; without `pages` it only collects."""
 
     def __init__(
         self,
@@ -73,6 +73,7 @@ class Portal:
         https: bool = False,
         processes: int = 1,
         program: tuple[str, ...] = ("rxmweb",),
+        pages: bool = True,
     ) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self.directory = directory
@@ -100,9 +101,10 @@ class Portal:
             f"interval_seconds = {interval}\n{settings}\n{collector}{tables}\n"
         )
         self.worker = self._start("work")
-        self.server = self._start("serve")
+        # Without pages there is nobody else.
+        self.server = self._start("serve") if pages else self.worker
         try:
-            wait_for(self._listening, _START_SECONDS, "the portal's start")
+            wait_for(self._listening if pages else self._collecting, _START_SECONDS, "the portal's start")
         except (RuntimeError, TimeoutError):
             self.stop()
             raise
@@ -142,6 +144,12 @@ class Portal:
                 stdout=stderr,
                 stderr=stderr,
             )
+
+    def _collecting(self) -> bool:
+        """Whether hosts may report by themselves."""
+        if self.worker.poll() is not None:
+            raise RuntimeError(f"the collector ended with {self.worker.returncode}: {self.said()}")
+        return "hosts report at" in self.said()
 
     def _listening(self) -> bool:
         if self.server.poll() is not None:
