@@ -131,6 +131,11 @@ def _plain(address: str) -> str | None:
     return str(mapped or found)
 
 
+def of_lab(labs: str | None, lab: str) -> bool:
+    """Whether a profile is for a laboratory: one that names none is for all."""
+    return not labs or lab in (name.removeprefix("@") for name in labs.split())
+
+
 def address_of(peer: str, headers: Headers, secret: str) -> str:
     """Return from where a request comes: from its peer or, where that is the site's proxy, from where that says.
 

@@ -154,6 +154,18 @@ def read_room(line: str | bytes) -> dict[str, Any] | None:
     }
 
 
+def read_sizes(line: str | bytes) -> tuple[str, dict[str, int]] | None:
+    """Read one line of `rxm --json profiles`: its host, and the size of each profile by its UUID.
+
+    None where the host did not answer, or is of a release before there were any. Raises NotAReportError, KeyError.
+    """
+    envelope = envelope_of(line, "profiles")
+    if not envelope["ok"]:
+        return None
+    found = envelope["result"]["profiles"][:_MOST_DOMAINS]
+    return str(envelope["host"]), {text(each["uuid"]): int(_number(each["capacity"]) or 0) for each in found}
+
+
 def sample(domain: dict[str, Any]) -> dict[str, Any]:
     """Return what is kept of one domain of `stats`, for the plots."""
     interfaces, disks = domain.get("interfaces", []), domain.get("disks", [])

@@ -118,6 +118,8 @@ domains = Table(
     Index("domains_by_state", "state"),
     Index("domains_by_uuid", "uuid"),
     Index("domains_by_sort_name", "sort_name"),
+    Index("domains_by_profile", "profile"),
+    Index("domains_by_origin", "origin"),
 )
 
 owners = Table(
@@ -293,6 +295,17 @@ seats = Table(
     Column("seen", Double),
     Index("seats_by_token", "token"),
     Index("seats_by_machine", "host", "uuid"),
+)
+
+# How large the disks of profiles are together, in octets, as their hosts said last.
+profile_sizes = Table(
+    "profile_sizes",
+    metadata,
+    Column("host", String, nullable=False),
+    Column("uuid", String, nullable=False),
+    Column("capacity", BigInteger, nullable=False),
+    PrimaryKeyConstraint("host", "uuid"),
+    ForeignKeyConstraint(["host"], ["hosts.name"], ondelete="CASCADE"),
 )
 
 # Who does what only one may do at a time, of all portals that share the database.

@@ -14,7 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import HTTPException
 
 import xman
-from rxmweb.db import actions, plain
+from rxmweb.db import actions, laboratories, plain
 from rxmweb.rxm_process import Rxm
 from rxmweb.settings import Settings
 from rxmweb.tickets import Tickets
@@ -119,6 +119,7 @@ def create_app(settings: Settings, engine: Engine) -> Flask:
         words.outcome_class,
         words.class_word,
         words.event_word,
+        words.terminal_problem,
         words.cannot_act,
     ):
         app.jinja_env.filters[function.__name__] = function
@@ -165,7 +166,9 @@ def _page(address: str, number: int) -> str:
 def _header_counts() -> dict[str, int]:
     here = portal()
     with here.reading.connect() as connection:
-        return actions.counts(connection, here.owner)
+        profiles = not here.owner and laboratories.any_profile(connection)
+        desks = not here.owner and bool(here.settings.terminals.known)
+        return actions.counts(connection, here.owner) | {"profiles": profiles, "laboratories": desks or profiles}
 
 
 def _csrf_field() -> Markup:

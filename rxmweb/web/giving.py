@@ -23,7 +23,7 @@ from rxmweb.db.schema import domains, hosts
 from rxmweb.db.seats import Seat
 from rxmweb.rxm_process import Rxm
 from rxmweb.settings import Settings
-from rxmweb.terminals import Terminal
+from rxmweb.terminals import Terminal, of_lab
 from rxmweb.web import choosing
 from rxmweb.web.choosing import Machine
 from xman import outcome
@@ -181,11 +181,6 @@ class Giver:
             ordered = known.where(wanted).order_by(hosts.c.position, domains.c.sort_name, domains.c.name)
             found = connection.execute(ordered).mappings().all()
         return [choosing.machine(dict(row), profiles) for row in found]
-
-
-def of_lab(labs: str | None, lab: str) -> bool:
-    """Whether a profile is for a laboratory: one that names none is for all."""
-    return not labs or lab in (name.removeprefix("@") for name in labs.split())
 
 
 def _domain(answer: dict[str, Any]) -> dict[str, Any]:

@@ -14,6 +14,8 @@ LABELS = "labels"
 WHICH, NEW, WORD, TEXT, PATH, PLACE, MODE = "which", "new", "word", "text", "path", "place", "mode"
 # Of which the host has a choice: media that can be put into a drive, and volumes that can be a disk.
 MEDIA, VOLUMES = "media", "volumes"
+# What is asked for on the page of the profiles alone.
+PROFILE = "profile"
 # The parts of a machine that its page shows by themselves, each with what can be done to it, or to one of them.
 DISKS, DRIVES, CARDS, SNAPSHOTS = "disks", "drives", "cards", "snapshots"
 PARTS = (DISKS, DRIVES, CARDS, SNAPSHOTS)
@@ -33,7 +35,7 @@ class Field:
     """One word or option that a person adds to a verb: `option` is empty for an argument.
 
     `usual` is of a flag: whether it is set before anybody has chosen. An argument with a `key` is one word KEY=VALUE,
-    and may be left out. `choices` says of what the host has a choice.
+    and may be left out. `choices` says of what the host has a choice. `profiles`: it is asked where a profile is meant.
     """
 
     name: str
@@ -42,6 +44,7 @@ class Field:
     usual: bool = False
     key: str = ""
     choices: str = ""
+    profiles: bool = False
 
     @property
     def needed(self) -> bool:
@@ -76,7 +79,7 @@ class Offer:
 OFFERS = tuple(
     offer
     for offer in (
-        Offer("start"),
+        Offer("start", fields=(Field("evict", FLAG, "--evict", profiles=True),)),
         Offer("pause", hurts=True),
         Offer("unpause"),
         Offer("shutdown", hurts=True, fields=(Field("force_after", SECONDS, "--force-after"),)),
@@ -146,11 +149,15 @@ OFFERS = tuple(
             idle=True,
         ),
         Offer("snapshot-delete", fields=(Field("snapshot", WHICH),), part=SNAPSHOTS, each=True),
+        Offer("profile-client", fields=(Field("client", NEW), Field("keep", FLAG, "--keep")), part=PROFILE),
+        Offer("clone", fields=(Field("copy", NEW),), part=PROFILE),
     )
     # What this release's table of verbs does not have is not offered.
     if offer.verb in verbs.BY_NAME
 )
 BY_VERB = {offer.verb: offer for offer in OFFERS}
+# What is asked of all of a laboratory's machines together: of those that are on, and of those that are off.
+TOGETHER_ON, TOGETHER_OFF = ("reboot", "shutdown"), ("start",)
 # What is asked for on pages of its own.
 ELSEWHERE = ("create", "launch", "maintenance")
 
@@ -220,7 +227,7 @@ def _possible(offer: Offer, row: dict[str, Any]) -> bool:
 def of_parts(row: dict[str, Any]) -> list[Offer]:
     """Return what can sensibly be asked of the parts of a domain, of which the tables have this row."""
     state, reason = row["state"], row["reason"]
-    offered = [offer for offer in OFFERS if offer.part and _possible(offer, row)]
+    offered = [offer for offer in OFFERS if offer.part in PARTS and _possible(offer, row)]
     if state == OUTSIDE and reason in _ENDED:
         return [offer for offer in offered if offer.verb in _OF_ENDED]
     # One that is frozen, nobody says how, may be saved to disk.
@@ -228,6 +235,20 @@ def of_parts(row: dict[str, Any]) -> list[Offer]:
         return [offer for offer in offered if offer.verb not in _SAVED]
     # It would take again what was taken from it.
     return [offer for offer in offered if not (offer.idle and state == states.PREEMPTED)]
+
+
+def of_profile(*, off: bool) -> list[Offer]:
+    """Return what can sensibly be asked of a profile; while it runs itself, it is changed, and is no pattern."""
+    shown = ("start", "profile-client", "clone") if off else ("shutdown",)
+    return [BY_VERB[verb] for verb in shown if verb in BY_VERB]
+
+
+def fields(offer: Offer, *, profile: bool) -> list[Field]:
+    """Return what is asked for besides, of the verb as this release has it; `profile`: whether a profile is meant."""
+    known = {name for option in verbs.BY_NAME[offer.verb].options for name in option.names}
+    return [
+        each for each in offer.fields if (profile or not each.profiles) and (not each.option or each.option in known)
+    ]
 
 
 def moves(state: str, reason: str | None) -> bool:

@@ -176,6 +176,47 @@ _READ: dict[str, tuple[str, dict[str, _Schema], _Schema]] = {
         {"q": _TEXT, "group": _TEXT, "page": _COUNT, "show": {"enum": list(SHOWN)}, "sort": _TEXT},
         _object(hosts=_list(_HOST), waiting=_list(_WAITING), counts=_COUNTS, total=_COUNT, page=_COUNT, pages=_COUNT),
     ),
+    "/laboratories/{lab}": (
+        "a laboratory: its terminals, each with its machine, and the machines that no terminal has",
+        {},
+        _object(
+            lab=_TEXT,
+            laboratories=_list(_TEXT),
+            terminals=_list(
+                _object(
+                    "terminal",
+                    terminal=_TEXT,
+                    machine={"type": ["object", "null"]},
+                    state={"enum": ["working", "ready", "failed", None]},
+                    problem=_MAYBE_TEXT,
+                    who={"type": ["string", "null"], "description": "its principal, or its address"},
+                    proved={"type": ["boolean", "null"], "description": "whether it has shown its keytab"},
+                    since=_TIME,
+                    seen=_TIME,
+                )
+            ),
+            machines=_list(_object(host=_TEXT, uuid=_TEXT, name=_TEXT, profile=_TEXT)),
+        ),
+    ),
+    "/profiles": (
+        "the profiles of all hosts",
+        {},
+        _object(
+            profiles=_list(
+                _object(
+                    "host uuid name labs running off",
+                    host=_TEXT,
+                    uuid=_TEXT,
+                    name=_TEXT,
+                    labs=_list(_TEXT),
+                    capacity=_OCTETS,
+                    running=_COUNT,
+                    off=_COUNT,
+                    administrator=_MAYBE_TEXT,
+                )
+            )
+        ),
+    ),
     "/hosts/conditions": (
         "how hosts say that they are, by name, a part of them at a time (for rxm hosts)",
         {"after": _TEXT},

@@ -42,6 +42,8 @@ def verb(name: str) -> str:
         "snapshot-revert": _("Go back to a snapshot"),
         "snapshot-delete": _("Delete a snapshot"),
         "terminate": _("Terminate"),
+        "profile-client": _("New client"),
+        "clone": _("Clone"),
         "create": _("Create"),
         "launch": _("Launch"),
         "maintenance": _("Maintenance"),
@@ -65,6 +67,8 @@ def effect(name: str) -> str:
         "snapshot": _("It stands still while its memory is written. While it has snapshots it cannot migrate."),
         "snapshot-revert": _("It is again what it was then: its disks, memory and description. All since is lost."),
         "snapshot-delete": _("It cannot be gone back to any more; what the machine is now stays, and later snapshots."),
+        "profile-client": _("A machine is made that begins with the profile's disks, and writes to its own."),
+        "clone": _("A machine of its own is made, with copies of the disks, to be changed and to become a profile."),
     }.get(name, "")
 
 
@@ -95,6 +99,10 @@ def label(field: offers.Field) -> str:
         "card": _("Network card"),
         "snapshot": _("Snapshot (letters, figures, _ . + -)"),
         "description": _("What it is for"),
+        "evict": _("Shut its clients down first"),
+        "client": _("Name of the client"),
+        "keep": _("It keeps what it writes; otherwise each start begins anew"),
+        "copy": _("Name of the copy"),
     }.get(field.name, field.name)
 
 

@@ -13,7 +13,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from rxmweb import rxm_process
-from rxmweb.db import fleet, lease, plain, report, reporters, retention
+from rxmweb.db import fleet, laboratories, lease, plain, report, reporters, retention
 from rxmweb.db.calendar import Calendar
 from rxmweb.db.report import Report
 from rxmweb.rxm_process import Rxm
@@ -104,6 +104,7 @@ class Collector:
             self._sampled = since
             self._ask("stats", self._hosts, report.read_samples, lambda found: self._sample(found, now))
             self._ask("stats --host", self._hosts, report.read_room, lambda found: self._note_rooms(found, now))
+            self._ask("profiles", self._hosts, report.read_sizes, self._note_sizes)
             retention.prune(self._engine, self._settings.history, self._calendar.today(self._engine))
             retention.forget_sessions(self._engine, time.time())
         if since - self._versions >= _VERSION_SECONDS and not self._stop.is_set():
@@ -174,6 +175,9 @@ class Collector:
 
     def _note_rooms(self, found: Iterable[dict[str, object] | None], now: float) -> None:
         fleet.note_rooms(self._engine, [one for one in found if one is not None], now)
+
+    def _note_sizes(self, found: Iterable[tuple[str, dict[str, int]] | None]) -> None:
+        laboratories.note_sizes(self._engine, [one for one in found if one is not None])
 
     def _note_versions(self, found: Iterable[report.Version | None]) -> None:
         fleet.note_versions(self._engine, [one for one in found if one is not None])

@@ -2,12 +2,13 @@
 
 import time
 from pathlib import Path
+from typing import Any
 
 from playwright.sync_api import BrowserContext, Playwright
 from sqlalchemy import Engine
 
 from rxmweb import db
-from rxmweb.db import actions, fleet, report, rights, sessions
+from rxmweb.db import actions, fleet, laboratories, report, rights, seats, sessions
 from rxmweb.db.actions import Request, Target
 from rxmweb.db.report import Report
 from rxmweb.settings import Settings, portal_name
@@ -28,6 +29,8 @@ STALE_HOST, DEAD_HOST, SERVICED = "stale1.example.org", "dead1.example.org", "se
 FULL = "full1.example.org"
 MACHINES = 230
 LONG_MACHINE = f"{UUID}01"
+LAB = "economy"
+_TERMINALS = f'"term[01-03].{LAB}.example.org" = {{ lab = "{LAB}", profile = "win" }}\n'
 _REASON = "because-of-a-reason-that-is-one-word-of-more-letters-than-a-telephone-is-wide-or-even-two-of-them"
 
 
@@ -35,7 +38,9 @@ class MadeUp:
     """One portal. Nothing answers behind it: its worker has ended, and its tables are filled from here."""
 
     def __init__(self, realm: Realm, directory: Path) -> None:
-        self.portal = Portal(realm, directory, hosts=(), port=4373, interval=600, readers=(ALICE,))
+        self.portal = Portal(
+            realm, directory, hosts=(), port=4373, interval=600, readers=(ALICE,), tables=f"[terminals]\n{_TERMINALS}"
+        )
         end(self.portal.worker)
         self.url = f"http://127.0.0.1:{self.portal.port}"
         self.engine: Engine = db.open_store(self.portal.database)
@@ -84,9 +89,16 @@ class MadeUp:
         old = domain("old1", 2, "running", jobs=[job(4713, BOB)])
         on = {"reason": _REASON, "by": ALICE, "since": "2026-11-21T07:00:00Z"}
         good = [report.read(line(LONG_HOST, busy, domain("vm2", 3, "frozen", reason="suspended")))]
-        good.append(report.read(line(SERVICED, domain("vm4", 4, "preempted"), maintenance=on)))
+        good.append(report.read(line(SERVICED, domain("vm4", 4, "preempted"), *_laboratory(), maintenance=on)))
         fleet.take(self.engine, good, now)
         fleet.take(self.engine, [report.read(line(STALE_HOST, old))], now - 3000)
+        laboratories.note_sizes(self.engine, [(SERVICED, {_laboratory()[0]["uuid"]: 40 << 30})])
+        for number, problem in ((1, ""), (2, "none-free")):
+            name = f"term0{number}.{LAB}.example.org"
+            seats.begin(self.engine, name, f"host/{name}@XMAN.TEST", now, proved=number == 1)
+            had = {"host": SERVICED, "uuid": _laboratory()[1]["uuid"], "machine": "win1", "since": now}
+            state = seats.FAILED if problem else seats.READY
+            seats.note(self.engine, name, state=state, problem=problem, **({} if problem else had))
         fleet.take(self.engine, [Report(STALE_HOST, outcome.UNREACHABLE, f"no answer: {_REASON}")], now)
         fleet.take(self.engine, [Report(DEAD_HOST, outcome.UNREACHABLE, "no answer in time.")], now)
         self.full()
@@ -100,6 +112,14 @@ class MadeUp:
             words = {"migrate": (LONG_HOST,), "mem-set": ("2048",)}.get(verb, ())
             wanted = Request(principal, verb, [target], (), words, _REASON)
             self.action = actions.add(self.engine, wanted, "elsewhere")
+
+
+def _laboratory() -> list[dict[str, Any]]:
+    """Return a profile that is being changed, and clients of it: one that a terminal has, one that is off."""
+    profile = domain("win", 21, "occupied", profile=True, labs=[LAB, "stats"], administrator=ALICE)
+    client = {"from": profile["uuid"], "discard": True}
+    had = domain("win1", 22, "free", given=f"term01.{LAB}.example.org", **client)
+    return [profile, had, domain("win2", 23, "down-bootable", **client)]
 
 
 def _machine(number: int, state: str) -> dict[str, object]:

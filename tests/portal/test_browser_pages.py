@@ -9,7 +9,7 @@ from playwright.sync_api import BrowserContext, Page, Playwright, expect
 
 from tests.lab.kerberos.realm import Realm
 from tests.lab.process import end
-from tests.portal.made_up import FULL, LONG_HOST, LONG_MACHINE, LONG_NAME, STALE_HOST, MadeUp
+from tests.portal.made_up import FULL, LAB, LONG_HOST, LONG_MACHINE, LONG_NAME, STALE_HOST, MadeUp
 from tests.tools import soak
 
 expect.set_options(timeout=30_000)
@@ -32,6 +32,8 @@ PATHS = (
     f"/hosts/{LONG_HOST}/machines/{LONG_MACHINE}/console",
     f"/hosts/{LONG_HOST}/machines/{LONG_MACHINE}/screen",
     f"/hosts/{LONG_HOST}/machines/{LONG_MACHINE}/devices",
+    f"/laboratories/{LAB}",
+    "/profiles",
     "/create",
     "/delegation",
     "/session",

@@ -60,7 +60,7 @@ def of_guest(engine: Engine, view: View, guest: Guest) -> dict[str, Any]:
         found["started"] = times.utc(guest.started)
     if guest.active and guest.suspended:
         found |= _unconfirmed(engine, guest.uuid, view.seen.domains[guest.name].identifier(), PAUSED)
-    return found | _kept(guest)
+    return found | kept(guest.metadata)
 
 
 def _of_other(engine: Engine, domain: Domain) -> dict[str, Any]:
@@ -69,15 +69,18 @@ def _of_other(engine: Engine, domain: Domain) -> dict[str, Any]:
     if facts:
         facts |= _unconfirmed(engine, domain.uuid, facts["id"], facts["state"])
         with contextlib.suppress(MetadataError, NoSuchDomainError):
-            return facts | _kept(metadata.read(domain))
+            return facts | kept(metadata.read(domain))
     return facts
 
 
-def _kept(found: Guest | Metadata) -> dict[str, Any]:
-    """Return its labels, whose machine it is, and of its launch, where it has any."""
+def kept(found: Metadata) -> dict[str, Any]:
+    """Return what its users keep of it, as far as there is any: labels, terminal, profiles, launch."""
     told: dict[str, Any] = {"labels": dict(found.labels), "terminal": found.terminal, "given": found.given}
-    launched = {} if found.instance is None else of_launch(found.instance)
-    return {key: value for key, value in told.items() if value} | launched
+    told |= {"profile": found.profile, "labs": list(found.labs), "administrator": found.administrator}
+    told = {key: value for key, value in told.items() if value}
+    if found.origin is not None:
+        told |= {"from": found.origin.profile, "discard": found.origin.discard}
+    return told | ({} if found.instance is None else _launch(found.instance))
 
 
 def _unconfirmed(engine: Engine, uuid: str, number: int | None, state: str) -> dict[str, str]:
@@ -85,7 +88,7 @@ def _unconfirmed(engine: Engine, uuid: str, number: int | None, state: str) -> d
     return {"unconfirmed": source} if source else {}
 
 
-def of_launch(instance: Instance) -> dict[str, Any]:
+def _launch(instance: Instance) -> dict[str, Any]:
     """Return what is told of a machine that was launched from an image."""
     launched: dict[str, Any] = {"instance": instance.id, "image": instance.image, "owner": instance.owner}
     for key, at in (("launched", instance.launched), ("until", instance.until)):

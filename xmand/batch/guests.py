@@ -1,8 +1,8 @@
 """The domains of a host as decisions see them: pure values."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from xman.metadata import Claim, Instance, Job, Labels
+from xman.metadata import Claim, Job, Metadata
 from xman.states import Facts
 from xman.values import MIB
 
@@ -26,8 +26,8 @@ class Guest(Facts):
     `preempted_since` are those of its metadata. `stale` are jobs of an earlier start, `ended` those whose leases have
     ended. `claim` is there where it is `claimed`; `lapsed`: a claim that holds no more is to be removed. `term` is how
     many seconds are left until the first of its leases, or its claim, ends. Memory is in octets; `max_vcpus` is 0 where
-    the hypervisor counts no CPUs (LXC). `started` is in seconds since 1970. `plight` says what is the matter with one
-    that neither runs nor is paused, and the way out.
+    the hypervisor counts no CPUs (LXC). `started` is in seconds since 1970; `metadata` is all of it. `plight` says what
+    is the matter with one that neither runs nor is paused, and the way out.
     """
 
     jobs: tuple[Job, ...] = ()
@@ -49,10 +49,7 @@ class Guest(Facts):
     max_vcpus: int = 0
     started: int | None = None
     plight: str = ""
-    labels: Labels = ()
-    terminal: str = ""
-    given: str = ""
-    instance: Instance | None = None
+    metadata: Metadata = field(default_factory=Metadata)
 
     def job(self, number: str) -> Job | None:
         """Return the job with this id."""

@@ -214,10 +214,7 @@ def _guest(described: Described, listed: _Listed, numbers: tuple[int, int], sett
         vcpus=vcpus,
         max_vcpus=max_vcpus,
         started=found.started,
-        labels=found.labels,
-        terminal=found.terminal,
-        given=found.given,
-        instance=found.instance,
+        metadata=found,
     )
 
 

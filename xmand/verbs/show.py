@@ -11,10 +11,9 @@ from typing import Any
 import xman
 from xman import labels, times
 from xman.errors import DeniedError, MetadataError, NoSuchDomainError, RefusedError, UsageError, XmanError
-from xman.metadata import Metadata
 from xman.result import Result
 from xman.verbs.words import GONE, POWER_STATES, WAIT_STATES
-from xmand.batch.facts import of_launch
+from xmand.batch import facts
 from xmand.broker.arrivals import REASON
 from xmand.consoles.present import SCREEN
 from xmand.events import waiting
@@ -91,19 +90,8 @@ def _kept(connection: RawConnection, domain: dict[str, Any], notes: builtins.lis
     except NoSuchDomainError:  # gone since the list was made
         pass
     else:
-        told = {"labels": dict(found.labels), "terminal": found.terminal, "given": found.given}
-        labelled = _of_profiles(found) | {key: value for key, value in told.items() if value}
-        return labelled | (of_launch(found.instance) if found.instance is not None else {})
+        return facts.kept(found)
     return {}
-
-
-def _of_profiles(found: Metadata) -> dict[str, Any]:
-    told: dict[str, Any] = {"profile": True} if found.profile else {}
-    if found.profile and found.labs:
-        told["labs"] = builtins.list(found.labs)
-    if found.origin is not None:
-        told |= {"from": found.origin.profile, "discard": found.origin.discard}
-    return told
 
 
 def _viewers(call: Call, domain: dict[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ down_revision = "0005"
 
 
 def upgrade() -> None:
-    """Add columns that may be NULL, and a table."""
+    """Add columns that may be NULL, and tables."""
     for name in ("terminal", "given", "labs", "administrator", "origin"):
         op.add_column("domains", sa.Column(name, sa.String))
     for name in ("profile", "discard"):
@@ -32,5 +32,15 @@ def upgrade() -> None:
         sa.Column("expires", sa.Double),
         sa.Column("seen", sa.Double),
     )
+    op.create_table(
+        "profile_sizes",
+        sa.Column("host", sa.String, nullable=False),
+        sa.Column("uuid", sa.String, nullable=False),
+        sa.Column("capacity", sa.BigInteger, nullable=False),
+        sa.PrimaryKeyConstraint("host", "uuid"),
+        sa.ForeignKeyConstraint(["host"], ["hosts.name"], ondelete="CASCADE"),
+    )
+    op.create_index("domains_by_profile", "domains", ["profile"])
+    op.create_index("domains_by_origin", "domains", ["origin"])
     op.create_index("seats_by_token", "seats", ["token"])
     op.create_index("seats_by_machine", "seats", ["host", "uuid"])

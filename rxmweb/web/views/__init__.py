@@ -1,6 +1,19 @@
 """The pages, one module for each subject. The list is explicit."""
 
-from rxmweb.web.views import actions, create, devices, guide, hosts, machine, session, status, table, terminal, viewer
+from rxmweb.web.views import (
+    actions,
+    create,
+    devices,
+    guide,
+    hosts,
+    laboratories,
+    machine,
+    session,
+    status,
+    table,
+    terminal,
+    viewer,
+)
 
 BLUEPRINTS = (
     table.pages,
@@ -8,6 +21,7 @@ BLUEPRINTS = (
     viewer.pages,
     devices.pages,
     hosts.pages,
+    laboratories.pages,
     actions.pages,
     create.pages,
     session.pages,

@@ -147,6 +147,7 @@ def ask_back(
         data,
         status,
         offer=offer,
+        fields=offers.fields(offer, profile=any(row["profile"] for row in found)),
         host_names=_destinations(found) if offer.verb == actions.MIGRATE else [],
         choices=choices,
         given=request.form,

@@ -63,7 +63,7 @@ def confirm(host: str, uuid: str) -> Any:
     """Ask back as for every verb, with what the host has to choose from."""
     found = visible(host, uuid)
     offer = offers.BY_VERB.get(request.form.get("verb", ""))
-    if offer is None or not offer.part:
+    if offer is None or offer.part not in offers.PARTS:
         return fail(400, _("Choose what to do."))
     wanted = next((field.choices for field in offer.fields if field.choices), "")
     return ask_back(offer, [found], choices=_choices(host, wanted) if wanted and may().use("volumes", host) else ())
