@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -28,12 +28,12 @@ class Rxm:
     def __init__(self, settings: Settings) -> None:
         self._collector = settings.collector
         self._hosts = settings.shown_names
-        self._directory = Path(settings.run_dir)
+        self.directory = Path(settings.run_dir)
         self._common = f"port = {settings.port}\nservice = {json.dumps(settings.host_service)}\n"
 
     def prepare(self) -> None:
         """Make the private directory, and in it the configuration with which people are served. Raises OSError."""
-        private_directory(self._directory)
+        private_directory(self.directory)
         self._write(_PERSON, self._common)
         self._write(_EVERYWHERE, self._common + _named(self._hosts()))
         self._write(_OWN, self._common + self._identity())
@@ -63,12 +63,12 @@ class Rxm:
         return f"client_keytab = {json.dumps(keytab)}\nprincipal = {json.dumps(principal)}\n"
 
     def _write(self, name: str, text: str) -> None:
-        new = self._directory / f"{name}.{os.getpid()}"
+        new = self.directory / f"{name}.{os.getpid()}"
         new.write_text(text)
-        new.replace(self._directory / name)
+        new.replace(self.directory / name)
 
     def _command(self, configuration: str, words: Sequence[str]) -> list[str]:
-        return [_program(), "--config", str(self._directory / configuration), "--json", *words]
+        return [_program(), "--config", str(self.directory / configuration), "--json", *words]
 
     def as_collector(self) -> dict[str, str]:
         """Return the environment that is the collector's: without a keytab, the portal's own tickets."""
@@ -81,6 +81,19 @@ class Rxm:
         """Return the environment of the person whose tickets are in the file `cache`, and nobody else's."""
         own = {"KRB5CCNAME": f"FILE:{cache}", "KRB5_CLIENT_KTNAME": "FILE:/nonexistent/keytab", "RXM_PROGRESS": "yes"}
         return _environment() | own
+
+
+def with_files(words: Sequence[str], texts: Mapping[str, str], directory: Path, prefix: str = "") -> list[str]:
+    """Write texts into a directory, for the options of these keys; return the words with them. Raises OSError."""
+    options = []
+    for key, text in texts.items():
+        path = directory / f"{prefix}{key}"
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with open(descriptor, "wb") as file:  # noqa: PTH123  # a descriptor
+            file.write(text.encode())
+        options.append(f"--{key}={path}")
+    end = words.index("--") if options else 0
+    return [*words[:end], *options, *words[end:]]
 
 
 def _named(hosts: Sequence[str]) -> str:

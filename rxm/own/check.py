@@ -15,6 +15,7 @@ from rxm.remote.deadline import Deadline
 from rxm.settings import Settings
 from xman import config, escape, lowlevel, outcome, received, times, verbs
 from xman.errors import CredentialsError, UnreachableError, UsageError, XmanError
+from xman.gss import GssError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -80,7 +81,8 @@ def _identity(configured: Settings) -> "Iterator[_Step]":
     try:
         yield OK, "realm", tickets.default_realm(), 0
     except LookupError:
-        yield BAD, "realm", "krb5.conf names no default_realm; set it under [libdefaults]", outcome.CREDENTIALS
+        # Not needed where a ticket says the realm, but by kinit.
+        yield NOTE, "realm", "krb5.conf names no default_realm; set it under [libdefaults]", 0
     if configured.client_keytab:
         readable = lowlevel.readable(configured.client_keytab)
         yield (
@@ -98,8 +100,12 @@ def _identity(configured: Settings) -> "Iterator[_Step]":
             yield BAD, "ticket", f"it expired {messages.span(-left)} ago; run kinit", outcome.CREDENTIALS
     except LookupError:
         try:
-            initiator(configured.client_keytab, configured.principal)
+            # Taken in earnest: an identity is looked for when it is used.
+            initiator(configured.client_keytab, configured.principal).copy_to("MEMORY:rxm-check")
             yield OK, "ticket", "there is an identity, though not in the default cache", 0
+        except GssError as error:
+            failed = messages.no_identity(error, configured.client_keytab, configured.principal)
+            yield BAD, "ticket", str(failed), failed.outcome
         except XmanError as error:
             yield BAD, "ticket", str(error), error.outcome
 
@@ -199,12 +205,22 @@ def _rights(connection: Connection, name: str, before: float) -> "Iterator[_Step
         yield OK, "keytab", f"key version{'s' * (len(versions) > 1)} {', '.join(map(str, versions))}", 0
     listed = answer.get("list")
     if listed:
-        yield OK, "list", f"{listed['entries']} principals, changed {messages.span(listed['age_seconds'])} ago", 0
+        yield (
+            OK,
+            "list",
+            f"{_counted(listed['entries'], 'principal')}, changed {messages.span(listed['age_seconds'])} ago",
+            0,
+        )
     rights = [str(verb) for verb in answer["verbs"]]
     looks = verbs.LIST.name in rights
     yield (
         OK if looks else NOTE,
         "rights",
-        f"{len(rights)} verbs" + ("" if looks else f"; '{verbs.LIST.name}' is not among them: {', '.join(rights)}"),
+        _counted(len(rights), "verb")
+        + ("" if looks else f"; '{verbs.LIST.name}' is not among them: {', '.join(rights)}"),
         0,
     )
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'s' * (number != 1)}"

@@ -5,6 +5,8 @@ from pathlib import Path
 
 # Beside this module: a link in the tree, a copy where it is installed.
 PAGE = Path(__file__).parent.with_name("rxm.1")
+# The options of a verb, which stand in the table as well.
+_OPTIONS = re.compile(r'^\.RS\n\.\\" options\n.*?^\.RE\n', re.MULTILINE | re.DOTALL)
 _FONT = re.compile(r"\\f[BIRP]")
 _ALTERNATING = ("BR", "BI", "RB", "RI", "IR", "IB")
 
@@ -37,7 +39,7 @@ def _entry(body: str) -> Entry:
         for block in re.findall(r"^\.nf\n(.*?)^\.fi$", body, re.MULTILINE | re.DOTALL)
         for line in plain(block).splitlines()
     ]
-    body = re.sub(r"^\.nf\n.*?^\.fi$\n?", "", body, flags=re.MULTILINE | re.DOTALL)
+    body = re.sub(r"^\.nf\n.*?^\.fi$\n?", "", _OPTIONS.sub("", body), flags=re.MULTILINE | re.DOTALL)
     paragraphs = re.split(r"^\.(?:PP|IP|RS|RE|TP).*\n?", body, flags=re.MULTILINE)
     # What stands around an example is markup alone.
     return Entry([text for part in paragraphs if (text := " ".join(plain(part).split()))], examples)

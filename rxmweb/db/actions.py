@@ -3,8 +3,8 @@
 import json
 import secrets
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Connection, Engine, func, insert, select, update
@@ -42,7 +42,10 @@ class Target:
 
 @dataclass(frozen=True)
 class Request:
-    """One thing that a person asks for. `options` stand before the targets, `arguments` behind them."""
+    """One thing that a person asks for. `options` stand before the targets, `arguments` behind them.
+
+    `files` are the texts of options that name a file, by their keys.
+    """
 
     principal: str
     verb: str
@@ -51,6 +54,7 @@ class Request:
     arguments: Sequence[str] = ()
     reason: str = ""
     input: str | None = None
+    files: Mapping[str, str] = field(default_factory=dict)
 
     def words(self) -> list[str]:
         """Return rxm's words, its own options in front."""
@@ -90,6 +94,7 @@ def add(engine: Engine, request: Request, portal: str, identifier: str = "") -> 
                 targets=json.dumps([vars(target) for target in request.targets]),
                 reason=request.reason,
                 input=request.input,
+                files=json.dumps(dict(request.files)) if request.files else None,
                 state=QUEUED,
                 created=time.time(),
             )
@@ -107,7 +112,9 @@ def cancel(engine: Engine, identifier: str) -> bool:
     """Take an action back that still waits; return whether it did."""
     with engine.begin() as connection:
         waits = update(actions).where(actions.c.id == identifier, actions.c.state == QUEUED)
-        done = bool(connection.execute(waits.values(state=CANCELLED, ended=time.time(), input=None)).rowcount)
+        done = bool(
+            connection.execute(waits.values(state=CANCELLED, ended=time.time(), input=None, files=None)).rowcount
+        )
         if done:
             changes.note(connection, changes.ACTIONS)
     return done
@@ -295,7 +302,7 @@ def finish(engine: Engine, identifier: str, words: str, *, began: bool = True) -
         codes = connection.execute(select(results.c.code).where(results.c.action == identifier)).scalars().all()
         state = UNKNOWN if outcome.UNKNOWN in codes else FAILED if any(codes) else DONE
         ended = update(actions).where(actions.c.id == identifier)
-        connection.execute(ended.values(state=state, ended=time.time(), input=None, pid=None))
+        connection.execute(ended.values(state=state, ended=time.time(), input=None, files=None, pid=None))
         changes.note(connection, changes.ACTIONS)
     return state
 

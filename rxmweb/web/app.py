@@ -107,6 +107,8 @@ def create_app(settings: Settings, engine: Engine) -> Flask:
         words.label,
         words.asked,
         words.asked_words,
+        words.launched,
+        words.share_word,
         words.part,
         words.power,
         words.room,

@@ -1,8 +1,10 @@
 """Asking a host just now, as the person: for what no table holds. Only for pages that a person opened to ask."""
 
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from flask import g, request
@@ -64,15 +66,55 @@ def ask_each(host: str, questions: Sequence[Sequence[str]]) -> list[dict[str, An
         return list(threads.map(lambda words: asking(host, words), questions))
 
 
+def ask_with(host: str, words: Sequence[str], texts: Mapping[str, str]) -> dict[str, Any]:
+    """Do as `ask`, with texts for options that name a file, by their keys; `host` may be several, with commas."""
+    try:
+        with tempfile.TemporaryDirectory(prefix="asking-", dir=portal().rxm.directory) as directory:
+            return ask(host, rxm_process.with_files(words, texts, Path(directory)))
+    except OSError as error:
+        return _failure(outcome.INTERNAL, f"{portal().rxm.directory}: {error.strerror}")
+
+
+def ask_hosts(hosts: Sequence[str], words: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Return what each of several hosts answers, by one rxm."""
+    here = portal()
+    cache = here.tickets.of_session(g.session.ticket)
+    late = _late()
+    if cache is None or not hosts:
+        return {host: _ticketless() for host in hosts}
+    command = here.rxm.command(["-t", f"{_SECONDS:.0f}", "-H", ",".join(hosts), *words])
+    try:
+        out, _err = rxm_process.run(command, here.rxm.as_person(cache), b"", _PATIENCE_SECONDS)
+    except TimeoutError:
+        return dict.fromkeys(hosts, late)
+    except OSError as error:
+        return dict.fromkeys(hosts, _failure(outcome.INTERNAL, f"rxm: {error.strerror}"))
+    found = {}
+    for line in out.splitlines():
+        try:
+            answer = report.envelope_of(line, words[0])
+        except report.NotAReportError:
+            continue
+        found[str(answer["host"])] = answer
+    return {host: found.get(host, late) for host in hosts}
+
+
+def _late() -> dict[str, Any]:
+    return _failure(outcome.UNREACHABLE, _("The host gave no answer in time."))
+
+
+def _ticketless() -> dict[str, Any]:
+    return _failure(outcome.CREDENTIALS, _("Only who can act can ask a host: your ticket is not here."))
+
+
 def _asking(text: str = "") -> Callable[[str, Sequence[str]], dict[str, Any]]:
     """Return what asks as the person at hand, also from another thread."""
     here = portal()
     cache = here.tickets.of_session(g.session.ticket)
     if cache is None:
-        problem = _failure(outcome.CREDENTIALS, _("Only who can act can ask a host: your ticket is not here."))
+        problem = _ticketless()
         return lambda _host, _words: problem
-    late = _failure(outcome.UNREACHABLE, _("The host gave no answer in time."))
-    return partial(_ask, here.rxm, here.rxm.as_person(cache), text.encode(), late)
+    return partial(_ask, here.rxm, here.rxm.as_person(cache), text.encode(), _late())
 
 
 def _ask(

@@ -9,6 +9,7 @@ import xman
 from rxmweb.db import actions, report
 from rxmweb.db.host_search import SHOWN
 from rxmweb.db.search import SORTS
+from xman import verbs
 from xman.fields import Field
 
 _Schema = dict[str, Any]
@@ -152,6 +153,28 @@ _DEVICES = _object(
     snapshots=_list(_SNAPSHOT),
     problems=_list(_object(of=_TEXT, code=_COUNT, message=_TEXT)),
 )
+_SHARE = _object(machines=_COUNT, memory=_COUNT, vcpus=_COUNT, disk=_COUNT)
+_IMAGE = _object(
+    "image capacity",
+    image=_MAYBE_TEXT,
+    pool=_MAYBE_TEXT,
+    format=_MAYBE_TEXT,
+    title=_MAYBE_TEXT,
+    capacity=_OCTETS,
+    least_memory=_OCTETS,
+)
+_IMAGES = _object(
+    "host ok",
+    host=_TEXT,
+    ok={"type": "boolean"},
+    code=_COUNT,
+    message=_TEXT,
+    free_memory=_OCTETS,
+    mine=_SHARE,
+    most={"anyOf": [_SHARE, {"type": "null"}]},
+    images=_list(_IMAGE),
+    notes=_list(_TEXT),
+)
 _TOKEN = {"name": "X-CSRF-Token", "in": "header", "required": True, "schema": _TEXT}
 _PROBLEM = _object(code=_COUNT, message=_TEXT)
 
@@ -243,6 +266,11 @@ _READ: dict[str, tuple[str, dict[str, _Schema], _Schema]] = {
         {"since": _TEXT},
         _object(question=_TEXT, domain=_TARGET, answer=_ANSWER),
     ),
+    "/images": (
+        "what hosts answer just now of their images, those with most room first, 64 hosts a page",
+        {"page": _COUNT},
+        _object(hosts=_list(_IMAGES), page=_COUNT, more={"type": "boolean"}),
+    ),
     "/actions": (
         "what was asked for, latest first",
         dict.fromkeys(("state", "who", "verb", "uuid", "host"), _TEXT) | {"page": _COUNT},
@@ -272,6 +300,11 @@ _CHANGE: dict[str, tuple[str, dict[str, _Schema]]] = {
     "/hosts/reporting": ("decide about a host that reports", {"name": _TEXT, "to": {"enum": ["accepted", "refused"]}}),
     "/hosts/{host}/maintenance": ("out of service, or into it again", {"to": {"enum": ["on", "off"]}, "reason": _TEXT}),
     "/hosts/{host}/evacuation": ("move what runs there", {"destination": _TEXT, "live": _TEXT, "force": _TEXT}),
+    "/launch": (
+        "what a launch would make, at the host with most room where `host` is empty; with `really`, make it",
+        {"host": _TEXT, "image": _TEXT, "name": _TEXT, "reason": _TEXT, "id": _TEXT}
+        | {option.key: _TEXT for option in verbs.BY_NAME["launch"].options if option.kind and not option.local},
+    ),
     "/create": ("what a description would become; with `really`, make it", {"host": _TEXT, "text": _TEXT}),
 }
 

@@ -49,6 +49,10 @@ class May:
         verbs = self.verbs(host)
         return verbs is None or verb in verbs
 
+    def somewhere(self, verb: str) -> bool:
+        """Return whether a verb is to be offered at all: no host has said anything yet, or one allows it."""
+        return self.acts and (not self.hosts or any(verb in verbs for verbs in self.hosts.values()))
+
     def anywhere(self, verb: str, hosts: list[str]) -> bool:
         """Return whether a verb is to be offered for at least one of the hosts."""
         return any(self.use(verb, host) for host in hosts)

@@ -38,8 +38,10 @@ _ASKING = re.compile(r"/hosts/([^/]+)/(?:ask/|machines/[^/]+/(?!(?:console|scree
 
 def asked_host(method: str, path: str) -> str:
     """Return which host, or which machine on it, a request asks; empty where it asks none."""
-    if method == "POST" and path == "/create":
-        return "create"
+    if method == "POST" and path in ("/create", "/launch"):
+        return path[1:]
+    if path == "/images":
+        return "images"
     if method == "POST" and path == "/sign-on":
         return "kdc"
     found = _ASKING.match(path)

@@ -155,6 +155,31 @@ def room(row: dict[str, Any]) -> str:
     return _("%(free)s free") % {"free": octets(row["memory_free"])}
 
 
+def launched(key: str) -> str:
+    """Return the label of a field of the form that launches a machine."""
+    return {
+        "image": _("Image"),
+        "name": _("Name"),
+        "memory": _("Memory (MiB, or with a unit: 4G; empty: 1 GiB)"),
+        "vcpus": _("Number of CPUs (empty: 1)"),
+        "disk": _("Disk (MiB, or with a unit: 40G; empty: as the image's)"),
+        "network": _("Network of the host (empty: its usual one)"),
+        "until": _("It ends by itself: after 90m, 12h or 7d, or at a time (empty: never)"),
+        "ssh-key": _("Public keys of who may log in (one a line)"),
+        "user-data": _("User data for cloud-init (at most 16 KiB)"),
+    }.get(key, key)
+
+
+def share_word(name: str) -> str:
+    """Return how much of a share somebody has, in words with two fields."""
+    return {
+        "machines": _("%(mine)s of %(most)s machines"),
+        "memory": _("%(mine)s of %(most)s memory"),
+        "vcpus": _("%(mine)s of %(most)s CPUs"),
+        "disk": _("%(mine)s of %(most)s disk"),
+    }[name]
+
+
 def part(name: str) -> str:
     """Return what a part of a machine is called."""
     return {

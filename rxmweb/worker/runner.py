@@ -88,7 +88,7 @@ class Work:
         """Forget its files."""
         if self.process is not None:
             rxm_process.end(self.process)
-        for path in (self.out, self.err):
+        for path in (self.out, self.err, *self.out.parent.glob(f"{self.id}.file-*")):
             path.unlink(missing_ok=True)
 
 
@@ -166,8 +166,10 @@ class Runner:
             self._at_work.remove(work)
             actions.finish(self._engine, work.id, "the ticket it was asked with is gone; ask again", began=False)
             return
-        command = self._rxm.command(json.loads(action["words"]))
         try:
+            files = json.loads(action["files"] or "{}")
+            words = rxm_process.with_files(json.loads(action["words"]), files, self._directory, f"{work.id}.file-")
+            command = self._rxm.command(words)
             with work.out.open("wb") as out, work.err.open("wb") as err:
                 text = action["input"]
                 source = subprocess.PIPE if text is not None else subprocess.DEVNULL

@@ -1,5 +1,9 @@
-"""The manual pages, the README and the commented configurations say what the code does."""
+"""The manual pages, the README and the commented configurations say what the code does.
 
+`XMAN_UPDATE_GOLDEN=1` writes the options of each verb in rxm(1) anew.
+"""
+
+import os
 import re
 import subprocess
 import sys
@@ -79,6 +83,35 @@ def test_every_verb_has_a_paragraph_and_an_example(verb: grammar.Verb) -> None:
     assert entry.paragraphs
     assert any(f" {verb.name}" in example for example in entry.examples)
     assert entry.paragraphs[0] in " ".join(helping.of_verb(verb.name).split())
+
+
+def options(verb: grammar.Verb) -> str:
+    """Return a verb's options as they stand in rxm(1), before its example."""
+    text = '.RS\n.\\" options\n' if verb.options else ""
+    for option in verb.options:
+        names = ' ", " '.join(option.names).replace("-", "\\-")
+        value = f' " {option.metavar}"' if option.metavar else ""
+        meaning = option.help.replace("\\", "\\e").replace("-", "\\-").replace("^", "\\(ha")
+        text += f".TP\n.BR {names}{value}\n{meaning[:1].upper()}{meaning[1:]}.\n"
+    return f"{text}.RE\n" if text else ""
+
+
+def test_rxm_1_has_the_options_of_each_verb() -> None:
+    path = ROOT / "man" / "rxm.1"
+    before, _, rest = path.read_text().partition("\n.SH VERBS\n")
+    section, heading, after = rest.partition("\n.SS ")
+    table = {**verbs.BY_NAME, **verbs.OWN}
+    entries = re.split(r"^(?=\.TP\n\.B )", section, flags=re.MULTILINE)
+    for place, entry in enumerate(entries[1:], 1):
+        name = manual.plain(entry.splitlines()[1].removeprefix(".B ")).split()[0]
+        bare = manual._OPTIONS.sub("", entry)
+        text, example, rest = bare.partition(".RS\n.sp\n.nf\n")
+        entries[place] = f"{text}{options(table[name])}{example}{rest}"
+    expected = f"{before}\n.SH VERBS\n{''.join(entries)}{heading}{after}"
+    if os.environ.get("XMAN_UPDATE_GOLDEN"):
+        path.write_text(expected)
+
+    assert path.read_text() == expected
 
 
 def test_the_pages_are_made_of_all_that_is_in_them(tmp_path: Path) -> None:

@@ -124,6 +124,33 @@ def test_rxm_gets_uuids_the_reason_and_the_persons_cache(stage: Stage) -> None:
     assert env["KRB5_CLIENT_KTNAME"] == "FILE:/nonexistent/keytab"
 
 
+def test_texts_are_given_to_rxm_as_files_that_nobody_else_reads_and_go_with_it(stage: Stage) -> None:
+    stage.script('echo "$@" > $D/words; ls -l $D/run/actions > $D/there')
+    texts = {"ssh-key": "one\ntwo\n", "user-data": "#cloud"}
+    stage.tickets.of_action("0" * 16).write_text("ticket")
+    wanted = Request("alice@R", "launch", [Target("h1", "", "web1")], ["--memory=2G"], ("image", "web1"), files=texts)
+    actions.add(stage.engine, wanted, stage.name, "0" * 16)
+
+    stage.until_over("0" * 16)
+
+    words = (stage.directory / "words").read_text().split()
+    assert [word.partition("=")[0] for word in words[-8:]] == [
+        "h1",
+        "launch",
+        "--memory",
+        "--ssh-key",
+        "--user-data",
+        "--",
+        "image",
+        "web1",
+    ]
+    key = Path(words[-5].partition("=")[2])
+    there = (stage.directory / "there").read_text().splitlines()
+    assert len([line for line in there if line.startswith("-rw-------") and ".file-" in line]) == 2
+    assert not key.exists()
+    assert stage.get("0" * 16)["files"] is None
+
+
 def test_a_migration_is_aborted_by_rxms_words(stage: Stage) -> None:
     words = Request("alice@R", actions.ABORT, TARGETS, reason="too slow").words()
 

@@ -35,6 +35,8 @@ PATHS = (
     f"/laboratories/{LAB}",
     "/profiles",
     "/create",
+    "/images",
+    "/launch",
     "/delegation",
     "/session",
     "/help",

@@ -116,7 +116,7 @@ def _list(settings: Settings) -> Iterator[Finding]:
     if "k5login" not in settings.authorize.methods:
         yield NOTE, f'list: {settings.k5login} is not asked; add "k5login" to methods if it should be'
     elif access.entries:
-        yield OK, f"list: {settings.k5login} names {len(access.entries)} principals"
+        yield OK, f"list: {settings.k5login} names {len(access.entries)} principal{'s' * (len(access.entries) != 1)}"
     else:
         yield BAD, f"list: {settings.k5login} names nobody; write one principal per line"
 

@@ -95,7 +95,10 @@ def _group(role: str, path: str) -> Iterator[Finding]:
         yield BAD, f"authorize: roles: {role}: {warning}; write the bare principal, or remove the line"
     yield from patterns(f"authorize: roles: {role}", access.entries)
     if access.entries:
-        yield OK, f"authorize: roles: {role}: {path} names {len(access.entries)} principals"
+        yield (
+            OK,
+            f"authorize: roles: {role}: {path} names {len(access.entries)} principal{'s' * (len(access.entries) != 1)}",
+        )
     else:
         yield BAD, f"authorize: roles: {role}: {path} names nobody; write one principal per line"
 

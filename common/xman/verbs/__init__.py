@@ -28,7 +28,7 @@ OWN = {
     for verb in (
         Verb(
             "check",
-            "find out what is between you and a working command",
+            "find out what prevents a command from working",
             "",
             (Argument("HOST", HOSTS, optional=True, many=True),),
             since="0.2",
@@ -36,10 +36,10 @@ OWN = {
         Verb("completion", "print the completion of a shell", "", (Argument("bash|zsh|fish", WORD),), since="0.2"),
         Verb(
             "top",
-            "what domains use, again and again, busiest first; q ends it",
+            "show what domains use on one screen, busiest first; q ends it",
             "",
             (Argument("DOMAIN", DOMAIN, optional=True, many=True),),
-            (Option(("--every",), "show it anew after so many seconds (2)", SECONDS, "S"),),
+            (Option(("--every",), "show it anew every S seconds (2)", SECONDS, "S"),),
             since="0.2",
         ),
     )

@@ -6,19 +6,19 @@ from xman.verbs.words import OF_DOMAIN
 CONSOLE = (
     Verb(
         "console",
-        "a domain's console; ^] leaves it",
+        "connect to a domain's console; ^] leaves it",
         "console",
         OF_DOMAIN,
         (
-            Option(("--no-stdin",), "only look; implied where standard input is not a terminal", local=True),
-            Option(("--log",), "print what the domain printed so far; with --follow, go on"),
-            Option(("--lines",), "with --log: only the last so many lines", COUNT, "N"),
-            Option(("--follow",), "with --log: go on with what comes"),
+            Option(("--no-stdin",), "only look; implied if standard input is not a terminal", local=True),
+            Option(("--log",), "print what the domain has printed so far"),
+            Option(("--lines",), "with --log: only the last N lines", COUNT, "N"),
+            Option(("--follow",), "with --log: go on with what comes next"),
             Option(("--send",), r"type TEXT and leave; it knows \n, \r, \t, \e and \\", WORD, "TEXT", secret=True),
             Option(("--keep",), "wait for the domain's next start, and go on"),
-            Option(("--force",), "take the console from who has it outside xman"),
+            Option(("--force",), "take the console from whoever has it outside xman"),
             Option(("--device",), "another console or serial port, by its alias", WORD, "NAME"),
-            Option(("--raw",), "write control characters as they are, also where nothing is typed", local=True),
+            Option(("--raw",), "write control characters as they are, even if you only look", local=True),
         ),
         since="0.2",
         follows_unless=("log", "send"),
@@ -27,7 +27,7 @@ CONSOLE = (
     ),
     Verb(
         "screenshot",
-        "a picture of a domain's screen, as PNG or PPM",
+        "get a picture of a domain's screen, as PNG or PPM",
         "console",
         OF_DOMAIN,
         (
@@ -40,7 +40,7 @@ CONSOLE = (
     ),
     Verb(
         "vnc",
-        "a domain's screen, by VNC",
+        "show a domain's screen, by VNC",
         "console",
         OF_DOMAIN,
         (
@@ -48,8 +48,8 @@ CONSOLE = (
             Option(("--socket",), "let viewers connect to this socket", WORD, "PATH", local=True),
             Option(("--port",), "let viewers connect to this port of 127.0.0.1", COUNT, "N", local=True),
             Option(("--stdio",), "one viewer, on standard input and output", local=True),
-            Option(("--view-only",), "only look: keys and the mouse are not handed on"),
-            Option(("--yes",), "do not ask", local=True),
+            Option(("--view-only",), "only look: the host passes on neither keys nor the mouse"),
+            Option(("--yes",), "do not ask back", local=True),
         ),
         since="0.2",
         streams=True,
@@ -58,7 +58,7 @@ CONSOLE = (
     ),
     Verb(
         "send-key",
-        "press keys of a domain's keyboard together: ctrl-alt-del",
+        "press keys of a domain's keyboard together, such as ctrl-alt-del",
         "console",
         (*OF_DOMAIN, Argument("KEY", WORD, many=True, secret=True)),
         changes=True,

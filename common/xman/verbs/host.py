@@ -5,14 +5,14 @@ from xman.grammar import COUNT, HOSTS, PAST, WORD, Argument, Option, Verb
 HOST = (
     Verb(
         "info",
-        "the host: CPUs, memory, hypervisor",
+        "show the host: CPUs, memory, hypervisor",
         "host",
         (),
-        (Option(("-c", "--config"), "how xmand is configured there, instead", since="0.2"),),
+        (Option(("-c", "--config"), "show how xmand is configured there instead", since="0.2"),),
     ),
     Verb(
         "dmesg",
-        "the hypervisor's message buffer, or what stands for it",
+        "print the hypervisor's message buffer, or xmand's own",
         "host",
         (),
         (Option(("-c", "--clear"), "clear the buffer after printing it"),),
@@ -20,13 +20,13 @@ HOST = (
     ),
     Verb(
         "log",
-        "who changed what, when, why, and with which outcome",
+        "show who changed what, when, why, and with which outcome",
         "host",
         (Argument("DOMAIN", PAST, optional=True),),
         (
-            Option(("--since",), "from then on: 90m, 12h, 7d, 2026-11-21, 2026-11-21T10:00", WORD, "T"),
-            Option(("--principal",), "only what this one changed", WORD, "P"),
-            Option(("--lines",), "only the last so many", COUNT, "N", since="0.2", droppable=True),
+            Option(("--since",), "only since then: 90m, 12h, 7d, 2026-11-21, 2026-11-21T10:00", WORD, "T"),
+            Option(("--principal",), "only what this principal changed", WORD, "P"),
+            Option(("--lines",), "only the last N changes", COUNT, "N", since="0.2", droppable=True),
         ),
         paged=True,
         headed=True,
@@ -35,7 +35,7 @@ HOST = (
     ),
     Verb(
         "ping",
-        "is the host there, as whom am I known, what may I do",
+        "show whether the host is there, as whom it knows you, what you may do",
         "host",
         merges=True,
         headed=True,
@@ -44,13 +44,13 @@ HOST = (
     ),
     Verb(
         "version",
-        "the versions of xmand, libvirt and the hypervisor",
+        "show the versions of xmand, libvirt and the hypervisor",
         "host",
         tells_list=True,
     ),
     Verb(
         "hosts",
-        "how the hosts are: there or not, versions, load, memory, maintenance",
+        "show how the hosts are: up or not, version, load, memory, maintenance",
         "host",
         (Argument("HOST", HOSTS, optional=True, many=True),),
         since="0.2",
@@ -73,12 +73,12 @@ HOST = (
     ),
     Verb(
         "access",
-        "who may do what where",
+        "show who may do what where",
         "",
         (Argument("HOST", HOSTS, optional=True, many=True),),
         (
-            Option(("--mine",), "only what I may, also where I may see what everybody may"),
-            Option(("--principal",), "only what this one may", WORD, "P"),
+            Option(("--mine",), "only your own rights, even if you may see everybody's"),
+            Option(("--principal",), "only this principal's rights", WORD, "P"),
         ),
         since="0.2",
         merges=True,

@@ -7,14 +7,14 @@ _PAUSED = Option(("-p", "--paused"), "leave its CPUs stopped")
 # What is described: libvirt XML, an xm or xl configuration, or SXP; the words behind it are xm's, and win over it.
 _DESCRIPTION = (Argument("FILE", TEXT), Argument("KEY=VALUE", WORD, optional=True, many=True))
 _FORMATS = (
-    Option(("--convert",), "make a Xen guest one that this hypervisor can run"),
-    Option(("--strict",), "refuse keys that nothing stands for here"),
+    Option(("--convert",), "convert a Xen guest to one that this hypervisor can run"),
+    Option(("--strict",), "refuse keys without an equivalent on this host"),
     Option(
-        ("--format",), "whose defaults hold where FILE does not show whose it is: xm or xl", WORD, "xm|xl", since="0.2"
+        ("--format",), "whose defaults hold if FILE does not show whose it is: xm or xl", WORD, "xm|xl", since="0.2"
     ),
 )
 _ALL = (
-    Option(("-a", "--all"), "every domain that runs on the host, in place of DOMAIN", without=("DOMAIN",), local=True),
+    Option(("-a", "--all"), "every domain that runs on the host, instead of DOMAIN", without=("DOMAIN",), local=True),
     Option(("-y", "--yes"), "with --all: do not ask back", local=True),
 )
 
@@ -41,9 +41,7 @@ LIFE = (
         OF_DOMAIN,
         (
             _PAUSED,
-            Option(
-                ("--discard-saved",), "drop its saved memory, and boot it: for an image that is broken", since="0.2"
-            ),
+            Option(("--discard-saved",), "drop its saved memory and boot it, if the image is broken", since="0.2"),
             Option(("--force",), "a client, though its profile is for other laboratories", since="0.2"),
             Option(("--evict",), "a profile: its clients are shut down first", since="0.2"),
             Option(("--boot",), "this once from its CD (cdrom)", WORD, "cdrom", since="0.2"),
@@ -57,15 +55,15 @@ LIFE = (
         "forget a domain that is off",
         "life",
         OF_DOMAIN,
-        (Option(("--snapshots",), "with its snapshots, which are deleted first", since="0.2"),),
+        (Option(("--snapshots",), "delete its snapshots first", since="0.2"),),
         changes=True,
         loses_data=True,
     ),
     Verb("suspend", "save a domain's memory to disk, and stop it", "life", OF_DOMAIN, changes=True, deadline=NONE),
-    Verb("resume", "go on with a suspended domain", "life", OF_DOMAIN, (_PAUSED,), changes=True),
+    Verb("resume", "resume a suspended domain", "life", OF_DOMAIN, (_PAUSED,), changes=True),
     Verb(
         "autostart",
-        "start a domain with its host, or not",
+        "start a domain with its host, or no longer",
         "life",
         (*OF_DOMAIN, Argument("on|off", WORD)),
         changes=True,
@@ -88,7 +86,7 @@ LIFE = (
         OF_DOMAIN,
         (
             Option(("-w", "--wait"), "return when it is off"),
-            Option(("--force-after",), "wait so many seconds, then destroy it", SECONDS, "S"),
+            Option(("--force-after",), "wait S seconds, then destroy it", SECONDS, "S"),
             *_ALL,
         ),
         changes=True,
@@ -101,7 +99,7 @@ LIFE = (
         "ask a domain to restart itself",
         "life",
         OF_DOMAIN,
-        (Option(("-w", "--wait"), "return when it has"), *_ALL),
+        (Option(("-w", "--wait"), "return when it has restarted"), *_ALL),
         changes=True,
         question="Restart {}",
         owners=True,
@@ -117,7 +115,7 @@ LIFE = (
     ),
     Verb(
         "restore",
-        "go on with what was saved in a file",
+        "resume a domain that was saved to a file",
         "life",
         (Argument("FILE", WORD),),
         (_PAUSED,),
@@ -131,8 +129,8 @@ LIFE = (
         "life",
         (*OF_DOMAIN, Argument("FILE", WORD, optional=True)),
         (
-            Option(("-L", "--live"), "let it go on meanwhile"),
-            Option(("-C", "--crash"), "and leave it crashed"),
+            Option(("-L", "--live"), "keep it running meanwhile"),
+            Option(("-C", "--crash"), "crash it afterwards"),
         ),
         changes=True,
         deadline=NONE,
@@ -140,7 +138,7 @@ LIFE = (
     ),
     Verb(
         "rename",
-        "give a domain that is off another name",
+        "rename a domain that is off",
         "life",
         (*OF_DOMAIN, Argument("NEWNAME", WORD)),
         changes=True,
@@ -148,11 +146,11 @@ LIFE = (
     ),
     Verb(
         "clone",
-        "make a copy of a domain that is off, its disks as well",
+        "copy a domain that is off, with its disks",
         "life",
         (*OF_DOMAIN, Argument("NEWNAME", WORD)),
         (
-            Option(("--pool",), "put the copies into this storage pool, not beside their originals", WORD, "POOL"),
+            Option(("--pool",), "put the copies into this storage pool instead of beside the originals", WORD, "POOL"),
             DRY_RUN,
         ),
         changes=True,
@@ -162,11 +160,11 @@ LIFE = (
     ),
     Verb(
         "edit",
-        "change a domain's description in an editor ($EDITOR), or by FILE",
+        "change a domain's description, in an editor ($EDITOR) or from FILE",
         "life",
         (*OF_DOMAIN, Argument("FILE", TEXT, optional=True)),
         (
-            Option(("--was",), "with FILE: the SHA-256 of the description that it was made of", WORD, "DIGEST"),
+            Option(("--was",), "with FILE: the SHA-256 of the description that FILE was made from", WORD, "DIGEST"),
             DRY_RUN,
         ),
         changes=True,
@@ -175,7 +173,7 @@ LIFE = (
     ),
     Verb(
         "label",
-        "give a domain labels, or take them away; without any, print those it has",
+        "set, remove or print a domain's labels",
         "life",
         (*OF_DOMAIN, Argument("KEY=VALUE|KEY-", WORD, optional=True, many=True)),
         (DRY_RUN,),
@@ -221,7 +219,7 @@ LIFE = (
     Verb("pause", "stop a domain's CPUs", "life", OF_DOMAIN, changes=True, owners=True),
     Verb(
         "unpause",
-        "let a paused domain go on",
+        "continue a paused domain",
         "life",
         OF_DOMAIN,
         (
@@ -241,11 +239,13 @@ LIFE = (
         (*OF_DOMAIN, Argument("HOST", WORD)),
         (
             Option(("-l", "--live"), "keep it running meanwhile"),
-            Option(("--suspend-after",), "with --live: pause it after so many seconds, so that it ends", SECONDS, "S"),
-            Option(("--copy-storage",), "copy its disks as well, those that are files of its host", since="0.2"),
-            Option(("--force",), "with jobs in it, also to where another domain has jobs"),
+            Option(
+                ("--suspend-after",), "with --live: pause it after S seconds, so that the migration ends", SECONDS, "S"
+            ),
+            Option(("--copy-storage",), "copy its disks as well, if they are files of its host", since="0.2"),
+            Option(("--force",), "move a domain with jobs even if a domain there has jobs"),
             Option(("--abort",), "stop a migration that is under way; takes no HOST", without=("HOST",)),
-            Option(("-n", "--dry-run"), "only say whether it could move there now", since="0.2"),
+            Option(("-n", "--dry-run"), "move nothing; only say whether it could move there now", since="0.2"),
             *_ALL,
         ),
         changes=True,

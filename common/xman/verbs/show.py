@@ -6,29 +6,31 @@ from xman.verbs.words import FOLLOW, OF_DOMAIN, POWER_STATES, WAIT_STATES
 SHOW = (
     Verb(
         "help",
-        "all verbs, or one of them",
+        "show all verbs, or one of them",
         "",
         (Argument("VERB", WORD, optional=True),),
-        (Option(("--mine",), "only the verbs that the host lets you use; this asks it", local=True),),
+        (Option(("--mine",), "only the verbs that the host authorizes you to use; this asks it", local=True),),
         columns=("name", "family", "help"),
         courtesy=True,
     ),
     Verb(
         "list",
-        "every domain, shut off ones too",
+        "list every domain, including those that are off",
         "show",
         (Argument("DOMAIN", DOMAIN, optional=True, many=True),),
         (
-            Option(("-l", "--long"), "UUID, maximum memory and CPUs, and the reason of the state as well"),
+            Option(("-l", "--long"), "also UUID, maximum memory and CPUs, and the reason for the state"),
             Option(("--state",), f"only those in this state: {', '.join(POWER_STATES)}", WORD, "S"),
             Option(
                 ("--label",),
-                "only those with this label, or all of several with commas; * in a value is anything",
+                "only those with this label, or with all of several (with commas); * in a value matches anything",
                 WORD,
                 "KEY[=VALUE]",
                 since="0.2",
             ),
-            Option(("-w", "--watch"), "on one screen, as it changes; q ends it", local=True, since="0.2"),
+            Option(
+                ("-w", "--watch"), "show it on one screen and keep it up to date; q ends it", local=True, since="0.2"
+            ),
             FOLLOW,
         ),
         merges=True,
@@ -40,7 +42,7 @@ SHOW = (
     ),
     Verb(
         "describe",
-        "libvirt's XML description of a domain",
+        "print libvirt's XML description of a domain",
         "show",
         OF_DOMAIN,
         (Option(("--inactive",), "as it is kept for the next start"),),
@@ -48,10 +50,10 @@ SHOW = (
     ),
     Verb(
         "stats",
-        "what domains use: CPU, memory, network, disks, addresses",
+        "show what domains use: CPU, memory, network, disks, addresses",
         "show",
         (Argument("DOMAIN", DOMAIN, optional=True, many=True),),
-        (Option(("--host",), "what the host uses instead: CPU, load, memory, storage pools"),),
+        (Option(("--host",), "show what the host uses instead: CPU, load, memory, storage pools"),),
         merges=True,
         columns=("name", "id", "cpu_percent", "cpu_seconds", "memory"),
         filtered=True,
@@ -68,7 +70,7 @@ SHOW = (
     ),
     Verb(
         "events",
-        "what has happened to domains, or happens to them",
+        "show what has happened to domains, or what happens",
         "show",
         (Argument("DOMAIN", DOMAIN, optional=True, many=True),),
         (Option(("-f", "--follow"), "from now on, one event at a time, until -t or Ctrl-C"),),
@@ -76,7 +78,7 @@ SHOW = (
     ),
     Verb(
         "uptime",
-        "since when domains run",
+        "show since when domains run",
         "show",
         (Argument("DOMAIN", DOMAIN, optional=True, many=True),),
         since="0.2",
@@ -84,7 +86,7 @@ SHOW = (
     ),
     Verb(
         "vcpu-list",
-        "domains' virtual CPUs: where each is, and where it may run",
+        "list domains' virtual CPUs: where each is, and where it may run",
         "show",
         (Argument("DOMAIN", DOMAIN, optional=True, many=True),),
         since="0.2",
@@ -93,7 +95,7 @@ SHOW = (
     ),
     Verb(
         "block-list",
-        "a domain's disks",
+        "list a domain's disks",
         "show",
         OF_DOMAIN,
         since="0.2",
@@ -102,7 +104,7 @@ SHOW = (
     ),
     Verb(
         "network-list",
-        "a domain's network interfaces",
+        "list a domain's network interfaces",
         "show",
         OF_DOMAIN,
         since="0.2",
@@ -111,7 +113,7 @@ SHOW = (
     ),
     Verb(
         "snapshot-list",
-        "a domain's snapshots, the oldest first",
+        "list a domain's snapshots, oldest first",
         "show",
         OF_DOMAIN,
         since="0.2",

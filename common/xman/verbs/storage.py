@@ -8,7 +8,7 @@ _POOL, _VOLUME = Argument("POOL", WORD), Argument("VOLUME", WORD)
 STORAGE = (
     Verb(
         "pools",
-        "the storage pools of the host: how large, and how much is left",
+        "list the host's storage pools: size, and room that is left",
         "storage",
         since="0.2",
         headed=True,
@@ -16,7 +16,7 @@ STORAGE = (
     ),
     Verb(
         "volumes",
-        "the volumes of a storage pool, or of all of them",
+        "list the volumes of a storage pool, or of all",
         "storage",
         (Argument("POOL", WORD, optional=True),),
         since="0.2",
@@ -25,12 +25,12 @@ STORAGE = (
     ),
     Verb(
         "volume-create",
-        "make an empty volume, or an overlay of another one",
+        "create an empty volume, or an overlay of another one",
         "storage",
         (_POOL, _VOLUME, Argument("SIZE", MEMORY, optional=True)),
         (
             Option(("--format",), "qcow2, or raw", WORD, "FORMAT"),
-            Option(("--base",), "an overlay of this volume of the same pool, as large as it", WORD, "VOLUME"),
+            Option(("--base",), "make an overlay of this volume of the same pool", WORD, "VOLUME"),
             DRY_RUN,
         ),
         changes=True,
@@ -38,10 +38,10 @@ STORAGE = (
     ),
     Verb(
         "volume-delete",
-        "delete a volume that no domain has",
+        "delete a volume that no domain uses",
         "storage",
         (_POOL, _VOLUME),
-        (Option(("--wipe",), "write zeros over it first, as the host may be told to do anyway"), DRY_RUN),
+        (Option(("--wipe",), "write zeros over it first"), DRY_RUN),
         changes=True,
         loses_data=True,
         deadline=NONE,
@@ -49,10 +49,10 @@ STORAGE = (
     ),
     Verb(
         "volume-upload",
-        "make a volume of a file",
+        "upload a file as a volume",
         "storage",
         (_POOL, _VOLUME, Argument("FILE", LOCAL)),
-        (Option(("--octets",), "how long the file is; rxm finds that out by itself", WORD, "N"),),
+        (Option(("--octets",), "how long the file is; only rxm gives this", WORD, "N"),),
         deadline=NONE,
         since="0.2",
         streams=True,
@@ -62,7 +62,7 @@ STORAGE = (
     ),
     Verb(
         "volume-download",
-        "make a file of a volume",
+        "download a volume to a file",
         "storage",
         (_POOL, _VOLUME, Argument("FILE", LOCAL)),
         deadline=NONE,

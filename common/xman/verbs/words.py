@@ -21,5 +21,5 @@ WAIT_STATES = (
     OFF,
     GONE,
 )
-FOLLOW = Option(("-f", "--follow"), "all of it first, then each domain that changes, until -t or Ctrl-C", since="0.2")
-DRY_RUN = Option(("-n", "--dry-run"), "only say what would be done")
+FOLLOW = Option(("-f", "--follow"), "all domains first, then each that changes, until -t or Ctrl-C", since="0.2")
+DRY_RUN = Option(("-n", "--dry-run"), "change nothing; only say what would be done")
