@@ -63,7 +63,7 @@ def consoles(lab: Lab, page: Page, quick: bool) -> None:
         }
         _echo(lab, page, env, {"a container": box, "a guest of QEMU's": machine}, 40 if quick else 200)
         _much(lab, page, env, box, 1 if quick else 3)
-        _portal(lab, page, 3 if quick else 10)
+        _portal(lab, page, 3 if quick else 8)
         _told(lab, page, env, box | {"rxm, of a guest of QEMU's": machine["rxm"]})
     finally:
         lxc.stop()

@@ -17,7 +17,7 @@ from rxmweb import db
 from rxmweb.settings import Settings, split_address
 from rxmweb.web import stream
 from rxmweb.web.app import create_app
-from rxmweb.web.bounded import BoundedProtocol, new_loop
+from rxmweb.web.bounded import BoundedProtocol, BoundedWebSocket, new_loop
 from rxmweb.web.bridge import Bridge
 from rxmweb.web.stream import Streams
 from rxmweb.web.viewers import Viewers
@@ -132,7 +132,7 @@ def _serve(settings: Settings, listening: socket.socket) -> None:
         uvicorn.Config(
             main,
             http=BoundedProtocol,
-            ws="wsproto",
+            ws=BoundedWebSocket,
             ws_per_message_deflate=False,
             ws_max_size=1 << 20,
             ssl_certfile=settings.certificate or None,

@@ -35,8 +35,8 @@ logger = logging.getLogger(__name__)
 _PATH = re.compile(r"/streams/(console|screen)/([^/]+)/([0-9a-f-]{36})")
 _SEAT_PATH = "/streams/terminal"
 _PROTOCOL = "xman.1"
-# Of a session at most, so that one window that is opened again and again leaves room for others.
-MOST_OF_A_SESSION = 8
+# Of one person at most, however many sessions he has, so that windows opened again and again leave room for others.
+MOST_OF_ONE = 8
 # A page that is loaded again begins before the old one's end is seen.
 _MOST_OF_A_SEAT = 2
 _BEAT_SECONDS = 10.0
@@ -81,7 +81,7 @@ class Viewer(NamedTuple):
     place: Place | None
     expires: float
     lives: Callable[[], bool]
-    most: int = MOST_OF_A_SESSION
+    most: int = MOST_OF_ONE
 
 
 class Viewers:
@@ -93,7 +93,7 @@ class Viewers:
         self._in_thread = in_thread
         self._ending = ending
         self._threads = ThreadPoolExecutor(_CONNECTING, thread_name_prefix="viewer")
-        self._of_session: Counter[str] = Counter()
+        self._of: Counter[str] = Counter()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Serve one viewer until he leaves, his session or the console ends, or the server does."""
@@ -108,18 +108,18 @@ class Viewers:
             await send({"type": "websocket.close", "code": 1008})
             return
         await send({"type": "websocket.accept", "subprotocol": _PROTOCOL})
-        full = self._of_session.total() >= self._settings.viewers
-        if full or self._of_session[viewer.id] >= viewer.most:
+        full = self._of.total() >= self._settings.viewers
+        if full or self._of[viewer.id] >= viewer.most:
             await _end(send, "full" if full else "many", None)
             return
-        self._of_session[viewer.id] += 1
+        self._of[viewer.id] += 1
         try:
             await self._serve(viewer, receive, send)
         except _GoneError:
             pass
         finally:
-            self._of_session[viewer.id] -= 1
-            self._of_session = +self._of_session
+            self._of[viewer.id] -= 1
+            self._of = +self._of
 
     def close(self) -> None:
         """Take no more, and wait for nobody."""
@@ -184,7 +184,7 @@ class Viewers:
             return None
         cache = self._tickets.of_session(session.ticket)
         place = None if cache is None else self._place(asked.host, session.principal, cache=str(cache))
-        return Viewer(session.id, asked, place, session.expires, functools.partial(self._lives, session))
+        return Viewer(session.principal, asked, place, session.expires, functools.partial(self._lives, session))
 
     def _place(self, host: str, principal: str, *, cache: str = "", keytab: str = "") -> Place:
         return Place(host, self._settings.port, self._settings.host_service, principal, cache, keytab)

@@ -135,7 +135,7 @@ class Attended(Served):
         if self._again is None:
             return False
         self._listener.send_progress(f"[waiting for the next start of '{self._place.domain}']")
-        while not self._left:
+        while not self._left and time.monotonic() < self._until:
             stream.check()
             await self._change(_LOOK_SECONDS)
             found = await in_worker(self._again)

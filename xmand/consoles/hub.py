@@ -116,12 +116,22 @@ class Hub:
         self._errand(self._type)
         return more
 
-    def typed_in(self, seconds: float) -> bool:
-        """Wait until all that was typed has gone; return whether it has, in so many seconds. In a worker."""
+    def type_all(self, data: bytes, seconds: float) -> bool:
+        """Type `data` as the guest takes it, no more ahead of it than anybody; in a worker.
+
+        Return whether all that was typed has gone, in so many seconds.
+        """
         until = time.monotonic() + seconds
-        while self._typed_octets and not self.over and time.monotonic() < until:
+        for at in range(0, len(data), _CHUNK):
+            if not self._wait(lambda: self.takes_more, until):
+                return False
+            self.type(data[at : at + _CHUNK])
+        return self._wait(lambda: not self._typed_octets, until)
+
+    def _wait(self, true: Callable[[], bool], until: float) -> bool:
+        while not true() and not self.over and time.monotonic() < until:
             time.sleep(_POLL_SECONDS)
-        return not self._typed_octets
+        return true()
 
     @property
     def takes_more(self) -> bool:

@@ -41,7 +41,8 @@ class CommandInput:
                 return None
             if isinstance(event, InputReceived):
                 piece, self._left = event.data[:PIECE], event.data[PIECE:]
-                self.full = not self._taker.take(piece)
+                if piece:  # without octets there is nothing that might be counted
+                    self.full = not self._taker.take(piece)
                 continue
             self._taker.no_more()
             return event if isinstance(event, Closed) else None

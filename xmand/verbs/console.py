@@ -138,8 +138,7 @@ def _send(call: Call, domain: Domain, text: bytes) -> Result:
     viewer = Viewer(call.principal, types=True)
     hub = hubs.join(domain, wanted, viewer, force=call.parsed.flag("force"), history=False)
     try:
-        hub.type(text)
-        if not hub.typed_in(_SEND_SECONDS):
+        if not hub.type_all(text, _SEND_SECONDS):
             raise RefusedError(f"The guest of '{domain.name}' does not take what is typed.")
     finally:
         hubs.leave((domain.uuid, wanted.name), hub, viewer)

@@ -137,6 +137,11 @@ class Line:
         self._lock = threading.Lock()
         self._terminal = terminal
         self._typing = _NOT_OPEN
+        # Now, while it is the domain's: the next one that is opened on this host may be called the same.
+        try:
+            self._typing = _open_terminal(terminal)
+        except OSError as error:  # who only looks need not know
+            self._why_not = error
         self._watch = _NOT_OPEN
         self._paused = self._resting = self._over = False
 
@@ -161,7 +166,7 @@ class Line:
     def _type(self, data: bytes) -> int:
         """Write to the terminal; under the lock, so that it is not closed meanwhile. Raises OSError."""
         if self._typing == _NOT_OPEN:
-            self._typing = _open_terminal(self._terminal)
+            raise self._why_not
         try:
             taken = os.write(self._typing, data)
         except BlockingIOError:
@@ -315,6 +320,8 @@ class Lines:
         except HypervisorError:
             line.close()
             raise
+        if driver.lost(connection):  # perhaps before anybody was told that this line is to hear of it
+            line.lose()
         return line
 
     def _of(self, connection: RawConnection) -> set[Line]:

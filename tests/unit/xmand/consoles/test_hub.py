@@ -185,6 +185,20 @@ def test_a_guest_that_has_taken_nothing_for_a_while_is_stuck_until_it_takes_some
     wait_for(lambda: not site.hub().stuck, SOON, "that it goes on")
 
 
+def test_a_long_text_waits_for_the_guest_and_not_in_memory(site: Site) -> None:
+    site.join(types=True)
+    site.line.room = 0
+
+    for _ in range(20):
+        assert not site.hub().type_all(b"z" * (1 << 20), 0.01)
+
+    assert site.hub()._typed_octets < 2 * MOST_TYPED
+    site.line.room = 1 << 30
+    site.line.more_room()
+    assert site.hub().type_all(b"y" * (1 << 20), SOON)
+    assert site.line.typed.endswith(b"y" * (1 << 20))
+
+
 def test_who_only_looks_and_is_slow_loses_the_oldest_and_is_told(site: Site) -> None:
     slow, quick = site.join(), site.join()
     chunk = b"x" * 60_000

@@ -81,3 +81,14 @@ def test_the_rest_of_a_message_waits_for_a_guest_that_takes_no_more() -> None:
     assert held == 1
     assert b"".join(guest.taken) == b"x" * 3 * PIECE
     assert guest.ended
+
+
+def test_a_message_without_octets_is_handed_to_nobody() -> None:
+    """Whoever keeps what is typed counts octets: so many of these would be kept as anybody sends."""
+    guest = Guest()
+    typed = CommandInput(Session(b"", b"a", b"", b"b"), guest)  # type: ignore[arg-type]
+
+    while typed.ready:
+        typed.hand_over(MOST)
+
+    assert guest.taken == [b"a", b"b"]

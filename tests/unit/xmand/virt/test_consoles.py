@@ -222,6 +222,29 @@ def test_a_file_that_a_description_names_is_not_written_to(tmp_path: Path) -> No
     assert (tmp_path / "passwd").read_text() == ""
 
 
+def test_what_is_typed_after_the_guest_is_gone_is_shown_to_nobody_else() -> None:
+    """Until libvirt has told of the end, the next terminal of the host may be called as the guest's was."""
+    ours, theirs = os.openpty()
+    name = os.ttyname(theirs)
+    typed = Typed(name)
+    os.close(ours)
+    os.close(theirs)
+    others = [os.openpty()]
+    while os.ttyname(others[-1][1]) != name and len(others) < 20:
+        others.append(os.openpty())
+    try:
+        assert typed.line.write(b"s3cret") == 0
+        for master, _slave in others:
+            os.set_blocking(master, False)
+            with pytest.raises(BlockingIOError):
+                os.read(master, 100)
+        assert "Input/output error" in typed.ends[0]
+    finally:
+        for master, slave in others:
+            os.close(master)
+            os.close(slave)
+
+
 def test_a_console_is_held_where_libvirts_note_of_it_names_a_process_that_lives(tmp_path: Path) -> None:
     description = (
         "<domain><devices><serial type='pty'><source path='/dev/pts/7'/><alias name='serial0'/></serial>"
@@ -288,6 +311,35 @@ def test_where_libvirt_cannot_note_who_has_a_console_the_folder_is_named() -> No
     """Trap 24."""
     with pytest.raises(HypervisorError, match=r"directory[.] libvirt notes in /var/lock who has"):
         opened("QEMU", api.VIR_ERR_SYSTEM_ERROR)
+
+
+class Opening(Refusing):
+    """A connection that opens a console, and is lost before anybody could be told."""
+
+    def __init__(self) -> None:
+        super().__init__("QEMU", 0)
+
+    def openConsole(self, *_words: object) -> None:  # noqa: N802
+        """It is open."""
+
+    def registerCloseCallback(self, *_words: object) -> None:  # noqa: N802
+        """Nobody is called back any more."""
+
+    def eventAddCallback(self, *_words: object) -> None:  # noqa: N802
+        """Nothing comes."""
+
+    def isAlive(self) -> bool:  # noqa: N802
+        return False
+
+
+def test_a_libvirt_that_was_lost_while_one_was_opened_ends_it() -> None:
+    ends: list[str] = []
+    anything: Any = Opening()
+    domain: Any = type("Named", (), {"name": "vm1", "uuid": UUID})
+
+    Lines(anything).open(domain, consoles(QEMU)[0], force=False, heard=print, ended=ends.append, room=print)
+
+    assert ends == ["libvirt was lost"]
 
 
 def test_a_container_needs_no_such_folder() -> None:
