@@ -95,10 +95,10 @@ class Hub:
             if viewer in self._viewers:
                 self._viewers.remove(viewer)
 
-    def present(self) -> list[Viewer]:
-        """Return who is there."""
+    def unused(self) -> bool:
+        """Whether nobody is there."""
         with self._lock:
-            return list(self._viewers)
+            return not self._viewers
 
     def printed(self) -> bytes:
         """Return what came last."""
@@ -221,15 +221,9 @@ class Hubs:
         with self._lock:
             return self._hubs.get((uuid, name))
 
-    def viewers(self, uuid: str) -> list[Viewer]:
-        """Return who is at any of a domain's consoles."""
-        with self._lock:
-            hubs = [hub for (of, _name), hub in self._hubs.items() if of == uuid]
-        return [viewer for hub in hubs for viewer in hub.present()]
-
     def _close_unused(self, key: tuple[str, str], hub: Hub) -> None:
         with hub.opening:
-            if hub.present():
+            if not hub.unused():
                 return
             hub.over = True
             self._forget(key, hub)

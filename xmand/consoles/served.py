@@ -9,7 +9,7 @@ from xman.result import Result
 
 
 class Taker(Protocol):
-    """Who takes what a client sends; called on the event loop (`xmand.dispatch.streaming.Taker`)."""
+    """Who takes what a client sends; called on the event loop."""
 
     def take(self, data: bytes) -> bool:
         """Take octets; return whether more may come before `Client.more_input` is called."""

@@ -19,8 +19,7 @@ class Taken(NamedTuple):
 class Viewer:
     """One of those at a console. Any thread may call; `wake` is called when there is something to take."""
 
-    def __init__(self, principal: str, *, types: bool) -> None:
-        self.principal = principal
+    def __init__(self, *, types: bool) -> None:
         self.types = types
         # Called when something has come, and when what was typed has gone.
         self.wake: Callable[[], None] = lambda: None

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from xman.errors import CredentialsError, DeniedError, RefusedError, XmanError
 from xman.gss import GssError
+from xmand.consoles.served import Taker
 from xmand.settings import Limits
 from xmand.system.workers import Whose
 
@@ -61,16 +62,6 @@ class Stream:
 _JUDGE_SECONDS = 30.0
 # How soon a client that left frees its thread.
 _LOOK_SECONDS = 1.0
-
-
-class Taker(Protocol):
-    """Who takes what a client types; called on the event loop."""
-
-    def take(self, data: bytes) -> bool:
-        """Take octets; return whether more may come before `Listener.more_input` is called."""
-
-    def no_more(self) -> None:
-        """The client has ended its input, or is gone."""
 
 
 class Listener(Protocol):

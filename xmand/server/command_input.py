@@ -1,7 +1,7 @@
 """What a client sends to the command that runs, an extension of the wire: handed over in turns of the event loop."""
 
 from xman.server_session import Closed, InputReceived, ServerSession
-from xmand.dispatch.streaming import Taker
+from xmand.consoles.served import Taker
 
 # What is handed over at a time, in octets: who takes it may look at each message of another protocol in it (VNC), of
 # four octets or more, on the event loop.

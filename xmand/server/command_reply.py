@@ -6,7 +6,7 @@ from typing import Protocol
 
 from xman.server_session import ServerSession
 from xman.wire.constants import STDERR, STDOUT
-from xmand.dispatch.streaming import Taker
+from xmand.consoles.served import Taker
 from xmand.server.client_socket import ClientSocket
 from xmand.server.command_input import CommandInput
 

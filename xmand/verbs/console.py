@@ -59,7 +59,7 @@ def _hubs(call: Call) -> Hubs:
 
 def _attend(call: Call, domain: Domain) -> Attended:
     hubs = _hubs(call)
-    viewer = Viewer(call.principal, types=call.parsed.flag("input"))
+    viewer = Viewer(types=call.parsed.flag("input"))
     wanted = _console(call, domain)
     # What the file has, the ring has as well, or less.
     before = _lines(call, _kept(call, domain, wanted)) if call.parsed.flag("log") else b""
@@ -135,7 +135,7 @@ def _lines(call: Call, octets: bytes) -> bytes:
 def _send(call: Call, domain: Domain, text: bytes) -> Result:
     hubs = _hubs(call)
     wanted = _console(call, domain)
-    viewer = Viewer(call.principal, types=True)
+    viewer = Viewer(types=True)
     hub = hubs.join(domain, wanted, viewer, force=call.parsed.flag("force"), history=False)
     try:
         if not hub.type_all(text, _SEND_SECONDS):

@@ -73,7 +73,7 @@ class Site:
 
     def join(self, *, types: bool = False, history: bool = True, force: bool = False) -> Viewer:
         """Let somebody in."""
-        viewer = Viewer("alice@R", types=types)
+        viewer = Viewer(types=types)
         domain: Any = Domain()
         hub = self.hubs.join(domain, CONSOLE, viewer, force=force, history=history)
         self._places.append((hub, viewer))

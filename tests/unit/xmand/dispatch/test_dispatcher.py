@@ -17,8 +17,8 @@ from xman.result import Result
 from xman.wire import constants as wire
 from xmand import verbs
 from xmand.audit import Audit
+from xmand.consoles.served import Taker
 from xmand.dispatch.dispatcher import Dispatcher
-from xmand.dispatch.streaming import Taker
 from xmand.request import Peer
 from xmand.settings import Limits, Migration, Settings
 from xmand.verbs.call import Call
