@@ -74,7 +74,10 @@ class Asked(NamedTuple):
 
 
 class Viewer(NamedTuple):
-    """Who may look: at what, as whom (None: there is no ticket), until when; whether that still holds `lives` says."""
+    """Who may look: at what, as whom (None: there is no ticket), until when; whether that still holds `lives` says.
+
+    Of one `id` so many have a place at a time.
+    """
 
     id: str
     asked: Asked
