@@ -6,7 +6,7 @@ from rxm.xm import shapes
 from rxm.xm.host import Host
 from rxm.xm.words import Words
 from xman import lowlevel, render
-from xman.errors import NoSuchDomainError, RefusedError, UsageError
+from xman.errors import NoSuchDomainError, RefusedError, UsageError, XmanError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -62,7 +62,9 @@ class Program:
 def list_(program: Program, given: list[str]) -> None:
     """list: what runs, and for xm what `new` made; a name that the host does not know is the only failure."""
     flags = {"-l": "long", "--long": "long", "-v": "verbose", "--verbose": "verbose"}
-    words = program.words("list", given, flags, {"--state": "state"})
+    # Columns that libvirt has nothing for: labels, Xen's CPU pools and NUMA nodes.
+    flags |= {"-Z": "", "--context": "", "-c": "", "--cpupool": "", "-n": "", "--numa": ""} if program.xl else {}
+    words = program.words("list", given, flags if program.xl else flags | {"--label": ""}, {"--state": "state"})
     if program.xl and len(words.rest) > 1:
         raise UsageError("'xl list' takes one domain at most.")
     domains = program.host.until_told(lambda: _asked(program, words))
@@ -75,7 +77,18 @@ def list_(program: Program, given: list[str]) -> None:
         found = [shapes.xl(domain, text) for domain, text in _described(program, domains)]
         program.say(json.dumps(found, indent=4) + "\n")
         return
-    program.say("".join(shapes.sxp(domain, text) for domain, text in _described(program, domains)))
+    started = _started(program)
+    program.say("".join(shapes.sxp(one, text, started.get(one["uuid"])) for one, text in _described(program, domains)))
+
+
+def _started(program: Program) -> "dict[str, float]":
+    """Return since when domains run, by UUID, as seconds since 1970; those of which that is known."""
+    try:
+        domains = program.host.call("uptime")["domains"]
+    except XmanError:
+        return {}
+    now = time.time()
+    return {one["uuid"]: now - one["uptime_seconds"] for one in domains if "uptime_seconds" in one}
 
 
 def _asked(program: Program, words: Words) -> "list[dict[str, Any]]":
@@ -214,7 +227,11 @@ def migrate(program: Program, given: list[str]) -> None:
     """migrate: xl's is always live, xm's where it is told to be."""
     flags = {"-l": "live", "--live": "live", "-e": "", "--debug": "", "-p": ""} if program.xl else {"-l": "live"}
     flags |= {"--live": "live"}
-    values = {"-s": "ssh", "-C": "config"} if program.xl else {"-p": "port", "--port": "port", "-n": "node"}
+    if program.xl:
+        values = {"-s": "ssh", "-C": "config"}
+    else:
+        values = dict.fromkeys(("-p", "--port", "-n", "--node", "-r", "--resource"), "")
+        flags |= dict.fromkeys(("-s", "--ssl", "-c", "--change_home_server"), "")
     words = program.words("migrate", given, flags, values)
     name, host = words.exactly(2, 2, "migrate DOMAIN HOST")
     live = ("--live",) if program.xl or "live" in words.flags else ()

@@ -26,6 +26,7 @@ _LETTERS = {
 _STATUS = {"shutoff": 0, "paused": 1, "pmsuspended": 1, "shutdown": 4, "crashed": 5}
 _RUNS = 2
 _KIB_PER_MIB = 1024
+_FIRST_PORT = 5900
 _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+.,:/=@%^*~|&?$")
 _XM_FORMATS = {"raw": "tap:aio:", "qcow": "tap:qcow:", "qcow2": "tap:qcow2:", "vhd": "tap:vhd:", "vpc": "tap:vhd:"}
 
@@ -106,7 +107,8 @@ def xl_config(description: str) -> "dict[str, Any]":
             built[key] = root.findtext(path)
     if root.findtext("bootloader"):
         built["bootloader"] = root.findtext("bootloader")
-    built[f"type.{kind}"] = {}
+    screens = [{"vnc": vnc} for vnc in map(_xl_vnc, root.iterfind("devices/graphics[@type='vnc']"))]
+    built[f"type.{kind}"] = screens[0] if kind == "hvm" and screens else {}
     made: dict[str, Any] = {
         "c_info": {
             "type": kind,
@@ -118,7 +120,25 @@ def xl_config(description: str) -> "dict[str, Any]":
         "disks": [_xl_disk(disk) for disk in root.iterfind("devices/disk")],
         "nics": [_xl_nic(number, nic) for number, nic in enumerate(root.iterfind("devices/interface"))],
     }
+    if screens and kind != "hvm":
+        made["vfbs"] = [{"devid": number} | screen for number, screen in enumerate(screens)]
     return made | {key: root.findtext(key) for key in ("on_poweroff", "on_reboot", "on_crash") if root.findtext(key)}
+
+
+def _xl_vnc(graphics: ElementTree.Element) -> "dict[str, Any]":
+    made: dict[str, Any] = {"enable": "True", "listen": _listens(graphics)}
+    display = _display(graphics)
+    return made if display is None else made | {"display": display}
+
+
+def _listens(graphics: ElementTree.Element) -> str:
+    return graphics.get("listen") or "127.0.0.1"
+
+
+def _display(graphics: ElementTree.Element) -> "int | None":
+    """Return the number of a screen that has a port."""
+    port = int(graphics.get("port") or -1)
+    return port - _FIRST_PORT if port >= _FIRST_PORT else None
 
 
 def _kib(root: ElementTree.Element, name: str) -> int:
@@ -160,13 +180,15 @@ def _xl_nic(number: int, nic: ElementTree.Element) -> "dict[str, Any]":
     return {"devid": number} | {key: value for key, value in facts.items() if value}
 
 
-def sxp(domain: "dict[str, Any]", description: str) -> str:
-    """Return a domain as `xm list --long` has it."""
+def sxp(domain: "dict[str, Any]", description: str, started: "float | None" = None) -> str:
+    """Return a domain as `xm list --long` has it; `started` is in seconds since 1970, None where that is not known."""
     root = ElementTree.fromstring(description)  # noqa: S314  # what the host itself serialised
     form: Form = ["domain"]
     if domain["id"] is not None:
         form.append(["domid", domain["id"]])
     form += _body(root)
+    if started is not None:
+        form.append(["start_time", f"{started:.2f}"])
     form += [["cpu_time", f"{domain['cpu_seconds']:.9f}"], ["online_vcpus", domain["vcpus"]]]
     letters = _LETTERS.get(domain["state"], "")
     form += [["status", _STATUS.get(domain["state"], _RUNS)], ["state", letters or "------"]]
@@ -230,6 +252,13 @@ def _devices(root: ElementTree.Element) -> "Form":
             ["backend", 0],
         ]
         form.append(["device", vbd])
+    for graphics in root.iterfind("devices/graphics[@type='vnc']"):
+        display = _display(graphics)
+        vfb: Form = ["vfb", ["vncunused", 1 if graphics.get("autoport") == "yes" else 0], ["vnc", 1]]
+        vfb += [["vnclisten", _listens(graphics)], ["type", "vnc"]]
+        if display is not None:
+            vfb += [["vncdisplay", display], ["location", f"{_listens(graphics)}:{_FIRST_PORT + display}"]]
+        form.append(["device", vfb])
     return form
 
 

@@ -1,6 +1,7 @@
 """rxm where it is called `xm` or `xl`: what scripts that were written for these programs find."""
 
 import json
+import re
 import signal
 import subprocess
 from pathlib import Path
@@ -92,6 +93,62 @@ def test_long_is_sxp_for_xm_and_can_be_read_again(links: Links, config: Path, ow
     assert links.xm("destroy", own_name).status == 0
 
 
+def test_long_says_where_the_screen_is_and_since_when_it_runs(links: Links, config: Path, own_name: str) -> None:
+    line = "vnc=1; vnclisten='127.0.0.1'; vncdisplay=7"
+    assert links.xl("create", "--quiet", str(config), line).status == 0
+
+    xl, xm = links.xl("list", "-l", own_name), links.xm("list", "--long", own_name)
+    assert json.loads(xl.stdout)[0]["config"]["b_info"]["type.hvm"]["vnc"] == {
+        "enable": "True",
+        "listen": "127.0.0.1",
+        "display": 7,
+    }
+    assert "(location 127.0.0.1:5907)" in xm.stdout
+    assert re.search(r"^    \(start_time [0-9]+\.[0-9]{2}\)$", xm.stdout, re.M)
+    links.xl("destroy", own_name)
+
+
+def test_words_behind_a_file_are_lines_of_it_to_xl(links: Links, config: Path, own_name: str) -> None:
+    words = ("memory = 64; vcpus=2", "extra='a;b=c d'", "maxmem=96")
+
+    shown = json.loads(links.xl("create", "-n", str(config), *words).stdout)
+
+    assert shown["c_info"]["name"] == own_name
+    built = shown["b_info"]
+    assert (built["target_memkb"], built["max_memkb"], built["max_vcpus"]) == (64 << 10, 96 << 10, 2)
+
+
+def test_nothing_but_words_is_a_configuration(links: Links, own_name: str) -> None:
+    shown = links.xm("create", "-n", "/dev/null", f"name={own_name}", "builder=hvm", "memory=64")
+
+    assert (shown.status, f"(name {own_name})" in shown.stdout) == (0, True)
+
+
+def test_numa_is_in_front_of_xens_own_lines(links: Links) -> None:
+    plain, numa = links.xl("info").stdout.splitlines(), links.xl("info", "-n").stdout.splitlines()
+
+    first, last = (
+        numa.index("cpu_topology           :"),
+        len(numa) - len(plain) + numa.index("cpu_topology           :"),
+    )
+    assert numa[:first] + numa[last:] == plain
+    assert numa[first + 1] == "cpu:    core    socket     node"
+    assert numa[first + 2].split() == ["0:", "0", "0", "0"]
+    nodes = numa.index("node:    memsize    memfree    distances")
+    assert numa[nodes - 1] == "numa_info              :"
+    assert [row.split()[0] for row in numa[nodes + 1 : last]] == ["0:", "1:"]
+
+
+def test_an_empty_name_is_no_domains(links: Links) -> None:
+    assert [links.xl(verb, "").status for verb in ("domid", "list", "destroy")] == [1, 1, 1]
+
+
+def test_options_that_change_nothing_here_are_taken(links: Links) -> None:
+    assert [links.xl("list", option).status for option in ("-c", "-Z", "-n")] == [0, 0, 0]
+    moved = links.xm("migrate", "--live", "--resource=100", "nosuch", "elsewhere")
+    assert moved.stderr == "Error: Domain 'nosuch' does not exist.\n"
+
+
 def test_domid_and_domname_turn_into_each_other(links: Links) -> None:
     number = links.xl("domid", "test")
 
@@ -107,6 +164,20 @@ def test_a_dry_run_says_what_it_understood(links: Links, config: Path, own_name:
     assert json.loads(xl.stdout)["c_info"]["name"] == own_name
     assert f"(name {own_name})" in xm.stdout
     assert links.xl("list", own_name).status == 1
+
+
+def test_a_dry_run_does_not_ask_whether_there_is_such_a_domain(
+    links: Links, config: Path, own_name: str, daemon: Daemon, alice: dict[str, str]
+) -> None:
+    assert links.xl("create", "--quiet", str(config)).status == 0
+
+    again = links.xl("create", "--quiet", "--dryrun", "--defconfig", str(config))
+
+    # Debian's xendomains asks for the name of what it has just restored.
+    assert json.loads(again.stdout)["c_info"]["name"] == own_name
+    assert daemon.rxm(alice, "create", "-n", str(config)).status == 3
+    assert daemon.rxm(alice, "create", "--as-new", str(config)).status == 2
+    links.xl("destroy", own_name)
 
 
 @pytest.mark.parametrize(
