@@ -15,10 +15,10 @@ from tests.lab.process import free_ports, wait_for
 
 # Domain-0 spends seconds on what takes it milliseconds elsewhere: building a guest blocks libvirt's domain for fifteen,
 # a migration takes a minute; and ten times as long on a machine that others load as well.
+_BATCH = BATCH.replace("[batch]\n", "[batch]\npark_seconds = 400\n")
 _SETTINGS = f"""\
 save_dir = "{SAVED}"
-{BATCH}park_seconds = 400
-[limits]
+{_BATCH}[limits]
 read_seconds = 200
 change_seconds = 500
 [migrate]

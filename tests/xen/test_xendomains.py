@@ -83,7 +83,7 @@ def test_it_starts_saves_and_restores_a_guest(domain_0: Domain0) -> None:
     goes_on(guest)
     assert guest.boots() == 1
 
-    # Where nothing is to be saved, it shuts down and waits.
+    # Where nothing is to be saved, it shuts down, and waits for those that are not off by then.
     domain_0.xen.host.put("/etc/default/xendomains", "XENDOMAINS_STOP_MAXWAIT=600\n")
-    assert "Waiting for Xen domain keeper" in domain_0.xendomains("stop")
+    assert "Shutting down Xen domain keeper" in domain_0.xendomains("stop")
     assert (domain_0.running(), domain_0.saved()) == ([], [])

@@ -20,7 +20,7 @@ def write(context: Context, root: Element) -> None:
     settings = context.settings
     count = settings.number("vcpus", 1, 1)
     most = settings.number("maxvcpus", count, 1)
-    if settings.has("vcpu_avail") and context.theirs != XL:  # xm: a mask of those that are there at first
+    if context.theirs != XL and settings.has("vcpu_avail"):  # xm: a mask of those that are there at first
         count = (settings.number("vcpu_avail", 1, 1) & ((1 << min(most, 64)) - 1)).bit_count()
     if not 0 < count <= most <= _MOST_CPUS:
         raise UsageError(f"{count} of {most} CPUs is not possible {settings.where('vcpus')}.")
@@ -29,7 +29,7 @@ def write(context: Context, root: Element) -> None:
     words = settings.words("cpus")
     pinned = [_cpus(context, word, where) for word in words] if listed else []
     shared = "" if listed or not words else _cpus(context, words[0], where)
-    if not words:
+    if not words and context.theirs != XL:
         shared = _one(context)
     vcpu = add(root, "vcpu", str(most), cpuset=shared)
     if count != most:

@@ -6,6 +6,7 @@ from xml.etree.ElementTree import Element
 from xman.errors import UnsupportedError, UsageError
 from xmand.formats import boot, disks, vifs
 from xmand.formats.context import Context, add
+from xmand.formats.dialect import XL
 
 _PCI = re.compile(
     r"^(?:([0-9a-fA-F]{1,4}):)?([0-9a-fA-F]{1,2}):([0-9a-fA-F]{1,2})\.([0-7*])(?:@[0-9a-fA-F]+)?(?:=.*)?$"
@@ -26,6 +27,8 @@ def write_disks(context: Context, devices: Element, asked: str, made: str) -> No
     for text in settings.words("disk"):
         with context.going_on():
             _disk(context, devices, disks.parse(text, where), asked, made, taken, wanted, where)
+    if context.xen and made != boot.HVM and settings.has("bootloader"):
+        _first(context, devices, where)
     for key in ("fda", "fdb"):
         path = settings.text(key)
         if path:
@@ -34,6 +37,17 @@ def write_disks(context: Context, devices: Element, asked: str, made: str) -> No
                 element = add(devices, "disk", type="block" if path.startswith("/dev/") else "file", device="floppy")
                 add(element, "source", **{"dev" if path.startswith("/dev/") else "file": path})
                 add(element, "target", dev=key, bus="fdc")
+
+
+def _first(context: Context, devices: Element, where: str) -> None:
+    """Say where Xen's boot loader reads another disk than the first of the file: libvirt puts them into their order."""
+    names = [target.get("dev", "") for target in devices.iterfind("disk/target")]
+    letters = [name.rstrip("0123456789") for name in names]
+    first = min(letters, key=lambda word: (len(word), word), default="")
+    if letters and letters[0] != first:
+        context.warn(
+            f"The boot loader reads {first}, not {names[0]}: libvirt puts disks into the order of names {where}."
+        )
 
 
 def _disk(
@@ -155,6 +169,8 @@ def _vlan(context: Context, element: Element, word: str, where: str) -> None:
 def _vif_words(context: Context) -> list[str]:
     """Return the interfaces; an empty word in the list is one with all defaults, an empty value none."""
     words = context.settings.words("vif")
+    if context.theirs == XL:
+        return words
     missing = context.settings.number("nics", 0) - len(words)
     return words + [""] * min(max(missing, 0), 16)
 

@@ -8,6 +8,7 @@ from xman import values
 from xman.errors import UsageError
 from xmand.formats import boot, cpus, devices, graphics, machine, refused, serials, usb
 from xmand.formats.context import Context, add
+from xmand.formats.dialect import XL
 
 # xend's own start and stop with the host.
 _AT_START = {"ignore": "", "start": "start"}
@@ -81,7 +82,8 @@ def _identity(context: Context, root: Element) -> None:
 
 def _memory(context: Context, root: Element) -> None:
     settings = context.settings
-    memory = settings.number("memory", _DEFAULT_MEMORY, 1)
+    usual = settings.number("maxmem", _DEFAULT_MEMORY, 1) if context.theirs == XL else _DEFAULT_MEMORY
+    memory = settings.number("memory", usual, 1)
     most = settings.number("maxmem", memory, 1)
     if most < memory:
         raise UsageError(f"The memory of {memory} MiB is more than the maximum {settings.where('maxmem')}.")

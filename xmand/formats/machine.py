@@ -203,7 +203,7 @@ def events(context: Context, root: Element) -> None:
     settings = context.settings
     names = _XL_EVENTS if context.theirs == XL else _EVENTS
     defaults = tuple(names.values())
-    if settings.has("restart"):
+    if context.theirs != XL and settings.has("restart"):
         word = settings.choice("restart", "onreboot", {word: word for word in _RESTARTS})
         defaults = _RESTARTS[word]
     for key, default in zip(names, defaults, strict=True):

@@ -195,3 +195,47 @@ def test_drbd_has_to_be_primary() -> None:
     assert "has to be primary here" in " ".join(
         made_of("name = 'x'\nkernel = '/k'\ndisk = ['drbd:r0,xvda,w']\n").warnings
     )
+
+
+def test_xl_passes_over_the_keys_that_are_xms() -> None:
+    text = "name = 'x'\nkernel = '/k'\nrestart = 'always'\ncpu = 2\nnics = 2\nvcpus = 2\nvcpu_avail = 1\n"
+    text += "vif = ['bridge=b']\n"
+
+    made = {
+        theirs: formats.to_xml(text, "Xen", {}, convert=False, strict=False, theirs=theirs) for theirs in ("xm", "xl")
+    }
+
+    roots = {theirs: ElementTree.fromstring(found.xml) for theirs, found in made.items()}
+    facts = {
+        theirs: (
+            root.findtext("on_poweroff"),
+            len(root.findall("devices/interface")),
+            root.find("vcpu").attrib,  # type: ignore[union-attr]
+        )
+        for theirs, root in roots.items()
+    }
+    assert facts == {"xm": ("restart", 2, {"cpuset": "2", "current": "1"}), "xl": ("destroy", 1, {})}
+    assert made["xl"].warnings[-1] == (
+        "Left out, nothing stands for it here: restart (line 3), cpu (line 4), nics (line 5), vcpu_avail (line 7)."
+    )
+
+
+def test_what_only_maxmem_says_is_xls_memory() -> None:
+    text = "name = 'x'\nkernel = '/k'\nmaxmem = 512\n"
+
+    sizes = {
+        theirs: ElementTree.fromstring(
+            formats.to_xml(text, "Xen", {}, convert=False, strict=False, theirs=theirs).xml
+        ).findtext("currentMemory")
+        for theirs in ("xm", "xl")
+    }
+
+    assert sizes == {"xm": "128", "xl": "512"}
+
+
+def test_the_disk_that_a_boot_loader_reads_is_the_first_by_name() -> None:
+    text = "name = 'x'\nbootloader = 'pygrub'\ndisk = ['phy:a,xvd{},w', 'phy:b,xvd{},w']\n"
+
+    said = {first: " ".join(made_of(text.format(*first)).warnings) for first in (("a", "b"), ("b", "a"), ("a2", "a1"))}
+
+    assert [first for first, words in said.items() if "boot loader reads xvda" in words] == [("b", "a")]
