@@ -72,6 +72,7 @@ FIELDS: tuple[tuple[str, _Allowed, str], ...] = (
     (r"disks\[\d+\]\.discard_enable", _unsaid("True"), "the default"),
     # What libvirt's driver gives to libxl, and its writer of xl's files, which is asked here, leaves out.
     (r"b_info\.sched_params\.weight", _lost, "its driver has <shares>"),
+    (r"b_info\.vcpu_hard_affinity\[\d+\]\[\d+\]", _given(*range(8)), "xl pins none where the file has no vcpus"),
     (r"b_info\.(vcpu_hard_affinity\[\d+\]\[\d+\]|numa_placement)", _lost, "its driver has <vcpupin>"),
     (_HVM + r"vga\.kind|b_info\.video_memkb", _lost, "its driver has <video>"),
     (_HVM + r"(usbdevice|serial)_list\[\d+\]", _lost, "one of them it writes as no list"),
