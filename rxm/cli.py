@@ -176,21 +176,21 @@ def _file_text(name: str) -> str:
     try:
         if name == "-":
             if sys.stdin is None:
-                raise UsageError(f"{where}: is closed.")
+                raise UsageError(f"{where} is closed.")
             octets = sys.stdin.buffer.read(MOST_TEXT + 1)
         else:
             with open(lowlevel.octets(name), "rb") as file:  # noqa: PTH123  # pathlib reads whole files only
                 octets = file.read(MOST_TEXT + 1)
         # Before it is decoded: what was read may end in the middle of a character.
         if len(octets) > MOST_TEXT:
-            raise UsageError(f"{where}: larger than {MOST_TEXT // 1024} KiB.")
+            raise UsageError(f"{where} is larger than {MOST_TEXT // 1024} KiB.")
         text = octets.decode("utf-8")
     except OSError as error:
         raise UsageError(f"{where}: {error.strerror}.") from error
     except UnicodeDecodeError as error:
-        raise UsageError(f"{where}: not UTF-8 (octet {error.start}).") from error
+        raise UsageError(f"{where} is not UTF-8 (octet {error.start}).") from error
     if not text.strip():
-        raise UsageError(f"{where}: is empty.")
+        raise UsageError(f"{where} is empty.")
     return text
 
 

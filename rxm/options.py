@@ -149,7 +149,7 @@ def _take(option: Option, name: str, value: str | None, rest: list[str], given: 
         return
     if value is None:
         if not rest:
-            raise UsageError(f"'{name}' needs a value: {option.usage()}")
+            raise UsageError(f"'{name}' requires a value: {option.usage()}")
         value = rest.pop(0)
     if not value and option.key not in _MAY_BE_EMPTY:
         raise UsageError(f"'{name}' has an empty value{_EMPTY.get(option.key, '.')}")

@@ -166,7 +166,7 @@ def _read_option(verb: Verb, word: str, rest: "Iterator[str]", options: dict[str
     if not equals:
         following = next(rest, None)
         if following is None:
-            raise UsageError(f"'{name}' needs a value: {option.usage()}")
+            raise UsageError(f"'{name}' requires a value: {option.usage()}")
         value = following
     if not value and option.key not in _MAY_BE_EMPTY:
         raise UsageError(f"'{name}' has an empty value.")

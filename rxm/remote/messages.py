@@ -149,7 +149,7 @@ def version_of(reply: "Reply") -> str:
 def message(reply: "Reply", principal: str, verb: str) -> str:
     """Return the message for a protocol ERROR."""
     if reply.error == wire.ERROR_ACCESS:
-        return f"{principal} may not use {verb} here: it is not on its list (.k5login), nor allowed otherwise."
+        return f"{principal} is not authorized to use {verb} here: neither its list (.k5login) nor a grant allows it."
     if reply.error != wire.ERROR_UNKNOWN_COMMAND:
         return f"the host answered: {reply.error_text}."
     if reply.option:

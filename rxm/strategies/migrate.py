@@ -22,7 +22,7 @@ _Envelope = dict[str, Any]
 # second line is in the way only of who may not preempt it.
 _IN_THE_WAY = ("running", "frozen", "booting")
 _IN_THE_WAY_OF_NORMAL = ("running-preemptible", "preempted")
-_FORCE = "--force moves it all the same."
+_FORCE = "--force moves it anyway."
 
 
 def to_send(invocation: Invocation, connection: Connection, task: Task) -> Parsed:

@@ -20,7 +20,7 @@ def _said(pattern: str, words: Callable[[], str]) -> _Said:
 
 
 SAID: tuple[_Said, ...] = (
-    _said(r"may not use (?P<verb>[\w-]+) here", lambda: _("You may not use %(verb)s there.")),
+    _said(r"is not authorized to use (?P<verb>[\w-]+) here", lambda: _("You may not use %(verb)s there.")),
     _said(r"You are not on the host's list", lambda: _("You are not on the host's list.")),
     _said(r"You may look at your own domains only", lambda: _("You may look at your own machines only.")),
     _said(
@@ -50,7 +50,7 @@ SAID: tuple[_Said, ...] = (
     ),
     _said(r"A domain may have at most (?P<most>\d+) labels", lambda: _("A machine may have at most %(most)s labels.")),
     _said(
-        r"Below (?P<least>\d+ MiB) a guest of this size may not survive",
+        r"(?P<least>\d+ MiB)(?:,|) a guest of this size may not survive",
         lambda: _("Below %(least)s a guest of this size may not survive."),
     ),
     _said(
@@ -61,7 +61,7 @@ SAID: tuple[_Said, ...] = (
     _said(r"Domain '(?P<name>.+?)' has jobs \((?P<jobs>.+?)\)", lambda: _("Jobs run in %(name)s: %(jobs)s.")),
     _said(r"Domain '(?P<name>.+?)' is not halted", lambda: _("%(name)s is not off.")),
     _said(
-        r"Domain '(?P<name>.+?)' is paused, so its guest would not hear",
+        r"Domain '(?P<name>.+?)' is paused, so its guest (?:cannot react|would not hear)",
         lambda: _("%(name)s is paused; unpause it first."),
     ),
     _said(r"Domain '(?P<name>.+?)' is paused, not suspended", lambda: _("%(name)s is paused; unpause it.")),

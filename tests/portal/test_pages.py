@@ -272,7 +272,7 @@ def test_bulk_with_one_denied_target(alice: Visitor, vm: str) -> None:
     assert action["state"] == "failed"
     assert classes(action) == {FQDN: 0, SECOND_HOST: 5}
     page = alice.get(f"/actions/{action['id']}")
-    assert "alice@XMAN.TEST may not use pause here" in page.text
+    assert "alice@XMAN.TEST is not authorized to use pause here" in page.text
 
 
 def test_all_that_match_are_named_and_meant(alice: Visitor, vm: str) -> None:

@@ -36,7 +36,10 @@ def test_the_sources_say_each_of_them(pattern: str) -> None:
 @pytest.mark.parametrize(
     ("message", "expected"),
     [
-        ("alice@R may not use pause here; rxm help --mine shows what is allowed.", "Příkaz pause tam nesmíte použít."),
+        (
+            "alice@R is not authorized to use pause here; rxm help --mine shows what is allowed.",
+            "Příkaz pause tam nesmíte použít.",
+        ),
         ("Domain 'vm1' may have at most 512 MiB.", "vm1 smí mít nejvýše 512 MiB."),
         ("Domain 'it's' does not exist.", "Stroj it's neexistuje."),
         ("This host is in maintenance by dana@R: new disks", "Hostitel je v údržbě: new disks"),

@@ -141,7 +141,7 @@ def test_wait_for_a_domain_that_is_not_there(daemon: Daemon, alice: dict[str, st
 
 @pytest.mark.parametrize("words", [[], ["--for", "bliss"]])
 def test_wait_for_no_state(daemon: Daemon, alice: dict[str, str], vm: str, words: list[str]) -> None:
-    assert_one_line(daemon.rxm(alice, "wait", vm, *words), 2, "wait needs --for with one of running, ")
+    assert_one_line(daemon.rxm(alice, "wait", vm, *words), 2, "wait requires --for with one of running, ")
 
 
 def test_those_who_wait_keep_nobody_from_looking(

@@ -85,7 +85,7 @@ def test_what_cannot_be_written_is_one_plain_error(
 def test_a_file_from_a_closed_stream(daemon: Daemon, alice: dict[str, str]) -> None:
     done = shell(daemon, alice, "create -", "<&-")
 
-    assert (done.returncode, done.stderr) == (2, "Error: standard input: is closed.\n")
+    assert (done.returncode, done.stderr) == (2, "Error: standard input is closed.\n")
 
 
 def test_following_ends_where_nothing_can_be_written(daemon: Daemon, alice: dict[str, str]) -> None:

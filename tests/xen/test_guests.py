@@ -95,7 +95,7 @@ def test_mem_set(xen: Xen, guest: XenGuest) -> None:
 
 
 def test_mem_set_that_a_guest_would_not_survive(xen: Xen, guest: XenGuest) -> None:
-    assert_one_line(xen.rxm("mem-set", guest.name, "1"), 3, "a guest of this size may not survive", "--force")
+    assert_one_line(xen.rxm("mem-set", guest.name, "1"), 3, "guest of this size may not survive", "--force")
 
 
 def test_vcpu_set_up_and_down(xen: Xen, guest: XenGuest) -> None:

@@ -70,7 +70,7 @@ async def pages(
             if now - judged >= JUDGE_SECONDS:
                 judged = now
                 if not await may():
-                    raise DeniedError("You may not use this verb any more.")
+                    raise DeniedError("You are no longer authorized to use this verb.")
             await reply.send_long(page)
             sent = True
     except (OSError, GssError):

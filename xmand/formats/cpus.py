@@ -134,5 +134,7 @@ def _span(context: Context, part: str, word: str, where: str) -> int:
     nodes = context.host.nodes() or {0: frozenset(range(context.host.cpus or _MANY_CPUS))}
     found = [cpu for node in range(low, high + 1) for cpu in nodes.get(node, ())]
     if not found:
-        raise UsageError(f"'{word[:64]}' names a NUMA node that this host has not; write CPUs, such as 0-3 {where}.")
+        raise UsageError(
+            f"'{word[:64]}' names a NUMA node that this host does not have; write CPUs, such as 0-3 {where}."
+        )
     return sum(1 << cpu for cpu in found)

@@ -28,7 +28,7 @@ def assign(call: Call) -> Result:
     wanted = call.parsed.text("TERMINAL|off")
     run = call.parsed.flag("this-run")
     if wanted == _NOBODY and run:
-        raise UsageError("A run that a terminal has had stays its; start the domain anew.")
+        raise UsageError("A terminal has had this domain since it was started; start it anew first.")
     if wanted != _NOBODY and not terminals.is_name(wanted):
         raise UsageError(f"'{wanted[:64]}' is not a terminal's name.")
     name = "" if wanted == _NOBODY else wanted

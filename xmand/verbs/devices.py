@@ -84,7 +84,7 @@ def block_detach(call: Call) -> Result:
             if points:
                 raise RefusedError(
                     f"The guest of '{domain.name}' has {target} mounted at {', '.join(points)}; unmount it there first."
-                    " --force takes it all the same."
+                    " --force takes it anyway."
                 )
         data = {"target": target, "source": attaching.place(element)}
         return _detached(call, domain, found, pick, data, target, told)
@@ -237,7 +237,7 @@ def _change_medium(call: Call, domain: Domain, found: Found, xml: str) -> None:
         if found.live is not None and code_of(error.__cause__) == api.VIR_ERR_OPERATION_FAILED:
             text = str(error).rstrip(".")
             raise RefusedError(
-                f"The guest keeps the tray shut ({text}); unmount the medium there. --force opens it all the same."
+                f"The guest keeps the tray shut ({text}); unmount the medium there. --force opens it anyway."
             ) from error
         raise
 

@@ -199,7 +199,7 @@ def already(domain: Domain, what: str) -> Result:
 def _require_awake(domain: Domain, found: str) -> None:
     """Raise RefusedError for a guest that would not hear what it is asked."""
     if found == PAUSED:
-        raise RefusedError(f"Domain '{domain.name}' is paused, so its guest would not hear; unpause it first.")
+        raise RefusedError(f"Domain '{domain.name}' is paused, so its guest cannot react; unpause it first.")
     if found != RUNNING:
         raise condition.refusal(domain, found)
 
@@ -289,8 +289,7 @@ def _snapshots(call: Call, domain: Domain) -> tuple[str, ...]:
         return ()
     if not call.parsed.flag("snapshots"):
         raise RefusedError(
-            f"Domain '{domain.name}' has {found}, to which nobody could go back any more;"
-            " --snapshots deletes them with it."
+            f"Domain '{domain.name}' has {found}, which would become useless; --snapshots deletes them with it."
         )
     # Not under one change: what libvirt has deleted is gone, whatever becomes of the rest.
     snapshots.delete_all(domain, call.host.settings.limits.patience, call.progress)

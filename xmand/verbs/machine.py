@@ -130,7 +130,7 @@ class Wanted:
         writers = {use.name for use in uses if use.at_work}
         if writers:
             raise RefusedError(
-                f"Domain '{min(writers)}' writes to the image '{name}'; what is launched from it now would break."
+                f"Domain '{min(writers)}' writes to the image '{name}'; what is launched from it now would be damaged."
             )
         # An administrator knows of the machine that an image was prepared in.
         if uses and not call.access.listed_caller:

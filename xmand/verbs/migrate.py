@@ -213,7 +213,7 @@ def _require_no_second_owner(domain: Domain) -> None:
     if jobs:
         raise RefusedError(
             f"Domain '{domain.name}' has jobs ({', '.join(job.id for job in jobs)});"
-            " it might become a second owner on the other host. --force moves it all the same."
+            " it might become a second owner on the other host. --force moves it anyway."
         )
 
 

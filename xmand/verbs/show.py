@@ -206,7 +206,7 @@ def wait(call: Call) -> Result | Waits:
     """
     wanted = str(call.parsed.options.get("for", ""))
     if wanted not in WAIT_STATES:
-        raise UsageError(f"wait needs --for with one of {', '.join(WAIT_STATES)}.")
+        raise UsageError(f"wait requires --for with one of {', '.join(WAIT_STATES)}.")
     began = time.monotonic()
     name = uuid = call.parsed.text("DOMAIN")
     most = call.parsed.max_age if call.from_model else 0.0

@@ -131,7 +131,7 @@ def _require_its_disks(domain: Domain, wanted: Snapshot) -> None:
     if others:
         raise RefusedError(
             f"Domain '{domain.name}' has other disks than when '{wanted.name}' was made ({', '.join(others)});"
-            " let them be as they were first (block-detach, block-attach)."
+            " restore them first (block-detach, block-attach)."
         )
 
 

@@ -34,7 +34,7 @@ def mem_set(call: Call) -> Result:
         floor = least(most)
         if wanted < min(floor, current) and not call.parsed.flag("force"):
             raise RefusedError(
-                f"Below {_mib(floor)} a guest of this size may not survive; --force does it all the same."
+                f"With less than {_mib(floor)}, a guest of this size may not survive; --force sets it anyway."
             )
         data = {"requested": wanted, "before": current, "reached": current}
         if 0 <= current - wanted <= XENS_OWN_OCTETS and size.keeps(domain, memory=wanted):

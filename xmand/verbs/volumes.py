@@ -91,7 +91,7 @@ def _base(call: Call, pool: Pool, name: str) -> Facts:
     for user in volume_users.of_domains(pool.connection, pool.name, name, facts.path):
         if user.writes:
             raise RefusedError(
-                f"The domain '{user.name}' runs and writes to '{name}'; what is built upon it would break."
+                f"The domain '{user.name}' runs and writes to '{name}'; what is built upon it would be damaged."
             )
     # A guest may have written that itself, into a disk that was raw for it.
     if facts.backing and pools.volume_at(pool.connection, facts.backing) is None:

@@ -226,7 +226,7 @@ def mounted_in_guest(domain: Domain, target: str) -> list[str] | None:
             return None
         raise RefusedError(
             f"The agent in the guest of '{domain.name}' does not say whether {target} is mounted there"
-            f" ({str(error).rstrip('.')}). --force takes it all the same."
+            f" ({str(error).rstrip('.')}). --force takes it anyway."
         ) from error
 
 

@@ -128,8 +128,8 @@ def test_a_value_may_look_like_an_option() -> None:
         (["--hos", "a"], "'--hos' is not an option; 'rxm --help' lists them. Did you mean --host?"),
         (["--json=yes"], "'--json' takes no value."),
         (["-qx"], "'-x' is not an option; 'rxm --help' lists them."),
-        (["-H"], "'-H' needs a value: [-H|--host HOSTS]"),
-        (["--reason"], "'--reason' needs a value: [--reason TEXT]"),
+        (["-H"], "'-H' requires a value: [-H|--host HOSTS]"),
+        (["--reason"], "'--reason' requires a value: [--reason TEXT]"),
         (["-p", "x"], "--port: 'x' is not a number from 1 to 65535."),
         (["-p", "0"], "--port: '0' is not a number from 1 to 65535."),
         (["-p", "65536"], "--port: '65536' is not a number from 1 to 65535."),
@@ -274,14 +274,14 @@ def test_an_empty_file(file: Path, content: bytes, capsys: pytest.CaptureFixture
     file.write_bytes(content)
 
     assert run("create", str(file)) == outcome.USAGE
-    assert complaint(capsys.readouterr()) == f"{file}: is empty."
+    assert complaint(capsys.readouterr()) == f"{file} is empty."
 
 
 def test_a_file_that_is_not_utf_8(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file.write_bytes(b"<name>\xff</name>")
 
     assert run("create", str(file)) == outcome.USAGE
-    assert complaint(capsys.readouterr()) == f"{file}: not UTF-8 (octet 6)."
+    assert complaint(capsys.readouterr()) == f"{file} is not UTF-8 (octet 6)."
 
 
 @pytest.mark.parametrize("text", ["x" * (MOST_TEXT + 1), "ä" * MOST_TEXT, "x" + "ä" * MOST_TEXT])
@@ -289,7 +289,7 @@ def test_a_file_that_is_too_large(file: Path, text: str, capsys: pytest.CaptureF
     file.write_text(text, encoding="utf-8")
 
     assert run("create", str(file)) == outcome.USAGE
-    assert complaint(capsys.readouterr()) == f"{file}: larger than 256 KiB."
+    assert complaint(capsys.readouterr()) == f"{file} is larger than 256 KiB."
 
 
 def test_a_file_of_a_name_that_is_not_utf_8(tmp_path: Path) -> None:
@@ -303,7 +303,7 @@ def test_a_file_of_a_name_that_is_not_utf_8(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "message"), [(b"", "standard input: is empty."), (b"\xff", "standard input: not UTF-8 (octet 0).")]
+    ("content", "message"), [(b"", "standard input is empty."), (b"\xff", "standard input is not UTF-8 (octet 0).")]
 )
 def test_standard_input_for_a_file(
     content: bytes, message: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch

@@ -120,7 +120,7 @@ def test_a_flag_takes_no_value() -> None:
 
 
 def test_an_option_at_the_end_still_needs_its_value() -> None:
-    with pytest.raises(UsageError, match=r"'--reason' needs a value: \[--reason TEXT\]"):
+    with pytest.raises(UsageError, match=r"'--reason' requires a value: \[--reason TEXT\]"):
         read("pause", "vm1", "--reason")
 
 

@@ -92,7 +92,7 @@ def test_a_refusal_names_the_owner_and_what_to_do() -> None:
 
     assert str(raised.value) == (
         "Domain 'vm1' has jobs (1) and would not be the only owner on skirit81: 'vm2' is running there, with job 1 of"
-        " alice@R. --force moves it all the same."
+        " alice@R. --force moves it anyway."
     )
 
 
@@ -108,7 +108,7 @@ def denied() -> dict[str, Any]:
 
 @pytest.mark.parametrize(("ask_there", "why"), [(unreachable, "no answer in time"), (denied, "Access denied")])
 def test_a_host_that_does_not_answer_is_not_moved_to(ask_there: Any, why: str) -> None:
-    with pytest.raises(RefusedError, match=f"skirit81 could not be asked .*: {why}. --force moves it all the same."):
+    with pytest.raises(RefusedError, match=f"skirit81 could not be asked .*: {why}. --force moves it anyway."):
         migrate.cleared(parsed(), lambda: said(HERE, RUNNING), ask_there)
 
 
