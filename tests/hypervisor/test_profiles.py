@@ -61,9 +61,13 @@ class Laboratory:
             f"<disk type='file'><driver name='qemu' type='qcow2'/><source file='{self.base}'/>"
             "<target dev='vda' bus='virtio'/></disk>"
         )
-        text = Guest(self.name, self.host.directory, memory_mib=32).empty_description()
+        text = self.description()
         self.done("new", "-", stdin=text.replace("</devices>", f"{disk}{DRIVE}{CARD}</devices>"))
         self.done("profile", self.name, "on")
+
+    def description(self) -> str:
+        """Return the machine's, without its disk."""
+        return Guest(self.name, self.host.directory, memory_mib=32).empty_description()
 
     def client(self, *options: str) -> str:
         """Make a client; return its name."""

@@ -113,8 +113,8 @@ def _who() -> tuple[Terminal | None, str, bool]:
 
 
 def _unknown(whence: str, form: str) -> Response:
-    """Ask for the keytab's proof."""
-    response = _said(401, words.terminal_problem("unknown") + (f" ({whence})" if whence else ""), form, 0)
+    """Ask for the keytab's proof; a browser that has just begun may not show it yet."""
+    response = _said(401, words.terminal_problem("unknown") + (f" ({whence})" if whence else ""), form, _REST_SECONDS)
     response.headers["WWW-Authenticate"] = "Negotiate"
     return response
 
