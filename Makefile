@@ -18,7 +18,7 @@ UNITS = $(PREFIX)/lib/systemd/system
 VERSION = $$(packaging/version)
 INSTALLED = $(addprefix $(DESTDIR)$(MODULES)/,xman rxm rxmweb xmand)
 
-.PHONY: help html demo screenshots test test-fresh test-xen test-deb test-boot soak mutants bench bench-attack bench-fleet deb rpm lint types install uninstall clean
+.PHONY: help html demo screenshots test test-fresh test-xen test-deb test-boot host-image test-host-image soak mutants bench bench-attack bench-fleet deb rpm lint types install uninstall clean
 
 help:
 	@echo 'make demo                   the main job on this machine, in a throw-away realm, without a hypervisor'
@@ -31,6 +31,8 @@ help:
 	@echo 'make bench-fleet [HOSTS=N]  what 10,000 hosts that report cost their collector (a quarter of an hour)'
 	@echo 'make deb                    packages for Debian, in .build/deb'
 	@echo 'make test-boot              the packages on an emulated Debian with systemd (as root; half an hour)'
+	@echo 'make host-image             what a host without state boots from, in .build/host-image (as root; ten minutes)'
+	@echo 'make test-host-image        that image, booted in QEMU by network and from a stick (as root; half an hour)'
 	@echo 'make rpm                    packages for EL 10 and Fedora, in .build/rpm'
 	@echo 'make test-deb               the packages in fresh roots of Debian 12 and 13 (as root; a few minutes)'
 	@echo 'make install                all commands under PREFIX ($(PREFIX)), with compiled modules and man pages'
@@ -223,6 +225,19 @@ test-boot: export XMAN_RELEASES = $(RELEASE)
 test-boot:
 	@tests/tools/setup.sh boot
 	@$(PYTHON) -m pytest tests/boot $(PYTEST_ARGS)
+
+# As root. What a host boots from that keeps nothing of its own: packaging/host-image/README.md. EXTRA names more packages of
+# Debian's, ACCEPT=1 takes over what has changed in the list of all of them.
+host-image: export EXTRA ACCEPT
+host-image:
+	@tests/tools/setup.sh host-image
+	@packaging/host-image/build .build/host-image
+	@ls .build/host-image
+
+# As root, in QEMU: from nothing to an accepted host in the portal, a machine on it, and what outlives a reboot.
+test-host-image: host-image
+	@tests/tools/setup.sh test-host-image
+	@$(PYTHON) -m pytest tests/host_image $(PYTEST_ARGS)
 
 clean:
 	rm -rf .venv .build .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info

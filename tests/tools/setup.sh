@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# setup.sh demo|test|xen|deb|rpm|roots|boot|fresh [HYPERVISOR] - install what is missing for `make demo`, `make test`,
-# `make test-xen`, `make deb`, `make rpm`, `make test-deb`, `make test-boot` or `make test-fresh`; fast where nothing is.
+# setup.sh demo|test|xen|deb|rpm|roots|boot|host-image|test-host-image|fresh [HYPERVISOR] - install what is missing for
+# `make demo`, `make test`, `make test-xen`, `make deb`, `make rpm`, `make test-deb`, `make test-boot`, `make host-image`,
+# `make test-host-image` or `make test-fresh`; fast where nothing is.
 # `setup.sh --list PURPOSE` only names Debian's packages.
 #
 # Debian's packages (as root, or through sudo), a virtual environment in .venv, and in .build what no package installs
@@ -71,6 +72,10 @@ elif [ "$purpose" = fresh ]; then
   packages="git mmdebstrap slirp4netns"
 elif [ "$purpose" = roots ]; then
   packages="mmdebstrap"
+elif [ "$purpose" = host-image ]; then
+  packages="git grub-common grub-efi-amd64-bin grub-pc-bin mmdebstrap mtools squashfs-tools xorriso"
+elif [ "$purpose" = test-host-image ]; then
+  packages+=" cpio e2fsprogs krb5-pkinit openssl qemu-system-x86 qemu-utils squashfs-tools"
 elif [ "$purpose" = rpm ]; then
   packages="cpio make python3 rpm"
 elif [ "$purpose" = xen ] || [ "$purpose" = boot ]; then
@@ -137,7 +142,7 @@ if [ -n "$missing" ]; then
   as_root apt-get -qq install --no-install-recommends -y $missing >/dev/null
 fi
 
-case $purpose in deb | fresh | rpm | roots) exit 0 ;; esac
+case $purpose in deb | fresh | host-image | rpm | roots) exit 0 ;; esac
 
 # Debian's interpreter: the one that Debian's bindings, and later our packages, are for.
 fingerprint=$(cat setup.cfg setup.py pyproject.toml common/xman/__init__.py | sha256sum)
@@ -178,7 +183,7 @@ if [ "$purpose" = test ]; then
   tests/lab/kerberos/heimdal.sh .venv .build/heimdal
 fi
 case $purpose$hypervisor in
-  test* | demoqemu | boot*)
+  testtest | testqemu | demoqemu | boot*)
     recipe=$(sha256sum <tests/lab/hosts/guest.sh)
     if [ "$(cat .build/guest/recipe 2>/dev/null)" != "$recipe" ]; then
       kernel=$(apt-cache depends linux-image-cloud-amd64 2>/dev/null | sed -n 's/^ *Depends: \(linux-image.*\)/\1/p')

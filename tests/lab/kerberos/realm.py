@@ -77,6 +77,8 @@ class Realm:
         self.prefix = prefix
         self._kdc: subprocess.Popen[bytes] | None = None
         portbase = free_ports(10)
+        # Of 127.0.0.1, for those who are told elsewhere where the KDC is.
+        self.kdc_port = portbase
         os.environ["PATH"] = PATH
         certificate, key = make_certificate(directory)
         self._realm: Any = K5Realm(
