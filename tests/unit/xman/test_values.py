@@ -169,3 +169,28 @@ def test_is_uuid_wants_dashes_and_hexadecimal_digits(word: str) -> None:
 @pytest.mark.parametrize(("word", "is_one"), [("0", True), ("42", True), ("", False), ("-1", False), ("²", False)])
 def test_is_number_is_about_ascii_digits(word: str, is_one: bool) -> None:
     assert values.is_number(word) is is_one
+
+
+@pytest.mark.parametrize(
+    ("name", "good"),
+    [
+        ("lab01", True),
+        ("a-b_c.d", True),
+        ("1ab", True),
+        ("12h2", True),
+        ("", False),
+        ("a+b", False),
+        ("_a", False),
+        ("a..b", False),
+        ("-a", False),
+        ("a b", False),
+        # A lease time, to dnsmasq, or what is to be done with the host.
+        ("12", False),
+        ("12h", False),
+        ("7D", False),
+        ("infinite", False),
+        ("Ignore", False),
+    ],
+)
+def test_what_dnsmasq_takes_for_a_host(name: str, good: bool) -> None:
+    assert values.is_host_name(name) is good

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from rxm.remote.command import wire_words
 from rxm.strategies import launching
 from xman import arguments, verbs
 from xman.arguments import Parsed
@@ -82,3 +83,12 @@ def test_the_sum() -> None:
     assert launching.together(told) == (
         "You have 1 machine on 2 hosts, with 1024 MiB of memory, 2 CPUs and 1024 MiB of disk."
     )
+
+
+def test_clients_of_a_domain_are_made_where_that_is() -> None:
+    words = arguments.parse(verbs.BY_NAME["profile-client"], ["h2:win", "lab[1-2]", "--keep"], several=True)
+
+    assert words.words("DOMAIN") == ["h2:win"]
+    assert launching.names(words) == ["lab1", "lab2"]
+    sent = wire_words(words, json=False, domains=["win", "lab1"])
+    assert sent == [b"profile-client", b"--keep", b"--", b"win", b"lab1"]

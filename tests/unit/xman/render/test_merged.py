@@ -98,3 +98,12 @@ def test_ping_is_a_line_for_each_host() -> None:
 
 def test_what_merges_by_the_table_is_merged_and_nothing_else() -> None:
     assert set(render._MERGERS) == {verb.name for verb in verbs.VERBS if verb.merges}
+
+
+def test_the_cards_of_several_hosts_are_one_file_for_dnsmasq() -> None:
+    answers = {
+        "b": {"cards": [{"name": "lab01", "mac": "02:00:00:00:00:01", "ip": "10.0.0.1"}]},
+        "a": {"cards": [{"name": "lab02", "mac": "02:00:00:00:00:02"}, {"name": "x+y", "mac": "02:00:00:00:00:03"}]},
+    }
+
+    assert text("macs", answers) == ["02:00:00:00:00:01,10.0.0.1,lab01", "02:00:00:00:00:02,lab02", "02:00:00:00:00:03"]

@@ -148,3 +148,30 @@ def test_a_qcow2_image_is_not_taken_for_a_raw_one(tmp_path: Path) -> None:
     with pytest.raises(RefusedError, match=f"write qcow2:{image}"):
         disk_users.check_format(str(image), "raw")
     disk_users.check_format(str(image), "qcow2")
+
+
+def marked(connection: Any, name: str, path: str, marks: str) -> Domain:
+    """Define a domain with a disk and marks of xman's."""
+    disk = f"<disk type='file'><source file='{path}'/><target dev='vda'/></disk>"
+    kept = f"<metadata><xman:domain xmlns:xman='urn:xman:1' {marks}/></metadata>"
+    text = for_test_driver(name).replace("</os>", f"</os><devices>{disk}</devices>{kept}")
+    return define(connection, name, text)
+
+
+def test_what_clients_of_a_profile_begin_with_is_written_by_that_profile_alone(connection: Any, tmp_path: Path) -> None:
+    base, other, link = f"{tmp_path}/base", f"{tmp_path}/other", tmp_path / "link"
+    Path(base).touch()
+    link.symlink_to(base)
+    profile = marked(connection, "win", base, "profile='yes'")
+    disk_users.require_no_base(connection, [base], "")  # nobody begins with it
+    client = marked(connection, "lab01", f"{tmp_path}/overlay", f"from='{profile.uuid}' discard='yes'")
+
+    for place in (base, str(link)):
+        for uuid in ("", client.uuid):
+            with pytest.raises(RefusedError, match="a disk of the profile 'win', which its clients"):
+                disk_users.require_no_base(connection, [other, place], uuid)
+        with pytest.raises(RefusedError, match="a disk of the profile 'win'"):
+            free(connection, place)
+    assert free(connection, base, writes=False) == ["win"]
+    disk_users.require_no_base(connection, [base], profile.uuid)
+    disk_users.require_no_base(connection, [other], "")

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xman.errors import MetadataError
-from xman.metadata import Instance, Job, Metadata
+from xman.metadata import Instance, Job, Metadata, Origin
 from xmand.virt.metadata import parse, serialise
 
 # 2026-11-21T10:00:00Z
@@ -43,6 +43,23 @@ def test_it_is_read_with_its_prefix_as_a_description_has_it() -> None:
     text = '<xman:domain xmlns:xman="urn:xman:1" priority="high">\n <!-- a -->\n <xman:job id="1"/>\n</xman:domain>'
 
     assert parse(text) == Metadata(priority="high", jobs=(Job("1"),))
+
+
+@pytest.mark.parametrize(
+    ("found", "text"),
+    [
+        (
+            Metadata(profile=True, labs=("economy", "stats"), administrator="alice@R"),
+            'profile="yes" labs="economy stats" administrator="alice@R"',
+        ),
+        (Metadata(origin=Origin("u", True, "pool")), 'from="u" discard="yes" overlays="pool"'),
+        (Metadata(origin=Origin("u", False, "pool")), 'from="u" discard="no" overlays="pool"'),
+    ],
+)
+def test_a_profile_and_its_clients_are_written_as_the_manual_has_it(found: Metadata, text: str) -> None:
+    assert text in serialise(found)
+    assert parse(serialise(found)) == found
+    assert found.for_next_run() == replace(found, administrator="")
 
 
 def test_an_empty_element_is_as_good_as_none() -> None:
