@@ -115,6 +115,13 @@ def written(path: Path) -> bool:
     return any(each["depth"] == 0 and each["data"] for each in ranges)
 
 
+def facts(path: Path) -> dict[str, Any]:
+    """Return what an image is."""
+    command = ["qemu-img", "info", "-U", "--output=json", str(path)]
+    found: dict[str, Any] = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+    return found
+
+
 @pytest.fixture(scope="module")
 def pool(lab: Lab) -> Iterator[str]:
     """A pool that is there after libvirtd's restart, and not active then."""
@@ -154,8 +161,7 @@ def test_a_client_has_an_identity_of_its_own_and_begins_anew_at_each_start(labor
     assert overlay.name == f"xman-{xml.findtext('uuid')}-vda.qcow2"
     assert [str(each.get("address")) for each in xml.iterfind("devices/interface/mac")] == [mac_of(client)]
     assert [str(each.get("dev")) for each in xml.iterfind("devices/disk[@device='cdrom']/target")] == ["hdc"]
-    shown = subprocess.run(["qemu-img", "info", "--output=json", overlay], check=True, capture_output=True).stdout
-    told = json.loads(shown)
+    told = facts(overlay)
     assert (told["virtual-size"], told["format-specific"]["data"]["compat"]) == (8 << 20, "1.1")
     assert told["full-backing-filename"] == str(laboratory.base)
     marks = xml.find("metadata/{urn:xman:1}domain")
@@ -222,7 +228,10 @@ def test_the_profile_is_changed_while_no_client_has_anything_of_it(laboratory: L
     # By its administrator, and so by all clients from then on.
     write(laboratory.base, 7)
     assert laboratory.digest() != before
+    # libvirt has not looked at its pool since.
+    subprocess.run(["qemu-img", "resize", "-q", laboratory.base, "16M"], check=True)
     laboratory.done("start", "--paused", paused)
+    assert facts(laboratory.overlay(paused))["virtual-size"] == 16 << 20
     assert "administrator" not in laboratory.profiles()[0]
 
 
@@ -254,6 +263,11 @@ def test_nobody_else_writes_to_a_disk_that_clients_begin_with(laboratory: Labora
     answer = laboratory.rxm("edit", "--was", was, client, "-", stdin=edited)
     assert (answer.status, said in answer.stderr) == (REFUSED, True), answer
     laboratory.refused(("volume-delete", POOL, laboratory.base.name), profile)
+    # Nor the profile itself, where more than its clients is built upon it.
+    laboratory.done("volume-create", "--base", laboratory.base.name, POOL, "upon.qcow2")
+    laboratory.refused(("start", profile), f"is what {POOL}/upon.qcow2 is built upon")
+    laboratory.done("volume-delete", POOL, "upon.qcow2")
+    laboratory.done("start", "--paused", profile)
 
 
 def test_a_profile_is_for_its_laboratories(laboratory: Laboratory) -> None:

@@ -98,7 +98,7 @@ class Discarding:
             with self._locks.hold(uuid, "discard", until):
                 connection = self._driver.connection(CHANGE)
                 client = find(connection, uuid)
-                starting.renew(connection, self._locks, client, until)
+                starting.renew(connection, self._locks, client)
         except NoSuchDomainError:
             pass
         except XmanError as error:

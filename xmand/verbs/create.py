@@ -73,8 +73,8 @@ def create(call: Call) -> Result:
         else:
             domain = _defined(call, wanted)
             try:
-                with guarded(call).around(domain, restores=False):
-                    domain.start(paused=paused)
+                with guarded(call).around(domain, restores=False) as found:
+                    domain.start(paused=paused, anew=found.origin is not None and found.origin.discard)
             except XmanError as error:
                 raise definition.undone(domain, wanted.before, error) from error
         data = _data(domain, wanted) | {"id": domain.identifier()}

@@ -19,7 +19,7 @@ from xman.result import Result
 from xmand.journal import verdicts
 from xmand.launch import begun
 from xmand.launch.begun import Begun
-from xmand.profiles import clients, exclusive, overlays
+from xmand.profiles import clients, overlays
 from xmand.profiles.clients import Client
 from xmand.profiles.overlays import Base
 from xmand.verbs import permitted
@@ -98,8 +98,6 @@ def client(call: Call) -> Result:
             # This very request has defined it before, and xmand ended.
             return _made(there, found, metadata.read(there).origin or Origin(found.uuid), [])
         _require_profile(call, found)
-        # While its disks do not change.
-        locks.enter_context(call.host.locks.hold(exclusive.key(found.uuid), call.verb.name, call.deadline, "profile"))
         wanted, notes = descriptions.describe(_cloneable(found), name, uuid)
         wanted = permitted.permitted(call, wanted)
         bases, pool = _bases(call, connection, found, uuid)

@@ -1,12 +1,11 @@
 """Starting what is off: booted, or restored from its saved memory; and what is said where that could not be used."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from xman.errors import ColdBootError, DeniedError, RefusedError, XmanError
 from xman.result import Result
 from xmand.batch import marks
 from xmand.events import Subscription
-from xmand.profiles.evicting import evict
 from xmand.profiles.starting import Guard
 from xmand.verbs.booting import from_cd
 from xmand.verbs.call import Call
@@ -22,6 +21,22 @@ _BOOTED = "booted"
 _ONCE = "It boots from the CD this once."
 
 
+@dataclass(frozen=True)
+class _Boot:
+    """How a domain boots: by what is kept of it, or by `once`; as if it never had (`anew`); its CPUs stopped or not."""
+
+    once: str
+    anew: bool
+    paused: bool
+
+    def begin(self, domain: Domain) -> None:
+        """Boot it. Raises what a start does."""
+        if self.once:
+            begin.start(domain, self.once, paused=self.paused, anew=self.anew)
+        else:
+            domain.start(paused=self.paused, anew=self.anew)
+
+
 def started(call: Call, domain: Domain, *, boots: bool = True) -> Result:
     """Start `domain`, which is off, and say what came of it. Raises RefusedError (maintenance).
 
@@ -32,10 +47,13 @@ def started(call: Call, domain: Domain, *, boots: bool = True) -> Result:
     if discard and not saved:
         raise RefusedError(f"Domain '{domain.name}' has no saved memory to discard.")
     once = from_cd(call, domain, goes_on=saved and not discard)
-    evicted = _evicted(call, domain) if call.parsed.flag("evict") else ()
-    with guarded(call).around(domain, restores=saved and not discard) as found:
-        result = _started(call, domain, once, saved=saved, boots=boots)
-        result.notes = (*evicted, *result.notes)
+    guard = guarded(call)
+    if guard.evict:
+        _require_evicting(call, domain)
+    with guard.around(domain, restores=saved and not discard) as found:
+        anew = found.origin is not None and found.origin.discard
+        result = _started(call, domain, _Boot(once, anew, call.parsed.flag("paused")), saved=saved, boots=boots)
+        result.notes = (*guard.said, *result.notes)
         if found.profile:
             result.notes += _remember_administrator(call, domain)
     return result
@@ -45,17 +63,21 @@ def guarded(call: Call) -> Guard:
     """Return what sees to the disks that several domains have, one of which is to start."""
     host = call.host
     return Guard(
-        host.locks, call.writer, call.verb.name, call.deadline, host.settings.host.labs, call.parsed.flag("force")
+        host.locks,
+        call.writer,
+        call.verb.name,
+        call.deadline,
+        host.settings.host.labs,
+        force=call.parsed.flag("force"),
+        evict=call.parsed.flag("evict"),
     )
 
 
-def _evicted(call: Call, domain: Domain) -> tuple[str, ...]:
-    """Shut down whoever has the disks of a profile; return what is to be said of that. Raises RefusedError."""
+def _require_evicting(call: Call, domain: Domain) -> None:
     if call.access.restricted:
         raise DeniedError("Only an administrator shuts down what is others'.")
     if not metadata.read(domain).profile:
         raise RefusedError(f"Domain '{domain.name}' is no profile: nobody has its disks (--evict).")
-    return tuple(evict(call.writer, call.host.locks, call.verb.name, call.deadline, domain))
 
 
 def _remember_administrator(call: Call, domain: Domain) -> tuple[str, ...]:
@@ -68,13 +90,13 @@ def _remember_administrator(call: Call, domain: Domain) -> tuple[str, ...]:
     return (said,)
 
 
-def _started(call: Call, domain: Domain, once: str, *, saved: bool, boots: bool) -> Result:
+def _started(call: Call, domain: Domain, boot: _Boot, *, saved: bool, boots: bool) -> Result:
     paused = call.parsed.flag("paused")
     if not saved:
-        _booted_by(domain, once, paused=paused)
-        return _result(call, domain, restored=False, notes=(_ONCE,) if once else ())
+        boot.begin(domain)
+        return _result(call, domain, restored=False, notes=(_ONCE,) if boot.once else ())
     if call.parsed.flag("discard-saved"):
-        return _without_saved(call, domain, once)
+        return _without_saved(call, domain, boot)
     notes: tuple[str, ...] = ()
     kept = metadata.read(domain)
     with call.host.events.subscribe() as subscription:
@@ -96,19 +118,11 @@ def _started(call: Call, domain: Domain, once: str, *, saved: bool, boots: bool)
     return _result(call, domain, restored=True, notes=notes)
 
 
-def _booted_by(domain: Domain, once: str, *, paused: bool) -> None:
-    """Boot it by what is kept of it, or by `once`, where that is another description."""
-    if once:
-        begin.start(domain, once, paused=paused)
-    else:
-        domain.start(paused=paused)
-
-
-def _without_saved(call: Call, domain: Domain, once: str) -> Result:
+def _without_saved(call: Call, domain: Domain, boot: _Boot) -> Result:
     kept = metadata.read(domain)
     if lifecycle.suspended(domain):
         lifecycle.discard_saved(domain)
-    _booted_by(domain, once, paused=call.parsed.flag("paused"))
+    boot.begin(domain)
     lost = f", and with it {marks.lost_jobs(kept)}" if kept.jobs else ""
     return _result(call, domain, restored=False, notes=(f"The saved memory of '{domain.name}' was dropped{lost}.",))
 

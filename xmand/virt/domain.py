@@ -147,10 +147,17 @@ class Domain:
 
     # --- its life --------------------------------------------------------------------------------------------------
 
-    def start(self, *, paused: bool = False) -> None:
-        """Start what is defined, or restore what was suspended. Raises UnsupportedError where `paused` cannot be."""
-        with files_of_disks(self.description() if self.on_qemu() else ""), self.change(), unsupported_flags(paused):
-            self.raw.createWithFlags(api.VIR_DOMAIN_START_PAUSED if paused else 0)
+    def start(self, *, paused: bool = False, anew: bool = False) -> None:
+        """Start what is defined, or restore what was suspended. Raises UnsupportedError where `paused` cannot be.
+
+        With `anew` its firmware (UEFI) knows nothing of earlier runs.
+        """
+        text = self.description() if self.on_qemu() else ""
+        flags = api.VIR_DOMAIN_START_PAUSED if paused else 0
+        if anew and "<nvram" in text:
+            flags |= api.VIR_DOMAIN_START_RESET_NVRAM
+        with files_of_disks(text), self.change(), unsupported_flags(bool(flags)):
+            self.raw.createWithFlags(flags)
         if not self.active():
             raise HypervisorError(
                 f"Domain '{self.name}' does not run, although libvirt said so; its guest may have ended at once."

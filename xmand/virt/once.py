@@ -57,13 +57,15 @@ def from_cd(xml: str, medium: str) -> str:
     return etree.tostring(root, encoding="unicode")
 
 
-def start(domain: Domain, xml: str, *, paused: bool) -> None:
-    """Start a domain that is off by this description; what is kept of it stays as it is."""
+def start(domain: Domain, xml: str, *, paused: bool, anew: bool) -> None:
+    """Start a domain that is off by this description; what is kept of it stays as it is. As `Domain.start`."""
     flags = api.VIR_DOMAIN_START_PAUSED if paused else 0
+    if anew and "<nvram" in xml:
+        flags |= api.VIR_DOMAIN_START_RESET_NVRAM
     with contextlib.ExitStack() as around:
         around.enter_context(files_of_disks(xml))
         around.enter_context(domain.change())
-        around.enter_context(unsupported_flags(paused))
+        around.enter_context(unsupported_flags(bool(flags)))
         # As libvirt has it, so that it is not validated anew: its schema may have become stricter since.
         domain.raw.connect().createXML(xml, flags)
     if not domain.active():
