@@ -31,6 +31,9 @@ def write(context: Context, root: Element) -> None:
     shared = "" if listed or not words else _cpus(context, words[0], where)
     if not words and context.theirs != XL:
         shared = _one(context)
+    if shared and context.xen:
+        # Its driver hands over what each CPU is pinned to, and passes over what all are.
+        pinned = [shared] * most
     vcpu = add(root, "vcpu", str(most), cpuset=shared)
     if count != most:
         vcpu.set("current", str(count))

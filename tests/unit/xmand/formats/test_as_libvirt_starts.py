@@ -239,3 +239,19 @@ def test_the_disk_that_a_boot_loader_reads_is_the_first_by_name() -> None:
     said = {first: " ".join(made_of(text.format(*first)).warnings) for first in (("a", "b"), ("b", "a"), ("a2", "a1"))}
 
     assert [first for first, words in said.items() if "boot loader reads xvda" in words] == [("b", "a")]
+
+
+def test_what_all_cpus_are_pinned_to_each_of_xens_is() -> None:
+    text = "name = 'x'\nkernel = '/k'\nvcpus = 2\ncpus = '0,2'\n"
+
+    pinned = {
+        driver: [
+            (one.get("vcpu"), one.get("cpuset"))
+            for one in ElementTree.fromstring(
+                formats.to_xml(text, driver, {}, convert=True, strict=False).xml
+            ).iterfind("cputune/vcpupin")
+        ]
+        for driver in ("Xen", "QEMU")
+    }
+
+    assert pinned == {"Xen": [("0", "0,2"), ("1", "0,2")], "QEMU": []}
