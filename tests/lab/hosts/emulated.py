@@ -29,7 +29,7 @@ class Emulated(abc.ABC):
             "UserKnownHostsFile=/dev/null",
             "LogLevel=ERROR",
             "BatchMode=yes",
-            "ConnectTimeout=10",
+            "ConnectTimeout=60",
         )
         self._ssh = ["ssh", "-i", str(key), "-p", str(port), *(f"-o{option}" for option in options)]
         self._ssh += ["-S", str(directory / "ssh"), "root@127.0.0.1"]
