@@ -54,6 +54,9 @@ class Network:
 class Host:
     """One host: its libvirtd, and the prefix that runs a program on it."""
 
+    # Those that it has of its own, as nsenter(1) calls them.
+    namespaces: tuple[str, ...] = ("-m", "-n", "-u")
+
     def __init__(self, realm: Realm, directory: Path, name: str, address: str) -> None:
         self.name = name
         self.address = address
@@ -63,14 +66,15 @@ class Host:
         self._prefix = realm.prefix
         realm.add_service(f"host/{name}", str(directory / "host.keytab"))
         realm.add_service(f"libvirt/{name}", str(directory / "libvirt.keytab"))
+        self._holder: subprocess.Popen[bytes] | None = None
         # The namespaces belong to a process that stays when libvirtd is killed.
-        self._holder = self._hold_namespaces()
-        self.prefix = ("nsenter", "-t", str(self._holder.pid), "-m", "-n", "-u", "--")
+        self.held_by = self._hold_namespaces()
+        self.prefix = ("nsenter", "-t", str(self.held_by), *self.namespaces, "--")
         self.libvirtd: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Wait for the namespaces and start libvirtd in them."""
-        arguments = Path(f"/proc/{self._holder.pid}/cmdline")
+        arguments = Path(f"/proc/{self.held_by}/cmdline")
         wait_for(lambda: arguments.read_bytes().startswith(b"sleep"), 20, "the host's namespaces")
         self.start_libvirtd()
 
@@ -138,18 +142,20 @@ class Host:
             for guest in self.virsh("list", "--name").stdout.split():
                 self.virsh("destroy", guest)
             end(self.libvirtd)
-        end(self._holder)
+        if self._holder is not None:
+            end(self._holder)
 
-    def _hold_namespaces(self) -> "subprocess.Popen[bytes]":
+    def _hold_namespaces(self) -> int:
         words = [str(ROOT / "tests" / "lab" / "hosts" / "host.sh"), str(self.directory), self.name, self.address]
         with (self.directory / "stderr").open("wb") as stderr:
-            return start(
+            self._holder = start(
                 [*self._prefix, "unshare", "--mount", "--uts", "--", *words],
                 env=self._env,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=stderr,
             )
+        return self._holder.pid
 
     def xmand(
         self,
