@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 
 from tests.deb.conftest import WITHOUT_PORTAL, debs, release
+from tests.hypervisor.conftest import lab
 from tests.lab.hosts.booted import Booted, image
 from tests.lab.hosts.daemon import Answer, run_rxm
 from tests.lab.hosts.hypervisor import GUEST
 from tests.lab.kerberos.realm import FQDN, PORTAL, Realm
 from tests.lab.kerberos.realm_pkinit import REALM
 
-__all__ = ("debs", "release")
+__all__ = ("debs", "lab", "release")
 
 # For what an emulated machine needs, which others load as well.
 _SETTINGS = """\

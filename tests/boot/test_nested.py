@@ -1,8 +1,9 @@
 """A monitor inside a monitor: a guest that is a host itself, with an xmand, a libvirtd and a guest of its own.
 
-The guest is a container of the first host's, the one in it is QEMU's. One rxm asks both levels.
+Run by `make test-boot`. The guest is a container of the first host's, the one in it QEMU's; one rxm asks both levels.
 """
 
+import itertools
 import os
 import shutil
 from collections.abc import Iterator
@@ -17,6 +18,8 @@ from tests.lab.process import ROOT, children_of, wait_for
 
 # Of both xmands: rxm asks hosts at one port.
 _PORT = 4396
+# What is tried once more has a directory of its own.
+_NUMBERS = itertools.count(1)
 _CONTAINER = """\
 <domain type='lxc'><name>inner</name><memory unit='MiB'>1024</memory>
   <os><type>exe</type><init>/bin/bash</init>
@@ -35,7 +38,9 @@ class Inner(Host):
 
     def __init__(self, lab: Lab, outer: Daemon) -> None:
         self._lab, self._outer = lab, outer
-        super().__init__(lab.realm, lab.first.directory.parent / "inner", "inner.xman.test", "127.0.0.21")
+        super().__init__(
+            lab.realm, lab.first.directory.parent / f"inner-{next(_NUMBERS)}", "inner.xman.test", "127.0.0.21"
+        )
 
     def _hold_namespaces(self) -> int:
         script = ROOT / "tests" / "lab" / "hosts" / "host.sh"
@@ -68,7 +73,7 @@ class Nested:
         return run_rxm(self._lab.alice, "-p", str(_PORT), "-H", hosts, *words, prefix=self.outer.prefix)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def nested(lab: Lab) -> Iterator[Nested]:
     """An xmand for the first host's containers, and one in such a container, for what QEMU runs there."""
     if reason := why_no_containers():
@@ -85,6 +90,8 @@ def nested(lab: Lab) -> Iterator[Nested]:
         shutil.copytree(lab.first.directory / "cache", host.directory / "cache", dirs_exist_ok=True)
         host.start()
         inner = host.xmand(lab.realm, admins=admins, port=_PORT)
+        made = inner.rxm(lab.alice, "create", "-", stdin=lab.guest("within").empty_description())
+        assert made.status == 0, made
         yield Nested(lab, outer, inner)
         outer.rxm(lab.alice, "destroy", "inner")
         for process in (host.libvirtd, inner.process):
@@ -103,34 +110,22 @@ def states(answer: Answer) -> dict[str, dict[str, str]]:
     return {each["host"]: {row["name"]: row["state"] for row in each["result"]["domains"]} for each in answer.objects()}
 
 
-def test_one_rxm_sees_both_levels(nested: Nested, lab: Lab) -> None:
-    made = nested.inner.rxm(lab.alice, "create", "-", stdin=lab.guest("within").empty_description())
-    assert made.status == 0, made
-
-    asked = nested.both("-j", "list")
-
-    assert asked.status == 0, asked
-    found = states(asked)
+def test_one_rxm_sees_and_changes_both_levels_until_the_outer_ends(nested: Nested, lab: Lab) -> None:
+    found = states(nested.both("-j", "list"))
     assert found["hv1.xman.test"]["inner"] == "running"
     assert list(found["inner.xman.test"]) == ["within"]
 
-
-def test_what_is_done_at_one_level_is_done_there(nested: Nested, lab: Lab) -> None:
     paused = nested.inner.rxm(lab.alice, "pause", "within")
 
     assert paused.status == 0, paused
-    found = states(nested.both("-j", "list"))
-    assert found["inner.xman.test"]["within"] == "paused"
-    assert found["hv1.xman.test"]["inner"] == "running"
+    assert states(nested.both("-j", "list"))["inner.xman.test"]["within"] == "paused"
     line = nested.inner.syslog.wait(ev="end", verb="pause", dom="within")
     assert (line["princ"], line["res"]) == ("alice@XMAN.TEST", "ok")
 
+    ended = nested.outer.rxm(lab.alice, "destroy", "inner")
 
-def test_the_end_of_a_guest_is_the_end_of_all_in_it(nested: Nested, lab: Lab) -> None:
-    nested.outer.rxm(lab.alice, "destroy", "inner")
-
+    assert ended.status == 0, ended
     asked = {each["host"]: each for each in nested.both("-j", "-t", "20", "list").objects()}
-
-    assert asked["hv1.xman.test"]["result"]["domains"] == []
+    assert "inner" not in [row["name"] for row in asked["hv1.xman.test"]["result"]["domains"]]
     assert asked["inner.xman.test"]["class"] == "unreachable"
     wait_for(lambda: nested.inner.process.poll() is not None, 30, "the end of the xmand in it")
