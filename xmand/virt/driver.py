@@ -22,6 +22,8 @@ KEEPALIVE_SECONDS = 3
 KEEPALIVE_TRIES = 3
 # The same for a connection with a stream on it.
 _STREAM_KEEPALIVE = (10, 6)
+# And for consoles: libvirt waits for one interval more, and who sits at one is to be told within twelve seconds.
+_CONSOLE_KEEPALIVE = (2, 4)
 
 # What a connection is for. Reading uses libvirt's read-only access, so that no reading verb can change anything by a
 # fault of ours. Of each there are as many as are needed (`connection_pool`).
@@ -111,7 +113,8 @@ class Driver:
             connection = self._connections.get(key)
             if connection is None or not _alive(connection):
                 lost = self._connections.pop(key, None)
-                connection = self._connections[key] = self._open(purpose, lost, key != purpose)
+                keepalive = _CONSOLE_KEEPALIVE if purpose == CONSOLE else (KEEPALIVE_SECONDS, KEEPALIVE_TRIES)
+                connection = self._connections[key] = self._open(purpose, lost, key != purpose, keepalive)
             return connection
         finally:
             lock.release()
@@ -152,7 +155,7 @@ class Driver:
         purpose: str,
         lost: RawConnection | None,
         more: bool,
-        keepalive: tuple[int, int] = (KEEPALIVE_SECONDS, KEEPALIVE_TRIES),
+        keepalive: tuple[int, int],
     ) -> RawConnection:
         if lost is not None:
             _close(lost)
