@@ -1,11 +1,12 @@
 """In what Slurm and xman differ, and what mends it; pure: what both say is handed in."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from rxm.slurm.comments import MARK
 from rxm.slurm.settings import Settings
-from rxm.slurm.tools import MARK, SUSPENDED, Job
+from rxm.slurm.tools import Job
 
 END = "end"  # a job of xman's that Slurm does not know: its epilog was lost
 NOTE = "note"  # a job that runs and is in no domain: somebody ended it there
@@ -13,6 +14,7 @@ SUSPEND = "suspend"  # a job that runs although one of its domains is preempted
 GO_ON = "go-on"  # a job that we suspended, and whose domains all go on
 DRAIN = "drain"  # a node that would refuse every job
 BRING_BACK = "bring-back"  # a node that we drained, and that takes jobs again
+LET_IN = "let-in"  # a job for which nodes are left out still that refused it long ago
 RENEW = "renew"  # a job whose lease would end in a while, and that Slurm has
 TELL = "tell"  # what only a person can mend
 
@@ -95,13 +97,21 @@ def read(answers: list[dict[str, Any]]) -> Xman:
     return found
 
 
-def between(xman: Xman, jobs: list[Job], nodes: list[Node], marked: set[str], settings: Settings) -> list[Difference]:
-    """Return all differences; `marked` are the numbers of the jobs that we suspended."""
+def between(
+    xman: Xman, jobs: list[Job], nodes: list[Node], marked: set[str], settings: Settings, left_out: Sequence[str] = ()
+) -> list[Difference]:
+    """Return all differences; `marked` are the numbers of the jobs that we suspended, and `left_out` (by name) those
+    that wait and for which nodes have been left out for long enough.
+    """
     return [
         *(Difference(TELL, "", problem) for problem in xman.problems),
         *_of_domains(xman, jobs),
         *_of_jobs(xman, jobs, marked, settings),
         *_of_nodes(xman, nodes),
+        *(
+            Difference(LET_IN, name, "nodes are left out that refused it", job=Job("", name, "", "", ""))
+            for name in left_out
+        ),
     ]
 
 
@@ -155,7 +165,9 @@ def _of_nodes(xman: Xman, nodes: list[Node]) -> Iterator[Difference]:
             )
 
 
-def marked_jobs(told: str) -> set[str]:
-    """Return the numbers of the jobs that `squeue` (`JobID|AdminComment`) says that we suspended."""
-    pairs = (line.partition("|") for line in told.splitlines())
-    return {number.strip() for number, _, comment in pairs if comment.strip() == SUSPENDED}
+def with_nodes_left_out(told: str) -> Iterator[str]:
+    """Give the names of the jobs for which nodes are left out, by whomever: lines `number|array|task|nodes`."""
+    for line in told.splitlines():
+        number, array, task, nodes = (word.strip() for word in line.split("|", 3))
+        if nodes and nodes != "(null)":
+            yield f"{array}_{task}" if task.isdigit() else number

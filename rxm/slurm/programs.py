@@ -5,10 +5,12 @@ import sys
 import syslog
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from rxm.slurm import policy
-from rxm.slurm.tools import SUSPENDED, Job, Tools, fields
+from rxm.slurm import comments, policy
+from rxm.slurm.comments import Comment
+from rxm.slurm.tools import Job, Tools, fields
 from rxm.targets import expand
 from xman import outcome
 
@@ -17,6 +19,10 @@ GO, NO = 0, 1
 # Slurm requeues a job once its prolog has ended, in a second; a controller under load takes longer.
 _REQUEUE_SECONDS = 60.0
 _LOOK_SECONDS = 0.5
+# What a clock may differ by, beyond the time for which nodes are left out, before it counts as set back.
+SLACK_SECONDS = 5.0
+# Slurm's reason of a job that no node can ever take as it is.
+_NOWHERE = "BadConstraints"
 # What a hook of one host asks others: they may be in the middle of a decision that waits for a hook as well.
 _HOOK_SECONDS = "5"
 # The batch states in which a job goes on.
@@ -91,28 +97,60 @@ def again(tools: Tools, words: Sequence[str], _env: Mapping[str, str]) -> int:
         if time.monotonic() >= give_up:
             return NO
         time.sleep(_LOOK_SECONDS)
-    if found.get("Priority") == "0" and found.get("AdminComment", "").strip() == SUSPENDED:
+    said = comments.of(found.get("AdminComment", ""))
+    if said.suspended and found.get("Priority") == "0":
         # It was preempted, and suspended, when it had hardly begun: Slurm holds what it requeues from there.
         tools.slurm("scontrol", "release", name)
-        tools.update_job(name, "AdminComment=")
     if not refused:
+        if said.suspended:
+            tools.update_job(name, f"AdminComment={replace(said, suspended=False)}")
         time.sleep(tools.settings.later)
         return GO if tools.update_job(name, "StartTime=now") else NO
-    own = found.get("ExcNodeList", "")
-    own = "" if own == "(null)" else own
-    tools.update_job(name, f"ExcNodeList={','.join([*([own] if own else []), *sorted(refused)])}", "StartTime=now")
+    until = int(time.time() + tools.settings.exclude)
+    _leave_out(tools, name, found, Comment(left_out={**said.left_out, **dict.fromkeys(refused, until)}))
     time.sleep(tools.settings.exclude)
-    # Wherever it has gone meanwhile; where it waits still, it may have the same node again.
-    if _pending(tools, name) is not None:
-        tools.update_job(name, f"ExcNodeList={own}", "StartTime=now")
+    let_in(tools, name)
     return GO
+
+
+def let_in(tools: Tools, name: str) -> bool:
+    """Let a job that waits have again the nodes that refused it; return whether that was done, or need not be.
+
+    Where this process does not live to see it, or the job runs elsewhere meanwhile, the reconciler does it later.
+    """
+    found = _pending(tools, name)
+    if found is None:
+        return True
+    said = comments.of(found.get("AdminComment", ""))
+    over = said.over(time.time(), tools.settings.exclude + SLACK_SECONDS)
+    left = {node: until for node, until in said.left_out.items() if node not in over}
+    if not _leave_out(tools, name, found, replace(said, left_out=left)):
+        return False
+    if found.get("Priority") == "0" and found.get("Reason") == _NOWHERE:
+        # No node was left for it, and what Slurm finds to be so it holds for good.
+        return tools.slurm("scontrol", "release", name) is not None
+    return True
+
+
+def _leave_out(tools: Tools, name: str, found: Mapping[str, str], wanted: Comment) -> bool:
+    """Let the nodes be left out for a job that `wanted` names, and those that its user left out."""
+    out = found.get("ExcNodeList", "")
+    own = set(expand(out) if out not in ("", "(null)") else ()) - set(
+        comments.of(found.get("AdminComment", "")).left_out
+    )
+    nodes = ",".join(sorted(own | set(wanted.left_out)))
+    return tools.update_job(name, f"ExcNodeList={nodes}", f"AdminComment={wanted}", "StartTime=now")
 
 
 def _pending(tools: Tools, name: str) -> dict[str, str] | None:
     """Return what Slurm says of a job that waits, None of one that does not."""
-    told = tools.slurm("scontrol", "--oneliner", "show", "job", name)
-    found = fields((told or "").strip().splitlines()[0]) if (told or "").strip() else {}
+    found = _told_of(tools, name)
     return found if found.get("JobState") == "PENDING" else None
+
+
+def _told_of(tools: Tools, name: str) -> dict[str, str]:
+    told = tools.slurm("scontrol", "--oneliner", "show", "job", name)
+    return fields((told or "").strip().splitlines()[0]) if (told or "").strip() else {}
 
 
 def epilog(tools: Tools, _words: Sequence[str], env: Mapping[str, str]) -> int:
@@ -181,10 +219,11 @@ def suspend_job(tools: Tools, job: Job) -> bool:
         # the reconciler sees it.
         return True
     # The mark first: one that stands still without it nobody would let go on, if we ended in between.
-    tools.update_job(job.name, f"AdminComment={SUSPENDED}")
+    said = said_of(tools, job.name)
+    tools.update_job(job.name, f"AdminComment={replace(said, suspended=True)}")
     if tools.slurm("scontrol", "suspend", job.name) is not None:
         return True
-    tools.update_job(job.name, "AdminComment=")
+    tools.update_job(job.name, f"AdminComment={replace(said, suspended=False)}")
     return False
 
 
@@ -193,7 +232,12 @@ def resume_job(tools: Tools, job: Job) -> bool:
     if job.state == "RUNNING":
         return True
     done = tools.slurm("scontrol", "resume", job.name) is not None
-    return done and tools.update_job(job.name, "AdminComment=")
+    return done and tools.update_job(job.name, f"AdminComment={replace(said_of(tools, job.name), suspended=False)}")
+
+
+def said_of(tools: Tools, name: str) -> Comment:
+    """Return what we have said of a job."""
+    return comments.of(_told_of(tools, name).get("AdminComment", ""))
 
 
 def _all_go_on(tools: Tools, domains: list[str]) -> bool:

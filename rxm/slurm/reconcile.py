@@ -14,11 +14,13 @@ from pathlib import Path
 from rxm.slurm import differences as diff
 from rxm.slurm import policy
 from rxm.slurm.differences import Difference, Node
-from rxm.slurm.programs import GO, NO, logged, resume_job, start_job, suspend_job
+from rxm.slurm.programs import GO, NO, SLACK_SECONDS, let_in, logged, resume_job, said_of, start_job, suspend_job
 from rxm.slurm.tools import Job, Tools, fields
 
 _USAGE = "Usage: xman-slurm reconcile [--dry-run] [--every SECONDS]"
 _LEAST_SECONDS = 1.0
+# Of a job that waits: its number, its array and task, and the nodes that are left out for it.
+_WAITING = "%A|%F|%K|%x"
 
 
 def reconcile(tools: Tools, words: Sequence[str], _env: Mapping[str, str]) -> int:
@@ -72,12 +74,17 @@ def _look(tools: Tools) -> list[Difference] | None:
     # Ours first: a job that starts in between is only among Slurm's.
     answers = tools.rxm("state")
     jobs, nodes = tools.jobs(), _nodes(tools)
-    comments = tools.slurm("squeue", "--all", "--noheader", "--Format", "JobID:.20,AdminComment:.40")
-    if jobs is None or nodes is None:
+    waiting = tools.slurm("squeue", "--all", "--noheader", "--states", "PD", "--format", _WAITING)
+    if jobs is None or waiting is None or nodes is None:
         return None
     if not answers:
         return [Difference(diff.TELL, "", "rxm told the state of no host")]
-    return diff.between(diff.read(answers), jobs, nodes, _marked(comments or ""), tools.settings)
+    # squeue has a column for it, which stays empty in some releases of Slurm.
+    suspended = [job for job in jobs if job.state == "SUSPENDED"]
+    marked = {job.number for job in suspended if said_of(tools, job.name).suspended}
+    now, longest = time.time(), tools.settings.exclude + SLACK_SECONDS
+    left_out = [name for name in diff.with_nodes_left_out(waiting) if said_of(tools, name).over(now, longest)]
+    return diff.between(diff.read(answers), jobs, nodes, marked, tools.settings, left_out)
 
 
 def _nodes(tools: Tools) -> list[Node] | None:
@@ -89,11 +96,6 @@ def _nodes(tools: Tools) -> list[Node] | None:
         Node(each["NodeName"], frozenset(each.get("State", "").replace("*", "").split("+")), each.get("Reason", ""))
         for each in found
     ]
-
-
-def _marked(told: str) -> set[str]:
-    """Return which jobs we suspended: the number in 20 columns, the comment behind it."""
-    return diff.marked_jobs("\n".join(f"{line[:20]}|{line[20:]}" for line in told.splitlines()))
 
 
 def _mend(tools: Tools, each: Difference) -> bool:
@@ -112,6 +114,8 @@ def _mend(tools: Tools, each: Difference) -> bool:
         return suspend_job(tools, job)
     if each.kind == diff.GO_ON:
         return resume_job(tools, job)
+    if each.kind == diff.LET_IN:
+        return let_in(tools, job.name)
     if each.kind == diff.DRAIN:
         return tools.update_node(each.about, "DRAIN", each.why)
     return tools.update_node(each.about, "RESUME")

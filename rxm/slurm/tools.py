@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from rxm.slurm import policy
+from rxm.slurm.comments import MARK
 from rxm.slurm.settings import Settings
 from xman import lowlevel
 
@@ -21,9 +22,6 @@ _PAUSE_SECONDS = 1.0
 _STATES = "R,S,CF,CG,SI,ST,SO,RS"
 _FORMAT = "%A|%F|%K|%T|%P|%u|%N"
 _MOST_REASON = 200
-# In front of the reason of a node, and in the comment of a job: it is ours, and we undo it.
-MARK = "xman: "
-SUSPENDED = "xman: suspended"
 
 
 @dataclass(frozen=True)

@@ -104,6 +104,22 @@ def test_a_refused_job_is_tried_again_at_once_and_drains_nothing(site: Site) -> 
     wait_for(lambda: site.jobs() == set(), SECONDS, "the end of the jobs")
 
 
+def test_a_job_that_was_left_no_node_is_let_in_and_released(site: Site) -> None:
+    """As where it ran elsewhere, or the controller was restarted, before its nodes were brought back."""
+    low = site.cluster.submit("low", SLEEP, "--begin=now+1hour")
+    left_out = "AdminComment=xman: left out node1@1"
+    site.cluster.run("scontrol", "update", f"JobId={low}", "ExcNodeList=node1", left_out, "StartTime=now")
+    wait_for(lambda: site.cluster.job(low).get("Reason") == "BadConstraints", TICK_SECONDS, "Slurm's hold")
+
+    assert site.program("reconcile") == 0
+
+    wait_for(lambda: site.jobs() == {("node1", low)}, SECONDS, "the job's start")
+    assert site.cluster.job(low)["ExcNodeList"] == "(null)"
+    assert "xman" not in site.cluster.job(low).get("AdminComment", "")
+    cancel(site, low)
+    wait_for(lambda: site.jobs() == set(), SECONDS, "the end of the job")
+
+
 def test_an_array_stands_still_and_goes_on_task_by_task(site: Site) -> None:
     """Its last task has the array's own number, by which scontrol would act on all of them."""
     array = site.cluster.submit("low", SLEEP, "--array=1-3")

@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
+from rxm.slurm import comments, reconcile
 from rxm.slurm import differences as diff
-from rxm.slurm import reconcile
+from rxm.slurm.comments import Comment
 from rxm.slurm.differences import Difference, Node, Xman
 from rxm.slurm.settings import Settings
-from rxm.slurm.tools import SUSPENDED, Job, Tools
+from rxm.slurm.tools import Job, Tools
 from xman import outcome, result
 from xman.result import Result
 
@@ -154,7 +155,7 @@ class Site(Tools):
 
     def slurm(self, *words: str) -> str | None:
         if words[0] == "squeue":
-            return "" if "--Format" in words else self.__dict__["squeue"]
+            return "" if "PD" in words else self.__dict__["squeue"]
         if "node" in words:
             return "NodeName=vm1 State=IDLE+DRAIN Reason=xman: gone\n"
         self.__dict__["done"].append(" ".join(words))
@@ -240,8 +241,29 @@ def test_wrong_words_of_the_reconciler(words: list[str], tmp_path: Path) -> None
     assert reconcile.reconcile(Site(tmp_path, {}, {}, ""), words, {}) == 1
 
 
-def test_the_mark_in_a_comment_is_read() -> None:
-    assert diff.marked_jobs(f"1|{SUSPENDED}\n2|\n3|mine\n") == {"1"}
+def test_what_is_said_in_a_comment_is_read() -> None:
+    both = Comment(suspended=True, left_out={"vm1": 50, "vm2": 60})
+
+    assert str(both) == "xman: suspended; left out vm1@50,vm2@60"
+    assert [
+        comments.of(text) for text in (str(both), "xman: suspended", "mine", "(null)", "", "xman: left out vm1@x")
+    ] == [
+        both,
+        Comment(suspended=True),
+        *[Comment()] * 4,
+    ]
+
+
+def test_jobs_that_nodes_are_left_out_for() -> None:
+    lines = "1|1|N/A|\n2|2|N/A|(null)\n3|3|N/A|vm1\n9|7|4|vm[1-2]\n"
+
+    assert list(diff.with_nodes_left_out(lines)) == ["3", "7_4"]
+
+
+def test_a_job_that_nodes_are_left_out_for_still_is_let_in() -> None:
+    (one,) = diff.between(xman(), [], [], set(), SETTINGS, ["7_4"])
+
+    assert (one.kind, one.about) == (diff.LET_IN, "7_4")
 
 
 def test_differences_are_the_same_at_a_second_look() -> None:
