@@ -303,6 +303,7 @@ def test_a_round_of_the_collector_tells_answers_from_silence(stage: Stage) -> No
         "-t 5 --max-age 9 state",
         "-t 5 stats",
         "-t 5 stats --host",
+        "-t 5 profiles",
         "-t 5 version",
     ]
 
@@ -387,15 +388,15 @@ def test_who_has_done_something_sees_what_came_of_it_before_the_next_round(stage
     thread = threading.Thread(target=collector.run)
     thread.start()
     try:
-        wait_for(lambda: (stage.directory / "asked").read_text().count("h2") == 4, 20, "the first round")
+        wait_for(lambda: (stage.directory / "asked").read_text().count("h2") == 5, 20, "the first round")
 
         collector.look_at(["h2", "elsewhere"])
 
-        wait_for(lambda: (stage.directory / "asked").read_text().count("h2") == 5, 20, "the news")
+        wait_for(lambda: (stage.directory / "asked").read_text().count("h2") == 6, 20, "the news")
     finally:
         collector.stop()
         thread.join(20)
-    assert (stage.directory / "asked").read_text().count("h1") == 4, "the first round, and not again"
+    assert (stage.directory / "asked").read_text().count("h1") == 5, "the first round, and not again"
 
 
 def test_a_host_that_does_not_answer_in_between_is_not_out_of_reach_yet(stage: Stage) -> None:
