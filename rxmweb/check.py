@@ -153,9 +153,13 @@ def _reports(settings: Settings) -> Iterator[Finding]:
         yield _listen("collector.listen", text, problem)
     service = settings.service.partition("@")[0]
     try:
-        Acceptor(service, settings.keytab)
+        problem = f"{settings.keytab} is not a file" if keytab.is_no_file(settings.keytab) else ""
+        if not problem:
+            Acceptor(service, settings.keytab)
     except GssError as error:
-        yield BAD, f"collector.listen: {settings.keytab} has no usable key of {service}/FQDN to report to ({error})"
+        problem = f"{settings.keytab} has no usable key of {service}/FQDN to report to ({error})"
+    if problem:
+        yield BAD, f"collector.listen: {problem}"
     else:
         of = ", ".join(collector.host_services)
         yield OK, f"collector.listen: hosts ({of}) report to {', '.join(_principals(settings))}"
@@ -205,6 +209,9 @@ def _principals(settings: Settings) -> list[str]:
 
 def _certificate(settings: Settings) -> Iterator[Finding]:
     serving = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    if odd := [path for path in (settings.certificate, settings.key) if keytab.is_no_file(path)]:
+        yield BAD, f"certificate: {', '.join(odd)} is not a file; move it away, or name the file"
+        return
     try:
         serving.load_cert_chain(settings.certificate, settings.key)
     except (OSError, ssl.SSLError) as error:
@@ -256,6 +263,9 @@ def _names(settings: Settings) -> list[str]:
 
 def _keytab(settings: Settings) -> Iterator[Finding]:
     service, _at, only = settings.service.partition("@")
+    if keytab.is_no_file(settings.keytab):
+        yield BAD, f"keytab: {settings.keytab} is not a file; move it away, or name the file"
+        return
     try:
         NegotiateAcceptor(settings.service, settings.keytab, constrained=settings.constrained)
     except GssError as error:
@@ -280,6 +290,9 @@ def _collector(settings: Settings) -> Iterator[Finding]:
     whose = collector.principal or f"the first principal of {collector.client_keytab}"
     if not collector.client_keytab:
         whose = "the tickets of its environment (KRB5CCNAME)"
+    elif keytab.is_no_file(collector.client_keytab):
+        yield BAD, f"collector.client_keytab: {collector.client_keytab} is not a file; move it away, or name the file"
+        return
     for host in settings.host_names()[:_FEW]:
         try:
             with rxm.connect(

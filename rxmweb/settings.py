@@ -79,6 +79,8 @@ def _secret(proxy: config.Table) -> str:
     if not path:
         return ""
     try:
+        if not Path(path).is_file() and Path(path).exists():  # a FIFO would be waited for
+            raise proxy.error("secret_file", f"{path} is not a file")
         words = Path(path).read_text(encoding="ascii").split()
     except (OSError, ValueError) as error:
         raise proxy.error("secret_file", f"{path} cannot be read: {getattr(error, 'strerror', error)}") from error

@@ -3,6 +3,7 @@
 GSSAPI does not tell. Source: MIT krb5, "Keytab file format" (doc/formats/keytab_file_format.rst); also Heimdal's.
 """
 
+import stat
 import struct
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,12 +41,20 @@ class Key:
     enctype: str
 
 
+def is_no_file(name: str) -> bool:
+    """Return whether there is something else than a file: whoever opens a FIFO waits for its other end."""
+    try:
+        return not stat.S_ISREG(Path(_path(name)).stat().st_mode)
+    except (OSError, ValueError):  # whoever opens it says what it is
+        return False
+
+
 def read(name: str) -> list[Key]:
     """Return the keys of a keytab, sorted; `name` may begin with `FILE:`. Raises KeytabError."""
-    path = name.removeprefix("FILE:").removeprefix("WRFILE:")
+    path = _path(name)
+    if is_no_file(name):
+        raise KeytabError(f"{path}: is not a file")
     try:
-        if Path(path).exists() and not Path(path).is_file():  # a FIFO would be waited for
-            raise KeytabError(f"{path}: is not a file")
         with Path(path).open("rb") as file:
             content = file.read(_MOST_OCTETS + 1)
     except OSError as error:
@@ -111,3 +120,7 @@ class _Fields:
 
     def left(self) -> int:
         return len(self._octets) - self._at
+
+
+def _path(name: str) -> str:
+    return name.removeprefix("FILE:").removeprefix("WRFILE:")

@@ -1,5 +1,6 @@
 """`rxmweb check` tells what a start, a browser and the collector would find, and changes nothing."""
 
+import os
 import shutil
 import socket
 import subprocess
@@ -121,6 +122,25 @@ def test_everything_that_is_wrong_is_told(portal: Portal, wrong: dict[str, str])
     lines = portal.check(changes, "".join(line for line in wrong if line.startswith("[")))
 
     assert [said for said in wrong.values() if not any(said in line for line in lines)] == []
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ('keytab = "{}"\n', "BAD  keytab: {} is not a file"),
+        ('[collector]\nclient_keytab = "{}"\n', "BAD  collector.client_keytab: {} is not a file"),
+        ('[proxy]\nuser_header = "X"\nsecret_file = "{}"\n', "{} is not a file"),
+        ('certificate = "{0}"\nkey = "{0}"\n', "BAD  certificate: {0}, {0} is not a file"),
+    ],
+)
+def test_nothing_is_waited_for_where_a_file_should_be(portal: Portal, tmp_path: Path, line: str, said: str) -> None:
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    line = line.format(fifo)
+
+    lines = portal.check("" if line.startswith("[") else line, line if line.startswith("[") else "")
+
+    assert [one for one in lines if said.format(fifo) in one], lines
 
 
 def test_a_port_that_another_program_has(portal: Portal) -> None:

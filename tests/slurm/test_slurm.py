@@ -120,6 +120,21 @@ def test_a_job_that_was_left_no_node_is_let_in_and_released(site: Site) -> None:
     wait_for(lambda: site.jobs() == set(), SECONDS, "the end of the job")
 
 
+def test_the_reconciler_lets_go_on_what_a_lost_hook_left_suspended(site: Site) -> None:
+    low = site.cluster.submit("low", SLEEP)
+    wait_for_job(site, low, "RUNNING")
+    wait_for(lambda: site.jobs() == {("node1", low)}, SECONDS, "the job in its domain")
+    site.cluster.run("scontrol", "update", f"JobId={low}", "AdminComment=xman: suspended")
+    site.cluster.run("scontrol", "suspend", low)
+    wait_for_job(site, low, "SUSPENDED")
+
+    assert site.program("reconcile") == 0
+
+    wait_for_job(site, low, "RUNNING")
+    cancel(site, low)
+    wait_for(lambda: site.jobs() == set(), SECONDS, "the end of the job")
+
+
 def test_an_array_stands_still_and_goes_on_task_by_task(site: Site) -> None:
     """Its last task has the array's own number, by which scontrol would act on all of them."""
     array = site.cluster.submit("low", SLEEP, "--array=1-3")
