@@ -263,6 +263,8 @@ def test_nobody_else_writes_to_a_disk_that_clients_begin_with(laboratory: Labora
     answer = laboratory.rxm("edit", "--was", was, client, "-", stdin=edited)
     assert (answer.status, said in answer.stderr) == (REFUSED, True), answer
     laboratory.refused(("volume-delete", POOL, laboratory.base.name), profile)
+    # It stays where its clients are.
+    laboratory.refused(("migrate", profile, "hv2.xman.test"), "has clients")
     # Nor the profile itself, where more than its clients is built upon it.
     laboratory.done("volume-create", "--base", laboratory.base.name, POOL, "upon.qcow2")
     laboratory.refused(("start", profile), f"is what {POOL}/upon.qcow2 is built upon")

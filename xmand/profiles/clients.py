@@ -83,6 +83,17 @@ def require_lasting(domain: Domain, why: str) -> None:
         raise RefusedError(f"Domain '{domain.name}' is a client of a profile, and begins anew at each start: {why}.")
 
 
+def require_none(connection: RawConnection, domain: Domain) -> None:
+    """Raise RefusedError for a profile that has clients: they begin with its disks. Raises HypervisorError."""
+    found = False
+    with contextlib.suppress(MetadataError):  # what cannot be read keeps nobody from anything
+        found = metadata.read(domain).profile
+    if found and (has := of(connection, domain.uuid)):
+        raise RefusedError(
+            f"The profile '{domain.name}' has clients ({named(has)}), which begin with its disks; delete those first."
+        )
+
+
 def profile_of(connection: RawConnection, client: Domain, origin: Origin) -> Domain:
     """Return the profile of a client. Raises RefusedError where it is not on this host."""
     try:

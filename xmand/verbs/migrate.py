@@ -53,6 +53,7 @@ def migrate(call: Call) -> Result:
         uri = template.replace("{host}", f"[{destination}]" if ":" in destination else destination)
         found = condition.condition(domain)
         clients.require_lasting(domain, "its disks are made by this host; make one of that name on the other host")
+        clients.require_none(call.writer, domain)
         if snapshotted := snapshots.in_the_way(domain):
             raise RefusedError(
                 f"Domain '{domain.name}' has {snapshotted}, and libvirt moves no domain that has any; delete them first"

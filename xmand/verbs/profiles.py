@@ -57,8 +57,8 @@ def profile(call: Call) -> Result:
         if (before.profile, before.labs) == (after.profile, after.labs):
             note = f"Domain '{domain.name}' is {'' if wanted else 'not '}a profile already."
             return Result(data, domain=domain.name, notes=(note,))
-        if not wanted and (has := clients.of(call.writer, domain.uuid)):
-            raise RefusedError(f"The profile '{domain.name}' has clients ({clients.named(has)}); delete those first.")
+        if not wanted:
+            clients.require_none(call.writer, domain)
         if not dry:
             metadata.update(domain, lambda now: _marked(now, named) if wanted else replace(now, profile=False, labs=()))
         return Result(data, changed=not dry, domain=domain.name)
@@ -200,11 +200,7 @@ def forgetting(call: Call, domain: Domain) -> Iterator[list[str]]:
     found, notes = Metadata(), list[str]()
     with contextlib.suppress(MetadataError):  # what cannot be read keeps nobody from deleting it
         found = metadata.read(domain)
-    if found.profile and (has := clients.of(call.writer, domain.uuid)):
-        raise RefusedError(
-            f"The profile '{domain.name}' has clients ({clients.named(has)}), which begin with its disks; delete those"
-            " first."
-        )
+    clients.require_none(call.writer, domain)
     targets = overlays.own(domain.uuid, kept(domain)) if found.origin is not None else []
     if found.origin is None or not targets:
         yield notes
