@@ -142,7 +142,7 @@ def test_memory_below_what_a_guest_survives_takes_force(
     for verb in before:
         daemon.rxm(alice, verb, vm)
 
-    assert_one_line(daemon.rxm(alice, "mem-set", vm, "159"), 3, "Below 160 MiB", "--force")
+    assert_one_line(daemon.rxm(alice, "mem-set", vm, "159"), 3, "less than 160 MiB", "--force")
     assert daemon.rxm(alice, "mem-set", "--force", vm, "100").status == 0
     # To give it more is no danger, however little it is.
     assert daemon.rxm(alice, "mem-set", vm, "110").status == 0

@@ -128,7 +128,7 @@ def test_too_little_memory_is_told(asked: Asked, monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_processor_that_is_none(asked: Asked) -> None:
-    with pytest.raises(UsageError, match="no processor"):
+    with pytest.raises(UsageError, match="not a processor"):
         asked.may(described(), cpu="<cpu")
 
 
