@@ -8,10 +8,10 @@ cost their client. Writes `listens` when it does. Runs within the namespaces of 
 import asyncio
 import sys
 
+from tests.lab.hosts.made_up import MadeUpHost
 from xman import render, result
 from xman.gss.python_gssapi_backend import Acceptor
 from xman.result import Result
-from xman.server_session import Closed, CommandReceived, ServerSession
 
 _FACTS = {"state": "running", "memory": 512 << 20, "vcpus": 1, "cpu_seconds": 1.5}
 _LISTED = Result({"domains": [{"name": "vm1", "uuid": f"{0:08x}-0000-4000-8000-{1:012x}", "id": 1, **_FACTS}]})
@@ -19,28 +19,10 @@ _TEXT = render.text("list", _LISTED.data).encode()
 _JSON = f"{result.dumps(result.succeeded('simulated', 'list', _LISTED, 1))}\n".encode()
 
 
-class _Host(asyncio.Protocol):
-    """One client's connection."""
-
-    def __init__(self, acceptor: Acceptor) -> None:
-        self._session = ServerSession(acceptor.context())
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-
-    def data_received(self, data: bytes) -> None:
-        session = self._session
-        session.receive(data)
-        while (event := session.next_event()) is not None:
-            if isinstance(event, CommandReceived):
-                session.send_output(1, _JSON if b"--json" in event.arguments else _TEXT)
-                session.send_status(0)
-            if isinstance(event, Closed):
-                break
-        self._transport.write(session.take_outgoing())
-        if session.over:
-            self._transport.close()
+class _Host(MadeUpHost):
+    def answer(self, arguments: list[bytes]) -> None:
+        self.session.send_output(1, _JSON if b"--json" in arguments else _TEXT)
+        self.session.send_status(0)
 
 
 async def _serve(acceptor: Acceptor, address: str, port: int) -> None:

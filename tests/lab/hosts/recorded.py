@@ -11,53 +11,36 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from tests.lab.hosts.made_up import MadeUpHost
 from xman.gss.python_gssapi_backend import Acceptor
-from xman.server_session import Closed, CommandReceived, ServerSession
 from xman.wire import messages as m
 from xman.wire.constants import ERROR_UNKNOWN_COMMAND
 
 _HELD: dict[str, list[str]] = {"words": []}
 
 
-class _Host(asyncio.Protocol):
-    """One client's connection."""
-
+class _Host(MadeUpHost):
     def __init__(self, acceptor: Acceptor, recorded: list[dict[str, Any]]) -> None:
-        self._session = ServerSession(acceptor.context())
+        super().__init__(acceptor)
         self._recorded = recorded
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-
-    def data_received(self, data: bytes) -> None:
-        session = self._session
-        session.receive(data)
-        while (event := session.next_event()) is not None:
-            if isinstance(event, CommandReceived):
-                self._answer([argument.decode() for argument in event.arguments])
-            if isinstance(event, Closed):
-                break
-        self._transport.write(session.take_outgoing())
-        if session.over:
-            self._transport.close()
-
-    def _answer(self, asked: list[str]) -> None:
+    def answer(self, arguments: list[bytes]) -> None:
+        asked = [argument.decode() for argument in arguments]
         words = _HELD["words"]
         if words[0] != asked[0]:
             words = [word for word in asked if word in (asked[0], "--json")]
         reply = next((one["server"] for one in self._recorded if one["words"] == words), None)
         if reply is None:
-            self._session.send_error(ERROR_UNKNOWN_COMMAND)
+            self.session.send_error(ERROR_UNKNOWN_COMMAND)
             return
         for plaintext in reply:
             message = m.decode(bytes.fromhex(plaintext))
             if isinstance(message, m.Output):
-                self._session.send_output(message.stream, message.data)
+                self.session.send_output(message.stream, message.data)
             elif isinstance(message, m.Status):
-                self._session.send_status(message.status)
+                self.session.send_status(message.status)
             elif isinstance(message, m.Error):
-                self._session.send_error(message.code)
+                self.session.send_error(message.code)
 
 
 async def _serve(keytab: str, address: str, port: int, file: str) -> None:
