@@ -63,7 +63,8 @@ def call(raw: Raw, *flags: str, suspend_after: float | None = None) -> Any:
         keytab="",
         limits=Limits(),
     )
-    return SimpleNamespace(parsed=parsed, changing=changing, host=SimpleNamespace(settings=settings), progress=print)
+    host = SimpleNamespace(settings=settings)
+    return SimpleNamespace(parsed=parsed, changing=changing, host=host, writer=None, progress=print)
 
 
 @pytest.fixture
