@@ -6,7 +6,7 @@ from lxml import etree
 
 from xman.metadata import Metadata
 from xmand.virt import cards, cloned, metadata
-from xmand.virt.description import Description, read_xml
+from xmand.virt.description import Description, read_xml, without_listeners
 from xmand.virt.volumes import QCOW2
 
 # The master of the second IDE channel, where machines have had their CD ever since.
@@ -20,7 +20,9 @@ def describe(profile: str, name: str, uuid: str) -> tuple[Description, tuple[str
     `profile` is libvirt's description of that one. Raises UnsupportedError.
     """
     numbers = itertools.count()
-    wanted, notes = cloned.describe(profile, name, uuid, lambda: cards.mac_of(name, next(numbers)))
+    # Of many machines alike none needs a port of the host's: who may see a screen gets it through xmand.
+    quiet = without_listeners(Description("", "", profile)).xml
+    wanted, notes = cloned.describe(quiet, name, uuid, lambda: cards.mac_of(name, next(numbers)))
     root = read_xml(wanted.xml)
     _place_drive(root)
     return Description(wanted.name, wanted.uuid, etree.tostring(root, encoding="unicode")), notes

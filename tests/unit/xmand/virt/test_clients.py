@@ -38,6 +38,17 @@ def test_its_cards_have_addresses_that_follow_from_its_name() -> None:
     assert first == "02:b1:b8:67:96:58"
 
 
+def test_its_vnc_listens_on_no_network_and_other_screens_as_they_did() -> None:
+    screens = "<graphics type='vnc' port='5901' listen='0.0.0.0'/><graphics type='spice' autoport='yes'/>"
+
+    made, notes = clients.describe(profile(screens), "lab01", NEW)
+
+    vnc, spice = etree.fromstring(made.xml).iterfind("devices/graphics")
+    assert (dict(vnc.attrib), [each.get("type") for each in vnc.findall("listen")]) == ({"type": "vnc"}, ["none"])
+    assert dict(spice.attrib) == {"type": "spice", "autoport": "yes"}
+    assert notes == ()
+
+
 @pytest.mark.parametrize(
     ("devices", "found"),
     [
