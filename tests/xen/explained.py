@@ -77,6 +77,8 @@ FIELDS: tuple[tuple[str, _Allowed, str], ...] = (
     (_HVM + r"vga\.kind|b_info\.video_memkb", _lost, "its driver has <video>"),
     (_HVM + r"(usbdevice|serial)_list\[\d+\]", _lost, "one of them it writes as no list"),
     (_HVM + r"(usbdevice|serial)", _given("tablet", "mouse", "pty"), "one of them it writes as no list"),
+    (_HVM + r"serial", lambda xl, given: xl is None and str(given).startswith("tcp:"), "one of them, as no list"),
+    (_HVM + r"soundhw", lambda xl, given: (xl, given) == ("all", "sb16,es1370"), "each by itself"),
     (_HVM + r"soundhw", lambda xl, given: (xl, given) == ("hda", "ich6"), "its driver says hda"),
     (r"(nics|disks)\[\d+\]\.(backend_domname|mtu|discard_enable)", _lost, "its driver has them"),
     (r"nics\[\d+\]\.rate_bytes_per_interval", lambda xl, given: 0.9 < given / xl <= 1, "its driver counts KiB"),
@@ -112,6 +114,17 @@ FILES: tuple[tuple[str, str, str], ...] = (
         "libvirt puts disks into the order of their names; a warning says so",
     ),
     ("pvh-old.cfg", r"c_info\.type", "xl has forgotten pvh = 1, with which older ones made such a guest"),
+    (
+        "strict-serial.cfg",
+        r"b_info\.type\.hvm\.usbdevice",
+        "QEMU knows no usb-tablet; a warning says that it is left out",
+    ),
+    (
+        "twovnc-hvm.cfg",
+        r"(vfbs|vkbs)\[0\]\..*|b_info\.type\.hvm\.keymap",
+        "vfb and vnc are one screen, with the password and the keys of vfb",
+    ),
+    ("viftype.cfg", r"nics\[\d+\]\.model", "type=vif has no emulated card, of which that is the model"),
     ("xen-tools-pygrub.cfg", r"nics\[\d+\]\.ip", "a blank in front of it"),
 )
 # Of the converters: the file or any, the program or any, what is compared, and why.
@@ -124,7 +137,7 @@ CONVERTED: tuple[tuple[str, str, str, str], ...] = (
     (r"pvh-old\.cfg", r"x[lm]", "os/type", "pvh = 1 is a key of older ones"),
     (r"hvm-netboot\.cfg", "xl", "interfaces", "type=netfront is xm's; so is what it means"),
     (r"viftype\.cfg", r"x[lm]", "interfaces", "by xl's meaning: type=vif has no emulated card"),
-    (r"pv-read-only\.cfg", "xm", "disks", "an image that is not raw is QEMU's; tapdisk is no more"),
+    (r"(pv-read-only|qcow2-tap-xm)\.cfg", "xm", "disks", "an image that is not raw is QEMU's; tapdisk is no more"),
 )
 
 
