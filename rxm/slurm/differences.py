@@ -98,20 +98,19 @@ def read(answers: list[dict[str, Any]]) -> Xman:
 
 
 def between(
-    xman: Xman, jobs: list[Job], nodes: list[Node], marked: set[str], settings: Settings, left_out: Sequence[str] = ()
+    xman: Xman, jobs: list[Job], nodes: list[Node], marked: set[str], settings: Settings, left_out: Sequence[Job] = ()
 ) -> list[Difference]:
-    """Return all differences; `marked` are the numbers of the jobs that we suspended, and `left_out` (by name) those
-    that wait and for which nodes have been left out for long enough.
+    """Return all differences.
+
+    `marked` are the numbers of the jobs that we suspended, and `left_out` those that wait and for which nodes have been
+    left out for long enough.
     """
     return [
         *(Difference(TELL, "", problem) for problem in xman.problems),
         *_of_domains(xman, jobs),
         *_of_jobs(xman, jobs, marked, settings),
         *_of_nodes(xman, nodes),
-        *(
-            Difference(LET_IN, name, "nodes are left out that refused it", job=Job("", name, "", "", ""))
-            for name in left_out
-        ),
+        *(Difference(LET_IN, job.name, "nodes are left out that refused it", job=job) for job in left_out),
     ]
 
 
@@ -163,11 +162,3 @@ def _of_nodes(xman: Xman, nodes: list[Node]) -> Iterator[Difference]:
             yield Difference(
                 BRING_BACK, node.name, f"its domain is {state}" if state != "outside" else "it is there", host
             )
-
-
-def with_nodes_left_out(told: str) -> Iterator[str]:
-    """Give the names of the jobs for which nodes are left out, by whomever: lines `number|array|task|nodes`."""
-    for line in told.splitlines():
-        number, array, task, nodes = (word.strip() for word in line.split("|", 3))
-        if nodes and nodes != "(null)":
-            yield f"{array}_{task}" if task.isdigit() else number

@@ -134,23 +134,17 @@ def let_in(tools: Tools, name: str) -> bool:
 
 def _leave_out(tools: Tools, name: str, found: Mapping[str, str], wanted: Comment) -> bool:
     """Let the nodes be left out for a job that `wanted` names, and those that its user left out."""
-    out = found.get("ExcNodeList", "")
-    own = set(expand(out) if out not in ("", "(null)") else ()) - set(
-        comments.of(found.get("AdminComment", "")).left_out
-    )
+    out = found.get("ExcNodeList", "").removeprefix("(null)")
+    own = set(expand(out) if out else ()) - set(comments.of(found.get("AdminComment", "")).left_out)
     nodes = ",".join(sorted(own | set(wanted.left_out)))
     return tools.update_job(name, f"ExcNodeList={nodes}", f"AdminComment={wanted}", "StartTime=now")
 
 
 def _pending(tools: Tools, name: str) -> dict[str, str] | None:
     """Return what Slurm says of a job that waits, None of one that does not."""
-    found = _told_of(tools, name)
-    return found if found.get("JobState") == "PENDING" else None
-
-
-def _told_of(tools: Tools, name: str) -> dict[str, str]:
     told = tools.slurm("scontrol", "--oneliner", "show", "job", name)
-    return fields((told or "").strip().splitlines()[0]) if (told or "").strip() else {}
+    found = fields((told or "").strip().splitlines()[0]) if (told or "").strip() else {}
+    return found if found.get("JobState") == "PENDING" else None
 
 
 def epilog(tools: Tools, _words: Sequence[str], env: Mapping[str, str]) -> int:
@@ -219,7 +213,7 @@ def suspend_job(tools: Tools, job: Job) -> bool:
         # the reconciler sees it.
         return True
     # The mark first: one that stands still without it nobody would let go on, if we ended in between.
-    said = said_of(tools, job.name)
+    said = _said_of(tools, job)
     tools.update_job(job.name, f"AdminComment={replace(said, suspended=True)}")
     if tools.slurm("scontrol", "suspend", job.name) is not None:
         return True
@@ -232,12 +226,12 @@ def resume_job(tools: Tools, job: Job) -> bool:
     if job.state == "RUNNING":
         return True
     done = tools.slurm("scontrol", "resume", job.name) is not None
-    return done and tools.update_job(job.name, f"AdminComment={replace(said_of(tools, job.name), suspended=False)}")
+    return done and tools.update_job(job.name, f"AdminComment={replace(_said_of(tools, job), suspended=False)}")
 
 
-def said_of(tools: Tools, name: str) -> Comment:
+def _said_of(tools: Tools, job: Job) -> Comment:
     """Return what we have said of a job."""
-    return comments.of(_told_of(tools, name).get("AdminComment", ""))
+    return tools.comments([job]).get(job.number, Comment())
 
 
 def _all_go_on(tools: Tools, domains: list[str]) -> bool:

@@ -13,14 +13,13 @@ from pathlib import Path
 
 from rxm.slurm import differences as diff
 from rxm.slurm import policy
+from rxm.slurm.comments import Comment
 from rxm.slurm.differences import Difference, Node
-from rxm.slurm.programs import GO, NO, SLACK_SECONDS, let_in, logged, resume_job, said_of, start_job, suspend_job
+from rxm.slurm.programs import GO, NO, SLACK_SECONDS, let_in, logged, resume_job, start_job, suspend_job
 from rxm.slurm.tools import Job, Tools, fields
 
 _USAGE = "Usage: xman-slurm reconcile [--dry-run] [--every SECONDS]"
 _LEAST_SECONDS = 1.0
-# Of a job that waits: its number, its array and task, and the nodes that are left out for it.
-_WAITING = "%A|%F|%K|%x"
 
 
 def reconcile(tools: Tools, words: Sequence[str], _env: Mapping[str, str]) -> int:
@@ -73,17 +72,16 @@ def _look(tools: Tools) -> list[Difference] | None:
     """Return the differences of this moment, None where Slurm does not answer."""
     # Ours first: a job that starts in between is only among Slurm's.
     answers = tools.rxm("state")
-    jobs, nodes = tools.jobs(), _nodes(tools)
-    waiting = tools.slurm("squeue", "--all", "--noheader", "--states", "PD", "--format", _WAITING)
+    jobs, waiting, nodes = tools.jobs(), tools.left_out(), _nodes(tools)
     if jobs is None or waiting is None or nodes is None:
         return None
     if not answers:
         return [Difference(diff.TELL, "", "rxm told the state of no host")]
-    # squeue has a column for it, which stays empty in some releases of Slurm.
     suspended = [job for job in jobs if job.state == "SUSPENDED"]
-    marked = {job.number for job in suspended if said_of(tools, job.name).suspended}
+    said = tools.comments([*suspended, *waiting])
+    marked = {job.number for job in suspended if said.get(job.number, Comment()).suspended}
     now, longest = time.time(), tools.settings.exclude + SLACK_SECONDS
-    left_out = [name for name in diff.with_nodes_left_out(waiting) if said_of(tools, name).over(now, longest)]
+    left_out = [job for job in waiting if said.get(job.number, Comment()).over(now, longest)]
     return diff.between(diff.read(answers), jobs, nodes, marked, tools.settings, left_out)
 
 

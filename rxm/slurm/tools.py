@@ -5,12 +5,13 @@ import subprocess
 import sys
 import syslog
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rxm.slurm import policy
-from rxm.slurm.comments import MARK
+from rxm.slurm import comments, policy
+from rxm.slurm.comments import MARK, Comment
 from rxm.slurm.settings import Settings
 from xman import lowlevel
 
@@ -21,6 +22,9 @@ _PAUSE_SECONDS = 1.0
 # States of jobs that have nodes: running, suspended, being configured, completing, and on their way between these.
 _STATES = "R,S,CF,CG,SI,ST,SO,RS"
 _FORMAT = "%A|%F|%K|%T|%P|%u|%N"
+_LEFT_OUT = "%A|%F|%K|%T|%P|%u|%x"
+# Jobs that are asked for one by one; of more, scontrol tells all that there are at once.
+_FEW = 20
 _MOST_REASON = 200
 
 
@@ -100,6 +104,27 @@ class Tools:
         told = self.slurm("squeue", "--all", "--noheader", "--states", _STATES, "--format", _FORMAT)
         return None if told is None else [job_of(line) for line in told.splitlines() if line.count("|") == 6]
 
+    def left_out(self) -> list[Job] | None:
+        """Return the jobs that wait and for which nodes are left out, by whomever: these are their `nodes`.
+
+        None where Slurm does not answer.
+        """
+        told = self.slurm("squeue", "--all", "--noheader", "--states", "PD", "--format", _LEFT_OUT)
+        if told is None:
+            return None
+        lines = (line for line in told.splitlines() if line.count("|") == 6 and not line.endswith("|(null)"))
+        return [job for job in map(job_of, lines) if job.nodes]
+
+    def comments(self, jobs: Sequence[Job]) -> dict[str, Comment]:
+        """Return what we have said of jobs, by number; nothing of those of which Slurm tells nothing.
+
+        squeue has a column for that, which stays empty in some releases of Slurm.
+        """
+        show = ("scontrol", "--oneliner", "--all", "show", "job")
+        told = [self.slurm(*show, job.name) for job in jobs] if len(jobs) <= _FEW else [self.slurm(*show)]
+        each = [fields(line) for text in told for line in (text or "").splitlines()]
+        return {job["JobId"]: comments.of(job.get("AdminComment", "")) for job in each if "JobId" in job}
+
     def update_job(self, name: str, *changes: str) -> bool:
         """Change a job; return whether Slurm took that."""
         return self.slurm("scontrol", "update", f"JobId={name}", *changes) is not None
@@ -121,7 +146,7 @@ class Tools:
 
 
 def job_of(line: str) -> Job:
-    """Return the job that a line of squeue's is about (`_FORMAT`).
+    """Return the job that a line of squeue's is about (`_FORMAT`, `_LEFT_OUT`).
 
     The last task of an array has the array's own number: by that scontrol would act on all its siblings.
     """

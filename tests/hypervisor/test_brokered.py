@@ -3,11 +3,12 @@
 Wherever the connection breaks, or one of the two is killed, the guest runs in one place in the end, and never in two.
 """
 
+import contextlib
 import itertools
 import os
 import sys
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
@@ -234,14 +235,21 @@ def test_a_copy_stays_paused_until_its_source_has_spoken(pair: Pair, machine: st
     assert "unconfirmed" not in told
 
 
-def test_it_is_aborted(pair: Pair, machine: str) -> None:
-    at = settled(pair, machine)
+@contextlib.contextmanager
+def slowly(pair: Pair, machine: str, at: int) -> Iterator[Future[Answer]]:
+    """Give a live migration to the other host that is under way, and stays so until its speed is set."""
     host = pair.hosts[at]
     assert host.virsh("migrate-setspeed", machine, "1").status == 0
     with ThreadPoolExecutor(1) as pool:
         moving = pool.submit(pair.rxm, at, "migrate", "--live", machine, pair.hosts[1 - at].name)
-        wait_for(lambda: "Unbounded" in host.virsh("domjobinfo", machine).stdout, 60, "the migration's begin")
+        wait_for(lambda: moving.done() or "Unbounded" in host.virsh("domjobinfo", machine).stdout, 60, "its begin")
+        yield moving
 
+
+def test_it_is_aborted(pair: Pair, machine: str) -> None:
+    at = settled(pair, machine)
+    host = pair.hosts[at]
+    with slowly(pair, machine, at) as moving:
         aborted = pair.rxm(at, "migrate", "--abort", machine)
 
         done = moving.result()
@@ -254,11 +262,7 @@ def test_it_is_aborted(pair: Pair, machine: str) -> None:
 def test_of_all_changes_those_of_the_guest_that_comes_are_refused(pair: Pair, machine: str) -> None:
     at = settled(pair, machine)
     there, host = 1 - at, pair.hosts[at]
-    assert host.virsh("migrate-setspeed", machine, "1").status == 0
-    with ThreadPoolExecutor(1) as pool:
-        moving = pool.submit(pair.rxm, at, "migrate", "--live", machine, pair.hosts[there].name)
-        wait_for(lambda: moving.done() or "Unbounded" in host.virsh("domjobinfo", machine).stdout, 60, "its begin")
-
+    with slowly(pair, machine, at) as moving:
         its_own = pair.rxm(there, "-t", "60", "unpause", machine)
         another = pair.rxm(there, "new", "-", stdin=pair.lab.guest("beside").empty_description())
         removed = pair.rxm(there, "delete", "beside")
@@ -274,11 +278,7 @@ def test_of_all_changes_those_of_the_guest_that_comes_are_refused(pair: Pair, ma
 def test_an_xmand_that_ends_finishes_what_is_on_its_way_to_it(pair: Pair, machine: str) -> None:
     at = settled(pair, machine)
     there, host = 1 - at, pair.hosts[at]
-    assert host.virsh("migrate-setspeed", machine, "1").status == 0
-    with ThreadPoolExecutor(1) as pool:
-        moving = pool.submit(pair.rxm, at, "migrate", "--live", machine, pair.hosts[there].name)
-        wait_for(lambda: moving.done() or "Unbounded" in host.virsh("domjobinfo", machine).stdout, 60, "its begin")
-
+    with slowly(pair, machine, at) as moving:
         pair.daemons[there].process.terminate()
 
         wait_for(lambda: "ending;" in pair.daemons[there].stderr(), 60, "it to begin to end")

@@ -3,7 +3,7 @@
 from xman.errors import RefusedError, UnsupportedError, UsageError
 from xmand.verbs import permitted
 from xmand.verbs.call import Call
-from xmand.virt import attaching, disk_users, once
+from xmand.virt import attaching, once
 from xmand.virt.definition import kept
 from xmand.virt.domain import Domain
 
@@ -35,14 +35,9 @@ def from_cd(call: Call, domain: Domain, *, goes_on: bool) -> str:
     drive = once.drive(domain)
     medium = attaching.text(drive)
     if path:
-        if not path.startswith("/") or not path.isprintable():
-            raise UsageError(f"'{path[:64]}' does not begin with '/'; write the whole path on the host.")
-        block = path.startswith("/dev/")
-        disk_users.check_place(path, block=block)
-        # Held to what the caller may have, and then what was looked at, not what a link may lead to later.
-        medium = permitted.device(call, attaching.with_medium(drive, path, block=block))
-        for use in disk_users.writers(call.writer, attaching.place(attaching.parsed(medium))):
-            raise RefusedError(f"Domain '{use.name}' writes to '{path}' ({use.target}); it is no medium to read from.")
+        permitted.whole_path(path)
+        medium = permitted.medium(call, drive, path)
+        permitted.require_unwritten(call, attaching.place(attaching.parsed(medium)))
     elif not attaching.place(drive):
         raise RefusedError(f"The drive of '{domain.name}' is empty; --cd says what to boot from.")
     return once.from_cd(kept(domain), medium)

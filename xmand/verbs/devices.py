@@ -169,13 +169,9 @@ def block_resize(call: Call) -> Result:
 def cd_insert(call: Call) -> Result:
     """Put a medium into a drive, in the place of what is in it."""
     path = call.parsed.text("FILE")
-    if not path.startswith("/") or any(not sign.isprintable() for sign in path):
-        raise UsageError(f"'{path[:64]}' does not begin with '/'; write the whole path on the host.")
+    permitted.whole_path(path)
     with _drive(call, call.parsed.text("DEV")) as (domain, found, element):
-        block = path.startswith("/dev/")
-        disk_users.check_place(path, block=block)
-        # Held to what the caller may have, and then what was looked at, not what a link may lead to later.
-        xml = permitted.device(call, attaching.with_medium(element, path, block=block))
+        xml = permitted.medium(call, element, path)
         path = attaching.place(attaching.parsed(xml))
         with call.host.locks.hold(disk_users.key(path), call.verb.name, call.deadline, "disk"):
             return _medium(call, domain, found, xml, path)
@@ -218,8 +214,7 @@ def _medium(call: Call, domain: Domain, found: Found, xml: str, path: str) -> Re
     was = sorted(places - {"", path})
     notes = (f"It had {', '.join(was)}.",) if was else ()
     if path:
-        for use in disk_users.writers(call.writer, path):
-            raise RefusedError(f"Domain '{use.name}' writes to '{path}' ({use.target}); it is no medium to read from.")
+        permitted.require_unwritten(call, path)
     if not call.parsed.flag("dry-run"):
         _change_medium(call, domain, found, xml)
         now = attaching.find(domain, attaching.disk(target))
