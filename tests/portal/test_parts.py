@@ -318,7 +318,7 @@ def test_expected_hosts_are_shown_and_not_asked(tmp_path: Path) -> None:
         ('[collector]\nlisten = ["[::]:4374"]\nexpected = ["h[1-"]\n', "collector.expected"),
         ('[proxy]\nuser_header = "X"\n', "secret_file"),
         ('[proxy]\nsecret_file = "/nonexistent/secret"\n', "/nonexistent/secret cannot be read: No such file"),
-        ('[proxy]\nsecret_file = "/dev/null"\n', "less than 32 characters"),
+        ('[proxy]\nsecret_file = "/dev/null"\n', "/dev/null is not a file"),
         ("interval_seconds = 0\n", "interval_seconds"),
     ],
 )
@@ -327,6 +327,13 @@ def test_a_configuration_that_cannot_be_is_refused_by_file_and_key(tmp_path: Pat
         load(tmp_path, text)
 
     assert words in str(raised.value)
+
+
+def test_a_short_secret_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("RequestHeader set X-Proxy-Secret " + "s" * 31)
+
+    with pytest.raises(ConfigurationError, match="less than 32 characters"):
+        load(tmp_path, f'[proxy]\nsecret_file = "{tmp_path}/secret"\n')
 
 
 def test_an_unknown_key_is_named(tmp_path: Path) -> None:
