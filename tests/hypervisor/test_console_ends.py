@@ -100,7 +100,7 @@ def test_it_ends_while_much_is_typed_and_the_connection_goes_on(box: Box, tmp_pa
 
     told = box.type(text)
 
-    assert (told["status"], told["ping"]) == (0, 0)
+    assert (told["status"], told["ping"]) == (0, 0), told["said"]
     assert f"{box.name} ended." in told["said"]
 
 

@@ -44,12 +44,12 @@ SCHEDULERS_VERBS = '["batch", "show", "start", "shutdown"]'
 # What is otherwise than in the shipped example: Slurm looks at a job that is being configured every 30 s; what can be
 # shorter is.
 _SHORTER = {
-    "ResumeTimeout": "10",
     "SuspendTimeout": "5",
     "SuspendTime": "3",
     "SuspendExcNodes": "node[1-2]",
 }
-# The two domains of a host have more CPUs than this machine, as a domain has that is not parked.
+# The two domains of a host have more CPUs than this machine, as a domain has that is not parked. Only the node that
+# never comes up is given up soon: on a slow machine another one's job would wait two minutes for Slurm's second try.
 _NODES = """\
 NodeName=elastic1 CPUs=1 State=CLOUD NodeHostname=ctl NodeAddr={address} Port=17001
 NodeName=broken1 CPUs=1 State=CLOUD NodeHostname=ctl NodeAddr={address} Port=17002
@@ -57,7 +57,7 @@ NodeName=ghost1 CPUs=1 State=CLOUD NodeHostname=ctl NodeAddr={address} Port=1700
 NodeName=node1 CPUs=512 NodeHostname=ctl NodeAddr={address} Port=17003
 NodeName=node2 CPUs=512 NodeHostname=ctl NodeAddr={address} Port=17004
 PartitionName=elastic Nodes=elastic1 Default=YES
-PartitionName=broken Nodes=broken1
+PartitionName=broken Nodes=broken1 ResumeTimeout=10
 PartitionName=ghost Nodes=ghost1
 PartitionName=low Nodes=node1
 PartitionName=high Nodes=node2

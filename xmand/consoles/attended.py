@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from xman.result import Result
 from xmand.consoles.hub import STUCK_SECONDS, Hub, Hubs
-from xmand.consoles.served import InWorker, Served, Stream
+from xmand.consoles.served import InWorker, Served, Stream, became
 from xmand.consoles.viewer import Viewer
 
 # How often is looked for the next start of a domain that is off.
@@ -29,8 +29,8 @@ class Attended(Served):
     """Made by the verb, in its worker, once the viewer has his place; `serve` does the rest.
 
     `until` (time.monotonic()) is the end of the caller's patience. `ended` tells what has become of a domain whose
-    console has ended; `again` takes a place at its next start, where that was asked for. Both block, and are called
-    in a worker.
+    console has ended, why and after so many seconds of asking (`Ended`); `again` takes a place at its next start,
+    where that was asked for. Both block, and are called in a worker.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class Attended(Served):
         place: Place,
         before: bytes,
         until: float,
-        ended: Callable[[str], str],
+        ended: Callable[[str, float], str],
         again: Callable[[], Place | None] | None = None,
     ) -> None:
         self._hubs = hubs
@@ -87,8 +87,9 @@ class Attended(Served):
                     self._place.hub.caught_up()
                 self._let_type()
                 if taken.ended is not None:
-                    why = str(await in_worker(functools.partial(self._ended, taken.ended)))
-                    if not await self._go_on(why, in_worker, stream):
+                    ended = functools.partial(self._ended, taken.ended)
+                    why = await became(ended, lambda: self._left, stream, in_worker)
+                    if why and not await self._go_on(why, in_worker, stream):
                         return self._told(why)
                 if time.monotonic() >= self._until:
                     return self._told("the time is up")

@@ -1,11 +1,17 @@
 """What is served on the event loop as long as its client stays: the ends that such a command works with."""
 
 import abc
+import asyncio
 import contextlib
+import functools
+import time
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from xman.result import Result
+
+# How often is asked what has become of a domain, at first and later.
+_ASK_SECONDS, _ASK_LATER_SECONDS = 0.1, 1.0
 
 
 class Taker(Protocol):
@@ -49,6 +55,22 @@ class Stream(Protocol):
 
 # Makes a call that blocks, in a thread.
 InWorker = Callable[[Callable[[], object]], Awaitable[object]]
+# Tells what has become of a domain, after so many seconds of asking; nothing where that is not known yet.
+Ended = Callable[[float], str]
+
+
+async def became(ended: Ended, gone: Callable[[], bool], stream: Stream, in_worker: InWorker) -> str:
+    """Ask `ended`, in a worker, until it tells; return nothing where the client is `gone` before.
+
+    Raises what `ended` does, and why the stream has ended.
+    """
+    began = time.monotonic()
+    waited = 0.0
+    while not (said := str(await in_worker(functools.partial(ended, waited)))) and not gone():
+        stream.check()
+        await asyncio.sleep(min(max(waited / 4, _ASK_SECONDS), _ASK_LATER_SECONDS))
+        waited = time.monotonic() - began
+    return said
 
 
 class Served(abc.ABC):

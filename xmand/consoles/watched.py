@@ -2,15 +2,13 @@
 
 import asyncio
 import contextlib
-import functools
 import socket
 import time
-from collections.abc import Callable
 
 from xman.errors import HypervisorError, UsageError
 from xman.result import Result
 from xmand.consoles.rfb import RfbError, Said
-from xmand.consoles.served import InWorker, Served, Stream
+from xmand.consoles.served import Ended, InWorker, Served, Stream, became
 
 # What is read of a screen at a time; others have turns in between.
 _CHUNK = 65_536
@@ -28,9 +26,7 @@ class Watched(Served):
     screen has ended; it blocks, and is called in a worker.
     """
 
-    def __init__(
-        self, sock: socket.socket, domain: str, *, view_only: bool, until: float, ended: Callable[[], str]
-    ) -> None:
+    def __init__(self, sock: socket.socket, domain: str, *, view_only: bool, until: float, ended: Ended) -> None:
         self._socket = sock
         self._domain = domain
         self._said = Said(view_only=view_only)
@@ -63,7 +59,9 @@ class Watched(Served):
                     return self._told("left")
                 if showing.done():
                     showing.result()
-                    why = str(await in_worker(functools.partial(self._ended)))
+                    why = await became(self._ended, lambda: self._left, stream, in_worker)
+                    if not why:
+                        continue
                     self._listener.send_progress(why)
                     return self._told(why)
                 now = time.monotonic()

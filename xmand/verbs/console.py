@@ -1,5 +1,6 @@
 """A domain's console: to look at, to type to, and what it printed before."""
 
+import functools
 from pathlib import PurePath
 from typing import Any
 
@@ -13,12 +14,14 @@ from xmand.journal import verdicts
 from xmand.verbs.call import Call
 from xmand.verbs.ending import became
 from xmand.verbs.row import Row
-from xmand.virt.consoles import LOST, Console, choose, consoles
+from xmand.virt.consoles import LOST, Console, choose, consoles, held
 from xmand.virt.domain import Domain, find
 from xmand.virt.driver import CONSOLE
 
 # How long `--send` waits for a guest to take what it types.
 _SEND_SECONDS = 5.0
+# How long is looked whether a domain has ended whose console has, unless somebody else is seen to have it.
+_END_SECONDS = 60.0
 _NOTHING_KEPT = "Nothing is kept of this console: it has no <log>, and nobody looks."
 _NOTHING_BY_NAME = (
     "Nothing is kept of this console. Xen logs by name, if it does (xenconsoled --log=guest): what it logged before the"
@@ -79,22 +82,24 @@ def _attend(call: Call, domain: Domain) -> Attended:
 
     place = enter()
     keep = again if call.parsed.flag("keep") else None
-    attended = Attended(hubs, viewer, place, before, call.deadline, lambda why: _ended(call, domain, why), keep)
+    attended = Attended(
+        hubs, viewer, place, before, call.deadline, functools.partial(_ended, call, domain, wanted), keep
+    )
     attended.stay = call.host.present.staying(place.uuid, call.principal, call.verb.name, types=viewer.types)
     return attended
 
 
-def _ended(call: Call, domain: Domain, why: str) -> str:
-    """Return what has become of a domain whose console has ended.
+def _ended(call: Call, domain: Domain, console: Console, why: str, waited: float) -> str:
+    """Return what has become of a domain whose console has ended; empty where that is not known yet.
 
     Raises HypervisorError where it was libvirt that ended, RefusedError where somebody else has the console now.
     """
     if why == LOST:
         raise HypervisorError("libvirt was lost; the console has ended.")
-    why_over = became(call, domain)
-    if why_over:
-        return why_over
-    raise RefusedError(f"The console was taken from outside xman{f': {why}' if why else '.'}")
+    said = became(call, domain, waited, _END_SECONDS, lambda found: console.name in held(found.description()))
+    if said is None:
+        raise RefusedError(f"The console was taken from outside xman{f': {why}' if why else '.'}")
+    return said
 
 
 def _kept(call: Call, domain: Domain, wanted: Console) -> bytes:

@@ -1,6 +1,7 @@
 """A domain's screen: a picture of it, VNC from and to it, and keys."""
 
 import base64
+import functools
 
 from xman import pictures
 from xman.errors import HypervisorError, RefusedError, UsageError
@@ -14,6 +15,9 @@ from xmand.verbs.ending import became
 from xmand.verbs.row import Row
 from xmand.virt import condition, keys, screens
 from xmand.virt.domain import Domain
+
+# How long is looked whether a domain has ended whose screen has: nothing tells of viewers outside xman.
+_END_SECONDS = 10.0
 
 
 def screenshot(call: Call) -> Result:
@@ -53,7 +57,9 @@ def vnc(call: Call) -> Watched:
     call.record.found(domain.uuid)
     sock = screens.open_vnc(call.host.driver, domain)
     only = call.parsed.flag("view-only")
-    watched = Watched(sock, domain.name, view_only=only, until=call.deadline, ended=lambda: _ended(call, domain))
+    watched = Watched(
+        sock, domain.name, view_only=only, until=call.deadline, ended=functools.partial(_ended, call, domain)
+    )
     watched.stay = call.host.present.staying(domain.uuid, call.principal, SCREEN, types=not only)
     return watched
 
@@ -72,14 +78,17 @@ def send_key(call: Call) -> Result:
         return Result(changed=True, domain=domain.name)
 
 
-def _ended(call: Call, domain: Domain) -> str:
-    """Return what has become of a domain whose screen has ended. Raises RefusedError where it still runs."""
-    why = became(call, domain)
-    if why:
-        return why
-    raise RefusedError(
-        f"The screen of '{domain.name}' was closed by its hypervisor, or taken by a viewer outside xman."
-    )
+def _ended(call: Call, domain: Domain, waited: float) -> str:
+    """Return what has become of a domain whose screen has ended; empty where that is not known yet.
+
+    Raises RefusedError where it still runs.
+    """
+    said = became(call, domain, waited, _END_SECONDS)
+    if said is None:
+        raise RefusedError(
+            f"The screen of '{domain.name}' was closed by its hypervisor, or taken by a viewer outside xman."
+        )
+    return said
 
 
 ROWS = {

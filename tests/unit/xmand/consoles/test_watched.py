@@ -10,7 +10,7 @@ from tests.unit.xmand.consoles import test_rfb as rfb
 from xman.errors import CredentialsError, HypervisorError, UsageError
 from xman.result import Result
 from xmand.consoles import watched
-from xmand.consoles.served import Taker
+from xmand.consoles.served import Ended, Taker
 from xmand.consoles.watched import Watched
 
 SOON = 5.0
@@ -48,7 +48,7 @@ class Client:
 class Stage:
     """A screen, which the test plays, a command at it, and its client."""
 
-    def __init__(self, *, view_only: bool = False, ended: Callable[[], str] = lambda: "vm1 ended.") -> None:
+    def __init__(self, *, view_only: bool = False, ended: Ended = lambda _waited: "vm1 ended.") -> None:
         self.guest, ours = socket.socketpair()
         self.guest.settimeout(SOON)
         self.client = Client()
@@ -177,3 +177,57 @@ def test_one_that_is_never_served_gives_its_connection_back() -> None:
 
     assert stage.guest.recv(1) == b""
     stage.guest.close()
+
+
+def test_what_has_become_of_the_domain_is_asked_until_that_is_known() -> None:
+    """A host with much to do calls a domain running for some time after its screen has ended."""
+    asked: list[float] = []
+
+    def ended(waited: float) -> str:
+        asked.append(waited)
+        return "vm1 ended." if len(asked) == 3 else ""
+
+    async def play(stage: Stage) -> None:
+        stage.guest.close()
+
+    stage = Stage(ended=ended)
+    done = stage.run(play)
+
+    assert stage.client.said == ["vm1 ended."]
+    assert done.notes[0].endswith("in: vm1 ended.")
+    assert asked[0] == 0.0 < asked[1] < asked[2]
+
+
+def test_who_leaves_before_it_is_known_may_go() -> None:
+    asked: list[float] = []
+
+    async def play(stage: Stage) -> None:
+        stage.guest.close()
+        await until(lambda: len(asked) > 0)
+        stage.command.no_more()
+
+    def ended(waited: float) -> str:
+        asked.append(waited)
+        return ""
+
+    stage = Stage(ended=ended)
+    done = stage.run(play)
+
+    assert stage.client.said == []
+    assert done.notes[0].endswith("in: left")
+
+
+def test_who_may_not_stay_is_told_so_before_it_is_known() -> None:
+    asked: list[float] = []
+
+    async def play(stage: Stage) -> None:
+        stage.guest.close()
+        await until(lambda: len(asked) > 0)
+        stage.client.over = CredentialsError("your ticket expired; run kinit.")
+
+    def ended(waited: float) -> str:
+        asked.append(waited)
+        return ""
+
+    with pytest.raises(CredentialsError):
+        Stage(ended=ended).run(play)
