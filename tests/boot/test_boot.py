@@ -33,6 +33,15 @@ def test_the_unit_starts_as_it_is(machine: Machine) -> None:
     assert "alice@XMAN.TEST" in machine.rxm("ping").stdout
 
 
+def test_a_reload_reads_its_configuration_again(machine: Machine) -> None:
+    pid = machine.booted.must("systemctl", "show", "--property=MainPID", "--value", "xmand")
+
+    machine.booted.must("systemctl", "reload", "xmand")
+
+    wait_for(lambda: "is read again" in machine.booted.journal(), _SECONDS, "the reading", _INTERVAL)
+    assert machine.booted.must("systemctl", "show", "--property=MainPID", "--value", "xmand") == pid
+
+
 def test_a_guest_runs_under_it(machine: Machine) -> None:
     machine.drive("qemu:///system")
     guest = Guest("vm1", machine.booted.directory, memory_mib=128)
@@ -112,6 +121,7 @@ def test_purge_ends_it_and_leaves_nothing(machine: Machine, release: str) -> Non
 
     machine.booted.must("apt-get", "purge", "-y", "python3-xman", "rxm", "xmand", *portal)
 
-    assert machine.booted.run("pgrep", "-af", "bin/xmand$").stdout == ""
+    running = machine.booted.run("cat", "/proc/[0-9]*/comm").stdout.splitlines()
+    assert ("systemd" in running, "xmand" in running) == (True, False)
     assert machine.booted.run("ls", "-d", "/var/lib/xmand", "/etc/xman", "/run/xmand").stdout == ""
     assert "xmand" not in machine.booted.must("systemctl", "list-units", "--all", "--plain", "xmand*")

@@ -305,6 +305,15 @@ def test_the_unit_is_hardened(tmp_path: Path, drop_in: str) -> None:
     assert done.returncode == 0, done.stdout
 
 
+def test_the_units_start_nothing_that_no_package_of_theirs_brings() -> None:
+    """systemd's are there with systemd; everything else but a shell would have to be depended on."""
+    units = [path.read_text() for path in (ROOT / "etc/systemd/system").glob("*.service")]
+
+    started = {line for unit in units for line in re.findall(r"^Exec\w+=[-@:+!|]*(\S+)", unit, re.MULTILINE)}
+
+    assert started == {"/usr/bin/xmand", "/usr/bin/rxmweb", "/bin/sh"}
+
+
 def test_the_unit_makes_the_directories_that_xmand_writes_to() -> None:
     """The rest of the file system is read-only to it."""
     unit = (ROOT / "etc/systemd/system/xmand.service").read_text()
