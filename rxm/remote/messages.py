@@ -52,7 +52,11 @@ _UNITS = ((86_400, "days"), (3_600, "h"), (60, "min"), (1, "s"))
 
 
 def gss_error(error: GssError) -> CredentialsError:
-    """Return the message for a failed authentication."""
+    """Return the message for a failed authentication; kept tickets that a wrong clock spoilt are dropped."""
+    if error.reason == gss.CLOCK_SKEW:
+        from xman.gss import kept
+
+        kept.forget_another_clocks()
     exact = {gss.EXPIRED: _expired, gss.CLOCK_SKEW: _skew}.get(error.reason)
     try:
         if exact is not None:

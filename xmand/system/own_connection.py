@@ -3,13 +3,14 @@
 import socket
 import time
 
-from xman.gss import WRONG_KEY, GssError
+from xman.gss import CLOCK_SKEW, WRONG_KEY, GssError
 from xman.gss.python_gssapi_backend import Initiator
 from xman.session import ClientSession, SessionError
 from xman.srv import Place
 
 _CHUNK = 262_144
-# A service with a new key is told another ticket, though not at each try: a cache lives as long as the process.
+# A service with a new key is told another ticket, though not at each try: a cache lives as long as the process. What
+# was fetched while this host's clock was wrong is of no use once it is set: libkrb5 notes by how much it was.
 _NEW_CACHE_SECONDS = 600.0
 
 
@@ -23,15 +24,15 @@ class Tickets:
     def __init__(self, name: str) -> None:
         self._name = name
         self._number = 0
-        self._renewed = 0.0
+        self._renewed = -_NEW_CACHE_SECONDS
 
     def cache(self, principal: str) -> str:
         """Return the present cache of `principal`; another configuration may name another one."""
         return f"MEMORY:xman-{self._name}-{self._number}-{principal}"
 
     def refused(self, error: BaseException | None) -> None:
-        """Somebody has another key than the one that a ticket is for."""
-        stale = isinstance(error, GssError) and error.reason == WRONG_KEY
+        """Somebody has another key than the one that a ticket is for, or our clock was another one when it was got."""
+        stale = isinstance(error, GssError) and error.reason in (WRONG_KEY, CLOCK_SKEW)
         if stale and time.monotonic() - self._renewed > _NEW_CACHE_SECONDS:
             self._number, self._renewed = self._number + 1, time.monotonic()
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from xman.gss import WRONG_KEY, GssError
+from xman.gss import CLOCK_SKEW, WRONG_KEY, GssError
 from xman.srv import Place
 from xmand.system import own_connection
 from xmand.system.own_connection import LostError, OwnConnection, Tickets
@@ -56,13 +56,15 @@ def test_another_principal_has_another_one(initiators: Initiators) -> None:
     assert len(set(initiators.caches)) == 2
 
 
-def test_a_ticket_for_a_key_that_is_no_more_is_fetched_anew_and_not_at_each_try(
-    initiators: Initiators, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("reason", [WRONG_KEY, CLOCK_SKEW], ids=["key", "clock"])
+@pytest.mark.parametrize("up", [5.0, 10_000.0], ids=["just booted", "long up"])
+def test_a_ticket_for_a_key_or_a_clock_that_is_no_more_is_fetched_anew_and_not_at_each_try(
+    initiators: Initiators, monkeypatch: pytest.MonkeyPatch, reason: str, up: float
 ) -> None:
-    now = 10_000.0
+    now = up
     monkeypatch.setattr(time, "monotonic", lambda: now)
     tickets = Tickets("far")
-    initiators.error = GssError(WRONG_KEY, "the key is another one")
+    initiators.error = GssError(reason, "it is another one")
 
     for _try in range(3):
         tried(tickets)
