@@ -1,6 +1,7 @@
 """A portal whose clock is set while it runs: ages, sessions, tickets, actions and what is kept of the past."""
 
 import contextlib
+import socket
 import time
 from collections.abc import Iterator
 
@@ -15,12 +16,13 @@ from tests.lab.clients.visitor import Visitor, over
 from tests.lab.clock import Clock
 from tests.lab.hosts.daemon import Daemon
 from tests.lab.hosts.descriptions import for_test_driver
-from tests.lab.kerberos.realm import FQDN, Realm
+from tests.lab.kerberos.realm import FQDN, PORTAL, Realm
 from tests.lab.portal.portal import Portal
 from tests.lab.process import wait_for
 
 # Kerberos takes five minutes.
 JUMP = 240
+TWENTY_MINUTES = 1200
 YEAR = 366 * 86_400
 
 
@@ -37,6 +39,13 @@ class Site:
         with self.engine.connect() as connection:
             found = fleet.host(connection, FQDN)
         return found is not None and abs(found["received"] - time.time() - ahead) < JUMP / 2
+
+    def listens(self, visitor: Visitor) -> socket.socket:
+        """Open a page that hears of changes until its session ends."""
+        cookie = "; ".join(f"{name}={value}" for name, value in visitor.cookies.items())
+        page = socket.create_connection(("127.0.0.1", self.portal.port), 30)
+        page.sendall(f"GET /live HTTP/1.1\r\nHost: {PORTAL}\r\nConnection: close\r\nCookie: {cookie}\r\n\r\n".encode())
+        return page
 
 
 @pytest.fixture(scope="module")
@@ -125,3 +134,41 @@ def test_what_is_believed_of_the_day(engine: Engine, monkeypatch: pytest.MonkeyP
     wall -= 2 * YEAR
     assert calendar.today(engine) == wall
     assert lease.take(engine, "collector", "here", 10.0)
+
+
+@pytest.mark.parametrize("jump", [JUMP, -JUMP], ids=["ahead", "behind"])
+def test_a_session_that_is_begun_by_a_wrong_clock_ends_with_its_ticket(site: Site, realm: Realm, jump: int) -> None:
+    site.clock.set(jump)
+    began = time.time()
+    visitor = Visitor(site.portal, realm.kinit("alice", PASSWORD, "clocks-wrong", "-f", "-l", "20m"))
+
+    ends = visitor.json("/session")["expires"]
+
+    # The KDC's clock is the machine's.
+    assert began + TWENTY_MINUTES - 2 <= ends <= time.time() + TWENTY_MINUTES + 2
+
+
+def test_a_jump_beyond_a_tickets_end_ends_what_hangs_on_it_and_nothing_else(site: Site, realm: Realm) -> None:
+    visitor = Visitor(site.portal, realm.kinit("alice", PASSWORD, "clocks-short", "-f", "-l", "20m"))
+    (machine,) = [row for row in visitor.json("/")["domains"] if row["name"] == "acted"]
+    verb = "unpause" if machine["state"] == "frozen" else "pause"
+    fields = {"verb": verb, "target": f"{FQDN}/{machine['uuid']}", "confirm": "1"}
+    visitor.csrf = visitor.json("/session")["csrf_token"]
+    before = len(site.visitor.json("/actions")["actions"])
+
+    heard = b""
+    with site.listens(visitor) as page:
+        while b"event: beat" not in heard:
+            heard += page.recv(65536) or pytest.fail(f"no page that hears: {heard!r}")
+        site.clock.set(TWENTY_MINUTES + JUMP)
+        while more := page.recv(65536):
+            heard += more
+    refused, elsewhere = visitor.post("/actions", fields), site.visitor.get("/")
+    actions = site.visitor.json("/actions")["actions"]
+    site.clock.set(0)
+    wait_for(lambda: site.is_known_as_of(0), 30, "a report of the old time")
+
+    assert b"event: ended" in heard
+    assert (refused.status, elsewhere.status, len(actions)) == (401, 200, before), refused
+    visitor.csrf = ""
+    assert over(visitor, visitor.post("/actions", fields))["state"] == "done"
