@@ -80,6 +80,13 @@ elif [ "$purpose" = rpm ]; then
   packages="cpio make python3 rpm"
 elif [ "$purpose" = xen ] || [ "$purpose" = boot ]; then
   packages+=" busybox-static cpio e2fsprogs krb5-pkinit mmdebstrap openssh-client openssl qemu-system-x86 qemu-utils xz-utils"
+  # Two of them run on hosts of this machine's. Debian 13 has these two drivers in packages of their own.
+  if [ "$purpose" = boot ]; then
+    packages+=" $hypervisor_packages"
+    for driver in network storage; do
+      ! apt-cache show "libvirt-daemon-driver-$driver" >/dev/null 2>&1 || packages+=" libvirt-daemon-driver-$driver"
+    done
+  fi
 elif [ "$hypervisor" = qemu ]; then
   packages+=" $hypervisor_packages"
 fi
@@ -202,6 +209,12 @@ if [ "$purpose" = boot ]; then
       say "making the image of a Debian $release"
       as_root tests/lab/hosts/image.sh "$release" ".build/boot-$release"
       echo "$recipe" >".build/boot-$release/recipe"
+    fi
+    recipe=$(sha256sum <tests/lab/hosts/cloud.sh)
+    if [ "$(cat ".build/cloud-$release/recipe" 2>/dev/null)" != "$recipe" ]; then
+      say "making the image of a Debian $release for clouds"
+      as_root tests/lab/hosts/cloud.sh "$release" ".build/cloud-$release"
+      echo "$recipe" >".build/cloud-$release/recipe"
     fi
   done
 fi

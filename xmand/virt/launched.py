@@ -11,14 +11,16 @@ from xmand.virt.binding import RawConnection
 from xmand.virt.description import Description
 from xmand.virt.errors import reading
 
+# The drive is virtio's, as the disk is: kernels made for clouds know no other controllers (Debian's has no AHCI).
 _DEVICES = """\
 <devices>
   <disk type='file' device='disk'>
     <driver name='qemu' type='qcow2' discard='unmap'/><source/><target dev='vda' bus='virtio'/>
   </disk>
   <disk type='file' device='cdrom'>
-    <driver name='qemu' type='raw'/><source/><target dev='sda' bus='sata'/><readonly/>
+    <driver name='qemu' type='raw'/><source/><target dev='sda' bus='scsi'/><readonly/>
   </disk>
+  <controller type='scsi' model='virtio-scsi'/>
   <serial type='pty'/>
   <console type='pty'/>
   <channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>
