@@ -4,6 +4,7 @@ In a thread of its own: when a client is seen to stop; and all that are off at x
 since nobody saw how they ended then.
 """
 
+import contextlib
 import logging
 import queue
 import threading
@@ -38,7 +39,8 @@ class Discarding:
         self._driver = driver
         self._locks = locks
         self._due: queue.SimpleQueue[str] = queue.SimpleQueue()
-        self._left: set[str] = set()
+        # What could not be done, and when it is tried again (time.monotonic()), however much else is due until then.
+        self._again: dict[str, float] = {}
         self._complaints = Complaints()
         events.listen(self._heard)
 
@@ -55,24 +57,43 @@ class Discarding:
 
     def _work(self) -> None:
         while True:
+            due = set()
+            with contextlib.suppress(queue.Empty):
+                due.add(self._due.get(timeout=self._pause()))
             try:
-                due = {self._due.get(timeout=_AGAIN_SECONDS if self._left else None)}
-            except queue.Empty:
-                due, self._left = self._left, set()
-            with connection_pool.session():
-                self.look(due)
+                with connection_pool.session():
+                    self.look(due)
+            except Exception:  # a fault of ours must not end the thread
+                logger.exception("clients of profiles cannot be looked at")
+
+    def _pause(self) -> float | None:
+        """Return in how many seconds something is to be tried again, None where nothing is."""
+        return max(0.0, min(self._again.values()) - time.monotonic()) if self._again else None
 
     def look(self, due: set[str]) -> None:
-        """Do what is due: clients, and profiles whose clients have to follow, by UUID; or all of the host."""
+        """Do what is due, and what is to be tried again by now: clients, and profiles whose clients have to follow.
+
+        By UUID; or all of the host.
+        """
+        now = time.monotonic()
+        due = due | {uuid for uuid, when in self._again.items() if when <= now}
+        for uuid in due:
+            self._again.pop(uuid, None)
         try:
-            for uuid in self._every() if _ALL in due else due:
+            due = set(self._every()) if _ALL in due else due
+        except (XmanError, api.libvirtError) as error:  # libvirt is away
+            self._later(_ALL, error)
+            due = set()
+        for uuid in due:
+            try:
                 self._one(uuid)
-        except (XmanError, api.libvirtError) as error:
-            self._left |= due
-            logger.debug("clients of profiles cannot be looked at: %s", error)
-        except Exception:  # a fault of ours must not end the thread
-            logger.exception("clients of profiles cannot be looked at")
-        self._complaints.keep(self._left)
+            except (XmanError, api.libvirtError) as error:
+                self._later(uuid, error)
+        self._complaints.keep(self._again)
+
+    def _later(self, uuid: str, error: Exception) -> None:
+        self._again[uuid] = time.monotonic() + _AGAIN_SECONDS
+        logger.debug("clients of profiles cannot be looked at: %s", error)
 
     def _every(self) -> list[str]:
         connection = self._driver.connection(CHANGE)
@@ -102,5 +123,5 @@ class Discarding:
         except NoSuchDomainError:
             pass
         except XmanError as error:
-            self._left.add(uuid)
+            self._later(uuid, error)
             self._complaints.say(uuid, f"what the client {uuid} has written is still there: {error}")
