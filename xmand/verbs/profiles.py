@@ -236,7 +236,8 @@ def profiles(call: Call) -> Result:
             "clients": [_row(each) for each in has],
         }
         rows.append(row | ({"administrator": found.administrator} if found.administrator else {}))
-    return Result({"profiles": rows, "labs": list(call.host.settings.host.labs)})
+    here = [name.removeprefix("@") for name in call.host.settings.host.labs]
+    return Result({"profiles": rows, "labs": here})
 
 
 def _row(client: Client) -> dict[str, object]:

@@ -68,16 +68,19 @@ def revert(call: Call) -> Result:
         _ready(domain)
         wanted = snapshots.named(domain, name)
         snapshots.require_not_saved(domain)
+        clients.require_lasting(domain, "what it went back to would be lost with that")
         before = _without_jobs(domain)
         _require_its_disks(domain, wanted)
         if wanted.stands != OFF and not domain.active():
             call.host.batch.maintenance.refuse()
         since = times.local(times.utc(wanted.created))
-        if call.parsed.flag("dry-run"):
-            note = f"'{domain.name}' would be {wanted.stands}, as it was at {since}; everything since would be lost."
-            return _dry(domain, name, note)
         # A profile's disks are changed by that as by its start.
         with guarded(call).around(domain, restores=True):
+            if call.parsed.flag("dry-run"):
+                note = (
+                    f"'{domain.name}' would be {wanted.stands}, as it was at {since}; everything since would be lost."
+                )
+                return _dry(domain, name, note)
             snapshots.revert(domain, wanted, call.host.settings.limits.patience, call.progress)
         # The description is that of then, and with it what xman kept there: whose it is now, is not a matter of then.
         try:
