@@ -39,6 +39,9 @@ def assign(call: Call) -> Result:
             return Result(domain=domain.name, notes=(f"'{domain.name}' is so already.",))
         if run:
             _require_fresh(call, domain, before)
+        if call.parsed.flag("dry-run"):
+            note = f"'{domain.name}' would be {f'the machine of {name}' if name else 'no machine of a terminal'}."
+            return Result({"dry_run": True}, domain=domain.name, notes=(note,))
         metadata.update(domain, lambda now: replace(now, given=name) if run else replace(now, terminal=name))
         return Result(changed=True, domain=domain.name)
 

@@ -96,7 +96,11 @@ def rename(call: Call) -> Result:
             raise RefusedError(f"Domain '{domain.name}' is not halted; libvirt renames what is off.")
         if lifecycle.suspended(domain):
             raise RefusedError(f"Domain '{domain.name}' is suspended, and its saved memory goes by its name.")
+        images.require_unused(domain, wanted)
         before = domain.name
+        if call.parsed.flag("dry-run"):
+            data = {"name": wanted, "before": before, "dry_run": True}
+            return Result(data, domain=before, notes=(f"'{before}' would be called '{wanted}'.",))
         # Durably: after a crash the name of this one, by its UUID, tells what became of it.
         call.record.intends(before, domain.uuid)
         images.rename(domain, wanted)

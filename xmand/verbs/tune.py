@@ -93,6 +93,9 @@ def mem_max(call: Call) -> Result:
             return Result(data, domain=domain.name, notes=(f"Domain '{domain.name}' may already have {_mib(before)}.",))
         if wanted < LEAST_OCTETS:
             raise RefusedError(f"Below {_mib(LEAST_OCTETS)} no guest is likely to start.")
+        if call.parsed.flag("dry-run"):
+            note = f"Domain '{domain.name}' may have {_mib(before)}, and would be allowed {_mib(wanted)}."
+            return Result(data | {"dry_run": True}, domain=domain.name, notes=(note,))
         data["reached"] = size.set_most_memory(domain, wanted)
         if not domain.active():
             return Result(data, changed=True, domain=domain.name)

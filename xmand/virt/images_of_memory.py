@@ -89,12 +89,17 @@ def check_name(word: str) -> None:
     values.check_new_name(word)
 
 
-def rename(domain: Domain, wanted: str) -> None:
-    """Rename one that is off. Raises RefusedError where another one has the name."""
+def require_unused(domain: Domain, wanted: str) -> None:
+    """Raise RefusedError where another domain has the name that one is to get."""
     with contextlib.suppress(NoSuchDomainError):
         other = find(domain.raw.connect(), wanted)
         if other.name == wanted:
             raise RefusedError(f"Domain '{wanted}' already exists.")
+
+
+def rename(domain: Domain, wanted: str) -> None:
+    """Rename one that is off. Raises RefusedError where another one has the name."""
+    require_unused(domain, wanted)
     with domain.change():
         domain.raw.rename(wanted, 0)
     found = defined(domain.raw.connect(), wanted)

@@ -141,6 +141,7 @@ LIFE = (
         "rename a domain that is off",
         "life",
         (*OF_DOMAIN, Argument("NEWNAME", WORD)),
+        (DRY_RUN,),
         changes=True,
         since="0.2",
     ),
@@ -185,7 +186,12 @@ LIFE = (
         "make a domain a terminal's machine, or nobody's any more",
         "life",
         (*OF_DOMAIN, Argument("TERMINAL|off", WORD)),
-        (Option(("--this-run",), "only until it is off: one that runs, and that nobody has had since it was started"),),
+        (
+            Option(
+                ("--this-run",), "only until it is off: one that runs, and that nobody has had since it was started"
+            ),
+            DRY_RUN,
+        ),
         changes=True,
         since="0.2",
     ),

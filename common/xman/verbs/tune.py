@@ -1,7 +1,7 @@
 """Rows of the verbs that change a domain's memory and CPUs."""
 
 from xman.grammar import COUNT, MEMORY, WORD, Argument, Option, Verb
-from xman.verbs.words import OF_DOMAIN
+from xman.verbs.words import DRY_RUN, OF_DOMAIN
 
 TUNE = (
     Verb(
@@ -18,6 +18,7 @@ TUNE = (
         "set a domain's maximum memory, from its next start on",
         "tune",
         (*OF_DOMAIN, Argument("MIB", MEMORY)),
+        (DRY_RUN,),
         changes=True,
         since="0.2",
     ),

@@ -185,9 +185,13 @@ class Trial:
         if verbs.BY_NAME[verb].streams:  # which leaves as soon as nothing more is to be said
             said = self._rxm(verb, *words)
             return said.status, said.stderr.removeprefix("Error: ").strip() if said.status else ""
-        answer = self._rxm("-j", verb, *words, stdin=self._moves if verb == "create" else self._description)
+        answer = self._rxm("-j", verb, *words, stdin=self._described(verb))
         envelope = answer.objects()[-1]
         return (outcome.OK, "") if envelope["ok"] else (envelope["code"], envelope["message"])
+
+    def _described(self, verb: str) -> str:
+        """Return what a verb may read."""
+        return self._moves if verb == "create" else self._description
 
     def _digest(self) -> str:
         """Return by what edit knows the description that it is to replace."""
