@@ -6,7 +6,9 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -15,10 +17,15 @@ from tests.hypervisor.test_profiles import Laboratory, written
 from tests.lab.hosts.daemon import Answer, Daemon
 from tests.lab.hosts.hypervisor import Host
 from tests.lab.process import wait_for
+from tests.tools.soak import SOAKING
 
 POOL, PORT = "laboratory", 4393
-CLIENTS = 2
+# As a laboratory's hosts have, and as few as show what several do.
+CLIENTS = 6 if SOAKING else 2
 NO_SUCH_DOMAIN = 7
+# What an xmand says, which has found at its start that the one before was torn out of a command: it is done, it is not,
+# and asked again it acts.
+DONE, NOT_DONE = "ok", "unreachable"
 FAILPOINT = (sys.executable, "-m", "tests.lab.faults.failpoint")
 
 
@@ -59,8 +66,11 @@ class Room(Laboratory):
 
         wait_for(shown, 60, f"what {name} begins with")
 
-    def power_cut(self, step: str, *words: str) -> None:
-        """Have the power fail while an xmand is at a step of what it is asked: it dies, libvirtd, and all machines."""
+    def power_cut(self, step: str, *words: str, settled: Callable[[], bool] = lambda: True) -> str:
+        """Have the power fail while an xmand is at a step of what it is asked: it dies, libvirtd, and all machines.
+
+        Return what the next one says of that; which also goes on until all is `settled` that it has to see to.
+        """
 
         def xmand(*under: str) -> Daemon:
             admins = ("alice@XMAN.TEST",)
@@ -79,17 +89,32 @@ class Room(Laboratory):
         self.host.start_libvirtd()
         # What it had begun it judges at its next start.
         last = xmand()
-        last.syslog.wait(ev="end", verb=words[0], recovered="1")
+        told = last.syslog.wait(ev="end", verb=words[0], recovered="1")
+        wait_for(settled, 60, f"what {words[0]} left at {step}")
         assert last.stop() == 0
+        return told["res"]
 
     def starts(self, name: str) -> None:
         """Start a machine, once its host has found out what the power cut left."""
         wait_for(lambda: self.rxm("start", "--paused", name).status == 0, 60, f"the start of {name}")
 
+    def domains(self) -> set[str]:
+        """Return those that libvirt knows of this room."""
+        return {
+            name for name in self.host.virsh("list", "--all", "--name").stdout.split() if name.startswith(self.name)
+        }
+
+    def disks(self) -> set[str]:
+        """Return the files that they have for their disks."""
+        return {Path(path).name for name in self.domains() for path in self.paths(name)}
+
+    def paths(self, name: str) -> list[str]:
+        """Return where a domain's disks are."""
+        return [str(each.get("file")) for each in self.xml(name).iterfind("devices/disk[@device='disk']/source")]
+
     def end(self) -> None:
         """Leave nothing."""
-        names = self.host.virsh("list", "--all", "--name").stdout.split()
-        for name in (name for name in names if name.startswith(self.name)):
+        for name in self.domains():
             self.host.virsh("destroy", name)
             self.host.virsh("undefine", "--snapshots-metadata", "--managed-save", name)
         for path in self.folder.iterdir():
@@ -168,3 +193,105 @@ def test_a_day_in_a_laboratory(rooms: list[Room]) -> None:
     # And the other host had a quiet day.
     assert two.digest() == two.first
     assert [row["running"] for row in two.profiles()] == [CLIENTS]
+
+
+@dataclass(frozen=True)
+class Cut:
+    """The power fails at a step of a command: what runs then, the words, and what the next xmand says of it."""
+
+    running: str
+    words: str
+    step: str
+    told: str
+    # What there is of it then, beside what was there before; or what is gone.
+    more: str = ""
+    gone: str = ""
+    # Of those that `make test` tries as well.
+    usual: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.words.split()[0]}-{self.step}"
+
+
+# The steps of a day: `one` and `two` are clients, `win` is their profile.
+CUTS = (
+    # A client is made anew at its start, between its old disk and its new one, and before it runs; and it runs.
+    Cut("", "start --paused one", "make1", NOT_DONE, usual=True),
+    Cut("", "start --paused one", "made1", NOT_DONE),
+    Cut("", "start --paused one", "enter1", NOT_DONE),
+    Cut("two", "start --paused one", "exit1", NOT_DONE),
+    # The administrator's change begins, and ends.
+    Cut("", "start --paused win", "enter1", NOT_DONE),
+    Cut("", "start --paused win", "exit1", NOT_DONE),
+    Cut("win", "destroy win", "enter1", DONE, usual=True),
+    Cut("win", "destroy win", "exit1", DONE),
+    # It begins with those that are at work: none of them is ended yet, one is, both are, and it runs.
+    Cut("one two", "start --paused --evict win", "enter1", NOT_DONE),
+    Cut("one two", "start --paused --evict win", "exit1", NOT_DONE, usual=True),
+    Cut("one two", "start --paused --evict win", "exit2", NOT_DONE),
+    Cut("one two", "start --paused --evict win", "exit3", NOT_DONE),
+    # Nothing is copied, the disk is, and it is defined.
+    Cut("", "clone win half", "enter1", NOT_DONE),
+    Cut("", "clone win half", "enter2", NOT_DONE),
+    Cut("", "clone win half", "exit2", DONE, more="half"),
+    # Another client comes.
+    Cut("one", "profile-client win new", "make1", NOT_DONE),
+    Cut("one", "profile-client win new", "made1", NOT_DONE),
+    Cut("one", "profile-client win new", "exit1", DONE, more="new"),
+    # One goes: libvirt still knows it, and its disk is left.
+    Cut("two", "delete one", "enter1", NOT_DONE),
+    Cut("two", "delete one", "exit1", DONE, gone="one", usual=True),
+)
+
+
+@pytest.fixture
+def room(lab: Lab, own_name: str) -> Iterator[Room]:
+    """The first of the laboratory's hosts, with two clients."""
+    with contextlib.ExitStack() as ends:
+        made = Room(lab, lab.first, lab.xmand, own_name)
+        ends.callback(made.end)
+        yield made
+
+
+def test_wherever_the_power_fails_all_begin_as_the_profile_is(room: Room) -> None:
+    for cut in (each for each in CUTS if SOAKING or each.usual):
+        fails(room, cut)
+
+
+def fails(room: Room, cut: Cut) -> None:
+    """Have the power fail there; all is as it was then, or as it was to be, and goes on."""
+    names = {"win": room.name, "one": room.clients[0], "two": room.clients[1]}
+
+    def called(word: str) -> str:
+        return names.get(word, f"{room.name}-{word}" if word in ("half", "new") else word)
+
+    for name in map(called, cut.running.split()):
+        room.starts(name)
+        room.guest_writes(name, 3)
+    before, was = room.domains(), room.digest()
+    wanted = (before | set(map(called, cut.more.split()))) - set(map(called, cut.gone.split()))
+
+    def settled() -> bool:
+        """Whether each disk of a client is a client's, and each client has one."""
+        there = {file for file in room.volumes() if file.startswith("xman-")}
+        return {file for file in room.disks() if file.startswith("xman-")} == there
+
+    told = room.power_cut(cut.step, *map(called, cut.words.split()), settled=settled)
+
+    assert (told, room.domains()) == (cut.told, wanted), cut
+    assert room.digest() == was, cut
+    # All go on, as if nothing had been: each client begins as the profile is, and the profile is its administrator's.
+    clients = [name for name in room.clients if name in wanted]
+    for name in clients:
+        room.starts(name)
+        assert not written(room.overlay(name)), (cut, name)
+        room.done("destroy", name)
+    room.starts(room.name)
+    room.done("destroy", room.name)
+    assert room.digest() == was, cut
+    # As it was, for the next one.
+    for name in wanted - before:
+        room.done("delete", name)
+    for path in room.folder.glob(f"{room.name}-half-*"):
+        room.done("volume-delete", POOL, path.name)
+    room.clients = [*clients, *(room.client() for _gone in range(CLIENTS - len(clients)))]

@@ -63,6 +63,10 @@ class Failpoint:
 
         @contextlib.contextmanager
         def around(connection: Any, name: str) -> Iterator[None]:
+            if threading.current_thread().name == "discarding":  # which makes clients' disks anew unasked, at its start
+                with original(connection, name):
+                    yield
+                return
             self._volumes += 1
             number = self._volumes
             self.reached(f"make{number}")
