@@ -252,7 +252,7 @@ def test_a_second_sigterm_ends_xmand_and_not_the_migration(lab: Lab, guest: Gues
     port = next(_PORTS)
 
     def xmand() -> Daemon:
-        tables = f'[migrate]\nallow = ["{SECOND}"]\n'
+        tables = f'[migrate]\nallow = ["{SECOND}"]\n[batch]\ndomains = ["{guest.name}"]\nboot_seconds = 0.001\n'
         return lab.first.xmand(lab.realm, admins=("alice@XMAN.TEST",), tables=tables, port=port)
 
     first = xmand()
@@ -266,17 +266,23 @@ def test_a_second_sigterm_ends_xmand_and_not_the_migration(lab: Lab, guest: Gues
     # Another xmand knows nothing of it but what libvirt says.
     assert lab.rxm("pause", guest.name).stderr == "Error: The domain is busy: migrating.\n"
     second = xmand()
+    job = second.rxm(lab.alice, "job-start", guest.name, "--id", "1", "--owner", "alice")
+    assert (job.status, job.stderr) == (3, "Error: The domain is busy: migrating.\n")
+
+    def migration() -> dict[str, str]:
+        entries = second.rxm(lab.alice, "-j", "log", guest.name).json()["result"]["entries"]
+        (entry,) = [entry for entry in entries if entry["verb"] == "migrate"]
+        return dict(entry)
+
     # Nobody is told an end that is not there yet.
-    (entry,) = second.rxm(lab.alice, "-j", "log", guest.name).json()["result"]["entries"]
-    assert entry["class"] == "running"
+    assert migration()["class"] == "running"
     lab.first.virsh("migrate-setspeed", guest.name, "1000")
 
     # rxm, which asked again, may be told first.
     end = second.syslog.wait(ev="end", verb="migrate", dom=guest.name, recovered="1")
     assert end["res"] == "unknown"
-    (entry,) = second.rxm(lab.alice, "-j", "log", guest.name).json()["result"]["entries"]
-    assert entry["class"] == "unknown"
-    assert "look at the other host" in entry["message"]
+    assert migration()["class"] == "unknown"
+    assert "look at the other host" in migration()["message"]
     assert state(lab.rxm_second, guest) == "running"
     assert guest.name not in names(lab.rxm("-j", "list").objects())
     assert guest.boots() == 1

@@ -26,6 +26,7 @@ from xmand.virt import connection_pool, size
 from xmand.virt.binding import RawConnection
 from xmand.virt.described import Descriptions
 from xmand.virt.domain import Domain
+from xmand.virt.domain_jobs import require_here
 from xmand.virt.driver import CHANGE, READ, Driver
 
 logger = logging.getLogger(__name__)
@@ -125,7 +126,7 @@ class Engine:
         dry_run: bool = False,
         progress: Callable[[str], None] = lambda _text: None,
     ) -> Decision:
-        """Carry out what `planner` makes of the host. Raises what it does, and RefusedError (busy, stuck).
+        """Carry out what `planner` makes of the host. Raises what it does, and RefusedError (busy, stuck, migrating).
 
         The host's lock comes before those of its domains, and those in the order of their UUIDs; all other verbs hold
         one domain's lock only, so that nobody waits in a circle.
@@ -135,6 +136,8 @@ class Engine:
             for _try in range(_TRIES):
                 before = self._looked(connection)
                 wanted = planner(before.seen.guests)
+                for name in dict.fromkeys(step.domain for step in wanted.steps):
+                    require_here(before.seen.domains[name])
                 if dry_run or not wanted.steps:
                     return Decision(wanted, before, before, wanted.notes)
                 with self._holding(before.seen, wanted, verb, deadline):

@@ -32,7 +32,7 @@ from xmand.system.workers import OWN, Whose
 from xmand.virt.binding import RawConnection, RawDomain
 from xmand.virt.copying import Copies
 from xmand.virt.domain import Domain, find, held_milliseconds
-from xmand.virt.domain_jobs import leaving
+from xmand.virt.domain_jobs import require_here
 from xmand.virt.driver import CHANGE, READ, Driver
 from xmand.virt.monitor import Ask, Monitors
 from xmand.virt.uploads import Uploads
@@ -177,16 +177,10 @@ class Call:
             raise RefusedError(f"Cannot {self.verb.name} privileged domain 0")
         self.record.found(domain.uuid)
         with self.host.locks.hold(domain.uuid, self.verb.name, self.deadline), domain.lost_means_unknown():
-            if not self.verb.while_moving and domain.arriving():
-                raise RefusedError(
-                    f"Domain '{domain.name}' is arriving by a migration from another host; its guest is not here yet."
-                    " Where that migration is over and the guest runs on its source, destroy this one."
-                )
-            if not self.verb.while_moving and not self.parsed.flag("take-over"):
-                self.host.arrivals.require_confirmed(domain)
-            # Somebody else's, or one that outlived the xmand that began it, and its lock.
-            if not self.verb.while_moving and leaving(domain):
-                raise RefusedError("The domain is busy: migrating.")
+            if not self.verb.while_moving:
+                require_here(domain)
+                if not self.parsed.flag("take-over"):
+                    self.host.arrivals.require_confirmed(domain)
             if not self.verb.past_monitor:
                 _require_free_monitor(domain)
             yield domain

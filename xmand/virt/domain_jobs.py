@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from xman.errors import UnknownOutcomeError
+from xman.errors import RefusedError, UnknownOutcomeError
 from xman.progress import Progress
 from xmand.settings import Patience
 from xmand.virt import connection_pool, errors
@@ -121,6 +121,18 @@ def leaving(domain: Domain) -> bool:
         stats = domain.raw.jobStats()
         return _at_work(stats) and stats.get("operation") == api.VIR_DOMAIN_JOB_OPERATION_MIGRATION_OUT
     return False
+
+
+def require_here(domain: Domain) -> None:
+    """Raise RefusedError for a domain that is on its way from or to another host, whoever asked for that."""
+    if domain.arriving():
+        raise RefusedError(
+            f"Domain '{domain.name}' is arriving by a migration from another host; its guest is not here yet."
+            " Where that migration is over and the guest runs on its source, destroy this one."
+        )
+    # Somebody else's, or one that outlived the xmand that began it, and its lock.
+    if leaving(domain):
+        raise RefusedError("The domain is busy: migrating.")
 
 
 def _at_work(stats: dict[str, Any]) -> bool:

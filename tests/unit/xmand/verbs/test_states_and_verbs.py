@@ -1,7 +1,9 @@
 """Every condition of a domain, and every verb that changes one: class, words and effect, in one table.
 
 The table is tests/data/conditions.txt; rxm(1), "Domains that are not well", has its rule. libvirt's test driver takes a
-domain in any state from its file; what it cannot make (a pause by an I/O error) is told to the verbs by the test.
+domain in any state from its file; what it cannot make (why a domain is in its state, and migrations) is told to the
+verbs by the test. What the driver has not at all (devices, machines from images) is tried on QEMU as well
+(tests/hypervisor/test_conditions.py).
 """
 
 import contextlib
@@ -22,6 +24,7 @@ from xmand.authorize import Access
 from xmand.settings import Batch, Migration, Settings
 from xmand.verbs import HANDLERS
 from xmand.verbs.call import Call
+from xmand.virt import domain_jobs
 from xmand.virt.domain import STATES, Domain
 
 # condition -> (libvirt's state in the driver's file, whether it has saved memory)
@@ -34,7 +37,16 @@ CONDITIONS = {
     "off": ("shutoff", False),
     "saved": ("shutoff", True),
     "crashed": ("crashed", False),
+    "panicked": ("crashed", False),
     "asleep": ("pmsuspended", False),
+    "arriving": ("paused", False),
+    "leaving": ("running", False),
+}
+# condition -> libvirt's numbers of its state and reason, where the driver has another one.
+REASONS = {
+    "io-error": (libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_PAUSED_IOERROR),
+    "panicked": (libvirt.VIR_DOMAIN_CRASHED, libvirt.VIR_DOMAIN_CRASHED_PANICKED),
+    "arriving": (libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_PAUSED_MIGRATION),
 }
 # A verb and the words behind its domain.
 WORDS = {
@@ -104,7 +116,10 @@ BATCH = {
     "off": (states.DOWN_BOOTABLE, states.FREE),
     "saved": (states.FROZEN, states.FREE),
     "crashed": (states.DOWN, states.OCCUPIED),
+    "panicked": (states.DOWN, states.OCCUPIED),
     "asleep": (states.FROZEN, states.OCCUPIED),
+    "arriving": (states.FROZEN, states.OCCUPIED),
+    "leaving": (states.FREE, states.FREE),
 }
 _TEST = "http://libvirt.org/schemas/domain/test/1.0"
 _JOB = '<xman:job id="4711" owner="alice@R" preemptible="yes"/>'
@@ -169,8 +184,12 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Maker]:
     with contextlib.ExitStack() as ends:
 
         def made(found: str, **more: bool) -> Bench:
-            if found == "io-error":
-                monkeypatch.setattr(Domain, "numbers", _by_an_io_error(Domain.numbers))
+            if found in REASONS:
+                monkeypatch.setattr(Domain, "numbers", _because(REASONS[found], Domain.numbers))
+            if found == "arriving":
+                monkeypatch.setattr(Domain, "arriving", lambda domain: domain.name == "d")
+            if found == "leaving":
+                monkeypatch.setattr(domain_jobs, "leaving", lambda domain: domain.name == "d")
             bench = Bench(tmp_path / "node.xml", found, **more)
             ends.callback(bench.close)
             return bench
@@ -178,10 +197,12 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Maker]:
         yield made
 
 
-def _by_an_io_error(numbers: Callable[[Domain], tuple[int, int]]) -> Callable[[Domain], tuple[int, int]]:
+def _because(
+    found: tuple[int, int], numbers: Callable[[Domain], tuple[int, int]]
+) -> Callable[[Domain], tuple[int, int]]:
     def with_reason(domain: Domain) -> tuple[int, int]:
-        state, reason = numbers(domain)
-        return (state, libvirt.VIR_DOMAIN_PAUSED_IOERROR) if state == libvirt.VIR_DOMAIN_PAUSED else (state, reason)
+        told = numbers(domain)
+        return found if told[0] == found[0] else told
 
     return with_reason
 
