@@ -1,5 +1,6 @@
 """What hosts say of themselves, in xm's `key : value` lines where xm had them."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from xman import fields, times
@@ -63,22 +64,39 @@ def access(data: dict[str, Any]) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-_HOSTS = "%-32s %-12s %-10s %9s %6s %5s %9s %9s  %-24s %s"
+_HOSTS = "%-32s %-12s %-*s %9s %6s %5s %9s %9s  %-24s %s"
+# Of the column of versions, which are as long as `0.2.0+20261129124255.gfb659a9bde` between releases.
+_LEAST_VERSION, _MOST_VERSION = 10, 40
 _UNKNOWN = "-"
 
 
 def conditions(data: dict[str, Any]) -> str:
     """Return one line below the headings: how the host that answered is."""
-    return _CONDITIONS_HEAD + condition(data["host"]["name"], data["host"])
+    return _table({data["host"]["name"]: data["host"]}, [data["host"]["name"]])
 
 
-def condition(name: str, host: dict[str, Any]) -> str:
-    """Return a line of how a host called `name` is: words without blanks, and why at the end. Memory is in MiB."""
+def _table(answers: dict[str, dict[str, Any]], order: list[str]) -> str:
+    width = version_width(answers.values(), _LEAST_VERSION)
+    head = ("Host", "State", width, "Version", "Domains", "Load", "CPUs", "Mem(MiB)", "Free", "Answered", "Why")
+    return _HOSTS % head + "\n" + "".join(_condition(name, answers[name], width) for name in order)
+
+
+def version_width(answers: Iterable[dict[str, Any]], least: int) -> int:
+    """Return how wide a column of versions is: a host that lies about its own widens no line beyond measure."""
+    return min(max([least, *(len(answer.get("xmand_version", "")) for answer in answers)]), _MOST_VERSION)
+
+
+def _condition(name: str, host: dict[str, Any], width: int) -> str:
+    """Return a line of how a host called `name` is: words without blanks, and why at the end. Memory is in MiB.
+
+    `width` is that of the versions, in characters.
+    """
     domains = f"{host['running']}/{host['domains']}" if {"running", "domains"} <= host.keys() else _UNKNOWN
     load = f"{host['load'][0]:.2f}" if host.get("load") else _UNKNOWN
     memory = [str(host[key] // MIB) if key in host else _UNKNOWN for key in ("total_memory", "free_memory")]
     at = times.local(host["at"]).replace(" ", "T") if "at" in host else _UNKNOWN
-    words = (name, host["state"], host.get("xmand_version", _UNKNOWN), domains, load, host.get("nr_cpus", _UNKNOWN))
+    version = host.get("xmand_version", _UNKNOWN)
+    words = (name, host["state"], width, version, domains, load, host.get("nr_cpus", _UNKNOWN))
     return (_HOSTS % (*words, *memory, at, _why(host))).rstrip() + "\n"
 
 
@@ -91,11 +109,6 @@ def _why(host: dict[str, Any]) -> str:
     return "; ".join(told)
 
 
-_CONDITIONS_HEAD = (
-    _HOSTS % ("Host", "State", "Version", "Domains", "Load", "CPUs", "Mem(MiB)", "Free", "Answered", "Why") + "\n"
-)
-
-
 def all_conditions(answers: dict[str, dict[str, Any]], order: list[str]) -> str:
     """Return a line for each host, by its name as asked."""
-    return _CONDITIONS_HEAD + "".join(condition(name, answers[name]["host"]) for name in order)
+    return _table({name: answers[name]["host"] for name in order}, order)

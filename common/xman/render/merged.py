@@ -6,7 +6,7 @@ from typing import Any
 from xman.fields import LINE
 from xman.render import batch, domains, hosts, looks, stats
 
-_PING = "%-12s %7s  %-40s"
+_PING = "%-*s %7s  %-40s"
 # The `result` of each host, by its name as asked.
 Answers = dict[str, dict[str, Any]]
 # What a row is sorted by: its host, its place in that host's answer, and its name.
@@ -15,9 +15,10 @@ Order = Callable[[str, int, str], tuple[int, str, str]]
 
 def ping(answers: Answers, milliseconds: dict[str, int], order: Order) -> str:
     """A line for each host, and how long each took."""
-    lines = [_PING % ("Xmand", "ms", "Principal") + " Host"]
+    width = hosts.version_width(answers.values(), 12)
+    lines = [_PING % (width, "Xmand", "ms", "Principal") + " Host"]
     for host, data in sorted(answers.items(), key=lambda one: order(one[0], 0, "")):
-        lines.append(_PING % (data["xmand_version"], milliseconds[host], data["principal"]) + f" {host}")
+        lines.append(_PING % (width, data["xmand_version"], milliseconds[host], data["principal"]) + f" {host}")
     return "".join(f"{line}\n" for line in lines)
 
 

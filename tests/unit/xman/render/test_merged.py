@@ -96,6 +96,28 @@ def test_ping_is_a_line_for_each_host() -> None:
     assert [row.split() for row in rows] == [["0.1.0", "7", "alice@R", "a"], ["0.1.0", "7", "alice@R", "b"]]
 
 
+BUILD = "0.2.0+20261129124255.gfb659a9bde"
+
+
+def test_columns_stand_below_their_headings_between_releases() -> None:
+    pinged = {"host_id": "x", "principal": "alice@R", "verbs": ["list"]}
+    ping, *pings = text("ping", {"a": pinged | {"xmand_version": "0.1.0"}, "b": pinged | {"xmand_version": BUILD}})
+    up = {"state": "up", "load": [0.5]}
+    head, *rows = text("hosts", {"a": {"host": up | {"xmand_version": BUILD}}, "b": {"host": {"state": "down"}}})
+
+    assert {line.index("alice@R") for line in pings} == {ping.index("Principal")}
+    assert len({line.index(word) + len(word) for line, word in ((head, "Load"), (rows[0], "0.50"))}) == 1
+    assert len({line.index(word) for line, word in ((head, "Version"), (rows[0], BUILD), (rows[1], "- "))}) == 1
+
+
+def test_a_host_that_lies_about_its_version_widens_nobody_elses_line_beyond_measure() -> None:
+    _head, honest, _lie = text(
+        "hosts", {"a": {"host": {"state": "up"}}, "b": {"host": {"state": "up", "xmand_version": "9" * 5000}}}
+    )
+
+    assert len(honest) < 200
+
+
 def test_what_merges_by_the_table_is_merged_and_nothing_else() -> None:
     assert set(render._MERGERS) == {verb.name for verb in verbs.VERBS if verb.merges}
 
