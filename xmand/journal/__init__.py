@@ -37,6 +37,8 @@ _PAGE = 256
 _PAGE_OCTETS = 128 << 10
 _LOOKED = 2048
 _MIB = 1 << 20
+# A name may have been that of several domains, one after the other.
+_MOST_CALLED = 100
 
 _TABLE = """
 CREATE TABLE IF NOT EXISTS change (
@@ -162,9 +164,19 @@ class Journal:
     def read(self, since: float = 0.0, principal: str = "", domain: str = "", most: int = 10_000) -> list[Entry]:
         """Return the last `most` changes begun at `since` (seconds since 1970) or later, oldest first.
 
-        `domain` is a name, as it was given, or a UUID.
+        `domain` is a name, as it was given, or a UUID; by its name, also what was asked of it by its UUID.
         """
         return [entry for page in self.pages(self.survey(since, principal, domain, most)) for entry in page]
+
+    def _called(self, name: str) -> list[str]:
+        """Return the UUIDs of domains that changes, or answers to changes by UUID, call `name`; the latest ones."""
+        answered = "lower(domain) = uuid AND json_extract(answer, '$.done.domain') = ?"
+        rows = self._ask(
+            f"SELECT uuid, length(uuid) FROM change WHERE uuid <> '' AND (domain = ? OR ({answered}))"  # noqa: S608  # our own words
+            " GROUP BY uuid ORDER BY max(id) DESC LIMIT ?",
+            [name, name, _MOST_CALLED],
+        )
+        return [uuid for uuid, _octets in rows]
 
     def survey(
         self,
@@ -185,8 +197,11 @@ class Journal:
             where.append("principal = ?")
             values.append(principal)
         if domain:
-            where.append("(domain = ? OR uuid = ?)")
-            values += [domain, domain.lower()]
+            # Programs such as the portal name domains by their UUIDs; what they asked for is the named domain's too.
+            called = self._called(domain)
+            by_uuid = f" OR (lower(domain) = uuid AND uuid IN ({', '.join('?' * len(called))}))"
+            where.append(f"(domain = ? OR uuid = ?{by_uuid if called else ''})")
+            values += [domain, domain.lower(), *called]
         found = Survey(" AND ".join(where), tuple(values))
         before, octets = 1 << 62, 0
         while True:

@@ -122,6 +122,29 @@ def test_reading_by_time_principal_and_domain(log: Journal) -> None:
     assert found(since=4e9) == []
 
 
+def test_what_was_asked_of_a_domain_by_its_uuid_is_found_by_its_name(log: Journal) -> None:
+    other = UUID.replace("1", "9")
+    for number, (word, name, uuid) in enumerate(
+        [
+            (UUID, "vm1", UUID),
+            (UUID.upper(), "", UUID),
+            ("vm2", "vm2", other),
+            (other, "", other),
+            ("vm1", "vm1", other),
+        ]
+    ):
+        begun = log.begin(replace(PAUSE, rid=f"{number:032}", domain=word))
+        log.end(begun.id, replace(DONE, done=Result(changed=True, domain=name)) if name else FAILED, uuid)
+
+    def found(name: str) -> list[int]:
+        return [int(entry.change.rid) for entry in log.read(domain=name)]
+
+    # The last one: another domain that had that name later.
+    assert found("vm1") == [0, 1, 3, 4]
+    assert found("vm2") == [2, 3]
+    assert found("vm") == found("VM1") == []
+
+
 def test_a_directory_that_cannot_be_is_an_error_and_recovers(tmp_path: Path) -> None:
     (tmp_path / "state").write_text("in the way")
     log = Journal(str(tmp_path / "state"), 365, 64)
