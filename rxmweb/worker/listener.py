@@ -6,6 +6,7 @@ thread of its own; who is not known yet has a few seconds and a few octets.
 
 import asyncio
 import contextlib
+import errno
 import logging
 import os
 import resource
@@ -154,11 +155,22 @@ class Listener:
                 conversation.close()
             self.reports.write(self.reports.collected())
 
+    def _both(self, address: str) -> bool:
+        """Whether `address` is all of this machine's, those of IPv4 as well, which no other line of `listen` names."""
+        host, port = split_address(address)
+        others = [split_address(other) for other in self._settings.collector.listen if other != address]
+        return host == "::" and not any(port == other_port and ":" not in other for other, other_port in others)
+
     async def _listen(self, address: str) -> asyncio.Server | None:
         host, port = split_address(address)
         try:
             loop = asyncio.get_running_loop()
-            server = await loop.create_server(lambda: Conversation(self), host, port, backlog=_AT_A_TIME)
+            if self._both(address):
+                server = await loop.create_server(
+                    lambda: Conversation(self), sock=_everywhere(port), backlog=_AT_A_TIME
+                )
+            else:
+                server = await loop.create_server(lambda: Conversation(self), host, port, backlog=_AT_A_TIME)
             for listening in server.sockets:
                 with socket.socket(fileno=os.dup(listening.fileno())) as same:
                     same.listen(_BACKLOG)
@@ -193,6 +205,17 @@ class Listener:
         except SQLAlchemyError as error:
             logger.error("the database cannot be used: %s", plain(error))
             return False
+
+
+def _everywhere(port: int) -> socket.socket:
+    """Return a socket for all addresses of this machine: asyncio's own `::` would be those of IPv6 alone."""
+    try:
+        return socket.create_server(("::", port), family=socket.AF_INET6, backlog=_AT_A_TIME, dualstack_ipv6=True)
+    except OSError as error:
+        # No IPv6 in this kernel, or switched off.
+        if error.errno not in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL):
+            raise
+        return socket.create_server(("", port), backlog=_AT_A_TIME)
 
 
 class Conversation(asyncio.Protocol):

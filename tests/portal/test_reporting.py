@@ -41,7 +41,8 @@ class Site:
             https=True,
             readers=("alice@XMAN.TEST", "carol@XMAN.TEST"),
             settings='host_link = "https://munin.example.org/?host={host}"',
-            tables=f'[collector]\nlisten = ["127.0.0.1:{self.reports}"]\naccepters = ["alice@XMAN.TEST"]\n'
+            # The manual's address, at which IPv4, by which the hosts of these tests come, is served as well.
+            tables=f'[collector]\nlisten = ["[::]:{self.reports}"]\naccepters = ["alice@XMAN.TEST"]\n'
             f'expected = ["{EXPECTED}", "{SECOND_HOST}"]\n',
         )
 
