@@ -32,7 +32,7 @@ def configuration(name: str) -> str:
 
 def commands(text: str) -> list[str]:
     """Return the commands that a guide gives for rxm, with somebody's words in them."""
-    found = re.findall(r"`(?:sudo -u slurm )?(rxm [^`]+)`", text)
+    found = re.findall(r"`(?:runuser -u slurm -- )?(rxm [^`]+)`", text)
     words = {"JOB": "4711", "USER": "alice", "DOMAIN...": "vm1 vm2", "[--preemptible]": "--preemptible"}
     return [re.sub("|".join(map(re.escape, words)), lambda match: words[match[0]], command) for command in found]
 
@@ -55,6 +55,22 @@ def test_the_controllers_configurations_are(tmp_path: Path, monkeypatch: pytest.
 
     assert rxm.settings.load(str(tmp_path / "rxm.toml")).client_keytab == "/etc/xman/slurm.keytab"
     assert slurm_settings.load().preemptible == ("low",)
+
+
+def test_a_change_of_the_hosts_is_followed_by_a_reload() -> None:
+    """Each step that changes xmand.toml says so: until then the next step's command is denied."""
+    steps = re.split(r"^\d\. ", GUIDE, flags=re.MULTILINE)
+
+    changing = [step for step in steps if "# /etc/xman/xmand.toml" in step]
+    assert len(changing) == 2
+    assert not [step for step in changing if "systemctl reload xmand" not in step]
+
+
+def test_kadmin_is_told_whose_password_it_asks_for() -> None:
+    lines = [line for block in blocks() for line in block.splitlines() if line.startswith("kadmin")]
+
+    assert lines
+    assert not [line for line in lines if not line.startswith("kadmin -p admin/admin ")]
 
 
 def test_what_is_installed_is_there() -> None:

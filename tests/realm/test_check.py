@@ -150,6 +150,7 @@ def test_of_rules_that_match_nothing_is_said(realm: Realm, directory: Path) -> N
 
     assert bad(answer) == []
     assert "note" not in answer.stdout
+    assert "ok   authorize: roles: lab\n" in answer.stdout
 
 
 def test_a_pool_that_some_write_to_and_others_launch_from(realm: Realm, directory: Path) -> None:

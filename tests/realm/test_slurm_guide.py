@@ -64,7 +64,7 @@ def test_the_scheduler_may_what_it_has_to_and_nothing_else(realm: Realm, root: P
     rxm_toml = root / "etc" / "xman" / "slurm-rxm.toml"
     daemon = Daemon(realm, root / "xmand", tables=here(copied("xmand.toml"), root) + "\nboot_seconds = 0.001\n")
     rxm_toml.write_text(here(copied("slurm-rxm.toml"), root))
-    (tried,) = re.findall(r"`sudo -u slurm (rxm [^`]+)`", GUIDE)
+    (tried,) = re.findall(r"`runuser -u slurm -- (rxm [^`]+)`", GUIDE)
     words = shlex.split(here(tried, root))[1:]
 
     def rxm(*asked: str, stdin: str = "") -> int:

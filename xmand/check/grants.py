@@ -46,6 +46,7 @@ def check(settings: Settings, listed: frozenset[bytes]) -> Iterator[Finding]:
         for name, role in chosen.roles.items():
             yield from _group(name, role.group)
         yield from _roles(settings)
+        yield OK, f"authorize: roles: {', '.join(sorted(chosen.roles)) or 'none'}"
     yield from _on_the_list(settings, listed)
     yield from _tightened(settings)
     for pool in sorted({*settings.create.pools} & {*settings.launch.pools}):
