@@ -48,7 +48,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _run(options: argparse.Namespace) -> int:
     if options.part == "check":
-        return _check(*settings.load_all(options.config))
+        return _check_all(options.config)
     configured = settings.load(options.config)
     for key in configured.unknown:
         logging.getLogger(__name__).warning("%s: not known to this release", key)
@@ -64,8 +64,26 @@ def _run(options: argparse.Namespace) -> int:
     return outcome.OK
 
 
+def _check_all(path: str | None) -> int:
+    """Check as the user of the units, where they will read the same file."""
+    try:
+        from rxmweb.check import user
+        from rxmweb.check.finding import BAD
+    except ImportError as error:
+        lowlevel.out(
+            f"BAD  installation: {escape.line(str(error))}; install the portal's libraries (pip's xman[portal])\n"
+        )
+        return outcome.USAGE
+    said = user.become() if path is None else None
+    if said is not None:
+        lowlevel.out(f"{said[0]:4} {escape.line(said[1])}\n")
+    status = _check(*settings.load_all(path))
+    return outcome.USAGE if said is not None and said[0] == BAD else status
+
+
 def _check(configured: Settings | None, wrong: list[str]) -> int:
-    from rxmweb.check import BAD, NOTE, check
+    from rxmweb.check import check
+    from rxmweb.check.finding import BAD, NOTE
 
     status = outcome.USAGE if wrong else outcome.OK
     for line in wrong:

@@ -40,6 +40,11 @@ class Key:
     kvno: int
     enctype: str
 
+    @property
+    def weak(self) -> bool:
+        """Whether others can pass by it for whose it is, or clients for others (RFC 6649, RFC 8429, CVE-2025-3576)."""
+        return self.enctype.startswith(("des-", "des3-", "arcfour-"))
+
 
 def is_no_file(name: str) -> bool:
     """Return whether there is something else than a file: whoever opens a FIFO waits for its other end."""

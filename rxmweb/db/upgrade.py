@@ -35,16 +35,20 @@ def steps() -> ScriptDirectory:
     return ScriptDirectory.from_config(configured)
 
 
+def known() -> frozenset[str]:
+    """Return the names of those steps."""
+    return frozenset(step.revision for step in steps().walk_revisions())
+
+
 def upgrade(engine: Engine, to: str = "head") -> None:
     """Take the steps that the database lacks. Raises SQLAlchemyError; then nothing has changed."""
     script = steps()
     with engine.connect() as connection:
-        if _revision(connection) == script.get_current_head() and to == "head":
+        if revision(connection) == script.get_current_head() and to == "head":
             return
     with _alone(engine) as connection:
-        found = _revision(connection)
-        known = {step.revision for step in script.walk_revisions()}
-        if found is not None and found not in known:
+        found = revision(connection)
+        if found is not None and found not in known():
             # A later release has been here. It has only added, and this one goes on with what it knows.
             logger.warning("the database has a later release's schema (%s); it is used as it is", found)
             return
@@ -53,14 +57,15 @@ def upgrade(engine: Engine, to: str = "head") -> None:
         ) as environment:
             environment.configure(connection=connection, transactional_ddl=True)
             environment.run_migrations()
-        logger.info("the database's schema is %s", _revision(connection))
+        logger.info("the database's schema is %s", revision(connection))
 
 
 def _taken(script: ScriptDirectory, to: str, revision: Any) -> Any:
     return script._upgrade_revs(to, revision)
 
 
-def _revision(connection: Connection) -> str | None:
+def revision(connection: Connection) -> str | None:
+    """Return the step that the database has come to; None where it has taken none."""
     return MigrationContext.configure(connection).get_current_revision()
 
 

@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 
 from rxmweb import check
+from rxmweb.check import files
+from rxmweb.check.finding import NOTE, OK
 from rxmweb.settings import Collector, Settings
 from tests.lab.hosts.daemon import Daemon
 from tests.lab.kerberos.realm import FQDN, PORTAL, Realm
@@ -103,6 +105,7 @@ WRONG = [
         'database = "sqlite:////dev/null/portal.db"': "database: /dev/null is not a directory",
         'service = "host"': "has no usable key of host/FQDN",
         'hosts = ["nosuch.invalid"]': "note collector: nosuch.invalid: ",
+        "port = 9": "BAD  collector: no host answers of those asked (nosuch.invalid), port 9",
         '[groups]\nlab = "elsewhere"\n': "note groups: lab: elsewhere is not among hosts",
     },
     {
@@ -155,7 +158,7 @@ def reports(keytabs: Path, *listen: str, readers: str = "alice@XMAN.TEST", **cha
     """Return what the check finds of where hosts report."""
     collector = Collector(listen=listen, **changes)
     found = check._reports(Settings(keytab=f"{keytabs}/http", readers=(readers,), collector=collector))
-    return [line if kind == check.OK else f"{kind} {line}" for kind, line in found]
+    return [line if kind == OK else f"{kind} {line}" for kind, line in found]
 
 
 def test_where_hosts_report(keytabs: Path) -> None:
@@ -308,8 +311,8 @@ def test_a_key_that_everybody_can_read(portal: Portal) -> None:
 
 @pytest.mark.parametrize("name", ["/var/lib/rxmweb", "/run/rxmweb"])
 def test_what_the_units_make_is_no_fault_before_their_first_start(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    monkeypatch.setattr(check, "_OF_THE_UNITS", {Path(f"{name}-none")})
+    monkeypatch.setattr(files, "_OF_THE_UNITS", {Path(f"{name}-none")})
 
-    kind, line = check._writable("run_dir", f"{name}-none/tickets")
+    kind, line = files.writable("run_dir", f"{name}-none/tickets")
 
-    assert (kind, "made by the portal's units at their first start" in line) == (check.NOTE, True)
+    assert (kind, "made by the portal's units at their first start" in line) == (NOTE, True)

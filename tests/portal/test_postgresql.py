@@ -6,13 +6,15 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from rxmweb.check import database
+from rxmweb.check.finding import BAD, OK
 from tests.conftest import PASSWORD
 from tests.lab.clients.visitor import Visitor
 from tests.lab.hosts.daemon import Daemon
 from tests.lab.kerberos.realm import FQDN, Realm
 from tests.lab.portal.portal import Portal
 from tests.lab.portal.postgres import Postgres
-from tests.lab.process import wait_for
+from tests.lab.process import free_ports, wait_for
 
 # Only the tests' own user comes in without a ticket; the portal must seal.
 _HBA = "host all xman 127.0.0.1/32 trust\nhostgssenc all portal 127.0.0.1/32 gss include_realm=0\n"
@@ -39,6 +41,27 @@ def query(server: Postgres, statement: str) -> list[tuple[object, ...]]:
     with psycopg.connect(address, autocommit=True) as connection:
         cursor = connection.execute(statement.encode())
         return cursor.fetchall() if cursor.description else []
+
+
+def test_the_check_finds_what_a_start_would(server: Postgres) -> None:
+    query(server, "CREATE ROLE outsider")
+    address = f"postgresql://xman@127.0.0.1:{server.port}/postgres"
+
+    good = database.check(address)
+    standby = database.check(f"{address}?options=-c%20default_transaction_read_only%3Don")
+    outsider = database.check(f"{address}?options=-c%20role%3Doutsider")
+    unknown = database.check(f"postgresql://xman@127.0.0.1:{server.port}/nosuch")
+    away = database.check(f"postgresql://xman@127.0.0.1:{free_ports(1)}/postgres")
+
+    assert good == (OK, f"database: 127.0.0.1:{server.port}/postgres")
+    for found, said in (
+        (standby, "it can only be read"),
+        (outsider, "its user may make no tables"),
+        (unknown, "is its address right"),
+        (away, "does it run"),
+    ):
+        assert found[0] == BAD
+        assert said in found[1]
 
 
 def test_two_portals_share_what_is_known_and_done(realm: Realm, server: Postgres, tmp_path: Path) -> None:

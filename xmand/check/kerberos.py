@@ -16,8 +16,6 @@ from xmand.check.finding import BAD, NOTE, OK, Finding
 from xmand.settings import Settings
 from xmand.system import replay_cache
 
-# Keys by which others can pass for the host, or its clients for others (RFC 6649, RFC 8429, CVE-2025-3576).
-_WEAK = ("des-", "des3-", "arcfour-")
 # Of the keytab's names of this host, so many are tried.
 _MOST_TRIED = 4
 
@@ -39,7 +37,7 @@ def keys(settings: Settings) -> Iterator[Finding]:
     ours = [key for key in found if key.principal.split("@")[0].split("/")[0] == settings.service]
     yield from _names(settings, sorted({key.principal for key in ours}))
     for key in ours:
-        if key.enctype.startswith(_WEAK):
+        if key.weak:
             yield (
                 BAD,
                 (

@@ -26,7 +26,7 @@ def make_certificate(directory: Path, name: str) -> str:
             "ec_paramgen_curve:P-256",
             "-nodes",
             "-days",
-            "2",
+            "30",
             "-subj",
             f"/CN={name}",
             "-addext",
