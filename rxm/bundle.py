@@ -2,13 +2,14 @@
 
 Run by the installation, which may build a package: DESTDIR is what the modules' paths will not begin with any more. In
 the file is what one command to one host loads, without what only readers need: documentation, and annotations that are
-evaluated when a module is loaded.
+evaluated when a module is loaded. What only some verbs need is kept as octets, of which code is made when it is needed.
 """
 
 import ast
 import contextlib
 import importlib
 import marshal
+import pkgutil
 import sys
 from importlib.util import MAGIC_NUMBER
 from pathlib import Path
@@ -18,25 +19,38 @@ from rxm import launcher
 
 # What is loaded only once it is needed, and always is.
 _LATER = ("rxm.run", "rxm.settings", "xman.gss.mit_backend")
+# What a command that fails needs.
+_FAILING = "rxm.remote.messages"
+# As many of its files are loaded as it takes to find a verb; for this one no more than for any other.
+_TABLE, _FIRST = "xman.verbs", "list"
 _OURS = ("rxm.", "xman.")
 _WITHOUT_DOCSTRINGS = 2
 
 
 def main() -> None:
     """Write the file."""
-    modules = {name: _compiled(name, "".join(sys.argv[1:])) for name in sorted(names())}
+    every, some = names()
+    destination = "".join(sys.argv[1:])
+    modules: dict[str, CodeType | bytes] = {name: _compiled(name, destination) for name in sorted(every)}
+    modules |= {name: marshal.dumps(_compiled(name, destination)) for name in sorted(some)}
     octets = MAGIC_NUMBER + marshal.dumps(modules)
     (Path(__file__).parent / launcher.FILE).write_bytes(octets)
 
 
-def names() -> set[str]:
-    """Return the names of the modules that every command loads, `rxm` and `xman` themselves left out."""
+def names() -> tuple[set[str], set[str]]:
+    """Return the names of the modules that every command loads, `rxm` and `xman` left out, and those that some load."""
     before = set(sys.modules)
+    table = importlib.import_module(_TABLE)
+    table.row(_FIRST)
     for name in ("rxm.cli", *_LATER):
         # Where MIT's library is not there, as where a package is built, its binding is not either.
         with contextlib.suppress(ImportError, OSError, AttributeError):
             importlib.import_module(name)
-    return {name for name in set(sys.modules) - before if name.startswith(_OURS)}
+    every = {name for name in set(sys.modules) - before if name.startswith(_OURS)}
+    some = {_FAILING, *(f"{_TABLE}.{family.name}" for family in pkgutil.iter_modules(table.__path__))} - every
+    for name in some:
+        importlib.import_module(name)
+    return every, some
 
 
 def _compiled(name: str, destination: str) -> CodeType:
@@ -50,7 +64,13 @@ def _compiled(name: str, destination: str) -> CodeType:
 
 
 class _Bare(ast.NodeTransformer):
-    """Takes the annotations out of a module: to read them from the file takes as long as a tenth of the rest."""
+    """Takes out what is of types alone: to read that from the file takes as long as a tenth of the rest."""
+
+    def visit_Name(self, node: ast.Name) -> ast.AST:  # ast's own name
+        """Say that no types are being checked, so that what is imported for them is no code."""
+        if node.id == "TYPE_CHECKING" and isinstance(node.ctx, ast.Load):
+            return ast.copy_location(ast.Constant(value=False), node)
+        return node
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:  # ast's own name
         """Of a function's arguments and result."""

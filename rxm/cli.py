@@ -150,7 +150,7 @@ def _require_text(words: "Iterable[str]") -> None:
 
 
 def _entry(name: str) -> Verb:
-    return verbs.BY_NAME.get(name) or verbs.OWN[name]
+    return verbs.row(name) or verbs.OWN[name]
 
 
 def _resolve(rest: list[str]) -> str:

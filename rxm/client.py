@@ -7,11 +7,10 @@ from rxm.remote.connection import Connection
 from rxm.remote.deadline import Deadline
 from rxm.remote.lines import SILENCE_SECONDS, Lines
 from rxm.targets import Target
-from xman import arguments, errors
+from xman import arguments, errors, verbs
 from xman.arguments import Parsed
 from xman.errors import UsageError
 from xman.grammar import Verb
-from xman.verbs import BY_NAME
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -86,7 +85,7 @@ class Client(Connection):
 
 
 def _entry(verb: str) -> Verb:
-    entry = BY_NAME.get(verb)
+    entry = verbs.row(verb)
     if entry is None:
         raise UsageError(f"'{verb}' is not a verb.")
     return entry

@@ -21,9 +21,9 @@ _OBJECTS_BETWEEN_COLLECTIONS = 50_000
 
 class _Bundle:
     """Finds and loads the modules in the bundle (PEP 451); `rxm` and `xman` themselves, which hold more than code, are
-    not in it."""
+    not in it. What only some verbs need are octets, of which the code is made once it is asked for."""
 
-    def __init__(self, modules: "dict[str, CodeType]") -> None:
+    def __init__(self, modules: "dict[str, CodeType | bytes]") -> None:
         self._modules = modules
 
     def find_spec(self, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
@@ -31,6 +31,8 @@ class _Bundle:
         code = self._modules.get(name)
         if code is None:
             return None
+        if isinstance(code, bytes):
+            code = self._modules[name] = marshal.loads(code)  # noqa: S302  # as Python's own .pyc
         package, _slash, file = code.co_filename.rpartition("/")
         spec = ModuleSpec(
             name,
@@ -49,7 +51,7 @@ class _Bundle:
 
     def exec_module(self, module: "ModuleType") -> None:
         """Run a module's code."""
-        code = self._modules[module.__name__]
+        code: CodeType = self._modules[module.__name__]  # type: ignore[assignment]  # as `find_spec` left it
         module.__file__ = code.co_filename
         exec(code, module.__dict__)  # noqa: S102  # what loading a module is
 
@@ -65,8 +67,11 @@ def main() -> None:
     cli.main()
 
 
-def read(directory: str) -> "dict[str, CodeType]":
-    """Return the modules by name; none where there is no bundle, or one of another Python's, as after an upgrade."""
+def read(directory: str) -> "dict[str, CodeType | bytes]":
+    """Return the code of modules by name, or octets of which `marshal` makes it.
+
+    There are none where there is no bundle, or one of another Python's, as after an upgrade.
+    """
     try:
         with open(f"{directory}/{FILE}", "rb", buffering=0) as file:  # noqa: PTH123  # pathlib is dear to import
             octets = file.read()
@@ -74,5 +79,6 @@ def read(directory: str) -> "dict[str, CodeType]":
         return {}
     if octets[: len(MAGIC_NUMBER)] != MAGIC_NUMBER:
         return {}
-    modules: dict[str, CodeType] = marshal.loads(octets[len(MAGIC_NUMBER) :])  # noqa: S302  # as Python's own .pyc
+    rest = memoryview(octets)[len(MAGIC_NUMBER) :]  # no second copy of it all
+    modules: dict[str, CodeType | bytes] = marshal.loads(rest)  # noqa: S302  # as Python's own .pyc
     return modules

@@ -274,7 +274,7 @@ def _painted(verb: str, data: bytes) -> bytes:
     # Loaded for people only.
     from rxm.output import colour
 
-    row = verbs.BY_NAME.get(verb)
+    row = verbs.row(verb)
     if row is None or not row.coloured or not colour.wanted():
         return data
     return colour.paint(data.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")

@@ -42,7 +42,7 @@ def _help(options: Options, parsed: Parsed) -> int:
     else:
         name = slips.resolve(word)[0]
         text = helping.of_verb(name)
-        facts = (verbs.BY_NAME.get(name) or verbs.OWN[name]).facts()
+        facts = (verbs.row(name) or verbs.OWN[name]).facts()
     if options.json:
         lowlevel.out(f"{result.dumps(result.succeeded(options.host, parsed.verb.name, Result(facts), 0))}\n")
     else:

@@ -4,10 +4,9 @@ import _socket
 import time
 
 import xman
-from xman import gss
+from xman import gss, verbs
 from xman.errors import CredentialsError
 from xman.gss import GssError
-from xman.verbs import BY_NAME, COMMON_OPTIONS
 from xman.wire import constants as wire
 
 TYPE_CHECKING = False
@@ -158,7 +157,9 @@ def message(reply: "Reply", principal: str, verb: str) -> str:
         return f"the host answered: {reply.error_text}."
     if reply.option:
         since = next(
-            option.since for option in (*BY_NAME[verb].options, *COMMON_OPTIONS) if reply.option in option.names
+            option.since
+            for option in (*verbs.BY_NAME[verb].options, *verbs.COMMON_OPTIONS)
+            if reply.option in option.names
         )
         return (
             f"this host's xmand is {reply.older or 'older'} and does not know {reply.option} of {verb}, which came "
@@ -167,6 +168,6 @@ def message(reply: "Reply", principal: str, verb: str) -> str:
     if not reply.older:
         return f"what listens there does not know {verb}; is it xmand?"
     return (
-        f"this host's xmand is {reply.older} and does not know {verb}, which came with {BY_NAME[verb].since}; "
+        f"this host's xmand is {reply.older} and does not know {verb}, which came with {verbs.BY_NAME[verb].since}; "
         f"rxm is {xman.__version__}."
     )

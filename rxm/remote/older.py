@@ -4,9 +4,8 @@ Such a host refuses the whole command before it does anything, so that it can be
 """
 
 from rxm.remote.command import Reply
-from xman import outcome
+from xman import outcome, verbs
 from xman.grammar import Option
-from xman.verbs import BY_NAME, COMMON_OPTIONS
 from xman.wire import constants as wire
 
 TYPE_CHECKING = False
@@ -18,10 +17,10 @@ _FIRST = "0.1"
 
 def newer(words: list[bytes]) -> dict[bytes, Option]:
     """Return the words that are options which came after the first release, and what they are."""
-    verb = BY_NAME.get(words[0].decode("utf-8", "replace"))
+    verb = verbs.row(words[0].decode("utf-8", "replace"))
     if verb is None:
         return {}
-    known = {name: option for option in (*verb.options, *COMMON_OPTIONS) for name in option.names}
+    known = {name: option for option in (*verb.options, *verbs.COMMON_OPTIONS) for name in option.names}
     found: dict[bytes, Option] = {}
     for word in words[1:]:
         if word == b"--":

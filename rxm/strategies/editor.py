@@ -75,7 +75,7 @@ def _unchanged(invocation: Invocation, task: Task, before: str) -> dict[str, Any
 
 def _described(invocation: Invocation, task: Task) -> str:
     """Return what libvirt keeps. Raises XmanError."""
-    parsed = arguments.parse(verbs.DESCRIBE, ["--inactive", "--", task.target.domain])
+    parsed = arguments.parse(verbs.BY_NAME["describe"], ["--inactive", "--", task.target.domain])
     deadline = Deadline(invocation.deadline.remaining(parsed.verb.default_seconds))
     with invocation.connect(task.target.host, deadline) as connection:
         reply = connection.run(wire_words(parsed, json=True), deadline, changes=False)

@@ -15,7 +15,6 @@ from rxm.strategies import migrate
 from rxm.targets import Target, Task, expand
 from xman import arguments, escape, outcome, verbs
 from xman.errors import UsageError, XmanError
-from xman.grammar import Verb
 
 _Facts = dict[str, Any]
 # What a guest costs its host beside its memory, as a share of that: page tables, and the process around it.
@@ -191,7 +190,8 @@ def _spread_out(invocation: Invocation, found: dict[str, list[_Facts]], to: list
         if host in invocation.hosts:  # it is to be emptied itself
             continue
         try:
-            facts, listed, state = (_ask(invocation, host, verb) for verb in (verbs.INFO, verbs.LIST, verbs.STATE))
+            facts, listed = _ask(invocation, host, "info"), _ask(invocation, host, "list")
+            state = _ask(invocation, host, "state")
             names = {domain["name"] for domain in listed["result"]["domains"]}
             rooms.append(Room(host, int(facts["result"].get("free_memory", 0)), names, state))
         except XmanError as error:
@@ -199,7 +199,7 @@ def _spread_out(invocation: Invocation, found: dict[str, list[_Facts]], to: list
     planned = Evacuation(rooms, silent)
     for host, domains in found.items():
         try:
-            jobs = {d["name"]: d for d in _ask(invocation, host, verbs.STATE)["result"]["domains"] if d["jobs"]}
+            jobs = {d["name"]: d for d in _ask(invocation, host, "state")["result"]["domains"] if d["jobs"]}
         except XmanError as error:
             planned.left += [(Target(host, d["name"]), f"its jobs are not known: {error}") for d in domains]
             continue
@@ -210,11 +210,12 @@ def _spread_out(invocation: Invocation, found: dict[str, list[_Facts]], to: list
 def _held(invocation: Invocation, host: str, domains: list[_Facts]) -> dict[str, str]:
     """Return the domains of a host that their snapshots keep there, and why, by name; none where it cannot tell."""
     held: dict[str, str] = {}
-    deadline = Deadline(invocation.deadline.remaining(verbs.SNAPSHOT_LIST.default_seconds))
+    asked = verbs.BY_NAME["snapshot-list"]
+    deadline = Deadline(invocation.deadline.remaining(asked.default_seconds))
     try:
         with invocation.connect(host, deadline) as connection:
             for domain in domains:
-                parsed = arguments.parse(verbs.SNAPSHOT_LIST, ["--", domain["name"]])
+                parsed = arguments.parse(asked, ["--", domain["name"]])
                 reply = connection.run(wire_words(parsed, json=True), deadline, changes=False)
                 told = envelope.of_reply(reply, parsed.verb.name, Target(host), connection.principal)
                 if told.get("code") == outcome.UNSUPPORTED:  # none has any there
@@ -240,12 +241,12 @@ def no_place(domain: str, why: str) -> str:
     return f"'{domain}' cannot move: {escape.line(why).rstrip('.')}."
 
 
-def _ask(invocation: Invocation, host: str, verb: Verb) -> _Facts:
-    parsed = arguments.parse(verb, [])
-    deadline = Deadline(invocation.deadline.remaining(verb.default_seconds))
+def _ask(invocation: Invocation, host: str, verb: str) -> _Facts:
+    parsed = arguments.parse(verbs.BY_NAME[verb], [])
+    deadline = Deadline(invocation.deadline.remaining(parsed.verb.default_seconds))
     with invocation.connect(host, deadline) as connection:
         reply = connection.run(wire_words(parsed, json=True), deadline, changes=False)
-        told = envelope.of_reply(reply, verb.name, Target(host), connection.principal)
+        told = envelope.of_reply(reply, verb, Target(host), connection.principal)
     if not told["ok"]:
         raise UsageError(str(told["message"]))
     return told

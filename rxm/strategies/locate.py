@@ -33,7 +33,7 @@ def ask_all(
     invocation: Invocation, hosts: list[str] | None = None
 ) -> tuple[dict[str, list[dict[str, Any]]], dict[str, XmanError]]:
     """Return what each of `hosts` (all, where they are not given) said that it has, and why the others did not."""
-    found, problems = ask_each(invocation, invocation.hosts if hosts is None else hosts, verbs.LIST)
+    found, problems = ask_each(invocation, invocation.hosts if hosts is None else hosts, verbs.BY_NAME["list"])
     return {host: result["domains"] for host, result in found.items()}, problems
 
 

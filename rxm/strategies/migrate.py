@@ -97,14 +97,14 @@ def in_the_way(domain: dict[str, Any], there: _Envelope) -> str:
 
 
 def _state(invocation: Invocation, connection: Connection, *domains: str) -> _Envelope:
-    parsed = arguments.parse(verbs.STATE, ["--", *domains])
+    parsed = arguments.parse(verbs.BY_NAME["state"], ["--", *domains])
     reply = connection.run(wire_words(parsed, json=True), _deadline(invocation), changes=False)
-    return envelope.of_reply(reply, verbs.STATE.name, Target(connection.host), connection.principal)
+    return envelope.of_reply(reply, parsed.verb.name, Target(connection.host), connection.principal)
 
 
 def _deadline(invocation: Invocation) -> Deadline:
     """Reading has a deadline of its own, even for a verb that has none."""
-    return Deadline(invocation.deadline.remaining(verbs.STATE.default_seconds))
+    return Deadline(invocation.deadline.remaining(verbs.BY_NAME["state"].default_seconds))
 
 
 def _with_jobs(here: _Envelope) -> dict[str, Any] | None:

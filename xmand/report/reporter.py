@@ -16,7 +16,6 @@ from typing import Any
 from xman import outcome, reporting, result
 from xman.errors import XmanError
 from xman.result import Result
-from xman.verbs import STATE
 from xmand.model import Model
 from xmand.report import places
 from xmand.report.collector import Collector
@@ -38,6 +37,8 @@ _BETWEEN_SECONDS = 1.0
 _SETTLE_SECONDS = 0.05
 # How soon it is noticed that the daemon ends, or that there is another configuration.
 _LOOK_SECONDS = 0.5
+# Whose result it sends.
+_VERB = "state"
 
 
 class Reporter:
@@ -178,8 +179,8 @@ class Reporter:
 def _envelope(seen: Seen, news: dict[str, Any]) -> dict[str, Any]:
     name = socket.gethostname()
     if seen.data is None:
-        return result.failed(name, STATE.name, None, outcome.HYPERVISOR, seen.problem) | {"condition": seen.condition}
-    return result.succeeded(name, STATE.name, Result(news), 0) | {"condition": seen.condition}
+        return result.failed(name, _VERB, None, outcome.HYPERVISOR, seen.problem) | {"condition": seen.condition}
+    return result.succeeded(name, _VERB, Result(news), 0) | {"condition": seen.condition}
 
 
 def own_principal(settings: Settings) -> str:

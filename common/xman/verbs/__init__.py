@@ -5,22 +5,69 @@ grammar follow xm(1); `families` are what an authorizer can grant.
 """
 
 from xman.grammar import AGE, DOMAIN, HOSTS, SECONDS, WORD, Argument, Option, Verb
-from xman.verbs.batch import BATCH
-from xman.verbs.console import CONSOLE
-from xman.verbs.devices import DEVICES
-from xman.verbs.host import HOST
-from xman.verbs.launch import LAUNCH
-from xman.verbs.life import LIFE
-from xman.verbs.show import SHOW
-from xman.verbs.storage import STORAGE
-from xman.verbs.tune import TUNE
 
-VERBS = (*SHOW, *CONSOLE, *HOST, *LIFE, *DEVICES, *LAUNCH, *TUNE, *STORAGE, *BATCH)
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
-BY_NAME = {verb.name: verb for verb in VERBS}
-# What programs of ours ask hosts by themselves.
-INFO, LIST, STATE = BY_NAME["info"], BY_NAME["list"], BY_NAME["state"]
-DESCRIBE, SNAPSHOT_LIST = BY_NAME["describe"], BY_NAME["snapshot-list"]
+    VERBS: tuple[Verb, ...]
+    BY_NAME: dict[str, Verb]
+
+
+def _families() -> "Iterator[tuple[Verb, ...]]":
+    """Yield the rows of each family's file, in the order of `help`; a file is loaded when it is come to."""
+    from xman.verbs.show import SHOW
+
+    yield SHOW
+    from xman.verbs.console import CONSOLE
+
+    yield CONSOLE
+    from xman.verbs.host import HOST
+
+    yield HOST
+    from xman.verbs.life import LIFE
+
+    yield LIFE
+    from xman.verbs.devices import DEVICES
+
+    yield DEVICES
+    from xman.verbs.launch import LAUNCH
+
+    yield LAUNCH
+    from xman.verbs.tune import TUNE
+
+    yield TUNE
+    from xman.verbs.storage import STORAGE
+
+    yield STORAGE
+    from xman.verbs.batch import BATCH
+
+    yield BATCH
+
+
+def row(name: str) -> Verb | None:
+    """Return a verb's row, None where hosts have no such verb.
+
+    Every rxm asks for one verb, and to make the rows of all takes as long as a twentieth of its start: so no more files
+    are loaded than are needed to find it.
+    """
+    for rows in _families():
+        for verb in rows:
+            if verb.name == name:
+                return verb
+    return None
+
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        """Make the whole table once it is asked for (PEP 562): `VERBS`, and `BY_NAME`."""
+        if name not in ("VERBS", "BY_NAME"):
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}", name=name)
+        every = tuple(verb for rows in _families() for verb in rows)
+        globals().update(VERBS=every, BY_NAME={verb.name: verb for verb in every})
+        return globals()[name]
+
 
 # What rxm answers by itself, or by asking hosts for the verbs above.
 OWN = {
@@ -98,7 +145,7 @@ def resolve(word: str) -> tuple[str, str]:
 
     `warning` is empty, or a sentence about a deprecated alias. Raises LookupError with the message for the user.
     """
-    if word in BY_NAME or word in OWN:
+    if word in OWN or row(word) is not None:
         return word, ""
     if word in ALIASES:
         name = ALIASES[word]

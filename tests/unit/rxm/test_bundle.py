@@ -1,8 +1,11 @@
 """What is written into the one file that an installed rxm starts from (`rxm.bundle`)."""
 
 import importlib
+import marshal
 import subprocess
 import sys
+from collections.abc import Callable
+from types import CodeType
 
 import pytest
 
@@ -12,7 +15,7 @@ from tests.lab.process import ROOT
 
 def names(before: str = "") -> set[str]:
     """Return the modules chosen by a Python that has done something `before`."""
-    program = f"import sys; {before}\nfrom rxm import bundle\nprint(*bundle.names())"
+    program = f"import sys; {before}\nfrom rxm import bundle\nevery, some = bundle.names()\nprint(*every, *some)"
     env = {"PYTHONPATH": f"{ROOT / 'common'}:{ROOT}"}
     done = subprocess.run([sys.executable, "-c", program], env=env, capture_output=True, text=True, check=True)
     return set(done.stdout.split())
@@ -40,9 +43,12 @@ def test_without_mits_library_there_are_the_others() -> None:
     assert "rxm.run" in found
 
 
-def test_a_module_out_of_it_knows_its_file_and_asks_for_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("kept", [lambda code: code, marshal.dumps], ids=["code", "octets"])
+def test_a_module_out_of_it_knows_its_file_and_asks_for_no_other(
+    monkeypatch: pytest.MonkeyPatch, kept: Callable[[CodeType], CodeType | bytes]
+) -> None:
     code = compile("here = __file__", "/usr/lib/xman/rxm/made_up.py", "exec")
-    monkeypatch.setattr(sys, "meta_path", [launcher._Bundle({"rxm.made_up": code}), *sys.meta_path])
+    monkeypatch.setattr(sys, "meta_path", [launcher._Bundle({"rxm.made_up": kept(code)}), *sys.meta_path])
 
     module = importlib.import_module("rxm.made_up")
     monkeypatch.delitem(sys.modules, "rxm.made_up")
