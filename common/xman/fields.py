@@ -77,7 +77,12 @@ class Column:
 
 def columns(kind: str) -> "list[Column]":
     """Return the columns of a kind's table, in order."""
-    rows = result.schema()["$defs"][kind]["properties"].items()
+    kinds = result.schema()["$defs"]
+    # A kind may be another one, and more: a job in a list of jobs is in a domain.
+    parts = [
+        kinds[part["$ref"].rpartition("/")[2]] if "$ref" in part else part for part in kinds[kind].get("allOf", ())
+    ]
+    rows = [row for part in (*parts, kinds[kind]) for row in part.get("properties", {}).items()]
     return sorted((Column(key, row) for key, row in rows if "column" in row), key=lambda column: column.place)
 
 

@@ -83,7 +83,7 @@ def test_each_reads_as_something_that_is_known() -> None:
     assert {field.portal for field in every} <= {"", *COLUMNS}
 
 
-@pytest.mark.parametrize("table", [domains.TABLE, batch.STATES], ids=lambda table: table.kind)
+@pytest.mark.parametrize("table", [domains.TABLE, batch.STATES, batch.JOBS], ids=lambda table: table.kind)
 def test_the_columns_of_a_table_stand_side_by_side_and_are_read_in_some_way(table: Table) -> None:
     columns = fields.columns(table.kind)
 

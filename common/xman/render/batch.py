@@ -2,11 +2,9 @@
 
 from typing import Any
 
-from xman import times
+from xman import fields, times
 from xman.render.tables import Table
 from xman.values import MIB
-
-_JOB = "%-24s %-12s %-32s %4s %-3s %-24s %9s %-23s %s"
 
 
 def states(data: dict[str, Any]) -> str:
@@ -39,23 +37,7 @@ def _ids(guest: dict[str, Any]) -> str:
 
 def jobs(data: dict[str, Any]) -> str:
     """Return `job-list`: a line for each job; how many seconds of its lease are left stands last."""
-    lines = [_JOB % ("Name", "Job", "Owner", "CPUs", "Pre", "Start", "Preempted", "State", "Lease")]
-    for job in data["jobs"]:
-        preemptible = "yes" if job["preemptible"] else "no"
-        lines.append(
-            _JOB
-            % (
-                job["domain"],
-                job["id"],
-                job["owner"] or "-",
-                job.get("cpus", "-"),
-                preemptible,
-                _time(job.get("start")),
-                job["preempted"],
-                job["state"],
-                job.get("lease_left", "-"),
-            )
-        )
+    lines = [JOBS.heading(), *(JOBS.line(job) for job in data["jobs"])]
     return "".join(f"{line}\n" for line in lines)
 
 
@@ -118,4 +100,13 @@ STATES = Table(
     "guest",
     "-",
     {"marked": _marked, "of most": _cpus, "since": lambda guest: _time(guest.get("since")), "ids": _ids},
+)
+JOBS = Table(
+    "listed_job",
+    "-",
+    {
+        "owner": lambda job: job["owner"] or "-",
+        "preemptible": lambda job: fields.plain(job["preemptible"]),
+        "start": lambda job: _time(job.get("start")),
+    },
 )

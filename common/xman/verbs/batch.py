@@ -27,7 +27,7 @@ BATCH = (
         (Argument("DOMAIN", DOMAIN, optional=True, many=True),),
         merges=True,
         headed=True,
-        columns=("domain", "id", "owner", "cpus", "preemptible", "start", "preempted", "state", "lease_left"),
+        rows="listed_job",
     ),
     Verb(
         "job-start",
