@@ -15,6 +15,7 @@ from xmand.system.locks import DomainLocks
 from xmand.virt import metadata
 from xmand.virt.binding import RawConnection
 from xmand.virt.domain import Domain, find_all
+from xmand.virt.image_pools import Looks
 
 # Under which what one principal has is counted, and more is begun: by one at a time.
 _LOCK = "what is launched"
@@ -26,6 +27,8 @@ class Machines:
 
     notes: Beginnings
     reservations: Reservations = field(default_factory=Reservations)
+    # How what there is to launch is looked at.
+    looks: Looks = field(default_factory=Looks)
     # Set where there is something new for whoever keeps them.
     changed: threading.Event = field(default_factory=threading.Event)
 

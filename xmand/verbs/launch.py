@@ -26,7 +26,7 @@ _ADMINISTERS = frozenset(verb.name for verb in verbs.VERBS if verb.loses_data)
 def images(call: Call) -> Result:
     """What there is to launch, and how much the caller has of what he may have."""
     settings = call.host.settings.launch
-    image_pools.refresh(call.writer, settings.pools)
+    machines(call).looks.refresh(call.writer, settings.pools)
     found, connection = offered(call, call.reader), call.reader
     rows = []
     for image in found:

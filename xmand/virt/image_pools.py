@@ -4,9 +4,13 @@ Nothing here needs a right of xmand's own on a file: libvirt makes, fills and de
 """
 
 import contextlib
+import math
 import re
+import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from xman.errors import HypervisorError, RefusedError, UnsupportedError, XmanError
@@ -23,6 +27,8 @@ DISK, SEED = ".qcow2", "-seed.iso"
 # What is beside an image, in words for people.
 _SIDECAR = ".toml"
 _MOST_SIDECAR = 4096
+# For so long what was seen of a pool is good enough to be looked at.
+_LOOK_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -72,10 +78,50 @@ def refresh(connection: RawConnection, names: tuple[str, ...]) -> None:
     What cannot be is left as it is.
     """
     for pool in _there(connection, names):
-        if not pool.facts()["active"]:
-            with contextlib.suppress(api.libvirtError):
-                connection.storagePoolLookupByName(pool.name).create(0)
-        pool.refresh()
+        _refresh(pool, active=pool.facts()["active"])
+
+
+def _refresh(pool: Pool, *, active: bool) -> None:
+    if not active:
+        with contextlib.suppress(api.libvirtError):
+            pool.raw.create(0)
+    pool.refresh()
+
+
+class Looks:
+    """Refreshes of pools for those who only look: libvirt opens each of a pool's volumes for one.
+
+    A pool that was refreshed within some seconds is not again, unless something came into its folder or went since.
+    Several who ask at once wait for one refresh. Safe to use from several threads.
+    """
+
+    def __init__(self) -> None:
+        # By name: when it was refreshed (time.monotonic()), and what its folder was known by before that.
+        self._last: dict[str, tuple[float, object]] = {}
+        self._locks: dict[str, threading.Lock] = {}
+        self._guard = threading.Lock()
+
+    def refresh(self, connection: RawConnection, names: tuple[str, ...]) -> None:
+        """Do as `refresh`, where there is need."""
+        for pool in _there(connection, names):
+            with self._guard:
+                lock = self._locks.setdefault(pool.name, threading.Lock())
+            with lock:
+                facts = pool.facts()
+                now, mark = time.monotonic(), _mark(facts.get("path"))
+                when, before = self._last.get(pool.name, (-math.inf, None))
+                if facts["active"] and now - when < _LOOK_SECONDS and mark == before:
+                    continue
+                _refresh(pool, active=facts["active"])
+                self._last[pool.name] = now, mark
+
+
+def _mark(path: str | None) -> object:
+    """Return what tells that something came into a folder, or went; None where that cannot be seen."""
+    with contextlib.suppress(OSError):
+        found = Path(path).stat() if path else None
+        return None if found is None else (found.st_dev, found.st_ino, found.st_mtime_ns)
+    return None
 
 
 def sidecar(connection: RawConnection, image: Image) -> str:
