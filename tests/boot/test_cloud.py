@@ -4,6 +4,7 @@ Run by `make test-boot`, as root. The image is what tests/lab/hosts/cloud.sh mak
 """
 
 import hashlib
+import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -74,6 +75,8 @@ def cloud(lab: Lab, release: str) -> Iterator[Cloud]:
     image = ROOT / ".build" / f"cloud-{release}" / IMAGE
     if not image.exists():
         pytest.skip(f"there is no image of Debian's {release} for clouds; make test-boot makes it")
+    lab.realm.add_principal("lena", PASSWORD)
+    lena = lab.realm.kinit("lena", PASSWORD, "lena")
     host = lab.first
     for words in (("link", "add", _BRIDGE, "type", "bridge"), ("link", "set", _BRIDGE, "up")):
         subprocess.run([*host.prefix, "ip", *words], check=True)
@@ -82,9 +85,9 @@ def cloud(lab: Lab, release: str) -> Iterator[Cloud]:
     assert host.virsh("net-create", str(described)).status == 0
     pool = host.pool("clouds")
     folder = host.directory / "clouds.volumes"
-    (folder / IMAGE).write_bytes(image.read_bytes())
-    lab.realm.add_principal("lena", PASSWORD)
-    lena = lab.realm.kinit("lena", PASSWORD, "lena")
+    with (folder / IMAGE).open("wb") as copy:
+        copy.write(image.read_bytes())
+        os.fsync(copy.fileno())  # or whoever writes a little next waits for all of it
     daemon = host.xmand(lab.realm, admins=("alice@XMAN.TEST",), tables=_SETTINGS, port=_PORT)
     made = Cloud(lab, daemon, folder, lena)
     yield made
