@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from xman.errors import UnsupportedError
 
 LABEL = "cidata"
+# What a guest calls its card.
+_CARD = "eth0"
 # As many octets as EC2 takes.
 MOST_USER_DATA = 16 * 1024
 
@@ -34,8 +36,9 @@ def files(seed: Seed) -> dict[str, bytes]:
         meta["public-keys"] = list(seed.keys)
     found = {"meta-data": _yaml(meta), "user-data": (seed.user_data or "#cloud-config\n{}\n").encode()}
     if seed.mac:
-        card = {"match": {"macaddress": seed.mac}, "dhcp4": True}
-        found["network-config"] = _yaml({"version": 2, "ethernets": {"card": card}})
+        # By name as well: only netplan needs none; what cloud-init writes for others is about a card that is so called.
+        card = {"match": {"macaddress": seed.mac}, "set-name": _CARD, "dhcp4": True}
+        found["network-config"] = _yaml({"version": 2, "ethernets": {_CARD: card}})
     return found
 
 
