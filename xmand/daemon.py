@@ -5,6 +5,7 @@ import contextlib
 import logging
 import resource
 import signal
+import sys
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from typing import Any
@@ -63,6 +64,9 @@ DRAIN_SECONDS = 900.0
 _EXTEND_SECONDS = 30.0
 # Descriptors beside those of connections: libvirt, syslog, the journal, the list.
 _OWN_DESCRIPTORS = 64
+# So long a worker that computes keeps Python from the event loop, which asks for it several times a command; Python's own
+# choice is five times that, and there may be workers enough to make that a tenth of a second.
+_SWITCH_SECONDS = 0.001
 # Read once: what they stand for is open.
 _FIXED = ("listen", "libvirt_uri", "run_dir", "state_dir", "journal", "syslog")
 # How soon a journal, or a libvirt, that was not there at the start is tried again.
@@ -152,6 +156,7 @@ class Daemon:
     async def run(self) -> None:
         """Serve until SIGTERM or SIGINT. Raises ConfigurationError where it cannot listen."""
         _raise_descriptor_limit(self._settings)
+        sys.setswitchinterval(_SWITCH_SECONDS)
         sockets = listen.inherited() or listen.listen(self._settings.listen)
         stop = _Stop()
         loop = asyncio.get_running_loop()

@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import socket
+import sys
 import time
 from multiprocessing import connection
 from multiprocessing.context import ForkProcess
@@ -32,6 +33,8 @@ _RESPAWN_SECONDS = 1.0
 # What a browser sends for Kerberos is longer than usual headers: tickets with many groups in them.
 _MOST_HEAD = 80_000
 _MOST_CONNECTIONS = 4000
+# So long a page that is being made keeps Python from the loop; Python's own choice is five times that, for each thread.
+_SWITCH_SECONDS = 0.001
 # Pages that wait for a host: what it is asked for, and a description that it is to try.
 _ASKING = re.compile(r"/hosts/([^/]+)/(?:ask/|machines/[^/]+/(?!(?:console|screen)$)\w)")
 
@@ -116,6 +119,7 @@ def _serve(settings: Settings, listening: socket.socket) -> None:
     # uvicorn raises a signal that it has taken once more when it is done; then there is nothing left to do.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: None)
+    sys.setswitchinterval(_SWITCH_SECONDS)
     engine = db.open_store(settings.database, kept_open=True)
     app = create_app(settings, engine)
     bridge = Bridge(app, settings.threads, asked_host)

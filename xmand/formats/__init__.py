@@ -8,7 +8,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from xman.arguments import MOST_TEXT
 from xman.errors import UsageError
 from xmand.formats import dialect, sxp, xl, xm
 from xmand.formats import domain_xml as conversion
@@ -16,7 +15,10 @@ from xmand.formats.context import Context, ThisHost
 from xmand.formats.keyvalues import Settings, Value, vetted, whole
 
 _BLANK = "\ufeff \t\r\n"
-_REMARKS = re.compile(rf"(?:[{_BLANK}]|#[^\n]*(?:\n|\Z))*")
+# Possessive: what was passed over is never looked at again, and nothing is kept of it.
+_REMARKS = re.compile(rf"(?:[{_BLANK}]++|#[^\n]*+(?:\n|\Z))*+")
+# Of xm's and xl's files and SXP, which are read word by word here; the largest that we know has 10 KiB, most of it remarks.
+_MOST_CONFIGURATION = 64 * 1024
 
 
 @dataclass(frozen=True)
@@ -56,8 +58,8 @@ def to_xml(
         if overrides:
             raise UsageError("KEY=VALUE changes an xm configuration or SXP; FILE is XML.")
         return Converted(text)
-    if len(text) > MOST_TEXT:
-        raise UsageError(f"The description is larger than {MOST_TEXT // 1024} KiB.")
+    if len(text) > _MOST_CONFIGURATION:
+        raise UsageError(f"The configuration is larger than {_MOST_CONFIGURATION // 1024} KiB.")
     given = {key: _override(key, word) for key, word in overrides.items()}
     settings = _read(text.lstrip("\ufeff"), given)
     for key, value in given.items():

@@ -24,6 +24,11 @@ from xmand.formats.keyvalues import (
 )
 
 _MOST_STATEMENTS = 4096
+# Of all signs together, and of braces: Python's parser holds up every other thread of this program while it is at work, half
+# a second for a text of FILE's size that is nothing but signs, and many seconds for one of f-strings. People write some hundred.
+_SIGNS = ",;=()[]{}+-*/%<>.:!&|^~@"
+_MOST_SIGNS = 4096
+_MOST_BRACES = 64
 _MOST_DEPTH = 32
 # Of nodes, of which a value has up to two a level. `ast.unparse` goes through a tree without such a bound, and Python's
 # parser has had another one in each release.
@@ -77,6 +82,8 @@ def parse(text: str, given: dict[str, Value]) -> Settings:
 
 
 def _tree(text: str) -> ast.Module:
+    if text.count("{") > _MOST_BRACES or sum(map(text.count, _SIGNS)) > _MOST_SIGNS:
+        raise UsageError(f"The configuration is too large: more than {_MOST_SIGNS} signs, or {_MOST_BRACES} braces.")
     try:
         with _parsing, warnings.catch_warnings():
             # An odd backslash in a string is a warning of the parser's, for nobody to read here.

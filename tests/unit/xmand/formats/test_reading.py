@@ -226,6 +226,23 @@ def test_what_would_grow_or_means_nothing_is_refused(text: str) -> None:
     assert refused(text)
 
 
+@pytest.mark.parametrize(
+    "text", ["a = 1;" * 2100, "a = [" + "b," * 5000 + "]", "a = f'" + "{b}" * 65 + "'", "a = b" + "+b" * 4100]
+)
+def test_python_that_would_hold_up_all_others_is_refused_before_it_is_parsed(
+    text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(xm, "ast", None)
+
+    assert refused(text) == "The configuration is too large: more than 4096 signs, or 64 braces."
+
+
+def test_a_configuration_is_smaller_than_xml_may_be() -> None:
+    assert refused(HVM + "#" * 65536) == "The configuration is larger than 64 KiB."
+    assert refused("(vm " + " " * 65536 + ")") == "The configuration is larger than 64 KiB."
+    assert to_xml("<domain>" + " " * 65536 + "</domain>")
+
+
 def test_a_password_without_quotes_is_not_repeated() -> None:
     for line in ("vncpasswd = hunter2", "vncpasswd = 'hunter2", "vncpasswd = hunter2!", "vncpasswd = [['hunter2']]"):
         assert "hunter2" not in refused(HVM + "vnc = 1\n" + line + "\n")
