@@ -22,7 +22,7 @@ _MOST_KEY = 64
 class Peer:
     """Who is at the other end of a connection."""
 
-    __slots__ = ("address", "authorized", "changing", "no_room", "principal", "refused", "waits")
+    __slots__ = ("address", "authorized", "changing", "gone", "no_room", "principal", "refused", "waits")
 
     def __init__(self, address: str) -> None:
         self.address = address
@@ -35,7 +35,9 @@ class Peer:
         self.no_room = False
         # Whether he may do anything at all, by his name alone: only then may he say more than a stranger.
         self.authorized = False
-        # Ends the command that runs, where that only waits: for who has to give way.
+        # Whether he has closed his side: what only waits ends then, what changes something goes on.
+        self.gone = False
+        # Ends the command that runs, where that only waits: for who has to give way, or has gone.
         self.waits: Callable[[XmanError], None] | None = None
 
     def who(self) -> dict[str, str | bytes | int]:

@@ -252,13 +252,28 @@ def test_too_many_commands_of_one_principal_are_refused_in_words(
 
 
 def test_what_a_client_began_is_finished_without_it(crowded: Daemon, alice: dict[str, str]) -> None:
-    ended = len(crowded.syslog.audit(ev="end", verb="wait"))
-    with waiting(crowded, alice):
-        wait_for(lambda: len(crowded.syslog.audit(ev="begin", verb="wait")) > ended, 20, "the command")
+    crowded.syslog.forget()
 
-    end_waiting(crowded, alice)
+    for verb in (b"pause", b"unpause"):
+        with Peer(alice, crowded.port) as client:
+            client.send(command(verb, b"test"))
+            begun = client.address
 
-    assert len(crowded.syslog.audit(ev="end", verb="wait", res="ok")) > ended
+        assert crowded.syslog.wait(ev="end", verb=verb.decode(), peer=begun)["res"] == "ok"
+
+
+def test_who_waits_and_leaves_keeps_neither_his_place_nor_a_descriptor(crowded: Daemon, alice: dict[str, str]) -> None:
+    descriptors = Path(f"/proc/{crowded.process.pid}/fd")
+    before = len(list(descriptors.iterdir()))
+    crowded.syslog.forget()
+
+    for _ in range(8):
+        with Peer(alice, crowded.port) as client:
+            client.send(command(b"wait", b"--for=crashed", b"test"))
+            begun = client.address
+        crowded.syslog.wait(ev="end", verb="wait", peer=begun)
+
+    wait_for(lambda: len(list(descriptors.iterdir())) <= before, 20, "the descriptors of those who have left")
 
 
 def test_garbage_from_many_is_counted_and_not_logged_line_by_line(crowded: Daemon) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from xman import grammar, outcome
 from xman.arguments import Parsed
-from xman.errors import HypervisorError, RefusedError, UnknownOutcomeError, XmanError
+from xman.errors import HypervisorError, RefusedError, UnknownOutcomeError, UnreachableError, XmanError
 from xman.grammar import Verb
 from xman.result import Result
 from xmand import answer
@@ -131,6 +131,8 @@ class Executor:
         """Wait, without a thread. Raises XmanError."""
         if not request.verb.changes:
             request.peer.waits = waits.entry.end
+            if request.peer.gone:
+                waits.entry.end(UnreachableError("the client is gone"))
         goal = waits.entry.goal
         assert goal is not None  # noqa: S101  # a verb that waits has said for what
         try:

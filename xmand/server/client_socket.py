@@ -47,6 +47,7 @@ class ClientSocket:
 
     def watch(self, wanted: bool) -> None:
         """Call `on_readable` when something comes, or do not."""
+        wanted &= not self.lost
         if wanted != self._watched:
             self._watched = wanted
             if wanted:
@@ -101,20 +102,25 @@ class ClientSocket:
             await waiter
 
     def leave(self) -> None:
-        """The client has closed its side."""
+        """The client has closed its side: whoever keeps the socket may close it."""
+        self.watch(False)
+        self._stop_writing()
         self.gone = True
         self._wake(BrokenPipeError(errno.EPIPE, GONE))
 
     def close(self) -> None:
         """Have done with it; what is not sent is not."""
-        self.closed = True
         self.watch(False)
-        if self.unsent:
-            self._loop.remove_writer(self._number)
+        self._stop_writing()
+        self.closed = True
         self._wake(BrokenPipeError(errno.EPIPE, GONE))
         # Whoever gave them holds this: nothing is to wait for Python's collector.
         self._on_readable = self._on_sent = _nothing
         self._on_failed = _nothing
+
+    def _stop_writing(self) -> None:
+        if self.unsent and not self.lost:
+            self._loop.remove_writer(self._number)
 
     def _writable(self) -> None:
         try:

@@ -10,6 +10,7 @@ import logging
 import math
 import socket
 
+from xman.errors import UnreachableError
 from xman.gss import GssError
 from xman.server_session import Authenticated, Closed, CommandBegun, CommandReceived, MessageRefused, ServerSession
 from xman.wire.constants import ERROR_TEXTS, MAX_STRANGERS_TOKEN, TOKEN_HEADER
@@ -243,6 +244,9 @@ class Connection:
 
     def _leave(self) -> None:
         self.client.leave()
+        self.peer.gone = True
+        if self.peer.waits is not None:
+            self.peer.waits(UnreachableError(GONE))
         self._keeper.left(self)
 
     def _happened(self, event: object) -> None:

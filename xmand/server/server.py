@@ -181,6 +181,8 @@ class Server:
     def left(self, connection: Connection) -> None:
         """The client has gone, though a command of his may still run."""
         self._admission.leave(connection)
+        # The command may go on for a day.
+        connection.socket.close()
 
     def closed(self, connection: Connection) -> None:
         """It is over."""

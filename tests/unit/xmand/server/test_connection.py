@@ -21,7 +21,7 @@ from xmand.settings import Limits
 
 # More than any socket pair's buffers hold.
 REPLY = b"x" * 10_000_000
-SOON = 5.0
+SOON = 30.0
 
 
 class Commands:
@@ -61,6 +61,7 @@ class Keeper:
         self.held: list[int] = []
         self.owed: list[int] = []
         self.failures: list[str] = []
+        self.has_left = asyncio.Event()
         self.is_closed = asyncio.Event()
 
     def authenticated(self, _connection: Connection, _detail: str) -> bool:
@@ -79,7 +80,7 @@ class Keeper:
         pass
 
     def left(self, _connection: Connection) -> None:
-        pass
+        self.has_left.set()
 
     def failed(self, _connection: Connection, detail: str, ev: str = "conn") -> None:
         self.failures.append(f"{ev} {detail}")
@@ -609,6 +610,46 @@ def test_a_client_that_leaves_while_it_types_ends_its_input() -> None:
         async with asyncio.timeout(SOON):
             await commands.over.wait()
             await scene.keeper.is_closed.wait()
+
+    played(scenario)
+
+
+class Waiting(Commands):
+    """Runs a command that only waits, or one that changes something and goes on."""
+
+    def __init__(self, *, changes: bool) -> None:
+        super().__init__()
+        self._changes = changes
+        self.begun = asyncio.Event()
+        self.told: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+
+    async def run(self, peer: Any, lifetime: int, words: list[bytes], reply: Any) -> None:
+        if not self._changes:
+            peer.waits = self.told.set_result
+        self.begun.set()
+        await self.told
+        peer.waits = None
+        await super().run(peer, lifetime, words, reply)
+
+
+@pytest.mark.parametrize("changes", [False, True])
+def test_who_leaves_while_he_waits_waits_no_more_and_what_changes_something_goes_on(changes: bool) -> None:
+    async def scenario() -> None:
+        commands = Waiting(changes=changes)
+        scene = Scene(commands)
+        await scene.say(HANDSHAKE + stream(LIST))
+        async with asyncio.timeout(SOON):
+            await commands.begun.wait()
+            scene.client.close()
+            await scene.keeper.has_left.wait()
+            assert commands.told.done() is not changes
+            # Whoever keeps the socket may have closed it by now, and its number be another one's.
+            scene.subject.socket.close()
+            if changes:
+                commands.told.set_result(None)
+            await scene.keeper.is_closed.wait()
+        assert commands.ran == [[b"list"]]
+        assert scene.keeper.failures == ["conn the client is gone"]
 
     played(scenario)
 
