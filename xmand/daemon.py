@@ -64,8 +64,8 @@ DRAIN_SECONDS = 900.0
 _EXTEND_SECONDS = 30.0
 # Descriptors beside those of connections: libvirt, syslog, the journal, the list.
 _OWN_DESCRIPTORS = 64
-# So long a worker that computes keeps Python from the event loop, which asks for it several times a command; Python's own
-# choice is five times that, and there may be workers enough to make that a tenth of a second.
+# So long a worker that computes keeps Python from the event loop, which asks for it several times a command. Python's
+# own choice is five times that, for each worker.
 _SWITCH_SECONDS = 0.001
 # Read once: what they stand for is open.
 _FIXED = ("listen", "libvirt_uri", "run_dir", "state_dir", "journal", "syslog")

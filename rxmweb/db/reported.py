@@ -27,6 +27,10 @@ class Reported:
     # Whether there is anything in it but a sign of life.
     news: bool
 
+    def without_news(self) -> "Reported":
+        """Return what it said of the host itself."""
+        return replace(self, report=replace(self.report, domains=[]), whole=False, gone=(), news=False)
+
 
 def read(octets: bytes, host: str, now: float) -> Reported:
     """Read one report of `host`, as its row is called. Raises NotAReportError where it is none."""

@@ -1,14 +1,15 @@
-"""What hosts that report say, on its way into the tables: many hosts' reports in one transaction.
+"""What hosts that report say, on its way into the tables: many hosts' reports in one transaction, and never
+more than others who write have the patience for.
 
 Nothing that a host said is kept in memory beyond that: what changed is written to the rows that are there.
 """
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from rxmweb.db import changes, plain, reporters, written
@@ -24,6 +25,12 @@ _AGES_SECONDS = 10.0
 _WAITING_SECONDS = 2.0
 # Where too many wait, no other is noted for so long.
 _CROWDED_SECONDS = 30.0
+# Of one transaction: SQLite has one writer, for whom everybody else waits. Two hosts that say all of 4,000 machines are
+# some seconds on a busy machine.
+_MOST_ROWS = 5_000
+# After so long others are let in for a moment: they look again ten times a second at the least (sqlite3_busy_timeout).
+_HELD_SECONDS = 1.0
+_LET_IN_SECONDS = 0.15
 
 
 @dataclass
@@ -84,7 +91,10 @@ class Reports:
             return Answer(self.interval, True)
         self._lost.discard(name)
         if found.news or begins or found.report.facts.get("condition"):
-            self._batch.found.setdefault(name, []).append(found)
+            said = self._batch.found.setdefault(name, [])
+            if found.whole:  # what it said before of its domains is not so any more, or is said again
+                said[:] = [one.without_news() for one in said]
+            said.append(found)
         else:
             self._batch.alive[name] = row
         return Answer(self.interval)
@@ -102,21 +112,54 @@ class Reports:
         return batch
 
     def write(self, waiting: Batch) -> None:
-        """Write what has come, in one transaction; what cannot be written has to be said again."""
+        """Write what has come; what cannot be written has to be said again.
+
+        As a rule in one transaction; where there is much, in several, so that others who write have their turns.
+        """
         if not waiting.heard:
             return
         now = time.time()
-        try:
-            with self._engine.begin() as connection:
-                if waiting.new and not reporters.met(connection, waiting.new):
-                    self._crowded = time.monotonic() + _CROWDED_SECONDS
-                found = [one for each in waiting.found.values() for one in each]
-                written.write(connection, found, now)
-                reporters.alive(connection, waiting.alive.values(), now)
-                reporters.signs(connection, waiting.heard, waiting.addresses)
-                if any(one.news for one in found) or now - self._aged >= _AGES_SECONDS:
-                    self._aged = now
-                    changes.note(connection, changes.FLEET)
-        except SQLAlchemyError as error:
-            self._lost.update(waiting.found)
-            logger.error("the database cannot be used: %s", plain(error))
+        left = dict(waiting.found)
+        held = time.monotonic()
+        first = True
+        for part in _parts(waiting.found):
+            if time.monotonic() - held > _HELD_SECONDS:
+                time.sleep(_LET_IN_SECONDS)
+                held = time.monotonic()
+            try:
+                with self._engine.begin() as connection:
+                    if first:
+                        self._note(connection, waiting, now)
+                    found = [one for each in part.values() for one in each]
+                    written.write(connection, found, now)
+                    if any(one.news for one in found) or now - self._aged >= _AGES_SECONDS:
+                        self._aged = now
+                        changes.note(connection, changes.FLEET)
+            except SQLAlchemyError as error:
+                self._lost.update(left)
+                logger.error("the database cannot be used: %s", plain(error))
+                return
+            first = False
+            for name in part:
+                del left[name]
+
+    def _note(self, connection: Connection, waiting: Batch, now: float) -> None:
+        """Write who was heard of."""
+        if waiting.new and not reporters.met(connection, waiting.new):
+            self._crowded = time.monotonic() + _CROWDED_SECONDS
+        reporters.alive(connection, waiting.alive.values(), now)
+        reporters.signs(connection, waiting.heard, waiting.addresses)
+
+
+def _parts(found: Mapping[str, list[Reported]]) -> Iterator[dict[str, list[Reported]]]:
+    """Share reports out among transactions, each host's in one: an empty one where there are none."""
+    part: dict[str, list[Reported]] = {}
+    rows = 0
+    for name, said in found.items():
+        part[name] = said
+        rows += sum(len(one.report.domains) for one in said)
+        if rows >= _MOST_ROWS:
+            yield part
+            part, rows = {}, 0
+    if part or not found:
+        yield part

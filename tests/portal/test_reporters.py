@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Engine, event, func, select, update
+from sqlalchemy.exc import OperationalError
 
-from rxmweb.db import changes, fleet, reporters
+from rxmweb.db import changes, fleet, reporters, sessions
 from rxmweb.db.report import NotAReportError
 from rxmweb.db.schema import domains, hosts
 from rxmweb.db.schema import reporters as table
+from rxmweb.worker import reports as worker_reports
 from rxmweb.worker.reports import Reports
 from tests.portal.reports import domain
 from xman import result
@@ -84,6 +86,76 @@ def test_changes_are_written_row_by_row(engine: Engine) -> None:
     take(made, "h1", said(domain("vm3", 3, "free"), first | {"name": "new"}, whole=False, gone=(second["uuid"],)))
 
     assert names(engine, "h1") == {"new", "vm3"}
+
+
+def test_of_what_a_host_said_of_its_machines_in_one_go_only_the_last_is_written(engine: Engine) -> None:
+    made = reports(engine, "h1")
+    written: list[int] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, _context: Any, many: bool) -> None:
+        if statement.startswith("INSERT INTO domains"):
+            written.append(len(parameters) if many else 1)
+
+    event.listen(engine, "before_cursor_execute", note)
+    for state in ("free", "running", "down"):
+        made.take("h1", "host/h1@R", "192.0.2.1", said(*[domain(f"vm{n}", n, state) for n in range(3)]), False)
+    made.take("h1", "host/h1@R", "192.0.2.1", said(domain("vm9", 9, "free"), whole=False, nr_cpus=7), False)
+    made.take("h1", "host/h1@R", "192.0.2.1", said(domain("vm1", 1, "free"), domain("vm2", 2, "free")), False)
+    made.write(made.collected())
+
+    assert names(engine, "h1") == {"vm1", "vm2"}
+    assert sum(written) == 2
+    assert row(engine, "h1")["cpus"] == 7, "what it said of itself is not lost"
+
+
+def test_others_who_write_have_their_turns_where_hosts_say_much(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = reports(engine, "h1", "h2", "h3")
+    monkeypatch.setattr(worker_reports, "_MOST_ROWS", 2)
+    monkeypatch.setattr(worker_reports, "_HELD_SECONDS", -1.0)
+    seen: list[set[str]] = []
+
+    def let_in(_seconds: float) -> None:
+        # Another one's transaction, which would wait for ours until it is given up.
+        sessions.begin(engine, "alice@R", "portal", "", "", 60.0)
+        seen.append(names(engine, "h1") | names(engine, "h2") | names(engine, "h3"))
+
+    monkeypatch.setattr(worker_reports.time, "sleep", let_in)
+    for host in ("h1", "h2", "h3"):
+        rows = [domain(f"{host}-{n}", n, "free") for n in range(3)]
+        made.take(host, f"host/{host}@R", "192.0.2.1", said(*rows), True)
+    made.write(made.collected())
+
+    assert [len(each) for each in seen] == [0, 3, 6]
+    assert len(names(engine, "h3")) == 3
+
+
+def test_what_was_not_written_is_asked_for_again_and_nothing_else(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = reports(engine, "h1", "h2")
+    monkeypatch.setattr(worker_reports, "_MOST_ROWS", 1)
+    write, calls = worker_reports.written.write, []
+
+    def fails(connection: Any, found: Any, now: float) -> None:
+        calls.append(found)
+        if len(calls) == 2:
+            raise OperationalError("", {}, Exception("database is locked"))
+        write(connection, found, now)
+
+    monkeypatch.setattr(worker_reports.written, "write", fails)
+    for host in ("h1", "h2"):
+        made.take(host, f"host/{host}@R", "192.0.2.1", said(domain(f"{host}-1", 1, "free")), True)
+    made.write(made.collected())
+    made.look()
+
+    asked = {
+        host: made.take(host, f"host/{host}@R", "192.0.2.1", said(whole=False), False).everything
+        for host in ("h1", "h2")
+    }
+
+    assert asked == {"h1": False, "h2": True}
 
 
 def test_how_a_host_is_stands_in_its_row(engine: Engine) -> None:

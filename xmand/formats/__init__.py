@@ -17,7 +17,7 @@ from xmand.formats.keyvalues import Settings, Value, vetted, whole
 _BLANK = "\ufeff \t\r\n"
 # Possessive: what was passed over is never looked at again, and nothing is kept of it.
 _REMARKS = re.compile(rf"(?:[{_BLANK}]++|#[^\n]*+(?:\n|\Z))*+")
-# Of xm's and xl's files and SXP, which are read word by word here; the largest that we know has 10 KiB, most of it remarks.
+# Of xm's and xl's files and SXP, which are read word by word here. The largest that we know has 10 KiB.
 _MOST_CONFIGURATION = 64 * 1024
 
 

@@ -24,8 +24,8 @@ from xmand.formats.keyvalues import (
 )
 
 _MOST_STATEMENTS = 4096
-# Of all signs together, and of braces: Python's parser holds up every other thread of this program while it is at work, half
-# a second for a text of FILE's size that is nothing but signs, and many seconds for one of f-strings. People write some hundred.
+# Of all signs together, and of braces: Python's parser holds up every other thread of this program while it is at work,
+# half a second for 256 KiB that are nothing but signs, and seconds for f-strings. People write some hundred.
 _SIGNS = ",;=()[]{}+-*/%<>.:!&|^~@"
 _MOST_SIGNS = 4096
 _MOST_BRACES = 64
