@@ -30,6 +30,9 @@ from tests.lab.portal.portal import Portal
 from tests.lab.process import ROOT
 
 _PASSWORD = "for-the-bench"  # of a realm that lives for a minute
+NOOPS, BUSY = "NOOPs of the unlisted", "as many programs that compute, and never come near"
+# Of attackers, as a rule: the processors are shared with them, as other machines' are not.
+_LOWEST_PRIORITY = 19
 _STATUS, _ERROR = 4, 5
 _OF_A_KIND = 8
 _JOURNAL = "[journal]\nsize_mib = 4\n"
@@ -75,7 +78,9 @@ class Attack:
 ATTACKS = (
     Attack("1,000 idle strangers", hold, processes=1, arguments=(sources(40), 1000, b"")),
     Attack("garbage", flood, processes=4),
-    Attack("NOOPs of the unlisted", hostile.noops, "eve"),
+    Attack(NOOPS, hostile.noops, "eve"),
+    # For comparison: as many programs that take the processors as the NOOPs' do.
+    Attack(BUSY, hostile.computes, "eve"),
     Attack("denials of 1 MiB", hostile.denials, "eve"),
     Attack("reasons of 1 MiB", hostile.reasons, "stop", 4),
     Attack("waiting principals", hostile.waits, "show"),
@@ -108,8 +113,12 @@ class Watched:
 class Siege:
     """A realm, and a tree whose daemon is attacked; `tree` is empty for this one."""
 
-    def __init__(self, realm: Realm, directory: Path, tickets: dict[str, dict[str, str]], seconds: float) -> None:
+    def __init__(
+        self, realm: Realm, directory: Path, tickets: dict[str, dict[str, str]], seconds: float, nice: int
+    ) -> None:
         self.realm, self.directory, self.tickets, self.seconds = realm, directory, tickets, seconds
+        # How much less than the daemon attackers are given of the processors.
+        self.nice = nice
 
     def daemon(self, attack: Attack | None, tree: Path | None) -> Daemon:
         """Start a daemon as the attack needs it."""
@@ -146,7 +155,7 @@ class Siege:
             honest = attack or Attack("", hold)
             self._ask(daemon, honest, 1.0)
             arguments = self._arguments(daemon, attack) if attack else []
-            with _attackers(attack.work if attack else hold, arguments):
+            with _attackers(attack.work if attack else hold, arguments, self.nice):
                 if attack is not None and attack.hangs:
                     (daemon.directory.parent / "hangs").touch()
                     daemon.allow("admin0@XMAN.TEST")
@@ -218,13 +227,13 @@ def _loop_seconds(pid: int) -> tuple[float, float]:
 
 
 @contextlib.contextmanager
-def _attackers(work: Callable[..., None], arguments: list[tuple[object, ...]]) -> Iterator[None]:
+def _attackers(work: Callable[..., None], arguments: list[tuple[object, ...]], nice: int) -> Iterator[None]:
     context = multiprocessing.get_context("fork")
     stop = context.Event()
     ready = context.Event()
     more = (ready,) if work in (hold, flood) else ()
     processes = [
-        context.Process(target=_elsewhere, args=(work, *words, *more, stop), daemon=True) for words in arguments
+        context.Process(target=_elsewhere, args=(nice, work, *words, *more, stop), daemon=True) for words in arguments
     ]
     for process in processes:
         process.start()
@@ -238,9 +247,9 @@ def _attackers(work: Callable[..., None], arguments: list[tuple[object, ...]]) -
                 process.kill()
 
 
-def _elsewhere(work: Callable[..., None], *arguments: object) -> None:
+def _elsewhere(nice: int, work: Callable[..., None], *arguments: object) -> None:
     """Attack as if from other machines: what their programs cost is not to be taken from the daemon's processors."""
-    os.nice(19)
+    os.nice(nice)
     work(*arguments)
 
 
@@ -257,14 +266,14 @@ def portal_rows(siege: Siege) -> list[list[str]]:
         honest = Visitor(portal, siege.realm.kinit("admin0", _PASSWORD, "portal-admin", "-f"))
         honest.json("/session")
         rows.append(["the portal, an empty house", *_watched_pages(portal, honest, siege.seconds)])
-        with _attackers(hostile.half_heads, [({}, portal.port)] * 3):
+        with _attackers(hostile.half_heads, [({}, portal.port)] * 3, siege.nice):
             time.sleep(1.0)
             rows.append(["the portal, 300 half headers", *_watched_pages(portal, honest, siege.seconds)])
         eve = Visitor(portal, siege.realm.kinit("eve0", _PASSWORD, "portal-eve", "-f"))
         eve.json("/session")
         queued = multiprocessing.get_context("fork").Array("q", 2)
         # In a process of its own: what its program costs is nothing that an honest one has to wait for.
-        with _attackers(_crowd, [(eve, queued)]):
+        with _attackers(_crowd, [(eve, queued)], siege.nice):
             figures = _watched_pages(portal, honest, siege.seconds)
         rows.append([f"the portal, a flood of its queue ({queued[1]} taken, {queued[0]} refused)", *figures])
     finally:
@@ -274,10 +283,12 @@ def portal_rows(siege: Siege) -> list[list[str]]:
 
 
 def _crowd(eve: Visitor, queued: Any, stop: Any) -> None:
-    """Ask for actions, one after the other; count what is refused, and what is taken."""
+    """Ask for actions, one after the other; count what is refused, and what is taken: everybody may look here."""
+    machine = eve.json("/")["domains"][0]
+    target = f"{machine['host']}/{machine['uuid']}"
     while not stop.is_set():
         with contextlib.suppress(Exception):
-            page = eve.post("/actions", {"verb": "pause", "target": f"{FQDN}:test"})
+            page = eve.post("/actions", {"verb": "pause", "target": target})
             queued[page.status < 400] += 1
 
 
@@ -318,12 +329,18 @@ def _tree(revision: str, directory: Path) -> Path:
 def measure(siege: Siege, beside: Path | None) -> list[str]:
     """Return the lines of the table, printing each as it comes."""
     lines: list[str] = []
+    found: dict[tuple[str, bool], Figures] = {}
     for attack in (None, *ATTACKS):
         for tree in (None, *([beside] if beside else [])):
             figures, watched = siege.row(attack, tree)
             name = attack.name if attack else "an empty house"
+            found[name, tree is None] = figures
             lines.append(f"| {name} | {'release' if tree else 'this tree'} | {figures} | {watched} |")
             print(lines[-1], flush=True)
+    ratio = [found[NOOPS, True].part(share) / found[BUSY, True].part(share) for share in (0.5, 0.99)]
+    said = f"p50 {ratio[0]:.1f} times as long, p99 {ratio[1]:.1f} times as long"
+    lines.append(f"| NOOPs beside as many busy programs that send nothing | this tree | {said} | |")
+    print(lines[-1], flush=True)
     for name, result, loop in portal_rows(siege):
         lines.append(f"| {name} | this tree | {result} | {loop} |")
         print(lines[-1], flush=True)
@@ -334,6 +351,7 @@ def main() -> None:
     """Measure, print, and with --append add the table to a file."""
     parser = argparse.ArgumentParser(prog="bench.besieged")
     parser.add_argument("--quick", action="store_true", help="shorter")
+    parser.add_argument("--nice", type=int, default=_LOWEST_PRIORITY, help="attackers' (19)")
     parser.add_argument("--beside", metavar="REVISION", help="the release that is measured in the same run")
     parser.add_argument("--append", metavar="FILE", help="add the table to FILE as well")
     options = parser.parse_args()
@@ -346,7 +364,7 @@ def main() -> None:
             for one in names:
                 realm.add_principal(one, _PASSWORD)
             tickets = {one: realm.kinit(one, _PASSWORD, one) for one in names}
-            siege = Siege(realm, directory, tickets, 5.0 if options.quick else 20.0)
+            siege = Siege(realm, directory, tickets, 5.0 if options.quick else 20.0, options.nice)
             beside = _tree(options.beside, directory / "beside") if options.beside else None
             lines = measure(siege, beside)
         finally:
@@ -359,8 +377,8 @@ def main() -> None:
             (
                 f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d}, {os.cpu_count()} processors, Python"
                 f" {platform.python_version()}, load {os.getloadavg()[0]:.1f} at the end; {siege.seconds:.0f} s each,"
-                " the journal's cap 4 MiB. Attackers, honest caller and daemon share the processors,"
-                " attackers with the lowest priority."
+                " the journal's cap 4 MiB. Attackers, honest caller and daemon share the processors, attackers with"
+                f" nice {siege.nice}."
             ),
             "",
             "| attack | xmand | honest commands | the daemon |",

@@ -53,6 +53,13 @@ def noops(env: dict[str, str], port: int, stop: _Stop) -> None:
             _send(peer, [_NOOP] * _BURST)
 
 
+def computes(env: dict[str, str], port: int, stop: _Stop) -> None:
+    """Keep a processor busy, and never come near: what of an attack is the machine's shows beside this."""
+    del env, port
+    while not stop.is_set():
+        sum(range(10_000))
+
+
 def denials(env: dict[str, str], port: int, stop: _Stop) -> None:
     """Send a verb of 1 MiB of control characters."""
     for held in _again(env, port, stop, 2):

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import PASSWORD
 from tests.hypervisor.conftest import Lab
 from tests.hypervisor.test_snapshots import image, with_disk
 from tests.lab.hosts.daemon import Answer
 from tests.lab.hosts.hypervisor import Guest
 from tests.lab.process import wait_for
 
-REFUSED, USAGE = 3, 2
+REFUSED, USAGE, DENIED = 3, 2, 5
 SCREEN = "<graphics type='vnc' port='-1' passwd='s3cret'/>"
 Editing = Callable[[str], Answer]
 
@@ -121,6 +122,32 @@ def test_by_a_file_and_what_it_was_made_of(lab: Lab, guest: Guest) -> None:
     assert (dry.status, ">65536<" in before) == (0, False)
     assert done.json()["changed"] is True
     assert ">65536<" in kept(lab, guest)
+
+
+def test_who_creates_within_limits_edits_and_clones_what_is_his(lab: Lab, guest: Guest, own_name: str) -> None:
+    lab.realm.add_principal("hana", PASSWORD)
+    hana = lab.realm.kinit("hana", PASSWORD, "hana")
+    tables = '[authorize]\nmethods = ["principals"]\n[authorize.principals]\n"hana@XMAN.TEST" = ["life", "show"]\n'
+    daemon = lab.first.xmand(lab.realm, tables=tables, port=4388)
+    mine, copy = f"{own_name}-mine", f"{own_name}-new"
+    text = f"<domain type='qemu'><name>{mine}</name><memory>32768</memory><os><type>hvm</type></os></domain>"
+    try:
+        made = daemon.rxm(hana, "new", "-", stdin=text)
+        shown = daemon.rxm(hana, "describe", "--inactive", mine).stdout
+        words = ("edit", "--was", hashlib.sha256(shown.encode()).hexdigest(), mine, "-")
+        cloned = daemon.rxm(hana, "clone", mine, copy)
+        emulator = daemon.rxm(
+            hana, *words, stdin=re.sub("<emulator>.*</emulator>", "<emulator>/bin/sh</emulator>", shown)
+        )
+        edited = daemon.rxm(hana, *words, stdin=shown.replace("32768", "65536"))
+
+        assert "<emulator>" in shown, "what libvirt has added is there, and nobody's wish"
+        assert (made.status, cloned.status, edited.status) == (0, 0, 0), (made, cloned, edited)
+        assert (emulator.status, "devices/emulator" in emulator.stderr) == (DENIED, True)
+    finally:
+        for name in (mine, copy):
+            lab.first.virsh("undefine", name)
+        assert daemon.stop() == 0
 
 
 def test_a_password_is_taken_away_only_by_saying_so(lab: Lab, guest: Guest, edited: Editing) -> None:

@@ -96,6 +96,16 @@ def test_nothing_is_written_over_whoever_made_it(storage: Storage) -> None:
     assert (storage.folder / "theirs").read_bytes() == b"theirs"
 
 
+def test_nothing_is_written_where_a_link_to_nowhere_leads(storage: Storage, tmp_path: Path) -> None:
+    image = tmp_path / "image"
+    image.write_bytes(b"x" * 1024)
+    (storage.folder / "link").symlink_to(tmp_path / "elsewhere")
+
+    refused(storage.rxm("volume-create", "link", "8"), "something else called 'link'")
+    refused(storage.rxm("volume-upload", "link", str(image)), "something else called 'link'")
+    assert not (tmp_path / "elsewhere").exists()
+
+
 def test_a_name_that_is_a_path_or_not_to_be_seen_is_refused(storage: Storage) -> None:
     for name in ("../a", ".hidden", ".."):
         refused(storage.rxm("volume-create", name, "8"), "cannot name a new volume", USAGE)
@@ -246,6 +256,18 @@ def test_what_libvirt_makes_of_an_image_is_told(storage: Storage, tmp_path: Path
 
     assert (told["format"], told["capacity"]) == ("qcow2", 3 * 1024 * MIB)
     assert told["octets"] == image.stat().st_size
+
+
+def test_an_overlay_of_any_kind_is_not_taken(storage: Storage, tmp_path: Path) -> None:
+    image = tmp_path / "image"
+    for form, base in (("qcow2", "qcow2"), ("qed", "raw")):
+        subprocess.run(["qemu-img", "create", "-q", "-f", base, str(tmp_path / base), "1M"], check=True)
+        made = ["qemu-img", "create", "-q", "-f", form, "-b", str(tmp_path / base), "-F", base, str(image)]
+        subprocess.run(made, check=True)
+
+        refused(storage.rxm("volume-upload", "v", str(image)), "it leads to another file")
+
+    assert list(storage.folder.iterdir()) == []
 
 
 def test_what_cannot_be_taken_is_refused_before_or_leaves_nothing(storage: Storage, tmp_path: Path) -> None:

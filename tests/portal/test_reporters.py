@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Engine, event, func, select, update
 from sqlalchemy.exc import OperationalError
 
-from rxmweb.db import changes, fleet, reporters, sessions
+from rxmweb.db import changes, fleet, reporters, sessions, written
 from rxmweb.db.report import NotAReportError
 from rxmweb.db.schema import domains, hosts
 from rxmweb.db.schema import reporters as table
@@ -90,11 +90,11 @@ def test_changes_are_written_row_by_row(engine: Engine) -> None:
 
 def test_of_what_a_host_said_of_its_machines_in_one_go_only_the_last_is_written(engine: Engine) -> None:
     made = reports(engine, "h1")
-    written: list[int] = []
+    inserted: list[int] = []
 
     def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, _context: Any, many: bool) -> None:
         if statement.startswith("INSERT INTO domains"):
-            written.append(len(parameters) if many else 1)
+            inserted.append(len(parameters) if many else 1)
 
     event.listen(engine, "before_cursor_execute", note)
     for state in ("free", "running", "down"):
@@ -104,7 +104,7 @@ def test_of_what_a_host_said_of_its_machines_in_one_go_only_the_last_is_written(
     made.write(made.collected())
 
     assert names(engine, "h1") == {"vm1", "vm2"}
-    assert sum(written) == 2
+    assert sum(inserted) == 2
     assert row(engine, "h1")["cpus"] == 7, "what it said of itself is not lost"
 
 
@@ -121,7 +121,7 @@ def test_others_who_write_have_their_turns_where_hosts_say_much(
         sessions.begin(engine, "alice@R", "portal", "", "", 60.0)
         seen.append(names(engine, "h1") | names(engine, "h2") | names(engine, "h3"))
 
-    monkeypatch.setattr(worker_reports.time, "sleep", let_in)
+    monkeypatch.setattr(time, "sleep", let_in)
     for host in ("h1", "h2", "h3"):
         rows = [domain(f"{host}-{n}", n, "free") for n in range(3)]
         made.take(host, f"host/{host}@R", "192.0.2.1", said(*rows), True)
@@ -136,7 +136,7 @@ def test_what_was_not_written_is_asked_for_again_and_nothing_else(
 ) -> None:
     made = reports(engine, "h1", "h2")
     monkeypatch.setattr(worker_reports, "_MOST_ROWS", 1)
-    write, calls = worker_reports.written.write, []
+    write, calls = written.write, []
 
     def fails(connection: Any, found: Any, now: float) -> None:
         calls.append(found)
@@ -144,7 +144,7 @@ def test_what_was_not_written_is_asked_for_again_and_nothing_else(
             raise OperationalError("", {}, Exception("database is locked"))
         write(connection, found, now)
 
-    monkeypatch.setattr(worker_reports.written, "write", fails)
+    monkeypatch.setattr(written, "write", fails)
     for host in ("h1", "h2"):
         made.take(host, f"host/{host}@R", "192.0.2.1", said(domain(f"{host}-1", 1, "free")), True)
     made.write(made.collected())

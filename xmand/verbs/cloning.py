@@ -73,7 +73,7 @@ def clone(call: Call) -> Result:
         wanted, notes = cloned.describe(xml, name, uuid, lambda: cards.new_mac(_driver(connection)))
         notes += _notes(domain, wanted.xml)
         # The originals' places stand for those of the copies, which are not there yet.
-        permitted.permitted(call, wanted)
+        permitted.permitted(call, wanted, kept=True)
         if call.parsed.flag("dry-run"):
             said = f"'{domain.name}' would be cloned as '{name}', {_octets(copies) // MIB} MiB of disks copied."
             return Result(_data(domain, name, "", copies, dry=True), domain=domain.name, notes=(said, *notes))
@@ -84,7 +84,9 @@ def clone(call: Call) -> Result:
                 _make(call, connection, name, copy, copies, made)
             _require_the_same(domain, connection, copies)
             new_disks = [copy.made(made[copy.place]) for copy in copies]
-            final, said_of_it = kept_private(call, permitted.permitted(call, cloned.with_disks(wanted, new_disks)))
+            final, said_of_it = kept_private(
+                call, permitted.permitted(call, cloned.with_disks(wanted, new_disks), kept=True)
+            )
             new = _defined(connection, final)
         except XmanError as error:
             raise _undone(made, error) from error

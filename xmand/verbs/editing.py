@@ -28,7 +28,7 @@ def edit(call: Call) -> Result:
                 f"The description of '{domain.name}' was changed meanwhile, so nothing is replaced; look at it as it is"
                 f" now (rxm describe --inactive {domain.name}), and edit that."
             )
-        wanted = permitted.permitted(call, _the_same_domain(domain, asked))
+        wanted = permitted.permitted(call, _the_same_domain(domain, asked), kept=True)
         if domain.on_qemu():
             disk_users.require_no_base(call.writer, disk_users.written(call.writer, wanted.xml), domain.uuid)
         before = definition.kept(domain)

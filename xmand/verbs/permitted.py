@@ -2,19 +2,19 @@
 
 from xman.errors import DeniedError, RefusedError, UsageError
 from xmand.verbs.call import Call
-from xmand.virt import attaching, description, disk_users, policy
+from xmand.virt import added, attaching, description, disk_users, policy
 from xmand.virt.description import Description
 
 
-def permitted(call: Call, asked: Description) -> Description:
+def permitted(call: Call, asked: Description, *, kept: bool = False) -> Description:
     """Return the description to define: as it is for who is as good as root, held to `[create]` for everybody else.
 
-    Raises DeniedError and HypervisorError.
+    One that libvirt has `kept` is judged without what that has added. Raises DeniedError and HypervisorError.
     """
     allowed = call.host.settings.create
     if call.access.listed_caller or call.principal in allowed.unrestricted:
         return asked
-    held = policy.held_to(asked, allowed, call.reader)
+    held = policy.held_to(added.without_added(asked, call.writer) if kept else asked, allowed, call.reader)
     if not call.access.describes(policy.facts(held)):
         raise DeniedError("You may not create what this description asks for.")
     return held

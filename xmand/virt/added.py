@@ -31,6 +31,8 @@ def without_added(wanted: Description, connection: RawConnection) -> Description
         _drop_if(element, made and element.get("relabel") == "yes")
     for element in root.findall("devices/emulator"):
         _drop_if(element, (element.text or "") == _emulator(root, connection))
+    for element in root.findall("devices/audio"):
+        _drop_if(element, element.get("type") == "none" and set(element.keys()) <= {"id", "type"} and not len(element))
     for kind in ("serial", "console"):
         for element in root.findall(f"devices/{kind}/log"):
             made_by_us = {f"{LOGS}/{wanted.uuid}-{each}.log" for each in ("serial", "console")}

@@ -17,6 +17,14 @@ _FEATURES = struct.Struct(">Q")
 _EXTERNAL_DATA = 1 << 2
 # As many octets tell all of it.
 HEAD = _FEATURES_AT + _FEATURES.size
+# Magic, three sizes, features; the first one: there is a backing file.
+_QED = struct.Struct("<4sIIIQ")
+_QED_MAGIC = b"QED\0"
+_QED_BACKING = 1
+# VMware's: a text that names the files with the data, or an image that names the one it is built upon.
+_VMDK_TEXT = b"# Disk DescriptorFile"
+_VMDK = b"KDMV"
+_VMDK_PARENT = b"parentFileNameHint="
 _VERSION_3 = 3
 _VERSION_2 = 2
 
@@ -57,3 +65,17 @@ def of_octets(octets: bytes) -> Image:
     if version >= _VERSION_3 and len(octets) >= HEAD:
         (features,) = _FEATURES.unpack_from(octets, _FEATURES_AT)
     return Image("qcow2", bool(backing_at) or bool(features & _EXTERNAL_DATA))
+
+
+def needs_another(octets: bytes) -> bool:
+    """Whether an image with these first octets is none without another file, whatever program it is an image for.
+
+    A guest is given nothing but qcow2 and raw; another program may know more (QEMU, docs/interop/qed_spec.rst).
+    """
+    if of_octets(octets).leads_on or octets.startswith(_VMDK_TEXT):
+        return True
+    if octets.startswith(_VMDK):
+        return _VMDK_PARENT in octets
+    if len(octets) >= _QED.size and octets.startswith(_QED_MAGIC):
+        return bool(_QED.unpack_from(octets)[-1] & _QED_BACKING)
+    return octets.startswith(_QCOW) and len(octets) >= _HEAD.size and bool(_HEAD.unpack_from(octets)[2])

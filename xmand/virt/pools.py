@@ -3,6 +3,7 @@
 import contextlib
 import os
 import string
+from pathlib import Path
 from typing import Any
 
 from lxml import etree
@@ -139,6 +140,10 @@ class Pool:
         self.refresh()
         if self.has(name):
             raise RefusedError(f"The pool '{self.name}' already has a volume '{name}'.")
+        # What libvirt takes for no volume, a link to nowhere above all: what writes there would write where it leads.
+        folder = self._description().findtext("target/path")
+        if files and folder and os.path.lexists(Path(folder) / name):
+            raise RefusedError(f"There is something else called '{name}' in the folder of the pool '{self.name}'.")
         return form, files
 
     def _find(self, name: str) -> Any:

@@ -9,6 +9,7 @@ import pytest
 
 from xman.errors import ConfigurationError
 from xmand import daemon
+from xmand.server import listen
 from xmand.settings import Settings
 
 
@@ -20,7 +21,7 @@ def test_workers_that_compute_let_the_event_loop_have_python_soon(monkeypatch: p
     def nowhere() -> Any:
         raise ConfigurationError("listen: nowhere")
 
-    monkeypatch.setattr(daemon.listen, "inherited", nowhere)
+    monkeypatch.setattr(listen, "inherited", nowhere)
     with pytest.raises(ConfigurationError):
         asyncio.run(daemon.Daemon.run(SimpleNamespace(_settings=Settings())))  # type: ignore[arg-type]
 

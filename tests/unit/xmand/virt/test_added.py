@@ -44,6 +44,13 @@ def test_a_guest_that_was_permitted_is_where_it_arrives(connection: Any) -> None
     held(LIVE, connection)
 
 
+def test_of_what_is_said_of_sound_only_that_there_is_none_is_libvirts(connection: Any) -> None:
+    held(LIVE.replace("<memballoon", "<audio id='1' type='none'/><memballoon"), connection)
+
+    with pytest.raises(DeniedError, match="audio"):
+        held(LIVE.replace("<memballoon", "<audio id='1' type='file' path='/etc/x'/><memballoon"), connection)
+
+
 @pytest.mark.parametrize(
     ("what", "by"),
     [

@@ -60,3 +60,21 @@ def test_a_link_is_not_followed(tmp_path: Path) -> None:
 
     with pytest.raises(OSError, match="link"):
         images.probe(str(tmp_path / "link"))
+
+
+@pytest.mark.parametrize(
+    ("octets", "needs"),
+    [
+        (b"QED\0" + struct.pack("<IIIQ", 65536, 4, 1, 1) + bytes(100), True),
+        (b"QED\0" + struct.pack("<IIIQ", 65536, 4, 1, 0) + bytes(100), False),
+        (b"QFI\xfb" + struct.pack(">IQ", 1, 72) + bytes(100), True),
+        (b"QFI\xfb" + struct.pack(">IQ", 3, 0) + bytes(100), False),
+        (b'# Disk DescriptorFile\nRW 8192 FLAT "/etc/shadow" 0\n', True),
+        (b"KDMV" + bytes(508) + b'parentFileNameHint="base.vmdk"\n', True),
+        (b"QED\0", False),
+        (b"QFI\xfb", False),
+        (bytes(512), False),
+    ],
+)
+def test_what_is_no_image_without_another_file(octets: bytes, needs: bool) -> None:
+    assert images.needs_another(octets) is needs
