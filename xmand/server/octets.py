@@ -29,6 +29,10 @@ class Octets(Generic[_K]):
             self._held[key] = (group, octets)
             self._of_group[group] += octets
             self.total += octets
+        return self.leaving()
+
+    def leaving(self) -> _K | None:
+        """Return who must leave, None where there is room."""
         if self.total <= self.most:
             return None
         largest = max(self._of_group, key=self._of_group.__getitem__)

@@ -153,19 +153,20 @@ class Server:
 
     def holds(self, connection: Connection, octets: int) -> None:
         """So many octets are kept for it, of somebody whose right to anything is not known."""
-        leaves = self._octets.hold(connection, connection.group, octets)
-        if leaves is not None:
-            self._octets.forget(leaves)
-            self._close([leaves])
+        self._let_go(self._octets, self._octets.hold(connection, connection.group, octets))
 
     def owes(self, connection: Connection, octets: int) -> None:
         """So many octets of a reply wait for their client to read them; those on the list may take what there is."""
         if octets and self._commands.rank(connection.peer) is Rank.LISTED:
             return
-        leaves = self._unread.hold(connection, connection.group, octets)
-        if leaves is not None:
-            self._unread.forget(leaves)
+        self._let_go(self._unread, self._unread.hold(connection, connection.group, octets))
+
+    def _let_go(self, budget: Octets[Connection], leaves: Connection | None) -> None:
+        """Close who has to leave, and as many more as it takes: each may hold less than what has come."""
+        while leaves is not None:
+            budget.forget(leaves)
             self._close([leaves])
+            leaves = budget.leaving()
 
     def began(self, connection: Connection) -> None:
         """A command runs in the connection now."""

@@ -324,6 +324,18 @@ def ask(external: External, verb: str, about: Any) -> bool:
     return grant.about(verb, about)
 
 
+def test_the_program_is_told_what_a_description_asks_for() -> None:
+    facts = {"type": "qemu", "memory": 1 << 30, "disks": ["/srv/a.img"]}
+    for status in (0, 1):
+        external, run = program(status)
+        grant = external.grant(BOB)
+
+        assert grant is not None
+        assert grant.describes("create", facts) is (status == 0)
+        question = json.loads(run.call_args.kwargs["stdin"])
+        assert (question["principal"], question["verb"], question["description"]) == (BOB, "create", facts)
+
+
 def test_the_program_is_told_who_what_and_where() -> None:
     external, run = program()
 
