@@ -31,8 +31,10 @@ logger = logging.getLogger(__name__)
 MOST_OCTETS = 65_536
 MOST_MESSAGES = 4
 # How many messages may come of one who may nothing, as far as is known, before they make a command: a command of theirs
-# has some, and who keeps a connection open sends a NOOP now and then.
+# has some, and who keeps a connection open sends a NOOP now and then. Then it is read again in a second: to close it
+# would be answered by another one, and a handshake is dearer than all that was said.
 MOST_LEADING_NOWHERE = 64
+REST_SECONDS = 1.0
 # What is dearer than a message that only has to be unsealed (some 30 microseconds), in such.
 _HANDSHAKE_COSTS, _COMMAND_COSTS = 5, 3
 _OCTETS_COST = 16_384
@@ -71,6 +73,9 @@ class Connection:
         self.deadline = self._began + limits.first_seconds
         self._heard = False
         self._led_nowhere = 0
+        # Whether the log has it; and while it is not read.
+        self._told = False
+        self._resting: asyncio.TimerHandle | None = None
         # The command that runs, or is judged; it goes on when its client has gone.
         self._task: asyncio.Task[None] | None = None
         # The reply to it, while it runs.
@@ -96,6 +101,8 @@ class Connection:
         """End it, at once."""
         if self.client.closed:
             return
+        if self._resting is not None:
+            self._resting.cancel()
         self.client.close()
         self._keeper.closed(self)
 
@@ -121,7 +128,8 @@ class Connection:
 
     def _ready(self) -> bool:
         """Whether the next message may be taken; who does not read is not read."""
-        return not self.client.closed and self._task is None and not self.client.unsent
+        free = self._task is None and self._resting is None
+        return free and not self.client.closed and not self.client.unsent
 
     def _readable(self) -> None:
         if self._task is not None and self._typed() is None:
@@ -174,8 +182,7 @@ class Connection:
                 left -= max(1, taken)
                 self._turns.spend(self, taken if self.peer.principal else taken * _HANDSHAKE_COSTS)
                 if self._idles(taken, event):
-                    self._fail(_TOO_MANY)
-                    return
+                    self._rest()
                 if event is None:
                     break
                 self._happened(event)
@@ -204,6 +211,20 @@ class Connection:
             return False
         self._led_nowhere = 0 if isinstance(event, CommandReceived) else self._led_nowhere + taken
         return self._led_nowhere > MOST_LEADING_NOWHERE
+
+    def _rest(self) -> None:
+        """Read nothing of it for a while, and then a few messages."""
+        if not self._told:
+            self._told = True
+            self._failed(_TOO_MANY)
+        self.client.watch(False)
+        self._resting = self._loop.call_later(REST_SECONDS, self._rested)
+
+    def _rested(self) -> None:
+        self._resting = None
+        self._led_nowhere = MOST_LEADING_NOWHERE
+        if not self.client.closed:
+            self.wait_for_turn()
 
     def _typed(self) -> CommandInput | None:
         """Return the input of the command that runs, where it takes any."""
@@ -391,7 +412,7 @@ class Connection:
             self.deadline = math.inf
         elif self._last:
             self.close()
-        else:
+        elif self._resting is None:
             self._go_on()
 
     def _fail(self, detail: str) -> None:
