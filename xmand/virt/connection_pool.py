@@ -1,8 +1,9 @@
-"""Which of several of libvirt's connections a thread uses: few share one, and nobody one on which another stands still.
+"""Which of several of libvirt's connections a thread uses: one that no other thread uses meanwhile.
 
-libvirtd serves five calls at a time on a connection (`max_client_requests`). Where five block it reads nothing more of
-it, its keepalive neither, and closes it after half a minute: whoever waited there learns nothing of what becomes of the
-call. So at most four calls that can block are on one; a thread makes one call at a time.
+libvirt lets threads share one, and until its release 10.3 (CVE-2024-4418) that costs the whole process: where keepalive
+closes it, because libvirtd stood still, one of those who wait there is told, and the next one reads what was on the
+first one's stack as soon as libvirtd says something again. Also, who asks while another waits may not be heard before
+that one is answered.
 """
 
 import contextlib
@@ -10,9 +11,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 
-MOST_SHARING = 4
-# A command that has been at work for longer may have met a guest, or a disk, that does not answer.
-STUCK_SECONDS = 1.0
 # How often who waits for its turn is told so.
 _TELL_SECONDS = 15.0
 
@@ -56,25 +54,29 @@ def rest() -> None:
 
 
 def leave_behind(call: threading.Thread) -> None:
-    """Take note that a call over one of this thread's connections goes on, though nobody waits for it any more."""
+    """Take note that a call over one of this thread's connections goes on, though nobody waits for it any more.
+
+    What this thread has next are others.
+    """
     found = _of_thread()
     for (pool, _purpose), key in found.held.items() if found is not None else ():
         pool.leave(key, call)
+    rest()
 
 
 class ConnectionPool:
     """Shares keys (`read`, `read/1`, ...) out among threads.
 
-    `most` has, by purpose, how many may share a key where that is not four, and how many threads may have one at all.
+    `most` has, by purpose, how many threads may have one at a time, where that is not as many as there are.
     """
 
-    def __init__(self, most: Mapping[str, tuple[int, int]]) -> None:
+    def __init__(self, most: Mapping[str, int]) -> None:
         self._most = most
         # key -> the calls on it whose callers have gone
         self._left: dict[str, list[threading.Thread]] = {}
         self._changed = threading.Condition()
-        # key -> the threads that use it, and since when (time.monotonic())
-        self._users: dict[str, dict[int, float]] = {}
+        # key -> whether a thread has it
+        self._taken: dict[str, bool] = {}
 
     def key(self, purpose: str) -> str:
         """Return this thread's key; outside a session it is that of the purpose itself."""
@@ -87,9 +89,9 @@ class ConnectionPool:
         return session.held[place]
 
     def give_back(self, key: str) -> None:
-        """Let others have this thread's place on a key."""
+        """Let another thread have a key."""
         with self._changed:
-            self._users[key].pop(threading.get_ident(), None)
+            self._taken[key] = False
             self._changed.notify_all()
 
     def leave(self, key: str, call: threading.Thread) -> None:
@@ -97,32 +99,25 @@ class ConnectionPool:
         with self._changed:
             self._left.setdefault(key, []).append(call)
 
-    def _blocked(self, key: str) -> int:
+    def _busy(self, key: str) -> bool:
         going_on = [call for call in self._left.pop(key, []) if call.is_alive()]
         if going_on:
             self._left[key] = going_on
-        return len(going_on)
+        return self._taken[key] or bool(going_on)
 
     def _take(self, purpose: str, told: Callable[[str], None]) -> str:
-        sharing, most = self._most.get(purpose, (MOST_SHARING, 0))
+        most = self._most.get(purpose, 0)
         told_at = time.monotonic()
         with self._changed:
             while True:
                 now = time.monotonic()
-                keys = [key for key in self._users if key.partition("/")[0] == purpose]
-                if not most or sum(len(self._users[key]) + self._blocked(key) for key in keys) < most:
+                keys = [key for key in self._taken if key.partition("/")[0] == purpose]
+                free = next((key for key in keys if not self._busy(key)), "")
+                if free or not most or len(keys) < most:
                     break
                 if not self._changed.wait(_TELL_SECONDS) or now - told_at > _TELL_SECONDS:
                     told_at = now
                     told(f"{most} such changes are under way on this host; this one waits for its turn")
-            # Where something stands still only who must goes.
-            key = next((key for key in keys if self._room(key, sharing, now, stuck=not most)), "")
-            key = key or (purpose if not keys else f"{purpose}/{len(keys)}")
-            self._users.setdefault(key, {})[threading.get_ident()] = now
+            key = free or (f"{purpose}/{len(keys)}" if keys else purpose)
+            self._taken[key] = True
             return key
-
-    def _room(self, key: str, sharing: int, now: float, *, stuck: bool) -> bool:
-        users = self._users[key]
-        if len(users) + self._blocked(key) >= sharing:
-            return False
-        return not (stuck and any(now - since > STUCK_SECONDS for since in users.values()))

@@ -140,6 +140,11 @@ class Domain:
 
         return Translating(HypervisorError, unknown)
 
+    def beside(self) -> "Domain":
+        """Return it as it is to be asked while a call blocks (`driver.beside`). Raises HypervisorError."""
+        other = driver.beside(self._connection)
+        return self if other is self._connection else find(other, self.uuid)
+
     def change(self) -> Translating:
         """Around a call of libvirt's that changes it: errors in our words."""
         self._change_sent = True

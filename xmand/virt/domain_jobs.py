@@ -53,13 +53,14 @@ def run_job(
     began = seen_at = moved_at = told_at = time.monotonic()
     processed = -1
     aborted = False
+    aside = domain.beside()
     job = LongCall(f"{what}-{domain.name}", call)
     while job.is_alive():
         job.join(_POLL_SECONDS)
         if job.is_alive():
             meanwhile(time.monotonic() - began)
         try:
-            stats = domain.raw.jobStats()
+            stats = aside.raw.jobStats()
         except api.libvirtError:  # the last moments, or a driver that has none
             stats = {}
         now = time.monotonic()
@@ -82,7 +83,7 @@ def run_job(
                 connection_pool.leave_behind(job)
                 raise UnknownOutcomeError(f"The {what} of '{domain.name}' stands still and does not end when aborted.")
             try:
-                _abort(domain, what)
+                _abort(aside, what)
             except UnknownOutcomeError:
                 connection_pool.leave_behind(job)
                 raise

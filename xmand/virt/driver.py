@@ -32,18 +32,19 @@ CHANGE = "change"
 LONG = "long"
 # More for reading, where one call for each of many domains is to be made: four together halve the time; more do not.
 MORE_READERS = ("read 2", "read 3", "read 4")
+# For asking how far a call is that blocks in another one (`beside`).
+ASIDE = "aside"
 # For what only a guest's own process knows, which may not answer.
 MONITOR = "monitor"
-# What takes minutes makes two calls at a time: it blocks in one, and asks in another how far that is. libvirtd has some
-# twenty threads for all that block.
-_MOST = {LONG: (2, 12)}
+# libvirtd has some twenty threads for all that block.
+_MOST = {LONG: 12}
 # Where libvirt's events come from, beside all that may block.
 EVENTS = "events"
 # What consoles are opened over: not for reading only, and its streams end when it is lost.
 CONSOLE = "consoles"
 # Over which guests' agents are asked, which libvirt lets nobody who only reads.
 AGENT = "agents"
-_WRITING = (CHANGE, LONG, CONSOLE, AGENT)
+_WRITING = (CHANGE, LONG, ASIDE, CONSOLE, AGENT)
 
 # What getType() calls a host of Xen's, one of containers, and one of QEMU's.
 XEN = "Xen"
@@ -82,6 +83,18 @@ def watch(watcher: Watcher) -> None:
     _watchers.add(watcher)
 
 
+_drivers: "weakref.WeakSet[Driver]" = weakref.WeakSet()
+
+
+def beside(connection: RawConnection) -> RawConnection:
+    """Return a connection to ask over while a call blocks in `connection`; itself, where libvirtd has no part in it.
+
+    Raises HypervisorError.
+    """
+    owner = next((driver for driver in list(_drivers) if driver.has(connection)), None)
+    return connection if owner is None else owner.connection(ASIDE)
+
+
 class Driver:
     """The host's hypervisor.
 
@@ -96,6 +109,8 @@ class Driver:
         self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
         self._pool = ConnectionPool(_MOST)
         self._last_error, self._last_error_at = "", 0.0
+        self._remote = False
+        _drivers.add(self)
         _start_event_loop()
         # Process-wide; without it libvirt prints every error on our stderr.
         api.registerErrorHandler(self._log_error, None)
@@ -118,6 +133,10 @@ class Driver:
             return connection
         finally:
             lock.release()
+
+    def has(self, connection: RawConnection) -> bool:
+        """Whether `connection` is one of these, and libvirtd is behind it."""
+        return self._remote and any(connection is each for each in list(self._connections.values()))
 
     def another(self) -> RawConnection:
         """Return a connection of the caller's own (`give_back`): a stream that stands still holds up nobody else.
@@ -168,6 +187,7 @@ class Driver:
         # The drivers inside our own process (test:///) neither know keepalive nor need it.
         with contextlib.suppress(api.libvirtError):
             connection.setKeepAlive(*keepalive)
+            self._remote = True
         if not more:  # of the others there are as many as are needed just now
             self._on_event(f"libvirt: connected to {connection.getURI()} for {purpose}")
         return connection

@@ -63,7 +63,7 @@ def migrate(
     parameters = {api.VIR_MIGRATE_PARAM_MIGRATE_DISKS: list(disks)} if disks else {}
     if domain.persistent():
         flags |= api.VIR_MIGRATE_PERSIST_DEST | api.VIR_MIGRATE_UNDEFINE_SOURCE
-    pausing = _Pausing(domain, suspend_after)
+    pausing = _Pausing(domain.beside(), suspend_after)
     started = time.monotonic()
     try:
         octets = run_job(

@@ -10,7 +10,7 @@ from lxml import etree
 
 from xman.errors import HypervisorError, RefusedError, UnknownOutcomeError, UnsupportedError, UsageError
 from xmand.virt.binding import RawConnection, api
-from xmand.virt.driver import lost
+from xmand.virt.driver import beside, lost
 from xmand.virt.errors import Translating, code_of, reading, translate
 from xmand.virt.volumes import QCOW2, RAW, Facts, Volume, changing
 
@@ -42,6 +42,11 @@ class Pool:
         self.connection = connection
         self.raw = raw
         self.name = name
+
+    def beside(self) -> "Pool":
+        """Return it as it is to be asked while a call blocks (`driver.beside`). Raises HypervisorError."""
+        other = beside(self.connection)
+        return self if other is self.connection else named(other, self.name)
 
     def facts(self) -> dict[str, Any]:
         """Return what `pools` tells of it; sizes in octets, as of its last refresh. Raises HypervisorError."""

@@ -133,6 +133,7 @@ def _watched(
     """Make the call in a thread of its own, and look how far it is. Raises its error."""
     moved_at = told_at = time.monotonic()
     octets = 0
+    aside = pool.beside()
     job = LongCall(f"copy-{place.name}", call)
     while job.is_alive():
         job.join(_POLL_SECONDS)
@@ -140,7 +141,7 @@ def _watched(
             break
         now, before = time.monotonic(), octets
         with contextlib.suppress(api.libvirtError):  # it is not there yet
-            octets = int(pool.raw.storageVolLookupByName(place.name).info()[2])
+            octets = int(aside.raw.storageVolLookupByName(place.name).info()[2])
         if octets != before:
             moved_at = now
         if octets != before or now - told_at >= _TELL_SECONDS:

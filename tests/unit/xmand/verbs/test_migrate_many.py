@@ -1,4 +1,4 @@
-"""Many slow migrations at once: libvirtd closes a connection with five calls on it, so that each must be told truly."""
+"""Many slow migrations at once: each has a connection of its own, and each is told truly."""
 
 import threading
 import time
@@ -23,8 +23,8 @@ from xmand.verbs.call import Call
 from xmand.virt import connection_pool
 from xmand.virt.driver import LONG, Driver
 
-# As many at a time, and so many calls that libvirtd still reads what comes behind them.
-_TOGETHER, _MOST = 12, 4
+# As many at a time.
+_TOGETHER = 12
 _ALL = 14
 
 
@@ -99,9 +99,9 @@ def test_each_of_many_is_told_truly_and_who_must_wait_is_told(tmp_path: Path, li
         thread.join(SOON)
 
     assert len(together) == _TOGETHER
-    assert 2 <= libvirtd.most <= _MOST
+    assert libvirtd.most == 2  # the migration, and the question how far it is: here no libvirtd stands between
     assert {name: result.changed for name, result in done.items()} == dict.fromkeys(names, True)
-    assert len([key for key in driver._connections if key.partition("/")[0] == LONG]) == _TOGETHER // 2
+    assert len([key for key in driver._connections if key.partition("/")[0] == LONG]) == _TOGETHER
     driver.close()
 
 

@@ -1,4 +1,4 @@
-"""Which connection a thread uses (`xmand.virt.connection_pool`): four share one, none that is stuck; others wait."""
+"""Which connection a thread uses (`xmand.virt.connection_pool`): one that no other has; of some it may have to wait."""
 
 import threading
 import time
@@ -15,7 +15,7 @@ class Crowd:
     """Threads that each hold a key until they are told to go."""
 
     def __init__(self) -> None:
-        self.pool = ConnectionPool({"long": (2, 12)})
+        self.pool = ConnectionPool({"long": 12})
         self.told: list[str] = []
         self._go: list[threading.Event] = []
 
@@ -51,12 +51,6 @@ def crowd() -> Iterator[Crowd]:
     made.all_go()
 
 
-def counts(keys: list[list[str]]) -> list[int]:
-    """Return how many have each key, most first."""
-    each = [key[0] for key in keys]
-    return sorted((each.count(key) for key in set(each)), reverse=True)
-
-
 def eventually(holds: Callable[[], bool]) -> bool:
     """Return whether something comes to hold soon."""
     deadline = time.monotonic() + SOON
@@ -65,37 +59,37 @@ def eventually(holds: Callable[[], bool]) -> bool:
     return holds()
 
 
-def test_four_share_a_connection_and_the_fifth_has_another(crowd: Crowd) -> None:
+def test_each_thread_has_one_of_its_own(crowd: Crowd) -> None:
     keys = [crowd.come("change") for _ in range(9)]
 
-    assert counts(keys) == [4, 4, 1]
-    assert keys[0] == ["change"]
+    assert [key[0] for key in keys] == ["change", *(f"change/{number}" for number in range(1, 9))]
 
 
-def test_a_place_that_is_free_again_is_used(crowd: Crowd) -> None:
+def test_one_that_is_free_again_is_used(crowd: Crowd) -> None:
     for _ in range(4):
         crowd.come("change")
+    crowd.go(2)
+
+    assert eventually(lambda: not crowd.pool._taken["change/2"])
+    assert crowd.come("change") == ["change/2"]
+
+
+def test_what_has_other_purposes_is_not_taken(crowd: Crowd) -> None:
+    crowd.come("read")
     crowd.go()
 
-    assert eventually(lambda: len(crowd.pool._users["change"]) == 3)
-    assert crowd.come("change") == ["change"]
+    assert eventually(lambda: not crowd.pool._taken["read"])
+    assert crowd.come("read 2") == ["read 2"]
 
 
-def test_nobody_joins_what_stands_still(crowd: Crowd, monkeypatch: pytest.MonkeyPatch) -> None:
-    crowd.come("read")
-    monkeypatch.setattr(connection_pool, "STUCK_SECONDS", -1.0)
-
-    assert crowd.come("read") == ["read/1"]
-
-
-def test_a_call_that_was_left_behind_counts_as_long_as_it_goes_on(crowd: Crowd) -> None:
+def test_one_with_a_call_that_was_left_behind_is_nobodys_as_long_as_it_goes_on(crowd: Crowd) -> None:
     ends = threading.Event()
     call = threading.Thread(target=ends.wait, args=[SOON], daemon=True)
     call.start()
-    for _ in range(2):
-        with connection_pool.session():
-            assert crowd.pool.key("long") == "long"
-            connection_pool.leave_behind(call)
+    with connection_pool.session():
+        assert crowd.pool.key("long") == "long"
+        connection_pool.leave_behind(call)
+        assert crowd.pool.key("long") == "long/1"
 
     assert crowd.come("long") == ["long/1"]
     ends.set()
@@ -103,14 +97,12 @@ def test_a_call_that_was_left_behind_counts_as_long_as_it_goes_on(crowd: Crowd) 
     assert crowd.come("long") == ["long"]
 
 
-def test_twelve_at_once_have_six_connections_and_the_thirteenth_waits_and_is_told(
-    crowd: Crowd, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_thirteenth_of_twelve_at_once_waits_and_is_told(crowd: Crowd, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection_pool, "_TELL_SECONDS", 0.05)
     keys = [crowd.come("long") for _ in range(12)]
     late = crowd.come("long")
 
-    assert counts(keys) == [2] * 6
+    assert len({key[0] for key in keys}) == 12
     assert late == [""]
     assert eventually(lambda: bool(crowd.told))
     assert crowd.told[0].startswith("12 such changes are under way")
@@ -126,5 +118,5 @@ def test_who_rests_has_none(crowd: Crowd) -> None:
     with connection_pool.session():
         assert crowd.pool.key("read") == "read"
         connection_pool.rest()
-        assert crowd.pool._users["read"] == {}
+        assert crowd.pool._taken == {"read": False}
         assert crowd.pool.key("read") == "read"

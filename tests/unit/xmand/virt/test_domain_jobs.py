@@ -54,6 +54,9 @@ class StandIn:
     def isAlive(self) -> bool:  # noqa: N802
         return True
 
+    def beside(self) -> "StandIn":
+        return self
+
     @contextlib.contextmanager
     def change(self) -> Iterator[None]:
         with changing(self, self.name):
@@ -72,6 +75,28 @@ def run(domain: Any, seconds: float = _LONG) -> list[str]:
     said: list[str] = []
     domain_jobs.run_job(domain, "migrate", lambda: domain.ended.wait(seconds), _PATIENCE, said.append)
     return said
+
+
+def test_how_far_it_is_is_asked_over_another_connection() -> None:
+    """Where two threads wait in one that keepalive closes, libvirt 9.0 ends the process."""
+    domain, other = StandIn({"type": AT_WORK}), StandIn({"type": AT_WORK})
+    other.ended = domain.ended
+    asked = threading.Event()
+
+    def told() -> dict[str, Any]:
+        asked.set()
+        return {"type": AT_WORK}
+
+    def must_not() -> dict[str, Any]:
+        raise AssertionError("a call blocks there")
+
+    domain.beside, domain.jobStats, domain.abortJob = lambda: other, must_not, must_not  # type: ignore[method-assign,assignment]
+    other.jobStats = told  # type: ignore[method-assign]
+
+    run(domain)
+
+    assert asked.is_set()
+    assert other.aborts == 1
 
 
 def test_a_call_that_fails_in_any_way_is_no_success() -> None:

@@ -13,7 +13,7 @@ from tests.lab.process import wait_for
 from tests.unit.xmand.dispatch.test_dispatcher import SOON
 from xman.errors import NoSuchDomainError, XmanError
 from xmand.virt import driver, errors
-from xmand.virt.driver import CHANGE, CONSOLE, Driver, changing
+from xmand.virt.driver import ASIDE, CHANGE, CONSOLE, LONG, Driver, beside, changing
 from xmand.virt.errors import Translating, reading
 
 
@@ -114,6 +114,9 @@ class Recorded:
     def getURI(self) -> str:  # noqa: N802
         return "qemu:///system"
 
+    def isAlive(self) -> bool:  # noqa: N802
+        return True
+
 
 @pytest.fixture
 def recorded(monkeypatch: pytest.MonkeyPatch) -> Recorded:
@@ -145,3 +148,19 @@ def test_a_libvirtd_that_stands_still_is_found_out_within_twelve_seconds(recorde
 
     interval, count = recorded.keepalive
     assert 0 < interval * (count + 1) < 12
+
+
+def test_while_a_call_blocks_another_connection_is_asked(recorded: Recorded, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert recorded.asked == []
+    monkeypatch.setattr(libvirt, "open", lambda _uri: Recorded())
+    made = Driver("", lambda _line: None)
+    blocked = made.connection(LONG)
+
+    assert beside(blocked) is made.connection(ASIDE) is not blocked
+
+
+def test_within_our_own_process_there_is_nothing_beside() -> None:
+    made = Driver("test:///default", lambda _line: None)
+    blocked = made.connection(LONG)
+
+    assert beside(blocked) is blocked

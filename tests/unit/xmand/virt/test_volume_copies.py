@@ -81,6 +81,9 @@ class Slow:
         self._over = threading.Event()
         self.raw = self
 
+    def beside(self) -> "Slow":
+        return self
+
     def storageVolLookupByName(self, _name: str) -> "Slow":  # noqa: N802
         return self
 
@@ -120,6 +123,7 @@ def test_its_error_is_libvirts(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_one_that_stands_still_is_left_to_libvirt(monkeypatch: pytest.MonkeyPatch) -> None:
     ends = threading.Event()
     pool = Mock()
+    pool.beside.return_value = pool
     pool.raw.storageVolLookupByName.return_value.info.return_value = [0, 0, 0]
 
     with pytest.raises(UnknownOutcomeError, match="'b' in the pool 'p' stands still"):
