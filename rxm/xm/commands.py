@@ -272,7 +272,8 @@ def rename(program: Program, given: list[str]) -> None:
 
 def pin(program: Program, given: list[str]) -> None:
     """vcpu-pin."""
-    words = program.words("vcpu-pin", given, {"-f": "", "--force": ""})
+    flags = ("-f", "--force", "-i", "--ignore-global-affinity-masks")
+    words = program.words("vcpu-pin", given, dict.fromkeys(flags, ""))
     name, vcpu, cpus, *_soft = words.exactly(3, 4, "vcpu-pin DOMAIN VCPU|all CPUS|all")
     if cpus != "-":
         program.host.call("vcpu-pin", program.domain(name)["uuid"], vcpu, cpus)

@@ -209,6 +209,7 @@ def test_pause_unpause_sizes_and_pins(links: Links, config: Path, own_name: str)
         ["mem-set", own_name, "192m"],
         ["vcpu-set", own_name, "1"],
         ["vcpu-pin", own_name, "0", "0-1"],
+        ["vcpu-pin", "--ignore-global-affinity-masks", own_name, "0", "0"],
         ["vcpu-list", own_name],
         ["uptime", own_name],
         ["block-list", own_name],

@@ -139,6 +139,9 @@ def _uefi(context: Context) -> bool:
     found = False
     for key in ("firmware", "bios"):
         word = settings.text(key)
+        # hvmloader loads the firmware, whichever that is; xl's own GRUB would boot a PV guest's disk, as is done here.
+        if posixpath.basename(word) in ("hvmloader", "pvgrub32", "pvgrub64"):
+            continue
         if word in ("uefi", "ovmf"):
             found = True
         elif word not in ("", "bios", "seabios", "rombios"):

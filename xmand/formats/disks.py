@@ -211,8 +211,10 @@ def _xl(text: str, where: str) -> Disk:
         elif equals and re.fullmatch(r"[a-z-]+", key):
             _known(key, value, where)
             values[key] = value
-        elif positional:
-            name = positional.pop(0)
+        elif left := [name for name in positional if name not in values]:
+            # What a key has said already is not expected once more.
+            name = left[0]
+            positional = left[1:]
             values[name] = field
             if name == "vdev" and field.endswith(":cdrom"):
                 cdrom = True
@@ -238,6 +240,8 @@ def _known(key: str, value: str, where: str) -> None:
         raise UsageError(f"'{key[:32]}' is not a disk's key {where}.")
     if key == "devtype" and value not in ("disk", "cdrom"):
         raise UsageError(f"'{value[:32]}' is neither disk nor cdrom {where}.")
+    if key == "specification" and value not in ("xen", "virtio"):
+        raise UsageError(f"'{value[:32]}' is neither xen nor virtio {where}.")
 
 
 def _backend_type(word: str, where: str) -> str:

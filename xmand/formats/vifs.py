@@ -48,7 +48,9 @@ def parse(text: str, where: str) -> Vif:
     vif = Vif()
     for field in filter(None, (field.strip() for field in text.split(","))):
         key, equals, value = (part.strip() for part in field.partition("="))
-        if field in ("trusted", "untrusted"):
+        if field == "trusted":  # what holds without being said
+            continue
+        if field == "untrusted":
             vif.left_out += (field,)
             continue
         if not equals:

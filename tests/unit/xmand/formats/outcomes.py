@@ -21,9 +21,18 @@ REFUSED = "refused"  # with what to write instead
 
 def outcome(base: str, line: str, driver: str) -> str:
     """Return what becomes of a line behind a base on a driver."""
+    return _told(BASES[base] or "name = 'y'\nbuilder = 'hvm'\n", BASES[base] + line, driver, "xm")
+
+
+def changed(plain: str, line: str, driver: str) -> str:
+    """Return what becomes of `line` of an HVM guest, where `plain` would be the same without one of its words."""
+    return _told(BASES["hvm"] + plain, BASES["hvm"] + line, driver, "xl")
+
+
+def _told(before: str, after: str, driver: str, theirs: str) -> str:
     try:
-        plain = formats.to_xml(BASES[base] or "name = 'y'\nbuilder = 'hvm'\n", driver, {}, convert=True, strict=False)
-        found = formats.to_xml(BASES[base] + line, driver, {}, convert=True, strict=False, theirs="xm")
+        plain = formats.to_xml(before, driver, {}, convert=True, strict=False, theirs=theirs if theirs == "xl" else "")
+        found = formats.to_xml(after, driver, {}, convert=True, strict=False, theirs=theirs)
     except (UsageError, UnsupportedError):
         return REFUSED
     if any(warning.startswith("Left out") for warning in found.warnings if warning not in plain.warnings):

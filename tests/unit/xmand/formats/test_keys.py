@@ -3,8 +3,9 @@
 import pytest
 
 from tests.lab.process import ROOT
+from tests.unit.xmand.formats import device_keys
 from tests.unit.xmand.formats.keys import TABLE
-from tests.unit.xmand.formats.outcomes import LEFT_OUT, REFUSED, outcome
+from tests.unit.xmand.formats.outcomes import LEFT_OUT, REFUSED, changed, outcome
 from xman.errors import UnsupportedError, UsageError
 from xmand import formats
 
@@ -48,3 +49,29 @@ def test_a_refusal_says_what_to_write_instead(row: tuple[str, str, str, str, str
 def test_no_key_makes_a_container(row: tuple[str, str, str, str, str]) -> None:
     with pytest.raises(UnsupportedError, match="describe machines"):
         formats.to_xml("name = 'x'\nbuilder = 'hvm'\n" + row[2], "LXC", {}, convert=True, strict=False)
+
+
+@pytest.mark.parametrize("kind", device_keys.LINES)
+def test_no_word_of_a_device_is_missing(kind: str) -> None:
+    documented = (DATA / f"{kind}-words.txt").read_text().split()
+
+    assert documented == [row[1] for row in device_keys.TABLE if row[0] == kind]
+
+
+@pytest.mark.parametrize("row", device_keys.TABLE, ids=lambda row: f"{row[0]}-{row[1]}")
+def test_what_becomes_of_a_word_of_a_device(row: tuple[str, str, str, str, str]) -> None:
+    kind, _word, said, on_xen, on_qemu = row
+    line = device_keys.LINES[kind]
+    plain, with_it = line.format(""), line.format(f"{said},")
+
+    assert (changed(plain, with_it, "Xen"), changed(plain, with_it, "QEMU")) == (on_xen, on_qemu)
+
+
+@pytest.mark.parametrize("row", [row for row in device_keys.TABLE if LEFT_OUT in row], ids=lambda row: row[1])
+def test_strict_refuses_what_of_a_device_is_left_out(row: tuple[str, str, str, str, str]) -> None:
+    kind, word, said, on_xen, _on_qemu = row
+    line = device_keys.LINES[kind].format(f"{said},")
+    driver = "Xen" if on_xen == LEFT_OUT else "QEMU"
+
+    with pytest.raises(UsageError, match=word):
+        formats.to_xml(f"name = 'x'\nbuilder = 'hvm'\n{line}", driver, {}, convert=True, strict=True)
