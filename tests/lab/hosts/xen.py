@@ -30,6 +30,8 @@ sys.path.insert(0, "/opt/xman")
 from {package}.cli import main
 sys.exit(main())
 """
+# On a loaded machine an emulated one takes minutes for what systemd gives seconds to.
+_PATIENT = "[Service]\nTimeoutStartSec=infinity\nWatchdogSec=0\n"
 # Where the package xman-xm has its links, and where Debian's xendomains saves guests.
 LINKS = "/usr/lib/xman-xm"
 SAVED = "/var/lib/xen/save"
@@ -93,6 +95,7 @@ class XenHost(Emulated):
         units, shipped = "/etc/systemd/system", ROOT / "etc" / "systemd"
         self.put(f"{units}/xmand.service", (shipped / "system" / "xmand.service").read_text())
         self.put(f"{units}/xmand.service.d/xen.conf", (shipped / "xmand-xen.conf").read_text())
+        self.put(f"{units}/xmand.service.d/patient.conf", _PATIENT)
         self.must("systemctl daemon-reload && systemctl restart xmand")
 
     def command(self) -> list[str]:
