@@ -37,8 +37,8 @@ BOTH = (
     "vcpu-set",
 )
 ONLY_XM = ("delete", "log", "new", "resume", "start", "suspend")
-# xm's older names.
-ALIASES = {"balloon": "mem-set", "set-vcpus": "vcpu-set"}
+# Older names.
+ALIASES = {"balloon": "mem-set", "button-press": "trigger", "set-vcpus": "vcpu-set"}
 
 _DEVICES = "change the domain's description, and start it anew: rxm describe, rxm new"
 _XEN_ONLY = "it is Xen's own; xl itself does it on the host"

@@ -12,7 +12,7 @@ from rxm.xm import cli, table
 from tests.lab.clients.called_xm import Links
 from tests.lab.hosts.daemon import Daemon
 from tests.lab.kerberos.realm import Realm
-from tests.lab.process import wait_for
+from tests.lab.process import ROOT, wait_for
 
 CONFIG = "name = '{name}'\nbuilder = 'hvm'\nmemory = 128\ndisk = ['file:/srv/{name}.img,hda,w']\n"
 PATIENCE = 30.0
@@ -283,6 +283,21 @@ def test_each_verb_of_theirs_is_carried_out_or_refused_with_a_word() -> None:
     assert set(cli.COMMANDS) | {"help", "console"} == done
     assert not done & set(table.REFUSED)
     assert set(table.REFUSED_TO_XL) == set(table.ONLY_XM)
+
+
+def test_no_verb_of_xls_manual_is_missing() -> None:
+    """xl(1) of Xen 4.17 and 4.20."""
+    documented = (ROOT / "tests" / "data" / "formats" / "xl-verbs.txt").read_text().split()
+
+    assert [verb for verb in documented if not known_to_xl(verb)] == []
+
+
+def known_to_xl(verb: str) -> bool:
+    """Whether it is carried out, or refused with a word."""
+    try:
+        return bool(table.resolve("xl", verb))
+    except LookupError as error:
+        return str(error).startswith(f"'xl {verb}' is not carried out here: ")
 
 
 def test_under_its_own_name_rxm_is_what_it_was(links: Links, daemon: Daemon, alice: dict[str, str]) -> None:
