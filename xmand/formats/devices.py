@@ -146,7 +146,10 @@ def _interface(context: Context, devices: Element, vif: vifs.Vif, asked: str, ma
     for address in vif.addresses if context.xen else ():
         plain, _, prefix = address.partition("/")
         add(element, "ip", address=plain, family="ipv6" if ":" in plain else "ipv4", prefix=prefix)
-    if vif.name:
+    if vif.name.startswith(vifs.LIBVIRTS_XEN_NAMES if context.xen else vifs.LIBVIRTS_NAMES):
+        if not vifs.MADE_UP.match(vif.name):
+            context.leave_out(f"an interface's vifname, as libvirt itself makes those that begin so {where}")
+    elif vif.name:
         add(element, "target", dev=vif.name)
     if model:
         add(element, "model", type=model)

@@ -11,6 +11,11 @@ DEFAULT_BRIDGE = "xenbr0"
 DEFAULT_SCRIPT = "vif-bridge"
 OPENVSWITCH_SCRIPT = "vif-openvswitch"
 NETFRONT = "netfront"
+# How names begin that libvirt takes for its own, and drops: another is made at each start.
+LIBVIRTS_NAMES = ("vnet", "macvtap", "macvlan")
+LIBVIRTS_XEN_NAMES = (*LIBVIRTS_NAMES, "vif")
+# What both programs made up, and say in `xm list --long`.
+MADE_UP = re.compile(r"^vif[0-9]+\.[0-9]+$")
 _MAC = re.compile(r"^[0-9A-Fa-f]{1,2}(?:[:-][0-9A-Fa-f]{1,2}){5}$")
 _NAME = re.compile(r"^[A-Za-z0-9_.:-]{1,15}$")
 _MODEL = re.compile(r"^[a-z0-9_-]{1,32}$")

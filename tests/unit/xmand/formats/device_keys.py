@@ -60,6 +60,6 @@ TABLE = (
     ("vif", "trusted", "trusted", KEPT, KEPT),
     ("vif", "type", "type=vif", XML, XML),
     ("vif", "untrusted", "untrusted", LEFT_OUT, LEFT_OUT),
-    ("vif", "vifname", "vifname=v1", XML, XML),
+    ("vif", "vifname", "vifname=lan0", XML, XML),
     ("vif", "vlan", "vlan=10", XML, XML),
 )
