@@ -29,6 +29,7 @@ _ADMINS = ("alice@XMAN.TEST",)
 _CROWD = """\
 import socket, sys, time
 held = [socket.create_connection((sys.argv[1], int(sys.argv[2]))) for _ in range(60)]
+print("there", flush=True)
 time.sleep(60)
 """
 
@@ -190,7 +191,10 @@ class Chaos:
     def _crowd(self, verb: str) -> Answer:
         # The host is in a network of its own: strangers come from there.
         crowd = [*self.daemon.prefix, "python3", "-c", _CROWD, self._lab.first.address, str(_PORT)]
-        with subprocess.Popen(crowd, stderr=subprocess.DEVNULL) as process:
+        with subprocess.Popen(crowd, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+            # While they come, whoever shares their address and has not shown a ticket yet gives way to them.
+            assert process.stdout is not None
+            assert process.stdout.readline() == b"there\n"
             answer = self._nothing(verb)
             process.kill()
         return answer

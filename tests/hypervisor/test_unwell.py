@@ -15,8 +15,14 @@ from tests.lab.hosts.daemon import Answer
 from tests.lab.hosts.hypervisor import BOOT_SECONDS, Guest
 from tests.lab.process import wait_for
 
+
+def boot_sector(code: bytes) -> bytes:
+    """Return what the firmware starts, of this code."""
+    return code.ljust(510, b"\0") + b"\x55\xaa"
+
+
 # A boot sector that writes to the port of QEMU's for a guest's panic: mov dx,0x505; mov al,1; out dx,al; hlt.
-_PANICS = b"\xba\x05\x05\xb0\x01\xee\xf4\xeb\xfd".ljust(510, b"\0") + b"\x55\xaa"
+PANICS = boot_sector(b"\xba\x05\x05\xb0\x01\xee\xf4\xeb\xfd")
 _SLEEPS = "/bin/busybox mount -t sysfs s /sys; echo mem >/sys/power/state; sleep 9999"
 
 
@@ -95,7 +101,7 @@ def test_a_qemu_that_stands_still_costs_its_own_figures_only(lab: Lab) -> None:
 def test_a_guest_that_panicked_and_was_kept_is_nothing_that_runs(lab: Lab) -> None:
     guest = lab.guest("batch-panics")
     sector = lab.first.directory / "panics.img"
-    sector.write_bytes(_PANICS.ljust(1 << 20, b"\0"))
+    sector.write_bytes(PANICS.ljust(1 << 20, b"\0"))
     devices = f"<disk type='file'><source file='{sector}'/><target dev='hda' bus='ide'/></disk><panic model='isa'/>"
     description = (
         guest.empty_description()

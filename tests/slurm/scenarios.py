@@ -253,9 +253,13 @@ class Machine:
 
         return list(expand(nodes))
 
+    def waits(self) -> list[float]:
+        """Return how long jobs waited for their domains once there was room, in seconds, where that was measured."""
+        return [job.waited for job in self.submitted if job.waited is not None]
+
     def report(self) -> str:
         """Return what was run and measured."""
-        waits = [job.waited for job in self.submitted if job.waited is not None]
+        waits = self.waits()
         median = f"{statistics.median(waits):.1f} s" if waits else "-"
         most = f"{max(waits):.1f} s" if waits else "-"
         return (
