@@ -49,6 +49,14 @@ def test_where_one_is_refused_the_others_are_undone(hosts: Pair) -> None:
     assert jobs(hosts) == {("both", "1")}
 
 
+@pytest.mark.parametrize("words", [(), ("--preemptible",)], ids=["hard", "preemptible"])
+def test_a_job_has_one_domain_of_a_host_or_none(hosts: Pair, words: tuple[str, ...]) -> None:
+    status, said = start(hosts, "1", *words, "right", f"{SECOND_HOST}:both")
+
+    assert (status, "Job 1 cannot start in" in said, "(occupied)" in said) == (3, True, True), said
+    assert jobs(hosts) == set()
+
+
 def test_in_json_each_target_says_what_became_of_it(hosts: Pair) -> None:
     start(hosts, "1", f"{SECOND_HOST}:both")
 
