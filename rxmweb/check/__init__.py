@@ -207,12 +207,14 @@ def _people(settings: Settings) -> Iterator[Finding]:
         return
     wrong = [name for name in settings.readers if name != EVERYBODY and not all(name.rpartition("@")[::2])]
     known = kerberos.realms(settings)
-    for name in (*settings.readers, *settings.collector.accepters):
-        realm = name.rpartition("@")[2]
-        if realm not in known and realm.upper() in known:
-            yield BAD, f"readers: '{name}' is nobody: the realm is called {realm.upper()}, in capitals"
     for name in wrong:
         yield BAD, f"readers: '{name}' is not a full principal, such as alice@EXAMPLE.ORG"
+    for key, names in (("readers", settings.readers), ("collector.accepters", settings.collector.accepters)):
+        for name in names:
+            realm = name.rpartition("@")[2]
+            if realm not in known and realm.upper() in known:
+                wrong.append(name)
+                yield BAD, f"{key}: '{name}' is nobody: the realm is called {realm.upper()}, in capitals"
     if not wrong:
         yield OK, f"readers: {', '.join(settings.readers)}"
     for address in settings.metrics_from:
