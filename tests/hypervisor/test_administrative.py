@@ -35,9 +35,7 @@ class Booting(Laboratory):
         """Start one more xmand, which waits so long for guests that are to shut down."""
         patience = (sys.executable, "-m", "tests.lab.faults.patience", str(seconds))
         admins = ("alice@XMAN.TEST",)
-        return self.host.xmand(
-            self.lab.realm, admins=admins, port=PORT, name=f"patient-{seconds}-{self.name}", under=patience
-        )
+        return self.host.xmand(self.lab.realm, admins=admins, port=PORT, name=f"patient-{seconds}", under=patience)
 
 
 class Uefi(Laboratory):
@@ -153,7 +151,7 @@ def test_what_its_firmware_was_told_is_gone_with_what_was_written(laboratory: La
 def test_a_host_shows_for_which_laboratories_it_is_and_takes_their_profiles_alone(laboratory: Laboratory) -> None:
     profile, lab = laboratory.name, laboratory.lab
     tables = '[host]\nlabs = ["@economy", "@stats"]\n'
-    daemon = lab.first.xmand(lab.realm, admins=("alice@XMAN.TEST",), tables=tables, port=PORT, name=f"labs-{profile}")
+    daemon = lab.first.xmand(lab.realm, admins=("alice@XMAN.TEST",), tables=tables, port=PORT, name="labs")
 
     marked = daemon.rxm(lab.alice, "profile", profile, "on", "--labs", "@stats")
     told = daemon.rxm(lab.alice, "-j", "profiles").json()["result"]
