@@ -115,9 +115,10 @@ types:
 	@.venv/bin/mypy
 
 # The modules go where nothing else is, compiled once for all, those that every command needs in one file: rxm starts anew
-# for each. Python without its site module starts faster than with it; rxm fetches that when it needs it.
+# for each. Python without its site module starts faster than with it; rxm fetches that when it needs it. The first line of a
+# program takes a whole path only.
 define LAUNCHER
-#!$(INTERPRETER) $(1)
+#!$(shell command -v $(INTERPRETER) || echo $(INTERPRETER)) $(1)
 import sys
 
 sys.path.append("$(MODULES)")

@@ -46,6 +46,8 @@ _WORDS = {
 }
 # With a client keytab too these are not its fault.
 _NOT_THE_KEYTABS = (gss.CLOCK_SKEW, gss.KDC_UNREACHABLE)
+# What libkrb5 says of a cache that only lacks tickets: KRB5_CC_NOTFOUND, KRB5_FCC_NOFILE.
+_EMPTY = (-1765328384 + 141, -1765328384 + 195)
 # Beyond two of a unit the next larger one says enough.
 _UNITS = ((86_400, "days"), (3_600, "h"), (60, "min"), (1, "s"))
 
@@ -56,7 +58,7 @@ def gss_error(error: GssError) -> CredentialsError:
         from xman.gss import kept
 
         kept.forget_another_clocks()
-    exact = {gss.EXPIRED: _expired, gss.CLOCK_SKEW: _skew}.get(error.reason)
+    exact = {gss.NO_TICKET: _no_ticket, gss.EXPIRED: _expired, gss.CLOCK_SKEW: _skew}.get(error.reason)
     try:
         if exact is not None:
             return CredentialsError(exact(error), error.reason)
@@ -106,6 +108,22 @@ def span(seconds: float) -> str:
 
 def _detail(error: GssError) -> str:
     return str(error).rstrip(".")
+
+
+def _no_ticket(error: GssError) -> str:
+    """A cache that cannot be used is no cache without a ticket: kinit alone would fail by it as well."""
+    from xman import lowlevel
+    from xman.gss import tickets
+
+    try:
+        tickets.owner()
+    except LookupError as failure:
+        if failure.args[:1] and failure.args[0] not in _EMPTY:
+            where = lowlevel.environment("KRB5CCNAME")
+            key = "KRB5CCNAME" if where else "default_ccache_name in krb5.conf"
+            which = f"the ticket cache {where}".rstrip()
+            return f"{which} cannot be used ({_detail(error)}); correct {key}, then run kinit."
+    raise LookupError
 
 
 def _expired(error: GssError) -> str:

@@ -180,3 +180,11 @@ def test_uninstall_leaves_what_is_the_sites(tmp_path: Path) -> None:
     assert [path for path in (tmp_path / "usr").rglob("*") if not path.is_dir()] == [own]
     assert not list((tmp_path / "usr").rglob("xman*"))
     assert (tmp_path / "etc" / "xman" / "rxm.toml").read_text() == "port = 1\n"
+
+
+def test_an_interpreter_that_is_only_named_is_found_by_the_path() -> None:
+    shown = ["make", "-s", "--eval", 'show:;@printf "%s\\n" "$$XMAND"', "show", "INTERPRETER=sh"]
+
+    found = subprocess.run(shown, cwd=ROOT, check=True, capture_output=True, text=True).stdout.splitlines()[0]
+
+    assert re.fullmatch(r"#!/\S+/sh -I", found), found

@@ -141,6 +141,12 @@ def test_the_same_failure_is_told_once(alice: dict[str, str]) -> None:
     assert second == "Of 20: 20 unreachable."
 
 
+def test_hosts_that_cannot_be_asked_where_a_domain_is_are_told_once(alice: dict[str, str]) -> None:
+    answer = run_rxm(alice, "-H", "node[01-20].invalid", "pause", "test")
+
+    assert_one_line(answer, 6, "nothing was changed: node[01-20].invalid: ")
+
+
 def test_what_hosts_refuse_is_told_once(pair: Pair) -> None:
     answer = pair.rxm("list", "--state", "nosuch")
 
@@ -202,6 +208,14 @@ def test_without_a_ticket(daemon: Daemon, alice: dict[str, str]) -> None:
     assert answer.status == 4
     assert bad(answer.stdout)[0].startswith("BAD  ticket: you have no Kerberos ticket")
     assert f"ok   {daemon.host}: port: " in answer.stdout
+
+
+def test_a_cache_of_no_known_type(daemon: Daemon, alice: dict[str, str]) -> None:
+    answer = run_rxm(alice | {"KRB5CCNAME": "NOSUCHTYPE:x"}, "-p", str(daemon.port), "check", daemon.host)
+
+    assert answer.status == 4
+    assert bad(answer.stdout)[0].startswith("BAD  ticket: the ticket cache NOSUCHTYPE:x cannot be used (")
+    assert "correct KRB5CCNAME" in bad(answer.stdout)[0]
 
 
 def test_nothing_listens(alice: dict[str, str]) -> None:

@@ -242,6 +242,15 @@ def test_a_domain_on_several_hosts_is_not_guessed_at() -> None:
     assert str(caught.value) == "'both' is on several hosts; say which: skirit80:both, skirit81:both."
 
 
+def test_many_hosts_that_have_it_are_folded() -> None:
+    known = {f"node{number:02}": KNOWN["skirit80"] for number in range(1, 81)}
+
+    with pytest.raises(UsageError) as caught:
+        locate("both", known)
+
+    assert str(caught.value) == ("'both' is on several hosts; say which: HOST:both, where HOST is one of node[01-80].")
+
+
 @pytest.mark.parametrize("word", ["vm9", "VM1", "2", UUID.replace("6", "5"), ""])
 def test_a_domain_that_nobody_has(word: str) -> None:
     with pytest.raises(NoSuchDomainError, match=f"Domain '{word}' does not exist"):

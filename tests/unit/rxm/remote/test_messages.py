@@ -1,6 +1,7 @@
 """Kerberos' failures in plain words: each says what to do."""
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -67,3 +68,25 @@ def test_each_message_has_kerberos_own_reason(monkeypatch: pytest.MonkeyPatch, r
 )
 def test_spans(seconds: float, words: str) -> None:
     assert messages.span(seconds) == words
+
+
+@pytest.mark.parametrize("name", ["NOSUCHTYPE:x", "FILE:{garbage}"])
+def test_a_cache_that_cannot_be_used_is_not_mended_by_kinit(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("xman.gss.tickets")
+    (tmp_path / "garbage").write_bytes(b"no tickets")
+    cache = name.format(garbage=tmp_path / "garbage")
+    monkeypatch.setenv("KRB5CCNAME", cache)
+
+    said = str(messages.gss_error(GssError(gss.NO_TICKET, "K says.")))
+
+    assert said == f"the ticket cache {cache} cannot be used (K says); correct KRB5CCNAME, then run kinit."
+
+
+def test_a_cache_without_tickets_is_mended_by_kinit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KRB5CCNAME", f"FILE:{tmp_path}/none")
+
+    said = str(messages.gss_error(GssError(gss.NO_TICKET, "K says.")))
+
+    assert said == "you have no Kerberos ticket (K says); run kinit."
