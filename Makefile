@@ -3,9 +3,9 @@
 PYTHON = .venv/bin/python
 HYPERVISOR = test
 PYTEST_ARGS =
-# A file's tests stay together, and share their daemons. Most of a test is waiting for programs and guests, so that three
+# A file's tests stay together, and share their daemons. Most of a test is waiting for programs and guests, so that four
 # processes are not too many for two cores.
-PROCESSES = -n 3 --dist loadfile --no-loadscope-reorder --durations=25 --durations-min=5
+PROCESSES = -n 4 --dist loadfile --no-loadscope-reorder --durations=25 --durations-min=5
 
 # `make install`: for Debian's interpreter and Debian's bindings, or for another that has them.
 INTERPRETER = /usr/bin/python3
