@@ -21,6 +21,7 @@ _started: list["subprocess.Popen[bytes]"] = []
 _reserved: list[socket.socket] = []
 _BLOCK = 10
 _MOST_SLOWNESS = 8.0
+_MOST_REST = 0.25
 
 
 def free_ports(count: int) -> int:
@@ -74,14 +75,17 @@ def need(*files: Path) -> None:
 def wait_for(condition: Callable[[], bool], seconds: float, what: str, interval: float = 0.02) -> None:
     """Wait until `condition` holds, looking every `interval` seconds. Raises TimeoutError naming `what`.
 
-    On a machine that has more to do than processors `seconds` are longer, by as much as everything there is slower.
+    On a machine that has more to do than processors `seconds` are longer, by as much as everything there is slower. One
+    that starts a program to look rests as long as that took: what is waited for needs the processors as well.
     """
-    began = time.monotonic()
+    began = looked = time.monotonic()
     while not condition():
-        waited = time.monotonic() - began
+        now = time.monotonic()
+        waited = now - began
         if waited > seconds and waited > seconds * slowness():
             raise TimeoutError(f"{what} did not happen in {waited:.0f} s")
-        time.sleep(interval)
+        time.sleep(max(interval, min(now - looked, _MOST_REST)))
+        looked = time.monotonic()
 
 
 def slowness() -> float:
