@@ -272,7 +272,8 @@ def test_one_that_is_to_end_is_told_and_ends_by_itself_also_after_a_restart(site
     assert "ends by itself" in told["detail"]
     wait_for(lambda: "lena-short" not in site.names(), 60, "the end of lena-short")
     wait_for(lambda: len(site.files()) == 2, 20, "the end of its disks")
-    assert "time is over" in site.rxm("alice", "log", "lena-short").stdout
+    # It is written down behind all that was done.
+    wait_for(lambda: "time is over" in site.rxm("alice", "log", "lena-short").stdout, 20, "what is said of its end")
     (long,) = site.rxm("lena", "-j", "list", "--long").json()["result"]["domains"]
     assert (long["name"], long["until"] > long["launched"]) == ("lena-long", True)
     state = site.rxm("alice", "-j", "state").json()["result"]

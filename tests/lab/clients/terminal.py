@@ -37,8 +37,11 @@ class Terminal:
         return [overwritten(line) for line in self.written().replace("\r\n", "\n").split("\n")]
 
     def wait_for(self, text: str) -> None:
-        """Wait until something was written."""
-        wait_for(lambda: text in self.written(), SECONDS, f"{text!r} on the terminal: {self.written()!r}")
+        """Wait until something was written. Raises TimeoutError, which says what was."""
+        try:
+            wait_for(lambda: text in self.written(), SECONDS, f"{text!r} on the terminal")
+        except TimeoutError as error:
+            raise TimeoutError(f"{error}: {self.written()!r}") from None
 
     def type(self, text: str) -> None:
         """Type something."""
