@@ -78,7 +78,12 @@ def cloud(lab: Lab, release: str) -> Iterator[Cloud]:
     lab.realm.add_principal("lena", PASSWORD)
     lena = lab.realm.kinit("lena", PASSWORD, "lena")
     host = lab.first
-    for words in (("link", "add", _BRIDGE, "type", "bridge"), ("link", "set", _BRIDGE, "up")):
+    # With an address of IPv4, without which the C library would give nobody any (AI_ADDRCONFIG), the KDC's neither.
+    for words in (
+        ("link", "add", _BRIDGE, "type", "bridge"),
+        ("address", "add", "10.77.0.1/24", "dev", _BRIDGE),
+        ("link", "set", _BRIDGE, "up"),
+    ):
         subprocess.run([*host.prefix, "ip", *words], check=True)
     described = host.directory / "outside.xml"
     described.write_text(_NETWORK)
