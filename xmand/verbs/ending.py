@@ -1,5 +1,6 @@
 """What has become of a domain whose console or screen has ended."""
 
+import os
 from collections.abc import Callable
 
 from xman.errors import NoSuchDomainError
@@ -27,7 +28,23 @@ def became(
             return f"{domain.name} was migrated away." if reason == _MIGRATED else f"{domain.name} ended."
         if state == "crashed":
             return f"{domain.name} crashed."
+        if found.container() and _gone(found.identifier()):
+            return f"{domain.name} ended."
         goes_on = waited >= most or (waited >= _SETTLE_SECONDS and taken(found))
     except NoSuchDomainError:
         return f"{domain.name} ended."
     return None if goes_on else ""
+
+
+def _gone(process: int | None) -> bool:
+    """Whether the process is gone that a container's id is the number of.
+
+    libvirt (9.0) misses the end of a container that has hardly begun, and calls it running for good.
+    """
+    try:
+        os.kill(process or os.getpid(), 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        pass
+    return False

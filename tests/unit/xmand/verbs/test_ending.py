@@ -1,5 +1,7 @@
 """What has become of a domain whose console has ended (`xmand.verbs.ending`), on hosts that are slow to say so."""
 
+import os
+import subprocess
 from collections.abc import Callable
 from typing import Any
 
@@ -18,14 +20,22 @@ class Found:
     name, uuid = "vm1", "uuid of vm1"
     reader = None
 
-    def __init__(self, state: tuple[str, int] | None, monkeypatch: pytest.MonkeyPatch) -> None:
-        self._state = state
+    def __init__(
+        self, state: tuple[str, int] | None, monkeypatch: pytest.MonkeyPatch, container: int | None = None
+    ) -> None:
+        self._state, self._container = state, container
         monkeypatch.setattr(ending, "find", lambda _connection, _uuid: self)
 
     def state(self) -> tuple[str, int]:
         if self._state is None:
             raise NoSuchDomainError(self.name)
         return self._state
+
+    def container(self) -> bool:
+        return self._container is not None
+
+    def identifier(self) -> int | None:
+        return self._container
 
     def became(self, waited: float, taken: Callable[[Any], bool] = lambda _found: False) -> str | None:
         here: Any = self
@@ -70,3 +80,12 @@ def test_one_that_is_gone_when_its_console_is_looked_at_has_ended(monkeypatch: p
         raise NoSuchDomainError("vm1")
 
     assert Found(RUNNING, monkeypatch).became(3.1, gone) == "vm1 ended."
+
+
+def test_a_container_whose_process_is_gone_has_ended_whatever_libvirt_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    with subprocess.Popen(["true"]) as process:
+        process.wait()
+
+    assert Found(RUNNING, monkeypatch, process.pid).became(0.0) == "vm1 ended."
+    assert Found(RUNNING, monkeypatch, os.getpid()).became(0.0) == ""
+    assert Found(RUNNING, monkeypatch, 1).became(0.0) == ""
