@@ -30,6 +30,8 @@ _SECONDS = 10.0
 _MANY_HOSTS = 20
 # What nearly everybody may do who may do anything.
 _LOOKS = "list"
+# Nobody is told from afar what is wrong with a list.
+_IF_ALREADY = "If it is there already, xmand --check on that host says why that has no effect"
 
 
 def run(options: Options, hosts: list[str]) -> int:
@@ -66,11 +68,16 @@ def steps(options: Options, hosts: list[str]) -> "Iterator[_Step]":
         yield OK, "hosts", shown, 0
     except (UsageError, UnreachableError) as error:
         yield BAD, "hosts", str(error), error.outcome
-    yield from _identity(configured)
+    identity = list(_identity(configured))
+    yield from identity
+    without = any(kind == BAD for kind, *_rest in identity)
     if len(names) > _MANY_HOSTS:
         yield NOTE, "hosts", f"the first {_MANY_HOSTS} are looked at; name others: rxm check HOST", 0
     for name in names[:_MANY_HOSTS]:
         for kind, what, said, code in _host(options, configured, name):
+            if without and kind == BAD and what == "service key" and code == outcome.CREDENTIALS:
+                # Said once, and not for each host.
+                kind, said, code = NOTE, "not tried, for want of a ticket", outcome.OK
             yield kind, f"{name}: {what}", said, code
 
 
@@ -80,8 +87,10 @@ def _identity(configured: Settings) -> "Iterator[_Step]":
     except (ImportError, AttributeError, OSError):
         yield NOTE, "realm", "MIT's library is not there; python-gssapi is used, and the ticket is not looked at", 0
         return
+    ours = ""
     try:
-        yield OK, "realm", tickets.default_realm(), 0
+        ours = tickets.default_realm()
+        yield OK, "realm", ours, 0
     except LookupError:
         # Not needed where a ticket says the realm, but by kinit.
         yield NOTE, "realm", "krb5.conf names no default_realm; set it under [libdefaults]", 0
@@ -97,7 +106,16 @@ def _identity(configured: Settings) -> "Iterator[_Step]":
     try:
         left = tickets.end() - time.time()
         if left > 0:
-            yield OK, "ticket", f"{tickets.owner()}, good for {messages.span(left)}", 0
+            owner = tickets.owner()
+            yield OK, "ticket", f"{owner}, good for {messages.span(left)}", 0
+            theirs = owner.rpartition("@")[2]
+            if ours and theirs != ours:
+                yield (
+                    NOTE,
+                    "realm",
+                    f"default_realm is {ours}, the ticket is of {theirs}: does krb5.conf name the KDCs of {theirs}?",
+                    0,
+                )
         else:
             yield BAD, "ticket", f"it expired {messages.span(-left)} ago; run kinit", outcome.CREDENTIALS
     except LookupError:
@@ -146,6 +164,14 @@ def _backwards(name: str, canonical: str, address: str) -> "Iterator[_Step]":
     except OSError:
         yield NOTE, "name back", f"{address} has no name; Kerberos does not need one if krb5.conf says rdns = false", 0
         return
+    if targets.same(name) == address:
+        yield (
+            NOTE,
+            "name back",
+            f"{address} is called {back}; the KDC knows hosts by name: use that, not the address",
+            0,
+        )
+        return
     ours = {targets.same(each) for each in (name, canonical or name)}
     if targets.same(back) in ours or any(targets.same(back).startswith(f"{each}.") for each in ours):
         yield OK, "name back", back, 0
@@ -153,7 +179,7 @@ def _backwards(name: str, canonical: str, address: str) -> "Iterator[_Step]":
         yield (
             NOTE,
             "name back",
-            f"{address} is called {back}; with rdns on, Kerberos asks for {back}'s key instead: set rdns = false",
+            f"{address} is called {back}; Kerberos asks for {back}'s key instead, unless krb5.conf says rdns = false",
             0,
         )
 
@@ -185,7 +211,8 @@ def _rights(connection: Connection, name: str, before: float) -> "Iterator[_Step
         yield (
             BAD,
             "rights",
-            f"{connection.principal} is not authorized: add it to the host's .k5login, or to [authorize.principals]",
+            f"{connection.principal} is not authorized: add it to the host's .k5login, or to [authorize.principals]. "
+            + _IF_ALREADY,
             reply.outcome or outcome.DENIED,
         )
         return

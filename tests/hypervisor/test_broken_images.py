@@ -125,3 +125,17 @@ def test_an_image_that_another_guest_has_is_named(lab: Lab, tmp_path: Path) -> N
         lab.rxm("destroy", first.name)
         for guest in (first, second):
             lab.rxm("delete", guest.name)
+
+
+def test_all_that_the_host_does_not_have_is_named_at_once(lab: Lab, own_name: str) -> None:
+    card = "<interface type='bridge'><source bridge='xman-none'/></interface></devices>"
+    text = description(lab.guest(own_name), Path("/nonexistent/disk")).replace("</devices>", card)
+
+    dry = lab.rxm("create", "--dry-run", "-", stdin=text)
+    refused = lab.rxm("create", "-", stdin=text)
+
+    assert (dry.status, dry.stderr) == (0, "Not found on this host: /nonexistent/disk, bridge xman-none.\n"), dry
+    assert (refused.status, refused.stderr.count("\n")) == (8, 1), refused
+    assert "/nonexistent/disk" in refused.stderr
+    assert "bridge xman-none" in refused.stderr or "'xman-none'" in refused.stderr
+    assert lab.rxm("list", own_name).status == 7

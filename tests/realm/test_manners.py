@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 import subprocess
 from pathlib import Path
 
@@ -208,6 +209,8 @@ def test_without_a_ticket(daemon: Daemon, alice: dict[str, str]) -> None:
     assert answer.status == 4
     assert bad(answer.stdout)[0].startswith("BAD  ticket: you have no Kerberos ticket")
     assert f"ok   {daemon.host}: port: " in answer.stdout
+    assert len(bad(answer.stdout)) == 1, "said once, and not for each host"
+    assert f"note {daemon.host}: service key: not tried" in answer.stdout
 
 
 def test_a_cache_of_no_known_type(daemon: Daemon, alice: dict[str, str]) -> None:
@@ -216,6 +219,25 @@ def test_a_cache_of_no_known_type(daemon: Daemon, alice: dict[str, str]) -> None
     assert answer.status == 4
     assert bad(answer.stdout)[0].startswith("BAD  ticket: the ticket cache NOSUCHTYPE:x cannot be used (")
     assert "correct KRB5CCNAME" in bad(answer.stdout)[0]
+
+
+def test_a_ticket_of_another_realm_than_the_configurations(
+    daemon: Daemon, alice: dict[str, str], tmp_path: Path
+) -> None:
+    text = Path(alice["KRB5_CONFIG"]).read_text()
+    changed, count = re.subn(r"(?m)^(\s*default_realm\s*=).*$", r"\1 OTHER.TEST", text)
+    (tmp_path / "krb5.conf").write_text(changed)
+
+    answer = run_rxm(alice | {"KRB5_CONFIG": str(tmp_path / "krb5.conf")}, "-p", str(daemon.port), "check", daemon.host)
+
+    assert count == 1
+    assert "note realm: default_realm is OTHER.TEST, the ticket is of XMAN.TEST" in answer.stdout
+
+
+def test_an_address_instead_of_a_name(daemon: Daemon, alice: dict[str, str]) -> None:
+    answer = run_rxm(alice, "-p", str(daemon.port), "check", "127.0.0.1")
+
+    assert "name back: 127.0.0.1 " in answer.stdout
 
 
 def test_nothing_listens(alice: dict[str, str]) -> None:
@@ -241,6 +263,7 @@ def test_not_on_the_list(daemon: Daemon, mallory: dict[str, str]) -> None:
 
     assert answer.status == 5
     assert ".k5login" in bad(answer.stdout)[0]
+    assert "xmand --check on that host says why" in bad(answer.stdout)[0]
 
 
 def test_a_configuration_that_is_wrong_hides_nothing(daemon: Daemon, alice: dict[str, str], tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ from xmand.virt.driver import CHANGE, READ, Driver
 
 # Below this a journal cannot be written for long.
 _LEAST_ROOM = 1 << 20
+_NO_LIBVIRT = "Is libvirtd running (Debian's package is libvirt-daemon-system), and is libvirt_uri right?"
 
 
 def check(settings: Settings, path: str) -> Iterator[Finding]:
@@ -110,7 +111,7 @@ def _list(settings: Settings) -> Iterator[Finding]:
         yield BAD, f"list: {error}. Write one principal per line, owned by root, mode 0600."
         return
     for warning in access.warnings:
-        yield BAD, f"list: {warning}; write the bare principal, or remove the line"
+        yield BAD, f"list: {warning}; write name@REALM and nothing else, or remove the line"
     yield from grants.patterns("list", access.entries)
     yield from _realms(settings, access.entries)
     if "k5login" not in settings.authorize.methods:
@@ -225,7 +226,7 @@ def _libvirt(settings: Settings) -> Iterator[Finding]:
         driver.connection(CHANGE)
         more = [*screens.check(driver.connection(READ)), *named.check(settings, driver.connection(READ))]
     except XmanError as error:
-        yield BAD, f"libvirt: {str(error).rstrip('.')}. Is libvirtd running, and is libvirt_uri right?"
+        yield BAD, f"libvirt: {str(error).rstrip('.')}. {_NO_LIBVIRT}"
         return
     finally:
         driver.close()
@@ -243,7 +244,8 @@ def _syslog(settings: Settings) -> Iterator[Finding]:
     if taken:
         yield OK, f"syslog: {settings.syslog}"
     else:
-        yield BAD, f"syslog: nobody takes datagrams at {settings.syslog}; is a syslog daemon running?"
+        why = "is a syslog daemon running? Start one, or correct syslog"
+        yield BAD, f"syslog: nobody takes datagrams at {settings.syslog}; {why}"
 
 
 def _state(settings: Settings) -> Iterator[Finding]:
@@ -302,4 +304,5 @@ def _descriptors(settings: Settings) -> Iterator[Finding]:
             f"limits: xmand may need {wanted} open files; the limit is {hard}. Lower [limits], or raise LimitNOFILE",
         )
     else:
-        yield OK, f"limits: {settings.limits.connections} connections, {settings.limits.unauthenticated} not yet known"
+        strangers = settings.limits.unauthenticated
+        yield OK, f"limits: {settings.limits.connections} connections, and {strangers} that have not authenticated yet"

@@ -93,7 +93,7 @@ def _group(role: str, path: str) -> Iterator[Finding]:
         yield BAD, f"authorize: roles: {role}: {error}; nobody has this role by its group. Write it as the list is"
         return
     for warning in access.warnings:
-        yield BAD, f"authorize: roles: {role}: {warning}; write the bare principal, or remove the line"
+        yield BAD, f"authorize: roles: {role}: {warning}; write name@REALM and nothing else, or remove the line"
     yield from patterns(f"authorize: roles: {role}", access.entries)
     if access.entries:
         yield (

@@ -20,13 +20,13 @@ from xmand.verbs.call import Call
 from xmand.verbs.permitted import permitted
 from xmand.verbs.row import Row, told
 from xmand.verbs.starting import guarded, remember_who
-from xmand.virt import definition, description, disk_users, host, kvm, schema
+from xmand.virt import definition, description, disk_users, host, kvm, schema, sources
 from xmand.virt.binding import RawConnection
 from xmand.virt.consoles import LOGS
 from xmand.virt.definition import Former
 from xmand.virt.description import Description
 from xmand.virt.domain import Domain, create_transient, find
-from xmand.virt.driver import QEMU, XEN
+from xmand.virt.driver import LXC, QEMU, XEN
 from xmand.virt.errors import reading
 
 _NO_LISTENER = 'Its screen listens on no network ([screen] listen = "none" on this host); rxm vnc shows it.'
@@ -60,7 +60,7 @@ def create(call: Call) -> Result:
                 raise UsageError(f"libvirt would not take the description by its schema: {against}.")
             shown, left_out = description.left_out(wanted.description.xml)
             with_host = ("It is to be started with its host.",) if wanted.autostart else ()
-            notes = (*wanted.notes, *with_host, *left_out)
+            notes = (*wanted.notes, *with_host, *left_out, *_not_here(call, wanted))
             return Result({"name": wanted.name, "xml": shown}, domain=wanted.name, notes=notes)
         call.host.batch.maintenance.refuse()
         if call.parsed.flag("transient"):
@@ -86,6 +86,14 @@ def create(call: Call) -> Result:
             *(remember_who(call, domain) if paused else ()),
         )
         return Result(data, changed=True, domain=domain.name, notes=notes)
+
+
+def _not_here(call: Call, wanted: _Wanted) -> tuple[str, ...]:
+    """What a start on this host would fail by, all of it at once: libvirt names the first only."""
+    with reading():
+        real = call.writer.getType() in (QEMU, XEN, LXC)
+    found = sources.missing(wanted.description.xml) if real else ()
+    return (f"Not found on this host: {', '.join(found)}.",) if found else ()
 
 
 def new(call: Call) -> Result:

@@ -91,7 +91,10 @@ def with_console_log(wanted: Description, directory: str) -> Description:
         found = devices.find(f"{kind}[@type='pty']")
         if found is not None:
             # By UUID, and so never the next one's of that name; libvirt takes the file along in no migration.
-            etree.SubElement(found, "log", file=f"{directory}/{wanted.uuid}-{kind}.log", append="on")
+            log = etree.SubElement(found, "log", file=f"{directory}/{wanted.uuid}-{kind}.log", append="on")
+            before = log.getprevious()
+            if before is not None:  # on a line of its own, where the others are
+                log.tail, before.tail = before.tail, found.text
             return Description(wanted.name, wanted.uuid, etree.tostring(root, encoding="unicode"))
     return wanted
 

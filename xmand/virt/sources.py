@@ -1,7 +1,7 @@
-"""The files that a domain's disks are, looked at where a start would fail by them, or never come back.
+"""What a domain needs of its host, its disks' files above all, looked at where a start would fail, or never come back.
 
-libvirt and QEMU say what is wrong with an image, but not always which one it is. Where the files are out of this
-process's sight nothing is said of them.
+libvirt and QEMU say what is wrong with an image, but not always which one it is, and of all that is missing they name
+the first. Where the files are out of this process's sight nothing is said of them.
 """
 
 import os
@@ -19,6 +19,9 @@ from xmand.virt import images
 _KINDS = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a FIFO", stat.S_IFSOCK: "a socket", stat.S_IFCHR: "a device"}
 # The smallest cluster of qcow2; an image has more than one.
 _SMALLEST_OCTETS = 512
+# xmand.service gives xmand folders of its own instead of these: what is missing there may be on the host.
+_OUT_OF_SIGHT = ("/dev/", "/tmp/", "/var/tmp/")  # noqa: S108
+_CARDS = "/sys/class/net"
 # What stands around QEMU's own words where it ends at its start: libvirt's, QEMU's clock and name, and the option.
 _AROUND = re.compile(
     r"(internal error: )?(qemu unexpectedly closed the monitor( \([^)]*\))?|process exited while connecting to monitor)"
@@ -52,10 +55,42 @@ def require_files(xml: str) -> None:
 def explained(xml: str, error: XmanError) -> XmanError:
     """Return the error of a start that failed, in QEMU's own words, with the images that are plainly broken."""
     text = _AROUND.sub("QEMU ended at its start: ", str(error).rstrip("."))
-    if not isinstance(error, HypervisorError) or text == str(error).rstrip("."):
+    if not isinstance(error, HypervisorError):
         return error
+    if text == str(error).rstrip("."):
+        others = [each for each in missing(xml) if each.rpartition(" ")[2] not in text]
+        return of_outcome(error.outcome, f"{text}. Also missing: {', '.join(others)}.") if others else error
     found = [f"disk {disk.target}, {disk.path}, {why}" for disk in _disks(xml) if (why := _broken(disk))]
     return of_outcome(error.outcome, f"{text}{': ' if found else ''}{'; '.join(found)}.")
+
+
+def missing(xml: str) -> tuple[str, ...]:
+    """Return the kernel, the files of disks and the bridges that a description names and this host does not have."""
+    root = etree.fromstring(xml.encode())
+    paths = [root.findtext("os/kernel"), root.findtext("os/initrd")]
+    for disk in root.iterfind("devices/disk[@type='file']"):
+        source = disk.find("source")
+        if source is not None and source.get("startupPolicy") is None:
+            paths.append(source.get("file"))
+    bridges = [each.get("bridge") for each in root.iterfind("devices/interface[@type='bridge']/source")]
+    found = [
+        *(path for path in paths if path and _seen_missing(path)),
+        *(f"bridge {name}" for name in bridges if name and not os.path.lexists(f"{_CARDS}/{name}")),
+    ]
+    return tuple(dict.fromkeys(found))
+
+
+def _seen_missing(path: str) -> bool:
+    """Whether it is not there, as far as that can be told: only root sees into every folder."""
+    if not path.startswith("/") or os.path.normpath(path).startswith(_OUT_OF_SIGHT):
+        return False
+    try:
+        Path(path).stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def _disks(xml: str) -> Iterator[_Disk]:

@@ -113,6 +113,14 @@ def test_the_first_pty_is_kept_in_a_file_of_the_domains_own(kind: str) -> None:
     assert f'<{kind} type="pty"><log file="/log/{UUID}-{kind}.log" append="on"/></{kind}>' in made
 
 
+def test_what_a_dry_run_shows_has_it_on_a_line_of_its_own() -> None:
+    made = logged('<serial type="pty">\n  <target port="0"/>\n</serial>')
+
+    assert made == (
+        f'<serial type="pty">\n  <target port="0"/>\n  <log file="/log/{UUID}-serial.log" append="on"/>\n</serial>'
+    )
+
+
 @pytest.mark.parametrize(
     ("devices", "uuid"),
     [

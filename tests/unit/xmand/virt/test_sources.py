@@ -65,3 +65,48 @@ def test_raw_octets_are_no_fault_of_a_raw_disk(tmp_path: Path) -> None:
 def test_a_device_that_is_no_disk_is_refused() -> None:
     with pytest.raises(RefusedError, match=r"^Disk vda: /dev/null is a device, and no image\.$"):
         sources.require_files(xml("/dev/null"))
+
+
+LACKING = """<domain><os><kernel>{0}/vmlinuz</kernel><initrd>{0}/there</initrd></os><devices>
+<disk type='file'><source file='{0}/disk'/><target dev='vda'/></disk>
+<disk type='file'><source file='{0}/there'/><target dev='vdb'/></disk>
+<disk type='file'><source file='{0}/maybe' startupPolicy='optional'/><target dev='hdc'/></disk>
+<disk type='block'><source dev='/dev/nosuch'/><target dev='vdc'/></disk>
+<disk type='file' device='cdrom'><target dev='hdd'/></disk>
+<interface type='bridge'><source bridge='nosuchbridge'/></interface>
+<interface type='bridge'><source bridge='lo'/></interface>
+<interface type='network'><source network='nosuch'/></interface>
+</devices></domain>"""
+
+
+@pytest.fixture
+def seen(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A folder that is in sight, though it is below /tmp."""
+    monkeypatch.setattr(sources, "_OUT_OF_SIGHT", ("/dev/",))
+    (tmp_path / "there").touch()
+    return tmp_path
+
+
+def test_all_that_is_missing_is_named_and_nothing_else(seen: Path) -> None:
+    assert sources.missing(LACKING.format(seen)) == (f"{seen}/vmlinuz", f"{seen}/disk", "bridge nosuchbridge")
+
+
+def test_of_what_is_out_of_sight_nothing_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sources, "_OUT_OF_SIGHT", (f"{tmp_path}/",))
+
+    assert sources.missing(xml(tmp_path / "image")) == ()
+
+
+def test_what_libvirt_names_is_followed_by_what_else_is_missing(seen: Path) -> None:
+    failed = HypervisorError(f"Cannot access storage file '{seen}/disk': No such file or directory")
+
+    said = sources.explained(LACKING.format(seen), failed)
+
+    assert str(said) == f"{failed}. Also missing: {seen}/vmlinuz, bridge nosuchbridge."
+    assert said.outcome == failed.outcome
+
+
+def test_where_libvirt_names_all_that_is_missing_nothing_is_added(seen: Path) -> None:
+    failed = HypervisorError(f"Cannot access storage file '{seen}/image': No such file or directory")
+
+    assert sources.explained(xml(seen / "image"), failed) is failed
