@@ -58,6 +58,12 @@ def gss_error(error: GssError) -> CredentialsError:
         from xman.gss import kept
 
         kept.forget_another_clocks()
+    if error.reason == gss.NO_TICKET:
+        from xman.gss import kept
+
+        if kept.is_gone(str(error)):
+            words = "the tickets that the client keytab gave were dropped meanwhile by another process; try again."
+            return CredentialsError(f"{words} ({_detail(error)})", gss.EXPIRED)
     exact = {gss.NO_TICKET: _no_ticket, gss.EXPIRED: _expired, gss.CLOCK_SKEW: _skew}.get(error.reason)
     try:
         if exact is not None:

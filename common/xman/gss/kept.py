@@ -51,6 +51,11 @@ def forget() -> None:
             pass  # another process did it
 
 
+def is_gone(said: str) -> bool:
+    """Whether what libkrb5 `said` is that the file of this process is not there: another process has dropped it."""
+    return any(path in said for path in _used)
+
+
 def forget_another_clocks() -> None:
     """Drop what is kept, where it was got while this machine's clock was wrong.
 

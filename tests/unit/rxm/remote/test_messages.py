@@ -7,7 +7,7 @@ import pytest
 
 from rxm.remote import messages
 from xman import gss
-from xman.gss import GssError
+from xman.gss import GssError, kept
 
 REASONS = {value for key, value in vars(gss).items() if key.isupper() and isinstance(value, str)}
 REMEDIES = {
@@ -90,3 +90,14 @@ def test_a_cache_without_tickets_is_mended_by_kinit(tmp_path: Path, monkeypatch:
     said = str(messages.gss_error(GssError(gss.NO_TICKET, "K says.")))
 
     assert said == "you have no Kerberos ticket (K says); run kinit."
+
+
+@pytest.mark.parametrize(("cache", "reason"), [("krb5cc_ours", gss.EXPIRED), ("krb5cc_theirs", gss.NO_TICKET)])
+def test_tickets_of_a_keytab_that_another_process_dropped_meanwhile_pass_by_themselves(
+    monkeypatch: pytest.MonkeyPatch, cache: str, reason: str
+) -> None:
+    monkeypatch.setattr(kept, "_used", ["/run/rxm/64030/krb5cc_ours"])
+
+    told = messages.gss_error(GssError(gss.NO_TICKET, f"No credentials cache found (filename: /run/rxm/64030/{cache})"))
+
+    assert (told.reason, "try again" in str(told)) == (reason, reason == gss.EXPIRED)
