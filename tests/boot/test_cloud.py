@@ -139,7 +139,7 @@ def test_it_has_the_name_and_lets_the_key_in_and_leaves_nothing(cloud: Cloud, ow
 
     assert launched.status == 0, launched
     made = launched.json()["result"]
-    (card,) = cloud.rxm("-j", "network-list", name).json()["result"]["interfaces"]
+    (card,) = cloud.daemon.rxm(cloud.lab.alice, "-j", "network-list", name).json()["result"]["interfaces"]
     guest = Guest(cloud, key, card["mac"])
     wait_for(lambda: guest.run("true").status == 0, _SECONDS, f"the sshd of {name}", _INTERVAL)
     guest.run("cloud-init", "status", "--wait")
