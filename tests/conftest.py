@@ -21,6 +21,8 @@ from tests.tools import soak
 # How fast the machine makes examples is no property of the code; tests bound themselves by their number.
 settings.register_profile("xman", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("xman")
+# What an assertion compared is printed whole, as pytest does for CI: the end of a log that was cut short says nothing.
+os.environ.setdefault("CI", "1")
 
 PASSWORD = "correct-horse"
 # What starts programs is tried once more, and the closing lines say so: on a loaded machine a guest or a client may
