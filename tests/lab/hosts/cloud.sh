@@ -27,7 +27,8 @@ echo localhost | put /etc/hostname
 : | put /etc/machine-id
 rm -f "$root"/etc/ssh/ssh_host_*
 echo '/dev/vda1 / ext4 rw,noatime 0 1' | put /etc/fstab
-printf 'ext4\nvirtio_pci\nvirtio_blk\n' | put /etc/initramfs-tools/modules
+# The seed's drive is to be there when cloud-init looks whether there is one, as with the initrd of Debian's own images.
+printf 'ext4\nvirtio_pci\nvirtio_blk\nvirtio_scsi\nsr_mod\nisofs\n' | put /etc/initramfs-tools/modules
 # Its complaint is that it is not the system that runs.
 chroot "$root" systemctl -q enable systemd-networkd ssh 2>/dev/null
 # What waits for a network that this guest may not have, and what takes its time under emulation.
