@@ -57,6 +57,30 @@ def test_the_controllers_configurations_are(tmp_path: Path, monkeypatch: pytest.
     assert slurm_settings.load().preemptible == ("low",)
 
 
+@pytest.mark.parametrize(
+    "topic",
+    [
+        "(22.05) and 13 (24.11)",
+        "looks at its job every 30 s",
+        "**Arrays**",
+        "**Jobs on several nodes**",
+        "`RealMemory`",
+        "`ProctrackType=proctrack/cgroup`",
+        "CPUs that are plugged in",
+        "`HealthCheckProgram`",
+        "`GANG`",
+        "`PreemptType`",
+        "controllers it waits",
+        "`ResumeRate`",
+        "`cloud_dns`",
+        "## What a domain needs that is a node",
+        "`ResumeTimeout` is for the slowest boot",
+    ],
+)
+def test_what_a_site_stumbles_over_is_in_the_guide(topic: str) -> None:
+    assert topic in GUIDE
+
+
 def test_a_change_of_the_hosts_is_followed_by_a_reload() -> None:
     """Each step that changes xmand.toml says so: until then the next step's command is denied."""
     steps = re.split(r"^\d\. ", GUIDE, flags=re.MULTILINE)
