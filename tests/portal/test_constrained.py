@@ -9,6 +9,7 @@ import pytest
 from rxmweb.web.negotiate import NegotiateAcceptor
 from tests.conftest import PASSWORD
 from tests.lab.clients.visitor import Visitor, over
+from tests.lab.clock import Clock
 from tests.lab.hosts.daemon import Daemon
 from tests.lab.kerberos.realm import FQDN, HOSTS, PORTAL, SECOND_HOST, UNKEYED
 from tests.lab.kerberos.realm_ldap import LdapRealm
@@ -26,6 +27,8 @@ methods = ["k5login", "principals"]
 _OTHERS = [f"skirit{number}.xman.test" for number in range(90, 98)]
 _SERVICES = [f"host/{name}" for name in (FQDN, SECOND_HOST, *_OTHERS)]
 _REASON = "does not let the portal act for you"
+# Beyond the end of the portal's own ticket.
+_TWO_DAYS = 2 * 86_400
 
 
 class Site:
@@ -51,6 +54,7 @@ class Site:
         for service in (f"host/{PORTAL}", f"HTTP/{PORTAL}"):
             self.realm.add_service(service, str(directory / f"http-{PORTAL}.keytab"))
         self.permit()
+        self.clock = Clock(self.realm, directory)
         self.portal = Portal(
             self.realm,
             directory / "portal",
@@ -58,6 +62,7 @@ class Site:
             port=self.first.port,
             collector_keytab=keytab,
             settings="constrained = true",
+            env=self.clock.env,
         )
 
     def permit(self) -> None:
@@ -162,4 +167,16 @@ def test_the_portals_own_ticket_is_renewed_in_time(site: Site) -> None:
     finally:
         site.realm.limit(f"HTTP/{PORTAL}", "1 day")
 
+    assert site.visitor().json("/session")["can_act"] is True
+
+
+def test_the_portals_own_ticket_is_of_use_once_its_clock_is_set_right(site: Site) -> None:
+    site.clock.set(_TWO_DAYS)
+    try:
+        site.portal.restart_server()
+        wrong = site.visitor().get("/")
+    finally:
+        site.clock.set(0)
+
+    assert wrong.status == 401
     assert site.visitor().json("/session")["can_act"] is True
