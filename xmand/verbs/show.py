@@ -1,7 +1,6 @@
 """Verbs that look: list, describe, info, dmesg. They use libvirt's read-only access, on Xen its own tool
 as well."""
 
-import builtins
 import contextlib
 import functools
 import socket
@@ -61,7 +60,7 @@ def list_(call: Call) -> Result:
             domains = [domain for domain in domains if power_state(domain, saved) == state]
         if long:
             domains = [domain | more for domain in domains if (more := _details(connection, domain["uuid"], known))]
-    notes: builtins.list[str] = []
+    notes: list[str] = []
     if long or looked_for is not None:
         domains = [domain | _kept(connection, domain, notes) for domain in domains]
     if long:
@@ -81,7 +80,7 @@ def _arrived(call: Call, domain: dict[str, Any]) -> dict[str, Any]:
     return {} if found is None else {"reason": REASON}
 
 
-def _kept(connection: RawConnection, domain: dict[str, Any], notes: builtins.list[str]) -> dict[str, Any]:
+def _kept(connection: RawConnection, domain: dict[str, Any], notes: list[str]) -> dict[str, Any]:
     """Return a domain's labels, terminal and launch, where it has any; that they cannot be read is said in `notes`."""
     try:
         found = metadata.read(find(connection, domain["uuid"]))
@@ -182,7 +181,7 @@ def stats(call: Call) -> Result:
     return _measured([found[uuid] | _run(connection, found[uuid]) for uuid in asked])
 
 
-def _measured(domains: builtins.list[dict[str, Any]]) -> Result:
+def _measured(domains: list[dict[str, Any]]) -> Result:
     silent = [domain["name"] for domain in domains if domain.get("unanswered")]
     notes = [f"The guest of '{name}' does not answer; what only it knows is left out." for name in silent]
     return Result({"domains": domains}, notes=tuple(notes))
