@@ -14,8 +14,6 @@ from xman.errors import UnsupportedError
 LABEL = "cidata"
 # What a guest calls its card.
 _CARD = "eth0"
-# As many octets as EC2 takes.
-MOST_USER_DATA = 16 * 1024
 
 
 @dataclass(frozen=True)
