@@ -18,8 +18,8 @@ from xmand.batch.guests import Guest
 from xmand.batch.hooks import Hooks
 from xmand.batch.maintenance import Maintenance
 from xmand.batch.observe import Row, Seen, observe
+from xmand.batch.parking import Means, Switch, no_line, told
 from xmand.batch.plan import Guests, Plan
-from xmand.batch.switch import Means, Switch, no_line, told
 from xmand.settings import Settings
 from xmand.system.locks import DomainLocks
 from xmand.virt import connection_pool, size

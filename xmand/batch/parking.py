@@ -1,4 +1,4 @@
-"""Carrying out a plan: how memory and CPUs move from the losers to the winner, and back where that fails."""
+"""Carrying out a plan: losers are parked, the winner gets their memory and CPUs; and back where that fails."""
 
 import logging
 from collections.abc import Callable

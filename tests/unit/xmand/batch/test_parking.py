@@ -7,12 +7,12 @@ import pytest
 from xman.errors import HypervisorError, RefusedError
 from xman.metadata import Job
 from xman.values import MIB
-from xmand.batch import marks, plan, switch
+from xmand.batch import marks, parking, plan
 from xmand.batch.guests import Guest
 from xmand.batch.hooks import Hooks
 from xmand.batch.observe import Seen
+from xmand.batch.parking import Means, Switch
 from xmand.batch.plan import Step
-from xmand.batch.switch import Means, Switch
 from xmand.settings import Batch, Patience
 from xmand.virt import lifecycle
 
@@ -66,7 +66,7 @@ class Bench:
         }
         self.failing = ""
         self.audit: list[str] = []
-        monkeypatch.setattr(switch, "resize", self._resize)
+        monkeypatch.setattr(parking, "resize", self._resize)
         for name in ("preempted", "returned", "hold", "restore"):
             monkeypatch.setattr(marks, name, lambda domain, name=name, **_more: self._note(f"{name} {domain.name}"))
         monkeypatch.setattr(marks, "add_job", lambda domain, job, _settings: self._note(f"add {job.id} {domain.name}"))
@@ -128,7 +128,7 @@ def test_a_guest_without_a_balloon_is_stuck_in_libvirts_words(bench: Bench, monk
     def no_balloon(*_arguments: object) -> tuple[int, int]:
         raise RefusedError("no balloon device")
 
-    monkeypatch.setattr(switch, "resize", no_balloon)
+    monkeypatch.setattr(parking, "resize", no_balloon)
 
     with pytest.raises(RefusedError, match=r"keeps 512 MiB instead of 160 \(stuck\); no balloon device\. Not all"):
         bench.run()
@@ -144,7 +144,7 @@ def test_a_guest_that_keeps_its_memory_is_put_away_where_the_host_wants_it_so(be
 
 
 def test_a_guest_that_keeps_a_cpu_is_told_of(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(switch, "resize", lambda _domain, memory, _vcpus, _patience: (memory, 4))
+    monkeypatch.setattr(parking, "resize", lambda _domain, memory, _vcpus, _patience: (memory, 4))
 
     assert "'loser' keeps 4 CPUs until its guest lets go of them." in bench.run().notes
 
