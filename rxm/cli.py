@@ -59,7 +59,7 @@ def run(words: list[str]) -> int:
                 if own_options.shaped(options):
                     from rxm.strategies import shaped
 
-                    lowlevel.out(shaped.text(options, parsed.verb, [shaped.Answer("", own.rows())], several=False))
+                    lowlevel.out(shaped.text(options, parsed.verb, [shaped.HostResult("", own.rows())], several=False))
                     return outcome.OK
                 return own.run(options, parsed)
 

@@ -18,14 +18,14 @@ COMMAND = b"report"
 PORT = 4374
 # The key that whoever runs a portal has.
 SERVICE = "HTTP"
-# What the answer may ask for.
+# What it may wish for.
 LEAST_SECONDS, MOST_SECONDS = 0.2, 3600.0
 # Of one report: a command has room for 1 MiB.
 MOST_OCTETS = 900_000
 _MOST_ANSWER = 4096
 
 
-class Answer:
+class Wish:
     """What a collector wants next: another report after `seconds` at the latest, with `everything` where it says so."""
 
     __slots__ = ("everything", "seconds")
@@ -39,8 +39,8 @@ class Answer:
         return lean_json.dumps({"seconds": self.seconds, "everything": self.everything}).encode()
 
 
-def answer(octets: bytes) -> Answer:
-    """Read an answer. Raises ValueError where it is none."""
+def wish(octets: bytes) -> Wish:
+    """Read what a collector said. Raises ValueError where it is none."""
     try:
         found = lean_json.loads(octets[:_MOST_ANSWER])
         seconds = float(found["seconds"])
@@ -48,7 +48,7 @@ def answer(octets: bytes) -> Answer:
         raise ValueError("what came is no answer to a report") from error
     if not LEAST_SECONDS <= seconds <= MOST_SECONDS:
         raise ValueError(f"it wants a report each {seconds} seconds")
-    return Answer(seconds, found.get("everything") is True)
+    return Wish(seconds, found.get("everything") is True)
 
 
 def wrong_place(word: str) -> str:

@@ -17,12 +17,12 @@ from xman.grammar import Verb
 FORMATS = ("name", "wide", "csv", "json")
 # What `-o name` gives of a row, the first that it has.
 _NAMES = ("name", "domain", "id", "principal", "host")
-# Lists in an answer that are no rows.
+# Lists in a result that are no rows.
 _NO_ROWS = ("others", "load")
 
 
-class Answer(NamedTuple):
-    """What a host has answered, and how long that took."""
+class HostResult(NamedTuple):
+    """The result of one host, and how long that took."""
 
     host: str
     result: dict[str, Any]
@@ -30,9 +30,9 @@ class Answer(NamedTuple):
 
 
 class Row(NamedTuple):
-    """A row: of which answer, where in it, and what it says."""
+    """A row: of which result, where in it, and what it says."""
 
-    answer: Answer
+    whole: HostResult
     place: int
     facts: dict[str, Any]
 
@@ -61,7 +61,7 @@ def carry_out(invocation: Invocation, tasks: list[Task], output: Output) -> list
     verb = parsed.verb
     if options.format == "wide" and any(option.key == "long" for option in parsed.verb.options):
         parsed.options["long"] = True
-    said: dict[Task, Answer] = {}
+    said: dict[Task, HostResult] = {}
 
     def one(connection: Connection, task: Task) -> int:
         envelope = invocation.structured(connection, task)
@@ -69,32 +69,32 @@ def carry_out(invocation: Invocation, tasks: list[Task], output: Output) -> list
             message = envelope["message"] + locate.hint(invocation, task.target, envelope["message"])
             output.failure(verb.name, task.target, envelope["code"], message)
             return int(envelope["code"])
-        said[task] = Answer(task.target.host, envelope["result"], envelope["ms"])
+        said[task] = HostResult(task.target.host, envelope["result"], envelope["ms"])
         return outcome.OK
 
     unanswered.collect(verb, output)
     codes = one_loop.each_host(invocation, tasks, output, one, as_json=True)
     rows = unanswered.rows(output)
-    said |= {task: Answer(task.target.host, rows[task.target.host]) for task in tasks if task.target.host in rows}
+    said |= {task: HostResult(task.target.host, rows[task.target.host]) for task in tasks if task.target.host in rows}
     if said or not codes:
         several = len({task.target.host for task in tasks}) > 1
         # In the order in which they were asked, whoever was first to answer.
-        answers = [said[task] for task in tasks if task in said]
-        lowlevel.write(OUT, text(options, verb, answers, several).encode())
+        told = [said[task] for task in tasks if task in said]
+        lowlevel.write(OUT, text(options, verb, told, several).encode())
     return codes
 
 
-def text(options: Options, verb: Verb, answers: list[Answer], several: bool) -> str:
+def text(options: Options, verb: Verb, told: list[HostResult], several: bool) -> str:
     """Return the table of what was answered. Raises UsageError for a column that is none."""
-    rows = [row for answer in answers for row in _rows(answer)]
+    rows = [row for one in told for row in _rows(one)]
     known = list(dict.fromkeys(name for row in rows for name in row.facts))
     if several and verb.merges:
-        rows.sort(key=lambda row: (_name(row.facts), row.answer.host))
+        rows.sort(key=lambda row: (_name(row.facts), row.whole.host))
     if options.sort and rows:
         column = _column(options.sort.removeprefix("-"), known)
         rows.sort(key=lambda row: _order(row.facts.get(column)), reverse=options.sort.startswith("-"))
     if not options.format and not options.columns:
-        return _usual(options, verb, answers, rows, several)
+        return _usual(options, verb, told, rows, several)
     columns = _columns(options, verb, known, several)
     if options.format == "name" and not options.columns:
         return "".join(f"{_addressed(row, several)}\n" for row in rows)
@@ -104,21 +104,21 @@ def text(options: Options, verb: Verb, answers: list[Answer], several: bool) -> 
     return _csv(table) if options.format == "csv" else _aligned(table)
 
 
-def _rows(answer: Answer) -> list[Row]:
-    """Return the rows of an answer, each with the place that it has in it."""
-    result, host = answer.result, {"host": answer.host}
+def _rows(one: HostResult) -> list[Row]:
+    """Return the rows of a result, each with the place that it has in it."""
+    result, host = one.result, {"host": one.host}
     if isinstance(result.get("host"), dict):
-        return [Row(answer, 0, {name: value for name, value in result["host"].items() if name != "name"} | host)]
+        return [Row(one, 0, {name: value for name, value in result["host"].items() if name != "name"} | host)]
     key = _key(result)
     if not key:
-        return [Row(answer, 0, result | host)]
+        return [Row(one, 0, result | host)]
     found = result[key]
     others = {name: value for name, value in result.items() if name != key}
     if found and not isinstance(found[0], dict):
-        return [Row(answer, 0, others | {key: " ".join(map(str, found))} | host)]
-    # What the answer says of the one domain that it is about, each of its rows says as well.
+        return [Row(one, 0, others | {key: " ".join(map(str, found))} | host)]
+    # What the result says of the one domain that it is about, each of its rows says as well.
     about = {name: others[name] for name in ("name", "id") if name in others}
-    return [Row(answer, place, about | row | host) for place, each in enumerate(found) for row in _inner(each)]
+    return [Row(one, place, about | row | host) for place, each in enumerate(found) for row in _inner(each)]
 
 
 def _inner(facts: dict[str, Any]) -> list[dict[str, Any]]:
@@ -129,33 +129,33 @@ def _inner(facts: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _key(result: dict[str, Any]) -> str:
-    """Return under which key the rows are, empty where the answer is one row itself."""
+    """Return under which key the rows are, empty where the result is one row itself."""
     return next((key for key, value in result.items() if isinstance(value, list) and key not in _NO_ROWS), "")
 
 
-def _usual(options: Options, verb: Verb, answers: list[Answer], rows: list[Row], several: bool) -> str:
+def _usual(options: Options, verb: Verb, told: list[HostResult], rows: list[Row], several: bool) -> str:
     """Return the usual text, with its rows in another order, or without its headings."""
-    long = any(answer.result.get("long") for answer in answers)
+    long = any(one.result.get("long") for one in told)
     if several and verb.merges:
-        results = {answer.host: answer.result for answer in answers}
-        milliseconds = {answer.host: answer.milliseconds for answer in answers}
-        ranks = {(row.answer.host, row.place): rank for rank, row in enumerate(rows)} if options.sort else None
+        results = {one.host: one.result for one in told}
+        milliseconds = {one.host: one.milliseconds for one in told}
+        ranks = {(row.whole.host, row.place): rank for rank, row in enumerate(rows)} if options.sort else None
         made = render.together(verb.name, results, milliseconds, ranks)
         return made.partition("\n")[2] if verb.headed and options.no_headers and not long else made
-    texts = [render.text(verb.name, _replaced(answer, rows) if options.sort else answer.result) for answer in answers]
+    texts = [render.text(verb.name, _replaced(one, rows) if options.sort else one.result) for one in told]
     if verb.headed and options.no_headers and not long:
         texts = [made.partition("\n")[2] for made in texts]
     return "".join(texts)
 
 
-def _replaced(answer: Answer, rows: list[Row]) -> dict[str, Any]:
-    """Return an answer with its rows in their new order."""
-    key = _key(answer.result)
-    found = answer.result[key] if key else []
+def _replaced(one: HostResult, rows: list[Row]) -> dict[str, Any]:
+    """Return a result with its rows in their new order."""
+    key = _key(one.result)
+    found = one.result[key] if key else []
     if not all(isinstance(each, dict) for each in found):
-        return answer.result
-    places = dict.fromkeys(row.place for row in rows if row.answer is answer)
-    return answer.result | {key: [found[place] for place in places]} if key else answer.result
+        return one.result
+    places = dict.fromkeys(row.place for row in rows if row.whole is one)
+    return one.result | {key: [found[place] for place in places]} if key else one.result
 
 
 def _columns(options: Options, verb: Verb, known: list[str], several: bool) -> list[str]:
@@ -186,9 +186,9 @@ def _name(facts: dict[str, Any]) -> str:
 
 def _addressed(row: Row, several: bool) -> str:
     """Return a row's name, with its host where there are several; a row about a host is called by that alone."""
-    if not _key(row.answer.result) and not {"name", "domain"} & row.facts.keys():
-        return row.answer.host
-    return f"{row.answer.host}:{_name(row.facts)}" if several else _name(row.facts)
+    if not _key(row.whole.result) and not {"name", "domain"} & row.facts.keys():
+        return row.whole.host
+    return f"{row.whole.host}:{_name(row.facts)}" if several else _name(row.facts)
 
 
 def _cell(value: Any) -> str:

@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from rxmweb.db import changes, plain, reporters, written
 from rxmweb.db.reported import Reported, read
 from rxmweb.db.reporters import ACCEPTED, New
-from xman.reporting import Answer
+from xman.reporting import Wish
 
 logger = logging.getLogger(__name__)
 
@@ -64,7 +64,7 @@ class Reports:
         # Until when there is no room for more that wait.
         self._crowded = 0.0
 
-    def take(self, name: str, principal: str, address: str, octets: bytes, begins: bool) -> Answer:
+    def take(self, name: str, principal: str, address: str, octets: bytes, begins: bool) -> Wish:
         """Take a report of the host of this (own) name; return what is wanted of it next.
 
         `begins` says that it is the first of a connection. Raises NotAReportError.
@@ -74,7 +74,7 @@ class Reports:
             # Written with the next batch: a transaction for each would hold up all others, where all come at once.
             row = self._rows(name)
             if row is None and time.monotonic() < self._crowded:
-                return Answer(_WAITING_SECONDS * 30)
+                return Wish(_WAITING_SECONDS * 30)
             self._batch.new[name] = New(principal, address, row)
             state = ACCEPTED if row is not None else state
         now = time.time()
@@ -83,12 +83,12 @@ class Reports:
         if state != ACCEPTED or row is None:
             # What it says is nobody's business yet; when it is accepted it says everything.
             self._lost.add(name)
-            return Answer(min(self.interval, _WAITING_SECONDS))
+            return Wish(min(self.interval, _WAITING_SECONDS))
         found = read(octets, row, now)
         # What was said before is not in the tables, or somebody else has written there meanwhile.
         gap = not begins and now - last > changes.STALE_INTERVALS * self.interval
         if (name in self._lost or gap) and not found.whole and found.report.code == 0:
-            return Answer(self.interval, True)
+            return Wish(self.interval, True)
         self._lost.discard(name)
         if found.news or begins or found.report.facts.get("condition"):
             said = self._batch.found.setdefault(name, [])
@@ -97,7 +97,7 @@ class Reports:
             said.append(found)
         else:
             self._batch.alive[name] = row
-        return Answer(self.interval)
+        return Wish(self.interval)
 
     def look(self) -> None:
         """Learn which hosts are shown, where that has changed. Raises SQLAlchemyError."""

@@ -113,6 +113,25 @@ def test_the_words_of_its_glossary_are_the_codes() -> None:
     assert hasattr(rxm.targets, "Target")
 
 
+@pytest.mark.parametrize(
+    ("word", "homes"),
+    [
+        ("Answer", {"xmand/answer.py"}),
+        # Over the wire, at its two ends.
+        ("Reply", {"rxm/remote/command.py", "xmand/dispatch/dispatcher.py"}),
+        ("Result", {"common/xman/result.py"}),
+    ],
+)
+def test_a_word_is_that_of_one_thing(word: str, homes: set[str]) -> None:
+    named = {
+        str(path.relative_to(ROOT))
+        for path in modules().values()
+        if re.search(rf"(?m)^class _?{word}\b", path.read_text())
+    }
+
+    assert named == homes
+
+
 def test_the_design_has_what_the_code_cites() -> None:
     sections = set(re.findall(r"(?m)^## (.*)$", (ROOT / "docs" / "design.md").read_text()))
     folders = ("common", "rxm", "xmand", "rxmweb", "tests", "bench")

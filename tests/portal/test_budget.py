@@ -12,7 +12,7 @@ from rxmweb.db.report import NotAReportError
 from rxmweb.worker import listener
 from rxmweb.worker.budget import BURST, LEAST, RATE, Budgets
 from rxmweb.worker.listener import Conversation, Listener
-from xman.reporting import Answer
+from xman.reporting import Wish
 from xman.server_session import Authenticated, CommandReceived
 from xman.throttle import Throttle
 
@@ -96,10 +96,10 @@ def conversation(whose: Any, *events: Any) -> tuple[Conversation, Transport]:
     return made, transport
 
 
-def listening(take: Callable[[bytes], Answer]) -> Any:
+def listening(take: Callable[[bytes], Wish]) -> Any:
     """Return what connections need of a listener."""
 
-    def told(_name: str, _principal: str, _address: str, octets: bytes, _begins: bool) -> Answer:
+    def told(_name: str, _principal: str, _address: str, octets: bytes, _begins: bool) -> Wish:
         return take(octets)
 
     return SimpleNamespace(
@@ -117,9 +117,9 @@ def test_a_host_that_reports_all_the_time_is_not_read_for_a_while() -> None:
     async def talk() -> None:
         taken: list[bytes] = []
 
-        def take(octets: bytes) -> Answer:
+        def take(octets: bytes) -> Wish:
             taken.append(octets)
-            return Answer(1.0)
+            return Wish(1.0)
 
         one, transport = conversation(listening(take), *[REPORT] * 20)
         one.name = "h1"
@@ -141,7 +141,7 @@ def test_what_cannot_be_read_costs_as_much() -> None:
     async def talk() -> None:
         taken: list[bytes] = []
 
-        def take(octets: bytes) -> Answer:
+        def take(octets: bytes) -> Wish:
             taken.append(octets)
             raise NotAReportError("no report")
 
@@ -160,9 +160,9 @@ def test_a_new_connection_is_no_new_budget() -> None:
     async def talk() -> None:
         taken: list[bytes] = []
 
-        def take(octets: bytes) -> Answer:
+        def take(octets: bytes) -> Wish:
             taken.append(octets)
-            return Answer(1.0)
+            return Wish(1.0)
 
         whose = listening(take)
         for _ in range(20):

@@ -155,13 +155,13 @@ class Reporter:
             self._complaint = text
             logger.warning("report: %s", text)
 
-    def _send(self, collector: Collector, envelope: dict[str, Any], sequence: int) -> tuple[reporting.Answer, int]:
+    def _send(self, collector: Collector, envelope: dict[str, Any], sequence: int) -> tuple[reporting.Wish, int]:
         said = b""
         for part in reporting.parts(envelope):
             sequence += 1
             said = collector.ask([reporting.COMMAND, b"%d" % sequence, part])
         try:
-            return reporting.answer(said), sequence
+            return reporting.wish(said), sequence
         except ValueError as error:
             raise LostError(str(error)) from error
 

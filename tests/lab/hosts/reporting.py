@@ -102,7 +102,7 @@ class _Host(asyncio.Protocol):
                 if isinstance(message, Output):
                     self._said += message.data
                 elif isinstance(message, Status):
-                    self._answered(reporting.answer(self._said))
+                    self._answered(reporting.wish(self._said))
                     return
                 else:
                     raise SessionError(f"{message!r}")
@@ -126,7 +126,7 @@ class _Host(asyncio.Protocol):
         self._pause = min(reporter._MOST_PAUSE, self._pause * 2)
         self._due(pause, lambda: self._fleet.spawn(self._connect()))
 
-    def _answered(self, answer: reporting.Answer) -> None:
+    def _answered(self, answer: reporting.Wish) -> None:
         self._fleet.answers += 1
         self._pause = reporter._LEAST_PAUSE
         if answer.everything:

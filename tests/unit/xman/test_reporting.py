@@ -38,7 +38,7 @@ def test_a_failure_is_never_parted() -> None:
 
 @pytest.mark.parametrize("everything", [False, True])
 def test_an_answer_comes_over(everything: bool) -> None:
-    found = reporting.answer(reporting.Answer(60.0, everything).octets())
+    found = reporting.wish(reporting.Wish(60.0, everything).octets())
 
     assert (found.seconds, found.everything) == (60.0, everything)
 
@@ -60,7 +60,7 @@ def test_an_answer_comes_over(everything: bool) -> None:
 )
 def test_what_is_no_answer(octets: bytes) -> None:
     with pytest.raises(ValueError, match=r"answer|wants"):
-        reporting.answer(octets)
+        reporting.wish(octets)
 
 
 @pytest.mark.parametrize(

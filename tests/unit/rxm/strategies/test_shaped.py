@@ -6,7 +6,7 @@ import pytest
 
 from rxm.options import Options
 from rxm.strategies import shaped
-from rxm.strategies.shaped import Answer
+from rxm.strategies.shaped import HostResult
 from xman import arguments, verbs
 from xman.errors import UsageError
 
@@ -20,19 +20,19 @@ def domain(name: str, memory: int = 64) -> dict[str, Any]:
     return facts | {"vcpus": 1, "cpu_seconds": 0.5}
 
 
-def listed(host: str, *domains: dict[str, Any]) -> Answer:
+def listed(host: str, *domains: dict[str, Any]) -> HostResult:
     """Return what a host answered to `list`."""
-    return Answer(host, {"domains": list(domains)})
+    return HostResult(host, {"domains": list(domains)})
 
 
-def lines(verb: str, answers: list[Answer], **given: str) -> list[str]:
+def lines(verb: str, answers: list[HostResult], **given: str) -> list[str]:
     """Return the lines of the table."""
     options = Options({name.replace("_", "-"): value for name, value in given.items()})
     return shaped.text(options, verbs.BY_NAME[verb], answers, len({answer.host for answer in answers}) > 1).splitlines()
 
 
 def test_a_virtual_cpu_is_a_row() -> None:
-    answer = Answer("a", {"domains": [{"name": "vm1", "uuid": "u", "id": 7, "vcpu": CPUS}]})
+    answer = HostResult("a", {"domains": [{"name": "vm1", "uuid": "u", "id": 7, "vcpu": CPUS}]})
 
     assert lines("vcpu-list", [answer], output="csv") == [
         "name,id,number,cpu,state,cpu_seconds,affinity",
@@ -42,7 +42,7 @@ def test_a_virtual_cpu_is_a_row() -> None:
 
 
 def test_a_disk_is_a_row_that_says_whose_it_is() -> None:
-    answers = [Answer("a", {"name": name, "uuid": "u", "id": 1, "disks": DISKS}) for name in ("vm1", "vm2")]
+    answers = [HostResult("a", {"name": name, "uuid": "u", "id": 1, "disks": DISKS}) for name in ("vm1", "vm2")]
 
     assert lines("block-list", answers, columns="name,target", no_headers="") == [
         "vm1  vda",
@@ -53,7 +53,7 @@ def test_a_disk_is_a_row_that_says_whose_it_is() -> None:
 
 
 def test_a_host_is_a_row_called_by_its_name() -> None:
-    answers = [Answer(host, {"host": {"name": "own", "nr_cpus": 4, "load": [0.5]}}) for host in ("a", "b")]
+    answers = [HostResult(host, {"host": {"name": "own", "nr_cpus": 4, "load": [0.5]}}) for host in ("a", "b")]
 
     assert lines("stats", answers, output="name") == ["a", "b"]
     assert lines("stats", answers, output="csv", columns="host,nr_cpus") == ["host,nr_cpus", "a,4", "b,4"]
@@ -93,7 +93,7 @@ def test_sorted_the_usual_table_stays_the_usual_one() -> None:
     ],
 )
 def test_no_table_keeps_its_headings(verb: str, result: dict[str, Any], rows: int, several: bool) -> None:
-    answers = [Answer(host, result) for host in ("a", "b")[: 1 + several]]
+    answers = [HostResult(host, result) for host in ("a", "b")[: 1 + several]]
 
     assert len(lines(verb, answers, no_headers="")) == rows * len(answers)
 
@@ -115,7 +115,7 @@ def test_what_names_nothing_is_no_table(given: dict[str, str], said: str) -> Non
 def test_help_is_a_table_as_well() -> None:
     facts = {"verbs": [{"name": "pause", "help": "stop it", "family": "life"}]}
 
-    assert lines("help", [Answer("", facts)], output="csv") == ["name,family,help", "pause,life,stop it"]
+    assert lines("help", [HostResult("", facts)], output="csv") == ["name,family,help", "pause,life,stop it"]
 
 
 @pytest.mark.parametrize(
