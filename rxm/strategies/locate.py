@@ -77,7 +77,9 @@ def hint(invocation: Invocation, target: Target, message: str) -> str:
     if not word or "\n" in told:
         return ""
     found, _problems = ask_all(invocation, [target.host])
-    near = slips.meant(word, [str(each["name"]) for domains in found.values() for each in domains])
+    names = [str(each["name"]) for domains in found.values() for each in domains]
+    # It may have come meanwhile.
+    near = slips.meant(word, names) if word not in names else ""
     return f" Did you mean '{escape.line(near)}'?" if near else ""
 
 

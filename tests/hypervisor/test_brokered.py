@@ -243,6 +243,11 @@ def slowly(pair: Pair, machine: str, at: int) -> Iterator[Future[Answer]]:
     with ThreadPoolExecutor(1) as pool:
         moving = pool.submit(pair.rxm, at, "migrate", "--live", machine, pair.hosts[1 - at].name)
         wait_for(lambda: moving.done() or "Unbounded" in host.virsh("domjobinfo", machine).stdout, 60, "its begin")
+        # Its source is busy before anything of it is at its destination.
+        there = pair.hosts[1 - at]
+        wait_for(
+            lambda: moving.done() or machine in there.virsh("list", "--all", "--name").stdout.split(), 60, "it there"
+        )
         yield moving
 
 
