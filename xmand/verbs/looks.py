@@ -1,6 +1,7 @@
 """xm's own ways to look at domains: uptime, vcpu-list, network-list, block-list; and macs, for the site's DHCP."""
 
 import contextlib
+from collections.abc import Callable
 from typing import Any
 
 from xman import values
@@ -14,12 +15,12 @@ from xmand.virt.domain import Domain, find, find_all
 
 def uptime(call: Call) -> Result:
     """Since when domains run: all that do, or those named."""
-    return Result({"domains": [_identity(domain) | _run(domain) for domain in _asked(call)]})
+    return Result({"domains": _each(call, _run)})
 
 
 def vcpu_list(call: Call) -> Result:
     """Their virtual CPUs: where each is, for how long it has run, and where it may run."""
-    return Result({"domains": [_identity(domain) | {"vcpu": vcpus.each(domain)} for domain in _asked(call)]})
+    return Result({"domains": _each(call, lambda domain: {"vcpu": vcpus.each(domain)})})
 
 
 def network_list(call: Call) -> Result:
@@ -51,6 +52,19 @@ def macs(call: Call) -> Result:
                 left_out.append(domain.name)
     notes = (f"DHCP takes no such names, so their lines have none: {', '.join(left_out)}.",) if left_out else ()
     return Result({"cards": rows}, notes=notes)
+
+
+def _each(call: Call, facts: Callable[[Domain], dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return a row for each domain that was asked for; of all, what has gone since it was listed has none."""
+    named = bool(call.parsed.words("DOMAIN"))
+    rows = []
+    for domain in _asked(call):
+        try:
+            rows.append(_identity(domain) | facts(domain))
+        except NoSuchDomainError:
+            if named:
+                raise
+    return rows
 
 
 def _asked(call: Call) -> list[Domain]:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from xman.errors import UnsupportedError, UsageError
+from xman.errors import UnsupportedError, UsageError, XmanError
 from xmand.virt import vcpu_maps
 from xmand.virt.binding import api
 from xmand.virt.domain import Domain
@@ -17,9 +17,10 @@ _MOST_CPUS = 4096
 def each(domain: Domain) -> list[dict[str, Any]]:
     """Return its virtual CPUs; of one that is off only where they may run."""
     with reading(domain.name):
-        if not domain.raw.isActive():
+        running = _running(domain)
+        if running is None:
             return [{"number": number, "affinity": _set(flags)} for number, flags in enumerate(_kept(domain))]
-        infos, maps = _now(domain)
+        infos, maps = running
     found = []
     for info, flags in zip(infos, maps, strict=False):
         number, state, time, cpu = info
@@ -33,6 +34,18 @@ def each(domain: Domain) -> list[dict[str, Any]]:
             one["cpu"] = int(cpu)
         found.append(one)
     return found
+
+
+def _running(domain: Domain) -> tuple[Any, Any] | None:
+    """Return what those of a domain that runs do, and where they may; None of one that is off, or has just ended."""
+    if not domain.raw.isActive():
+        return None
+    try:
+        return _now(domain)
+    except (api.libvirtError, XmanError):
+        if domain.raw.isActive():
+            raise
+        return None
 
 
 def _now(domain: Domain) -> tuple[Any, Any]:
