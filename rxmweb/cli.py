@@ -3,12 +3,13 @@
 import argparse
 import logging
 import sys
+from collections.abc import Iterator
 
 import xman
 from rxmweb import settings
-from rxmweb.settings import Settings
-from xman import escape, lowlevel, outcome
+from xman import escape, finding, lowlevel, outcome
 from xman.errors import XmanError
+from xman.finding import BAD, Finding
 
 
 def main() -> None:
@@ -48,7 +49,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _run(options: argparse.Namespace) -> int:
     if options.part == "check":
-        return _check_all(options.config)
+        return finding.tell_all(_findings(options.config))
     configured = settings.load(options.config)
     for key in configured.unknown:
         logging.getLogger(__name__).warning("%s: not known to this release", key)
@@ -64,34 +65,15 @@ def _run(options: argparse.Namespace) -> int:
     return outcome.OK
 
 
-def _check_all(path: str | None) -> int:
-    """Check as the user of the units, where they will read the same file."""
+def _findings(path: str | None) -> Iterator[Finding]:
+    """Look as the user of the units, where they will read the same file."""
     try:
-        from rxmweb.check import user
-        from rxmweb.check.finding import BAD
+        from rxmweb.check import check, user
     except ImportError as error:
-        lowlevel.out(
-            f"BAD  installation: {escape.line(str(error))}; install the portal's libraries (pip's xman[portal])\n"
-        )
-        return outcome.USAGE
+        yield BAD, f"installation: {error}; install the portal's libraries (pip's xman[portal])"
+        return
     said = user.become() if path is None else None
     if said is not None:
-        lowlevel.out(f"{said[0]:4} {escape.line(said[1])}\n")
-    status = _check(*settings.load_all(path))
-    return outcome.USAGE if said is not None and said[0] == BAD else status
-
-
-def _check(configured: Settings | None, wrong: list[str]) -> int:
-    from rxmweb.check import check
-    from rxmweb.check.finding import BAD, NOTE
-
-    status = outcome.USAGE if wrong else outcome.OK
-    for line in wrong:
-        lowlevel.out(f"BAD  {escape.line(line)}\n")
-    if configured is None:
-        lowlevel.out(f"{NOTE:4} Nothing else was looked at, since the configuration cannot be read.\n")
-        return status
-    for kind, line in check(configured):
-        lowlevel.out(f"{kind:4} {escape.line(line)}\n")
-        status = outcome.USAGE if kind == BAD else status
-    return status
+        yield said
+    configured, wrong = settings.load_all(path)
+    yield from finding.of_daemon(wrong, None if configured is None else check(configured))

@@ -6,12 +6,11 @@ import logging
 import os
 
 import xman
-from xman import escape, lowlevel, outcome
+from xman import escape, finding, lowlevel, outcome
 from xman.errors import XmanError
 from xmand import settings
 from xmand.audit.syslog import Syslog, SyslogHandler
 from xmand.check import check
-from xmand.check.finding import BAD, NOTE
 from xmand.daemon import Daemon
 from xmand.settings import Settings
 
@@ -58,17 +57,8 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _check(configured: Settings | None, wrong: list[str], path: str) -> int:
-    status = outcome.OK
-    for line in wrong:
-        lowlevel.out(f"{BAD:4} {escape.line(line)}\n")
-        status = outcome.USAGE
-    if configured is None:
-        lowlevel.out(f"{NOTE:4} Nothing else was looked at, since the configuration cannot be read.\n")
-        return status
-    for kind, line in check(configured, path):
-        lowlevel.out(f"{kind:4} {escape.line(line)}\n")
-        status = outcome.USAGE if kind == BAD else status
-    return status
+    found = None if configured is None else check(configured, path)
+    return finding.tell_all(finding.of_daemon(wrong, found))
 
 
 def _start_log(syslog: Syslog, *, foreground: bool) -> None:

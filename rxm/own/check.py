@@ -13,15 +13,15 @@ from rxm.remote.command import Reply
 from rxm.remote.connection import Connection, initiator
 from rxm.remote.deadline import Deadline
 from rxm.settings import Settings
-from xman import config, escape, lowlevel, outcome, received, times
+from xman import config, finding, lowlevel, outcome, received, times
 from xman.errors import CredentialsError, UnreachableError, UsageError, XmanError
+from xman.finding import BAD, NOTE, OK
 from xman.gss import GssError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-OK, NOTE, BAD = "ok", "note", "BAD"
 # A step: how it is, what it is about, what was found or is to be done, and the exit status where that is bad.
 _Step = tuple[str, str, str, int]
 # Kerberos takes five minutes; what comes near is worth a word.
@@ -38,7 +38,7 @@ def run(options: Options, hosts: list[str]) -> int:
     """Print the steps; return the exit status: of the first class that is bad, or of success."""
     status = outcome.OK
     for kind, what, said, code in steps(options, hosts):
-        lowlevel.out(escape.line(f"{kind:4} {what}: {said}") + "\n")
+        finding.tell(kind, f"{what}: {said}")
         if kind == BAD and status == outcome.OK:
             status = code
     return status

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from dataclasses import fields
 
 from rxmweb.check import certificate, database, files, kerberos, parts
-from rxmweb.check.finding import BAD, NOTE, OK, Finding
 from rxmweb.settings import EVERYBODY, Settings, split_address
 from xman import holders, keytab
+from xman.finding import BAD, NOTE, OK, Finding
 from xman.gss import GssError
 from xman.gss.python_gssapi_backend import Acceptor
 

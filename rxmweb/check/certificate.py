@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from rxmweb.check import files
-from rxmweb.check.finding import BAD, NOTE, OK, Finding
 from rxmweb.settings import Settings
 from xman import keytab
+from xman.finding import BAD, NOTE, OK, Finding
 
 # A handshake of TLS takes less.
 _TURNS = 10

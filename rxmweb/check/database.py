@@ -9,10 +9,10 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from rxmweb import db
 from rxmweb.check import files
-from rxmweb.check.finding import BAD, NOTE, OK, Finding
 from rxmweb.check.user import own_name
 from rxmweb.db import upgrade
 from xman import keytab
+from xman.finding import BAD, NOTE, OK, Finding
 
 _SECONDS = 10.0
 

@@ -4,8 +4,8 @@ import os
 import stat
 from pathlib import Path
 
-from rxmweb.check.finding import BAD, NOTE, OK, Finding
 from rxmweb.check.user import own_name
+from xman.finding import BAD, NOTE, OK, Finding
 
 # What systemd makes for the units (StateDirectory, RuntimeDirectory), and nobody before.
 _OF_THE_UNITS = {Path("/var/lib/rxmweb"), Path("/run/rxmweb")}

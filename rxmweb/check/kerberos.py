@@ -5,12 +5,12 @@ from collections.abc import Iterator
 
 import rxm
 from rxmweb.check import files
-from rxmweb.check.finding import BAD, NOTE, OK, Finding
 from rxmweb.check.user import own_name
 from rxmweb.settings import Settings
 from rxmweb.web.negotiate import NegotiateAcceptor
 from xman import keytab
 from xman.errors import CredentialsError, UnreachableError, XmanError
+from xman.finding import BAD, NOTE, OK, Finding
 from xman.gss import KDC_UNREACHABLE, GssError, trial
 from xman.keytab import Key, KeytabError
 

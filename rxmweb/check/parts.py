@@ -7,7 +7,7 @@ from importlib.resources.abc import Traversable
 
 from jinja2 import Environment, TemplateSyntaxError, meta
 
-from rxmweb.check.finding import BAD, Finding
+from xman.finding import BAD, Finding
 
 # Those that no other names.
 _FIRST = ("error.html", "kiosk.html", "sign-on.html", "table.html")

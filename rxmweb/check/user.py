@@ -4,7 +4,7 @@ import os
 import pwd
 from pathlib import Path
 
-from rxmweb.check.finding import BAD, OK, Finding
+from xman.finding import BAD, OK, Finding
 
 # The later ones are those of packages.
 _UNITS = tuple(Path(folder, "rxmweb.service") for folder in ("/etc/systemd/system", "/usr/lib/systemd/system"))

@@ -13,12 +13,12 @@ import pytest
 
 from rxmweb import check
 from rxmweb.check import files
-from rxmweb.check.finding import NOTE, OK
 from rxmweb.settings import Collector, Settings
 from tests.lab.hosts.daemon import Daemon
 from tests.lab.kerberos.realm import FQDN, PORTAL, Realm
 from tests.lab.portal.portal import keytab_of, make_certificate
 from tests.lab.process import free_ports
+from xman.finding import NOTE, OK
 
 COLLECTOR = f"rxmweb/{PORTAL}@XMAN.TEST"
 

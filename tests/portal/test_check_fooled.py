@@ -12,10 +12,10 @@ import pytest
 
 from rxmweb import check
 from rxmweb.check import certificate, database, files, kerberos, parts, user
-from rxmweb.check.finding import BAD, NOTE
 from rxmweb.settings import Collector, Proxy, Settings
 from tests.lab.portal.portal import make_certificate
 from xman import keytab
+from xman.finding import BAD, NOTE
 from xman.keytab import Key
 
 KEYS = [Key("HTTP/portal.example.org@EXAMPLE.ORG", 2, "aes256-cts-hmac-sha1-96")]

@@ -7,7 +7,6 @@ import psycopg
 import pytest
 
 from rxmweb.check import database
-from rxmweb.check.finding import BAD, OK
 from tests.conftest import PASSWORD
 from tests.lab.clients.visitor import Visitor
 from tests.lab.hosts.daemon import Daemon
@@ -15,6 +14,7 @@ from tests.lab.kerberos.realm import FQDN, Realm
 from tests.lab.portal.portal import Portal
 from tests.lab.portal.postgres import Postgres
 from tests.lab.process import free_ports, wait_for
+from xman.finding import BAD, OK
 
 # Only the tests' own user comes in without a ticket; the portal must seal.
 _HBA = "host all xman 127.0.0.1/32 trust\nhostgssenc all portal 127.0.0.1/32 gss include_realm=0\n"

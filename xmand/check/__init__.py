@@ -12,11 +12,11 @@ from urllib.parse import urlsplit
 
 from xman import holders, keytab
 from xman.errors import ConfigurationError, XmanError
+from xman.finding import BAD, NOTE, OK, Finding
 from xmand import daemon, journal
 from xmand.audit.syslog import Syslog
 from xmand.authorize import k5login
 from xmand.check import files, grants, kerberos, named, screens
-from xmand.check.finding import BAD, NOTE, OK, Finding
 from xmand.journal import health
 from xmand.report import places, reporter
 from xmand.server import listen

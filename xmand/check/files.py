@@ -5,7 +5,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from xmand.check.finding import BAD, Finding
+from xman.finding import BAD, Finding
 
 _OTHERS = "can be changed by others than root"
 # Whose is what belongs to nobody in this namespace of users (user_namespaces(7)).

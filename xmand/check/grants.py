@@ -9,10 +9,10 @@ from ClusterShell.NodeSet import RESOLVER_NOGROUP, NodeSet, NodeSetException
 
 from xman import grammar, verbs
 from xman.errors import XmanError
+from xman.finding import BAD, NOTE, OK, Finding
 from xmand.authorize import k5login, rules
 from xmand.authorize.roles import filled, this_host
 from xmand.batch.patterns import matches
-from xmand.check.finding import BAD, NOTE, OK, Finding
 from xmand.settings import Settings
 from xmand.settings.authorize import Role
 from xmand.virt.domain import find_all

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from xman import keytab
 from xman.errors import ConfigurationError
+from xman.finding import BAD, NOTE, OK, Finding
 from xman.gss import CLOCK_SKEW, KDC_UNREACHABLE, GssError, trial
 from xman.keytab import KeytabError
 from xmand import daemon
 from xmand.check import files
-from xmand.check.finding import BAD, NOTE, OK, Finding
 from xmand.settings import Settings
 from xmand.system import replay_cache
 

@@ -5,7 +5,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from xman.errors import UnsupportedError
-from xmand.check.finding import BAD, NOTE, Finding
+from xman.finding import BAD, NOTE, Finding
 from xmand.settings import Settings
 from xmand.virt import pools
 from xmand.virt.binding import RawConnection

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from xman import escape
 from xman.errors import NoSuchDomainError
-from xmand.check.finding import NOTE, OK, Finding
+from xman.finding import NOTE, OK, Finding
 from xmand.virt import screens
 from xmand.virt.binding import RawConnection
 from xmand.virt.domain import Domain, is_held

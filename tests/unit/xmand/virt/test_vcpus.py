@@ -10,7 +10,7 @@ from xman.errors import HypervisorError, NoSuchDomainError
 from xmand.virt import vcpus
 from xmand.virt.domain import Domain
 
-DOMAIN = "<domain type='test'><name>ends</name><memory>65536</memory><vcpu>3</vcpu><os><type>hvm</type></os></domain>"
+DOMAIN = "<domain type='test'><name>{name}</name><memory>65536</memory><vcpu>3</vcpu><os><type>hvm</type></os></domain>"
 
 
 class Ending:
@@ -44,19 +44,25 @@ def connection() -> Iterator[Any]:
 
 
 def test_one_that_has_just_ended_is_off(connection: Any) -> None:
-    defined = connection.defineXML(DOMAIN)
+    # libvirt's test driver is one for the whole process.
+    defined = connection.defineXML(DOMAIN.format(name="has-ended"))
     off = vcpus.each(Domain(defined))
     defined.create()
 
-    assert vcpus.each(Domain(Ending(defined))) == off
+    found = vcpus.each(Domain(Ending(defined)))
+    defined.undefine()
+
+    assert found == off
     assert [one["number"] for one in off] == [0, 1, 2]
 
 
 def test_a_transient_one_that_has_just_ended_is_gone(connection: Any) -> None:
     with pytest.raises(NoSuchDomainError):
-        vcpus.each(Domain(Ending(connection.createXML(DOMAIN))))
+        vcpus.each(Domain(Ending(connection.createXML(DOMAIN.format(name="has-gone")))))
 
 
 def test_what_fails_of_one_that_runs_is_told(connection: Any) -> None:
+    raw = connection.createXML(DOMAIN.format(name="goes-on"))
     with pytest.raises(HypervisorError):
-        vcpus.each(Domain(Failing(connection.createXML(DOMAIN))))
+        vcpus.each(Domain(Failing(raw)))
+    raw.destroy()
