@@ -53,10 +53,7 @@ def laboratory(lab: Lab, pool: str, own_name: str, request: pytest.FixtureReques
     made = kind(lab, own_name)
     made.make()
     yield made
-    names = [name for name in lab.first.virsh("list", "--all", "--name").stdout.split() if name.startswith(own_name)]
-    for name in sorted(names, reverse=True):  # the profile last
-        lab.rxm("-q", "destroy", name)
-        lab.rxm("-q", "delete", "--snapshots", name)
+    made.unmake()
     wait_for(lambda: made.volumes() == {made.base.name}, 60, "the end of its clients' disks")
     made.base.unlink()
 

@@ -98,12 +98,6 @@ class Room(Laboratory):
         """Start a machine, once its host has found out what the power cut left."""
         wait_for(lambda: self.rxm("start", "--paused", name).status == 0, 60, f"the start of {name}")
 
-    def domains(self) -> set[str]:
-        """Return those that libvirt knows of this room."""
-        return {
-            name for name in self.host.virsh("list", "--all", "--name").stdout.split() if name.startswith(self.name)
-        }
-
     def disks(self) -> set[str]:
         """Return the files that they have for their disks."""
         return {Path(path).name for name in self.domains() for path in self.paths(name)}

@@ -97,6 +97,19 @@ class Laboratory:
         rows: list[dict[str, Any]] = self.done("profiles")["result"]["profiles"]
         return [row for row in rows if row["profile"] == self.name]
 
+    def unmake(self) -> None:
+        """Remove its clients, and the profile last; its image stays."""
+        for name in sorted(self.domains(), reverse=True):
+            self.rxm("-q", "destroy", name)
+            self.rxm("-q", "delete", "--snapshots", name)
+        assert self.domains() == set()
+
+    def domains(self) -> set[str]:
+        """Return the names of the profile and its clients, as far as libvirt knows them."""
+        return {
+            name for name in self.host.virsh("list", "--all", "--name").stdout.split() if name.startswith(self.name)
+        }
+
     def volumes(self) -> set[str]:
         """Return the files of the pool."""
         return {path.name for path in self.folder.iterdir()}
@@ -139,11 +152,7 @@ def laboratory(lab: Lab, pool: str, own_name: str) -> Iterator[Laboratory]:
     made = Laboratory(lab, own_name)
     made.make()
     yield made
-    names = [name for name in lab.first.virsh("list", "--all", "--name").stdout.split() if name.startswith(own_name)]
-    for name in sorted(names, reverse=True):  # the profile last
-        lab.rxm("-q", "destroy", name)
-        lab.rxm("-q", "delete", "--snapshots", name)
-    assert not [name for name in lab.first.virsh("list", "--all", "--name").stdout.split() if name.startswith(own_name)]
+    made.unmake()
     assert made.volumes() == {made.base.name}
     made.base.unlink()
 
