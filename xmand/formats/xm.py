@@ -29,6 +29,7 @@ _MOST_STATEMENTS = 4096
 _SIGNS = ",;=()[]{}+-*/%<>.:!&|^~@"
 _MOST_SIGNS = 4096
 _MOST_BRACES = 64
+_REMARK_LINES = re.compile(r"(?m)^[ \t]*#[^\r\n'\"]*$")
 _MOST_DEPTH = 32
 # Of nodes, of which a value has up to two a level. `ast.unparse` goes through a tree without such a bound, and Python's
 # parser has had another one in each release.
@@ -82,7 +83,10 @@ def parse(text: str, given: dict[str, Value]) -> Settings:
 
 
 def _tree(text: str) -> ast.Module:
-    if text.count("{") > _MOST_BRACES or sum(map(text.count, _SIGNS)) > _MOST_SIGNS:
+    # Examples have lines of dashes between remarks, and a remark costs the parser nothing. Without a quote in it such a
+    # line is one, or part of a string; only braces count in that, which may be an f-string.
+    said = _REMARK_LINES.sub("", text)
+    if text.count("{") > _MOST_BRACES or sum(map(said.count, _SIGNS)) > _MOST_SIGNS:
         raise UsageError(f"The configuration is too large: more than {_MOST_SIGNS} signs, or {_MOST_BRACES} braces.")
     try:
         with _parsing, warnings.catch_warnings():

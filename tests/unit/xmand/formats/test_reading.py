@@ -227,7 +227,17 @@ def test_what_would_grow_or_means_nothing_is_refused(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["a = 1;" * 2100, "a = [" + "b," * 5000 + "]", "a = f'" + "{b}" * 65 + "'", "a = b" + "+b" * 4100]
+    "text",
+    [
+        "a = 1;" * 2100,
+        "a = [" + "b," * 5000 + "]",
+        "a = f'" + "{b}" * 65 + "'",
+        "a = b" + "+b" * 4100,
+        # What looks like a remark, and is none: a return is the end of a line as well, and here a string ends.
+        "#\ra = b" + "+b" * 4100,
+        "a = '''\n#''' + b" + "+b" * 4100,
+        "a = '\\\n#' + b" + "+b" * 4100,
+    ],
 )
 def test_python_that_would_hold_up_all_others_is_refused_before_it_is_parsed(
     text: str, monkeypatch: pytest.MonkeyPatch
@@ -235,6 +245,13 @@ def test_python_that_would_hold_up_all_others_is_refused_before_it_is_parsed(
     monkeypatch.setattr(xm, "ast", None)
 
     assert refused(text) == "The configuration is too large: more than 4096 signs, or 64 braces."
+
+
+def test_remarks_may_have_as_many_signs_as_they_like() -> None:
+    """As xm's own examples: a line of dashes between any two of them."""
+    remarks = ("# -- see xm(1), e.g. /boot/vmlinuz-2.6 ...\n" * 4 + "#" + "-" * 76 + "\n  #=====\n") * 60
+
+    assert read(f"{remarks}memory = 64\n{remarks}") == {"memory": 64}
 
 
 def test_a_configuration_is_smaller_than_xml_may_be() -> None:
