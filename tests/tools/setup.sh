@@ -204,13 +204,13 @@ case $purpose$hypervisor in
 esac
 if [ "$purpose" = boot ]; then
   for release in ${XMAN_RELEASES:-bookworm trixie}; do
-    recipe=$(sha256sum <tests/lab/hosts/image.sh)
+    recipe=$(cat tests/lab/hosts/image.sh tests/lab/hosts/root.sh | sha256sum)
     if [ "$(cat ".build/boot-$release/recipe" 2>/dev/null)" != "$recipe" ]; then
       say "making the image of a Debian $release"
       as_root tests/lab/hosts/image.sh "$release" ".build/boot-$release"
       echo "$recipe" >".build/boot-$release/recipe"
     fi
-    recipe=$(sha256sum <tests/lab/hosts/cloud.sh)
+    recipe=$(cat tests/lab/hosts/cloud.sh tests/lab/hosts/root.sh | sha256sum)
     if [ "$(cat ".build/cloud-$release/recipe" 2>/dev/null)" != "$recipe" ]; then
       say "making the image of a Debian $release for clouds"
       as_root tests/lab/hosts/cloud.sh "$release" ".build/cloud-$release"
@@ -219,7 +219,7 @@ if [ "$purpose" = boot ]; then
   done
 fi
 if [ "$purpose" = xen ]; then
-  recipe=$(sha256sum <tests/lab/hosts/xen.sh)
+  recipe=$(cat tests/lab/hosts/xen.sh tests/lab/hosts/root.sh | sha256sum)
   if [ "$(cat .build/xen/recipe 2>/dev/null)" != "$recipe" ]; then
     say "making the image of a Xen host"
     mkdir -p .build

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from xman.result import Result
 from xmand.consoles.hub import STUCK_SECONDS, Hub, Hubs
-from xmand.consoles.served import InWorker, Served, Stream, became
+from xmand.consoles.served import InWorker, Served, Stream, ask_what_became
 from xmand.consoles.viewer import Viewer
 
 # How often is looked for the next start of a domain that is off.
@@ -88,7 +88,7 @@ class Attended(Served):
                 self._let_type()
                 if taken.ended is not None:
                     ended = functools.partial(self._ended, taken.ended)
-                    why = await became(ended, lambda: self._left, stream, in_worker)
+                    why = await ask_what_became(ended, lambda: self._left, stream, in_worker)
                     if why and not await self._go_on(why, in_worker, stream):
                         return self._told(why)
                 if time.monotonic() >= self._until:

@@ -59,7 +59,7 @@ InWorker = Callable[[Callable[[], object]], Awaitable[object]]
 Ended = Callable[[float], str]
 
 
-async def became(ended: Ended, gone: Callable[[], bool], stream: Stream, in_worker: InWorker) -> str:
+async def ask_what_became(ended: Ended, gone: Callable[[], bool], stream: Stream, in_worker: InWorker) -> str:
     """Ask `ended`, in a worker, until it tells; return nothing where the client is `gone` before.
 
     Raises what `ended` does, and why the stream has ended.

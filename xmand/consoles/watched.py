@@ -8,7 +8,7 @@ import time
 from xman.errors import HypervisorError, UsageError
 from xman.result import Result
 from xmand.consoles.rfb import RfbError, Said
-from xmand.consoles.served import Ended, InWorker, Served, Stream, became
+from xmand.consoles.served import Ended, InWorker, Served, Stream, ask_what_became
 
 # What is read of a screen at a time; others have turns in between.
 _CHUNK = 65_536
@@ -59,7 +59,7 @@ class Watched(Served):
                     return self._told("left")
                 if showing.done():
                     showing.result()
-                    why = await became(self._ended, lambda: self._left, stream, in_worker)
+                    why = await ask_what_became(self._ended, lambda: self._left, stream, in_worker)
                     if not why:
                         continue
                     self._listener.send_progress(why)

@@ -7,15 +7,7 @@ release=$1
 target=$2
 packages="systemd-sysv dbus udev kmod iproute2 cloud-init openssh-server linux-image-cloud-amd64 grub-common grub-pc-bin"
 
-umask 022
-work=$(mktemp -d "$target.XXXXXX")
-trap 'rm -rf "$work"' EXIT
-root=$work/root
-
-put() {
-  mkdir -p "$(dirname "$root$1")"
-  cat >"$root$1"
-}
+. "$(dirname "$0")/root.sh"
 
 "$(dirname "$0")/../../tools/fresh/debian.sh" "$release" "$root" --variant=apt --include="$(echo $packages | tr ' ' ,)" \
   --aptopt='Acquire::Languages "none"' --dpkgopt='path-exclude=/usr/share/locale/*' --dpkgopt='path-exclude=/usr/share/doc/*' \

@@ -11,16 +11,7 @@ ours="rxm xmand rxmweb"
 [ "$release" != bookworm ] || ours="rxm xmand" # Debian 12 is too old for the portal
 packages+=" $("$(dirname "$0")/../../../packaging/depends" $ours)"
 
-umask 022
-work=$(mktemp -d "$target.XXXXXX")
-trap 'rm -rf "$work"' EXIT
-root=$work/root
-
-# Put the standard input into a file of the machine's.
-put() {
-  mkdir -p "$(dirname "$root$1")"
-  cat >"$root$1"
-}
+. "$(dirname "$0")/root.sh"
 
 ssh-keygen -q -t ed25519 -N '' -C xman-lab -f "$work/id"
 "$(dirname "$0")/../../tools/fresh/debian.sh" "$release" "$root" --variant=apt --include="$(echo $packages | tr ' ' ,)" \

@@ -10,16 +10,7 @@ packages="systemd-sysv dbus udev kmod iproute2 openssh-server linux-image-amd64 
   xen-hypervisor-$xen-amd64 xen-utils-$xen libvirt-daemon-system libvirt-daemon-driver-xen libvirt-clients
   python3 python3-gssapi python3-libvirt python3-lxml python3-clustershell"
 
-umask 022
-work=$(mktemp -d "$target.XXXXXX")
-trap 'rm -rf "$work"' EXIT
-root=$work/root
-
-# Put the standard input into a file of the host's.
-put() {
-  mkdir -p "$(dirname "$root$1")"
-  cat >"$root$1"
-}
+. "$(dirname "$0")/root.sh"
 
 # Print the ELF kernel inside a vmlinuz: under emulation its xz would take seconds at every start.
 unpacked() {
