@@ -58,6 +58,8 @@ _MOST_COMPLAINTS_IN_ALL = 100
 _COMPLAINTS_SECONDS = 60.0
 # Of a host in the DNS.
 _MOST_NAME = 253
+# A host that was cut off comes anew before its last connection is known to be dead; one that has just spoken was not.
+_TWICE_SECONDS = 10.0
 
 
 class Listener:
@@ -111,6 +113,7 @@ class Listener:
         """Count one whose name is known, in place of an older connection of his; return whether there is room."""
         self.strangers.pop(conversation, None)
         if (before := self.hosts.get(name)) is not None:
+            conversation.replaces(before)
             before.close()
         elif len(self.hosts) >= self.room:
             return False
@@ -225,7 +228,7 @@ class Conversation(asyncio.Protocol):
         self._listener = listener
         self._session = listener.session()
         self._transport: asyncio.Transport | None = None
-        self._address = ""
+        self.address = ""
         self._principal = ""
         # The host's own name, once that is known; and whether it has reported over this connection.
         self.name = ""
@@ -239,8 +242,8 @@ class Conversation(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport)  # noqa: S101
         self._transport = transport
         peer = transport.get_extra_info("peername") or ("",)
-        self._address = str(peer[0]).removeprefix("::ffff:")
-        self._listener.arrived(self, self._address)
+        self.address = str(peer[0]).removeprefix("::ffff:")
+        self._listener.arrived(self, self.address)
 
     def data_received(self, data: bytes) -> None:
         self._session.receive(data)
@@ -269,6 +272,14 @@ class Conversation(asyncio.Protocol):
         self._listener.left(self)
         if self._transport is not None:
             self._transport.abort()
+
+    def replaces(self, other: "Conversation") -> None:
+        """Say so where another one of the same host, which was well just now, gives way to this one."""
+        if self.heard - other.heard < _TWICE_SECONDS:
+            self._complain(
+                f"its connection from {other.address} was alive, and ends for this one; where that goes on, two"
+                " machines have this key"
+            )
 
     def _wait(self, seconds: float) -> None:
         """Read nothing more of it for so long."""
@@ -343,7 +354,7 @@ class Conversation(asyncio.Protocol):
             if len(words) != _WORDS:
                 raise NotAReportError("a report of another shape")
             begins, self._reported = not self._reported, True
-            answer = self._listener.reports.take(self.name, self._principal, self._address, words[2], begins)
+            answer = self._listener.reports.take(self.name, self._principal, self.address, words[2], begins)
         except NotAReportError as error:
             self._complain(f"its report cannot be read: {error}")
             self._session.send_error(ERROR_BAD_COMMAND)
@@ -362,7 +373,7 @@ class Conversation(asyncio.Protocol):
             self.close()
 
     def _complain(self, text: str) -> None:
-        self._listener.complain(self._principal, self._address, text)
+        self._listener.complain(self._principal, self.address, text)
 
 
 def _is_host(name: str) -> bool:

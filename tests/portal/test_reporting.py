@@ -29,7 +29,7 @@ EXPECTED = "new80.xman.test"
 class Site:
     """A portal that knows one host by its configuration, and where hosts report to."""
 
-    def __init__(self, realm: Realm, directory: Path) -> None:
+    def __init__(self, realm: Realm, directory: Path, interval: float = INTERVAL, *, https: bool = True) -> None:
         self.realm, self.directory = realm, directory
         self.reports = free_ports(1)
         self.portal = Portal(
@@ -37,8 +37,8 @@ class Site:
             directory / "portal",
             hosts=(SECOND_HOST,),
             port=free_ports(1),
-            interval=INTERVAL,
-            https=True,
+            interval=interval,
+            https=https,
             readers=("alice@XMAN.TEST", "carol@XMAN.TEST"),
             settings='host_link = "https://munin.example.org/?host={host}"',
             # The manual's address, at which IPv4, by which the hosts of these tests come, is served as well.
@@ -46,12 +46,12 @@ class Site:
             f'expected = ["{EXPECTED}", "{SECOND_HOST}"]\n',
         )
 
-    def host(self, name: str) -> Daemon:
-        """Return an xmand that reports as the host of this name."""
+    def host(self, name: str, folder: str = "") -> Daemon:
+        """Return an xmand that reports as the host of this name, with its files in a `folder` of its own."""
         report = f'[report]\ncollectors = ["{PORTAL}:{self.reports}"]\nprincipal = "host/{name}@XMAN.TEST"\n'
         return Daemon(
             self.realm,
-            self.directory / name,
+            self.directory / (folder or name),
             admins=("alice@XMAN.TEST",),
             listen="127.0.0.1:0",
             tables=f"[batch]\nboot_seconds = 0.01\n{report}",
@@ -261,6 +261,19 @@ def test_a_host_speaks_for_no_other(site: Site, host: Daemon, alice: Visitor, re
     assert json.loads(answer)["everything"] is False
     wait_for(lambda: SECOND_NAME in waiting(alice), 20, "the liar's own name among those that wait")
     assert not {name for _host, name in machines(alice)} & {"lie"}
+
+
+def test_two_machines_with_one_key_are_told_of(site: Site, host: Daemon, alice: Visitor) -> None:
+    other = site.host(FQDN, "its-twin")
+    try:
+        wait_for(lambda: "two machines have this key" in site.portal.said(), 30, "what is said of it")
+        assert f"host/{FQDN}@XMAN.TEST from 127.0.0.1" in site.portal.said()
+    finally:
+        other.stop()
+
+    # Whoever is left is who it is.
+    wait_for(lambda: hosts(alice)[FQDN]["freshness"] == "fresh" and hosts(alice)[FQDN]["code"] == 0, 30, "its reports")
+    assert (FQDN, "test") in machines(alice)
 
 
 def test_one_that_was_turned_away_stays_so(site: Site, alice: Visitor, realm: Realm) -> None:
