@@ -6,6 +6,7 @@ Wherever the connection breaks, or one of the two is killed, the guest runs in o
 import contextlib
 import itertools
 import os
+import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -66,15 +67,21 @@ class Pair:
 
 @pytest.fixture(scope="module")
 def both(lab: Lab) -> Iterator[Pair]:
-    """One pair for the file. No libvirtd has a key: one that was asked by another one would let nobody in."""
-    keys = [host.directory / "libvirt.keytab" for host in (lab.first, lab.second)]
-    away = [key.rename(key.with_suffix(".away")) for key in keys]
+    """One pair for the file, whose libvirtds listen at no port."""
+    hosts = (lab.first, lab.second)
+
+    def listen(wanted: bool) -> None:
+        for host in hosts:
+            host.listens = wanted
+            host.kill_libvirtd()
+            host.start_libvirtd()
+
+    listen(False)
     made = Pair(lab)
     yield made
     for daemon in made.daemons:
         daemon.stop()
-    for key, there in zip(keys, away, strict=True):
-        there.rename(key)
+    listen(True)
 
 
 @pytest.fixture
@@ -135,7 +142,7 @@ def settled(pair: Pair, name: str) -> int:
     return where().index("running")
 
 
-def test_it_moves_without_a_key_of_libvirts(pair: Pair, machine: str) -> None:
+def test_it_moves_with_no_port_of_libvirts(pair: Pair, machine: str) -> None:
     at = settled(pair, machine)
     there = 1 - at
 
@@ -255,11 +262,16 @@ def test_it_is_aborted(pair: Pair, machine: str) -> None:
     at = settled(pair, machine)
     host = pair.hosts[at]
     with slowly(pair, machine, at) as moving:
+        listening = subprocess.run([*host.prefix, "ss", "-Hltnp"], capture_output=True, text=True, check=True).stdout
         aborted = pair.rxm(at, "migrate", "--abort", machine)
 
         done = moving.result()
     host.virsh("migrate-setspeed", machine, "1000")
     assert (aborted.status, done.status) == (0, 3), (aborted, done)
+    # Nor has QEMU a port for its memory.
+    assert (f":{_PORT} " in listening, [word for word in ("libvirtd", "qemu") if word in listening]) == (True, []), (
+        listening
+    )
     assert f"The migration was aborted; '{machine}' is still here, running." in done.stderr
     assert settled(pair, machine) == at
 

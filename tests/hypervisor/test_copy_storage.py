@@ -1,6 +1,5 @@
 """A guest moves with its disks to a host that does not share them (`migrate --copy-storage`)."""
 
-import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -10,6 +9,7 @@ import pytest
 
 from tests.hypervisor.conftest import Lab
 from tests.hypervisor.test_migration import sniffing
+from tests.lab.hosts.certificates import certify
 from tests.lab.hosts.daemon import Answer, Daemon
 from tests.lab.hosts.hypervisor import Guest, Host
 from tests.lab.process import start, wait_for
@@ -200,7 +200,7 @@ def test_one_that_is_off_is_told_the_way(lab: Lab, xmand: Daemon, machine: Machi
 
 
 def test_inside_the_tls_for_which_libvirt_has_certificates(lab: Lab, machine: Machine, tmp_path: Path) -> None:
-    certify(lab, tmp_path)
+    certify((lab.first, lab.second), tmp_path)
     sealed = CLEAR.replace("clear = true", "tls = true")
     daemon = lab.first.xmand(lab.realm, admins=("alice@XMAN.TEST",), tables=sealed, port=4392)
     of(lab.first, machine.files[1]).write_bytes(b"not for the wire" * (SIZE // 16))
@@ -212,26 +212,3 @@ def test_inside_the_tls_for_which_libvirt_has_certificates(lab: Lab, machine: Ma
     assert seen == [0]
     assert same(of(lab.first, machine.files[1]), of(lab.second, machine.files[1]), "raw")
     assert daemon.stop() == 0
-
-
-def certify(lab: Lab, directory: Path) -> None:
-    """Give QEMU on both hosts a key, and an authority's word for it."""
-    key, request, ca = directory / "key.pem", directory / "request.pem", directory / "ca.pem"
-    (directory / "names").write_text("subjectAltName=DNS:hv1.xman.test,DNS:hv2.xman.test,IP:127.0.0.11,IP:127.0.0.12")
-    new = ["openssl", "req", "-newkey", "rsa:2048", "-nodes", "-keyout"]
-    authority = ["-x509", "-days", "2", "-subj", "/CN=lab", "-addext", "keyUsage=keyCertSign,digitalSignature"]
-    signed: list[str | Path] = ["-CA", ca, "-CAkey", directory / "cakey.pem", "-CAcreateserial", "-days", "2"]
-    signed += ["-extfile", directory / "names", "-out", directory / "c.pem"]
-    commands: list[list[str | Path]] = [
-        [*new, directory / "cakey.pem", *authority, "-out", ca],
-        [*new, key, "-subj", "/CN=hv.xman.test", "-out", request],
-        ["openssl", "x509", "-req", "-in", request, *signed],
-    ]
-    for command in commands:
-        subprocess.run(command, check=True, capture_output=True)
-    for host in (lab.first, lab.second):
-        pki = host.directory / "etc" / "pki"
-        shutil.copy(ca, pki / "ca-cert.pem")
-        for side in ("server", "client"):
-            shutil.copy(directory / "c.pem", pki / f"{side}-cert.pem")
-            shutil.copy(key, pki / f"{side}-key.pem")

@@ -56,6 +56,8 @@ class Host:
 
     # Those that it has of its own, as nsenter(1) calls them.
     namespaces: tuple[str, ...] = ("-m", "-n", "-u")
+    # Whether its libvirtd can be reached over the network, from its next start on.
+    listens = True
 
     def __init__(self, realm: Realm, directory: Path, name: str, address: str) -> None:
         self.name = name
@@ -88,7 +90,7 @@ class Host:
         (self.directory / "libvirtd.pid").unlink(missing_ok=True)
         command = [
             "libvirtd",
-            "--listen",
+            *(("--listen",) if self.listens else ()),
             "-p",
             str(self.directory / "libvirtd.pid"),
             "-f",

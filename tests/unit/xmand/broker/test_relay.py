@@ -9,6 +9,7 @@ import pytest
 
 from tests.unit.xmand.broker import said
 from xman.errors import HypervisorError
+from xmand.broker import relay as module
 from xmand.broker import rpc
 from xmand.broker.relay import Relay
 
@@ -94,3 +95,22 @@ def test_that_it_has_no_place_to_listen_is_told_in_words(run_dir: str) -> None:
         Relay(far, f"{run_dir}/none", lambda: None)
 
     far.close()
+
+
+def test_a_host_that_stands_still_is_given_up(run_dir: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its connection is there, and nothing comes over it: its xmand was stopped, or the network is gone."""
+    monkeypatch.setattr(module, "_SILENT_SECONDS", 0.2)
+    far: Any = Far()
+    decided: list[str] = []
+    relay = Relay(far, run_dir, lambda: decided.append("given"))
+    relay.start()
+    with socket.socket(socket.AF_UNIX) as libvirtd:
+        libvirtd.connect(relay.path)
+
+        # libvirt sees the end of its connection, and lets its guest go on.
+        libvirtd.settimeout(SOON)
+        assert libvirtd.recv(1) == b""
+
+    relay.finish()
+    assert (decided, relay.told) == ([], False)
+    assert relay.why == "nothing came over the connection any more"

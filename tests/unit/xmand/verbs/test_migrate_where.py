@@ -98,3 +98,17 @@ def test_where_it_exists_already_that_is_a_refusal(migrate: Migrate, code: int, 
     reply = migrate(libvirt.virDomain.suspend, code, words)
 
     assert (reply.status, reply.outputs[2].decode()) == (outcome.REFUSED, f"Error: {words}; {where}")
+
+
+def test_one_whose_hypervisor_xmand_cannot_carry_is_not_moved(tmp_path: Path) -> None:
+    """Of Xen's as of any other's but QEMU's: whether it still is on its way nobody can be asked there."""
+    driver = Driver(a_host_of_its_own(tmp_path), lambda _line: None)
+    try:
+        bench = Bench(tmp_path, driver, Migration(allow=("h2",), transport="xman"))
+        replies = [bench.run(b"migrate", *words, MOVER.encode(), b"h2") for words in ((), (b"--dry-run",))]
+    finally:
+        driver.close()
+
+    said = "This host's hypervisor cannot do that: xmand carries the migrations of QEMU's guests alone"
+    assert [reply.status for reply in replies] == [outcome.UNSUPPORTED, outcome.UNSUPPORTED]
+    assert all(reply.outputs[2].decode().startswith(f"Error: {said}") for reply in replies)
