@@ -1,9 +1,9 @@
 """10,000 hosts that report, simulated by one program: what they cost the collector, and how soon they are back.
 
-`python -m bench.fleet [--hosts N] [--interval S] [--store STORE] [--write FILE]`: all of them connect, are left alone,
-change, are killed at once, lose a collector in the middle, and some fall silent; with SQLite and one collector, then
-with PostgreSQL and two. The collectors' figures are those of their own processes; the programs that they start (`rxm`)
-are not in them, and the database's server is not.
+`python -m bench.fleet [--hosts N] [--interval S] [--store STORE] [--short] [--write FILE]`: all of them connect, are
+left alone, change, are killed at once, lose a collector in the middle, and some fall silent (not with `--short`: that
+takes intervals); with SQLite and one collector, then with PostgreSQL and two. The collectors' figures are those of
+their own processes; the programs that they start (`rxm`) are not in them, and the database's server is not.
 """
 
 import argparse
@@ -29,7 +29,7 @@ STORES = {"SQLite": 1, "PostgreSQL": 2}
 Row = tuple[str, str]
 
 
-def measure(fleet: ReportingFleet, interval: float) -> list[Row]:
+def measure(fleet: ReportingFleet, interval: float, *, short: bool = False) -> list[Row]:
     """Do all of it; return what, and how much."""
     count, rows = fleet.count, _Rows()
     fleet.ask("tickets")
@@ -62,11 +62,8 @@ def measure(fleet: ReportingFleet, interval: float) -> list[Row]:
     back(what, did, began)
     if shared:
         fleet.portals[0].start_worker()
-    silent = count // 100
-    began = time.monotonic()
-    fleet.ask("silence", 0, silent)
-    wait_for(lambda: count - fleet.codes().get(0, 0) == silent, _MOST_SECONDS + 4 * interval, "the silent to be asked")
-    rows.append((f"{silent} fall silent: asked, and said", f"{(time.monotonic() - began) / interval:.1f} intervals"))
+    if not short:
+        rows.append(silence(fleet, count // 100, interval))
     rows.append(("memory at the end", f"{fleet.memory() // 1024} MiB"))
     return rows
 
@@ -78,7 +75,7 @@ class _Rows(list[Row]):
         super().append(row)
 
 
-def measured(store: str, hosts: int, interval: float) -> list[Row]:
+def measured(store: str, hosts: int, interval: float, *, short: bool = False) -> list[Row]:
     """Measure with a store and its collectors; return what, and how much."""
     with tempfile.TemporaryDirectory(prefix="xman-bench-fleet") as name, contextlib.ExitStack() as ends:
         directory = Path(name)
@@ -94,7 +91,7 @@ def measured(store: str, hosts: int, interval: float) -> list[Row]:
             realm, directory / "fleet", hosts, DOMAINS, interval, database=database, collectors=STORES[store]
         )
         ends.callback(fleet.close)
-        return measure(fleet, interval)
+        return measure(fleet, interval, short=short)
 
 
 def quiet(fleet: ReportingFleet, interval: float) -> Row:
@@ -106,6 +103,15 @@ def quiet(fleet: ReportingFleet, interval: float) -> Row:
     used, said = fleet.processor() - before, fleet.ask("status")["answers"] - answers
     figures = f"{fleet.memory() // 1024} MiB, {used / seconds:.3f} of a core, {said / seconds:.0f} reports/s"
     return f"between changes, for {seconds:.0f} s", figures
+
+
+def silence(fleet: ReportingFleet, silent: int, interval: float) -> Row:
+    """Let some fall silent; return how long it takes until each of them was asked."""
+    began = time.monotonic()
+    fleet.ask("silence", 0, silent)
+    most = _MOST_SECONDS + 4 * interval
+    wait_for(lambda: fleet.count - fleet.codes().get(0, 0) == silent, most, "the silent to be asked")
+    return f"{silent} fall silent: asked, and said", f"{(time.monotonic() - began) / interval:.1f} intervals"
 
 
 def changed(fleet: ReportingFleet, number: int) -> float:
@@ -128,6 +134,7 @@ def main() -> None:
     parser.add_argument("--hosts", type=int, default=HOSTS)
     parser.add_argument("--interval", type=float, default=INTERVAL)
     parser.add_argument("--store", choices=[*STORES], help="with this one only")
+    parser.add_argument("--short", action="store_true", help="without what takes intervals: nobody falls silent")
     parser.add_argument("--write", metavar="FILE", help="keep the table in FILE as well")
     options = parser.parse_args()
     machine = f"{os.cpu_count()} processors, Python {platform.python_version()}"
@@ -137,7 +144,7 @@ def main() -> None:
         " the same machine. The processor is that of the collectors themselves, the memory of the one that has most.\n"
     )
     for store in [options.store] if options.store else STORES:
-        before, rows = os.getloadavg()[0], measured(store, options.hosts, options.interval)
+        before, rows = os.getloadavg()[0], measured(store, options.hosts, options.interval, short=options.short)
         collectors = "one collector" if STORES[store] == 1 else f"{STORES[store]} collectors"
         loads = f"load {before:.1f} at the begin, {os.getloadavg()[0]:.1f} at the end"
         text += f"\n{store}, {collectors}; {loads}.\n\n| what | how much |\n| --- | --- |\n"
