@@ -8,9 +8,9 @@ from xmand.formats import boot, disks, vifs
 from xmand.formats.context import Context, add
 from xmand.formats.dialect import XL
 
-_PCI = re.compile(
-    r"^(?:([0-9a-fA-F]{1,4}):)?([0-9a-fA-F]{1,2}):([0-9a-fA-F]{1,2})\.([0-7*])(?:@[0-9a-fA-F]+)?(?:=.*)?$"
-)
+_PCI = re.compile(r"^(?:([0-9a-fA-F]{1,4}):)?([0-9a-fA-F]{1,2}):([0-9a-fA-F]{1,2})\.([0-7*])(@[0-9a-fA-F]+)?(?:=.*)?$")
+# What holds without being said.
+_PCI_ANYWAY = ("rdm_policy=relaxed", "")
 _QEMUS = "qemu"
 # The places on two IDE cables, the usual one of CD-ROM drives first; and those that a word names.
 _IDE = ("hdc", "hdd", "hdb", "hda")
@@ -22,11 +22,13 @@ def write_disks(context: Context, devices: Element, asked: str, made: str) -> No
     settings = context.settings
     where = settings.where("disk")
     taken: set[str] = set()
+    # xl, and the emulator that it starts, look where the caller is; xend looked from the host's `/`.
+    located = context.located if context.theirs == XL else str
     # What each is called, before one gets a name that it did not ask for.
     wanted = {word for text in settings.words("disk") for word in _PLACE.findall(text)}
     for text in settings.words("disk"):
         with context.going_on():
-            _disk(context, devices, disks.parse(text, where), asked, made, taken, wanted, where)
+            _disk(context, devices, disks.parse(text, where, located), asked, made, taken, wanted, where)
     if context.xen and made != boot.HVM and settings.has("bootloader"):
         _first(context, devices, where)
     for key in ("fda", "fdb"):
@@ -109,7 +111,7 @@ def write_interfaces(context: Context, devices: Element, asked: str, made: str) 
     where = context.settings.where("vif")
     for text in _vif_words(context):
         with context.going_on():
-            _interface(context, devices, vifs.parse(text, where), asked, made, where)
+            _interface(context, devices, vifs.parse(text, where, xls=context.theirs == XL), asked, made, where)
 
 
 def _interface(context: Context, devices: Element, vif: vifs.Vif, asked: str, made: str, where: str) -> None:
@@ -178,8 +180,16 @@ def _vif_words(context: Context) -> list[str]:
     return words + [""] * min(max(missing, 0), 16)
 
 
+def _pci_words(word: str) -> tuple[str, list[str]]:
+    """Return the address in `03:00.0,seize=1` or `seize=1,bdf=03:00.0` (xl-pci-configuration(5)), and what is left."""
+    parts = [part.strip() for part in word.split(",")]
+    address = next((part for part in parts if part.startswith("bdf=")), parts[0])
+    parts.remove(address)
+    return address.removeprefix("bdf="), parts
+
+
 def write_pci(context: Context, devices: Element) -> None:
-    """Write <hostdev> for each of `pci`: `[DDDD:]BB:DD.F`, options behind it."""
+    """Write <hostdev> for each of `pci`: its address, with options."""
     settings = context.settings
     where = settings.where("pci")
     words = settings.words("pci")
@@ -191,17 +201,19 @@ def write_pci(context: Context, devices: Element) -> None:
     managed = "yes" if settings.flag("pci_seize") or not context.xen else "no"
     for word in words:
         with context.going_on():
-            address, *options = (part.strip() for part in word.split(","))
+            address, options = _pci_words(word)
             match = _PCI.match(address)
             if not match or match[4] == "*":
                 raise UsageError(f"'{address[:32]}' is not a PCI device, such as 0000:03:00.0 {where}.")
+            if match[5]:
+                options.append("vslot")
             unfiltered = permissive
             for option in options:
                 if option == "seize=1":
                     managed = "yes"
                 elif option in ("permissive=1", "permissive=0"):
                     unfiltered = option == "permissive=1"
-                elif not option.endswith("=0"):
+                elif option not in _PCI_ANYWAY and not option.endswith("=0"):
                     context.leave_out(f"a PCI device's {option[:32]} {where}")
             hostdev = add(devices, "hostdev", mode="subsystem", type="pci", managed=managed)
             parts = {

@@ -6,7 +6,7 @@ from xml.etree.ElementTree import Element
 
 from xman import values
 from xman.errors import UsageError
-from xmand.formats import boot, cpus, devices, graphics, machine, refused, serials, usb
+from xmand.formats import boot, cpus, devices, graphics, machine, refused, serials, smbios, usb
 from xmand.formats.context import Context, add
 from xmand.formats.dialect import XL
 
@@ -36,6 +36,8 @@ def to_xml(context: Context) -> str:
         asked = boot.kind(context)
         made = boot.settle(context, asked)
         boot.write(context, root, asked, made)
+    with context.going_on():
+        smbios.write(context, root, asked)
     with context.going_on():
         machine.features(context, root, made)
     with context.going_on():

@@ -10,6 +10,7 @@ from xmand.formats.context import Context, add
 _TCP = re.compile(r"^(tcp|telnet):(\[[0-9a-fA-F:]+\]|[^:,]*):([0-9]{1,5})((?:,[a-z=0-9]+)*)$")
 _UDP = re.compile(r"^udp:([^:@,]*):([0-9]{1,5})(?:@([^:,]*):([0-9]{1,5}))?$")
 _PATHS = {"file": "file", "pipe": "pipe"}
+_THIS_HOST = ("0", "Domain-0", "")
 
 
 def write(context: Context, devices: Element, made: str, asked: str) -> None:
@@ -47,9 +48,12 @@ def write_channels(context: Context, devices: Element) -> None:
         with context.going_on():
             pairs = (part.partition("=") for part in word.split(",") if part.strip())
             values = {key.strip(): value.strip() for key, _, value in pairs}
-            for key in sorted(values.keys() - {"connection", "path", "name", "backend"}):
+            if values.get("backend") in _THIS_HOST:
+                values.pop("backend")
+            for key in sorted(values.keys() - {"connection", "path", "name"}):
                 context.leave_out(f"a channel's {key[:32]} {where}")
-            kind, name, path = (values.get(key, "") for key in ("connection", "name", "path"))
+            kind, name = values.get("connection", ""), values.get("name", "")
+            path = values.get("path", "") if kind == "socket" else ""  # xl has no use for another one's
             if kind not in ("pty", "socket") or not name or (kind == "socket") != path.startswith("/"):
                 raise UsageError(
                     f"A channel is connection=pty,name=NAME or connection=socket,name=NAME,path=/PATH {where}."

@@ -48,8 +48,11 @@ class Vif:
     left_out: tuple[str, ...] = ()
 
 
-def parse(text: str, where: str) -> Vif:
-    """Return what a word of `vif = [...]` means; an empty one is an interface with all defaults. Raises UsageError."""
+def parse(text: str, where: str, *, xls: bool) -> Vif:
+    """Return what a word of `vif = [...]` means; an empty one is an interface with all defaults. Raises UsageError.
+
+    xl passes over what is no key=value, with a word; xm refuses it.
+    """
     vif = Vif()
     for field in filter(None, (field.strip() for field in text.split(","))):
         key, equals, value = (part.strip() for part in field.partition("="))
@@ -57,6 +60,9 @@ def parse(text: str, where: str) -> Vif:
             continue
         if field == "untrusted":
             vif.left_out += (field,)
+            continue
+        if not equals and xls:
+            vif.left_out += (field[:32],)
             continue
         if not equals:
             raise UsageError(f"An interface is described by key=value {where}.")

@@ -25,7 +25,7 @@ _TIME_ZONE = re.compile(r"[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+)*")
 # What may stand there more than once; of everything else libvirt may take another one than we looked at.
 _SEVERAL = frozenset(
     (
-        *("boot", "initarg", "initenv", "uid", "gid", "timer", "feature", "listen"),
+        *("boot", "entry", "initarg", "initenv", "uid", "gid", "timer", "feature", "listen"),
         *("disk", "interface", "console", "serial", "channel", "graphics", "video", "input", "sound", "rng"),
         *("panic", "controller", "filesystem", "watchdog"),
     )
@@ -125,6 +125,7 @@ _FEATURES: dict[str, _Node] = {
     "kvm": ({}, {"hidden": _SWITCH}),
     "hyperv": (_any("mode"), dict.fromkeys(_HYPERV.split(), (_any("state", "retries"), {}))),
 }
+_TABLE: _Node = ({}, {"entry": (_any("name"), {})})
 _IDS: _Node = (_any("start", "target", "count"), {})
 _DOMAIN: _Node = (
     _of(type="kvm qemu xen lxc test"),
@@ -141,7 +142,12 @@ _DOMAIN: _Node = (
                 "bios": (_any("useserial", "rebootTimeout"), {}),
                 **dict.fromkeys(("kernel", "initrd", "cmdline", "init", "initarg"), _TEXT),
                 "initenv": (_any("name"), {}),
+                "smbios": (_of(mode="sysinfo"), {}),
             },
+        ),
+        "sysinfo": (
+            _of(type="smbios"),
+            dict.fromkeys(("bios", "system", "baseBoard", "chassis", "oemStrings"), _TABLE),
         ),
         "idmap": ({}, {"uid": _IDS, "gid": _IDS}),
         "features": ({}, _FEATURES),

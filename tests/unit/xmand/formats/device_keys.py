@@ -1,18 +1,36 @@
-"""Each word of xl-disk-configuration(5), xl-network-configuration(5) and of a `vfb`, and what becomes of it.
+"""Each word within a key of xl.cfg(5), by the pages of disks, cards and PCI devices as well, and what becomes of it.
 
 The words themselves are in `tests/data/formats/*-words.txt`, read off the manual pages of Xen 4.17 and 4.20.
 """
 
 from tests.unit.xmand.formats.outcomes import KEPT, LEFT_OUT, REFUSED, XML
 
-# What each is said in, behind which a comma stands.
+# What each is said in, with a comma behind it.
 LINES = {
+    "channel": "channel = ['name=a,connection=pty,{}']",
     "disk": "disk = ['vdev=xvda,{}target=/dev/vg/x']",
-    "vif": "vif = ['mac=00:16:3e:00:00:01,{}']",
+    "p9": "p9 = ['{}']",
+    "pci": "pci = ['03:00.0,{}']",
+    "pvcalls": "pvcalls = ['{}']",
+    "rdm": "pci = ['03:00.0']\nrdm = '{}'",
+    "smbios": "smbios = [{}]",
+    "usbctrl": "usbctrl = ['{}']",
+    "usbdev": "usbdev = ['hostbus=1,hostaddr=3,{}']",
+    "vdispl": "vdispl = ['{}']",
     "vfb": "vfb = ['vnc=1,{}']",
+    "vif": "vif = ['mac=00:16:3e:00:00:01,{}']",
+    "virtio": "virtio = ['{}']",
+    "vkb": "vkb = ['{}']",
+    "vnuma": "vnuma = [['pnode=0','size=128','vcpus=0',{}]]",
+    "vsnd": "vsnd = [['CARD, {}']]",
+    "vtpm": "vtpm = ['{}']",
 }
-# kind, the word, said, on Xen, on QEMU
+# kind, the word, said (or the whole line), on Xen, on QEMU
 TABLE = (
+    ("channel", "backend", "backend=storage", LEFT_OUT, LEFT_OUT),
+    ("channel", "connection", "connection=socket,path=/run/x", XML, LEFT_OUT),
+    ("channel", "name", "name=b", XML, XML),
+    ("channel", "path", "connection=socket,path=/run/x", XML, LEFT_OUT),
     ("disk", "access", "access=ro", XML, XML),
     ("disk", "active-disk", "active-disk=/a", LEFT_OUT, LEFT_OUT),
     ("disk", "backend", "backend=storage", XML, REFUSED),
@@ -36,6 +54,57 @@ TABLE = (
     ("disk", "trusted", "trusted", KEPT, KEPT),
     ("disk", "untrusted", "untrusted", LEFT_OUT, LEFT_OUT),
     ("disk", "vdev", "vdev=xvdb", XML, XML),
+    # A directory of the host's.
+    ("p9", "auto-delete", "auto-delete=1", REFUSED, REFUSED),
+    ("p9", "backend", "backend=1", REFUSED, REFUSED),
+    ("p9", "max-files", "max-files=9", REFUSED, REFUSED),
+    ("p9", "max-open-files", "max-open-files=9", REFUSED, REFUSED),
+    ("p9", "max-space", "max-space=9", REFUSED, REFUSED),
+    ("p9", "path", "path=/srv", REFUSED, REFUSED),
+    ("p9", "security_model", "security_model=none", REFUSED, REFUSED),
+    ("p9", "tag", "tag=a", REFUSED, REFUSED),
+    ("p9", "type", "type=qemu", REFUSED, REFUSED),
+    # xl's own names of devices, and where the guest sees one, are unknown to libvirt.
+    ("pci", "bdf", "pci = ['bdf=04:00.0']", XML, XML),
+    ("pci", "msitranslate", "msitranslate=1", LEFT_OUT, LEFT_OUT),
+    ("pci", "name", "pci = ['name=gpu']", REFUSED, REFUSED),
+    ("pci", "permissive", "permissive=1", XML, LEFT_OUT),
+    ("pci", "power_mgmt", "power_mgmt=1", LEFT_OUT, LEFT_OUT),
+    ("pci", "rdm_policy", "rdm_policy=strict", LEFT_OUT, LEFT_OUT),
+    ("pci", "seize", "seize=1", XML, KEPT),
+    ("pci", "vslot", "vslot=8", LEFT_OUT, LEFT_OUT),
+    ("pvcalls", "backend", "backend=1", LEFT_OUT, LEFT_OUT),
+    ("rdm", "policy", "policy=strict", LEFT_OUT, LEFT_OUT),
+    ("rdm", "strategy", "strategy=host", LEFT_OUT, LEFT_OUT),
+    ("smbios", "baseboard_asset_tag", "'baseboard_asset_tag=x'", LEFT_OUT, XML),
+    ("smbios", "baseboard_location_in_chassis", "'baseboard_location_in_chassis=x'", LEFT_OUT, XML),
+    ("smbios", "baseboard_manufacturer", "'baseboard_manufacturer=x'", LEFT_OUT, XML),
+    ("smbios", "baseboard_product_name", "'baseboard_product_name=x'", LEFT_OUT, XML),
+    ("smbios", "baseboard_serial_number", "'baseboard_serial_number=x'", LEFT_OUT, XML),
+    ("smbios", "baseboard_version", "'baseboard_version=x'", LEFT_OUT, XML),
+    ("smbios", "battery_device_name", "'battery_device_name=x'", LEFT_OUT, LEFT_OUT),
+    ("smbios", "battery_manufacturer", "'battery_manufacturer=x'", LEFT_OUT, LEFT_OUT),
+    ("smbios", "bios_vendor", "'bios_vendor=x'", LEFT_OUT, XML),
+    ("smbios", "bios_version", "'bios_version=x'", LEFT_OUT, XML),
+    ("smbios", "enclosure_asset_tag", "'enclosure_asset_tag=x'", LEFT_OUT, XML),
+    ("smbios", "enclosure_manufacturer", "'enclosure_manufacturer=x'", LEFT_OUT, XML),
+    ("smbios", "enclosure_serial_number", "'enclosure_serial_number=x'", LEFT_OUT, XML),
+    ("smbios", "oem", "'oem=x'", LEFT_OUT, XML),
+    ("smbios", "system_manufacturer", "'system_manufacturer=x'", LEFT_OUT, XML),
+    ("smbios", "system_product_name", "'system_product_name=x'", LEFT_OUT, XML),
+    ("smbios", "system_serial_number", "'system_serial_number=x'", LEFT_OUT, XML),
+    ("smbios", "system_version", "'system_version=x'", LEFT_OUT, XML),
+    ("usbctrl", "ports", "ports=4", XML, LEFT_OUT),
+    ("usbctrl", "type", "type=qusb", KEPT, LEFT_OUT),
+    ("usbctrl", "version", "version=1", XML, LEFT_OUT),
+    ("usbdev", "controller", "controller=0", LEFT_OUT, LEFT_OUT),
+    ("usbdev", "hostaddr", "hostaddr=4", XML, XML),
+    ("usbdev", "hostbus", "hostbus=2", XML, XML),
+    ("usbdev", "port", "port=1", LEFT_OUT, LEFT_OUT),
+    ("usbdev", "type", "type=hostdev", KEPT, KEPT),
+    ("vdispl", "backend", "backend=1", LEFT_OUT, LEFT_OUT),
+    ("vdispl", "be-alloc", "be-alloc=1", LEFT_OUT, LEFT_OUT),
+    ("vdispl", "connectors", "connectors=id0:640x480", LEFT_OUT, LEFT_OUT),
     ("vfb", "display", "display=:0", KEPT, KEPT),
     ("vfb", "keymap", "keymap=fr", XML, XML),
     ("vfb", "opengl", "opengl=1", KEPT, KEPT),
@@ -62,4 +131,46 @@ TABLE = (
     ("vif", "untrusted", "untrusted", LEFT_OUT, LEFT_OUT),
     ("vif", "vifname", "vifname=lan0", XML, XML),
     ("vif", "vlan", "vlan=10", XML, XML),
+    ("virtio", "backend", "backend=1", LEFT_OUT, LEFT_OUT),
+    ("virtio", "grant_usage", "grant_usage=1", LEFT_OUT, LEFT_OUT),
+    ("virtio", "transport", "transport=mmio", LEFT_OUT, LEFT_OUT),
+    ("virtio", "type", "type=virtio,device1a", LEFT_OUT, LEFT_OUT),
+    # xl makes one with each screen, as libvirt does.
+    ("vkb", "backend", "backend=1", LEFT_OUT, LEFT_OUT),
+    ("vkb", "backend-type", "backend-type=qemu", LEFT_OUT, LEFT_OUT),
+    ("vkb", "feature-abs-pointer", "feature-abs-pointer=1", LEFT_OUT, LEFT_OUT),
+    ("vkb", "feature-disable-keyboard", "feature-disable-keyboard=1", LEFT_OUT, LEFT_OUT),
+    ("vkb", "feature-disable-pointer", "feature-disable-pointer=1", LEFT_OUT, LEFT_OUT),
+    ("vkb", "feature-multi-touch", "feature-multi-touch=1", LEFT_OUT, LEFT_OUT),
+    ("vkb", "feature-raw-pointer", "feature-raw-pointer=1", LEFT_OUT, LEFT_OUT),
+    ("vkb", "height", "height=600", LEFT_OUT, LEFT_OUT),
+    ("vkb", "multi-touch-height", "multi-touch-height=600", LEFT_OUT, LEFT_OUT),
+    ("vkb", "multi-touch-num-contacts", "multi-touch-num-contacts=2", LEFT_OUT, LEFT_OUT),
+    ("vkb", "multi-touch-width", "multi-touch-width=800", LEFT_OUT, LEFT_OUT),
+    ("vkb", "unique-id", "unique-id=a", LEFT_OUT, LEFT_OUT),
+    ("vkb", "width", "width=800", LEFT_OUT, LEFT_OUT),
+    ("vnuma", "pnode", "'pnode=1'", LEFT_OUT, LEFT_OUT),
+    ("vnuma", "size", "'size=64'", XML, LEFT_OUT),
+    ("vnuma", "vcpus", "'vcpus=0-1'", XML, LEFT_OUT),
+    ("vnuma", "vdistances", "'vdistances=10'", XML, LEFT_OUT),
+    ("vsnd", "backend", "backend=1", LEFT_OUT, LEFT_OUT),
+    ("vsnd", "buffer-size", "buffer-size=1024", LEFT_OUT, LEFT_OUT),
+    ("vsnd", "channels-max", "channels-max=2", LEFT_OUT, LEFT_OUT),
+    ("vsnd", "channels-min", "channels-min=1", LEFT_OUT, LEFT_OUT),
+    ("vsnd", "long-name", "long-name=a", LEFT_OUT, LEFT_OUT),
+    ("vsnd", "name", "name=a", LEFT_OUT, LEFT_OUT),
+    ("vsnd", "sample-formats", "sample-formats=s16_le;s8", LEFT_OUT, LEFT_OUT),
+    ("vsnd", "sample-rates", "sample-rates=8000;44100", LEFT_OUT, LEFT_OUT),
+    ("vsnd", "short-name", "short-name=a", LEFT_OUT, LEFT_OUT),
+    ("vsnd", "type", "type=p", LEFT_OUT, LEFT_OUT),
+    ("vsnd", "unique-id", "unique-id=a", LEFT_OUT, LEFT_OUT),
+    # Of another domain's.
+    ("vtpm", "backend", "backend=vtpm1", LEFT_OUT, LEFT_OUT),
+    ("vtpm", "uuid", "uuid=6d015d4f-7221-44b3-9a0d-9ebd71ec464e", LEFT_OUT, LEFT_OUT),
 )
+
+
+def lines(row: tuple[str, str, str, str, str]) -> tuple[str, str]:
+    """Return the lines of a configuration without and with what a row says."""
+    line, said = LINES[row[0]], row[2]
+    return line.format(""), said if " = [" in said else line.format(f"{said},")

@@ -148,7 +148,7 @@ TABLE = (
     ("serial", "hvm", "serial = 'pty'", XML, XML),
     ("shadow_memory", "hvm", "shadow_memory = 64", LEFT_OUT, LEFT_OUT),
     ("slice", "hvm", "slice = 64", LEFT_OUT, LEFT_OUT),
-    ("smbios", "hvm", "smbios = ['x']", LEFT_OUT, LEFT_OUT),
+    ("smbios", "hvm", "smbios = ['bios_vendor=x']", LEFT_OUT, XML),
     ("smbios_firmware", "hvm", "smbios_firmware = 'x'", REFUSED, REFUSED),
     ("soundhw", "hvm", "soundhw = 'ac97'", XML, XML),
     ("spice", "hvm", "spice = 1", XML, XML),

@@ -26,15 +26,18 @@ def outcome(base: str, line: str, driver: str) -> str:
 
 def changed(plain: str, line: str, driver: str) -> str:
     """Return what becomes of `line` of an HVM guest, where `plain` would be the same without one of its words."""
-    return _told(BASES["hvm"] + plain, BASES["hvm"] + line, driver, "xl")
+    return _told(BASES["hvm"] + plain, BASES["hvm"] + line, driver, "xl", BASES["hvm"])
 
 
-def _told(before: str, after: str, driver: str, theirs: str) -> str:
+def _told(before: str, after: str, driver: str, theirs: str, bare: str = "") -> str:
+    """Return what becomes of what `after` says beyond `before`; what is left out already, beyond `bare`, stays so."""
+    whose = theirs if theirs == "xl" else ""
     try:
-        plain = formats.to_xml(before, driver, {}, convert=True, strict=False, theirs=theirs if theirs == "xl" else "")
+        plain = formats.to_xml(before, driver, {}, convert=True, strict=False, theirs=whose)
         found = formats.to_xml(after, driver, {}, convert=True, strict=False, theirs=theirs)
+        known = formats.to_xml(bare or before, driver, {}, convert=True, strict=False, theirs=whose).warnings
     except (UsageError, UnsupportedError):
         return REFUSED
-    if any(warning.startswith("Left out") for warning in found.warnings if warning not in plain.warnings):
+    if any(warning.startswith("Left out") for warning in found.warnings if warning not in known):
         return LEFT_OUT
     return XML if found.xml != plain.xml else KEPT

@@ -6,6 +6,7 @@ import pytest
 
 from xman.errors import UnsupportedError, UsageError
 from xmand import formats
+from xmand.virt import schema
 
 HVM = 'name = "vm1"\nbuilder = "hvm"\n'
 
@@ -255,3 +256,36 @@ def test_what_all_cpus_are_pinned_to_each_of_xens_is() -> None:
     }
 
     assert pinned == {"Xen": [("0", "0,2"), ("1", "0,2")], "QEMU": []}
+
+
+def test_what_the_guest_reads_of_its_machine() -> None:
+    line = "smbios = ['system_manufacturer=Example Ltd', 'oem=a=b', 'oem=c', 'bios_version=1', 'bios_version=2']\n"
+
+    root = ElementTree.fromstring(formats.to_xml(HVM + line, "QEMU", {}, convert=False, strict=True).xml)
+
+    found = [(each.tag, one.get("name"), one.text) for each in root.iterfind("sysinfo/*") for one in each]
+    assert found == [
+        ("bios", "version", "2"),
+        ("system", "manufacturer", "Example Ltd"),
+        ("oemStrings", None, "a=b"),
+        ("oemStrings", None, "c"),
+    ]
+    assert root.find("os/smbios[@mode='sysinfo']") is not None
+    assert schema.why_not(ElementTree.tostring(root, "unicode")) == ""
+
+
+def test_a_key_of_smbios_that_is_none_is_refused() -> None:
+    assert "'colour' is no key of SMBIOS (line 3: smbios)" in refused(HVM + "smbios = ['colour=red']", driver="QEMU")
+
+
+@pytest.mark.parametrize("word", ["03:00.0,seize=1", "bdf=03:00.0,seize=1", "seize=1,bdf=0000:03:00.0"])
+def test_a_pci_device_is_named_as_xl_names_it(word: str) -> None:
+    root = ElementTree.fromstring(formats.to_xml(f"{HVM}pci = ['{word}']", "Xen", {}, convert=False, strict=True).xml)
+
+    (hostdev,) = root.iterfind("devices/hostdev")
+    (address,) = hostdev.iterfind("source/address")
+    assert (hostdev.get("managed"), address.get("bus"), address.get("slot")) == ("yes", "0x03", "0x00")
+
+
+def test_where_the_guest_sees_a_pci_device_is_left_out_with_a_word() -> None:
+    assert any("a PCI device's vslot" in said for said in made_of(HVM + "pci = ['03:00.0@5']").warnings)

@@ -60,18 +60,28 @@ def test_no_word_of_a_device_is_missing(kind: str) -> None:
 
 @pytest.mark.parametrize("row", device_keys.TABLE, ids=lambda row: f"{row[0]}-{row[1]}")
 def test_what_becomes_of_a_word_of_a_device(row: tuple[str, str, str, str, str]) -> None:
-    kind, _word, said, on_xen, on_qemu = row
-    line = device_keys.LINES[kind]
-    plain, with_it = line.format(""), line.format(f"{said},")
+    _kind, _word, _said, on_xen, on_qemu = row
+    plain, with_it = device_keys.lines(row)
 
     assert (changed(plain, with_it, "Xen"), changed(plain, with_it, "QEMU")) == (on_xen, on_qemu)
 
 
-@pytest.mark.parametrize("row", [row for row in device_keys.TABLE if LEFT_OUT in row], ids=lambda row: row[1])
+@pytest.mark.parametrize(
+    "row", [row for row in device_keys.TABLE if LEFT_OUT in row], ids=lambda row: f"{row[0]}-{row[1]}"
+)
 def test_strict_refuses_what_of_a_device_is_left_out(row: tuple[str, str, str, str, str]) -> None:
-    kind, word, said, on_xen, _on_qemu = row
-    line = device_keys.LINES[kind].format(f"{said},")
+    kind, word, _said, on_xen, _on_qemu = row
+    _plain, line = device_keys.lines(row)
     driver = "Xen" if on_xen == LEFT_OUT else "QEMU"
 
-    with pytest.raises(UsageError, match=word):
+    # What is left out whole is named by its key.
+    with pytest.raises(UsageError, match=f"{word}|{kind}"):
         formats.to_xml(f"name = 'x'\nbuilder = 'hvm'\n{line}", driver, {}, convert=True, strict=True)
+
+
+@pytest.mark.parametrize("row", device_keys.TABLE, ids=lambda row: f"{row[0]}-{row[1]}")
+def test_no_word_of_a_device_makes_a_container(row: tuple[str, str, str, str, str]) -> None:
+    _plain, line = device_keys.lines(row)
+
+    with pytest.raises(UnsupportedError, match="describe machines"):
+        formats.to_xml(f"name = 'x'\nbuilder = 'hvm'\n{line}", "LXC", {}, convert=True, strict=False)
