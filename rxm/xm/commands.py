@@ -2,11 +2,11 @@
 
 import time
 
-from rxm.xm import shapes
+from rxm.xm import domain_0, shapes
 from rxm.xm.host import Host
 from rxm.xm.words import Words
 from xman import lowlevel, render
-from xman.errors import NoSuchDomainError, RefusedError, UsageError, XmanError
+from xman.errors import DeniedError, NoSuchDomainError, RefusedError, UsageError, XmanError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from typing import Any
 
 _POLL_SECONDS = 1.0
-_DOMAIN_0 = "Domain-0"
 
 
 class Program:
@@ -45,17 +44,39 @@ class Program:
         """Return a domain; to xl one that is off is not there, nor is one without a name. Raises NoSuchDomainError."""
         if not word:
             raise NoSuchDomainError(word)
-        (found,) = self.host.domains(word)
+        try:
+            (found,) = self.host.domains(word)
+        except (NoSuchDomainError, DeniedError):
+            if domain_0.means(word):
+                return domain_0.row()
+            raise
         if self.xl and found["id"] is None:
             raise NoSuchDomainError(word)
         return found
 
+    def guest(self, word: str, verb: str) -> str:
+        """Return the UUID of a domain that is to be changed. Raises NoSuchDomainError, RefusedError."""
+        found = self.domain(word)
+        domain_0.require_guest(found, verb)
+        return str(found["uuid"])
+
     def known(self) -> "list[dict[str, Any]]":
-        """Return all domains that the program would know of."""
-        return [domain for domain in self.host.domains() if domain["id"] is not None or not self.xl]
+        """Return all domains that the program would know of, in its order."""
+        return self.with_domain_0(
+            [domain for domain in self.host.domains() if domain["id"] is not None or not self.xl], domain_0.row
+        )
+
+    def with_domain_0(
+        self, domains: "list[dict[str, Any]]", row: "Callable[[], dict[str, Any]]"
+    ) -> "list[dict[str, Any]]":
+        """Return rows with Domain-0's, where it is missing, in the order of the program: xm's names, xl's numbers."""
+        every = [*domains, row()] if domain_0.missing(domains) else domains
+        return sorted(every, key=lambda domain: domain["id"] if self.xl else domain["name"])
 
     def description(self, domain: "dict[str, Any]") -> str:
         """Return libvirt's XML of a domain."""
+        if domain_0.is_ours(domain):
+            return domain_0.description()
         return str(self.host.call("describe", domain["uuid"])["xml"])
 
 
@@ -88,7 +109,8 @@ def _started(program: Program) -> "dict[str, float]":
     except XmanError:
         return {}
     now = time.time()
-    return {one["uuid"]: now - one["uptime_seconds"] for one in domains if "uptime_seconds" in one}
+    rows = [domain_0.uptime(), *domains]
+    return {one["uuid"]: now - one["uptime_seconds"] for one in rows if "uptime_seconds" in one}
 
 
 def _asked(program: Program, words: Words) -> "list[dict[str, Any]]":
@@ -96,7 +118,8 @@ def _asked(program: Program, words: Words) -> "list[dict[str, Any]]":
         return [program.domain(word) for word in words.rest]
     if "state" in words.values:
         found: list[dict[str, Any]] = program.host.call("list", "--state", words.values["state"])["domains"]
-        return found
+        shows = words.values["state"] in ("running", "all")
+        return program.with_domain_0(found, domain_0.row) if shows else found
     return program.known()
 
 
@@ -110,6 +133,16 @@ def _described(program: Program, domains: "list[dict[str, Any]]") -> "list[tuple
             if len(domains) == 1:
                 raise
     return found
+
+
+def from_here(path: str) -> str:
+    """Return a file's whole path: both programs looked for a relative one where their caller was. Raises UsageError."""
+    import os
+
+    try:
+        return os.path.abspath(path) if path else path  # noqa: PTH100  # pathlib keeps `..`, or follows links
+    except OSError as error:
+        raise UsageError(f"{path}: the directory that it would begin in is gone ({error.strerror}).") from error
 
 
 def domid(program: Program, given: list[str]) -> None:
@@ -133,8 +166,8 @@ def simple(verb: str, flags: dict[str, str] | None = None) -> "Callable[[Program
     def run(program: Program, given: list[str]) -> None:
         words = program.words(verb, given, flags)
         (name,) = words.exactly(1, 1, f"{verb} DOMAIN")
-        domain = program.domain(name)
-        program.host.call(verb, *(f"--{flag}" for flag in sorted(words.flags) if flag), domain["uuid"])
+        uuid = program.guest(name, verb)
+        program.host.call(verb, *(f"--{flag}" for flag in sorted(words.flags) if flag), uuid)
 
     return run
 
@@ -145,7 +178,7 @@ def sized(verb: str) -> "Callable[[Program, list[str]], None]":
     def run(program: Program, given: list[str]) -> None:
         words = program.words(verb, given, {"-i": "", "--ignore-host": ""})
         name, size = words.exactly(2, 2, f"{verb} DOMAIN {'N' if verb == 'vcpu-set' else 'MEM'}")
-        program.host.call(verb, program.domain(name)["uuid"], size)
+        program.host.call(verb, program.guest(name, verb), size)
 
     return run
 
@@ -154,7 +187,7 @@ def destroy(program: Program, given: list[str]) -> None:
     """destroy: at once."""
     words = program.words("destroy", given, {"-f": "force"})
     (name,) = words.exactly(1, 1, "destroy DOMAIN")
-    program.host.call("destroy", program.domain(name)["uuid"])
+    program.host.call("destroy", program.guest(name, "destroy"))
 
 
 def stopping(verb: str) -> "Callable[[Program, list[str]], None]":
@@ -176,11 +209,12 @@ def stopping(verb: str) -> "Callable[[Program, list[str]], None]":
         words = program.words(verb, given, flags)
         what = "reboot" if "reboot" in words.flags else verb
         if "all" in words.flags:
-            domains = [one for one in program.known() if one["id"] is not None and one["name"] != _DOMAIN_0]
+            domains = [one for one in program.known() if one["id"]]
         else:
             if not words.rest:
                 raise UsageError("No domain parameter given")
             domains = [program.domain(name) for name in words.exactly(1, 1, f"{verb} [-aw] DOMAIN")]
+            domain_0.require_guest(domains[0], verb)
         if what == "reboot":
             _reboot(program, domains, wait="wait" in words.flags)
             return
@@ -220,7 +254,7 @@ def trigger(program: Program, given: list[str]) -> None:
     name, what, *_vcpu = program.words("trigger", given).exactly(2, 3, "trigger DOMAIN power")
     if what != "power":
         raise RefusedError(f"libvirt has no '{what[:16]}' for a running domain; power it has.")
-    program.host.call("shutdown", program.domain(name)["uuid"])
+    program.host.call("shutdown", program.guest(name, "shutdown"))
 
 
 def migrate(program: Program, given: list[str]) -> None:
@@ -235,7 +269,7 @@ def migrate(program: Program, given: list[str]) -> None:
     words = program.words("migrate", given, flags, values)
     name, host = words.exactly(2, 2, "migrate DOMAIN HOST")
     live = ("--live",) if program.xl or "live" in words.flags else ()
-    program.host.call("migrate", *live, program.domain(name)["uuid"], host)
+    program.host.call("migrate", *live, program.guest(name, "migrate"), host)
 
 
 def save(program: Program, given: list[str]) -> None:
@@ -244,7 +278,7 @@ def save(program: Program, given: list[str]) -> None:
     name, file, *_config = words.exactly(2, 3, "save DOMAIN FILE")
     if words.flags:
         raise RefusedError("libvirt's save stops the domain; -c and -p would leave it there.")
-    program.host.call("save", program.domain(name)["uuid"], file)
+    program.host.call("save", program.guest(name, "save"), from_here(file))
 
 
 def restore(program: Program, given: list[str]) -> None:
@@ -253,7 +287,7 @@ def restore(program: Program, given: list[str]) -> None:
         "restore", given, {"-p": "paused", "--paused": "paused", "-e": "", "-d": "", "-V": "", "-q": ""}
     )
     *_config, file = words.exactly(1, 2 if program.xl else 1, "restore FILE")
-    program.host.call("restore", *(("--paused",) if "paused" in words.flags else ()), file)
+    program.host.call("restore", *(("--paused",) if "paused" in words.flags else ()), from_here(file))
 
 
 def dump_core(program: Program, given: list[str]) -> None:
@@ -261,13 +295,16 @@ def dump_core(program: Program, given: list[str]) -> None:
     flags = {"-L": "live", "--live": "live", "-C": "crash", "--crash": "crash"}
     words = program.words("dump-core", given, flags)
     name, *file = words.exactly(1, 2, "dump-core DOMAIN [FILE]")
-    program.host.call("dump-core", *(f"--{flag}" for flag in sorted(words.flags)), program.domain(name)["uuid"], *file)
+    uuid = program.guest(name, "dump-core")
+    program.host.call("dump-core", *(f"--{flag}" for flag in sorted(words.flags)), uuid, *map(from_here, file))
 
 
 def rename(program: Program, given: list[str]) -> None:
     """rename: of what is off, which is all that libvirt renames."""
     name, wanted = program.words("rename", given).exactly(2, 2, "rename DOMAIN NEWNAME")
-    program.host.call("rename", program.domain(name)["name"], wanted)
+    domain = program.domain(name)
+    domain_0.require_guest(domain, "rename")
+    program.host.call("rename", domain["name"], wanted)
 
 
 def pin(program: Program, given: list[str]) -> None:
@@ -276,7 +313,7 @@ def pin(program: Program, given: list[str]) -> None:
     words = program.words("vcpu-pin", given, dict.fromkeys(flags, ""))
     name, vcpu, cpus, *_soft = words.exactly(3, 4, "vcpu-pin DOMAIN VCPU|all CPUS|all")
     if cpus != "-":
-        program.host.call("vcpu-pin", program.domain(name)["uuid"], vcpu, cpus)
+        program.host.call("vcpu-pin", program.guest(name, "vcpu-pin"), vcpu, cpus)
 
 
 def looking(verb: str) -> "Callable[[Program, list[str]], None]":
@@ -284,21 +321,36 @@ def looking(verb: str) -> "Callable[[Program, list[str]], None]":
 
     def run(program: Program, given: list[str]) -> None:
         words = program.words(verb, given, {"-s": "short", "--short": "short"} if verb == "uptime" else {})
-        names = [program.domain(name)["uuid"] for name in words.rest]
-        data = program.host.call(verb, *names)
+        asked = [program.domain(name) for name in words.rest]
         if verb == "vcpu-list":
             cpus = int(program.host.call("info")["nr_cpus"])
-            program.say(shapes.vcpus(program.name, data["domains"], cpus))
+            domains = _looked(program, verb, asked, lambda: domain_0.vcpus(cpus))
+            program.say(shapes.vcpus(program.name, domains, cpus))
             return
+        domains = _looked(program, verb, asked, domain_0.uptime)
         if "short" in words.flags:
             now = time.strftime(" %H:%M:%S")
-            for domain in data["domains"]:
+            for domain in domains:
                 span = render.text("uptime", {"domains": [domain]}).splitlines()[1][39:].rsplit(":", 1)[0]
                 program.say(f"{now} up {span}, {domain['name']} ({domain['id']})\n")
             return
-        program.say(render.text(verb, data))
+        program.say(render.text(verb, {"domains": domains}))
 
     return run
+
+
+def _looked(
+    program: Program, verb: str, asked: "list[dict[str, Any]]", row: "Callable[[], dict[str, Any]]"
+) -> "list[dict[str, Any]]":
+    """Return a verb's rows, of the domains in their order or, where none are named, of all that run; `row` is ours."""
+    guests = [domain["uuid"] for domain in asked if not domain_0.is_ours(domain)]
+    found: list[dict[str, Any]] = program.host.call(verb, *guests)["domains"] if guests or not asked else []
+    if not asked:
+        return program.with_domain_0(found, row)
+    for place, domain in enumerate(asked):
+        if domain_0.is_ours(domain):
+            found.insert(place, row())
+    return found
 
 
 def devices(verb: str) -> "Callable[[Program, list[str]], None]":
@@ -307,7 +359,10 @@ def devices(verb: str) -> "Callable[[Program, list[str]], None]":
     def run(program: Program, given: list[str]) -> None:
         words = program.words(verb, given, {"-l": "", "--long": ""})
         for name in words.exactly(1, 64, f"{verb} DOMAIN"):
-            program.say(render.text(verb, program.host.call(verb, program.domain(name)["uuid"])))
+            domain = program.domain(name)
+            # Its disks and cards are the machine's own: neither program lists them.
+            if not domain_0.is_ours(domain):
+                program.say(render.text(verb, program.host.call(verb, domain["uuid"])))
 
     return run
 

@@ -1,7 +1,7 @@
 """create and new, as xm and xl had them: a file, options and KEY=VALUE words in any order."""
 
 from rxm.xm import shapes
-from rxm.xm.commands import Program
+from rxm.xm.commands import Program, from_here
 from xman import lowlevel
 from xman.arguments import MOST_TEXT
 from xman.errors import UsageError
@@ -59,7 +59,7 @@ def _made(program: Program, given: list[str], verb: str) -> None:
     quiet, dry = "quiet" in words.flags, bool({"dry-run", "xml"} & words.flags)
     if not quiet:
         _announce(program, path)
-    options = ["--format", program.name, "--convert"] if not text.lstrip().startswith("<") else []
+    options = ["--format", program.name, "--convert", *_here()] if not text.lstrip().startswith("<") else []
     if verb == "create":
         # Neither program asked whether there is such a domain before it showed what it had read.
         options += ["--dry-run", "--as-new"] if dry else ["--transient"]
@@ -73,6 +73,16 @@ def _made(program: Program, given: list[str], verb: str) -> None:
         program.say(f"Started domain {data['name']} (id={data['id']})\n")
     if "console" in words.flags and not dry:
         program.console = str(data["name"])
+
+
+def _here() -> tuple[str, ...]:
+    """Return the option that says where relative paths begin: where the caller is, if a word can say that."""
+    try:
+        directory = from_here(".")
+        directory.encode()
+    except (UsageError, UnicodeEncodeError):  # it is gone, or its name is no text
+        return ()
+    return ("--directory", directory) if directory.isprintable() and " " not in directory else ()
 
 
 def _with_lines(text: str, words: list[str]) -> tuple[str, list[str]]:

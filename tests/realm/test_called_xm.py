@@ -10,7 +10,7 @@ import pytest
 
 from rxm.xm import cli, table
 from tests.lab.clients.called_xm import Links
-from tests.lab.hosts.daemon import Daemon
+from tests.lab.hosts.daemon import Answer, Daemon, answer
 from tests.lab.kerberos.realm import Realm
 from tests.lab.process import ROOT, wait_for
 
@@ -147,6 +147,44 @@ def test_options_that_change_nothing_here_are_taken(links: Links) -> None:
     assert [links.xl("list", option).status for option in ("-c", "-Z", "-n")] == [0, 0, 0]
     moved = links.xm("migrate", "--live", "--resource=100", "nosuch", "elsewhere")
     assert moved.stderr == "Error: Domain 'nosuch' does not exist.\n"
+
+
+def test_domain_0_is_listed_though_the_host_has_none(links: Links, daemon: Daemon, alice: dict[str, str]) -> None:
+    """Scripts pass over its line: `awk 'NR>2'` would lose a guest without it."""
+    xl, own = links.xl("list").stdout.splitlines(), daemon.rxm(alice, "list").stdout.splitlines()
+
+    name, number, memory, cpus, letters, _seconds = xl[1].split()
+    assert (name, number, letters) == ("Domain-0", "0", "r-----")
+    assert int(memory) > 0
+    assert [line.split()[0] for line in links.xl("vcpu-list", "Domain-0").stdout.splitlines()[1:]] == [name] * int(cpus)
+    assert "Domain-0" in [line.split()[0] for line in links.xm("list").stdout.splitlines()]
+    assert not [line for line in own if line.startswith("Domain-0")]
+    assert [links.xl("domid", "Domain-0").stdout, links.xl("domname", "0").stdout] == ["0\n", "Domain-0\n"]
+    assert links.xl("list", "Domain-0").stdout.splitlines()[1].split()[:2] == ["Domain-0", "0"]
+    first, *others = json.loads(links.xl("list", "-l").stdout)
+    assert (first["domid"], first["config"]["c_info"]["name"]) == (0, "Domain-0")
+    assert all(one["domid"] > 0 for one in others)
+    refused = links.xl("destroy", "Domain-0")
+    assert (refused.status, refused.stderr) == (1, "Error: Cannot destroy privileged domain 0\n")
+
+
+def test_relative_paths_begin_where_the_caller_is(links: Links, own_name: str, tmp_path: Path) -> None:
+    (tmp_path / "vm.cfg").write_text(
+        f"name = '{own_name}'\ntype = 'hvm'\nkernel = 'k'\ndisk = ['vm.img,raw,hda,w', 'file:cd.iso,hdc:cdrom,r']\n"
+    )
+
+    def here(program: str, *words: str) -> Answer:
+        return answer(["sh", "-c", f'cd {tmp_path} && exec {program} "$@"', program, *words], links.env, "", 120)
+
+    shown = here("xl", "create", "-q", "-n", "./vm.cfg")
+    xm = here("xm", "create", "-q", "-n", "vm.cfg")
+
+    assert shown.status == 0, shown
+    config = json.loads(shown.stdout)
+    assert [disk["pdev_path"] for disk in config["disks"]] == [f"{tmp_path}/vm.img", f"{tmp_path}/cd.iso"]
+    assert config["b_info"]["kernel"] == f"{tmp_path}/k"
+    # xend looked for disks from the root directory.
+    assert (xm.status, "A disk's 'vm.img' does not begin with '/'" in xm.stderr) == (1, True)
 
 
 def test_domid_and_domname_turn_into_each_other(links: Links) -> None:

@@ -80,7 +80,7 @@ def boots_its_disk(context: Context) -> bool:
         return False
     if _XEN_KERNEL.search(posixpath.basename(kernel)):
         return True
-    return context.host.has is not None and not context.host.has(kernel)
+    return context.host.has is not None and not context.host.has(context.located(kernel))
 
 
 def write(context: Context, root: Element, asked: str, made: str) -> None:
@@ -102,10 +102,11 @@ def write(context: Context, root: Element, asked: str, made: str) -> None:
     kernel = _kernel(context, asked, made)
     if kernel:
         with context.going_on():
-            add(os, "kernel", disks.absolute(kernel, "The kernel", settings.where("kernel")))
-        if settings.has("ramdisk"):
+            add(os, "kernel", disks.absolute(context.located(kernel), "The kernel", settings.where("kernel")))
+        ramdisk = context.located(settings.text("ramdisk"))
+        if ramdisk:
             with context.going_on():
-                add(os, "initrd", disks.absolute(settings.text("ramdisk"), "The ramdisk", settings.where("ramdisk")))
+                add(os, "initrd", disks.absolute(ramdisk, "The ramdisk", settings.where("ramdisk")))
     elif made != HVM and not settings.has("bootloader"):
         raise UsageError(f"A {made.upper()} guest needs a kernel or a bootloader.")
     command_line = _command_line(context)

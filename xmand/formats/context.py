@@ -24,6 +24,8 @@ class ThisHost:
     nodes: Callable[[], Mapping[int, frozenset[int]]] = dict
     # Whether it has a file of this name.
     has: Callable[[str], bool] | None = None
+    # Where relative paths begin there, empty where none are taken.
+    directory: str = ""
 
 
 @dataclass
@@ -58,6 +60,13 @@ class Context:
         if self.driver not in _DOMAIN_TYPES:
             raise UnsupportedError(f"xm's configurations describe machines; this host's hypervisor is {self.driver}.")
         return _KVM if self.driver == "QEMU" and self.kvm else _DOMAIN_TYPES[self.driver]
+
+    def located(self, path: str) -> str:
+        """Return a path as the host has it: a relative one begins in the directory that was named for that."""
+        directory = self.host.directory
+        if not path or path.startswith("/") or not directory:
+            return path
+        return f"{directory.rstrip('/')}/{path.removeprefix('./')}"
 
     def warn(self, text: str) -> None:
         """Tell the person something, once."""

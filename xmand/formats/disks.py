@@ -1,6 +1,7 @@
 """Disks: xm's `phy:vg/root,xvda,w` (xm.cfg(5)) and xl's `/dev/vg/root,raw,xvda,rw` (xl-disk-configuration(5))."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from xman.errors import UnsupportedError, UsageError
@@ -75,13 +76,19 @@ class Disk:
         return f"{self.prefix}{self.letters}{self.partition}"
 
 
-def parse(text: str, where: str) -> Disk:
-    """Return what a word of `disk = [...]` means, in either syntax. Raises UsageError and UnsupportedError."""
+def parse(text: str, where: str, located: Callable[[str], str]) -> Disk:
+    """Return what a word of `disk = [...]` means, in either syntax. Raises UsageError and UnsupportedError.
+
+    `located` says where a relative path leads.
+    """
     fields = [field.strip() for field in text.strip().split(",")]
     second = fields[1] if len(fields) > 1 else ""
     if is_device(second.removesuffix(":cdrom").removesuffix(":disk")):
-        return _xm(fields, second, where)
-    return _xl(text.strip(), where)
+        disk = _xm(fields, second, where)
+    else:
+        disk = _xl(text.strip(), where)
+    disk.path = absolute(located(disk.path), "A disk's", where)
+    return disk
 
 
 def absolute(path: str, what: str, where: str) -> str:
@@ -156,7 +163,7 @@ def _xm(fields: list[str], second: str, where: str) -> Disk:
     if not path and not cdrom:
         raise UsageError(f"Only a CD-ROM drive can be empty {where}.")
     made = _device(device, where)
-    disk = Disk(absolute(path, "A disk's", where), block, image_format, *made, _access(access, where), cdrom)
+    disk = Disk(path, block, image_format, *made, _access(access, where), cdrom)
     disk.backend, disk.driver, disk.left_out = _backend(backend), driver, tuple(filter(None, left_out))
     disk.number = device if _NUMBER.match(device) else ""
     disk.keeps, disk.drbd = keeps, fields[0].startswith(_DRBD)
@@ -271,7 +278,7 @@ def _of_xl(values: dict[str, str], cdrom: bool, where: str) -> Disk:
     access = _access("r" if cdrom else values.get("access", ""), where)
     vdev = values["vdev"].removesuffix(":cdrom").removesuffix(":disk")
     made = _device(vdev, where)
-    disk = Disk(absolute(path, "A disk's", where), block, _FORMATS[image_format], *made, access, cdrom)
+    disk = Disk(path, block, _FORMATS[image_format], *made, access, cdrom)
     if values.get("specification") == "virtio":
         disk.prefix = "vd"
     disk.backend, disk.driver = _backend(values.get("backend", "")), driver

@@ -223,16 +223,19 @@ def _converted(call: Call) -> formats.Converted:
         strict=strict,
         kvm=not emulated,
         theirs=theirs,
-        host=_this_host(call.writer),
+        host=_this_host(call),
     )
     return replace(found, warnings=(*found.warnings, emulated)) if emulated else found
 
 
-def _this_host(connection: RawConnection) -> ThisHost:
-    """Return what a conversion may ask of the host."""
+def _this_host(call: Call) -> ThisHost:
+    """Return what a conversion may ask of the host. Raises UsageError."""
+    directory = str(call.parsed.options.get("directory", ""))
+    if directory and not directory.startswith("/"):
+        raise UsageError(f"--directory is a whole path on the host, such as /srv/guests, not '{directory[:64]}'.")
     with reading():
-        cpus = int(connection.getInfo()[2])
-    return ThisHost(cpus, lambda: host.node_cpus(connection), os.path.exists)
+        cpus = int(call.writer.getInfo()[2])
+    return ThisHost(cpus, lambda: host.node_cpus(call.writer), os.path.exists, directory)
 
 
 def _find(connection: RawConnection, word: str) -> Domain | None:

@@ -12,6 +12,7 @@ _FORMATS = (
     Option(
         ("--format",), "whose defaults hold if FILE does not show whose it is: xm or xl", WORD, "xm|xl", since="0.2"
     ),
+    Option(("--directory",), "where FILE's relative paths begin on the host", WORD, "DIR", since="0.2"),
 )
 _ALL = (
     Option(("-a", "--all"), "every domain that runs on the host, instead of DOMAIN", without=("DOMAIN",), local=True),

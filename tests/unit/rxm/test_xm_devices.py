@@ -1,5 +1,6 @@
 """What rxm, called xm or xl, asks for by these programs' words about devices."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -43,6 +44,26 @@ def asked(program: str, command: Any, *words: str) -> list[tuple[str, ...]]:
 )
 def test_a_disk_is_sent_as_it_was_described(program: str, words: tuple[str, ...], sent: tuple[str, ...]) -> None:
     assert asked(program, devices.block_attach, "vm1", *words) == [("block-attach", "uuid-of-vm1", *sent)]
+
+
+@pytest.mark.parametrize(
+    ("words", "sent"),
+    [
+        (("vm.img,raw,xvdb,w",), ("{here}/vm.img", "raw", "xvdb,w")),
+        (("file:vm.img", "xvdb", "w"), ("file:{here}/vm.img", "xvdb", "w")),
+        (("vdev=xvdb", "format=raw", "target=a/b.img"), ("vdev=xvdb", "format=raw", "target={here}/a/b.img")),
+        (("phy:vg/a", "xvdb", "w"), ("phy:vg/a", "xvdb", "w")),
+        ((",,hdc,cdrom",), ("", "", "hdc,cdrom")),
+    ],
+)
+def test_xls_disk_begins_where_its_caller_is(
+    words: tuple[str, ...], sent: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    found = asked("xl", devices.block_attach, "vm1", *words)
+
+    assert found == [("block-attach", "uuid-of-vm1", *(word.format(here=tmp_path) for word in sent))]
 
 
 def test_one_field_is_no_disk() -> None:

@@ -5,6 +5,7 @@
 """
 
 import json
+from functools import partial
 from typing import Any
 from xml.etree import ElementTree
 
@@ -13,6 +14,7 @@ import pytest
 from tests.lab.process import ROOT
 from xman.errors import UnsupportedError, UsageError
 from xmand import formats
+from xmand.formats.context import ThisHost
 
 DATA = ROOT / "tests" / "data" / "formats"
 XL = sorted(path.name.removesuffix(".xl.json") for path in DATA.glob("*.xl.json"))
@@ -230,3 +232,34 @@ def test_whose_defaults_hold() -> None:
     }
 
     assert crash == {"xm": "restart", "xl": "destroy", "": "restart"}
+
+
+def test_relative_paths_begin_in_the_directory_that_is_named() -> None:
+    """xl looked where its caller was; xm did so for kernels, and xend looked for disks from `/`."""
+    at = ThisHost(directory="/srv/guests")
+    made = partial(formats.to_xml, driver="Xen", overrides={}, convert=False, strict=True, host=at)
+    disks_of = ["disk = ['g.img,raw,xvda,w', 'file:./h.img,xvdb,w', 'format=raw,vdev=xvdc,target=a/i.img']"]
+    text = "\n".join(["name = 'g'", "kernel = 'boot/vmlinuz'", "ramdisk = '/boot/initrd.img'", *disks_of])
+
+    root = ElementTree.fromstring(made(text, theirs="xl").xml)
+
+    assert [one.get("file") for one in root.iterfind("devices/disk/source")] == [
+        "/srv/guests/g.img",
+        "/srv/guests/h.img",
+        "/srv/guests/a/i.img",
+    ]
+    assert root.findtext("os/kernel") == "/srv/guests/boot/vmlinuz"
+    assert root.findtext("os/initrd") == "/boot/initrd.img"
+    with pytest.raises(UsageError, match=r"A disk's 'h\.img' does not begin with '/'"):
+        made("name = 'g'\nkernel = 'k'\ndisk = ['file:h.img,xvdb,w']", theirs="xm")
+    with pytest.raises(UsageError, match="The kernel 'k' does not begin with '/'"):
+        formats.to_xml("name = 'g'\nkernel = 'k'", "Xen", {}, convert=False, strict=True)
+
+
+def test_a_device_by_a_name_of_its_own_begins_in_dev() -> None:
+    at = ThisHost(directory="/srv/guests")
+    text = "name = 'g'\nkernel = '/k'\ndisk = ['phy:vg/g,xvda,w']"
+
+    root = ElementTree.fromstring(formats.to_xml(text, "Xen", {}, convert=False, strict=True, theirs="xl", host=at).xml)
+
+    assert [one.get("dev") for one in root.iterfind("devices/disk/source")] == ["/dev/vg/g"]
