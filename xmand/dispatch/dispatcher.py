@@ -79,7 +79,7 @@ class Dispatcher:
         self._following = Following(limits)
         self._share_places(limits)
         self._recovery = Recovery(host.journal, host.driver, host.locks, audit, JUDGES)
-        promises = Promises(host.driver, host.locks, host.events.table)
+        promises = Promises(host.driver, host.locks, host.events.table, self.on_list)
         self._once = Once(host.journal, self._recovery, audit, promises.keep)
         self._authority = Authority(host.settings, host.driver)
         self._judges = Workers(_JUDGES, "judge", each=_JUDGES_EACH)
@@ -99,8 +99,7 @@ class Dispatcher:
 
     def _share_places(self, limits: Limits) -> None:
         table = self._host.events.table
-        table.most, table.each = limits.waiting, limits.share_of(limits.waiting)
-        table.reserved = limits.kept_of(limits.waiting)
+        table.most, table.share, table.reserved = limits.waiting, limits.share, limits.kept_of(limits.waiting)
 
     async def read_list(self) -> None:
         """Read the list before the first client comes: by it his place is found."""

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+from collections.abc import Callable
 from typing import Any
 
 from xman import outcome
@@ -14,7 +15,7 @@ from xmand.events.waiting import UntilOff
 from xmand.journal.entries import Entry as Written
 from xmand.journal.promised import KEY, boot
 from xmand.system.locks import DomainLocks
-from xmand.system.workers import NotFinishedError, Workers
+from xmand.system.workers import NotFinishedError, Whose, Workers
 from xmand.virt import connection_pool
 from xmand.virt.domain import find
 from xmand.virt.driver import CHANGE, Driver
@@ -29,8 +30,10 @@ _LOCK_SECONDS = 120.0
 class Promises:
     """Keeps promises from before xmand's start."""
 
-    def __init__(self, driver: Driver, locks: DomainLocks, table: Table) -> None:
+    def __init__(self, driver: Driver, locks: DomainLocks, table: Table, listed: Callable[[str], bool]) -> None:
         self._driver = driver
+        # Whether a principal is on the list.
+        self._listed = listed
         self._locks = locks
         self._table = table
         self._workers = Workers(2, "promise")
@@ -44,7 +47,8 @@ class Promises:
         goal = UntilOff(promised["name"], promised["uuid"], promised["before"])
         # No jump of the clock makes it longer than it was.
         left = max(0.0, min(promised["seconds"], promised["until"] - time.time()))
-        entry = self._table.enter()
+        whose = written.change.principal
+        entry = self._table.enter(Whose(whose, self._listed(whose)), promised=promised["uuid"])
         try:
             self._table.watch(entry, goal)
             return Answer(outcome.OK, done=await self._off(entry, left, promised))

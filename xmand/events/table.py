@@ -7,7 +7,7 @@ over a restart of libvirtd. Where libvirt hangs that thread does, and everybody'
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, InvalidStateError
 from dataclasses import dataclass
 
@@ -24,6 +24,9 @@ from xmand.virt.events import Event
 POLL_SECONDS = 0.5
 # What an entry may be behind before it is looked at.
 _MOST_EVENTS = 256
+# Of one run of a domain one promise is enough, and a second one where somebody is in more of a hurry.
+_PROMISES_EACH = 2
+_FULL = "This host is busy: too many commands wait here already. Try again in a moment."
 
 
 class EndingError(UnreachableError):
@@ -36,9 +39,15 @@ class Entry:
     def __init__(self, table: "Table", whose: Whose) -> None:
         self._table = table
         self.whose = whose
+        # The domain, where it goes on without its caller, for as long as a day.
+        self.promised = ""
         self.goal: Goal | None = None
         self.ended: Future[Result] = Future()
         self.events: deque[Event] = deque(maxlen=_MOST_EVENTS)
+
+    def promise(self, uuid: str) -> None:
+        """Go on whether or not its caller stays. Raises RefusedError where he has promised too much already."""
+        self._table.promise(self, uuid)
 
     def leave(self) -> None:
         """Wait no more."""
@@ -73,7 +82,13 @@ class Waits:
 
 
 class Table:
-    """All who wait, at most `most` of them, of one principal that is not on the list at most `each`."""
+    """All who wait, at most `most` of them.
+
+    One principal that is not on the list gets a place as long as he has no more than `share` percent of those that are
+    free yet for such as he: it takes many to fill it, and who comes last gets a place as well. What goes on without its
+    caller (`Entry.promise`) has the half of these at most, shared out in the same way, so that the others have room for
+    as many as can be connected.
+    """
 
     def __init__(self, driver: Driver) -> None:
         self._driver = driver
@@ -82,7 +97,7 @@ class Table:
         self._told = False
         self._thread: threading.Thread | None = None
         self.most = 1024
-        self.each = 64
+        self.share = 25
         self.reserved = 0
         # How a domain was at most so many seconds ago, for who allows that.
         self.seen: Callable[[str, float], Seen] = lambda uuid, _most: look(self._driver, uuid)
@@ -90,20 +105,46 @@ class Table:
     def __len__(self) -> int:
         return len(self._entries)
 
-    def enter(self, whose: Whose = OWN) -> Entry:
-        """Return a new entry. Raises RefusedError where there are too many."""
+    def enter(self, whose: Whose = OWN, *, promised: str = "") -> Entry:
+        """Return a new entry. Raises RefusedError where there are too many.
+
+        `promised`: of what was promised before xmand's start, for the domain with this UUID, which is never refused.
+        """
         with self._changed:
-            others = Counter(one.whose.name for one in self._entries if not one.whose.listed)
-            full = len(self._entries) >= self.most
-            if not whose.listed:
-                full = full or others.total() >= self.most - self.reserved
-                if others[whose.name] >= self.each:
-                    raise RefusedError(f"This host is busy: {others[whose.name]} commands of yours wait here already.")
-            if full:
-                raise RefusedError("This host is busy: too many commands wait here already. Try again in a moment.")
+            if not promised:
+                if len(self._entries) >= self.most:
+                    raise RefusedError(_FULL)
+                self._require_share(whose, Counter(self._others()), self.most - self.reserved)
             entry = Entry(self, whose)
+            entry.promised = promised
             self._entries[entry] = None
         return entry
+
+    def promise(self, entry: Entry, uuid: str) -> None:
+        """Let an entry be a promise from now on; raises as `Entry.promise`."""
+        with self._changed:
+            if not entry.whose.listed:
+                promises = [one for one in self._entries if one.promised and not one.whose.listed]
+                name = entry.whose.name
+                same = sum(one.whose.name == name and one.promised == uuid for one in promises)
+                if same >= _PROMISES_EACH:
+                    raise RefusedError(f"This host is busy: {same} commands of yours wait for this domain already.")
+                has = Counter(one.whose.name for one in promises)
+                self._require_share(entry.whose, has, (self.most - self.reserved) // 2)
+            entry.promised = uuid
+
+    def _others(self) -> Iterator[str]:
+        """Give the principals that are not on the list, each as often as he waits."""
+        return (one.whose.name for one in self._entries if not one.whose.listed)
+
+    def _require_share(self, whose: Whose, has: "Counter[str]", most: int) -> None:
+        if whose.listed:
+            return
+        free = most - has.total()
+        if free <= 0:
+            raise RefusedError(_FULL)
+        if has[whose.name] >= max(1, free * self.share // 100):
+            raise RefusedError(f"This host is busy: {has[whose.name]} commands of yours wait here already.")
 
     def forget(self, entry: Entry) -> None:
         """Wait for it no more."""

@@ -66,6 +66,7 @@ def shutdown(call: Call) -> Result | Waits:
             patience = call.deadline if force_after is None else time.monotonic() + force_after
             forces = patience < call.deadline
             if force_after is not None and forces:
+                entry.promise(domain.uuid)
                 call.record.promises(facts(domain.name, domain.uuid, before, force_after))
             if asked:
                 domain.ask_shutdown()

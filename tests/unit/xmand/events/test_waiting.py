@@ -175,7 +175,7 @@ def test_one_that_stays_away_leaves_it_open(monkeypatch: pytest.MonkeyPatch) -> 
 def test_seventy_who_wait_hold_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     guest = Guest(monkeypatch)
     before = threading.active_count()
-    guest.table.each = 100
+    guest.table.share = 100
     entries = [guest.table.enter(Whose("bob", listed=False)) for _ in range(70)]
     for entry in entries:
         guest.table.watch(entry, waiting.UntilOff("vm1", UUID, BEFORE))
@@ -187,7 +187,7 @@ def test_seventy_who_wait_hold_one_thread(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_one_principal_waits_so_often_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
     subject = Guest(monkeypatch).table
-    subject.each = 3
+    subject.most, subject.share = 16, 25
     for _ in range(3):
         subject.enter(Whose("bob", listed=False))
 
@@ -208,9 +208,72 @@ def test_places_are_kept_for_those_on_the_list(monkeypatch: pytest.MonkeyPatch) 
     subject.enter(Whose("alice", listed=True))
 
 
+def fill(subject: table.Table, name: str, *, promises: bool = False) -> int:
+    """Let somebody take all that he gets; return how much that was."""
+    taken = 0
+    while True:
+        try:
+            with subject.enter(Whose(name, listed=False)) as entry:
+                if promises:
+                    entry.promise(f"{name}'s {taken}")
+                entry.goal = waiting.UntilOff("vm1", UUID, BEFORE)
+        except RefusedError:
+            return taken
+        taken += 1
+
+
+@pytest.mark.parametrize("promises", [False, True])
+def test_it_takes_many_to_fill_the_table_and_who_comes_late_gets_a_place(
+    monkeypatch: pytest.MonkeyPatch, promises: bool
+) -> None:
+    subject = Guest(monkeypatch).table
+    subject.reserved = 256
+
+    taken = [fill(subject, f"bob{number}", promises=promises) for number in range(20)]
+
+    assert taken == sorted(taken, reverse=True)
+    assert taken[0] <= 160
+    assert taken[-1] >= 1
+
+
+def test_however_much_is_promised_there_is_room_for_who_only_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    subject = Guest(monkeypatch).table
+    subject.reserved = 256
+    for number in range(400):
+        fill(subject, f"bob{number}", promises=True)
+
+    assert len(subject) == 1 + (1024 - 256) // 2
+    assert fill(subject, "carol") > 60
+    subject.enter(Whose("alice", listed=True)).promise(UUID)
+
+
+def test_one_end_of_one_domain_is_promised_to_one_principal_twice_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    subject = Guest(monkeypatch).table
+    bob = Whose("bob", listed=False)
+    for _ in range(2):
+        subject.enter(bob).promise(UUID)
+
+    with pytest.raises(RefusedError, match="busy: 2 commands of yours wait for this domain"):
+        subject.enter(bob).promise(UUID)
+    subject.enter(bob).promise("another")
+    subject.enter(Whose("carol", listed=False)).promise(UUID)
+
+
+def test_what_was_promised_before_a_restart_is_kept_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    subject = Guest(monkeypatch).table
+    subject.most = 1
+    bob = Whose("bob", listed=False)
+    for _ in range(3):
+        subject.enter(bob, promised=UUID)
+    subject.most = 1024
+
+    with pytest.raises(RefusedError, match="3 commands of yours"):
+        subject.enter(bob).promise(UUID)
+
+
 def test_who_leaves_makes_room(monkeypatch: pytest.MonkeyPatch) -> None:
     subject = Guest(monkeypatch).table
-    subject.each = 1
+    subject.most, subject.share = 4, 1
     subject.enter(Whose("bob", listed=False)).leave()
 
     subject.enter(Whose("bob", listed=False))
