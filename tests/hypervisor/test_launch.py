@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 import subprocess
 import sys
 import threading
@@ -205,6 +206,28 @@ def test_what_a_guest_may_have_written_is_no_image(site: Site, own_name: str) ->
     assert site.rxm("alice", "delete", own_name).status == 0
     leads.unlink()
     disk.unlink()
+
+
+def test_a_link_out_of_the_pool_is_no_image_and_nothing_starts_from_it(site: Site, tmp_path: Path) -> None:
+    image, elsewhere = site.folder / "tiny-link.qcow2", tmp_path / "elsewhere.qcow2"
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", elsewhere, "4M"], check=True)
+    image.symlink_to(elsewhere)
+
+    answer = site.rxm("alice", "launch", "--memory", "64", image.name, "lena-link")
+
+    assert (answer.status, "leads out of the folder of its pool" in answer.stderr) == (REFUSED, True), answer
+    assert "lena-link" not in site.names()
+    image.unlink()
+    # The same once there is a machine, which is off: whoever can write there puts a link in its image's place.
+    shutil.copy(elsewhere, image)
+    assert site.rxm("alice", "launch", "--memory", "64", image.name, "lena-link").status == 0
+    assert site.rxm("alice", "destroy", "lena-link").status == 0
+    image.unlink()
+    image.symlink_to(elsewhere)
+    answer = site.rxm("alice", "start", "lena-link")
+    assert (answer.status, "leads out of the folder of its pool" in answer.stderr) == (REFUSED, True), answer
+    assert site.rxm("alice", "terminate", "lena-link").status == 0
+    image.unlink()
 
 
 def test_an_image_that_is_being_uploaded_is_none_yet(site: Site, tmp_path: Path) -> None:

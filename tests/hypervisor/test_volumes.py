@@ -107,6 +107,39 @@ def test_nothing_is_written_where_a_link_to_nowhere_leads(storage: Storage, tmp_
     assert not (tmp_path / "elsewhere").exists()
 
 
+def test_what_a_link_in_the_folder_leads_to_is_neither_read_nor_built_upon_nor_wiped(
+    lab: Lab, storage: Storage, tmp_path: Path
+) -> None:
+    secret = tmp_path / "secret"
+    secret.write_bytes(b"a secret" * 1024)
+    storage.does("volume-create", "disk", "1M", "--format", "raw")
+    (storage.folder / "disk").unlink()
+    (storage.folder / "disk").symlink_to(secret)
+    assert lab.first.virsh("pool-refresh", storage.pool).status == 0
+
+    for words in (
+        ("volume-download", "disk", str(tmp_path / "copy")),
+        ("volume-create", "overlay", "--base", "disk"),
+        ("volume-delete", "disk", "--wipe"),
+    ):
+        refused(storage.rxm(*words), "leads out of the folder of its pool")
+    assert secret.read_bytes() == b"a secret" * 1024
+    assert storage.names() == ["disk"]
+    storage.does("volume-delete", "disk")
+    assert secret.exists()
+
+
+def test_a_link_to_another_volume_of_the_pool_is_read(lab: Lab, storage: Storage, tmp_path: Path) -> None:
+    storage.does("volume-create", "disk", "1M", "--format", "raw")
+    (storage.folder / "same").symlink_to("disk")
+    assert lab.first.virsh("pool-refresh", storage.pool).status == 0
+
+    storage.does("volume-download", "same", str(tmp_path / "copy"))
+
+    assert (tmp_path / "copy").stat().st_size == MIB
+    refused(storage.rxm("volume-delete", "same", "--wipe"), "is a link")
+
+
 def test_a_name_that_is_a_path_or_not_to_be_seen_is_refused(storage: Storage) -> None:
     for name in ("../a", ".hidden", ".."):
         refused(storage.rxm("volume-create", name, "8"), "cannot name a new volume", USAGE)

@@ -14,7 +14,7 @@ from xmand.journal import verdicts
 from xmand.verbs import permitted
 from xmand.verbs.call import Call
 from xmand.verbs.row import Row, told
-from xmand.virt import attaching, cards, disk_users, lifecycle, snapshots, volumes
+from xmand.virt import attaching, cards, disk_users, lifecycle, pools, snapshots, volumes
 from xmand.virt.attaching import Found
 from xmand.virt.binding import api
 from xmand.virt.domain import Domain
@@ -150,6 +150,8 @@ def block_resize(call: Call) -> Result:
         if not live:
             snapshots.require_not_saved(domain)
         volume = None if live else volumes.at(call.writer, attaching.place(element), domain)
+        if volume is not None:
+            pools.require_in_place(call.writer, volume.path())
         before = attaching.capacity(domain, target) if volume is None else volume.capacity()
         facts: dict[str, object] = {"target": target, "requested": wanted, "before": before}
         if wanted < before:

@@ -95,6 +95,7 @@ def launch(call: Call) -> Result:
 def _started(call: Call, domain: Domain, what: Begun) -> None:
     """Start it; where that fails it is forgotten again, with its disks."""
     try:
+        image_pools.require_in_place(call.writer, what.pool, what.uuid)
         domain.start()
     except UnknownOutcomeError:  # it may run
         raise

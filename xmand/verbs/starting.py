@@ -1,15 +1,16 @@
 """Starting what is off: booted, or restored from its saved memory; and what is said where that could not be used."""
 
+import contextlib
 from dataclasses import dataclass, replace
 
-from xman.errors import ColdBootError, DeniedError, RefusedError, XmanError
+from xman.errors import ColdBootError, DeniedError, MetadataError, RefusedError, XmanError
 from xman.result import Result
 from xmand.batch import marks
 from xmand.events import Subscription
 from xmand.profiles.starting import Guard
 from xmand.verbs.booting import from_cd
 from xmand.verbs.call import Call
-from xmand.virt import condition, lifecycle, metadata
+from xmand.virt import condition, image_pools, lifecycle, metadata
 from xmand.virt import once as begin
 from xmand.virt.condition import PAUSED
 from xmand.virt.domain import Domain
@@ -43,6 +44,7 @@ def started(call: Call, domain: Domain, *, boots: bool = True) -> Result:
     Unless it `boots`, it is an error where it began anew, without its saved memory.
     """
     call.host.batch.maintenance.refuse()
+    _require_in_place(call, domain)
     saved, discard = lifecycle.suspended(domain), call.parsed.flag("discard-saved")
     if discard and not saved:
         raise RefusedError(f"Domain '{domain.name}' has no saved memory to discard.")
@@ -57,6 +59,15 @@ def started(call: Call, domain: Domain, *, boots: bool = True) -> Result:
         if found.profile:
             result.notes += _remember_administrator(call, domain)
     return result
+
+
+def _require_in_place(call: Call, domain: Domain) -> None:
+    """Raise RefusedError for a machine from an image where others have put something in its disk's or image's place."""
+    instance = None
+    with contextlib.suppress(MetadataError):
+        instance = metadata.read(domain).instance
+    if instance is not None:
+        image_pools.require_in_place(call.writer, instance.pool, domain.uuid)
 
 
 def guarded(call: Call) -> Guard:

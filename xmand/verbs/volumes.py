@@ -9,11 +9,12 @@ from xman.result import Result
 from xmand.journal import verdicts
 from xmand.verbs.call import Call
 from xmand.verbs.row import Row
-from xmand.virt import disk_users, pools, volume_users, wiping
+from xmand.virt import disk_users, in_place, pools, volume_users, wiping
 from xmand.virt.driver import LONG
+from xmand.virt.in_place import Standing
 from xmand.virt.pools import Pool
 from xmand.virt.uploads import key
-from xmand.virt.volumes import Facts
+from xmand.virt.volumes import Facts, Volume
 
 
 def show_pools(call: Call) -> Result:
@@ -66,6 +67,7 @@ def create(call: Call) -> Result:
         for each in sorted({name, base} - {""}):
             locks.enter_context(call.host.locks.hold(key(pool.name, each), call.verb.name, call.deadline, "volume"))
         backing = _base(call, pool, base) if base else None
+        before = pool.look(backing.path) if backing else None
         if call.parsed.flag("dry-run"):
             pool.check(name, size, form, backing)
             return Result(
@@ -73,6 +75,8 @@ def create(call: Call) -> Result:
                 notes=(f"A volume '{name}' would be made in the pool '{pool.name}'.",),
             )
         made = pool.create(name, size, form, backing)
+        if backing is not None:
+            _require_same(pool, before, backing, made)
         with pools.unknown_where_lost(pool.connection, name):
             facts = made.facts()
             left = pool.facts().get("available", 0)
@@ -82,6 +86,15 @@ def create(call: Call) -> Result:
         if facts.capacity - facts.allocation > left:
             notes = (f"The pool '{pool.name}' has {left} octets left, fewer than '{name}' may come to take.",)
         return Result(_told(pool, facts), changed=True, notes=notes)
+
+
+def _require_same(pool: Pool, before: Standing | None, base: Facts, made: Volume) -> None:
+    """Raise RefusedError, and let nothing be left, where somebody put another file in the base's place meanwhile."""
+    try:
+        in_place.require_same(before, pool.folder(), base.path)
+    except RefusedError:
+        made.delete()
+        raise
 
 
 def _base(call: Call, pool: Pool, name: str) -> Facts:
@@ -115,6 +128,8 @@ def delete(call: Call) -> Result:
         locks.enter_context(call.host.locks.hold(disk_users.key(facts.path), call.verb.name, call.deadline, "disk"))
         volume_users.require_unused(pool.connection, pool.name, name, facts.path)
         wipes = call.parsed.flag("wipe") or call.host.settings.storage.wipes(pool.name)
+        if wipes:
+            pool.look(facts.path, links=False)
         told = {"pool": pool.name, "volume": name, "path": facts.path, "wiped": wipes}
         if call.parsed.flag("dry-run"):
             how = "wiped and deleted" if wipes else "deleted"

@@ -10,7 +10,7 @@ from typing import Any
 
 from xman.errors import HypervisorError, RefusedError
 from xman.transfer import MOST_HOLE
-from xmand.virt import images, room, volumes
+from xmand.virt import images, in_place, pools, room, volumes
 from xmand.virt.binding import api
 from xmand.virt.errors import UNSUPPORTED, code_of, reading
 from xmand.virt.volumes import Volume
@@ -84,8 +84,7 @@ class Writing:
     def abort(self) -> None:
         """Give it up."""
         if self._stream is not None:
-            with contextlib.suppress(api.libvirtError):
-                self._stream.abort()
+            let_go(self._stream)
             self._stream = None
 
     def _look(self, *, whole: bool = False) -> None:
@@ -112,22 +111,38 @@ class Writing:
         self._path = self._path or self._volume.path()
         room.require(self._path, min(length, HEAD))
         with volumes.changing(connection, self._volume.name):
+            return in_place.opened(
+                pools.folder_of(self._volume),
+                self._path,
+                lambda: self._stream_to(offset, length),
+                let_go,
+                links=False,
+            )
+
+    def _stream_to(self, offset: int, length: int) -> Any:
+        connection = self._volume.connection
+        stream = connection.newStream(0)
+        try:
+            flags = api.VIR_STORAGE_VOL_UPLOAD_SPARSE_STREAM if self._sparse else 0
+            self._volume.raw.upload(stream, offset, length, flags)
+        except api.libvirtError as error:
+            if not self._sparse or code_of(error) not in UNSUPPORTED:
+                raise
+            self._sparse = False
             stream = connection.newStream(0)
-            try:
-                flags = api.VIR_STORAGE_VOL_UPLOAD_SPARSE_STREAM if self._sparse else 0
-                self._volume.raw.upload(stream, offset, length, flags)
-            except api.libvirtError as error:
-                if not self._sparse or code_of(error) not in UNSUPPORTED:
-                    raise
-                self._sparse = False
-                stream = connection.newStream(0)
-                self._volume.raw.upload(stream, offset, length, 0)
-            return stream
+            self._volume.raw.upload(stream, offset, length, 0)
+        return stream
 
 
 def _send_all(stream: Any, data: bytes) -> None:
     while data:
         data = data[stream.send(data) :]
+
+
+def let_go(stream: Any) -> None:
+    """Give up one of libvirt's streams, whatever it says to that."""
+    with contextlib.suppress(api.libvirtError):
+        stream.abort()
 
 
 class Reading:
@@ -142,9 +157,14 @@ class Reading:
         self._stream: Any = None
 
     def __iter__(self) -> Iterator[bytes | int]:
-        """Blocks in each step. Raises what libvirt does, HypervisorError where the volume ends too early."""
+        """Blocks in each step.
+
+        Raises what libvirt does, RefusedError where its path leads elsewhere than into its pool (`in_place`), and
+        HypervisorError where the volume ends too early.
+        """
         with reading():
-            self._stream = self._opened()
+            folder, path = pools.folder_of(self._volume), self._volume.path()
+            self._stream = in_place.opened(folder, path, self._opened, let_go)
         while self._left:
             with reading():
                 found = self._stream.recvFlags(min(_PIECE, self._left), api.VIR_STREAM_RECV_STOP_AT_HOLE)
@@ -166,8 +186,7 @@ class Reading:
     def close(self) -> None:
         """Give it up."""
         if self._stream is not None:
-            with contextlib.suppress(api.libvirtError):
-                self._stream.abort()
+            let_go(self._stream)
             self._stream = None
 
     def _opened(self) -> Any:

@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from xman.errors import HypervisorError, RefusedError, UnsupportedError, XmanError
-from xmand.virt import pools, room
+from xmand.virt import in_place, pools, room
 from xmand.virt.binding import RawConnection, api
+from xmand.virt.contents import let_go
 from xmand.virt.errors import reading
 from xmand.virt.pools import Pool
-from xmand.virt.volumes import QCOW2, RAW, Facts, changing
+from xmand.virt.volumes import QCOW2, RAW, Facts, Volume, changing
 
 # Names of volumes that are machines' own, by the machine's UUID: no image, and nobody else's.
 _OWN = "xman-{uuid}{what}"
@@ -131,8 +132,9 @@ def sidecar(connection: RawConnection, image: Image) -> str:
     try:
         volume = pools.named(connection, image.pool).volume(f"{image.name}{_SIDECAR}")
         with reading():
-            stream = connection.newStream(0)
-            volume.raw.download(stream, 0, _MOST_SIDECAR, 0)
+            stream = in_place.opened(
+                pools.folder_of(volume), volume.path(), lambda: _stream_of(connection, volume.raw), let_go
+            )
             octets = b""
             while more := stream.recv(_MOST_SIDECAR):
                 octets += more
@@ -142,9 +144,32 @@ def sidecar(connection: RawConnection, image: Image) -> str:
         return ""
 
 
+def _stream_of(connection: RawConnection, raw: Any) -> Any:
+    stream = connection.newStream(0)
+    raw.download(stream, 0, _MOST_SIDECAR, 0)
+    return stream
+
+
+def require_in_place(connection: RawConnection, pool: str, uuid: str) -> None:
+    """Raise RefusedError where a machine's disk, or the image below it, is not the file that its pool's folder has.
+
+    What cannot be found is not looked at: libvirt says why.
+    """
+    paths = []
+    with contextlib.suppress(XmanError):
+        facts = pools.named(connection, pool).volume(own(uuid, DISK)).facts()
+        paths = [facts.path, *filter(None, [facts.backing])]
+    for path in paths:
+        pools.require_in_place(connection, path)
+
+
 def overlay(connection: RawConnection, pool: str, name: str, image: Image, capacity: int) -> str:
     """Make a disk of `capacity` octets that begins as the image is; return its path. Raises RefusedError and others."""
-    return pools.named(connection, pool).create(name, capacity, QCOW2, image.volume).path()
+    holder = pools.named(connection, image.pool)
+    before = holder.look(image.volume.path)
+    made = pools.named(connection, pool).create(name, capacity, QCOW2, image.volume)
+    in_place.require_same(before, holder.folder(), image.volume.path)
+    return made.path()
 
 
 def put(connection: RawConnection, pool: str, name: str, octets: bytes) -> str:
@@ -153,21 +178,24 @@ def put(connection: RawConnection, pool: str, name: str, octets: bytes) -> str:
     path = volume.path()
     room.require(path, len(octets))
     with changing(connection, name):
-        _send(connection, volume.raw, octets)
+        _send(volume, path, octets)
     return path
 
 
-def _send(connection: RawConnection, raw: Any, octets: bytes) -> None:
-    stream = connection.newStream(0)
+def _send(volume: Volume, path: str, octets: bytes) -> None:
+    def begin() -> Any:
+        stream = volume.connection.newStream(0)
+        volume.raw.upload(stream, 0, len(octets), 0)
+        return stream
+
+    stream = in_place.opened(pools.folder_of(volume), path, begin, let_go, links=False)
     try:
-        raw.upload(stream, 0, len(octets), 0)
         view = memoryview(octets)
         while view:
             view = view[stream.send(bytes(view)) :]
         stream.finish()
     except api.libvirtError:
-        with contextlib.suppress(api.libvirtError):
-            stream.abort()
+        let_go(stream)
         raise
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from lxml import etree
 
 from xman.errors import HypervisorError, RefusedError, UnknownOutcomeError, UnsupportedError, UsageError
+from xmand.virt import in_place
 from xmand.virt.binding import RawConnection, api
 from xmand.virt.driver import beside, lost
 from xmand.virt.errors import Translating, code_of, reading, translate
@@ -77,6 +78,12 @@ class Pool:
         with contextlib.suppress(api.libvirtError):
             self.raw.refresh(0)
 
+    def folder(self) -> str:
+        """Return the folder whose files its volumes are; empty where they are none."""
+        with reading():
+            root = self._description()
+        return (root.findtext("target/path") or "") if root.get("type") in _OF_FILES else ""
+
     def has(self, name: str) -> bool:
         """Whether it has a volume of that name, as libvirt knows it."""
         return self._find(name) is not None
@@ -114,6 +121,10 @@ class Pool:
         with changing(self.connection, name):
             raw = self.raw.createXML(text, 0)
         return Volume(self.connection, raw, name)
+
+    def look(self, path: str, *, links: bool = True) -> in_place.Standing | None:
+        """Return what stands at the path of one of its volumes. Raises RefusedError, as `in_place.look` does."""
+        return in_place.look(self.folder(), path, links=links)
 
     def require_overlays(self, name: str) -> None:
         """Raise UnsupportedError where its volumes can be no overlays; UsageError and RefusedError as `create`."""
@@ -178,6 +189,23 @@ def named(connection: RawConnection, name: str) -> Pool:
             return pool
     has = f"it has {', '.join(pool.name for pool in found[:_MOST_NAMED])}" if found else "it has none"
     raise RefusedError(f"The host has no pool '{name}'; {has}.")
+
+
+def folder_of(volume: Volume) -> str:
+    """Return the folder of the pool that has a volume, as `Pool.folder` does. Raises HypervisorError."""
+    with reading(volume.name):
+        raw = volume.raw.storagePoolLookupByVolume()
+        return Pool(volume.connection, raw, str(raw.name())).folder()
+
+
+def require_in_place(connection: RawConnection, path: str) -> None:
+    """Raise RefusedError where a volume's path leads out of its pool, as `in_place.look` does.
+
+    What is in no pool that is active is not looked at.
+    """
+    where = volume_at(connection, path)
+    if where is not None:
+        named(connection, where[0]).look(path)
 
 
 def volume_at(connection: RawConnection, path: str) -> tuple[str, str] | None:

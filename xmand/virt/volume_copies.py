@@ -15,7 +15,7 @@ from lxml import etree
 
 from xman.errors import HypervisorError, RefusedError, UnknownOutcomeError, UnsupportedError, XmanError
 from xmand.settings import Patience
-from xmand.virt import connection_pool, pools
+from xmand.virt import connection_pool, in_place, pools
 from xmand.virt.binding import RawConnection, api
 from xmand.virt.domain_jobs import LongCall
 from xmand.virt.errors import code_of, reading
@@ -92,12 +92,14 @@ def copy(
 ) -> Volume:
     """Copy a volume; `told` hears again and again how many octets the copy takes, as far as libvirt tells that.
 
-    Raises RefusedError where there is such a volume already, HypervisorError where it failed: libvirt removes then what
-    it had begun. UnknownOutcomeError where libvirt was lost, or nothing moves for as long as one believes silent calls.
+    Raises RefusedError where there is such a volume already, or the original is not in its place (`in_place`),
+    HypervisorError where it failed: libvirt removes then what it had begun. UnknownOutcomeError where libvirt was lost,
+    or nothing moves for as long as one believes silent calls.
     """
     pool = pools.named(connection, place.pool)
     _form, files = pool.check(place.name, original.facts.capacity, original.facts.format, None)
-    source = pools.named(connection, original.place.pool).volume(original.place.name).raw
+    holder = pools.named(connection, original.place.pool)
+    source, before = holder.volume(original.place.name).raw, holder.look(original.facts.path)
     with reading(place.name):
         text = _description(place.name, original.facts, str(source.XMLDesc(0)), files=files)
     # What several images can share they share, where the file system can do that; libvirt asks it for raw ones only.
@@ -114,7 +116,13 @@ def copy(
     with pools.unknown_where_lost(connection, place.name):
         if not pool.has(place.name):
             raise HypervisorError(f"There is no volume {place}, although libvirt said so.")
-        return pool.volume(place.name)
+        made = pool.volume(place.name)
+    try:
+        in_place.require_same(before, holder.folder(), original.facts.path)
+    except XmanError:
+        made.delete()
+        raise
+    return made
 
 
 def _may_be_there(connection: RawConnection, place: Place) -> bool:
