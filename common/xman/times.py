@@ -6,6 +6,8 @@ _UTC = "%Y-%m-%dT%H:%M:%SZ"
 # Seconds of the units in which one says how long ago something was.
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _MOST_DIGITS = 9
+# The last second that `utc` can write.
+_LAST = 253_402_300_799
 _UTC_LENGTH = len("2026-11-21T10:00:00Z")
 
 
@@ -59,6 +61,8 @@ def until(word: str, now: float) -> float:
     found = now + ahead if ahead is not None else _date(word)
     if found <= now:
         raise ValueError(f"'{word[:64]}' is past")
+    if found > _LAST:
+        raise ValueError(f"'{word[:64]}' is later than the year 9999")
     return found
 
 

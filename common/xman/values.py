@@ -8,6 +8,7 @@ _UNITS = {"b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 # More than any host has; keeps the arithmetic of libvirt's unsigned KiB far from its end.
 _MOST_MEMORY = 1 << 50
 _MOST_COUNT = 1 << 16
+_MOST_SECONDS = 366 * 86_400
 # More digits than any number here has; `int` raises an error of its own for thousands of them.
 _MOST_DIGITS = 20
 
@@ -21,6 +22,8 @@ _LETTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
 _DIGITS = frozenset("0123456789")
 _NEW_NAME_FIRST = _LETTERS | _DIGITS | {"_"}
 _NEW_NAME_REST = _NEW_NAME_FIRST | set(".+-")
+# Also with an exponent, as programs write them.
+_OF_NUMBERS = _DIGITS | set(".eE+-")
 _HEXADECIMAL = _DIGITS | set("abcdefABCDEF")
 _UUID_GROUPS = [8, 4, 4, 4, 12]
 
@@ -29,27 +32,32 @@ def memory(word: str) -> int:
     """Return the octets that `word` means: `96` (MiB), `4G`, `512m`, `1048576k`. Raises UsageError."""
     number, unit = (word[:-1], word[-1].lower()) if word[-1:].lower() in _UNITS else (word, "m")
     octets = whole(number) * _UNITS[unit]
-    if not 0 < octets <= _MOST_MEMORY:
-        raise UsageError(f"'{word}' is not an amount of memory; give MiB, or a number with B, K, M, G or T.")
+    if octets > _MOST_MEMORY or (is_number(number) and len(number) > _MOST_DIGITS):
+        raise UsageError(f"'{_shown(word)}' is more than {_MOST_MEMORY >> 40}T.")
+    if not octets:
+        raise UsageError(f"'{_shown(word)}' is not an amount of memory; give MiB, or a number with B, K, M, G or T.")
     return octets
 
 
 def count(word: str) -> int:
     """Return the whole number from 1 that `word` means. Raises UsageError."""
     if not 0 < whole(word) <= _MOST_COUNT:
-        raise UsageError(f"'{word}' is not a number of CPUs; give a whole number from 1.")
+        raise UsageError(f"'{_shown(word)}' is not a whole number from 1 to {_MOST_COUNT}.")
     return int(word)
 
 
 def seconds(word: str) -> float:
     """Return the positive number of seconds that `word` means. Raises UsageError."""
     try:
-        value = float(word)
+        # What `float` takes besides is no number to anybody: digits of all scripts, blanks around, infinities and NaN.
+        value = float(word) if word[:1] in _DIGITS | {"."} and _OF_NUMBERS.issuperset(word) else 0.0
     except ValueError:
         value = 0.0
-    # A year is as good as for ever, and infinities and NaN are not numbers of seconds.
-    if not 0 < value <= 366 * 86400:
-        raise UsageError(f"'{word}' is not a number of seconds.")
+    if not value > 0:
+        raise UsageError(f"'{_shown(word)}' is not a number of seconds.")
+    # A year is as good as for ever.
+    if value > _MOST_SECONDS:
+        raise UsageError(f"'{_shown(word)}' is more than {_MOST_SECONDS} seconds (366 days).")
     return value
 
 
@@ -107,6 +115,11 @@ def check_moving_name(name: str) -> None:
 def is_number(word: str) -> bool:
     """Whether `word` is digits only: ASCII ones, since `str.isdigit` takes superscripts, which `int` refuses."""
     return word != "" and _DIGITS.issuperset(word)
+
+
+def _shown(word: str) -> str:
+    """Return a word as an error shows it, on one line."""
+    return word if len(word) <= _MOST_SHOWN else f"{word[:_MOST_SHOWN]}..."
 
 
 def whole(word: str) -> int:

@@ -28,6 +28,7 @@ _LEAST_COMPRESSED = 1024
 _COMPRESSED = ("text/", "application/json", "application/javascript", "image/svg+xml")
 # Twice as quick as gzip's usual 9, and two per cent longer.
 _LEVEL = 5
+_MOST_DIGITS = 18
 
 Answer = tuple[int, list[tuple[bytes, bytes]], bytes]
 Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
@@ -213,4 +214,5 @@ def _header(scope: Any, name: bytes) -> bytes:
 
 
 def _number(text: bytes) -> int:
-    return int(text) if text.isdigit() else 0
+    # Of thousands of digits `int` would make an error of its own.
+    return int(text[:_MOST_DIGITS]) if text.isdigit() else 0

@@ -6,7 +6,7 @@ from xman.errors import UsageError
 from xmand.formats.boot import HVM
 from xmand.formats.context import Context, add
 from xmand.formats.dialect import XL
-from xmand.formats.keyvalues import Settings
+from xmand.formats.keyvalues import Settings, whole
 
 _FIRST_PORT = 5900
 _LAST_DISPLAY = 65535 - _FIRST_PORT
@@ -140,8 +140,8 @@ def _graphics(context: Context, devices: Element, screen: Settings, where: str) 
     listen, _, display = _listen(context, screen, where).partition(":")
     if screen.text("vnclisten").count(":") > 1:
         listen, display = screen.text("vnclisten"), ""  # an IPv6 address
-    number = screen.number("vncdisplay", -1) if not display else int(display) if display.isdecimal() else -2
-    if number == -2 or number > _LAST_DISPLAY:
+    number = screen.number("vncdisplay", -1) if not display else whole(display)
+    if number is None or number > _LAST_DISPLAY:
         raise UsageError(f"A screen's number is a whole number up to {_LAST_DISPLAY} {where}.")
     if number >= 0 and not (screen.has("vncunused") and screen.flag("vncunused")):
         port, automatic = str(_FIRST_PORT + number), "no"

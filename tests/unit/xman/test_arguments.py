@@ -191,12 +191,39 @@ def test_several_is_about_domains_only() -> None:
         (("pause", "a\nb"), "control characters"),
         (("list", "vm1", ".."), "cannot be the name of a domain"),
         (("mem-set", "vm1", "4x"), "not an amount of memory"),
-        (("vcpu-set", "vm1", "0"), "not a number of CPUs"),
+        (("vcpu-set", "vm1", "0"), "not a whole number from 1"),
     ],
 )
 def test_each_word_is_read_by_its_kind(words: tuple[str, ...], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         read(*words)
+
+
+# Whatever is no number to a person, or more than there is of anything here.
+NO_NUMBERS = ("-1", "+1", "0x10", "1_0", " 1", "1 ", "٤", "²", "nan", "inf", "1e99", "1e400", "9" * 21, "9" * 1000, "")
+NUMERIC = (grammar.COUNT, grammar.MEMORY, grammar.SECONDS, grammar.AGE)
+
+
+@pytest.mark.parametrize("word", NO_NUMBERS, ids=lambda word: word[:8])
+def test_what_is_no_number_for_any_verb_is_one_clear_line(word: str) -> None:
+    tried = 0
+    for verb in verbs.VERBS:
+        usual = {grammar.MEMORY: "64", grammar.COUNT: "1", grammar.SECONDS: "5", grammar.AGE: "5"}
+        words = [usual.get(one.kind, "vm1") for one in verb.arguments if not one.optional]
+        wrong = [
+            [word if at == number else given for at, given in enumerate(words)]
+            for number, one in enumerate(verb.arguments)
+            if one.kind in NUMERIC and number < len(words)
+        ]
+        common = () if verb.changes else verbs.COMMON_OPTIONS
+        options = [one for one in (*verb.options, *common) if one.kind in NUMERIC]
+        for each in (*wrong, *([f"{one.names[-1]}={word}", *words] for one in options)):
+            tried += 1
+            with pytest.raises(UsageError) as caught:
+                parse(verb, each, several=True)
+            assert len(str(caught.value)) < 300, each
+            assert str(caught.value).isprintable(), each
+    assert tried > 50
 
 
 def test_a_text_may_be_as_large_as_the_limit_in_octets() -> None:

@@ -99,6 +99,12 @@ def test_until_when(word: str, expected: float) -> None:
     assert times.until(word, 1_000) == expected
 
 
+@pytest.mark.parametrize("word", ["999999999d", "9999-12-31T23:59:59-14:00"])
+def test_what_is_later_than_can_be_written_is_refused(word: str) -> None:
+    with pytest.raises(ValueError, match="later than the year 9999"):
+        times.until(word, 1_000)
+
+
 @pytest.mark.parametrize("word", ["0s", "1970-01-01T00:00:01+00:00", "soon", "-1h", ""])
 def test_until_is_ahead(word: str) -> None:
     with pytest.raises(ValueError, match=r"past|neither"):
