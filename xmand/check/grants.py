@@ -13,6 +13,7 @@ from xman.finding import BAD, NOTE, OK, Finding
 from xmand.authorize import k5login, rules
 from xmand.authorize.roles import filled, this_host
 from xmand.batch.patterns import matches
+from xmand.formats import MOST_CONFIGURATION
 from xmand.settings import Settings
 from xmand.settings.authorize import Role
 from xmand.virt.domain import find_all
@@ -168,13 +169,27 @@ def _on_the_list(settings: Settings, listed: frozenset[bytes]) -> Iterator[Findi
 
 def _tightened(settings: Settings) -> Iterator[Finding]:
     """Whom it touches that this release lets grants of the one before do less."""
+    chosen, limits = settings.authorize, settings.limits
+    shared: list[str] = []
     for who, words, members in _grants(settings):
+        shared += [who]
         if not _AUDITED.isdisjoint(words) and grammar.AUDIT not in words:
             text = "without audit: dmesg --clear and the reasons of others in log take that family since 0.2"
             yield NOTE, f"authorize: {who} has {', '.join(words)} {text}"
         held = [member for member in members if member not in settings.create.unrestricted]
         if held and not _DESCRIBED.isdisjoint(words):
-            yield NOTE, f"create: what {_some(held) if who not in held else who} creates is held to [create]"
+            text = f"is held to [create], and to {MOST_CONFIGURATION // 1024} KiB in xm's and xl's formats"
+            yield NOTE, f"create: what {_some(held) if who not in held else who} creates {text}"
+    if shared:
+        some = _some(list(dict.fromkeys(shared)))
+        text = f"has at most {limits.share} percent of workers, long_workers and streams, and of the room for waiting"
+        yield OK, f"limits: {some}: each who is not on the list {text}"
+    by_words = [method for method in ("owner", "external") if method in chosen.methods]
+    if by_words:
+        text = f"shares {limits.strangers_kib} KiB with all strangers (strangers_kib) until a command is judged"
+        yield OK, f"limits: whom {' or '.join(by_words)} alone allows something {text}"
+    if "owner" in chosen.methods:
+        yield NOTE, "authorize: owner: what an administrator has paused, an owner does not unpause since 0.2"
 
 
 def _grants(settings: Settings) -> Iterator[tuple[str, tuple[str, ...], tuple[str, ...]]]:

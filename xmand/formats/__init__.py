@@ -18,7 +18,7 @@ _BLANK = "\ufeff \t\r\n"
 # Possessive: what was passed over is never looked at again, and nothing is kept of it.
 _REMARKS = re.compile(rf"(?:[{_BLANK}]++|#[^\n]*+(?:\n|\Z))*+")
 # Of xm's and xl's files and SXP, which are read word by word here. The largest that we know has 10 KiB.
-_MOST_CONFIGURATION = 64 * 1024
+MOST_CONFIGURATION = 64 * 1024
 
 
 @dataclass(frozen=True)
@@ -58,8 +58,8 @@ def to_xml(
         if overrides:
             raise UsageError("KEY=VALUE changes an xm configuration or SXP; FILE is XML.")
         return Converted(text)
-    if len(text) > _MOST_CONFIGURATION:
-        raise UsageError(f"The configuration is larger than {_MOST_CONFIGURATION // 1024} KiB.")
+    if len(text) > MOST_CONFIGURATION:
+        raise UsageError(f"The configuration is larger than {MOST_CONFIGURATION // 1024} KiB.")
     given = {key: _override(key, word) for key, word in overrides.items()}
     settings = _read(text.lstrip("\ufeff"), given)
     for key, value in given.items():
