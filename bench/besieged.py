@@ -7,7 +7,6 @@ attack meets a daemon of its own; honest commands are connections of their own, 
 import argparse
 import contextlib
 import datetime
-import multiprocessing
 import os
 import platform
 import subprocess
@@ -15,26 +14,25 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from bench import hostile
+from bench import hostile, portal_siege
 from bench.attack import Figures, flood, hold, sources
+from bench.meanwhile import PASSWORD, attackers, loop_seconds
 from tests.lab.clients.peer import Peer, command
-from tests.lab.clients.visitor import Visitor
 from tests.lab.hosts.daemon import Daemon
-from tests.lab.kerberos.realm import FQDN, Realm
-from tests.lab.portal.portal import Portal
+from tests.lab.kerberos.realm import Realm
 from tests.lab.process import ROOT
 
-_PASSWORD = "for-the-bench"  # of a realm that lives for a minute
 NOOPS, BUSY = "NOOPs of the unlisted", "as many programs that compute, and never come near"
 # Of attackers, as a rule: the processors are shared with them, as other machines' are not.
 _LOWEST_PRIORITY = 19
 _STATUS, _ERROR = 4, 5
 _OF_A_KIND = 8
+# What an administrator did before an attack that writes into the journal, and its reason.
+_CHANGES, _REASON = 50, b"an-administrators-own"
 _JOURNAL = "[journal]\nsize_mib = 4\n"
 _ALONE = 'methods = ["k5login", "principals"]\n'
 _SLOW = "#!/bin/sh\nsleep 1\nexit 1\n"
@@ -73,20 +71,24 @@ class Attack:
     honest: str = "admin0"
     verb: bytes = b"ping"
     arguments: tuple[object, ...] = ()
+    # Whether the release is measured beside it, where one is.
+    beside: bool = True
+    # Whether it is looked what becomes of an administrator's history.
+    history: bool = False
 
 
 ATTACKS = (
-    Attack("1,000 idle strangers", hold, processes=1, arguments=(sources(40), 1000, b"")),
-    Attack("garbage", flood, processes=4),
+    Attack("1,000 idle strangers", hold, processes=1, arguments=(sources(40), 1000, b""), beside=False),
+    Attack("garbage", flood, processes=4, beside=False),
     Attack(NOOPS, hostile.noops, "eve"),
     # For comparison: as many programs that take the processors as the NOOPs' do.
-    Attack(BUSY, hostile.computes, "eve"),
+    Attack(BUSY, hostile.computes, "eve", beside=False),
     Attack("denials of 1 MiB", hostile.denials, "eve"),
-    Attack("reasons of 1 MiB", hostile.reasons, "stop", 4),
+    Attack("reasons of 1 MiB", hostile.reasons, "stop", 4, history=True),
     Attack("waiting principals", hostile.waits, "show"),
-    Attack("a slow external", hostile.asks, "eve", 5, slow=True),
+    Attack("a slow external", hostile.asks, "eve", 5, slow=True, beside=False),
     # For comparison: nobody attacks, and the same is asked by the same caller.
-    Attack("an empty house, asked for a list", hostile.asks, "eve", 0, honest="show9", verb=b"list"),
+    Attack("an empty house, asked for a list", hostile.asks, "eve", 0, honest="show9", verb=b"list", beside=False),
     Attack("a hung list", hostile.asks, "eve", 2, hangs=True, honest="show9", verb=b"list"),
 )
 
@@ -101,12 +103,15 @@ class Watched:
     # How long the loop was ready, and had no processor.
     waited: float = 0.0
     seconds: float = field(default=1.0)
+    # Of how many changes of an administrator's the log still tells.
+    kept: int | None = None
 
     def __str__(self) -> str:
+        history = "" if self.kept is None else f", {self.kept} of an administrator's {_CHANGES} changes in the log"
         return (
             f"xmand {self.kib / 1024:.0f} MiB, journal {self.journal / 1048576:.1f} MiB,"
             f" loop {100 * self.loop / self.seconds:.0f} % of a processor,"
-            f" {100 * self.waited / self.seconds:.0f} % waiting for one"
+            f" {100 * self.waited / self.seconds:.0f} % waiting for one{history}"
         )
 
 
@@ -129,7 +134,9 @@ class Siege:
             program.write_text(_SLOW)
             program.chmod(0o755)
             methods = f'methods = ["k5login", "principals", "external"]\nexternal = ["{program}"]\n'
-        granted = [f'"show{n}@XMAN.TEST" = ["show"]\n' for n in range(10)]
+        granted = [f'"show{n}@XMAN.TEST" = ["show"]\n' for n in range(9)]
+        # Also the portal's collector.
+        granted += ['"show9@XMAN.TEST" = ["show", "host", "state"]\n']
         granted += [f'"stop{n}@XMAN.TEST" = ["shutdown"]\n' for n in range(_OF_A_KIND)]
         (directory / "sitecustomize.py").write_text(_HANGS)
         path = [str(directory), str((tree or ROOT) / "common"), str(tree or ROOT)]
@@ -154,17 +161,39 @@ class Siege:
         try:
             honest = attack or Attack("", hold)
             self._ask(daemon, honest, 1.0)
+            if honest.history:
+                self._make_history(daemon)
             arguments = self._arguments(daemon, attack) if attack else []
-            with _attackers(attack.work if attack else hold, arguments, self.nice):
+            with attackers(attack.work if attack else hold, arguments, self.nice):
                 if attack is not None and attack.hangs:
                     (daemon.directory.parent / "hangs").touch()
                     daemon.allow("admin0@XMAN.TEST")
                 time.sleep(1.0 if attack else 0.0)
-                return self._watched(daemon, honest)
+                figures, watched = self._watched(daemon, honest)
+            if honest.history:
+                watched.kept = self._history(daemon)
+            return figures, watched
         finally:
             with contextlib.suppress(Exception):
                 daemon.process.kill()
             daemon.stop()
+
+    def _make_history(self, daemon: Daemon) -> None:
+        """Let an administrator change something, or try to: each is a line of the log."""
+        with Peer(self.tickets["admin1"], daemon.port) as client:
+            for _ in range(_CHANGES):
+                client.send(command(b"shutdown", b"--reason=" + _REASON, b"nosuch"))
+                while client.receive()[1] not in (_STATUS, _ERROR):
+                    pass
+
+    def _history(self, daemon: Daemon) -> int:
+        """Return how many of these the log still has."""
+        found = bytearray()
+        with Peer(self.tickets["admin0"], daemon.port) as client:
+            client.send(command(b"log", b"--principal=admin1@XMAN.TEST"))
+            while (reply := client.receive())[1] not in (_STATUS, _ERROR):
+                found += reply
+        return found.count(_REASON)
 
     def _arguments(self, daemon: Daemon, attack: Attack) -> list[tuple[object, ...]]:
         if attack.who:
@@ -186,14 +215,14 @@ class Siege:
 
         looking = threading.Thread(target=look)
         looking.start()
-        began, spent, waited = time.monotonic(), *_loop_seconds(daemon.process.pid)
+        began, spent, waited = time.monotonic(), *loop_seconds(daemon.process.pid)
         try:
             figures = self._ask(daemon, attack, self.seconds)
         finally:
             over.set()
             looking.join()
         watched.seconds = time.monotonic() - began
-        used, ready = _loop_seconds(daemon.process.pid)
+        used, ready = loop_seconds(daemon.process.pid)
         watched.loop, watched.waited = used - spent, ready - waited
         return figures, watched
 
@@ -220,104 +249,6 @@ class Siege:
         return Figures(found, failed)
 
 
-def _loop_seconds(pid: int) -> tuple[float, float]:
-    """Return how long the first thread, which is the event loop's, has had a processor, and has waited for one."""
-    used, ready, _slices = Path(f"/proc/{pid}/task/{pid}/schedstat").read_text().split()
-    return int(used) * 1e-9, int(ready) * 1e-9
-
-
-@contextlib.contextmanager
-def _attackers(work: Callable[..., None], arguments: list[tuple[object, ...]], nice: int) -> Iterator[None]:
-    context = multiprocessing.get_context("fork")
-    stop = context.Event()
-    ready = context.Event()
-    more = (ready,) if work in (hold, flood) else ()
-    processes = [
-        context.Process(target=_elsewhere, args=(nice, work, *words, *more, stop), daemon=True) for words in arguments
-    ]
-    for process in processes:
-        process.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        for process in processes:
-            process.join(3)
-            if process.is_alive():
-                process.kill()
-
-
-def _elsewhere(nice: int, work: Callable[..., None], *arguments: object) -> None:
-    """Attack as if from other machines: what their programs cost is not to be taken from the daemon's processors."""
-    os.nice(nice)
-    work(*arguments)
-
-
-def portal_rows(siege: Siege) -> list[list[str]]:
-    """Return the portal's rows: half headers, and a flood of its queue."""
-    daemon = siege.daemon(None, None)
-    keytab = str(siege.directory / "collector.keytab")
-    siege.realm.extract_keytab("show9", keytab)
-    portal = Portal(
-        siege.realm, siege.directory / "portal", hosts=(FQDN,), port=daemon.port, collector_keytab=keytab, interval=2.0
-    )
-    rows = []
-    try:
-        honest = Visitor(portal, siege.realm.kinit("admin0", _PASSWORD, "portal-admin", "-f"))
-        honest.json("/session")
-        rows.append(["the portal, an empty house", *_watched_pages(portal, honest, siege.seconds)])
-        with _attackers(hostile.half_heads, [({}, portal.port)] * 3, siege.nice):
-            time.sleep(1.0)
-            rows.append(["the portal, 300 half headers", *_watched_pages(portal, honest, siege.seconds)])
-        eve = Visitor(portal, siege.realm.kinit("eve0", _PASSWORD, "portal-eve", "-f"))
-        eve.json("/session")
-        queued = multiprocessing.get_context("fork").Array("q", 2)
-        # In a process of its own: what its program costs is nothing that an honest one has to wait for.
-        with _attackers(_crowd, [(eve, queued)], siege.nice):
-            figures = _watched_pages(portal, honest, siege.seconds)
-        rows.append([f"the portal, a flood of its queue ({queued[1]} taken, {queued[0]} refused)", *figures])
-    finally:
-        portal.stop()
-        daemon.stop()
-    return rows
-
-
-def _crowd(eve: Visitor, queued: Any, stop: Any) -> None:
-    """Ask for actions, one after the other; count what is refused, and what is taken: everybody may look here."""
-    machine = eve.json("/")["domains"][0]
-    target = f"{machine['host']}/{machine['uuid']}"
-    while not stop.is_set():
-        with contextlib.suppress(Exception):
-            page = eve.post("/actions", {"verb": "pause", "target": target})
-            queued[page.status < 400] += 1
-
-
-def _watched_pages(portal: Portal, visitor: Visitor, seconds: float) -> tuple[str, str]:
-    """Return what an honest visitor notices, and what the server comes to meanwhile."""
-    before, began = _loop_seconds(portal.server.pid), time.monotonic()
-    figures = _pages(visitor, seconds)
-    (used, waited), took = _loop_seconds(portal.server.pid), time.monotonic() - began
-    loop, ready = (100 * (now - then) / took for now, then in zip((used, waited), before, strict=True))
-    return str(figures), f"the server's loop {loop:.0f} % of a processor, {ready:.0f} % waiting for one"
-
-
-def _pages(visitor: Visitor, seconds: float) -> Figures:
-    found: list[float] = []
-    failed = 0
-    ends = time.monotonic() + seconds
-    while time.monotonic() < ends:
-        began = time.monotonic()
-        try:
-            good = visitor.get("/").status == 200
-        except OSError:
-            good = False
-        if good:
-            found.append(time.monotonic() - began)
-        else:
-            failed += 1
-    return Figures(found, failed)
-
-
 def _tree(revision: str, directory: Path) -> Path:
     """Unpack a revision of our own history."""
     packed = subprocess.run(["git", "archive", revision], cwd=ROOT, check=True, stdout=subprocess.PIPE).stdout
@@ -331,7 +262,7 @@ def measure(siege: Siege, beside: Path | None) -> list[str]:
     lines: list[str] = []
     found: dict[tuple[str, bool], Figures] = {}
     for attack in (None, *ATTACKS):
-        for tree in (None, *([beside] if beside else [])):
+        for tree in (None, *([beside] if beside and (attack is None or attack.beside) else [])):
             figures, watched = siege.row(attack, tree)
             name = attack.name if attack else "an empty house"
             found[name, tree is None] = figures
@@ -341,7 +272,9 @@ def measure(siege: Siege, beside: Path | None) -> list[str]:
     said = f"p50 {ratio[0]:.1f} times as long, p99 {ratio[1]:.1f} times as long"
     lines.append(f"| NOOPs beside as many busy programs that send nothing | this tree | {said} | |")
     print(lines[-1], flush=True)
-    for name, result, loop in portal_rows(siege):
+    for name, result, loop in portal_siege.rows(
+        siege.realm, siege.directory, siege.daemon(None, None), siege.seconds, siege.nice
+    ):
         lines.append(f"| {name} | this tree | {result} | {loop} |")
         print(lines[-1], flush=True)
     return lines
@@ -362,9 +295,9 @@ def main() -> None:
         try:
             names = [f"{kind}{n}" for kind in ("admin", "eve", "stop", "show") for n in range(10)]
             for one in names:
-                realm.add_principal(one, _PASSWORD)
-            tickets = {one: realm.kinit(one, _PASSWORD, one) for one in names}
-            siege = Siege(realm, directory, tickets, 5.0 if options.quick else 20.0, options.nice)
+                realm.add_principal(one, PASSWORD)
+            tickets = {one: realm.kinit(one, PASSWORD, one) for one in names}
+            siege = Siege(realm, directory, tickets, 5.0 if options.quick else 10.0, options.nice)
             beside = _tree(options.beside, directory / "beside") if options.beside else None
             lines = measure(siege, beside)
         finally:
