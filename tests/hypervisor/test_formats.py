@@ -24,12 +24,17 @@ KINDS = {
     "pv-kernel": 'kernel="{1}/vmlinuz"\nramdisk="{1}/initramfs"\ndisk=["file:{0}/raw,xvda,w"]\n',
     "pygrub": 'bootloader="/usr/bin/pygrub"\ndisk=["file:{0}/raw,xvda,w"]\n',
     "whole-disk": 'bootloader="pygrub"\ndisk=["{0}/raw,raw,xvda,rw"]\n',
-    "hvm-bios": 'builder="hvm"\nboot="cd"\ndisk=["file:{0}/raw,hda,w",",hdc:cdrom,r"]\nvnc=0\n',
+    "hvm-bios": 'builder="hvm"\nboot="cd"\ndisk=["file:{0}/raw,hda,w",",hdc:cdrom,r"]\nvnc=0\n'
+    'smbios=["system_manufacturer=Example, Ltd","baseboard_location_in_chassis=1","oem=a=b"]\n',
     "hvm-uefi": 'type="hvm"\nbios="ovmf"\ndisk=["{0}/raw,raw,xvda,rw"]\nvnc=0\n',
     "phy": 'bootloader="pygrub"\ndisk=["phy:{0}/device,xvda,w"]\n',
     "qcow2": 'type="hvm"\ndisk=["{0}/qcow2,qcow2,xvda,rw","{0}/raw,raw,xvdb,rw"]\nvnc=0\n',
     "two-cards": (
         'bootloader="pygrub"\ndisk=["file:{0}/raw,xvda,w"]\nvif=["bridge=xenbr0","bridge=xenbr0,model=e1000"]\n'
+    ),
+    "vnuma": (
+        'type="hvm"\nvcpus=2\ndisk=["{0}/raw,raw,xvda,rw"]\nvnc=0\n'
+        'vnuma=[["pnode=0","size=64","vcpus=0","vdistances=10,20"],["size=64","vcpus=1","vdistances=20,10"]]\n'
     ),
     "vfb": 'bootloader="pygrub"\ndisk=["file:{0}/raw,xvda,w"]\nvfb=["type=vnc,vncunused=1"]\n',
 }

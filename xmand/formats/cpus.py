@@ -97,25 +97,57 @@ def numa(context: Context, root: Element) -> None:
     if not isinstance(nodes, list) or not nodes:
         return
     where = context.settings.where("vnuma")
-    if not context.xen:
-        context.leave_out(f"the guest's own NUMA nodes {where}")
-        return
     cpu = root.find("cpu")
     made = add(add(root, "cpu") if cpu is None else cpu, "numa")
+    memory, every = 0, set[int]()
     for number, node in enumerate(nodes):
         pairs = (str(part).partition("=") for part in (node if isinstance(node, list) else [node]))
         values = {key.strip(): value.strip() for key, _, value in pairs}
-        size, within = whole(values.get("size", "")), _cpus(context, values.get("vcpus", ""), where)
-        if not size or not within:
+        size, own = whole(values.get("size", "")), _numbers(values.get("vcpus", ""))
+        if not size or not own:
             raise UsageError(f'A NUMA node is ["pnode=N", "size=MIB", "vcpus=0-1", "vdistances=10,20"] {where}.')
-        if values.get("pnode", str(number)) != str(number):
+        # libvirt's driver for Xen puts them there in their order, others where there is room.
+        if "pnode" in values and not (context.xen and values["pnode"] == str(number)):
             context.leave_out(f"which of the host's nodes is the guest's node {number} {where}")
-        cell = add(made, "cell", id=str(number), cpus=within, memory=str(size), unit="MiB")
+        memory, every = memory + size, every | own
+        cell = add(made, "cell", id=str(number), cpus=ranges(sorted(own)), memory=str(size), unit="MiB")
         distances = [whole(word) for word in values.get("vdistances", "").split(",") if word.strip()]
         if distances:
             siblings = add(cell, "distances")
             for sibling, distance in enumerate(distances[: len(nodes)]):
                 add(siblings, "sibling", id=str(sibling), value=str(distance or 10))
+    _as_nodes_have(context, root, memory, len(every), where)
+
+
+def _numbers(text: str) -> set[int]:
+    """Return the guest's own CPUs that `0-3,5` names; none where it is no list of them."""
+    found: set[int] = set()
+    for part in text.split(","):
+        first, dash, last = part.partition("-")
+        low = whole(first)
+        high = whole(last) if dash else low
+        if low is None or high is None or not low <= high < _MOST_CPUS:
+            return set()
+        found.update(range(low, high + 1))
+    return found
+
+
+def _as_nodes_have(context: Context, root: Element, memory: int, count: int, where: str) -> None:
+    """Let the guest have what its nodes have together, as xl does; libvirt would do so without a word."""
+    settings = context.settings
+    for key, have in (("maxmem", memory), ("maxvcpus", count)):
+        if settings.has(key) and settings.number(key, have) != have:
+            raise UsageError(f"The NUMA nodes have {have} together, and not {key} {where}.")
+    wanted, vcpus = settings.number("memory", memory), settings.number("vcpus", min(1, count))
+    if wanted > memory or vcpus > count:
+        raise UsageError(f"The NUMA nodes have {memory} MiB and {count} CPUs together, less than is asked for {where}.")
+    for name, size in (("memory", memory), ("currentMemory", wanted)):
+        for element in root.iterfind(name):
+            element.text = str(size)
+    for vcpu in root.iterfind("vcpu"):
+        vcpu.text = str(count)
+        if vcpus < count:
+            vcpu.set("current", str(vcpus))
 
 
 def _everything(context: Context) -> int:

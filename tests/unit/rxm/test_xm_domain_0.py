@@ -1,6 +1,7 @@
 """Domain-0 on a host that has none: where its line stands, what it says, and that nothing is done to it."""
 
 import os
+import subprocess
 from typing import Any
 
 import pytest
@@ -107,6 +108,26 @@ def test_xl_has_it_first_and_xm_by_its_name() -> None:
 
     assert names(run("xl", host, "list")) == ["Domain-0", "zeta", "Alpha"]
     assert names(run("xm", host, "list")) == ["Alpha", "Domain-0", "off", "zeta"]
+
+
+@pytest.mark.parametrize(
+    ("program", "script", "found"),
+    [
+        ("xl", "awk 'NR>2 {print $1}'", "vm1 vm2"),
+        ("xl", "tail -n +3 | tr -s ' ' | cut -d' ' -f2", "1 2"),
+        ("xl", "awk '!/^Domain-0 |^Name / {print $2}'", "1 2"),
+        ("xl", "wc -l", "4"),
+        ("xl", "awk '{print $2}' | tail -1", "2"),
+        ("xm", "tail -n +3 | cut -d' ' -f1", "vm1 vm2"),
+        ("xm", "awk '{print $1}' | grep -Ev 'Name|Domain-0'", "vm1 vm2"),
+    ],
+)
+def test_peoples_scripts_find_the_guests(program: str, script: str, found: str) -> None:
+    listed = run(program, StandIn(guest("vm2", 2), guest("vm1", 1)), "list")
+
+    done = subprocess.run(["sh", "-c", script], input=listed, capture_output=True, text=True, check=True)
+
+    assert done.stdout.split() == found.split()
 
 
 @pytest.mark.parametrize("own", [guest("Domain-0", 0), guest("Domain-0", 5)])

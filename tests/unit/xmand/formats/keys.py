@@ -206,7 +206,7 @@ TABLE = (
     ("vncpasswd", "screen", "vncpasswd = 'x'", XML, XML),
     ("vncunused", "screen", "vncdisplay = 7\nvncunused = 1", KEPT, KEPT),
     ("vncviewer", "hvm", "vncviewer = 1", LEFT_OUT, LEFT_OUT),
-    ("vnuma", "hvm", "vnuma = [['pnode=0','size=128','vcpus=0']]", XML, LEFT_OUT),
+    ("vnuma", "hvm", "vnuma = [['size=128','vcpus=0']]", XML, XML),
     ("vpmu", "hvm", "vpmu = 1", LEFT_OUT, LEFT_OUT),
     ("vpt_align", "hvm", "vpt_align = 0", LEFT_OUT, LEFT_OUT),
     ("vscsi", "hvm", "vscsi = ['/dev/sda']", REFUSED, REFUSED),

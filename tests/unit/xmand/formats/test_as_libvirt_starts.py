@@ -6,6 +6,7 @@ import pytest
 
 from xman.errors import UnsupportedError, UsageError
 from xmand import formats
+from xmand.formats.context import ThisHost
 from xmand.virt import schema
 
 HVM = 'name = "vm1"\nbuilder = "hvm"\n'
@@ -118,6 +119,30 @@ def test_the_guests_own_numa_nodes() -> None:
     ]
     assert [sibling.get("value") for sibling in cells[1].iterfind("distances/sibling")] == ["20", "10"]
     assert "A NUMA node is" in refused(HVM + "vnuma = [['pnode=0']]", driver="Xen")
+
+
+@pytest.mark.parametrize("driver", ["Xen", "QEMU"])
+def test_the_guest_has_what_its_nodes_have_together(driver: str) -> None:
+    nodes = "vnuma = [['size=128','vcpus=0-1'], ['size=64','vcpus=2']]\n"
+
+    root = ElementTree.fromstring(made_of(HVM + "memory = 160\nvcpus = 2\n" + nodes, driver).xml)
+
+    vcpu = root.find("vcpu")
+    assert vcpu is not None
+    assert (root.findtext("memory"), root.findtext("currentMemory")) == ("192", "160")
+    assert (vcpu.text, vcpu.get("current")) == ("3", "2")
+    assert "192 together, and not maxmem" in refused(HVM + "maxmem = 256\n" + nodes, driver)
+    assert "3 together, and not maxvcpus" in refused(HVM + "maxvcpus = 4\n" + nodes, driver)
+    assert "192 MiB and 3 CPUs together" in refused(HVM + "vcpus = 4\n" + nodes, driver)
+    assert "A NUMA node is" in refused(HVM + "vnuma = [['size=128','vcpus=3-1']]", driver)
+
+
+def test_a_node_may_have_as_many_cpus_as_the_host_has() -> None:
+    text = HVM + "memory = 128\nvnuma = [['size=128','vcpus=0-1']]\n"
+
+    found = formats.to_xml(text, "QEMU", {}, convert=False, strict=True, host=ThisHost(cpus=2))
+
+    assert [cell.get("cpus") for cell in ElementTree.fromstring(found.xml).iterfind("cpu/numa/cell")] == ["0-1"]
 
 
 def test_only_xl_serves_a_screen_everywhere_where_its_address_is_empty() -> None:

@@ -282,6 +282,15 @@ def test_what_reaches_the_host_elsewhere_is_refused_and_named(old: str, new: str
     assert named in refused(GUEST.format(devices="").replace(old, new), pool)
 
 
+def test_what_the_guest_reads_of_its_machine_is_its_owners_choice(pool: Path) -> None:
+    told = "<sysinfo type='smbios'><system><entry name='manufacturer'>a</entry><entry name='serial'>b</entry></system>"
+    wanted = GUEST.format(devices="").replace("<features>", f"{told}</sysinfo><features>")
+
+    held(wanted, pool)
+    # A file of the host's, into the guest's firmware.
+    assert "sysinfo type" in refused(wanted.replace("smbios", "fwcfg"), pool)
+
+
 def test_all_that_is_wrong_is_said_at_once(pool: Path) -> None:
     told = refused(GUEST.format(devices="<emulator>/x</emulator><hostdev/><shmem name='x'/>"), pool)
 
