@@ -1,8 +1,6 @@
 """A booted Debian with our packages, called from outside."""
 
-import tarfile
 from collections.abc import Iterator
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -53,14 +51,6 @@ class Machine:
         self.booted.put("/etc/xman/xmand.toml", _SETTINGS.format(uri=uri))
         self.booted.must("systemctl", "restart", "xmand")
 
-    def copy(self, files: list[Path], folder: str) -> None:
-        """Put files into a folder of the machine."""
-        packed = BytesIO()
-        with tarfile.open(fileobj=packed, mode="w") as tar:
-            for file in files:
-                tar.add(file.resolve(), file.name)
-        self.booted.put_octets(f"mkdir -p {folder} && tar -x -C {folder}", packed.getvalue())
-
 
 @pytest.fixture(scope="module")
 def machine(
@@ -73,12 +63,12 @@ def machine(
     made = Machine(booted, realm, alice)
     try:
         booted.wait_until_up()
-        made.copy(debs, "/root/debs")
+        booted.put_files(debs, "/root/debs")
         booted.must("apt-get install -y --no-install-recommends /root/debs/*.deb </dev/null")
         booted.put_octets("cat >/etc/krb5.keytab && chmod 600 /etc/krb5.keytab", Path(realm.keytab).read_bytes())
         booted.put("/etc/krb5.conf", f"[libdefaults]\ndefault_realm = {REALM}\n")
         booted.put("/root/.k5login", "alice@XMAN.TEST\n", 0o600)
-        made.copy([GUEST / "vmlinuz", GUEST / "initramfs"], "/srv/guest")
+        booted.put_files([GUEST / "vmlinuz", GUEST / "initramfs"], "/srv/guest")
         if release not in WITHOUT_PORTAL:
             keytab = realm.directory / "http.keytab"
             realm.add_service(f"HTTP/{PORTAL}", str(keytab))

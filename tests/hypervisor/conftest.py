@@ -16,6 +16,7 @@ _HOSTS = """\
 127.0.0.12 hv2.xman.test hv2
 127.0.0.13 hv3.xman.test hv3
 127.0.0.21 inner.xman.test inner
+10.0.2.15 deep.xman.test deep
 """
 # hv3 is allowed and has no libvirtd.
 # A CPU that is taken from a guest under emulation is lost to it for good, so CPUs are left alone here.
