@@ -16,6 +16,8 @@ from tests.lab.process import ROOT, end, wait_for
 PASSWORD = "correct-horse"
 HOST = "hv1.xman.test"
 ADDRESS = "127.0.0.11"
+# Where guests migrate to.
+SECOND, SECOND_ADDRESS = "hv2.xman.test", "127.0.0.12"
 # Hosts by other names, all of them one xmand's, which listens on every address.
 MOST_HOSTS = 500
 MANY_PORT = 4380
@@ -65,6 +67,7 @@ def _hosts() -> str:
     lines = [f"127.1.{number >> 8}.{number & 255} {name}\n" for number, name in enumerate(many(MOST_HOSTS), 1)]
     lines += [f"192.0.2.{number} {name}\n" for number, name in enumerate(DEAD, 1)]
     lines += [f"{_SIMULATED_ADDRESS} s{number:04}.xman.test\n" for number in range(1, SIMULATED + 1)]
+    lines += [f"{SECOND_ADDRESS} {SECOND}\n"]
     return f"127.0.0.1 localhost\n{ADDRESS} {HOST} hv1\n{''.join(lines)}"
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import xman
-from bench import consoles, pollers, portal, portal_server
+from bench import consoles, migrations, pollers, portal, portal_server
 from bench.lab import (
     DEAD,
     HOST,
@@ -58,6 +58,7 @@ def all_of(lab: Lab, *, quick: bool, only: str = "") -> str:
         ("Asked once a second", _polled),
         ("25 guests of QEMU", pollers.guests),
         ("A link that is far away", pollers.links),
+        ("Live migrations", migrations.migrations),
         ("The portal", _portal),
         # It leaves a thousand domains behind.
         ("One command, whole process", _one_command),
