@@ -164,6 +164,30 @@ def test_a_reboot_forgets_nothing_that_is_kept(
     wait_for(lambda: site.shown()[FQDN].get("freshness") == "fresh", SECONDS, "its reports", _INTERVAL)
 
 
+def test_after_a_power_cut_it_goes_on_whatever_it_boots_from(
+    site: Site, host: Stateless, alice: dict[str, str], tmp_path: Path, looked: dict[str, dict[str, Any]]
+) -> None:
+    """The plug is pulled behind a change; then the same partition is booted from a stick, by another firmware."""
+    assert site.rxm(host, alice, "label", "vm1", "plug=pulled").status == 0
+    host.stop()
+    again = Stateless(tmp_path / "host", partition=host.partition, stick=True, uefi=True)
+    try:
+        again.boot()
+
+        again.must("test -d /sys/firmware/efi")
+        assert f"xman: this host is {FQDN}." in again.console()
+        assert different(looked["host"], again.python(FILES)) == set()
+        wait_for(lambda: site.rxm(again, alice, "ping").status == 0, SECONDS, "xmand", _INTERVAL)
+        found = json.loads(site.rxm(again, alice, "-j", "list", "--long", "vm1").stdout)["result"]["domains"][0]
+        assert (found["state"], found["labels"]) == ("shutoff", {"plug": "pulled"})
+        assert "label" in site.rxm(again, alice, "log", "vm1").stdout
+        assert site.rxm(again, alice, "start", "vm1").status == 0
+        wait_for(lambda: site.shown()[FQDN].get("freshness") == "fresh", SECONDS, "its reports", _INTERVAL)
+        assert again.must("systemctl --failed --plain --no-legend") == ""
+    finally:
+        again.stop()
+
+
 def test_a_host_without_a_disk_has_its_own_from_the_network(
     site: Site, alice: dict[str, str], tmp_path: Path, looked: dict[str, dict[str, Any]]
 ) -> None:

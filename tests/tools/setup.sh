@@ -75,7 +75,7 @@ elif [ "$purpose" = roots ]; then
 elif [ "$purpose" = host-image ]; then
   packages="git grub-common grub-efi-amd64-bin grub-pc-bin mmdebstrap mtools squashfs-tools xorriso"
 elif [ "$purpose" = test-host-image ]; then
-  packages+=" cpio e2fsprogs krb5-pkinit openssl qemu-system-x86 qemu-utils squashfs-tools"
+  packages+=" cpio e2fsprogs krb5-pkinit openssl ovmf qemu-system-x86 qemu-utils squashfs-tools"
 elif [ "$purpose" = rpm ]; then
   packages="cpio make python3 rpm"
 elif [ "$purpose" = xen ] || [ "$purpose" = boot ]; then

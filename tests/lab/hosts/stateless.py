@@ -25,6 +25,9 @@ _MEMORY_MIB = 2560
 # The gateway of QEMU's own network: this machine's loopback.
 OUTSIDE = "10.0.2.2"
 _PORT = "/dev/virtio-ports/xman.test"
+# Debian's UEFI: the program, and what it keeps between boots.
+_UEFI = Path("/usr/share/OVMF")
+_UEFI_CODE, _UEFI_KEPT = "OVMF_CODE_4M.fd", "OVMF_VARS_4M.fd"
 # Where this machine has too much else to do, an emulated timer comes too late for Linux to believe in it.
 _LATE = "IO-APIC + timer doesn't work"
 _TRIES = 5
@@ -58,13 +61,19 @@ def why_not() -> str:
 
 
 class Stateless:
-    """One host. `partition` is the image of its partition XMAN, `archive` what the network gives it; "" for none."""
+    """One host. `partition` is the image of its partition XMAN, `archive` what the network gives it; "" for none.
 
-    def __init__(self, directory: Path, *, partition: str = "", archive: str = "", stick: bool = False) -> None:
+    It boots by network, or from a `stick`; by a BIOS, or by `uefi`.
+    """
+
+    def __init__(
+        self, directory: Path, *, partition: str = "", archive: str = "", stick: bool = False, uefi: bool = False
+    ) -> None:
         self.directory = directory
+        self._uefi = uefi
         self.served = directory / "served"
         self.served.mkdir(parents=True)
-        self._partition, self._archive, self._stick = partition, archive, stick
+        self.partition, self._archive, self._stick = partition, archive, stick
         # Where rxm finds its xmand; and where its web server is.
         self.port = free_ports(2)
         self._web: subprocess.Popen[bytes] | None = None
@@ -221,11 +230,16 @@ class Stateless:
             path = self.directory / f"credential-{name}"
             path.write_text(f"io.systemd.credential.binary:{name}={told}")
             command += ["-smbios", f"type=11,path={path}"]
+        if self._uefi:
+            kept_by_it = self.directory / "uefi"
+            shutil.copyfile(_UEFI / _UEFI_KEPT, kept_by_it)
+            command += ["-drive", f"if=pflash,unit=0,format=raw,readonly=on,file={_UEFI / _UEFI_CODE}"]
+            command += ["-drive", f"if=pflash,unit=1,format=raw,file={kept_by_it}"]
         if self._stick:
             drive = f"if=none,id=stick,format=raw,readonly=on,file={IMAGE / 'host.iso'}"
             command += ["-device", "qemu-xhci", "-drive", drive, "-device", "usb-storage,drive=stick,bootindex=1"]
-        if self._partition:
-            drive = f"if=none,id=own,format=raw,file={self._partition}"
+        if self.partition:
+            drive = f"if=none,id=own,format=raw,file={self.partition}"
             command += ["-drive", drive, "-device", "virtio-blk-pci,drive=own"]
         return command
 
