@@ -61,7 +61,10 @@ def _within(path: str, folder: str) -> bool:
 
 
 def volume(source: etree._Element, allowed: Create, connection: RawConnection) -> str | None:
-    """Return the path of a volume in one of the pools named; None where it is none, or leads out of its pool."""
+    """Return the path of a volume in one of the pools named; None where it is none, or leads out of its pool.
+
+    Nor is it where somebody else could put a link in its place afterwards, as for `below`.
+    """
     pool, name = source.get("pool", ""), source.get("volume", "")
     if pool not in allowed.pools:
         return None
@@ -72,5 +75,7 @@ def volume(source: etree._Element, allowed: Create, connection: RawConnection) -
             target = read_xml(str(holder.XMLDesc())).findtext("target/path") or ""
     except (XmanError, api.libvirtError):
         return None
-    real = os.path.realpath(path)
-    return real if _within(real, os.path.realpath(target)) or _within(real, "/dev") else None
+    real, folder = os.path.realpath(path), os.path.realpath(target)
+    if _within(real, "/dev"):
+        return real
+    return real if _within(real, folder) and _ours(folder, real) else None

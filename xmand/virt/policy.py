@@ -143,7 +143,8 @@ def _disk(disk: etree._Element, allowed: Create, connection: RawConnection) -> l
     else:
         path = allowed_places.device(told, allowed) if kind == "block" else allowed_places.below(told, allowed)
     if path is None:
-        return [where]
+        held = " (in none of the pools named, out of its pool's folder, or that can be changed by others than root)"
+        return [where + (held if kind == "volume" else "")]
     try:
         image = images.probe(path)
     except (OSError, ValueError) as error:

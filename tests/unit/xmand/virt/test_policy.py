@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -145,6 +146,33 @@ def test_a_volume_that_is_not_there_is_refused(pool: Path, libvirt: Any) -> None
     assert "default-pool/v" in refused(
         disk("pool='default-pool' volume='v'", "volume"), pool, libvirt, pools=("default-pool",)
     )
+
+
+def with_pool(folder: Path) -> Any:
+    """Return what stands for a libvirt whose pools are all of this folder's files."""
+    holder = SimpleNamespace(
+        storageVolLookupByName=lambda name: SimpleNamespace(path=lambda: str(folder / name)),
+        XMLDesc=lambda: f"<pool><target><path>{folder}</path></target></pool>",
+    )
+    return SimpleNamespace(storagePoolLookupByName=lambda _name: holder)
+
+
+def test_a_volume_is_taken_where_nobody_else_could_put_a_link_in_its_place(pool: Path) -> None:
+    wanted, connection = disk("pool='images' volume='disk.qcow2'", "volume"), with_pool(pool)
+    assert held(wanted, pool, connection, pools=("images",)).find("devices/disk/driver") is not None
+
+    pool.chmod(0o777)
+
+    assert "can be changed by others than root" in refused(wanted, pool, connection, pools=("images",))
+
+
+def test_a_volume_that_is_a_link_out_of_its_pool_is_refused(pool: Path, tmp_path: Path) -> None:
+    (pool / "disk.qcow2").rename(tmp_path / "elsewhere")
+    (pool / "disk.qcow2").symlink_to(tmp_path / "elsewhere")
+
+    said = refused(disk("pool='images' volume='disk.qcow2'", "volume"), pool, with_pool(pool), pools=("images",))
+
+    assert "images/disk.qcow2" in said
 
 
 EVIL = [
