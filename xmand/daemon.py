@@ -123,7 +123,7 @@ class Daemon:
         self._departures = Departures(settings, self._driver, locks, audit.record)
         arrivals.on_change(self._model.touch)
         self._left_arrivals = LeftArrivals(arrivals, self._driver, locks, audit.record)
-        machines = Machines(Beginnings(settings.state_dir))
+        machines = Machines(Beginnings(settings.state_dir), known=self._model.launched)
         self._keeper = Keeper(machines, self._driver, locks, self._journal, audit.record)
         uploads = Uploads(settings.state_dir)
         self._cut_uploads = CutUploads(uploads, self._driver, locks, audit.record)

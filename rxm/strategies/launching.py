@@ -42,7 +42,10 @@ def tasks(invocation: Invocation, settings: Settings) -> list[Task]:
     if len(invocation.hosts) == 1:
         hosts = invocation.hosts * len(wanted)
     else:
-        hosts = chosen(invocation.parsed, ask_all(invocation), len(wanted))
+        told = ask_all(invocation)
+        if "rid" not in invocation.parsed.options:  # the same request once more is about the same machine
+            require_new(told, wanted)
+        hosts = chosen(invocation.parsed, told, len(wanted))
     return [Task(Target(host, name), [name]) for host, name in zip(hosts, wanted, strict=True)]
 
 
@@ -56,6 +59,17 @@ def _of_domain(invocation: Invocation, settings: Settings, wanted: list[str]) ->
         raise UsageError(f"'{word}' is not one domain.")
     (origin,) = addressed
     return [Task(Target(origin.host, name), [origin.domain, name]) for name in wanted]
+
+
+def require_new(told: _Told, wanted: list[str]) -> None:
+    """Raise RefusedError where somebody has a machine of such a name on a host already: it would be two. Pure."""
+    for host, data in told.items():
+        for name in wanted:
+            if name in data.get("names", ()):
+                raise RefusedError(
+                    f"You have a machine '{name}' already, on {host}; take another name, or end that one (rxm terminate"
+                    f" {host}:{name})."
+                )
 
 
 def chosen(parsed: arguments.Parsed, told: _Told, count: int) -> list[str]:

@@ -20,12 +20,12 @@ from xmand.journal.entries import Change
 from xmand.launch import begun
 from xmand.launch.begun import Begun
 from xmand.launch.ending import end, require_idle
-from xmand.launch.machines import Machines, each
+from xmand.launch.machines import Machines
 from xmand.system.clocks import TERMS
 from xmand.system.locks import DomainLocks
 from xmand.system.settling import Complaints
 from xmand.virt import connection_pool, metadata
-from xmand.virt.domain import Domain, find
+from xmand.virt.domain import find
 from xmand.virt.driver import CHANGE, Driver
 
 logger = logging.getLogger(__name__)
@@ -100,24 +100,24 @@ class Keeper:
     def look(self) -> float:
         """End machines whose time is over, tell of those that end soon; return in how many seconds to look again."""
         wait, there = _AGAIN_SECONDS, set()
-        for domain, instance in each(self._driver.connection(CHANGE)):
+        for uuid, instance in self._machines.found(self._driver.connection(CHANGE)).items():
             if instance.until is None:
                 continue
-            there.add(domain.uuid)
-            left = self.left(domain.uuid, instance)
-            if left > 0:
-                self._tell(domain, instance, left)
-                wait = min(wait, left)
-                continue
-            if time.monotonic() < self._later.get(domain.uuid, (0.0, 0.0))[0]:
-                continue
+            there.add(uuid)
+            left = self.left(uuid, instance)
             try:
-                self._end(domain.uuid)
+                if left > 0:
+                    self._tell(uuid, instance, left)
+                    wait = min(wait, left)
+                elif time.monotonic() >= self._later.get(uuid, (0.0, 0.0))[0]:
+                    self._end(uuid)
             except NoSuchDomainError:  # somebody else has ended it
                 continue
             except (XmanError, JournalError) as error:
                 self._complaints.say(
-                    domain.uuid, f"'{domain.name}' was to end at {times.utc(instance.until)}, and does not yet: {error}"
+                    uuid,
+                    f"the machine {instance.id} of {instance.owner} was to end at {times.utc(instance.until)}, and does"
+                    f" not yet: {error}",
                 )
         for key in [key for key in self._told if key[0] not in there]:
             del self._told[key]
@@ -136,11 +136,12 @@ class Keeper:
         began = instance.launched if instance.launched is not None else instance.until
         return TERMS.left(f"launched {uuid}", began, float(instance.until - began))
 
-    def _tell(self, domain: Domain, instance: Instance, left: float) -> None:
+    def _tell(self, uuid: str, instance: Instance, left: float) -> None:
         due = min((seconds for seconds in _TOLD_SECONDS if left <= seconds), default=None)
-        key = (domain.uuid, instance.until)
+        key = (uuid, instance.until)
         if due is None or self._told.get(key, float("inf")) <= due:
             return
+        domain = find(self._driver.connection(CHANGE), uuid)
         self._told[key] = due
         assert instance.until is not None  # noqa: S101  # the caller has looked
         said = f"it ends by itself at {times.utc(instance.until)}, with its disks"

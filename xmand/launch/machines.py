@@ -2,8 +2,9 @@
 
 import contextlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from xman.errors import MetadataError, NoSuchDomainError
 from xman.metadata import Instance
@@ -14,7 +15,7 @@ from xmand.settings.launch import Launch
 from xmand.system.locks import DomainLocks
 from xmand.virt import metadata
 from xmand.virt.binding import RawConnection
-from xmand.virt.domain import Domain, find_all
+from xmand.virt.domain import Domain, find, find_all
 from xmand.virt.image_pools import Looks
 
 # Under which what one principal has is counted, and more is begun: by one at a time.
@@ -31,11 +32,30 @@ class Machines:
     looks: Looks = field(default_factory=Looks)
     # Set where there is something new for whoever keeps them.
     changed: threading.Event = field(default_factory=threading.Event)
+    # What the model knows of them, where there is one: of thousands of domains only those are read that have changed.
+    known: Callable[[], Mapping[str, Instance]] | None = None
+
+    def found(self, connection: RawConnection) -> Mapping[str, Instance]:
+        """Return those that there are, by UUID. Raises HypervisorError."""
+        if self.known is not None:
+            return self.known()
+        return {uuid: instance for uuid, instance in read(connection).items() if instance is not None}
 
     def share(self, connection: RawConnection, owner: str) -> Share:
         """Return what `owner` has here, and is being given."""
-        found = {domain.uuid: instance for domain, instance in each(connection) if instance.owner == owner}
-        return shares.total((self.reservations.pending(owner) | found).values())
+        # In this order: who is defined meanwhile is in the one or in the other.
+        pending = self.reservations.pending(owner)
+        found = {uuid: instance for uuid, instance in self.found(connection).items() if instance.owner == owner}
+        return shares.total((pending | found).values())
+
+    def names(self, connection: RawConnection, owner: str) -> list[str]:
+        """Return what `owner` calls those that he has here."""
+        names = []
+        for uuid, instance in self.found(connection).items():
+            if instance.owner == owner:
+                with contextlib.suppress(NoSuchDomainError):
+                    names.append(find(connection, uuid).name)
+        return sorted(names)
 
     @contextlib.contextmanager
     def reserved(
@@ -60,10 +80,22 @@ class Machines:
             yield
 
 
-def each(connection: RawConnection) -> Iterator[tuple[Domain, Instance]]:
-    """Give each domain that was launched here. Raises HypervisorError."""
+def read(
+    connection: RawConnection, held: Mapping[str, Instance | None] = MappingProxyType({})
+) -> dict[str, Instance | None]:
+    """Return of each domain what it was launched as, by UUID; what `held` has is not read. Raises HypervisorError."""
+    found: dict[str, Instance | None] = {}
     for domain in find_all(connection):
-        with contextlib.suppress(NoSuchDomainError, MetadataError):  # what cannot be read is nobody's
-            instance = metadata.read(domain).instance
-            if instance is not None:
-                yield domain, instance
+        if domain.uuid in held:
+            found[domain.uuid] = held[domain.uuid]
+            continue
+        with contextlib.suppress(NoSuchDomainError):
+            found[domain.uuid] = _instance(domain)
+    return found
+
+
+def _instance(domain: Domain) -> Instance | None:
+    try:
+        return metadata.read(domain).instance
+    except MetadataError:  # what cannot be read is nobody's
+        return None

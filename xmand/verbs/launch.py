@@ -42,7 +42,8 @@ def images(call: Call) -> Result:
         optional = {"title": more.title, "least_memory": more.memory, "firmware": more.firmware}
         rows.append(row | {key: value for key, value in optional.items() if value})
     share = machines(call).share(connection, call.principal)
-    data: dict[str, object] = {"images": rows, "mine": share.facts()}
+    names = machines(call).names(connection, call.principal)
+    data: dict[str, object] = {"images": rows, "mine": share.facts(), "names": names}
     if not call.access.listed_caller:
         data["most"] = shares.most(settings).facts()
     memory = host.memory(connection)

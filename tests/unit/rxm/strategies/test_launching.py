@@ -72,6 +72,14 @@ def test_what_an_image_needs_counts() -> None:
         launching.chosen(parsed("debian", "x"), told, 2)
 
 
+def test_a_name_that_one_has_on_any_host_is_not_taken_twice() -> None:
+    told = {"a": host(4) | {"names": ["web"]}, "b": host(60)}
+
+    launching.require_new(told, ["db"])
+    with pytest.raises(RefusedError, match="'web' already, on a; take another name"):
+        launching.require_new(told, ["db", "web"])
+
+
 def test_no_host_has_it() -> None:
     with pytest.raises(RefusedError, match="None of the 1 hosts has an image 'fedora'"):
         launching.chosen(parsed("fedora", "x"), {"a": host(1)}, 1)

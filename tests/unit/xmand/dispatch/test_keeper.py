@@ -29,7 +29,6 @@ def test_one_that_cannot_be_ended_is_tried_at_longer_and_longer_intervals(monkey
     clock: Any = Mock(monotonic=lambda: now, time=time.time)
     monkeypatch.setattr(keeper, "time", clock)
     for name, stands in {
-        "each": lambda _connection: [(domain, instance)],
         "find": lambda _connection, _uuid: domain,
         "metadata": Mock(read=lambda _domain: Mock(instance=instance)),
         "require_idle": Mock(),
@@ -37,7 +36,9 @@ def test_one_that_cannot_be_ended_is_tried_at_longer_and_longer_intervals(monkey
     }.items():
         monkeypatch.setattr(keeper, name, stands)
     monkeypatch.setattr(Keeper, "left", staticmethod(lambda _uuid, _instance: 0.0))
-    keeps = Keeper(MagicMock(), Mock(), MagicMock(), Mock(), Mock())
+    machines = MagicMock()
+    machines.found.return_value = {"u": instance}
+    keeps = Keeper(machines, Mock(), MagicMock(), Mock(), Mock())
 
     for _look in range(4 * HOUR // 30):
         keeps.look()

@@ -7,16 +7,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import libvirt
 import pytest
 
 from tests.lab.hosts.descriptions import for_test_driver
+from xman.metadata import Metadata
 from xmand.batch.engine import Engine
 from xmand.events import Events
 from xmand.model import Model
 from xmand.settings import Settings
 from xmand.system.locks import DomainLocks
-from xmand.virt import listing
-from xmand.virt.domain import find
+from xmand.virt import listing, metadata
+from xmand.virt.domain import Domain, define, find
 from xmand.virt.driver import CHANGE, Driver
 from xmand.virt.events import BACK, LOST, Event
 
@@ -200,3 +202,60 @@ def test_a_domain_as_it_is_waited_for(bench: Bench) -> None:
 
     assert bench.model.seen(uuid, MOST).state == "paused"
     assert bench.model.seen("nowhere", MOST).state == "gone"
+
+
+def launched_as(bench: Bench, name: str) -> None:
+    """Let a domain be one that was launched, past all of ours."""
+    element = f'<domain><instance id="i-{name}" owner="lena@R" image="tiny" pool="p"/></domain>'
+    bench.raw(name).setMetadata(libvirt.VIR_DOMAIN_METADATA_ELEMENT, element, "xman", "urn:xman:1", 0)
+
+
+def test_what_was_launched_is_read_again_only_where_something_happened(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads: Counter[str] = Counter()
+    read = metadata.read
+
+    def counted(domain: Domain) -> Metadata:
+        reads[domain.name] += 1
+        return read(domain)
+
+    monkeypatch.setattr(metadata, "read", counted)
+    launched_as(bench, "one")
+    before = bench.model.launched()
+    again = bench.model.launched()
+    # What its event, which comes when it comes, lets be read once more, is no matter here.
+    assert (reads["two"], reads["three"]) == (1, 1)
+
+    # Others' changes are told by events; our own are known at once, and of whom nothing is known all are listed.
+    launched_as(bench, "two")
+    until(lambda: len(bench.model.launched()) == 2)
+    bench.model.changed("nobody")
+    bench.model.launched()
+
+    assert [sorted(instance.id for instance in found.values()) for found in (before, again)] == [["i-one"], ["i-one"]]
+    assert reads["three"] == 1
+
+
+def test_one_that_is_made_by_us_is_counted_before_any_event(bench: Bench) -> None:
+    assert bench.model.launched() == {}
+    element = '<instance xmlns="urn:xman:1" id="i-new" owner="lena@R" image="tiny" pool="p"/>'
+    made = for_test_driver("new").replace(
+        "</name>", f'</name><metadata><xman:domain xmlns:xman="urn:xman:1">{element}</xman:domain></metadata>'
+    )
+    # Whatever events say, and whenever.
+    bench.model._launched._told = lambda: True
+
+    define(bench.driver.connection(CHANGE), "new", made)
+
+    assert [instance.id for instance in bench.model.launched().values()] == ["i-new"]
+
+
+def test_where_nothing_is_told_all_are_read(bench: Bench) -> None:
+    launched_as(bench, "one")
+    assert len(bench.model.launched()) == 1
+    bench.events.listening = lambda: False  # type: ignore[method-assign]
+
+    launched_as(bench, "three")
+
+    assert len(bench.model.launched()) == 2
