@@ -46,6 +46,15 @@ def test_the_sources_say_each_of_them(pattern: str) -> None:
         ("This host is in maintenance (dana@R): new: disks", "Hostitel je v údržbě: new: disks"),
         ("The domain is busy: migrating.", "Stroj se právě přesouvá na jiného hostitele."),
         ("Cannot start a job in 'vm1': it is frozen (frozen).", "vm1 je zmrazený."),
+        (
+            "You may have 2 machines on this host, and have 2; terminate one of yours, or try another host.",
+            "Na tomto hostiteli už víc mít nesmíte.",
+        ),
+        (
+            "The guest keeps the tray shut (timed out); unmount the medium there. --force opens it anyway.",
+            "Systém drží mechaniku zavřenou; odpojte v něm médium, nebo ji přesto otevřete.",
+        ),
+        ("Domain 'vm1' already has a snapshot 'then'.", "vm1 už snímek toho jména má."),
         ("something that no release says", ""),
         ("", ""),
     ],

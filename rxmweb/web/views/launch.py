@@ -79,6 +79,8 @@ def dry_run() -> Any:
 def _page(data: dict[str, Any], given: Any, status: int = 200) -> Any:
     hosts = sorted(_rooms("launch"), key=lambda row: str(row["name"]))
     shown = live.as_text("launch", data["answer"]) if data["answer"] else ""
+    answer = data["answer"]
+    ends = report.when(answer["result"].get("until")) if answer and answer["ok"] else None
     return reply(
         "launch.html",
         data,
@@ -87,6 +89,7 @@ def _page(data: dict[str, Any], given: Any, status: int = 200) -> Any:
         given=given,
         fields=FIELDS,
         shown=shown,
+        ends=ends,
         identifier=actions.new_id(),
     )
 
