@@ -57,6 +57,8 @@ class Answer:
                 "domain": self.done.domain,
                 "notes": list(self.done.notes),
             }
+            if self.done.recovered:
+                kept["done"]["recovered"] = True
         return json.dumps(kept, separators=(",", ":"))
 
 
@@ -125,7 +127,13 @@ def loads(text: str) -> Answer:
         kept = json.loads(text)
         done = kept.get("done")
         if done is not None:
-            done = Result(done["data"], changed=done["changed"], domain=done["domain"], notes=tuple(done["notes"]))
+            done = Result(
+                done["data"],
+                changed=done["changed"],
+                domain=done["domain"],
+                notes=tuple(done["notes"]),
+                recovered=bool(done.get("recovered")),
+            )
         return Answer(int(kept["code"]), int(kept["ms"]), str(kept["message"]), done)
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"not an answer: {error}") from error

@@ -90,6 +90,7 @@ def _envelope(envelope: "dict[str, Any]", verb: str) -> None:
         "changed",
         "ms",
         "as_of",
+        "recovered",
         "result",
         "notes",
     )
@@ -122,7 +123,10 @@ def _success(envelope: "dict[str, Any]", verb: str) -> None:
         _text(note, "notes")
     if not isinstance(envelope.get("result"), dict):
         raise WrongResultError("result is missing")
-    _check_of(verb)(envelope["result"], "result")
+    if "recovered" not in envelope:
+        _check_of(verb)(envelope["result"], "result")
+    elif envelope["recovered"] is not True or envelope["result"] or not _recovers(verb):
+        raise WrongResultError("recovered is said of what it cannot be true of")
 
 
 def check_part(value: object, kind: str) -> None:
@@ -134,6 +138,14 @@ def check_part(value: object, kind: str) -> None:
 
 
 _CHECKS: "dict[str, _Check]" = {}
+
+
+def _recovers(verb: str) -> bool:
+    """Whether a verb changes something, so that it may be found done after a crash: as the schema says."""
+    said = [rule["if"]["properties"] for rule in result.schema()["allOf"]]
+    of_verb = [one for one in said if verb in one["verb"].get("enum", (one["verb"].get("const"),))]
+    # One without a rule has nothing that could be missing.
+    return all("recovered" in one for one in of_verb)
 
 
 def _check_of(verb: str) -> "_Check":

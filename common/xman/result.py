@@ -38,10 +38,11 @@ class Result:
     """What a verb achieved: `data` by the verb's own keys, whether anything changed, and notes for a person.
 
     `as_of`: when it was so, in seconds since 1970, where its caller allowed it an age; `memo` is shared by results with
-    the same data, for what is made of that; `pages` hold the rest of `data`, where that may be long.
+    the same data, for what is made of that; `pages` hold the rest of `data`, where that may be long; `recovered` says
+    that it was found done after a crash, and that there are no data of it.
     """
 
-    __slots__ = ("as_of", "changed", "data", "domain", "memo", "notes", "pages")
+    __slots__ = ("as_of", "changed", "data", "domain", "memo", "notes", "pages", "recovered")
 
     def __init__(
         self,
@@ -53,6 +54,7 @@ class Result:
         as_of: float | None = None,
         memo: "dict[str, bytes] | None" = None,
         pages: "Pages | None" = None,
+        recovered: bool = False,
     ) -> None:
         self.data = data or {}
         self.changed = changed
@@ -61,12 +63,15 @@ class Result:
         self.as_of = as_of
         self.memo = memo
         self.pages = pages
+        self.recovered = recovered
 
 
 def succeeded(host: str, verb: str, result: Result, ms: int) -> "dict[str, Any]":
     """Return the object of a success."""
     envelope = _begin(host, verb, result.domain)
     envelope |= {"ok": True, "changed": result.changed, "ms": ms, "result": result.data}
+    if result.recovered:
+        envelope["recovered"] = True
     if result.as_of is not None:
         envelope["as_of"] = times.utc(result.as_of)
     if result.notes:

@@ -36,7 +36,7 @@ def carry_out(invocation: Invocation, tasks: list[Task], output: Output) -> list
 
 
 def _hold(
-    invocation: Invocation, task: Task, output: Output, taken: "_Taken", file: "_Upward | None"
+    invocation: Invocation, task: Task, output: Output, taken: "_Taken", file: "_Upward | None", *, up: bool
 ) -> tuple[Reply, str]:
     """Run the command; return its end, and as whom we were known."""
 
@@ -50,7 +50,7 @@ def _hold(
     with invocation.connect(task.target.host) as connection:
         words = wire_words(
             invocation.parsed,
-            json=invocation.options.json and file is not None,
+            json=invocation.options.json and up,
             domains=task.domains,
             reason=invocation.options.reason,
             timeout=invocation.options.timeout,
@@ -93,12 +93,16 @@ def _up(invocation: Invocation, task: Task, output: Output, path: str) -> int:
         raise UsageError(f"{path} cannot be read: {error.strerror}.") from error
     try:
         length = _length(descriptor, path)
-        invocation.parsed.options |= {"octets": str(length), "input": True}
-        file, taken = _Upward(descriptor, length), _Taken()
-        reply, principal = _hold(invocation, task, output, taken, file)
+        invocation.parsed.options["octets"] = str(length)
+        # Who only asks what would be done sends nothing.
+        file = None if invocation.parsed.flag("dry-run") else _Upward(descriptor, length)
+        if file is not None:
+            invocation.parsed.options["input"] = True
+        taken = _Taken()
+        reply, principal = _hold(invocation, task, output, taken, file, up=True)
     finally:
         os.close(descriptor)
-    if file.failed and reply.outcome != outcome.OK:
+    if file is not None and file.failed and reply.outcome != outcome.OK:
         raise RefusedError(f"{path}: {file.failed}.")
     reply.stdout = bytes(taken.octets)
     if invocation.options.json:
@@ -195,7 +199,7 @@ def _down(invocation: Invocation, task: Task, output: Output, path: str) -> int:
         raise UsageError("A terminal shows no image, and JSON has no place for it; give a FILE.")
     began = time.monotonic()
     with _Downward(path, task.target, output) as file:
-        reply, principal = _hold(invocation, task, output, file, None)
+        reply, principal = _hold(invocation, task, output, file, None, up=False)
         if file.failed:
             raise RefusedError(f"{path} cannot be written: {file.failed}.")
         if reply.outcome != outcome.OK:

@@ -1,5 +1,6 @@
 """Disks, media and cards of real QEMU guests: attached, changed and taken away, now and for the next start."""
 
+import json
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,9 +10,9 @@ from lxml import etree
 
 from tests.hypervisor.conftest import Lab
 from tests.hypervisor.test_snapshots import image, with_disk
-from tests.hypervisor.test_unwell import stopped
+from tests.hypervisor.test_unwell import boot_sector, stopped
 from tests.lab.hosts.daemon import Answer
-from tests.lab.hosts.hypervisor import Guest
+from tests.lab.hosts.hypervisor import BOOT_SECONDS, Guest
 from tests.lab.process import wait_for
 
 MIB = 1 << 20
@@ -121,6 +122,48 @@ def test_a_medium_is_put_in_changed_and_taken_out(lab: Lab, guest: Guest) -> Non
     assert xml(lab, guest, "--inactive").find("devices/disk[@device='cdrom']/source") is None
     refused(lab.rxm("cd-insert", guest.name, "vda", str(discs[0])), "is a disk, and no drive")
     refused(lab.rxm("cd-insert", guest.name, "hdc", str(lab.first.directory / "devices1.qcow2")), "writes to")
+
+
+# A guest that keeps the tray of its drive shut, as one does that has the medium mounted (ATAPI, by the second channel's
+# ports): REQUEST SENSE, so that the drive has nothing to tell any more; PREVENT ALLOW MEDIUM REMOVAL; and it stands.
+_KEEPS_SHUT = bytes.fromhex(
+    "fa bb0300 31c9 e80c00 bb1e00 b90100 e80300 f4 ebfd"  # cli; packet(3, 0); packet(0x1e, 1); hlt
+    "ba7601 b0a0 ee ba7701 ec a888 75fb"  # packet: the master, once it is idle
+    "ba7101 30c0 ee ba7401 b012 ee 42 ee ba7701 b0a0 ee"  # no DMA; so many octets at a time; PACKET
+    "ec a880 75fb a808 74f7"  # once it wants it:
+    "ba7001 89d8 ef 31c0 ef 89c8 ef 31c0 ef ef ef"  # bx, 0, cx, 0, 0, 0
+    "ba7701 ec a880 75fb c3"  # until it is done
+)
+
+
+def test_a_medium_that_its_guest_holds_fast_is_taken_only_by_force(lab: Lab, own_name: str) -> None:
+    sector, disc, other = (image(lab, f"{own_name}-{what}", "raw") for what in ("sector", "disc", "other"))
+    sector.write_bytes(boot_sector(_KEEPS_SHUT).ljust(1 << 20, b"\0"))
+    boots = f"<disk type='file'><driver name='qemu' type='raw'/><source file='{sector}'/><target dev='hda'/></disk>"
+    drive = _DRIVE.replace("<target", f"<source file='{disc}'/><target")
+    held = lab.guest(own_name)
+    description = held.empty_description().replace("</devices>", f"{boots}{drive}</devices>")
+    assert lab.rxm("create", "--transient", "-", stdin=description).status == 0
+
+    def locked() -> bool:
+        told = lab.first.virsh("qemu-monitor-command", own_name, '{"execute":"query-block"}').stdout
+        return [one["locked"] for one in json.loads(told)["return"] if one["removable"]] == [True]
+
+    wait_for(locked, BOOT_SECONDS, "the guest to lock its drive")
+
+    kept = lab.rxm("cd-eject", own_name)
+    still = lab.rxm("-j", "block-list", own_name).json()["result"]["disks"]
+    forced = lab.rxm("-j", "cd-insert", "--force", own_name, "hdc", str(other))
+    out = lab.rxm("-j", "cd-eject", "--force", own_name)
+    then = lab.rxm("-j", "block-list", own_name).json()["result"]["disks"]
+
+    refused(kept, "The guest keeps the tray shut")
+    refused(kept, "--force opens it anyway")
+    assert [disk["source"] for disk in still if disk["target"] == "hdc"] == [str(disc)]
+    assert (forced.status, forced.json()["changed"]) == (0, True), forced
+    assert (out.status, out.json()["changed"]) == (0, True), out
+    assert [disk.get("source") for disk in then if disk["target"] == "hdc"] == [None]
+    assert lab.rxm("destroy", own_name).status == 0
 
 
 def test_a_disk_grows_and_never_shrinks(lab: Lab, guest: Guest) -> None:

@@ -26,12 +26,12 @@ _WATCHED = frozenset(
     verb.name
     for verb in verbs.VERBS
     if verb.changes
-    and verb.family in ("life", "launch", "storage", "tune")
+    and verb.family in ("life", "launch", "storage", "tune", "console")
     and any("--dry-run" in option.names for option in verb.options)
 )
 
-# A mark of the present run, the size of an image, and what was in memory are not among what is looked at.
-_UNSEEN = frozenset(("assign", "block-resize", "snapshot-revert"))
+# A mark of the present run, the size of an image, keys, and what was in memory are not among what is looked at.
+_UNSEEN = frozenset(("assign", "block-resize", "send-key", "snapshot-revert"))
 
 
 class Watched(Trial):

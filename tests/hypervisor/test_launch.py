@@ -15,6 +15,7 @@ import pytest
 from tests.conftest import PASSWORD
 from tests.hypervisor.conftest import Lab
 from tests.hypervisor.test_devices import described
+from tests.hypervisor.test_snapshots import image
 from tests.hypervisor.test_volumes import Endless
 from tests.lab.hosts.daemon import Answer, Daemon
 from tests.lab.process import wait_for
@@ -252,6 +253,43 @@ def test_one_that_was_not_launched_is_no_ones_to_terminate(site: Site, own_name:
     assert site.rxm("alice", "delete", own_name).status == 0
 
 
+def test_with_a_machine_goes_what_is_its_own_and_no_more(site: Site, own_name: str) -> None:
+    site.launched("lena", "lena-parts")
+    theirs, disc = image(site.lab, f"{own_name}-theirs"), image(site.lab, f"{own_name}-disc", "raw")
+    disks = site.rxm("alice", "-j", "block-list", "lena-parts").json()["result"]["disks"]
+    (drive,) = [disk["target"] for disk in disks if disk["device"] == "cdrom"]
+    for words in (
+        ("snapshot", "lena-parts", "then"),
+        ("cd-insert", "--force", "lena-parts", drive, str(disc)),
+        ("block-attach", "lena-parts", f"qcow2:{theirs}", "vdb", "w"),
+    ):
+        done = site.rxm("alice", *words)
+        assert done.status == 0, done
+
+    ended = site.rxm("lena", "terminate", "lena-parts")
+
+    assert ended.status == 0, ended
+    assert ("lena-parts" in site.names(), site.files()) == (False, set())
+    assert theirs.exists()
+    assert disc.exists()
+
+
+def test_one_whose_image_was_taken_away_can_still_be_ended(site: Site) -> None:
+    site.launched("lena", "lena-orphan")
+    assert site.rxm("lena", "destroy", "lena-orphan").status == 0
+    away = (site.folder / IMAGE).rename(site.folder.parent / "away")
+    try:
+        started = site.rxm("lena", "start", "lena-orphan")
+        ended = site.rxm("lena", "terminate", "lena-orphan")
+    finally:
+        away.rename(site.folder / IMAGE)
+
+    # Which file is missing, is said.
+    assert (started.status != 0, IMAGE in started.stderr) == (True, True), started
+    assert ended.status == 0, ended
+    assert ("lena-orphan" in site.names(), site.files()) == (False, set())
+
+
 def test_limits_hold_against_fifty_at_once(site: Site) -> None:
     answers: list[Answer] = []
 
@@ -277,11 +315,14 @@ def test_with_several_hosts_the_roomiest_that_may_is_chosen_and_the_sum_is_said(
     # Only the first has the image.
     answer = site.rxm("lena", "-H", both, "launch", "--memory", "64", "--count", "2", IMAGE, "lena-n")
     more = site.rxm("lena", "-H", both, "launch", "--memory", "64", IMAGE, "lena-m[1-2]")
+    again = site.rxm("lena", "-H", both, "launch", "--memory", "64", IMAGE, "lena-n1")
 
     assert answer.status == 0, answer
     assert "You have 2 machines on 2 hosts, with 128 MiB of memory, 2 CPUs" in answer.stderr
     assert {"lena-n1", "lena-n2"} <= site.names()
     assert (more.status, "You may have no more" in more.stderr) == (REFUSED, True), more
+    # On the other host its name would be free.
+    assert (again.status, "'lena-n1' already, on" in again.stderr) == (REFUSED, True), again
     assert other.stop() == 0
 
 

@@ -199,6 +199,15 @@ def test_describe_and_info(containers: Containers, box: str) -> None:
     assert "hypervisor             : LXC\n" in containers.rxm("info").stdout
 
 
+def test_it_boots_from_nothing_else_than_usually(containers: Containers, own_name: str) -> None:
+    assert containers.rxm("new", "-", stdin=description(own_name)).status == 0
+
+    answer = containers.rxm("start", "--boot", "cdrom", own_name)
+
+    assert (answer.status, "only QEMU's guests boot from another device" in answer.stderr) == (12, True), answer
+    assert containers.rxm("delete", own_name).status == 0
+
+
 @pytest.mark.parametrize("verb", REFUSED)
 def test_what_a_container_cannot_do_is_unsupported(containers: Containers, box: str, verb: str) -> None:
     options = [word for word in REFUSED[verb] if word.startswith("-")]

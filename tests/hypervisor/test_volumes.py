@@ -270,6 +270,25 @@ def test_an_image_goes_there_and_comes_back_and_its_holes_stay_holes(storage: St
     assert there.stat().st_mode & 0o777 == 0o600
 
 
+def test_who_only_asks_sends_nothing(lab: Lab, storage: Storage, sparse: Path) -> None:
+    def written_down() -> int:
+        entries = lab.rxm("-j", "log").json()["result"]["entries"]
+        return len([one for one in entries if one["verb"] == "volume-upload"])
+
+    before = written_down()
+    would = storage.does("volume-upload", "--dry-run", "a", str(sparse))
+    said = lab.rxm("volume-upload", "-n", storage.pool, "a", str(sparse))
+    nothing = list(storage.folder.iterdir())
+    storage.does("volume-upload", "a", str(sparse))
+
+    assert (would["dry_run"], would["octets"], would["volume"]) == (True, 64 * MIB, "a")
+    assert "would be made in the pool" in said.stdout
+    assert nothing == []
+    refused(storage.rxm("volume-upload", "--dry-run", "a", str(sparse)), "already has a volume 'a'")
+    # Nothing is written down of who only asked.
+    assert written_down() == before + 1
+
+
 def test_an_image_to_standard_output_has_its_zeros(lab: Lab, storage: Storage, sparse: Path) -> None:
     storage.does("volume-upload", "a", str(sparse))
     words = [*lab.xmand.prefix, "rxm", "-H", lab.xmand.host, "-p", str(lab.xmand.port)]

@@ -28,6 +28,18 @@ def tried(
     assert daemon.stop() == 0
 
 
+def test_what_the_page_says_beside_the_verbs(daemon: Daemon, alice: dict[str, str], own_name: str) -> None:
+    assert daemon.rxm(alice, "new", "-", stdin=for_test_driver(own_name)).status == 0
+
+    booted = daemon.rxm(alice, "start", "--boot", "cdrom", own_name)
+    made = daemon.rxm(alice, "volume-create", "default-pool", f"{own_name}-base", "8")
+    overlay = daemon.rxm(alice, "volume-create", "--base", f"{own_name}-base", "default-pool", f"{own_name}-top", "8")
+
+    assert (booted.status, "only QEMU's guests boot from another device" in booted.stderr) == (12, True), booted
+    assert [answer.status for answer in (made, overlay)] == [0, 0], (made, overlay)
+    assert daemon.rxm(alice, "delete", own_name).status == 0
+
+
 @pytest.mark.parametrize("verb", STEPS)
 def test_the_page_says_what_the_test_driver_does(tried: dict[str, tuple[int, str]], verb: str) -> None:
     entry = drivers.entries("test")[verb]

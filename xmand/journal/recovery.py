@@ -147,11 +147,12 @@ class Recovery:
                 tell(self._audit, entry.change, verdict.answer)
 
     def _with_what_is_left(self, change: Change) -> Change:
-        """Return the change with those of the volumes that it was to make which are there."""
+        """Return the change with those of its volumes that are there, and those that nobody can look for."""
         if "makes" not in change.asked:
             return change
-        left = volume_copies.left(self._driver.connection(CHANGE), _places(change))
-        return replace(change, asked=change.asked | {"makes": [asdict(place) for place in left]})
+        left, unseen = volume_copies.left(self._driver.connection(CHANGE), _places(change))
+        found = {"makes": [asdict(place) for place in left], "unseen": [asdict(place) for place in unseen]}
+        return replace(change, asked=change.asked | found)
 
     def _verdict(self, entry: Entry, domain: Domain | None) -> Verdict:
         try:

@@ -46,8 +46,9 @@ def judge(judged: Judge, change: Change, uuid: str, domain: Domain | None) -> Ve
 
 def _done(change: Change, domain: Domain | None) -> Verdict:
     name = _name(change, domain)
-    note = f"xmand ended while doing this, and has found it done: {change.verb} of '{name}'."
-    return Verdict(Answer(outcome.OK, done=Result(changed=True, domain=name, notes=(note,))))
+    what = f"{change.verb} of '{name}'" if name else change.verb
+    note = f"xmand ended while doing this, and has found it done: {what}."
+    return Verdict(Answer(outcome.OK, done=Result(changed=True, domain=name or None, notes=(note,), recovered=True)))
 
 
 def _not_done(change: Change, why: str) -> Verdict:
@@ -199,7 +200,8 @@ def cloned(change: Change, _uuid: str, domain: Domain | None) -> Verdict:
         return _not_done(change, "nothing was copied")
     if domain is not None:
         return _done(change, domain)
-    if not (places := [f"'{each['name']}' in the pool '{each['pool']}'" for each in change.asked.get("makes", ())]):
+    left = [*change.asked.get("makes", ()), *change.asked.get("unseen", ())]
+    if not (places := [f"'{each['name']}' in the pool '{each['pool']}'" for each in left]):
         return _not_done(change, _gone(change))
     message = (
         f"xmand ended during the clone, and nothing was defined: '{change.domain}' does not exist. Copies were made for"
@@ -264,6 +266,33 @@ def snapshot_deleted(change: Change, _uuid: str, domain: Domain | None) -> Verdi
     return _not_done(change, f"'{domain.name}' still has it")
 
 
+def reverted(change: Change, _uuid: str, domain: Domain | None) -> Verdict:
+    """snapshot-revert: that it is as it was, nobody can see who does not know what it was meanwhile."""
+    if "replaces" not in change.asked:
+        return _not_done(change, "libvirt was not told")
+    return cannot_tell(change, "", domain)
+
+
+def volume_made(change: Change, _uuid: str, _domain: Domain | None) -> Verdict:
+    """volume-create: there was none of that name before it was written down, and now there is."""
+    if change.asked.get("unseen"):
+        return _unknown(change, "the pool of the volume cannot be looked at; try again when it can", again=True)
+    if not change.asked.get("makes"):
+        return _not_done(change, "there is no such volume")
+    return _done(change, None)
+
+
+def volume_deleted(change: Change, _uuid: str, _domain: Domain | None) -> Verdict:
+    """volume-delete: there is none of that name any more."""
+    if "makes" not in change.asked:
+        return _not_done(change, "libvirt was not told")
+    if change.asked.get("unseen"):
+        return _unknown(change, "the pool of the volume cannot be looked at; try again when it can", again=True)
+    if change.asked["makes"]:
+        return _not_done(change, "the volume is still there")
+    return _done(change, None)
+
+
 def disk_detached(change: Change, _uuid: str, domain: Domain | None) -> Verdict:
     """block-detach: it has no such disk, now and from its next start on."""
     return _detached(change, domain, attaching.disk(change.asked["DEV"][0]))
@@ -289,7 +318,8 @@ def _detached(change: Change, domain: Domain | None, pick: attaching.Pick) -> Ve
 
 def interface_attached(change: Change, _uuid: str, domain: Domain | None) -> Verdict:
     """network-attach: asked again it does no harm where it names the address; without one, it would be a second one."""
-    if any(word.startswith("mac=") for word in change.asked["KEY=VALUE"]):
+    # Of such words only the keys are written down.
+    if any(word.partition("=")[0] == "mac" for word in change.asked["KEY=VALUE"]):
         return harmless_again(change, "", domain)
     return cannot_tell(change, "", domain)
 

@@ -84,7 +84,8 @@ class Record:
     def intends(self, name: str, uuid: str, *, replaces: bool = False, makes: Sequence[Place] = ()) -> None:
         """Say, durably, which domain is about to be defined; `replaces` is whether there is one already.
 
-        `makes` are the volumes that are made for it before that.
+        `makes` are the volumes that are made for it before that; of a verb about a volume, which has no domain, that
+        one: which of them are there is looked up before it is judged.
 
         Raises RefusedError where that cannot be written down.
         """

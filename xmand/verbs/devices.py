@@ -149,7 +149,7 @@ def block_resize(call: Call) -> Result:
         live = found.live is not None
         if not live:
             snapshots.require_not_saved(domain)
-        volume = None if live else volumes.at(call.writer, attaching.place(element), domain)
+        volume = None if live else _volume(call, domain, attaching.place(element))
         if volume is not None:
             pools.require_in_place(call.writer, volume.path())
         before = attaching.capacity(domain, target) if volume is None else volume.capacity()
@@ -262,6 +262,15 @@ def _there(domain: Domain, found: Found, what: str, word: str) -> attaching.Elem
         has = f"it has {', '.join(known)}" if known else "it has none"
         raise RefusedError(f"Domain '{domain.name}' has no {what} '{word[:64]}'; {has}.")
     return found.any
+
+
+def _volume(call: Call, domain: Domain, path: str) -> volumes.Volume:
+    """Return the volume that is a disk of a domain which is off. Raises RefusedError where it is in no pool."""
+    try:
+        return volumes.at(call.writer, path, domain)
+    except RefusedError:
+        pools.look_beside(call.writer, path)
+        return volumes.at(call.writer, path, domain)
 
 
 def _require_the_same(domain: Domain, before: Found, target: str, path: str) -> None:

@@ -74,6 +74,10 @@ def send_key(call: Call) -> Result:
         found = condition.condition(domain)
         if found != condition.RUNNING:
             raise condition.refusal(domain, found)
+        if call.parsed.flag("dry-run"):
+            keys.require_keyboard(domain)
+            note = f"{len(wanted)} {'key' if len(wanted) == 1 else 'keys'} of '{domain.name}' would be pressed."
+            return Result({"dry_run": True}, domain=domain.name, notes=(note,))
         keys.press(domain, wanted)
         return Result(changed=True, domain=domain.name)
 

@@ -81,6 +81,8 @@ def revert(call: Call) -> Result:
                     f"'{domain.name}' would be {wanted.stands}, as it was at {since}; everything since would be lost."
                 )
                 return _dry(domain, name, note)
+            # Durably: after a crash, whether libvirt was told of it at all.
+            call.record.intends(domain.name, domain.uuid)
             snapshots.revert(domain, wanted, call.host.settings.limits.patience, call.progress)
         # The description is that of then, and with it what xman kept there: whose it is now, is not a matter of then.
         try:
@@ -161,7 +163,6 @@ def _row(found: Snapshot) -> dict[str, object]:
 ROWS = {
     "snapshot": Row(snapshot, verdicts.snapshotted),
     "snapshot-list": Row(snapshot_list),
-    # That it is as it was, nobody can see who does not know what it was meanwhile.
-    "snapshot-revert": Row(revert, verdicts.cannot_tell),
+    "snapshot-revert": Row(revert, verdicts.reverted),
     "snapshot-delete": Row(delete, verdicts.snapshot_deleted),
 }

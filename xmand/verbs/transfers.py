@@ -19,12 +19,13 @@ from xmand.virt.uploads import Upload, Uploads
 from xmand.virt.volumes import RAW, Volume
 
 
-def upload(call: Call) -> Uploaded:
+def upload(call: Call) -> Uploaded | Result:
     """Make a volume of what the client sends; nothing is written over.
 
     Raises UsageError where the client does not say how long that is, or that it sends anything.
     """
-    if not call.parsed.flag("input") or "octets" not in call.parsed.options:
+    dry = call.parsed.flag("dry-run")
+    if not (call.parsed.flag("input") or dry) or "octets" not in call.parsed.options:
         raise UsageError("The file comes as a stream; use rxm volume-upload, or see xman-protocol(7).")
     uploads = call.host.uploads
     if uploads is None:
@@ -42,6 +43,8 @@ def upload(call: Call) -> Uploaded:
         until = min(call.deadline, time.monotonic() + call.host.settings.limits.read_seconds)
         stack.enter_context(call.host.locks.hold(begun.key, call.verb.name, until, "volume"))
         pool.check(name, octets, RAW, None)
+        if dry:
+            return _would(call, pool, begun)
         uploads.begin(begun)
         try:
             volume = pool.create(name, octets, RAW)
@@ -70,13 +73,20 @@ def upload(call: Call) -> Uploaded:
         )
 
 
+def _would(call: Call, pool: Pool, begun: Upload) -> Result:
+    """Say what would be made. Whether there is room only the image tells: its holes may take none."""
+    told = {"pool": pool.name, "volume": begun.name, "octets": begun.octets}
+    call.emit(Result(told | {"available": pool.facts().get("available", 0), "dry_run": True}))
+    return Result()
+
+
 def _done(uploads: Uploads, begun: Upload, pool: Pool, digest: str) -> Result:
     # What it is, libvirt finds out when it looks at the pool anew.
     pool.refresh()
     facts = pool.volume(begun.name).facts()
     uploads.end(begun)
     told = {"volume" if key == "name" else key: value for key, value in row(pool, facts).items()}
-    return Result(told | {"octets": begun.octets, "sha256": digest}, changed=True)
+    return Result(told | {"octets": begun.octets, "sha256": digest, "dry_run": False}, changed=True)
 
 
 def _remove(uploads: Uploads, begun: Upload, volume: Volume) -> str:

@@ -111,8 +111,18 @@ def vcpu_pin(call: Call) -> Result:
     number = None if word == "all" else int(word)
     with call.changing() as domain:
         cpus = vcpus.host_cpus(call.parsed.text("CPUS"), vcpus.host_count(domain))
-        count = vcpus.pin(domain, number, cpus)
-        return Result({"vcpus": count, "cpus": sorted(cpus)}, changed=True, domain=domain.name)
+        numbers = vcpus.chosen(domain, number, cpus)
+        data: dict[str, object] = {"vcpus": len(numbers), "cpus": sorted(cpus)}
+        if call.parsed.flag("dry-run"):
+            which = "All virtual CPUs" if number is None else f"The virtual CPU {number}"
+            note = f"{which} of '{domain.name}' would run on these of the host's only: {_listed(cpus)}."
+            return Result(data | {"dry_run": True}, domain=domain.name, notes=(note,))
+        vcpus.pin(domain, numbers, cpus)
+        return Result(data, changed=True, domain=domain.name)
+
+
+def _listed(cpus: set[int]) -> str:
+    return ", ".join(map(str, sorted(cpus)))
 
 
 def _not_yet(domain: Domain) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from xmand.virt.driver import LONG
 from xmand.virt.in_place import Standing
 from xmand.virt.pools import Pool
 from xmand.virt.uploads import key
+from xmand.virt.volume_copies import Place
 from xmand.virt.volumes import Facts, Volume
 
 
@@ -74,6 +75,9 @@ def create(call: Call) -> Result:
                 {"pool": pool.name, "volume": name, "dry_run": True},
                 notes=(f"A volume '{name}' would be made in the pool '{pool.name}'.",),
             )
+        # Durably, once none is there of that name: after a crash, one that is there is this one.
+        pool.check(name, size, form, backing)
+        call.record.intends("", "", makes=[Place(pool.name, name)])
         made = pool.create(name, size, form, backing)
         if backing is not None:
             _require_same(pool, before, backing, made)
@@ -135,6 +139,7 @@ def delete(call: Call) -> Result:
             how = "wiped and deleted" if wipes else "deleted"
             note = f"The volume '{name}' of the pool '{pool.name}' would be {how}."
             return Result(told | {"dry_run": True}, notes=(note,))
+        call.record.intends("", "", makes=[Place(pool.name, name)])
         if wipes:
             wiping.wipe(volume, facts, call.progress)
             # That took its time, and a domain may have been given it meanwhile.
@@ -160,7 +165,6 @@ def _told(pool: Pool, facts: Facts) -> dict[str, Any]:
 ROWS = {
     "pools": Row(show_pools),
     "volumes": Row(show_volumes),
-    # No domain tells what became of them; asked again they find out what is left to do.
-    "volume-create": Row(create, verdicts.harmless_again),
-    "volume-delete": Row(delete, verdicts.harmless_again),
+    "volume-create": Row(create, verdicts.volume_made),
+    "volume-delete": Row(delete, verdicts.volume_deleted),
 }

@@ -4,7 +4,7 @@ Names are the kernel's (linux/input-event-codes.h: KEY_LEFTCTRL, or leftctrl), a
 use: `ctrl-alt-del`.
 """
 
-from xman.errors import UsageError
+from xman.errors import UnsupportedError, UsageError
 from xmand.virt.binding import api
 from xmand.virt.domain import Domain
 
@@ -70,6 +70,12 @@ def codes(words: list[str]) -> list[int]:
     if len(found) > MOST_KEYS:
         raise UsageError(f"More than {MOST_KEYS} keys cannot be pressed together.")
     return found
+
+
+def require_keyboard(domain: Domain) -> None:
+    """Raise UnsupportedError where its hypervisor presses no keys; asked without pressing one."""
+    if domain.container() or domain.on_xen():
+        raise UnsupportedError("This host's hypervisor cannot do that: libvirt presses no keys of its guests.")
 
 
 def press(domain: Domain, numbers: list[int]) -> None:

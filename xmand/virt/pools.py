@@ -217,6 +217,14 @@ def volume_at(connection: RawConnection, path: str) -> tuple[str, str] | None:
     return None
 
 
+def look_beside(connection: RawConnection, path: str) -> None:
+    """Let libvirt look into each active pool whose folder `path` is in: what others have put there it does not know."""
+    for pool in each(connection):
+        facts = pool.facts()
+        if facts["active"] and facts.get("path") == str(Path(path).parent):
+            pool.refresh()
+
+
 def unknown_where_lost(connection: RawConnection, name: str) -> Translating:
     """Around what follows a change of the volume `name`: a lost libvirt leaves its outcome unknown then."""
 

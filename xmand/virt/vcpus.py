@@ -79,10 +79,10 @@ def _set(flags: Any) -> list[int]:
     return [number for number, on in enumerate(flags) if on]
 
 
-def pin(domain: Domain, number: int | None, cpus: set[int]) -> int:
-    """Let a virtual CPU, or all of them (None), run on these of the host's; live where it runs, and kept.
+def chosen(domain: Domain, number: int | None, cpus: set[int]) -> list[int]:
+    """Return which of its virtual CPUs are meant: that one, or all that it has (None).
 
-    Returns how many it was done to. Raises UsageError.
+    Raises UsageError where it has no such one, or its host none of `cpus`.
     """
     host = host_count(domain)
     if not cpus or max(cpus) >= host:
@@ -90,11 +90,18 @@ def pin(domain: Domain, number: int | None, cpus: set[int]) -> int:
     now, most = domain.vcpus()
     if number is not None and number >= most:
         raise UsageError(f"Domain '{domain.name}' has the virtual CPUs 0 to {most - 1}.")
-    flags = tuple(cpu in cpus for cpu in range(host))
+    return [number] if number is not None else list(range(now))
+
+
+def pin(domain: Domain, numbers: list[int], cpus: set[int]) -> None:
+    """Let these of its virtual CPUs run on those of the host's; live where it runs, and kept.
+
+    Raises UnsupportedError, and HypervisorError where it is not so then.
+    """
+    flags = tuple(cpu in cpus for cpu in range(host_count(domain)))
     scope = (api.VIR_DOMAIN_AFFECT_LIVE if domain.active() else 0) | (
         api.VIR_DOMAIN_AFFECT_CONFIG if domain.persistent() else 0
     )
-    numbers = [number] if number is not None else list(range(now))
     for one in numbers:
         with domain.change():
             try:
@@ -109,7 +116,6 @@ def pin(domain: Domain, number: int | None, cpus: set[int]) -> int:
                     ) from error
                 domain.raw.pinVcpu(one, flags)
     _require_pinned(domain, numbers, flags)
-    return len(numbers)
 
 
 def _require_pinned(domain: Domain, numbers: list[int], flags: tuple[bool, ...]) -> None:

@@ -71,9 +71,10 @@ def of_name(connection: RawConnection, pool: str, name: str) -> Original:
     return _original(connection, pools.named(connection, pool).volume(name).raw)
 
 
-def left(connection: RawConnection, places: list[Place]) -> list[Place]:
-    """Return those of the volumes that are there, or that cannot be looked for."""
-    return [place for place in places if _may_be_there(connection, place)]
+def left(connection: RawConnection, places: list[Place]) -> tuple[list[Place], list[Place]]:
+    """Return those of the volumes that are there, and those that cannot be looked for."""
+    found = {place: _is_there(connection, place) for place in places}
+    return [place for place in places if found[place]], [place for place in places if found[place] is None]
 
 
 def check(connection: RawConnection, original: Original, place: Place) -> int:
@@ -125,14 +126,14 @@ def copy(
     return made
 
 
-def _may_be_there(connection: RawConnection, place: Place) -> bool:
+def _is_there(connection: RawConnection, place: Place) -> bool | None:
     try:
         pool = pools.named(connection, place.pool)
         pool.require_active()
         pool.refresh()
         return pool.has(place.name)
     except XmanError:
-        return True
+        return None
 
 
 def _watched(

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from xman import fields
 from xman.render.tables import Table
 
 _POOLS = Table("storage_pool", "-", {"activity": lambda pool: "active" if pool["active"] else "inactive"})
@@ -22,6 +23,16 @@ def volumes(data: dict[str, Any]) -> str:
 def profiles(data: dict[str, Any]) -> str:
     """Return `profiles`."""
     return _table(_PROFILES, data["profiles"])
+
+
+def uploaded(data: dict[str, Any]) -> str:
+    """Return `volume-upload`: what was made, or would be."""
+    if data["dry_run"]:
+        return (
+            f"A volume '{data['volume']}' of {data['octets']} octets would be made in the pool '{data['pool']}', which"
+            f" has {data['available']} left.\n"
+        )
+    return "".join(f"{line}\n" for line in fields.lines(data, fields.of_result("volume-upload")))
 
 
 def _table(table: Table, rows: list[dict[str, Any]]) -> str:

@@ -1,7 +1,7 @@
 """Rows of the verbs for a domain's consoles, screen and keyboard."""
 
 from xman.grammar import COUNT, WORD, Argument, Option, Verb
-from xman.verbs.words import OF_DOMAIN
+from xman.verbs.words import DRY_RUN, OF_DOMAIN
 
 CONSOLE = (
     Verb(
@@ -61,6 +61,7 @@ CONSOLE = (
         "press keys of a domain's keyboard together, such as ctrl-alt-del",
         "console",
         (*OF_DOMAIN, Argument("KEY", WORD, many=True, secret=True)),
+        (DRY_RUN,),
         changes=True,
         since="0.2",
         launchers=True,

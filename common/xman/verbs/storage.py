@@ -52,7 +52,7 @@ STORAGE = (
         "upload a file as a volume",
         "storage",
         (_POOL, _VOLUME, Argument("FILE", LOCAL)),
-        (Option(("--octets",), "how long the file is; only rxm gives this", WORD, "N"),),
+        (Option(("--octets",), "how long the file is; only rxm gives this", WORD, "N"), DRY_RUN),
         deadline=NONE,
         since="0.2",
         streams=True,

@@ -27,6 +27,7 @@ TUNE = (
         "pin a domain's virtual CPU, or all of them, to CPUs of the host",
         "tune",
         (*OF_DOMAIN, Argument("VCPU|all", WORD), Argument("CPUS", WORD)),
+        (DRY_RUN,),
         changes=True,
         since="0.2",
     ),

@@ -1,7 +1,12 @@
 """How a command ended (`xmand.answer`), written down and read again."""
 
+import json
+
+import jsonschema
 import pytest
 
+from xman import received, render, result, verbs
+from xman.grammar import Verb
 from xman.result import Result
 from xmand import answer
 from xmand.answer import Answer
@@ -24,6 +29,21 @@ def test_an_answer_tells_the_same_after_it_was_kept() -> None:
 
     assert kept.detail == told.detail == "Moved."
     assert kept.output("migrate", "vm1", as_json=False) == told.output("migrate", "vm1", as_json=False)
+
+
+@pytest.mark.parametrize("verb", [verb for verb in verbs.VERBS if verb.changes], ids=lambda verb: verb.name)
+def test_a_change_that_was_found_done_after_a_crash_is_told_to_people_and_to_programs(verb: Verb) -> None:
+    found = Answer(0, done=Result(changed=True, domain="vm1", notes=("Found done.",), recovered=True))
+
+    kept = answer.loads(found.dumps())
+
+    (_stdout, text), (_stderr, said) = kept.output(verb.name, "vm1", as_json=False)
+    assert (text, said) == (b"", b"Found done.\n")
+    (_stdout, line), _nothing = kept.output(verb.name, "vm1", as_json=True)
+    jsonschema.validate(json.loads(line), result.schema())
+    told = received.read(line, verb.name)
+    assert (told["recovered"], told["result"], told["notes"]) == (True, {}, ["Found done."])
+    assert render.text(verb.name, told["result"]) == ""
 
 
 def test_a_message_without_end_is_cut() -> None:

@@ -16,7 +16,7 @@ HOUR = 3600
 
 
 def test_one_that_cannot_be_ended_is_tried_at_longer_and_longer_intervals(monkeypatch: pytest.MonkeyPatch) -> None:
-    instance = Mock(spec=Instance, until=1, launched=0, owner="lena@R")
+    instance = Mock(spec=Instance, id="i-1", until=1, launched=0, owner="lena@R")
     domain = Mock(uuid="u")
     domain.name = "vm1"
     now = time.monotonic()

@@ -275,12 +275,6 @@ def test_a_snapshot_is_deleted_where_it_is_gone(names: list[str], expected: tupl
     assert summary(judge(found, UUID, with_snapshots(*names))) == expected
 
 
-def test_whether_it_went_back_nobody_can_tell() -> None:
-    found = change("snapshot-revert", asked={"NAME": ["then"]})
-
-    assert summary(judge(found, UUID, with_snapshots("then"))) == NOBODY_KNOWS
-
-
 _WITH = "<domain><devices><disk><target dev='vdb'/></disk></devices></domain>"
 _WITHOUT = "<domain><devices/></domain>"
 
@@ -302,9 +296,34 @@ def test_a_disk_is_gone_where_neither_description_has_it(live: str, kept: str, e
     assert summary(judge(change("block-detach", asked={"DEV": ["vdb"]}), UUID, domain)) == expected
 
 
-@pytest.mark.parametrize(("word", "expected"), [("mac=52:54:00:00:00:01", ASK_AGAIN), ("bridge=br0", NOBODY_KNOWS)])
+@pytest.mark.parametrize(("word", "expected"), [("mac", ASK_AGAIN), ("bridge", NOBODY_KNOWS)])
 def test_a_card_without_an_address_of_its_own_is_not_asked_for_twice(word: str, expected: tuple[int, bool]) -> None:
     assert summary(judge(change("network-attach", asked={"KEY=VALUE": [word]}), UUID, a_domain())) == expected
+
+
+VOLUME = {"pool": "p", "name": "v"}
+
+
+@pytest.mark.parametrize(
+    ("asked", "made", "deleted"),
+    [
+        ({}, NOT_DONE, NOT_DONE),
+        ({"makes": [VOLUME], "unseen": []}, DONE, NOT_DONE),
+        ({"makes": [], "unseen": []}, NOT_DONE, DONE),
+        # Its pool is not active.
+        ({"makes": [], "unseen": [VOLUME]}, ASK_AGAIN, ASK_AGAIN),
+    ],
+)
+def test_a_volume_is_made_or_gone_where_that_is_seen(
+    asked: dict[str, Any], made: tuple[int, bool], deleted: tuple[int, bool]
+) -> None:
+    assert summary(judge(change("volume-create", asked=asked), "", None)) == made
+    assert summary(judge(change("volume-delete", asked=asked), "", None)) == deleted
+
+
+@pytest.mark.parametrize(("asked", "expected"), [({}, NOT_DONE), ({"replaces": False}, NOBODY_KNOWS)])
+def test_a_revert_came_to_nothing_where_libvirt_was_not_told(asked: dict[str, Any], expected: tuple[int, bool]) -> None:
+    assert summary(judge(change("snapshot-revert", asked=asked), UUID, a_domain())) == expected
 
 
 PLACE = {"pool": "p", "name": "vm2-vda.qcow2"}

@@ -67,7 +67,8 @@ class WithoutMap:
 def test_where_the_binding_cannot_ask_the_library_does(raw: Any) -> None:
     domain = Domain(WithoutMap(raw, "this function is not supported by the connection driver: virNodeGetCPUMap"))
 
-    assert vcpus.pin(domain, 2, {5}) == 1
+    vcpus.pin(domain, [2], {5})
+
     assert [one["affinity"] for one in vcpus.each(domain)] == [list(range(HOST)), list(range(HOST)), [5]]
 
 

@@ -37,7 +37,7 @@ def test_a_copy_is_a_volume_of_the_same_size(connection: Any) -> None:
 
     assert made.facts().name == "b.qcow2"
     assert made.capacity() == original.facts.capacity
-    assert volume_copies.left(connection, [Place("p", "b.qcow2"), Place("p", "c")]) == [Place("p", "b.qcow2")]
+    assert volume_copies.left(connection, [Place("p", "b.qcow2"), Place("p", "c")]) == ([Place("p", "b.qcow2")], [])
 
 
 def test_what_is_there_already_is_refused_before_it_is_begun(connection: Any) -> None:
@@ -61,7 +61,7 @@ def test_a_file_is_found_in_the_pool_of_its_folder(connection: Any) -> None:
 def test_of_a_pool_that_cannot_be_asked_it_is_not_known_that_nothing_is_left(connection: Any) -> None:
     connection.storagePoolLookupByName("p").destroy()
 
-    assert volume_copies.left(connection, [Place("p", "x")]) == [Place("p", "x")]
+    assert volume_copies.left(connection, [Place("p", "x")]) == ([], [Place("p", "x")])
 
 
 def test_an_encrypted_volume_is_not_copied() -> None:
