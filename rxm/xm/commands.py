@@ -62,16 +62,21 @@ class Program:
 
     def known(self) -> "list[dict[str, Any]]":
         """Return all domains that the program would know of, in its order."""
-        return self.with_domain_0(
-            [domain for domain in self.host.domains() if domain["id"] is not None or not self.xl], domain_0.row
-        )
+        return self.with_domain_0(self.seen(self.host.domains()), domain_0.row)
+
+    def seen(self, domains: "list[dict[str, Any]]") -> "list[dict[str, Any]]":
+        """Return those of some domains that the program would know of."""
+        return [domain for domain in domains if domain["id"] is not None or not self.xl]
 
     def with_domain_0(
         self, domains: "list[dict[str, Any]]", row: "Callable[[], dict[str, Any]]"
     ) -> "list[dict[str, Any]]":
         """Return rows with Domain-0's, where it is missing, in the order of the program: xm's names, xl's numbers."""
         every = [*domains, row()] if domain_0.missing(domains) else domains
-        return sorted(every, key=lambda domain: domain["id"] if self.xl else domain["name"])
+        if not self.xl:
+            return sorted(every, key=lambda domain: str(domain["name"]))
+        # What has ended since has no number any more.
+        return sorted(every, key=lambda domain: (domain["id"] is None, domain["id"] or 0))
 
     def description(self, domain: "dict[str, Any]") -> str:
         """Return libvirt's XML of a domain."""
@@ -117,7 +122,7 @@ def _asked(program: Program, words: Words) -> "list[dict[str, Any]]":
     if words.rest:
         return [program.domain(word) for word in words.rest]
     if "state" in words.values:
-        found: list[dict[str, Any]] = program.host.call("list", "--state", words.values["state"])["domains"]
+        found = program.seen(program.host.call("list", "--state", words.values["state"])["domains"])
         shows = words.values["state"] in ("running", "all")
         return program.with_domain_0(found, domain_0.row) if shows else found
     return program.known()

@@ -47,6 +47,8 @@ class StandIn:
     def call(self, verb: str, *words: str) -> dict[str, Any]:
         if verb == "info":
             return {"nr_cpus": 2}
+        if verb == "list":
+            return {"domains": self.known}
         if verb in ("uptime", "vcpu-list"):
             by_uuid = {one["uuid"]: one for one in self.known}
             rows = [by_uuid[word] for word in words] if words else self.known
@@ -169,6 +171,21 @@ def test_its_processors_are_listed_with_those_of_guests() -> None:
     assert names(every) == ["Domain-0", "Domain-0", "vm1"]
     assert names(own) == ["vm1", "Domain-0", "Domain-0"]
     assert all(line.endswith("  all / all") for line in every.splitlines()[1:])
+
+
+def test_what_ended_meanwhile_is_last() -> None:
+    host = StandIn(guest("gone", None), guest("vm1", 1))
+
+    assert names(run("xl", host, "uptime")) == ["Domain-0", "vm1", "gone"]
+    assert names(run("xm", host, "vcpu-list")) == ["Domain-0", "Domain-0", "gone", "vm1"]
+
+
+def test_it_is_among_those_of_its_state() -> None:
+    host = StandIn(guest("off", None), guest("vm1", 1))
+
+    assert names(run("xm", host, "list", "--state=all")) == ["Domain-0", "off", "vm1"]
+    assert names(run("xl", host, "list", "--state=all")) == ["Domain-0", "vm1"]
+    assert names(run("xm", host, "list", "--state=halted")) == ["off", "vm1"]
 
 
 def test_since_when_it_runs() -> None:
