@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Protocol
 
-from xman import grammar, outcome
+from xman import grammar
 from xman.between import EVERY
 from xman.errors import CredentialsError, RefusedError, UsageError, XmanError
 from xman.result import Result
@@ -22,7 +22,7 @@ from xmand.answer import Answer
 from xmand.audit import Audit
 from xmand.authorize import Access, Authority, Rank, UnreadError
 from xmand.authorize.k5login import AccessList
-from xmand.dispatch import telling
+from xmand.dispatch import looking, telling
 from xmand.dispatch.exactly_once import Once, Progress
 from xmand.dispatch.executor import Executor, Later
 from xmand.dispatch.promises import Promises
@@ -31,7 +31,7 @@ from xmand.journal.recovery import Recovery
 from xmand.request import Peer, Request
 from xmand.settings import Limits, Settings
 from xmand.system.workers import NotFinishedError, NotStartedError, Whose, Workers
-from xmand.verbs import JUDGES, KEPT
+from xmand.verbs import JUDGES
 from xmand.verbs.call import Call, Host, Record
 
 logger = logging.getLogger(__name__)
@@ -46,8 +46,6 @@ _LONGEST_VERB = max(map(len, EVERY)) + 1
 _JUDGES = 8
 _JUDGES_EACH = 2
 _JUDGE_SECONDS = 15.0
-# A libvirt that takes longer is not waited for where something that will do is at hand.
-_HANGS_SECONDS = 1.0
 # Threads that read the list. One that hangs does so for all: more would only hang as well.
 _READERS = 2
 
@@ -160,6 +158,31 @@ class Dispatcher:
             return await self._readers.run(lambda: self._authority.knows(principal), seconds, self._whose(peer))
         return False
 
+    def at_once(self, peer: Peer, lifetime: int, words: list[bytes], reply: Reply) -> bool:
+        """Answer a command where the model has what it asks for and nothing has to be waited for; return whether so.
+
+        Of what is not answered so nothing is done, and nothing written down: it is for `run`.
+        """
+        verb = None if peer.refused else _verb(words)
+        if verb is None or not looking.may_have(verb.name, words):
+            return False
+        request = Request(peer, verb, words[1:])
+        try:
+            access = self._authority.by_name(request.principal, verb.name, wait=False)
+        except UnreadError:
+            return False
+        if access is None or _unfit(request, lifetime) is not None:
+            return False
+        how = looking.now(self._host.model, request, access)
+        output = None if how is None else telling.short(request, how)
+        if how is None or output is None:
+            return False
+        peer.authorized = not access.restricted
+        self._audit.begin(request)
+        telling.say(how, output, reply)
+        self._audit.end(request, how)
+        return True
+
     async def run(self, peer: Peer, lifetime: int, words: list[bytes], reply: Reply) -> None:
         """Run one command of an authenticated `peer`, whose ticket is good for `lifetime` seconds more."""
         if peer.refused:
@@ -269,7 +292,12 @@ class Dispatcher:
         elif request.parsed.follows:
             how = await self._follow(request, access, lifetime, reply)
         else:
-            how, later = await self._look(request, access, reply)
+            how, later = await looking.look(
+                self._host.model,
+                request,
+                access,
+                lambda most: self._work(request, access, reply.send_progress, most=most),
+            )
             if how.done is not None and how.done.pages is not None:
                 how = await self._send_pages(how, request, lifetime, reply)
             if later is not None:
@@ -277,29 +305,6 @@ class Dispatcher:
         if written:
             await self._once.ended(written, how, request)
         self._audit.end(request, await telling.tell(request, how, reply))
-
-    async def _look(self, request: Request, access: Access, reply: Reply) -> tuple[Answer, Later | None]:
-        """Do a verb that looks: at the model, where its caller allows for that and it is true; or at libvirt.
-
-        Where libvirt does not answer, who allows an age gets what was last seen, if it is no older than that.
-        """
-        parsed, model = request.parsed, self._host.model
-        way = KEPT.get(parsed.verb.name) if parsed.max_age > 0 and not access.restricted else None
-        form = "json" if request.json else "text"
-        if way is not None and (done := way.now(model, parsed, form)) is not None:
-            return Answer(outcome.OK, request.ms(), done=done), None
-        there = way is not None and way.there(model, parsed)
-        progress = reply.send_progress
-        how, later = await self._work(request, access, progress, most=_HANGS_SECONDS if there else None)
-        done = None
-        if way is not None and there and how.code == outcome.HYPERVISOR:
-            done = await asyncio.to_thread(way.last, model, parsed, form)
-        if done is not None:
-            done.notes += (f"libvirt does not answer: {how.message}",)
-            how = Answer(outcome.OK, request.ms(), done=done)
-        elif how.done is not None and how.done.as_of is None and "max-age" in parsed.options:
-            how.done.as_of = time.time() - request.ms() / 1000
-        return how, later
 
     async def _send_pages(self, how: Answer, request: Request, lifetime: int, reply: Reply) -> Answer:
         async def may() -> bool:
@@ -359,23 +364,13 @@ class Dispatcher:
                 deadline,
                 tell,
                 emit,
-                record or Found(request),
+                record or looking.Found(request),
                 request.json,
                 whose,
             )
 
         whose = self._whose(request.peer)
         return await self._executor.run(request, make_call, whose, most, stream)
-
-
-class Found(Record):
-    """What the audit is told of a command that is no change."""
-
-    def __init__(self, request: Request) -> None:
-        self._request = request
-
-    def found(self, uuid: str) -> None:
-        self._request.uuid = uuid
 
 
 def _verb(words: list[bytes]) -> grammar.Verb | None:

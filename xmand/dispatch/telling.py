@@ -92,18 +92,40 @@ async def _end_line(reply: Listener) -> None:
         return
 
 
-async def tell(request: Request, how: Answer, reply: Listener) -> Answer:
-    """Reply, and return what was replied: a result that cannot be shown is a fault of ours as well."""
+Output = list[tuple[int, bytes]]
+
+
+def _shown(request: Request, how: Answer) -> tuple[Answer, Output]:
+    """Return what is to be told, by stream; a fault of ours instead where a result cannot be shown."""
     try:
         # Of what was followed all has been sent.
         over = how.done is not None and request.parsed.follows
-        output = [] if over else how.output(request.verb.name, request.domain, as_json=request.json)
+        return how, [] if over else how.output(request.verb.name, request.domain, as_json=request.json)
     except Exception:
         logger.exception("the result of %s of %r cannot be shown", request.verb.name, request.domain)
-        how = _fault(request)
+        return _fault(request), []
+
+
+def short(request: Request, how: Answer) -> Output | None:
+    """Return what is to be told of a success, where that can be sent at once (`say`)."""
+    how, output = _shown(request, how)
+    return None if how.fault or any(len(data) > _LONG for _, data in output) else output
+
+
+def say(how: Answer, output: Output, reply: Listener) -> None:
+    """Reply what is short."""
+    for stream, data in output:
+        reply.send_output(stream, data)
+    reply.send_status(how.code)
+
+
+async def tell(request: Request, how: Answer, reply: Listener) -> Answer:
+    """Reply, and return what was replied."""
+    how, output = _shown(request, how)
     if how.fault:
         reply.send_error(wire.ERROR_INTERNAL)
         return how
+    rest = []
     for stream, data in output:
         if stream == wire.STDOUT and len(data) > _LONG:
             try:
@@ -111,8 +133,8 @@ async def tell(request: Request, how: Answer, reply: Listener) -> Answer:
             except (OSError, GssError):
                 return how  # nobody is there any more to be told
         else:
-            reply.send_output(stream, data)
-    reply.send_status(how.code)
+            rest.append((stream, data))
+    say(how, rest, reply)
     return how
 
 

@@ -11,6 +11,11 @@ from collections.abc import Callable
 GONE = "the client is gone"
 
 
+def why(error: Exception) -> str:
+    """Return what went wrong in words, without the kernel's number for it."""
+    return str((isinstance(error, OSError) and error.strerror) or error)
+
+
 class ClientSocket:
     """One client's, which somebody else closes; the callbacks are called on the event loop.
 
@@ -128,7 +133,7 @@ class ClientSocket:
         except BlockingIOError:
             return
         except OSError as error:
-            self._on_failed(str(error.strerror or error))
+            self._on_failed(why(error))
             return
         if self.unsent:
             return

@@ -2,6 +2,8 @@
 
 from xman.server_session import Closed, InputReceived, ServerSession
 from xmand.consoles.served import Taker
+from xmand.server.client_socket import ClientSocket
+from xmand.server.turns import MOST_MESSAGES, MOST_OCTETS
 
 # What is handed over at a time, in octets: who takes it may look at each message of another protocol in it (VNC), of
 # four octets or more, on the event loop.
@@ -11,11 +13,15 @@ PIECE = 4096
 class CommandInput:
     """The input of one command; `full` while who takes it wants no more, so that nothing more is read for it."""
 
-    def __init__(self, session: ServerSession, taker: Taker) -> None:
+    def __init__(self, client: ClientSocket, session: ServerSession, taker: Taker) -> None:
+        self._client = client
         self._session = session
         self._taker = taker
         self._left = b""
         self.full = False
+        # How many octets the last turn read; why there is no more to come, where the client broke the protocol.
+        self.come = 0
+        self.complaint = ""
 
     @property
     def ready(self) -> bool:
@@ -27,27 +33,39 @@ class CommandInput:
         """Whether more of it may come, ever."""
         return self._session.input_open
 
-    def hand_over(self, most: int) -> Closed | None:
-        """Hand over what is in at most `most` messages, or pieces; return how the conversation has ended, if it has."""
-        for _ in range(most):
-            if self.full:
-                return None
-            if self._left:
-                piece, self._left = self._left[:PIECE], self._left[PIECE:]
-                self.full = not self._taker.take(piece)
-                continue
-            event = self._session.next_input()
-            if event is None:
-                return None
-            if isinstance(event, InputReceived):
-                piece, self._left = event.data[:PIECE], event.data[PIECE:]
-                if piece:  # without octets there is nothing that might be counted
-                    self.full = not self._taker.take(piece)
-                continue
-            self._taker.no_more()
-            return event if isinstance(event, Closed) else None
-        return None
+    def turn(self) -> bool:
+        """Hand over what has come, as far as a turn goes; return whether the client is still there."""
+        self.come = 0
+        if self.full:
+            return True
+        if not self.ready:
+            try:
+                data = self._client.receive(MOST_OCTETS)
+            except OSError:
+                data = b""
+            if data is None:
+                return True
+            if not data:
+                self._taker.no_more()
+                return False
+            self.come = len(data)
+            self._session.receive(data)
+        return self._hand_over()
 
-    def gone(self) -> None:
-        """The client is."""
-        self._taker.no_more()
+    def _hand_over(self) -> bool:
+        for _ in range(MOST_MESSAGES):
+            if self.full:
+                break
+            if not self._left:
+                event = self._session.next_input()
+                if event is None:
+                    break
+                if not isinstance(event, InputReceived):
+                    self._taker.no_more()
+                    self.complaint = event.detail if isinstance(event, Closed) else ""
+                    return not isinstance(event, Closed)
+                self._left = event.data
+            piece, self._left = self._left[:PIECE], self._left[PIECE:]
+            if piece:  # without octets there is nothing that might be counted
+                self.full = not self._taker.take(piece)
+        return True

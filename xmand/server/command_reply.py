@@ -108,7 +108,7 @@ class CommandReply:
     def open_input(self, taker: Taker) -> None:
         """Ask the client for input to the command that runs, and hand it to `taker`."""
         self._session.open_input()
-        self._input = CommandInput(self._session, taker)
+        self._input = CommandInput(self._client, self._session, taker)
         with contextlib.suppress(OSError):  # who is gone is noticed
             self._carrier.flush()
         self._client.watch(True)

@@ -18,26 +18,18 @@ from xmand.authorize import Rank
 from xmand.dispatch.dispatcher import Dispatcher
 from xmand.request import Peer
 from xmand.server import identity
-from xmand.server.client_socket import GONE, ClientSocket
+from xmand.server.client_socket import GONE, ClientSocket, why
 from xmand.server.command_input import CommandInput
 from xmand.server.command_reply import CommandReply
 from xmand.server.keeper import Keeper
-from xmand.server.turns import Turns
+from xmand.server.rest import Rest
+from xmand.server.turns import MOST_MESSAGES, MOST_OCTETS, OCTETS_COST, Turns
 from xmand.settings import Limits
 
 logger = logging.getLogger(__name__)
 
-# What one connection is given of a turn of the event loop: octets, and messages.
-MOST_OCTETS = 65_536
-MOST_MESSAGES = 4
-# How many messages may come of one who may nothing, as far as is known, before they make a command: a command of theirs
-# has some, and who keeps a connection open sends a NOOP now and then. Then it is read again in a second: to close it
-# would be answered by another one, and a handshake is dearer than all that was said.
-MOST_LEADING_NOWHERE = 64
-REST_SECONDS = 1.0
 # What is dearer than a message that only has to be unsealed (some 30 microseconds), in such.
 _HANDSHAKE_COSTS, _COMMAND_COSTS = 5, 3
-_OCTETS_COST = 16_384
 _SLOW = "the client does not read what it is sent"
 _TOO_LATE = "nothing came in time"
 _TOO_MANY = "too many messages, and no command"
@@ -72,10 +64,7 @@ class Connection:
         # When it is closed: absolute, so that who sends an octet now and then gains nothing.
         self.deadline = self._began + limits.first_seconds
         self._heard = False
-        self._led_nowhere = 0
-        # Whether the log has it; and while it is not read.
-        self._told = False
-        self._resting: asyncio.TimerHandle | None = None
+        self._rest = Rest()
         # The command that runs, or is judged; it goes on when its client has gone.
         self._task: asyncio.Task[None] | None = None
         # The reply to it, while it runs.
@@ -101,8 +90,7 @@ class Connection:
         """End it, at once."""
         if self.client.closed:
             return
-        if self._resting is not None:
-            self._resting.cancel()
+        self._rest.cancel()
         self.client.close()
         self._keeper.closed(self)
 
@@ -128,7 +116,7 @@ class Connection:
 
     def _ready(self) -> bool:
         """Whether the next message may be taken; who does not read is not read."""
-        free = self._task is None and self._resting is None
+        free = self._task is None and not self._rest.on
         return free and not self.client.closed and not self.client.unsent
 
     def _readable(self) -> None:
@@ -155,7 +143,7 @@ class Connection:
         try:
             data = self.client.receive(room)
         except OSError as error:
-            self._fail(str(error.strerror or error))
+            self._fail(why(error))
             return False
         if data is None:
             return False
@@ -167,7 +155,7 @@ class Connection:
         if not self._heard:
             self._heard = True
             self.deadline = self._began + self._limits.handshake_seconds
-        self._turns.spend(self, len(data) // _OCTETS_COST)
+        self._turns.spend(self, len(data) // OCTETS_COST)
         self.session.receive(data)
         return True
 
@@ -181,21 +169,22 @@ class Connection:
                 taken = self.session.taken - before
                 left -= max(1, taken)
                 self._turns.spend(self, taken if self.peer.principal else taken * _HANDSHAKE_COSTS)
-                if self._idles(taken, event):
-                    self._rest()
+                if self.strange and self._rest.begins(taken, self._rested, leads_on=isinstance(event, CommandReceived)):
+                    self._stop_reading()
                 if event is None:
                     break
                 self._happened(event)
             self.flush()
-        except GssError as error:
-            self._fail(str(error))
-        except OSError as error:
-            self._fail(str(error.strerror or error))
+        except (GssError, OSError) as error:
+            self._fail(why(error))
         except Exception:
             logger.exception("the connection of %s failed", self.peer.address)
             self.close()
-        if not self._ready():
-            return
+        if self._ready():
+            self._wait_for_more()
+
+    def _wait_for_more(self) -> None:
+        """All that was taken is answered: wait for what comes next, or for a turn where it is here already."""
         if not self.peer.authorized:
             self._keeper.holds(self, self.session.held)
         if self.client.closed:  # to make room
@@ -205,24 +194,13 @@ class Connection:
         else:
             self.client.watch(True)
 
-    def _idles(self, taken: int, event: object) -> bool:
-        """Whether somebody who may nothing, as far as is known, has sent too much that leads nowhere."""
-        if not self.strange:
-            return False
-        self._led_nowhere = 0 if isinstance(event, CommandReceived) else self._led_nowhere + taken
-        return self._led_nowhere > MOST_LEADING_NOWHERE
-
-    def _rest(self) -> None:
-        """Read nothing of it for a while, and then a few messages."""
-        if not self._told:
-            self._told = True
+    def _stop_reading(self) -> None:
+        if not self._rest.told:
+            self._rest.told = True
             self._failed(_TOO_MANY)
         self.client.watch(False)
-        self._resting = self._loop.call_later(REST_SECONDS, self._rested)
 
     def _rested(self) -> None:
-        self._resting = None
-        self._led_nowhere = MOST_LEADING_NOWHERE
         if not self.client.closed:
             self.wait_for_turn()
 
@@ -232,36 +210,17 @@ class Connection:
 
     def _hand_over(self, typed: CommandInput) -> None:
         """Hand to the command that runs what its client has typed, as far as this turn goes."""
-        if typed.full:
-            self.client.watch(False)
-            return
-        if not typed.ready:
-            try:
-                data = self.client.receive(MOST_OCTETS)
-            except OSError:
-                data = b""
-            if data is None:
-                return
-            if not data:
-                self.client.watch(False)
-                typed.gone()
-                self._leave()
-                return
-            self._turns.spend(self, len(data) // _OCTETS_COST)
-            self.session.receive(data)
-        ended = typed.hand_over(MOST_MESSAGES)
-        self._turns.spend(self, MOST_MESSAGES)
-        if ended is not None:
-            if ended.detail:
-                self._failed(ended.detail)
+        there = typed.turn()
+        self._turns.spend(self, MOST_MESSAGES + typed.come // OCTETS_COST)
+        if not there:
+            if typed.complaint:
+                self._failed(typed.complaint)
             self.client.watch(False)
             self._leave()
-        elif typed.full:
-            self.client.watch(False)
-        elif typed.ready:
+        elif typed.ready and not typed.full:
             self.wait_for_turn()
         else:
-            self.client.watch(True)
+            self.client.watch(not typed.full)
 
     def _leave(self) -> None:
         self.client.leave()
@@ -283,9 +242,7 @@ class Connection:
             if event.detail:
                 self._failed(event.detail)
             self._last = True
-            self.flush()
-            if not self.client.unsent:
-                self.close()
+            self._sent_or_waits()
 
     def _authenticated(self, event: Authenticated) -> None:
         self.peer.principal = event.initiator
@@ -333,22 +290,36 @@ class Connection:
             self._happened(event)
 
     def _command(self, event: CommandReceived) -> None:
+        self._turns.spend(self, _COMMAND_COSTS)
+        reply, lifetime = CommandReply(self), self.session.lifetime
+        if self._commands.at_once(self.peer, lifetime, event.arguments, reply):
+            self._settle(reply)
+            self.deadline = self._next_command_by()
+            if self._last:
+                self._sent_or_waits()
+            return
         self.deadline = math.inf
         self._keeper.began(self)
-        self._turns.spend(self, _COMMAND_COSTS)
         # Who is judged by his words holds them until he is answered.
         self._keeper.holds(self, 0 if self.peer.authorized else sum(map(len, event.arguments)))
         # Nobody reads the socket meanwhile; a client that goes away is noticed none the less.
         self.client.watch(True)
-        self._reply = CommandReply(self)
-        running = self._commands.run(self.peer, self.session.lifetime, event.arguments, self._reply)
-        self._task = self._loop.create_task(running)
+        self._reply = reply
+        self._task = self._loop.create_task(self._commands.run(self.peer, lifetime, event.arguments, reply))
         self._task.add_done_callback(self._answered)
+
+    def _settle(self, reply: CommandReply) -> None:
+        """A command is answered, as far as it ever will be."""
+        reply.over = True
+        # The command itself may have been the one by which the client became known, or unknown.
+        self.strange = not self.peer.authorized and self._commands.rank(self.peer) is Rank.STRANGER
+        (self.session.authorize if self.peer.authorized else self.session.estrange)()
+        self._last |= self.peer.no_room or self._loop.time() >= self._began + self._limits.age_seconds
 
     def _answered(self, task: "asyncio.Task[None]") -> None:
         self._task = None
         if self._reply is not None:
-            self._reply.over = True
+            self._settle(self._reply)
             self._reply = None
         self._keeper.ended(self)
         error = None if task.cancelled() else task.exception()
@@ -359,21 +330,18 @@ class Connection:
         if self.client.gone or task.cancelled() or error is not None:
             self._fail(GONE if self.client.gone else str(error or GONE))
             return
-        # The command itself may have been the one by which the client became known, or unknown.
-        self.strange = not self.peer.authorized and self._commands.rank(self.peer) is Rank.STRANGER
-        (self.session.authorize if self.peer.authorized else self.session.estrange)()
-        self._last |= self.peer.no_room or self._loop.time() >= self._began + self._limits.age_seconds
         try:
-            self.flush()
+            if self._sent_or_waits():
+                self._go_on()
         except OSError as failure:
-            self._fail(str(failure.strerror or failure))
-            return
-        if self.client.unsent:
-            return
-        if self._last:
+            self._fail(why(failure))
+
+    def _sent_or_waits(self) -> bool:
+        """Send what there is to send, and close where it was the last; return whether more may come. Raises OSError."""
+        self.flush()
+        if self._last and not self.client.unsent:
             self.close()
-        else:
-            self._go_on()
+        return not self._last and not self.client.unsent
 
     def _go_on(self) -> None:
         """A reply is sent: on to the next command, which may be here already."""
@@ -412,7 +380,7 @@ class Connection:
             self.deadline = math.inf
         elif self._last:
             self.close()
-        elif self._resting is None:
+        elif not self._rest.on:
             self._go_on()
 
     def _fail(self, detail: str) -> None:

@@ -9,6 +9,10 @@ import asyncio
 from collections import Counter, OrderedDict, deque
 from typing import Protocol
 
+# What one connection is given of a turn: octets, and messages; and how many octets cost as much as a message.
+MOST_OCTETS = 65_536
+MOST_MESSAGES = 4
+OCTETS_COST = 16_384
 # In messages, of some 30 microseconds each: what one group gets of a turn, and all together (5 ms).
 MOST_OF_A_GROUP = 16
 MOST_IN_ALL = 160

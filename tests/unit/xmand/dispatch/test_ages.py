@@ -12,7 +12,7 @@ import pytest
 from tests.unit.xmand.dispatch.test_dispatcher import Bench, Replies, handle
 from xman.errors import HypervisorError
 from xman.result import Result
-from xmand.dispatch import dispatcher
+from xmand.dispatch import looking
 from xmand.model.kept import Kept, Read
 from xmand.verbs.call import Call
 
@@ -132,7 +132,7 @@ def test_what_the_model_cannot_tell_is_asked_of_libvirt(aged: Aged, asked: list[
 
 
 def test_where_libvirt_hangs_the_last_answer_will_do(aged: Aged, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dispatcher, "_HANGS_SECONDS", 0.05)
+    monkeypatch.setattr(looking, "_HANGS_SECONDS", 0.05)
     handle(monkeypatch, "list", lambda _call: time.sleep(0.5))  # type: ignore[arg-type, return-value]
     aged.told = False
 

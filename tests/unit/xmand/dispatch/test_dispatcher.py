@@ -109,7 +109,8 @@ class Bench:
         """Run one command of alice's among others."""
         peer = Peer("192.0.2.7:40000")
         peer.principal, peer.refused = ALICE, refused
-        await self.commands.run(peer, lifetime, list(words), reply)
+        if not self.commands.at_once(peer, lifetime, list(words), reply):
+            await self.commands.run(peer, lifetime, list(words), reply)
 
 
 @pytest.fixture

@@ -7,8 +7,9 @@ import pytest
 
 from xman.server_session import InputEnded, InputReceived
 from xmand.server.command_input import PIECE, CommandInput
+from xmand.server.turns import MOST_MESSAGES
 
-MOST = 4
+CLIENT: Any = None  # all that is handed over has come before
 
 
 class Session:
@@ -53,30 +54,30 @@ class Guest:
 def test_a_message_is_handed_over_in_pieces_and_so_many_of_them_in_a_turn(size: int) -> None:
     messages = [bytes([number]) * size for number in range(3)]
     guest = Guest()
-    typed = CommandInput(Session(*messages), guest)  # type: ignore[arg-type]
+    typed = CommandInput(CLIENT, Session(*messages), guest)  # type: ignore[arg-type]
 
     turns = 0
     while typed.ready:
         before = len(guest.taken)
-        assert typed.hand_over(MOST) is None
+        assert typed.turn()
         turns += 1
-        assert sum(map(len, guest.taken[before:])) <= MOST * PIECE
-        assert guest.ended or len(guest.taken) - before == MOST
+        assert sum(map(len, guest.taken[before:])) <= MOST_MESSAGES * PIECE
+        assert guest.ended or len(guest.taken) - before == MOST_MESSAGES
 
     assert b"".join(guest.taken) == b"".join(messages)
     assert guest.ended
-    assert turns == -(-(3 * -(-size // PIECE) + 1) // MOST)
+    assert turns == -(-(3 * -(-size // PIECE) + 1) // MOST_MESSAGES)
 
 
 def test_the_rest_of_a_message_waits_for_a_guest_that_takes_no_more() -> None:
     guest = Guest(PIECE)
-    typed = CommandInput(Session(b"x" * 3 * PIECE), guest)  # type: ignore[arg-type]
+    typed = CommandInput(CLIENT, Session(b"x" * 3 * PIECE), guest)  # type: ignore[arg-type]
 
-    typed.hand_over(MOST)
-    typed.hand_over(MOST)
+    typed.turn()
+    typed.turn()
     held, guest.room = len(guest.taken), 1 << 30
     typed.full = False
-    typed.hand_over(MOST)
+    typed.turn()
 
     assert held == 1
     assert b"".join(guest.taken) == b"x" * 3 * PIECE
@@ -86,9 +87,9 @@ def test_the_rest_of_a_message_waits_for_a_guest_that_takes_no_more() -> None:
 def test_a_message_without_octets_is_handed_to_nobody() -> None:
     """Whoever keeps what is typed counts octets: so many of these would be kept as anybody sends."""
     guest = Guest()
-    typed = CommandInput(Session(b"", b"a", b"", b"b"), guest)  # type: ignore[arg-type]
+    typed = CommandInput(CLIENT, Session(b"", b"a", b"", b"b"), guest)  # type: ignore[arg-type]
 
     while typed.ready:
-        typed.hand_over(MOST)
+        typed.turn()
 
     assert guest.taken == [b"a", b"b"]

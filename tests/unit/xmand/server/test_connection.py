@@ -15,9 +15,17 @@ from tests.fakes.session_words import AP_REQ, HANDSHAKE, HELLO, LIST, NOOP, data
 from xman.server_session import ServerSession
 from xman.wire import constants as c
 from xmand.authorize import Rank
-from xmand.server import connection
-from xmand.server.connection import MOST_LEADING_NOWHERE, MOST_MESSAGES, MOST_OCTETS, Connection
-from xmand.server.turns import MOST_OF_A_GROUP, MOST_OF_A_STRANGER, MOST_OF_STRANGERS, Turns
+from xmand.server import rest
+from xmand.server.connection import Connection
+from xmand.server.rest import MOST_LEADING_NOWHERE
+from xmand.server.turns import (
+    MOST_MESSAGES,
+    MOST_OCTETS,
+    MOST_OF_A_GROUP,
+    MOST_OF_A_STRANGER,
+    MOST_OF_STRANGERS,
+    Turns,
+)
 from xmand.settings import Limits
 
 # More than any socket pair's buffers hold.
@@ -34,6 +42,8 @@ class Commands:
         self.ran: list[list[bytes]] = []
         self.denied: list[list[bytes]] = []
         self.answer = b"done"
+        # Of whom an answer is at hand.
+        self.at_hand = False
 
     def admits(self, _peer: Any) -> bool | None:
         return self.admitted
@@ -48,7 +58,15 @@ class Commands:
         self.denied.append(words)
         reply.send_error(c.ERROR_ACCESS)
 
+    def at_once(self, peer: Any, _lifetime: int, words: list[bytes], reply: Any) -> bool:
+        if self.at_hand:
+            self._answer(peer, words, reply)
+        return self.at_hand
+
     async def run(self, peer: Any, _lifetime: int, words: list[bytes], reply: Any) -> None:
+        self._answer(peer, words, reply)
+
+    def _answer(self, peer: Any, words: list[bytes], reply: Any) -> None:
         self.ran.append(words)
         peer.authorized = self.admitted is True
         reply.send_output(c.STDOUT, self.answer)
@@ -168,6 +186,63 @@ def test_commands_that_came_together_are_answered_one_after_the_other() -> None:
         await scene.say(HANDSHAKE + stream(*[LIST] * 20))
         await scene.hear(lambda heard: heard.count(b"\x02\x04\x00") == 20)
         assert len(scene.commands.ran) == 20
+
+    played(scenario)
+
+
+def test_what_is_at_hand_is_answered_in_the_turn_in_which_it_is_asked_for() -> None:
+    async def scenario() -> None:
+        commands = Commands()
+        commands.at_hand = True
+        scene = Scene(commands)
+        scene.client.sendall(HANDSHAKE)
+        scene.subject.turn()
+        scene.client.sendall(data(sealed(0, LIST)))
+        scene.subject.turn()
+        assert (commands.ran, scene.subject.busy) == ([[b"list"]], False)
+        assert b"done" in await scene.hear(lambda heard: b"\x02\x04\x00" in heard)
+
+    played(scenario)
+
+
+def test_of_what_is_at_hand_no_more_is_answered_in_a_turn_than_of_all_else() -> None:
+    async def scenario() -> None:
+        commands = Commands()
+        commands.at_hand = True
+        scene = Scene(commands)
+        scene.client.sendall(HANDSHAKE + stream(*[LIST] * 20))
+        while len(commands.ran) < 20:
+            before = len(commands.ran)
+            await asyncio.sleep(0)
+            assert len(commands.ran) - before <= MOST_OF_A_GROUP
+        heard = await scene.hear(lambda heard: heard.count(b"\x02\x04\x00") == 20)
+        assert heard.count(b"done") == 20
+
+    played(scenario)
+
+
+@pytest.mark.parametrize("at_hand", [False, True])
+def test_a_connection_that_is_old_ends_with_its_answer(at_hand: bool) -> None:
+    async def scenario() -> None:
+        commands = Commands()
+        commands.at_hand = at_hand
+        scene = Scene(commands, age_seconds=0)
+        await scene.say(HANDSHAKE + stream(LIST, LIST))
+        heard = await scene.hear(lambda _heard: False)
+        assert (heard.count(b"done"), heard.count(b"\x02\x04\x00")) == (1, 1)
+        assert scene.keeper.is_closed.is_set()
+
+    played(scenario)
+
+
+def test_what_is_at_hand_and_long_goes_as_it_is_read() -> None:
+    async def scenario() -> None:
+        commands = Commands()
+        commands.at_hand, commands.answer = True, REPLY
+        scene = Scene(commands)
+        await scene.say(HANDSHAKE + stream(LIST, LIST))
+        heard = await scene.hear(lambda heard: heard.count(b"\x02\x04\x00") == 2)
+        assert 2 * len(REPLY) <= heard.count(b"x")
 
     played(scenario)
 
@@ -359,7 +434,7 @@ def test_in_one_turn_a_client_gets_so_many_messages_noops_too() -> None:
 @pytest.mark.parametrize("admits", [True, False])
 def test_a_stranger_is_listened_to_a_few_messages_at_a_time(admits: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     async def scenario() -> None:
-        monkeypatch.setattr(connection, "REST_SECONDS", 0.0 if admits else 3600.0)
+        monkeypatch.setattr(rest, "REST_SECONDS", 0.0 if admits else 3600.0)
         scene = Scene(Commands(admits=admits))
         most = MOST_LEADING_NOWHERE
         await scene.say(HANDSHAKE + stream(*[NOOP] * (most // 2), LIST, *[NOOP] * (4 * most), LIST))
@@ -383,7 +458,7 @@ def test_a_stranger_is_listened_to_a_few_messages_at_a_time(admits: bool, monkey
 
 def test_a_stranger_who_rested_is_heard_again_and_told_of_once(monkeypatch: pytest.MonkeyPatch) -> None:
     async def scenario() -> None:
-        monkeypatch.setattr(connection, "REST_SECONDS", 0.0)
+        monkeypatch.setattr(rest, "REST_SECONDS", 0.0)
         scene = Scene(Commands(admits=False))
         await scene.say(HANDSHAKE + stream(*[NOOP] * (2 * MOST_LEADING_NOWHERE), LIST))
         await scene.hear(lambda _heard: len(scene.commands.ran) == 1)

@@ -25,8 +25,9 @@ def converse(session: ServerSession, bench: Bench, octets: bytes) -> Replies:
             peer.principal = event.initiator
             peer.refused = identity.refuse(event.initiator, event.initiator_is_principal)
         elif isinstance(event, CommandReceived):
-            running = bench.commands.run(peer, session.lifetime, event.arguments, reply)
-            asyncio.run(asyncio.wait_for(running, SOON))
+            if not bench.commands.at_once(peer, session.lifetime, event.arguments, reply):
+                running = bench.commands.run(peer, session.lifetime, event.arguments, reply)
+                asyncio.run(asyncio.wait_for(running, SOON))
             return reply
     return reply
 
