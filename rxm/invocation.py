@@ -203,9 +203,13 @@ class Invocation:
         abort = self.abort
         interrupted = self.interrupted if abort is None else lambda: abort(list(self.under_way))
         done = fanout.each(items, self.most_at_a_time(), do, interrupted)
+        self.keep_tickets()
+        return done
+
+    def keep_tickets(self) -> None:
+        """Keep the tickets that were fetched for the next call, where that may be."""
         if self._identities is not None:
             self._identities.keep()
-        return done
 
     def most_at_a_time(self) -> int:
         """Return how many hosts are asked at a time; one that is followed takes its turn for good."""

@@ -38,6 +38,18 @@ def octets(text: str) -> bytes:
     return text.encode(_UTF_8, _AS_IT_IS)
 
 
+def sha256(octets: bytes) -> str:
+    """Return the digest in hexadecimal; `hashlib` would load OpenSSL for it, which takes as long as ten hosts."""
+    try:
+        if sys.hexversion >= 0x030C0000:
+            from _sha2 import sha256 as made  # type: ignore[import-not-found, unused-ignore]
+        else:
+            from _sha256 import sha256 as made  # type: ignore[import-not-found, unused-ignore]
+    except ImportError:
+        from hashlib import sha256 as made
+    return str(made(octets).hexdigest())
+
+
 def environment(name: str) -> str:
     """Return a variable of the environment, empty where it is not set."""
     return _variable(name) or ""

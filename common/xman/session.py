@@ -87,8 +87,6 @@ class ClientSession(Side):
         if missing:
             raise GssError(OTHER, f"the connection lacks {missing}")
         self._tokens.limit = c.MAX_TOKEN
-        # A context tells no more of itself once its ticket has ended, which commands that go on outlive.
-        self._initiator = self._context.initiator
         return True
 
     @property
@@ -98,7 +96,12 @@ class ClientSession(Side):
 
     @property
     def initiator(self) -> bytes:
-        """The principal as which the user is known to the server, once the handshake is over."""
+        """The principal as which the user is known to the server, once the handshake is over.
+
+        To be asked for while the ticket is good: a context tells no more of itself once that has ended.
+        """
+        if not self._initiator:
+            self._initiator = self._context.initiator
         return self._initiator
 
     def command(self, arguments: list[bytes], keepalive: bool = True, *, takes_input: bool = False) -> None:

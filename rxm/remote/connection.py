@@ -58,7 +58,7 @@ class Connection:
     @property
     def principal(self) -> str:
         """As whom the host knows us."""
-        return self._session.initiator.decode("utf-8", "replace")
+        return self._transport.principal
 
     def __enter__(self) -> "Self":
         return self

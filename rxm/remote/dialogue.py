@@ -71,15 +71,9 @@ class Dialogue:
         self._step(self._look)
 
     def close(self) -> None:
-        """Take leave where that can be done at once, and close."""
+        """Close; leave was taken with the command, the only one."""
         if self.sock is None:
             return
-        try:
-            if self._session is not None and self._session.authenticated:
-                self._session.quit()
-                self.sock.send(self._session.take_outgoing())
-        except (OSError, GssError, RuntimeError):
-            pass
         self.sock.close()
         self.sock = None
 
@@ -179,8 +173,7 @@ class Dialogue:
             if not self._session.handshake():
                 self._send_queued()
                 return
-            self.principal = self._session.initiator.decode("utf-8", "replace")
-            self._session.command(self._words)
+            self._session.command(self._words, keepalive=False)
             self._asked = True
             self._send_queued()
         while not self._session.finished:
@@ -189,6 +182,8 @@ class Dialogue:
                 return
             self._take(message)
         self.reply.stdout = b"".join(self.reply.pieces)
+        if self.reply.error:  # the words for that say who the user is there
+            self.principal = self._session.initiator.decode("utf-8", "replace")
         self.wants = OVER
 
     def _take(self, message: object) -> None:

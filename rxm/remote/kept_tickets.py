@@ -7,7 +7,6 @@ never put into a file. Whatever goes wrong here costs a question to the KDC, and
 
 import posix
 import time
-from hashlib import sha256
 
 from xman import lowlevel
 from xman.gss import kept, tickets
@@ -84,7 +83,7 @@ def _beside(client_keytab: str) -> str:
     name = f"keytab {client_keytab}" if client_keytab else tickets.default_cache()
     if not client_keytab and not name.startswith("FILE:"):
         return ""
-    return _PREFIX + sha256(name.encode("utf-8", "surrogateescape")).hexdigest()[:32]
+    return _PREFIX + lowlevel.sha256(name.encode("utf-8", "surrogateescape"))[:32]
 
 
 def _drop(place: str, beside: str, but: str) -> None:

@@ -7,9 +7,9 @@ import _signal  # type: ignore[import-not-found]  # `signal` itself takes longer
 import posix
 import select
 import time
+from _collections import deque  # type: ignore[import-not-found]  # `collections` itself takes as long as two hosts
 from _queue import SimpleQueue
 from _thread import start_new_thread
-from collections import deque
 
 from rxm.remote.dialogue import HELPER, OVER, WRITABLE, Dialogue
 
@@ -32,7 +32,9 @@ class Loop:
         self._wake = posix.eventfd(0, posix.EFD_NONBLOCK | posix.EFD_CLOEXEC)
         self._epoll.register(self._wake, select.EPOLLIN)
         self._by_number: dict[int, Dialogue] = {}
+        # The socket of each that is waited for, and for what.
         self._number_of: dict[Dialogue, int] = {}
+        self._mask_of: dict[Dialogue, int] = {}
         self._under_way: set[Dialogue] = set()
         self._asked: SimpleQueue[Dialogue | None] = SimpleQueue()
         self._helped: deque[tuple[Dialogue, BaseException | None]] = deque()
@@ -120,8 +122,9 @@ class Loop:
             if known == -1:
                 self._epoll.register(number, mask)
                 self._by_number[number], self._number_of[dialogue] = dialogue, number
-            else:
+            elif mask != self._mask_of[dialogue]:
                 self._epoll.modify(number, mask)
+            self._mask_of[dialogue] = mask
         elif dialogue.wants == HELPER:
             self._ask_for_help(dialogue)
         else:
@@ -130,7 +133,7 @@ class Loop:
             self._over(dialogue)
 
     def _forget(self, dialogue: Dialogue, number: int) -> None:
-        del self._number_of[dialogue]
+        del self._number_of[dialogue], self._mask_of[dialogue]
         # Where its socket was closed the kernel has forgotten it, and another one may have its number.
         if self._by_number.get(number) is dialogue:
             del self._by_number[number]

@@ -8,8 +8,9 @@ Where libkrb5 has a choice it is left to it, however many hosts there are: among
 KEYRING, KCM), by host and realm, as ~/.k5identity says.
 """
 
-import os
+import posix
 
+from xman import lowlevel
 from xman.gss import GssError, backends
 
 TYPE_CHECKING = False
@@ -17,11 +18,11 @@ if TYPE_CHECKING:
     from rxm.remote import kept_tickets
     from xman.gss.backends import Initiator
 
-# Where the looking up begins to be felt beside the handshake (measured: 100 to 250).
-_HOSTS_PER_CACHE = 128
+# Each looking up goes through half of a cache, and each acquiring of an identity through all of it.
+_HOSTS_PER_CACHE = 32
 # Types of caches beside which there are no others; and the user's own rules of who he is where (k5identity(5)).
 _SINGLE = ("FILE", "MEMORY")
-_CHOICES = "~/.k5identity"
+_CHOICES = ".k5identity"
 _EVERYTHING = "MEMORY:xman-all"
 
 
@@ -33,6 +34,20 @@ def _names(service: bytes) -> tuple[bytes, bytes]:
     """Return how the host of `host/skirit80.example.org@EXAMPLE.ORG` may have been called: in full, and in short."""
     host = service.partition(b"/")[2].partition(b"@")[0].lower()
     return host, host.partition(b".")[0]
+
+
+def _chooses() -> bool:
+    """Whether the user has rules of who he is where."""
+    home = lowlevel.environment("HOME")
+    try:
+        if not home:
+            import pwd
+
+            home = pwd.getpwuid(posix.getuid()).pw_dir
+        posix.stat(f"{home}/{_CHOICES}")
+    except (OSError, KeyError):
+        return False
+    return True
 
 
 class Identities:
@@ -47,6 +62,9 @@ class Identities:
         self._principal = principal
         self._caches: dict[str, str] = {}
         self._shards: dict[str, str] = {}
+        # Hosts whose tickets are at hand, and the one identity for all such of a cache.
+        self._at_hand: set[str] = set()
+        self._shared: dict[str, Initiator] = {}
         try:
             self._spread(hosts)
         except GssError as error:
@@ -61,6 +79,10 @@ class Identities:
         if not cache:
             return self._own
         try:
+            if host in self._at_hand:
+                return self._shared.get(cache) or self._shared.setdefault(
+                    cache, backends.initiator("", self._principal, cache)
+                )
             # One of its own for each host: with a common one the threads would ask the KDC one after the other.
             return backends.initiator("", self._principal, cache)
         except GssError as error:
@@ -80,6 +102,7 @@ class Identities:
         except LookupError:
             return None
         self._caches[host] = cache
+        self._at_hand.discard(host)
         return self.of(host)
 
     def keep(self) -> None:
@@ -107,7 +130,7 @@ class Identities:
         except (ImportError, AttributeError, OSError):
             return  # not MIT's library: slower, no worse
         try:
-            if tickets.kind() not in _SINGLE or os.path.exists(os.path.expanduser(_CHOICES)):  # noqa: PTH110, PTH111
+            if tickets.kind() not in _SINGLE or _chooses():
                 return
         except LookupError:
             return
@@ -120,11 +143,15 @@ class Identities:
         self._caches, self._shards = dict(caches), caches
         from rxm.remote import kept_tickets
 
-        by_name = {host.lower().removesuffix(".").encode(): cache for host, cache in caches.items()}
+        by_name = {host.lower().removesuffix(".").encode(): host for host in caches}
 
         def place(service: bytes) -> str:
             full, short = _names(service)
-            return by_name.get(full) or by_name.get(short) or _OTHERS
+            host = by_name.get(full) or by_name.get(short)
+            if host is None:
+                return _OTHERS
+            self._at_hand.add(host)
+            return caches[host]
 
         self._kept = kept_tickets.Kept(_EVERYTHING, self._client_keytab)
         if self._kept.path:

@@ -42,6 +42,8 @@ class Transport:
                 self._socket = dial(host, port, deadline)
             while not self._handshake():
                 self.fill(deadline.remaining())
+            # As whom the host knows us; asked for now, since commands that go on outlive the ticket.
+            self.principal = self.session.initiator.decode("utf-8", "replace")
         except GssError as error:
             from rxm.remote import messages
 

@@ -1,7 +1,6 @@
 """What several hosts say as one table, once all have said it."""
 
 import time
-from typing import Any
 
 from rxm.invocation import Invocation
 from rxm.output import Output
@@ -9,6 +8,10 @@ from rxm.remote.connection import Connection
 from rxm.strategies import one_loop, unanswered
 from rxm.targets import Task
 from xman import outcome, times
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 def carry_out(invocation: Invocation, tasks: list[Task], output: Output) -> list[int]:

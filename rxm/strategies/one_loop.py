@@ -98,8 +98,13 @@ def _carry_out(
         output.ended(task.target.host)
 
     Loop(invocation.most_at_a_time(), over).run(dialogues())
-    found = invocation.side_by_side(again, lambda task: invocation.lane(task.target.host, [task], output, one, None))
-    codes |= {task: code for task, own in zip(again, found, strict=True) for code in own}
+    if again:
+        found = invocation.side_by_side(
+            again, lambda task: invocation.lane(task.target.host, [task], output, one, None)
+        )
+        codes |= {task: code for task, own in zip(again, found, strict=True) for code in own}
+    else:  # threads are dear to import
+        invocation.keep_tickets()
     return [codes[task] for task in tasks]
 
 

@@ -1,10 +1,12 @@
 """Hosts that did not answer, as lines of a table about hosts: how they are is just that."""
 
-from typing import Any
-
 from rxm.output import Output
 from xman import outcome
 from xman.grammar import Verb
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 # What stands for the state of a host that there is no connection to.
 DOWN = "down"
@@ -16,7 +18,7 @@ def collect(verb: Verb, output: Output) -> None:
         output.unanswered = {}
 
 
-def rows(output: Output) -> dict[str, dict[str, Any]]:
+def rows(output: Output) -> "dict[str, dict[str, Any]]":
     """Return what stands for the result of each host that did not answer, by its name as asked."""
     return {
         host: {"host": {"name": host, "state": _state(code), "problem": message.rstrip(".")}}

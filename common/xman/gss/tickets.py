@@ -5,6 +5,7 @@ there; its functions raise LookupError where there is nothing to be found.
 Sources: MIT krb5's krb5.h; RFC 4120 sections 5.9.1 (KRB-ERROR) and 5.3; RFC 4121 section 4.1.
 """
 
+from xman import lowlevel
 from xman.gss import mit_library as c
 from xman.gss.mit_library import byref
 
@@ -50,10 +51,7 @@ def fingerprint(source: str) -> str:
 
     Raises LookupError where there is none, and for a service that acts for its user.
     """
-    # Dear to import, and only for many hosts.
-    from hashlib import sha256
-
-    said = sha256()
+    said = b""
     with _Context() as context, _Cache(context, source) as cache:
         granting = 0
         for ticket, service in cache.tickets():
@@ -61,10 +59,10 @@ def fingerprint(source: str) -> str:
                 raise LookupError
             if service.startswith(_GRANTING[0]):
                 granting += 1
-                said.update(service + b"\0" + c.octets_at(ticket.ticket.data, ticket.ticket.length))
+                said += service + b"\0" + c.octets_at(ticket.ticket.data, ticket.ticket.length)
     if not granting:
         raise LookupError
-    return said.hexdigest()
+    return lowlevel.sha256(said)
 
 
 def load(source: str, place: "Callable[[bytes], str]", good_until: float) -> int:

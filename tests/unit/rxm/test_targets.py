@@ -134,8 +134,46 @@ def test_without_clustershell_plain_names_still_do(monkeypatch: pytest.MonkeyPat
     monkeypatch.delattr("rxm.nodesets", raising=False)
 
     assert expand("n1,n2") == ["n1", "n2"]
+    assert expand("n[1-2]") == ["n1", "n2"]
     with pytest.raises(UsageError, match="python3-clustershell"):
-        expand("n[1-2]")
+        expand("n[1-2,4]")
+
+
+@pytest.mark.parametrize("suffix", ["", ".example.org", "-a.example.org"])
+@pytest.mark.parametrize("numbers", ["1-3", "01-03", "8-12", "08-12", "98-102", "098-102", "0-3", "7-7", "00000-00002"])
+def test_a_plain_range_is_what_clustershell_makes_of_it(numbers: str, suffix: str) -> None:
+    text = f"node[{numbers}]{suffix}"
+
+    assert plan._plain_range(text) == nodesets.names(text, {})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "n[3-1]",
+        "n[1-3/2]",
+        "n[1-2,4]",
+        "n[1]",
+        "n[-1]",
+        "n[1-]",
+        "n[01-100]",
+        "n[1-100000]",
+        "n1[1-2]",
+        "n[1-2]n1",
+        "n[1-2]n[1-2]",
+        "n[1-2],m",
+        "n[1-2]!n1",
+        "[1-2]",
+        "n[1-2",
+        "n1-2]",
+        "n[\u0661-\u0662]",
+        "@g[1-2]",
+        "n*[1-2]",
+        "a b[1-2]",
+    ],
+)
+def test_what_is_no_plain_range_is_left_to_clustershell(text: str) -> None:
+    assert plan._plain_range(text) is None
 
 
 def test_blanks_in_a_list_of_hosts_do_not_count() -> None:
