@@ -13,7 +13,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="bench")
     parser.add_argument("--quick", action="store_true", help="fewer rounds: a minute, and a rough answer")
     parser.add_argument("--write", metavar="FILE", help="keep the tables in FILE as well")
-    parser.add_argument("--only", metavar="WORD", default="", help="only the tables whose title has WORD")
+    parser.add_argument(
+        "--only", metavar="WORDS", default="", help="only the tables whose title has one of these, with commas between"
+    )
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="xman-bench") as name:
         directory = Path(name)

@@ -1,12 +1,11 @@
 """Times whole processes: every command once per round, so that a slow moment of the machine meets all alike.
 
 Runs by itself, within the namespaces of the lab: reads {"rounds": n, "commands": {name: words}, "servers": [pid, ...]}
-from standard input and writes {name: [[milliseconds, milliseconds of processor, the same of the servers], ...]}.
+from standard input and writes {name: [[milliseconds, milliseconds of processor, the same of the servers, KiB], ...]}.
 """
 
 import json
 import os
-import resource
 import sys
 import time
 from pathlib import Path
@@ -28,25 +27,25 @@ def processor(pids: list[int]) -> float:
     return total / _NANOSECONDS
 
 
-def once(words: list[str]) -> tuple[float, float]:
-    """Run one command to its end; return its wall time and its processor time, in milliseconds. It must succeed."""
+def once(words: list[str]) -> tuple[float, float, int]:
+    """Run one command to its end; return its wall and its processor time, in milliseconds, and the most memory, in KiB.
+
+    It must succeed.
+    """
     nowhere = [(os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)]
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     started = time.perf_counter()
     process = os.posix_spawnp(words[0], words, os.environ, file_actions=nowhere)
-    _, status = os.waitpid(process, 0)
+    _, status, used = os.wait4(process, 0)
     wall = time.perf_counter() - started
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
     if status != 0:
         raise SystemExit(f"{words} ended with {os.waitstatus_to_exitcode(status)}")
-    used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return wall * 1e3, used * 1e3
+    return wall * 1e3, (used.ru_utime + used.ru_stime) * 1e3, used.ru_maxrss
 
 
 def main() -> None:
     """Do what standard input says."""
     given = json.load(sys.stdin)
-    times: dict[str, list[tuple[float, float, float]]] = {name: [] for name in given["commands"]}
+    times: dict[str, list[tuple[float, float, float, int]]] = {name: [] for name in given["commands"]}
     servers: list[int] = given.get("servers", [])
     for words in given["commands"].values():
         once(words)  # fetches tickets and fills the caches of files
@@ -55,8 +54,8 @@ def main() -> None:
             if name.startswith(AGAIN):
                 once(words)
             before = processor(servers)
-            wall, used = once(words)
-            times[name].append((wall, used, processor(servers) - before))
+            wall, used, memory = once(words)
+            times[name].append((wall, used, processor(servers) - before, memory))
     json.dump(times, sys.stdout)
 
 

@@ -21,8 +21,8 @@ SECOND, SECOND_ADDRESS = "hv2.xman.test", "127.0.0.12"
 # Hosts by other names, all of them one xmand's, which listens on every address.
 MOST_HOSTS = 500
 MANY_PORT = 4380
-# Hosts that one program stands for, by their names (`bench.simulated`), each with a key of its own.
-SIMULATED = 1000
+# Hosts that one program stands for, by their names (`bench.simulated`), each a principal of its own.
+SIMULATED = 10_000
 SIMULATED_PORT = 4381
 _SIMULATED_ADDRESS = "127.2.0.1"
 PORT = 4373
@@ -51,6 +51,10 @@ mount --bind /run/libvirt "$0/libvirt"
 mount --rbind "$0" /run
 exec "$@"
 """
+# Of a client of the simulated hosts, whose names are the name server's alone; before it the folder of these files.
+_ASK_NAMES = """
+mount --bind "$0/hosts" /etc/hosts && mount --bind "$0/resolv.conf" /etc/resolv.conf && exec "$@"
+"""
 
 
 def many(count: int) -> list[str]:
@@ -60,13 +64,12 @@ def many(count: int) -> list[str]:
 
 def simulated(count: int) -> str:
     """Return the first `count` of the simulated hosts, as a set."""
-    return f"s[{1:04}-{count:04}].xman.test"
+    return f"s[{1:05}-{count:05}].xman.test"
 
 
 def _hosts() -> str:
     lines = [f"127.1.{number >> 8}.{number & 255} {name}\n" for number, name in enumerate(many(MOST_HOSTS), 1)]
     lines += [f"192.0.2.{number} {name}\n" for number, name in enumerate(DEAD, 1)]
-    lines += [f"{_SIMULATED_ADDRESS} s{number:04}.xman.test\n" for number in range(1, SIMULATED + 1)]
     lines += [f"{SECOND_ADDRESS} {SECOND}\n"]
     return f"127.0.0.1 localhost\n{ADDRESS} {HOST} hv1\n{''.join(lines)}"
 
@@ -100,6 +103,8 @@ class Lab:
         self.domains = 1
         self._many: Daemon | None = None
         self._simulated = False
+        # What stands before a client of the simulated hosts.
+        self.asks_names: tuple[str, ...] = ()
         self.qemu: Daemon | None = None
         # Packets to there leave, and nobody answers.
         subprocess.run([*self.host.prefix, "ip", "route", "add", _NOWHERE, "dev", "lo"], check=True)
@@ -118,13 +123,15 @@ class Lab:
 
     def define(self, count: int) -> None:
         """Have `count` domains, all running."""
+        gone = [f"destroy vm{number:04}\n" for number in range(count, self.domains)]
+        self.domains = min(count, self.domains)
         directory = self.directory / "domains"
         directory.mkdir(exist_ok=True)
         lines = []
         for number in range(self.domains, count):
             (directory / f"{number}.xml").write_text(for_test_driver(f"vm{number:04}"))
             lines.append(f"create {directory}/{number}.xml\n")
-        made = self.host.virsh(uri=URI, stdin="".join(lines))
+        made = self.host.virsh(uri=URI, stdin="".join(gone + lines))
         if made.status:
             raise RuntimeError(made.stderr)
         self.domains = max(count, self.domains)
@@ -134,7 +141,8 @@ class Lab:
         if self._many is not None:
             return
         keytab = str(self.directory / "many.keytab")
-        self.realm.add_services([f"host/{name}" for name in many(MOST_HOSTS)], keytab)
+        # A host's keytab has few keys, which the library looks through at each handshake; so has this one.
+        self.realm.add_services_of_one_key([f"host/{name}" for name in many(MOST_HOSTS)], keytab)
         self._many = Daemon(
             self.realm,
             self.directory / "many",
@@ -153,8 +161,13 @@ class Lab:
         if self._simulated:
             return
         self._simulated = True
-        keytab = str(self.directory / "simulated.keytab")
-        self.realm.add_services([f"host/s{number:04}.xman.test" for number in range(1, SIMULATED + 1)], keytab)
+        keytab, names = str(self.directory / "simulated.keytab"), self.directory / "names"
+        services = [f"host/s{number:05}.xman.test" for number in range(1, SIMULATED + 1)]
+        self.realm.add_services_of_one_key(services, keytab)
+        names.mkdir()
+        (names / "hosts").write_text("127.0.0.1 localhost\n")
+        (names / "resolv.conf").write_text(f"nameserver {_SIMULATED_ADDRESS}\n")
+        self.asks_names = ("unshare", "--mount", "--", "sh", "-c", _ASK_NAMES, str(names))
         command = [sys.executable, "-m", "bench.simulated", keytab, _SIMULATED_ADDRESS, str(SIMULATED_PORT)]
         self._starts([*self.host.prefix, "env", "-C", str(ROOT), *command])
 
@@ -220,10 +233,10 @@ class Lab:
         self._ends.callback(daemon.stop)
         return daemon
 
-    def run(self, module: str, words: list[str], given: object, cache: str) -> object:
-        """Run one of the bench's programs within the host's namespaces; return what it writes."""
+    def run(self, module: str, words: list[str], given: object, cache: str, within: tuple[str, ...] = ()) -> object:
+        """Run one of the bench's programs within the host's namespaces, and `within` others; return what it writes."""
         done = subprocess.run(
-            [*self.host.prefix, "env", "-C", str(ROOT), sys.executable, "-m", module, *words],
+            [*self.host.prefix, *within, "env", "-C", str(ROOT), sys.executable, "-m", module, *words],
             env=self.env(cache),
             input=json.dumps(given),
             stdout=subprocess.PIPE,

@@ -1,7 +1,8 @@
 """Clients that ask as fast as they are answered: `python -m bench.load KIND TARGET PORT CLIENTS SECONDS`.
 
 KIND is `libvirt` (asked for the domains' states, in one call), `libvirt-list` (for what `rxm list` prints), `xmand`,
-`xmand-aged` (asked for a list that may be 2 s old) or `xmand-release` (as `xmand`, at another port); with `-kept` each
+`xmand-aged` (asked for a list that may be 2 s old) or `xmand-release` (as `xmand`, at another port), `xmand-state` and
+`xmand-state-aged` (for what `rxm state` prints); with `-kept` each
 client keeps its connection, with `-polled` it does and asks once a second. Each client is a process; writes [commands
 answered, failures] when all have ended. Runs within the namespaces of the lab.
 """
@@ -19,6 +20,8 @@ from rxm.remote.deadline import Deadline
 # What a client of xmand's asks for, as xmand sees it: the text that a person reads.
 _LIST = [b"list", b"--"]
 _AGED = [b"list", b"--max-age=2", b"--"]
+_STATE = [b"state", b"--"]
+_STATE_AGED = [b"state", b"--max-age=2", b"--"]
 _SUFFIXES = ("-kept", "-polled")
 
 
@@ -72,8 +75,10 @@ def connectors(kind: str) -> "Callable[[str, int], Callable[[], Callable[[], Non
     """Return what makes connections of a kind: functions that ask once, each over its own."""
     for suffix in _SUFFIXES:
         kind = kind.removesuffix(suffix)
-    if kind.endswith("-aged"):
-        return lambda host, port: _xmand(host, port, _AGED)
+    if "-state" in kind or kind.endswith("-aged"):
+        state, aged = "-state" in kind, kind.endswith("-aged")
+        words = (_STATE_AGED if aged else _STATE) if state else _AGED
+        return lambda host, port: _xmand(host, port, words)
     return {"libvirt": _libvirt, "libvirt-list": _libvirt_list}.get(kind, _xmand)
 
 

@@ -33,22 +33,25 @@ class Page:
 
 
 class Time(NamedTuple):
-    """What a command takes, in milliseconds: by the clock, of its own processor, and of its servers'."""
+    """What a command takes, in milliseconds: by the clock, of its own processor, of its servers'; and KiB of memory."""
 
     wall: float
     used: float
     servers: float
+    memory: float = 0.0
 
     def cells(self) -> tuple[str, str, str]:
         """Return them as a table has them."""
         return f"{self.wall:.1f}", f"{self.used:.1f}", f"{self.servers:.1f}"
 
 
-def commands_of(lab: Lab, commands: dict[str, list[str]], rounds: int, *servers: int) -> dict[str, Time]:
-    """Time commands; `servers` are asked beside libvirtd, xmand and the release's xmand."""
+def commands_of(
+    lab: Lab, commands: dict[str, list[str]], rounds: int, *servers: int, within: tuple[str, ...] = ()
+) -> dict[str, Time]:
+    """Time commands, `within` other namespaces; `servers` are asked beside libvirtd, xmand and the release's xmand."""
     pids = [*servers, *(server_of(lab, kind) for kind in ("libvirt", "xmand", "xmand-release"))]
     given = {"rounds": rounds, "commands": commands, "servers": pids}
-    found: Any = lab.run("bench.commands", [], given, "bench")
+    found: Any = lab.run("bench.commands", [], given, "bench", within)
     return {
         name.removeprefix(AGAIN): Time(*(statistics.median(column) for column in zip(*times, strict=True)))
         for name, times in found.items()

@@ -19,13 +19,14 @@ class Lab:
     """Stands for the laboratory: each program of the bench writes what the test says."""
 
     rxm = release_rxm = "/usr/bin/rxm"
+    asks_names = ("unshare", "--mount", "--")
 
     def __init__(self, *said: Any) -> None:
         self._said = list(said)
         self.given: list[tuple[str, list[str], Any]] = []
         self.domains: list[int] = []
 
-    def run(self, module: str, words: list[str], given: object, _cache: str) -> Any:
+    def run(self, module: str, words: list[str], given: object, _cache: str, _within: tuple[str, ...] = ()) -> Any:
         """Return what a program writes."""
         self.given.append((module, words, given))
         return json.loads(json.dumps(self._said.pop(0)))
@@ -40,6 +41,9 @@ class Lab:
 
     def start_many(self) -> None:
         """Start the many hosts."""
+
+    def start_simulated(self) -> None:
+        """Start what stands for many more."""
 
     def many_pid(self) -> int:
         """Return their process."""
@@ -100,6 +104,31 @@ def test_many_hosts_say_what_each_one_more_costs() -> None:
     assert [row for row in table if row[1] == "rxm"] == [
         ["100", "rxm", "100.0", "100.0", "20.0", "1.00", "0.10", "at most 0.11: met"],
         ["500", "rxm", "800.0", "510.0", "90.0", "1.02", "0.16", "at most 0.08: MISSED"],
+    ]
+
+
+def test_simulated_hosts_are_held_against_the_processor_and_the_memory_that_each_costs() -> None:
+    told = [{"rxm": [[2000.0, 100.0 * 10**number, 0.0, 65_537]] * 3} for number in range(3)]
+
+    table = rows(tables._simulated, Lab(*told))
+
+    assert table[1:] == [
+        ["100", "rxm", "2000", "100", "1.00", "64", "", ""],
+        ["1000", "rxm", "2000", "1000", "1.00", "64", "", ""],
+        ["10000", "rxm", "2000", "10000", "1.00", "64", "at most 0.2: MISSED", "at most 64: MISSED"],
+    ]
+
+
+def test_states_are_told_of_thirty_domains_and_the_others_go() -> None:
+    lab = Lab([40, 0], [400, 0], [20, 1])
+
+    table = rows(tables._states, lab)
+
+    assert lab.domains == [30, 1]
+    assert [[row[0], row[1], *row[4:]] for row in table[1:]] == [
+        ["xmand", "10", "0", "at most 4: met"],
+        ["xmand, 2 s old will do", "100", "0", "at most 0.3: met"],
+        ["xmand of the release of 2026-11-21", "5", "1", ""],
     ]
 
 
