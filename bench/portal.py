@@ -53,6 +53,7 @@ def measure(quick: bool) -> list[list[str]]:
         client.set_cookie("rxmweb", token)
         for path in _PATHS:
             rows.append([f"GET {path}", f"{1000 * statistics.median(_times(client, path, 3 if quick else 9)):.0f} ms"])
+        rows += _rendered(engine, client, 5 if quick else 20)
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         for page in range(50 if quick else 500):
             client.get(f"/?page={page % 100}")
@@ -60,6 +61,22 @@ def measure(quick: bool) -> list[list[str]]:
         rows.append(["memory, and what pages added to it", f"{before // 1024} MiB + {grown // 1024} MiB"])
         engine.dispose()
     return rows
+
+
+def _rendered(engine: Engine, client: object, rounds: int) -> list[list[str]]:
+    """Return what 100 rows cost of the processor that are brought up to date: all of them others, and none."""
+    found: dict[str, list[float]] = {"all others": [], "none another": []}
+    for number in range(rounds):
+        for what, memory in (("all others", (number + 3) << 30), ("none another", (number + 3) << 30)):
+            said = [line.replace('"memory":1073741824', f'"memory":{memory}') for line in lines(14)]
+            fleet.take(engine, [report.read(line) for line in said])
+            began = time.process_time()
+            client.get("/", headers={"HX-Request": "true"})  # type: ignore[attr-defined]
+            found[what].append(time.process_time() - began)
+    return [
+        [f"100 rows after a report, {what}: processor", f"{1000 * statistics.median(times):.1f} ms"]
+        for what, times in found.items()
+    ]
 
 
 def _times(client: object, path: str, rounds: int) -> list[float]:

@@ -5,7 +5,9 @@ changes.
 """
 
 import asyncio
+import gzip
 import http.client
+import json
 import multiprocessing
 import os
 import random
@@ -17,18 +19,46 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from sqlalchemy import Engine, insert
+
 from bench import portal as fleet_of
+from bench import portal_page
 from rxmweb import db
-from rxmweb.db import fleet, report, rights, sessions
+from rxmweb.db import fleet, report, rights, schema, sessions
 from rxmweb.settings import load, portal_name
+from rxmweb.tickets import Tickets
 from tests.lab.kerberos.realm import Realm
 from tests.lab.portal.portal import Portal
 from tests.lab.portal.postgres import Postgres
 from tests.lab.process import end
 
 STORES = ("SQLite", "PostgreSQL")
-PATHS = ("/", "/?page=50", "/?sort=-memory", "/?q=owner:u7", "/?state=running", "/hosts", "/hosts?page=2", "/hosts/h1")
-_PATHS_OF_ONE = "/machines/00000001-0000-4000-8000-000000000000?host=h1"
+_MACHINE = "00000001-0000-4000-8000-000000000000"
+PATHS = (
+    "/",
+    "/?page=50",
+    "/?sort=-memory",
+    "/?q=owner:u7",
+    "/?state=running",
+    "/hosts",
+    "/hosts?page=2",
+    "/hosts?view=pairs",
+    "/hosts/h1",
+    f"/machines/{_MACHINE}?host=h1",
+    "/actions",
+    "/actions?who=u7",
+    "/profiles",
+    "/help",
+    "/session",
+    # These are for who has a ticket.
+    "/create",
+    "/launch",
+    "/hosts/h1/evacuation",
+    # A form: what asks back before a machine moves.
+    f"/confirm verb=migrate&target=h1/{_MACHINE}",
+)
+# What people have asked for in the past, of which every third went wrong.
+_ACTIONS = 20_000
 # A round of 2,000 hosts is written in this time, as those answer one after another: hosts are asked once a minute.
 _ROUND_SECONDS = 30.0
 _OPEN_PAGES = 1000
@@ -56,14 +86,18 @@ def _measure(realm: Realm, directory: Path, database: str, quick: bool) -> list[
     try:
         fleet.configure(engine, [f"h{number}" for number in range(fleet_of.HOSTS)], {})
         fleet_of.take(engine, fleet_of.lines(fleet_of.HOSTS))
+        _past(engine)
         settings = load(str(portal.config))
+        name, path = Tickets(settings).new()
+        path.write_text("ticket")
         cookies = []
         for number in range(-(-_OPEN_PAGES // _OF_A_SESSION)):
-            token, session = sessions.begin(engine, f"u{number}@R", portal_name(settings), "", "", 36000)
+            token, session = sessions.begin(engine, f"u{number}@R", portal_name(settings), name, "", 36000)
             rights.keep(engine, session.id, {}, all_asked=True)
             cookies.append(token)
         rows = [_polled(portal, cookies[0], 100 if quick else 500)]
         rows.append(_watched(portal, cookies, quick))
+        rows.append(portal_page.measure(portal, cookies[0], engine, quick))
         with _collecting(portal.database):
             return [*_pages(portal, cookies[0], 10 if quick else 40), *rows]
     finally:
@@ -71,17 +105,50 @@ def _measure(realm: Realm, directory: Path, database: str, quick: bool) -> list[
         portal.stop()
 
 
+def _past(engine: Engine) -> None:
+    """Let hosts have said what room they have, and people have asked for much."""
+    now = time.time()
+    rooms = [
+        {"on": f"h{number}", "new_memory": 64 << 30, "new_memory_free": number << 24, "new_cpus": 16, "new_load": 0.5}
+        for number in range(fleet_of.HOSTS)
+    ]
+    fleet.note_rooms(engine, rooms, now)
+    targets = [{"host": f"h{number % 2000}", "uuid": _MACHINE, "name": "vm"} for number in range(_ACTIONS)]
+    asked = [
+        {
+            "id": f"{number:016x}",
+            "principal": f"u{number % 300}@R",
+            "portal": "elsewhere",
+            "verb": "pause",
+            "reason": "",
+        }
+        | {"words": '["pause", "--", "h:u"]', "targets": json.dumps([target]), "created": now - 3 * number}
+        | {"state": "done" if number % 3 else "failed", "ended": now - 3 * number, "progress": ""}
+        for number, target in enumerate(targets)
+    ]
+    ended = [
+        {"action": one["id"], "position": 0, "ok": one["state"] == "done", "changed": True, "code": 0, "message": ""}
+        | target
+        for one, target in zip(asked, targets, strict=True)
+    ]
+    with engine.begin() as connection:
+        connection.execute(insert(schema.actions), asked)
+        connection.execute(insert(schema.results), ended)
+
+
 def _pages(portal: Portal, cookie: str, each: int) -> list[list[str]]:
     rows, everything, dice = [], [], random.Random(1)
-    for path in (*PATHS, _PATHS_OF_ONE):
+    token = json.loads(_answer(portal, cookie, "/session", Accept="application/json")[2])["csrf_token"]
+    for path in PATHS:
         first, size = [], 0
         for _ in range(each):
             # Not in step with the collector: most of these find something new, and are made anew.
             time.sleep(dice.uniform(0.1, 0.5))
-            seconds, size = _ask(portal, cookie, path)
+            address, _blank, form = path.partition(" ")
+            seconds, size, _body = _answer(portal, cookie, address, f"{form}&csrf={token}" if form else "")
             first.append(1000 * seconds)
         everything += first
-        rows.append([f"GET {path}", f"{_spread(first)}, {size / 1024:.0f} KiB", "100 and 250 ms, 60 KiB"])
+        rows.append([path, f"{_spread(first)}, {size / 1024:.0f} KiB", "100 and 250 ms, 60 KiB"])
     return [*rows, ["all of these", _spread(everything), "100 and 250 ms"]]
 
 
@@ -90,29 +157,33 @@ def _spread(milliseconds: list[float]) -> str:
     return f"{statistics.median(ordered):.0f} ms, 95th {ordered[int(0.95 * (len(ordered) - 1))]:.0f} ms"
 
 
-def _ask(portal: Portal, cookie: str, path: str, **headers: str) -> tuple[float, int]:
-    """Return the seconds to the first octet of an answer, and how many octets it has."""
+def _answer(portal: Portal, cookie: str, path: str, form: str = "", **headers: str) -> tuple[float, int, bytes]:
+    """Return the seconds to the first octet of an answer, how many octets it has on the wire, and those."""
     connection = http.client.HTTPConnection("127.0.0.1", portal.port, timeout=60)
     sent = {"Cookie": f"rxmweb={cookie}", "Accept-Encoding": "gzip", "Accept": "text/html"}
     try:
         connection.connect()
         began = time.perf_counter()
-        connection.request("GET", path, headers=sent | {key.replace("_", "-"): value for key, value in headers.items()})
+        sent |= {key.replace("_", "-"): value for key, value in headers.items()}
+        if form:
+            sent["Content-Type"] = "application/x-www-form-urlencoded"
+        connection.request("POST" if form else "GET", path, form or None, sent)
         answer = connection.getresponse()
         seconds = time.perf_counter() - began
         body = answer.read()
         if answer.status not in (200, 304):
             raise RuntimeError(f"{path}: {answer.status}")
-        _ask.etag = answer.headers.get("ETag", "")  # type: ignore[attr-defined]
-        return seconds, len(body)
+        _answer.etag = answer.headers.get("ETag", "")  # type: ignore[attr-defined]
+        packed = answer.headers.get("Content-Encoding") == "gzip"
+        return seconds, len(body), gzip.decompress(body) if packed else body
     finally:
         connection.close()
 
 
 def _polled(portal: Portal, cookie: str, times: int) -> list[str]:
     """Return what a poll costs the server that finds nothing new."""
-    _ask(portal, cookie, "/", HX_Request="true")
-    etag = _ask.etag  # type: ignore[attr-defined]
+    _answer(portal, cookie, "/", HX_Request="true")
+    etag = _answer.etag  # type: ignore[attr-defined]
     connection = http.client.HTTPConnection("127.0.0.1", portal.port, timeout=60)
     headers = {"Cookie": f"rxmweb={cookie}", "HX-Request": "true", "If-None-Match": etag, "Accept": "text/html"}
     before, found = _busy(portal), []

@@ -7,7 +7,7 @@ from typing import Any
 
 from alembic.util import CommandError
 from sqlalchemy import Engine, create_engine, event
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DisconnectionError, SQLAlchemyError
 from sqlalchemy.pool import NullPool, QueuePool
 
@@ -41,9 +41,7 @@ def open_store(dsn: str, *, kept_open: bool = False) -> Engine:
         raise ConfigurationError(f"database: {kind} is not served; use sqlite:///PATH or postgresql://...")
     if kind == "postgresql":
         # psycopg is what is in Debian and kept; another driver in the address would be another dependency.
-        engine = create_engine(url.set(drivername="postgresql+psycopg"), pool_size=5, max_overflow=10)
-        event.listen(engine, "checkin", _rests)
-        event.listen(engine, "checkout", _still_there)
+        engine = _pooled(url.set(drivername="postgresql+psycopg"))
     else:
         if url.database and url.database != ":memory:":
             _make_private(Path(url.database))
@@ -59,11 +57,23 @@ def open_store(dsn: str, *, kept_open: bool = False) -> Engine:
 
 
 def reading(engine: Engine) -> Engine:
-    """Return the same database for who only asks: PostgreSQL hears of no transaction then, two packets less each time.
+    """Return the same database for who only asks.
 
-    What is asked for one after another may be of different moments, as it may be in its transactions.
+    PostgreSQL hears of no transaction then, two packets less each time, and its connections are kept apart, since each
+    that changed between the two would have to be told. What is asked for one after another may be of different
+    moments, as it may be in its transactions.
     """
-    return engine.execution_options(isolation_level="AUTOCOMMIT") if engine.name == "postgresql" else engine
+    if engine.name != "postgresql":
+        return engine
+    return _pooled(engine.url, isolation_level="AUTOCOMMIT", pool_reset_on_return=None)
+
+
+def _pooled(url: URL, **how: Any) -> Engine:
+    """Return PostgreSQL with connections that are used again, as long as the server is there."""
+    engine = create_engine(url, pool_size=5, max_overflow=10, **how)
+    event.listen(engine, "checkin", _rests)
+    event.listen(engine, "checkout", _still_there)
+    return engine
 
 
 def plain(error: Exception) -> str:
@@ -89,9 +99,9 @@ def _still_there(connection: Any, record: Any, _proxy: object) -> None:
     if time.monotonic() - record.info.get(_RESTS, time.monotonic()) < _RESTED_SECONDS:
         return
     try:
-        connection.autocommit = True
+        usual, connection.autocommit = connection.autocommit, True
         connection.execute("")
-        connection.autocommit = False
+        connection.autocommit = usual
     except connection.Error as error:
         raise DisconnectionError from error
 

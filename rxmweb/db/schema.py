@@ -198,6 +198,7 @@ actions = Table(
     Column("begun", BigInteger),
     Column("progress", Text, nullable=False, server_default=""),
     Index("actions_by_state", "state"),
+    Index("actions_by_end", "state", "ended"),
     Index("actions_by_age", "created"),
 )
 

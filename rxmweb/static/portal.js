@@ -7,6 +7,7 @@
   const POLL_MS = 10000;
   const SILENT_MS = 25000;
   const BUSY_MS = 5000;
+  const AGAIN_MS = 60000;
   const CHOSEN = "chosen", ASKED = "asked";
   const STALE = 3, DEAD = 10;
 
@@ -114,7 +115,11 @@
 
   document.addEventListener("visibilitychange", function () {
     // A page that nobody sees holds no connection.
-    if (document.hidden) { stopListening(); } else { heard = Math.max(heard, Date.now() - SILENT_MS / 2); listen(); poll(); }
+    if (document.hidden) { stopListening(); return; }
+    heard = Math.max(heard, Date.now() - SILENT_MS / 2);
+    listen();
+    poll();
+    if (Date.now() - asked > AGAIN_MS) { askHost(); }
   });
 
   function poll() {
@@ -122,14 +127,19 @@
     if (here && here.hasAttribute("hx-get")) { window.htmx.trigger(here, "news"); }
   }
 
-  // What its host alone can tell of a machine is asked for again when something has been done to it.
+  // What its host alone can tell of a machine costs the host something, and a program here: it is asked for again when
+  // something has been done to it, and when somebody comes back to the page, but not by the clock.
+  let asked = Date.now();
+  function askHost() {
+    asked = Date.now();
+    for (const one of document.querySelectorAll("[data-asks]")) { window.htmx.trigger(one, "done"); }
+  }
+
   let done = null;
   function askAgain() {
     const here = document.querySelector("[data-done]");
     if (!here) { return; }
-    if (done !== null && done !== here.dataset.done) {
-      for (const one of document.querySelectorAll("[data-asks]")) { window.htmx.trigger(one, "done"); }
-    }
+    if (done !== null && done !== here.dataset.done) { askHost(); }
     done = here.dataset.done;
   }
 
@@ -145,7 +155,7 @@
     if (event.target === part() && (paused || document.hidden || ended)) { event.preventDefault(); }
     // What listens needs no asking besides, as long as it hears something.
     const timed = event.detail.requestConfig.triggeringEvent === undefined || event.detail.requestConfig.triggeringEvent === null;
-    if (event.target === part() && timed && source && Date.now() - heard < POLL_MS) { event.preventDefault(); }
+    if (event.target === part() && timed && source && Date.now() - heard < SILENT_MS) { event.preventDefault(); }
   });
 
   document.addEventListener("htmx:afterRequest", function (event) {

@@ -90,7 +90,8 @@ def create_app(settings: Settings, engine: Engine) -> Flask:
     app.jinja_env.globals["csrf"] = _csrf_field
     app.jinja_env.globals["form_token"] = form_token
     app.jinja_env.globals["may"] = may
-    app.jinja_env.globals["header_counts"] = _header_counts
+    app.jinja_env.globals["shown_pages"] = _shown_pages
+    app.jinja_env.globals["at_work"] = _at_work
     app.jinja_env.globals["sees_every_host"] = lambda: not shared.owner
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     for function in (
@@ -165,12 +166,21 @@ def _page(address: str, number: int) -> str:
     return f"{path}?{urlencode([*kept, ('page', number)])}"
 
 
-def _header_counts() -> dict[str, int]:
+def _shown_pages() -> dict[str, bool]:
+    """Return which of those pages there are that not every site has."""
     here = portal()
+    if here.owner:
+        return {"profiles": False, "laboratories": False}
     with here.reading.connect() as connection:
-        profiles = not here.owner and laboratories.any_profile(connection)
-        desks = not here.owner and bool(here.settings.terminals.known)
-        return actions.counts(connection, here.owner) | {"profiles": profiles, "laboratories": desks or profiles}
+        profiles = laboratories.any_profile(connection)
+        # A profile may be for all laboratories, and name none.
+        named = bool(here.settings.terminals.known) or (profiles and bool(laboratories.named(connection)))
+    return {"profiles": profiles, "laboratories": named}
+
+
+def _at_work() -> dict[str, int]:
+    with portal().reading.connect() as connection:
+        return actions.counts(connection, portal().owner)
 
 
 def _csrf_field() -> Markup:

@@ -98,9 +98,16 @@ def reply(template: str, data: dict[str, Any], status: int = 200, **only_page: A
     if wants_json():
         response = jsonify(data)
     else:
-        response = make_response(render_template(template, **data, **only_page))
+        response = make_response(with_header(render_template(template, **data, **only_page)))
     response.status_code = status
     return response
+
+
+def with_header(part: str) -> str:
+    """Return what brings a page up to date, with what its header counts behind it; a whole page as it is."""
+    # Of a part that is asked for again and again, whoever shows it has looked for its version.
+    is_part = bool(request.headers.get("HX-Request")) and "etag" in g
+    return part + render_template("at-work.html", behind=True) if is_part else part
 
 
 def wants_json() -> bool:

@@ -3,326 +3,246 @@
 tests/portal/test_openapi.py holds it against what the pages answer.
 """
 
-from typing import Any
-
 import xman
-from rxmweb.db import actions, report
 from rxmweb.db.host_search import SHOWN
 from rxmweb.db.search import SORTS
+from rxmweb.web.schemas import (
+    ACTION,
+    ANSWER,
+    CONDITION,
+    CONFIRMATION,
+    COUNT,
+    COUNTS,
+    DEVICES,
+    DOMAIN,
+    HOST,
+    IMAGES,
+    MAYBE_TEXT,
+    OCTETS,
+    PLAN,
+    PROBLEM,
+    ROOM,
+    ROW,
+    SEAT,
+    TARGET,
+    TEXT,
+    TIME,
+    VIEWERS,
+    WAITING,
+    WHOLE_ACTION,
+    Schema,
+    list_of,
+    record,
+)
 from xman import verbs
-from xman.fields import Field
-
-_Schema = dict[str, Any]
-
-_TEXT: _Schema = {"type": "string"}
-_MAYBE_TEXT: _Schema = {"type": ["string", "null"]}
-_COUNT: _Schema = {"type": "integer", "minimum": 0}
-_TIME: _Schema = {"type": ["number", "null"], "description": "seconds since 1970 (UTC)"}
-_OCTETS: _Schema = {"type": ["integer", "null"], "description": "octets"}
-_FRESH: _Schema = {
-    "enum": ["fresh", "stale", "dead"],
-    "description": "whether the host's last report is to be believed",
-}
-_COUNTS: _Schema = {"type": "object", "additionalProperties": _COUNT}
-
-# What the tables keep of a domain, by how its row says that it is kept.
-_KEPT: dict[str, _Schema] = {"number": {"type": ["integer", "null"]}, "time": _TIME, "word": _MAYBE_TEXT}
-
-
-def _meant(field: Field) -> _Schema:
-    return {"description": "octets"} if field.meaning.startswith("octets") else {}
-
-
-def _object(required: str = "", **properties: _Schema) -> _Schema:
-    """Return an object's schema; without `required` all that is named has to be there."""
-    return {"type": "object", "required": required.split() or list(properties), "properties": properties}
-
-
-def _list(of: _Schema) -> _Schema:
-    return {"type": "array", "items": of}
-
-
-_JOB = _object("id owner preemptible", id=_TEXT, owner=_TEXT, preemptible={"type": "boolean"}, start=_TIME)
-_DOMAIN = _object(
-    "",
-    uuid=_MAYBE_TEXT,
-    name=_MAYBE_TEXT,
-    state=_MAYBE_TEXT,
-    reason=_MAYBE_TEXT,
-    jobs=_list(_JOB),
-    **{field.key: _KEPT[field.portal] | _meant(field) for field in report.kept()},
-    labels={"type": "object", "additionalProperties": _TEXT},
-    profile={"type": ["boolean", "null"], "description": "true of a profile"},
-    labs={"type": ["string", "null"], "description": "of a profile: its laboratories; empty for all"},
-    administrator={"type": ["string", "null"], "description": "of a profile: who changes it just now"},
-    origin={"type": ["string", "null"], "description": "of a client: its profile's UUID"},
-    discard={"type": ["boolean", "null"], "description": "of a client: what it writes is gone at its next start"},
-)
-_ROW = _DOMAIN | {
-    "required": [*_DOMAIN["required"], "host", "freshness"],
-    "properties": _DOMAIN["properties"]
-    | {"host": _TEXT, "freshness": _FRESH, "received": _TIME, "problem": _MAYBE_TEXT},
-}
-_HOST = _object(
-    name=_TEXT,
-    received=_TIME,
-    code={"type": ["integer", "null"], "description": "the exit status of rxm when it last asked"},
-    problem=_MAYBE_TEXT,
-    maintenance_reason=_MAYBE_TEXT,
-    memory=_OCTETS,
-    memory_free=_OCTETS,
-    cpus={"type": ["integer", "null"]},
-    load={"type": ["number", "null"]},
-    condition={
-        "type": "object",
-        "description": "how a host says that it is that reports by itself (result.schema.json)",
-    },
-    clock={"type": ["number", "null"], "description": "how far its clock is from the portal's, in seconds"},
-    freshness=_FRESH,
-)
-_CONDITION = _object(
-    name=_TEXT,
-    freshness=_FRESH,
-    age={"type": ["number", "null"], "description": "seconds since its last report"},
-    condition=_HOST["properties"]["condition"],
-)
-# One that reports by itself, and is not accepted yet.
-_WAITING = _object(name=_TEXT, principal=_TEXT, address=_TEXT, first=_TIME, seen=_TIME)
-_TARGET = _object(host=_TEXT, uuid=_TEXT, name=_TEXT)
-_ACTION = _object(
-    "id principal verb options arguments reason state created",
-    id=_TEXT,
-    principal=_TEXT,
-    verb=_TEXT,
-    options=_list(_TEXT),
-    arguments=_list(_TEXT),
-    reason=_TEXT,
-    state={"enum": list(actions.STATES)},
-    created=_TIME,
-    ended=_TIME,
-    targets=_list(_TARGET),
-)
-_RESULT = _object(
-    host=_TEXT,
-    uuid=_TEXT,
-    name=_TEXT,
-    ok={"type": ["boolean", "null"]},
-    changed={"type": ["boolean", "null"]},
-    code={"type": ["integer", "null"]},
-    message=_MAYBE_TEXT,
-)
-_WHOLE_ACTION = _ACTION | {"properties": _ACTION["properties"] | {"results": _list(_RESULT)}}
-_ANSWER = _object("ok", ok={"type": "boolean"}, code=_COUNT, message=_TEXT, result={"type": "object"})
-# `which` is how a verb names one; empty where none can.
-_DISK = _object(
-    "which device read_only",
-    which=_TEXT,
-    target=_MAYBE_TEXT,
-    device=_TEXT,
-    read_only={"type": "boolean"},
-    source=_MAYBE_TEXT,
-    bus=_MAYBE_TEXT,
-    format=_MAYBE_TEXT,
-)
-_CARD = _object(
-    "which",
-    which=_TEXT,
-    mac=_MAYBE_TEXT,
-    device=_MAYBE_TEXT,
-    type=_MAYBE_TEXT,
-    source=_MAYBE_TEXT,
-    model=_MAYBE_TEXT,
-)
-_SNAPSHOT = _object(
-    "which snapshot created current",
-    which=_TEXT,
-    snapshot=_MAYBE_TEXT,
-    created=_TIME,
-    current={"type": "boolean"},
-    state=_MAYBE_TEXT,
-    kind=_MAYBE_TEXT,
-    parent=_MAYBE_TEXT,
-    description=_MAYBE_TEXT,
-)
-_DEVICES = _object(
-    "domain problems",
-    domain=_TARGET,
-    disks=_list(_DISK),
-    drives=_list(_DISK),
-    cards=_list(_CARD),
-    snapshots=_list(_SNAPSHOT),
-    problems=_list(_object(of=_TEXT, code=_COUNT, message=_TEXT)),
-)
-_SHARE = _object(machines=_COUNT, memory=_COUNT, vcpus=_COUNT, disk=_COUNT)
-_IMAGE = _object(
-    "image capacity",
-    image=_MAYBE_TEXT,
-    pool=_MAYBE_TEXT,
-    format=_MAYBE_TEXT,
-    title=_MAYBE_TEXT,
-    capacity=_OCTETS,
-    least_memory=_OCTETS,
-)
-_IMAGES = _object(
-    "host ok",
-    host=_TEXT,
-    ok={"type": "boolean"},
-    code=_COUNT,
-    message=_TEXT,
-    free_memory=_OCTETS,
-    mine=_SHARE,
-    most={"anyOf": [_SHARE, {"type": "null"}]},
-    images=_list(_IMAGE),
-    notes=_list(_TEXT),
-)
-_TOKEN = {"name": "X-CSRF-Token", "in": "header", "required": True, "schema": _TEXT}
-_PROBLEM = _object(code=_COUNT, message=_TEXT)
 
 # Address -> (what it is, arguments, what it answers).
-_READ: dict[str, tuple[str, dict[str, _Schema], _Schema]] = {
+_READ: dict[str, tuple[str, dict[str, Schema], Schema]] = {
     "/": (
         "the table of machines",
-        {"q": _TEXT, "state": _TEXT, "group": _TEXT, "page": _COUNT}
+        {"q": TEXT, "state": TEXT, "group": TEXT, "page": COUNT}
         | {"sort": {"enum": [sign + name for name in SORTS for sign in ("", "-")]}},
-        _object(
-            domains=_list(_ROW),
-            counts=_COUNTS,
-            groups=_list(_TEXT),
-            problems=_list(_list(_TEXT)),
-            total=_COUNT,
-            page=_COUNT,
-            pages=_COUNT,
+        record(
+            domains=list_of(ROW),
+            counts=COUNTS,
+            groups=list_of(TEXT),
+            problems=list_of(list_of(TEXT)),
+            total=COUNT,
+            page=COUNT,
+            pages=COUNT,
         ),
     ),
     "/hosts": (
         "the hosts",
-        {"q": _TEXT, "group": _TEXT, "page": _COUNT, "show": {"enum": list(SHOWN)}, "sort": _TEXT},
-        _object(hosts=_list(_HOST), waiting=_list(_WAITING), counts=_COUNTS, total=_COUNT, page=_COUNT, pages=_COUNT),
+        {"q": TEXT, "group": TEXT, "page": COUNT, "show": {"enum": list(SHOWN)}, "sort": TEXT},
+        record(hosts=list_of(HOST), waiting=list_of(WAITING), counts=COUNTS, total=COUNT, page=COUNT, pages=COUNT),
     ),
     "/laboratories/{lab}": (
         "a laboratory: its terminals, each with its machine, and the machines that no terminal has",
         {},
-        _object(
-            lab=_TEXT,
-            laboratories=_list(_TEXT),
-            terminals=_list(
-                _object(
+        record(
+            lab=TEXT,
+            laboratories=list_of(TEXT),
+            terminals=list_of(
+                record(
                     "terminal",
-                    terminal=_TEXT,
+                    terminal=TEXT,
                     machine={"type": ["object", "null"]},
                     state={"enum": ["working", "ready", "failed", None]},
-                    problem=_MAYBE_TEXT,
+                    problem=MAYBE_TEXT,
                     who={"type": ["string", "null"], "description": "its principal, or its address"},
                     proved={"type": ["boolean", "null"], "description": "whether it has shown its keytab"},
-                    since=_TIME,
-                    seen=_TIME,
+                    since=TIME,
+                    seen=TIME,
                 )
             ),
-            machines=_list(_object(host=_TEXT, uuid=_TEXT, name=_TEXT, profile=_TEXT)),
+            machines=list_of(record(host=TEXT, uuid=TEXT, name=TEXT, profile=TEXT)),
         ),
     ),
     "/profiles": (
         "the profiles of all hosts",
         {},
-        _object(
-            profiles=_list(
-                _object(
+        record(
+            profiles=list_of(
+                record(
                     "host uuid name labs running off",
-                    host=_TEXT,
-                    uuid=_TEXT,
-                    name=_TEXT,
-                    labs=_list(_TEXT),
-                    capacity=_OCTETS,
-                    running=_COUNT,
-                    off=_COUNT,
-                    administrator=_MAYBE_TEXT,
+                    host=TEXT,
+                    uuid=TEXT,
+                    name=TEXT,
+                    labs=list_of(TEXT),
+                    capacity=OCTETS,
+                    running=COUNT,
+                    off=COUNT,
+                    administrator=MAYBE_TEXT,
                 )
             )
         ),
     ),
     "/hosts/conditions": (
         "how hosts say that they are, by name, a part of them at a time (for rxm hosts)",
-        {"after": _TEXT},
-        _object(hosts=_list(_CONDITION), more={"type": "boolean"}),
+        {"after": TEXT},
+        record(hosts=list_of(CONDITION), more={"type": "boolean"}),
     ),
-    "/hosts/{host}": ("one host", {}, _object(host=_HOST, domains=_list(_DOMAIN), actions=_list(_ACTION))),
+    "/hosts/{host}": ("one host", {}, record(host=HOST, domains=list_of(DOMAIN), actions=list_of(ACTION))),
     "/hosts/{host}/ask/{question}": (
         "what the host answers just now: info, usage, messages, log, version",
-        {"since": _TEXT},
-        _object(question=_TEXT, host=_TEXT, answer=_ANSWER),
+        {"since": TEXT},
+        record(question=TEXT, host=TEXT, answer=ANSWER),
     ),
     "/machines/{uuid}": (
         "one machine, wherever it is",
-        {"host": _TEXT, "range": {"enum": ["hour", "day", "week", "month"]}},
-        _object(domain=_ROW, actions=_list(_ACTION), places=_list(_TEXT)),
+        {"host": TEXT, "range": {"enum": ["hour", "day", "week", "month"]}},
+        record(domain=ROW, actions=list_of(ACTION), places=list_of(TEXT)),
+    ),
+    "/hosts/{host}/machines/{uuid}": (
+        "the same by where it is; where it has moved, that leads there (302)",
+        {"range": {"enum": ["hour", "day", "week", "month"]}},
+        record(domain=ROW, actions=list_of(ACTION), places=list_of(TEXT)),
+    ),
+    "/hosts/{host}/machines/{uuid}/viewers": (
+        "who is at its console or screen just now, and past xman as far as its host knows",
+        {},
+        VIEWERS,
     ),
     "/hosts/{host}/machines/{uuid}/devices": (
         "its disks, drives, cards and snapshots, as its host tells just now; what it cannot tell is left out",
         {},
-        _DEVICES,
+        DEVICES,
     ),
     "/hosts/{host}/machines/{uuid}/{question}": (
         "what its host answers of it just now: description, statistics, events, log",
-        {"since": _TEXT},
-        _object(question=_TEXT, domain=_TARGET, answer=_ANSWER),
+        {"since": TEXT},
+        record(question=TEXT, domain=TARGET, answer=ANSWER),
+    ),
+    "/hosts/{host}/evacuation": (
+        "what would move where, were the host emptied",
+        {},
+        record(host=HOST, moving=list_of(DOMAIN), staying=COUNT, rooms=list_of(ROOM), plan=PLAN),
     ),
     "/images": (
         "what hosts answer just now of their images, those with most room first, 64 hosts a page",
-        {"page": _COUNT},
-        _object(hosts=_list(_IMAGES), page=_COUNT, more={"type": "boolean"}),
+        {"page": COUNT},
+        record(hosts=list_of(IMAGES), page=COUNT, more={"type": "boolean"}),
     ),
     "/actions": (
         "what was asked for, latest first",
-        dict.fromkeys(("state", "who", "verb", "uuid", "host"), _TEXT) | {"page": _COUNT},
-        _object(actions=_list(_ACTION), page=_COUNT, more={"type": "boolean"}),
+        dict.fromkeys(("state", "who", "verb", "uuid", "host"), TEXT) | {"page": COUNT},
+        record(actions=list_of(ACTION), page=COUNT, more={"type": "boolean"}),
     ),
-    "/actions/{id}": ("an action, with the result for each target", {}, _object(action=_WHOLE_ACTION)),
+    "/actions/{id}": ("an action, with the result for each target", {}, record(action=WHOLE_ACTION)),
+    "/terminal": (
+        "a terminal's machine, to the terminal itself, which shows its keytab or has a configured address",
+        {"as": {"enum": ["html", "json", "vv", "rdp"]}},
+        SEAT,
+    ),
     "/session": (
         "who I am, until when, and the token that changes need",
         {},
-        _object(
-            principal=_TEXT,
-            expires=_TIME,
-            csrf_token=_TEXT,
+        record(
+            principal=TEXT,
+            expires=TIME,
+            csrf_token=TEXT,
             can_act={"type": "boolean"},
             reads_all={"type": "boolean"},
         ),
     ),
 }
-# Address -> (what it does, fields of the form).
-_CHANGE: dict[str, tuple[str, dict[str, _Schema]]] = {
+# Address -> (what it is, the media type): what is no JSON.
+_OTHER: dict[str, tuple[str, str]] = {
+    "/hosts/{host}/machines/{uuid}/picture": ("a picture of its screen just now", "image/png"),
+    "/healthz": ("200 while the portal is at work, otherwise 503", "text/plain"),
+    "/metrics": ("for Prometheus, at those addresses that the configuration names", "text/plain"),
+}
+_BOUND = {"target": list_of(TEXT), "verb": TEXT}
+# Address -> (what it does, fields of the form, what it answers where no action at Location is all).
+_CHANGE: dict[str, tuple[str, dict[str, Schema], Schema | None]] = {
+    "/confirm": (
+        "what an action would be for: the machines, and how many jobs would suffer; changes nothing",
+        _BOUND | {"scope": {"enum": ["selected", "matching"]}, "q": TEXT, "state": TEXT, "group": TEXT},
+        CONFIRMATION,
+    ),
+    "/hosts/{host}/machines/{uuid}/confirm": ("the same, of a part of a machine", _BOUND, CONFIRMATION),
     "/actions": (
         "ask for a verb; `target` is HOST/UUID, as often as needed; `id` (16 hexadecimal figures) makes it happen once",
-        {"verb": _TEXT, "target": _list(_TEXT), "reason": _TEXT, "id": _TEXT},
+        _BOUND | {"reason": TEXT, "id": TEXT},
+        None,
     ),
-    "/actions/{id}/cancel": ("take back what still waits", {}),
-    "/actions/{id}/abort": ("abort a migration that is under way", {}),
-    "/hosts/reporting": ("decide about a host that reports", {"name": _TEXT, "to": {"enum": ["accepted", "refused"]}}),
-    "/hosts/{host}/maintenance": ("out of service, or into it again", {"to": {"enum": ["on", "off"]}, "reason": _TEXT}),
-    "/hosts/{host}/evacuation": ("move what runs there", {"destination": _TEXT, "live": _TEXT, "force": _TEXT}),
+    "/actions/{id}/cancel": ("take back what still waits", {}, None),
+    "/actions/{id}/abort": ("abort a migration that is under way", {}, None),
+    "/hosts/reporting": (
+        "decide about a host that reports",
+        {"name": TEXT, "to": {"enum": ["accepted", "refused"]}},
+        None,
+    ),
+    "/hosts/{host}/maintenance": (
+        "out of service, or into it again",
+        {"to": {"enum": ["on", "off"]}, "reason": TEXT},
+        None,
+    ),
+    "/hosts/{host}/evacuation": ("move what runs there", {"destination": TEXT, "live": TEXT, "force": TEXT}, None),
+    "/filters": (
+        "keep the filter of an address under a name, or forget one",
+        {"name": TEXT, "address": TEXT, "usual": TEXT, "forget": TEXT},
+        None,
+    ),
     "/launch": (
-        "what a launch would make, at the host with most room where `host` is empty; with `really`, make it",
-        {"host": _TEXT, "image": _TEXT, "name": _TEXT, "reason": _TEXT, "id": _TEXT}
-        | {option.key: _TEXT for option in verbs.BY_NAME["launch"].options if option.kind and not option.local},
+        "what a launch would make, at the host with most room where `host` is empty; with `really`, make it (303)",
+        {"host": TEXT, "image": TEXT, "name": TEXT, "reason": TEXT, "id": TEXT, "really": TEXT}
+        | {option.key: TEXT for option in verbs.BY_NAME["launch"].options if option.kind and not option.local},
+        record(host=TEXT, answer=ANSWER),
     ),
-    "/create": ("what a description would become; with `really`, make it", {"host": _TEXT, "text": _TEXT}),
+    "/create": (
+        "what a description would become; with `really`, make it (303)",
+        {"host": TEXT, "text": TEXT, "reason": TEXT, "really": TEXT}
+        | dict.fromkeys(("paused", "transient", "convert"), TEXT),
+        record(host=TEXT, text=TEXT, answer=ANSWER),
+    ),
+    "/sign-off": ("end the session, and have the portal forget the ticket", {}, record(ok={"type": "boolean"})),
 }
 
 
 def addresses() -> list[tuple[str, str, str]]:
     """Return (method, address, what it is) of all."""
-    read = [("GET", path, about) for path, (about, _arguments, _answer) in _READ.items()]
-    return read + [("POST", path, about) for path, (about, _fields) in _CHANGE.items()]
+    read = [("GET", path, facts[0]) for known in (_READ, _OTHER) for path, facts in known.items()]
+    return read + [("POST", path, facts[0]) for path, facts in _CHANGE.items()]
 
 
-def answer(path: str) -> _Schema:
-    """Return the schema of what an address answers."""
-    return _READ[path][2]
+def json_addresses() -> list[str]:
+    """Return the addresses that answer a program with JSON where it only asks."""
+    return list(_READ)
 
 
-def document() -> _Schema:
+def answer(path: str, method: str = "GET") -> Schema:
+    """Return the schema of the JSON that an address answers; KeyError where there is none."""
+    found = _READ[path][2] if method == "GET" else _CHANGE[path][2]
+    if found is None:
+        raise KeyError(path)
+    return found
+
+
+def document() -> Schema:
     """Return the whole description."""
-    paths: dict[str, _Schema] = {}
+    paths: dict[str, Schema] = {}
     for path, (about, arguments, answered) in _READ.items():
         paths[path] = {
             "get": {
@@ -332,16 +252,22 @@ def document() -> _Schema:
                 "responses": _responses(200, about, answered),
             }
         }
-    for path, (about, fields) in _CHANGE.items():
+    for path, (about, kind) in _OTHER.items():
+        good = {"description": about, "content": {kind: {"schema": TEXT}}}
+        paths[path] = {"get": {"summary": about, "parameters": _in_path(path), "responses": {"200": good}}}
+    for path, (about, fields, tried) in _CHANGE.items():
         form = {"schema": {"type": "object", "properties": fields}}
+        token = {"name": "X-CSRF-Token", "in": "header", "required": True, "schema": TEXT}
+        responses = _responses(303, "what was asked for is at Location", None)
+        if tried is not None:
+            good = _responses(200, about, tried)
+            # What is tried first is done by the same form.
+            responses = responses | good | {"422": good["200"]} if "really" in fields else good
         paths.setdefault(path, {})["post"] = {
             "summary": about,
-            "parameters": [
-                *_in_path(path),
-                {"name": "X-CSRF-Token", "in": "header", "required": True, "schema": _TEXT},
-            ],
+            "parameters": [*_in_path(path), token],
             "requestBody": {"content": {"application/x-www-form-urlencoded": form}},
-            "responses": _responses(303, "the action is at Location", None),
+            "responses": responses,
         }
     return {
         "openapi": "3.1.0",
@@ -354,14 +280,14 @@ def document() -> _Schema:
     }
 
 
-def _in_path(path: str) -> list[_Schema]:
+def _in_path(path: str) -> list[Schema]:
     names = [piece[1:-1] for piece in path.split("/") if piece.startswith("{")]
-    return [{"name": name, "in": "path", "required": True, "schema": _TEXT} for name in names]
+    return [{"name": name, "in": "path", "required": True, "schema": TEXT} for name in names]
 
 
-def _responses(status: int, about: str, answered: _Schema | None) -> _Schema:
-    good: _Schema = {"description": about}
+def _responses(status: int, about: str, answered: Schema | None) -> Schema:
+    good: Schema = {"description": about}
     if answered is not None:
         good["content"] = {"application/json": {"schema": answered}}
-    wrong = {"description": "why not", "content": {"application/json": {"schema": _PROBLEM}}}
+    wrong = {"description": "why not", "content": {"application/json": {"schema": PROBLEM}}}
     return {str(status): good, "default": wrong}

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import BigInteger, Double, Integer, String
 
 from rxmweb.db import report, schema
-from rxmweb.web import openapi
+from rxmweb.web import schemas
 from tests.lab.process import ROOT
 from xman import fields
 from xman.fields import Field
@@ -104,4 +104,4 @@ def test_what_the_portal_keeps_has_a_column_of_its_kind_and_is_shown_and_describ
 
     assert isinstance(schema.domains.c[field.key].type, COLUMNS[field.portal])
     assert f"domain.{field.key}" in template
-    assert field.key in openapi._DOMAIN["properties"]
+    assert field.key in schemas.DOMAIN["properties"]

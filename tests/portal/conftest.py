@@ -4,13 +4,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Playwright, sync_playwright
+from playwright.sync_api import BrowserContext, Playwright, sync_playwright
 from sqlalchemy import Engine
 
 from rxmweb import db
 from rxmweb.db import schema
+from tests.lab.kerberos.realm import Realm
 from tests.lab.portal import postgres
 from tests.lab.process import kept
+from tests.portal.made_up import MadeUp
 
 
 @pytest.fixture(scope="session")
@@ -47,3 +49,22 @@ def playwright() -> Iterator[Playwright]:
     """What drives browsers; there can be one at a time."""
     with sync_playwright() as started:
         yield started
+
+
+@pytest.fixture(scope="module")
+def made_up(realm: Realm, tmp_path_factory: pytest.TempPathFactory) -> Iterator[MadeUp]:
+    """A portal with a made-up fleet, one for a module."""
+    made = MadeUp(realm, tmp_path_factory.mktemp("pages"))
+    yield made
+    made.stop()
+    assert "Traceback" not in made.portal.said()
+
+
+@pytest.fixture(scope="module")
+def browsing(made_up: MadeUp, playwright: Playwright) -> Iterator[BrowserContext]:
+    """There the browser of who sees and may all, which is the terminal with a machine as well."""
+    context = made_up.enter(playwright)
+    made_up.sit_down(context)
+    yield context
+    if context.browser is not None:
+        context.browser.close()

@@ -17,6 +17,7 @@ from tests.lab.clients.browser import CHROMIUM
 from tests.lab.kerberos.realm import Realm
 from tests.lab.portal.portal import Portal
 from tests.lab.process import end, need
+from tests.portal.answers import portal_program
 from tests.portal.reports import UUID, domain, job, line
 from xman import outcome
 
@@ -35,11 +36,18 @@ _REASON = "because-of-a-reason-that-is-one-word-of-more-letters-than-a-telephone
 
 
 class MadeUp:
-    """One portal. Nothing answers behind it: its worker has ended, and its tables are filled from here."""
+    """One portal: its worker has ended, its tables are filled from here, and what hosts are asked is answered."""
 
     def __init__(self, realm: Realm, directory: Path) -> None:
         self.portal = Portal(
-            realm, directory, hosts=(), port=4373, interval=600, readers=(ALICE,), tables=f"[terminals]\n{_TERMINALS}"
+            realm,
+            directory,
+            hosts=(),
+            port=4373,
+            interval=600,
+            readers=(ALICE,),
+            tables=f"[terminals]\n{_TERMINALS}",
+            program=portal_program(directory / "bin", (STALE_HOST, DEAD_HOST)),
         )
         end(self.portal.worker)
         self.url = f"http://127.0.0.1:{self.portal.port}"
@@ -55,9 +63,9 @@ class MadeUp:
         self.engine.dispose()
         self.portal.stop()
 
-    def full(self, *, first: str = "free") -> None:
-        """Have the host with many machines report, the first of them in that state."""
-        machines = [_machine(number, first if number == 0 else "free") for number in range(MACHINES)]
+    def full(self, *, first: str = "", every: str = "free") -> None:
+        """Have the host with many machines report, in that state, the first of them in another one."""
+        machines = [_machine(number, first if first and number == 0 else every) for number in range(MACHINES)]
         fleet.take(self.engine, [report.read(line(FULL, *machines))], time.time())
 
     def enter(
@@ -65,17 +73,30 @@ class MadeUp:
     ) -> BrowserContext:
         """Return somebody's browser, signed on; whoever calls closes its `browser`."""
         need(CHROMIUM)
+        started = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        context = started.new_context(java_script_enabled=script, **how)  # type: ignore[arg-type]
+        context.set_default_timeout(20_000)
+        self.sign_on(context, principal, ticket=ticket)
+        return context
+
+    def sign_on(self, context: BrowserContext, principal: str = ALICE, *, ticket: bool = True) -> None:
+        """Give a browser another session of somebody's."""
         name = ""
         if ticket:
             name, path = self._tickets.new()
             path.write_text("ticket")
         token, session = sessions.begin(self.engine, principal, portal_name(self.settings), name, "", 36000)
         rights.keep(self.engine, session.id, {}, all_asked=True)
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        context = started.new_context(java_script_enabled=script, **how)  # type: ignore[arg-type]
-        context.set_default_timeout(20_000)
         context.add_cookies([{"name": "rxmweb", "value": token, "url": self.url}])
-        return context
+
+    def sit_down(self, context: BrowserContext) -> None:
+        """Let a browser be that of the terminal which has a machine."""
+        with self.engine.connect() as connection:
+            seat = seats.of(connection, f"term01.{LAB}.example.org")
+        assert seat is not None
+        fetched = seats.fetch(self.engine, seat, time.time(), 3600)
+        assert fetched is not None
+        context.add_cookies([{"name": "rxmweb-terminal", "value": fetched[0], "url": self.url}])
 
     def end_session(self, token: str) -> None:
         """End somebody's session, as signing off elsewhere does."""

@@ -1,5 +1,6 @@
 """Images, and machines that are launched from them: what is shown, tried, and then asked for once."""
 
+import html
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -173,8 +174,17 @@ def test_what_cannot_be_read_is_asked_of_no_host(site: Site, hosts: Hosts, wrong
     answer = form(alice, "/launch", session, **({"host": ""} | WANTED | wrong))
 
     assert answer.status_code == 400
-    assert said in answer.text
+    assert said in answer.text.partition('id="wrong">')[2].partition("<")[0]
+    # What was typed is there still.
+    assert html.escape(WANTED["user-data"].splitlines()[1]) in answer.text or "user-data" in wrong
     assert hosts.asked == []
+    program = alice.post(
+        "/launch",
+        data={"csrf": session.csrf, "host": ""} | WANTED | wrong,
+        headers={"Accept": "application/json"},
+    )
+    assert program.status_code == 400
+    assert program.get_json()["code"] == 400
 
 
 def test_what_a_host_refuses_is_said_and_the_form_is_filled_in(site: Site, hosts: Hosts) -> None:
@@ -186,7 +196,7 @@ def test_what_a_host_refuses_is_said_and_the_form_is_filled_in(site: Site, hosts
     assert answer.status_code == 422
     assert "You may have no more." in answer.text
     assert 'value="web1"' in answer.text
-    assert '<option value="h3" selected>' in answer.text
+    assert 'name="host" value="h3"' in answer.text
     assert 'name="really"' not in answer.text
 
 

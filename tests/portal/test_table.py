@@ -349,20 +349,23 @@ def test_what_is_counted_by_index_is_what_is_counted_one_by_one(filled: Engine, 
     assert fast.rows == slow.rows
 
 
+@pytest.mark.parametrize("reads", [True, False])
 def test_a_connection_that_the_server_has_ended_meanwhile_is_another_one(
-    postgresql: postgres.Postgres, monkeypatch: pytest.MonkeyPatch
+    postgresql: postgres.Postgres, monkeypatch: pytest.MonkeyPatch, *, reads: bool
 ) -> None:
     monkeypatch.setattr(db, "_RESTED_SECONDS", 0.0)
     opened = db.open_store(postgresql.new_database())
-    with opened.connect() as connection:
+    pool = db.reading(opened) if reads else opened
+    with pool.connect() as connection:
         pid = connection.execute(text("SELECT pg_backend_pid()")).scalar_one()
     other = db.open_store(postgresql.new_database())
     with other.begin() as connection:
         connection.execute(text("SELECT pg_terminate_backend(:pid, 5000)"), {"pid": pid})
 
-    with db.reading(opened).connect() as connection:
+    with pool.connect() as connection:
         assert connection.execute(text("SELECT pg_backend_pid()")).scalar_one() != pid
 
+    pool.dispose()
     opened.dispose()
     other.dispose()
 

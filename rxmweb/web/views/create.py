@@ -7,7 +7,7 @@ from flask import Blueprint, g, request
 from rxmweb.db import fleet
 from rxmweb.db.actions import Request, Target
 from rxmweb.web import description, live, words
-from rxmweb.web.context import fail, may, portal, reply
+from rxmweb.web.context import fail, may, portal, reply, wants_json
 from rxmweb.web.languages import _
 from rxmweb.web.submit import cannot_act, queue, reason
 from xman.arguments import MOST_TEXT
@@ -28,12 +28,14 @@ def form() -> Any:
 @pages.post("/create")
 def dry_run() -> Any:
     """Have the host say what it would define; with `really`, make it."""
-    text, problem = _described() if request.form.get("described") else _text()
-    host = request.form.get("host", "")
+    text, problem, wrong = _described() if request.form.get("described") else (*_text(), "")
+    host = request.form.get("host", "").strip()
     with portal().reading.connect() as connection:
         known = fleet.host(connection, host) is not None
-    if problem or not known:
-        return fail(400, problem or _("Choose a host."))
+    if not known:
+        problem, wrong = problem or _("Choose a host."), wrong or "host"
+    if problem:
+        return _again(host, problem, wrong)
     options = [f"--{flag}" for flag in _FLAGS if request.form.get(flag)]
     if request.form.get("really"):
         target = Target(host, "", request.form.get("name", "")[:128])
@@ -42,7 +44,15 @@ def dry_run() -> Any:
     return _page({"host": host, "text": text, "answer": answer}, status=200 if answer["ok"] else 422)
 
 
-def _page(data: dict[str, Any], status: int = 200) -> Any:
+def _again(host: str, problem: str, wrong: str) -> Any:
+    """Show the form as it was filled in, and what is wrong with it."""
+    if wants_json():
+        return fail(400, problem)
+    text = "" if request.form.get("described") else request.form.get("text", "")
+    return _page({"host": host, "text": text, "answer": None}, 400, problem, wrong)
+
+
+def _page(data: dict[str, Any], status: int = 200, problem: str = "", wrong: str = "") -> Any:
     here = portal()
     with here.reading.connect() as connection:
         rooms = fleet.rooms(connection, here.settings.interval_seconds, g.now)
@@ -60,15 +70,17 @@ def _page(data: dict[str, Any], status: int = 200) -> Any:
         shown=shown,
         fields=description.FIELDS,
         needed=description.NEEDED,
+        problem=problem,
+        wrong=wrong,
     )
 
 
-def _described() -> tuple[str, str]:
-    """Return what the form without XML describes, and what is wrong with it."""
+def _described() -> tuple[str, str, str]:
+    """Return what the form without XML describes, what is wrong with it, and the field that is."""
     text, wrong = description.write(request.form)
     if not wrong:
-        return text, ""
-    return "", _("%(field)s: this cannot be read.") % {"field": words.described(wrong)}
+        return text, "", ""
+    return "", _("%(field)s: this cannot be read.") % {"field": words.described(wrong)}, wrong
 
 
 def _text() -> tuple[str, str]:

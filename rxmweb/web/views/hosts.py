@@ -38,7 +38,7 @@ _QUESTIONS = {
 def all_hosts() -> Any:
     """Show one page of the configured hosts, with the age of their reports and the room they have."""
     _readers_only()
-    same = unchanged(changes.FLEET)
+    same = unchanged(changes.FLEET, changes.ACTIONS)
     if same is not None:
         return same
     here = portal()

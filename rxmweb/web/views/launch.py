@@ -7,7 +7,7 @@ from flask import Blueprint, g, request
 from rxmweb.db import actions, filters, fleet, report
 from rxmweb.db.actions import Request, Target
 from rxmweb.web import live, words
-from rxmweb.web.context import fail, may, portal, reply
+from rxmweb.web.context import fail, may, portal, reply, wants_json
 from rxmweb.web.languages import _
 from rxmweb.web.submit import cannot_act, queue, reason
 from xman import values, verbs
@@ -58,13 +58,15 @@ def form() -> Any:
 def dry_run() -> Any:
     """Have a host say what it would make, the one with most room where none is chosen; with `really`, make it."""
     name, image = (request.form.get(key, "").strip() for key in ("name", "image"))
-    options, texts, problem = _read(name, image)
-    host = request.form.get("host", "")
+    options, texts, wrong, problem = _read(name, image)
+    host = request.form.get("host", "").strip()
     possible = [str(row["name"]) for row in _rooms("launch")]
     if host not in possible and (host or request.form.get("really") or not possible):
-        problem = problem or _("Choose a host.")
-    if problem:
+        problem, wrong = problem or _("Choose a host."), wrong or "host"
+    if problem and wants_json():
         return fail(400, problem)
+    if problem:
+        return _page({"host": host, "answer": None}, request.form, 400, problem, wrong)
     if request.form.get("really"):
         wanted = Request(
             g.session.principal, "launch", [Target(host, "", name)], options, (image, name), reason(), files=texts
@@ -76,7 +78,7 @@ def dry_run() -> Any:
     return _page({"host": chosen, "answer": answer}, request.form, status=200 if answer["ok"] else 422)
 
 
-def _page(data: dict[str, Any], given: Any, status: int = 200) -> Any:
+def _page(data: dict[str, Any], given: Any, status: int = 200, problem: str = "", wrong: str = "") -> Any:
     hosts = sorted(_rooms("launch"), key=lambda row: str(row["name"]))
     shown = live.as_text("launch", data["answer"]) if data["answer"] else ""
     answer = data["answer"]
@@ -91,6 +93,8 @@ def _page(data: dict[str, Any], given: Any, status: int = 200) -> Any:
         shown=shown,
         ends=ends,
         identifier=actions.new_id(),
+        problem=problem,
+        wrong=wrong,
     )
 
 
@@ -119,33 +123,34 @@ def _told(answer: dict[str, Any]) -> dict[str, Any]:
     return told | {"images": rows, "notes": [report.text(note) for note in answer.get("notes", ())]}
 
 
-def _read(name: str, image: str) -> tuple[list[str], dict[str, str], str]:
-    """Return what the form says besides: words, texts by their options' keys, and what is wrong."""
+def _read(name: str, image: str) -> tuple[list[str], dict[str, str], str, str]:
+    """Return what the form says besides: words, texts by their options' keys, which field is wrong, and how."""
     options: list[str] = []
     texts: dict[str, str] = {}
     try:
         values.check_new_name(name)
     except UsageError:
-        return [], {}, _wrong("name")
+        return _wrong("name")
     if not image or not _is_word(image) or image.startswith("-"):
-        return [], {}, _wrong("image")
+        return _wrong("image")
     for option in FIELDS:
         value = request.form.get(option.key, "").replace("\r\n", "\n")
         if not value.strip():
             continue
         if option.kind == TEXT:
             if len(value.encode("utf-8", "replace")) > MOST_OPTION_TEXT:
-                return [], {}, _("%(field)s: this is too long.") % {"field": words.launched(option.key)}
+                long = _("%(field)s: this is too long.") % {"field": words.launched(option.key)}
+                return [], {}, option.key, long
             texts[option.key] = value
         elif not _readable(option, value.strip()):
-            return [], {}, _wrong(option.key)
+            return _wrong(option.key)
         else:
             options.append(f"{option.names[-1]}={value.strip()}")
-    return options, texts, ""
+    return options, texts, "", ""
 
 
-def _wrong(key: str) -> str:
-    return _("%(field)s: this cannot be read.") % {"field": words.launched(key)}
+def _wrong(key: str) -> tuple[list[str], dict[str, str], str, str]:
+    return [], {}, key, _("%(field)s: this cannot be read.") % {"field": words.launched(key)}
 
 
 def _is_word(value: str) -> bool:
