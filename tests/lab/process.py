@@ -10,13 +10,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from tests.lab import ready
+
 ROOT = Path(__file__).resolve().parents[2]
 # Debian keeps daemons where an ordinary user's PATH does not look.
+Running = subprocess.Popen[bytes] | ready.Process
 PATH = f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
 # Below the ephemeral range (32768 up), from which any client may be given a port at any time.
 _FIRST_PORT, _LAST_PORT = 20_000, 32_000
 # By `start`; those of a module's or the session's fixtures are the first.
-_started: list["subprocess.Popen[bytes]"] = []
+_started: list[Running] = []
 # What holds this process's ports against others of ours, from when they are found free until they are used, and later.
 _reserved: list[socket.socket] = []
 _BLOCK = 10
@@ -93,7 +96,7 @@ def slowness() -> float:
     return min(max(os.getloadavg()[0] / (os.cpu_count() or 1), 1.0), _MOST_SLOWNESS)
 
 
-def end(process: "subprocess.Popen[bytes]", seconds: float = 10.0) -> int:
+def end(process: Running, seconds: float = 10.0) -> int:
     """End a process that we started, at first with SIGTERM; return its exit status."""
     if process.poll() is None:
         process.terminate()
@@ -101,13 +104,22 @@ def end(process: "subprocess.Popen[bytes]", seconds: float = 10.0) -> int:
             process.wait(seconds)
         except subprocess.TimeoutExpired:
             process.kill()
-            process.wait()
-    return process.returncode
+    return process.wait()
 
 
 def start(command: list[str], **how: Any) -> "subprocess.Popen[bytes]":
     """Start a program, told `how` as subprocess.Popen is; it is ended with the test that it was started for."""
     process = subprocess.Popen(command, **how)
+    _started.append(process)
+    return process
+
+
+def fork(
+    command: list[str], env: dict[str, str], stdout: int, stderr: int, pass_fds: tuple[int, ...] = ()
+) -> ready.Process:
+    """Start a program that stands ready (`ready.can`), with nothing to read; it is ended likewise."""
+    with Path(os.devnull).open("rb") as nothing:
+        process = ready.start(command, env, nothing.fileno(), stdout, stderr, pass_fds)
     _started.append(process)
     return process
 

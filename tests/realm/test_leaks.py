@@ -83,7 +83,7 @@ def round_of_clients(daemon: Daemon, alice: dict[str, str], mallory: dict[str, s
 def test_nothing_is_left_of_clients_that_are_gone(
     realm: Realm, alice: dict[str, str], mallory: dict[str, str], tmp_path: Path
 ) -> None:
-    daemon = Daemon(realm, tmp_path / "x", admins=ADMINS)
+    daemon = Daemon(realm, tmp_path / "x", admins=ADMINS, alone=True)
     idle = size(daemon)[0]
     for _ in range(_ROUNDS):
         round_of_clients(daemon, alice, mallory)

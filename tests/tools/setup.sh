@@ -160,6 +160,10 @@ if [ "$(cat .venv/fingerprint 2>/dev/null)" != "$fingerprint" ]; then
     install -e '.[test]' 2>&1 | { grep -v '^WARNING: Location' >&2 || true; }
   echo "$fingerprint" >.venv/fingerprint
 fi
+# By their paths: the finder that pip puts there takes each start of Python longer than Python itself.
+for paths in .venv/lib/python3*/site-packages/__editable__.xman-*.pth; do
+  printf '%s\n' "$PWD/common" "$PWD" >"$paths"
+done
 
 if [ "$purpose" = test ]; then
   # The package would start a server on this machine's port 4373; the test starts its own.

@@ -1,13 +1,14 @@
 """The portal as two processes, as it is run: pages, and the worker."""
 
 import contextlib
+import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests.lab import ready
 from tests.lab.kerberos.realm import PORTAL, Realm
-from tests.lab.process import end, free_ports, wait_for
+from tests.lab.process import Running, end, free_ports, wait_for
 
 _START_SECONDS = 60.0
 
@@ -135,15 +136,13 @@ class Portal:
         for process in (self.server, self.worker):
             end(process, 20.0)
 
-    def _start(self, part: str) -> "subprocess.Popen[bytes]":
+    def _start(self, part: str) -> Running:
         with (self.directory / f"{part}.stderr").open("ab") as stderr:
-            return subprocess.Popen(
-                [*self._prefix, *self._program, "--config", str(self.config), part],
-                env=self._env,
-                stdin=subprocess.DEVNULL,
-                stdout=stderr,
-                stderr=stderr,
-            )
+            command = [*self._prefix, *self._program, "--config", str(self.config), part]
+            if ready.can(command, self._env):
+                with Path(os.devnull).open("rb") as nothing:
+                    return ready.start(command, self._env, nothing.fileno(), stderr.fileno(), stderr.fileno())
+            return subprocess.Popen(command, env=self._env, stdin=subprocess.DEVNULL, stdout=stderr, stderr=stderr)
 
     def _collecting(self) -> bool:
         """Whether hosts may report by themselves."""
@@ -155,6 +154,5 @@ class Portal:
         if self.server.poll() is not None:
             raise RuntimeError(f"the portal ended with {self.server.returncode}: {self.said()}")
         # Where the portal is: that may be in another network than we are.
-        program = f"import socket; socket.create_connection(('{self._listen}', {self.port})).close()"
-        command = [*self._prefix, sys.executable, "-c", program]
+        command = [*self._prefix, "bash", "-c", f"</dev/tcp/{self._listen}/{self.port}"]
         return subprocess.run(command, check=False, capture_output=True).returncode == 0
