@@ -12,6 +12,8 @@ from xmand.virt.events import REBOOTED, STARTED, Event
 
 # A hypervisor that stops a guest and starts it again does so at once; what stays off for so long stays off.
 _OFF_SECONDS = 15.0
+# Xen takes its memory apart and builds another domain, which lasts the longer the more of it there is.
+_REBUILT_SECONDS = 120.0
 # A libvirt that restarts is back sooner; who only looks is told of one that stays away.
 _AWAY_SECONDS = 5.0
 
@@ -103,10 +105,13 @@ class UntilRestarted:
     On Xen that comes under a new id, and before the stop.
     """
 
-    def __init__(self, name: str, uuid: str, before: int | None, began: float, *, container: bool = False) -> None:
+    def __init__(
+        self, name: str, uuid: str, before: int | None, began: float, *, container: bool = False, rebuilt: bool = False
+    ) -> None:
         self.uuid = uuid
         self.max_age = 0.0
         self._name, self._before, self._began, self._container = name, before, began, container
+        self._off_seconds = _REBUILT_SECONDS if rebuilt else _OFF_SECONDS
         self._off_since: float | None = None
 
     def reached(self, seen: Seen | XmanError, events: list[Event], now: float) -> Result | None:
@@ -121,7 +126,7 @@ class UntilRestarted:
             self._off_since = None
         elif self._off_since is None:
             self._off_since = now
-        elif now - self._off_since > _OFF_SECONDS:
+        elif now - self._off_since > self._off_seconds:
             raise HypervisorError(f"Domain '{self._name}' has stopped and was not started again.")
         return None
 

@@ -113,7 +113,9 @@ def reboot(call: Call) -> Result | Waits:
             before = domain.identifier()
             domain.ask_reboot()
         # Not under the lock, as for shutdown.
-        goal = waiting.UntilRestarted(domain.name, domain.uuid, before, time.monotonic(), container=domain.container())
+        container, rebuilt = domain.container(), domain.on_xen()
+        began = time.monotonic()
+        goal = waiting.UntilRestarted(domain.name, domain.uuid, before, began, container=container, rebuilt=rebuilt)
         call.host.events.table.watch(entry, goal)
     return Waits(entry, call.deadline)
 

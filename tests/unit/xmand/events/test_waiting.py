@@ -118,6 +118,20 @@ def test_what_stops_and_stays_off_has_not_restarted(
         Guest(monkeypatch, now).wait()
 
 
+def test_xen_has_time_to_build_it_anew() -> None:
+    """To Xen it is another domain; the one before is taken apart first, with all its memory."""
+    off = Seen("shutoff", None)
+    here = waiting.UntilRestarted("vm1", UUID, BEFORE, 0.0)
+    on_xen = waiting.UntilRestarted("vm1", UUID, BEFORE, 0.0, rebuilt=True)
+
+    assert [goal.reached(off, [], now) for goal in (here, on_xen) for now in (1.0, 10.0)] == [None] * 4
+    assert on_xen.reached(off, [], 100.0) is None
+    for goal, now in ((here, 30.0), (on_xen, 130.0)):
+        with pytest.raises(HypervisorError, match="was not started again"):
+            goal.reached(off, [], now)
+    assert on_xen.reached(Seen("running", BEFORE + 1), [], 110.0) is not None
+
+
 def test_a_libvirt_that_is_away_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     guest = Guest(monkeypatch, raises(HypervisorError("libvirt cannot be reached")))
 
