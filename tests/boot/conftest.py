@@ -68,7 +68,7 @@ def machine(
         booted.put_octets("cat >/etc/krb5.keytab && chmod 600 /etc/krb5.keytab", Path(realm.keytab).read_bytes())
         booted.put("/etc/krb5.conf", f"[libdefaults]\ndefault_realm = {REALM}\n")
         booted.put("/root/.k5login", "alice@XMAN.TEST\n", 0o600)
-        booted.put_files([GUEST / "vmlinuz", GUEST / "initramfs"], "/srv/guest")
+        booted.put_files([GUEST / "vmlinux", GUEST / "initramfs"], "/srv/guest")
         if release not in WITHOUT_PORTAL:
             keytab = realm.directory / "http.keytab"
             realm.add_service(f"HTTP/{PORTAL}", str(keytab))

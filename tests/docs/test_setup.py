@@ -54,6 +54,8 @@ NEEDED = {
     "ovmf": "/usr/share/qemu/firmware/*edk2-x86_64.json",
     "qemu-utils": "qemu-img",
     "xz-utils": "xz",
+    "lz4": "lz4",
+    "zstd": "zstd",
     "libsasl2-modules-gssapi-mit": "/usr/lib/*/sasl2/libgssapiv2.so",
     "sasl2-bin": "sasldblistusers2",
 }

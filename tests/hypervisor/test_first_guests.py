@@ -27,7 +27,7 @@ def described(path: Path, name: str) -> str:
     assert text.count("first") == 1
     ours = {
         "first": name,
-        "/vmlinuz": str(GUEST / "vmlinuz"),
+        "/vmlinuz": str(GUEST / "vmlinux"),
         "/initrd.img": str(GUEST / "initramfs"),
         "console=": "no_timer_check console=",
     }

@@ -21,7 +21,7 @@ def test_qemu_takes_it(lab: Lab, path: Path) -> None:
 
 # A guest of each kind, as xm or xl had it; {0} is where its images are, {1} where a kernel is.
 KINDS = {
-    "pv-kernel": 'kernel="{1}/vmlinuz"\nramdisk="{1}/initramfs"\ndisk=["file:{0}/raw,xvda,w"]\n',
+    "pv-kernel": 'kernel="{1}/vmlinux"\nramdisk="{1}/initramfs"\ndisk=["file:{0}/raw,xvda,w"]\n',
     "pygrub": 'bootloader="/usr/bin/pygrub"\ndisk=["file:{0}/raw,xvda,w"]\n',
     "whole-disk": 'bootloader="pygrub"\ndisk=["{0}/raw,raw,xvda,rw"]\n',
     "hvm-bios": 'builder="hvm"\nboot="cd"\ndisk=["file:{0}/raw,hda,w",",hdc:cdrom,r"]\nvnc=0\n'

@@ -45,7 +45,7 @@ packages="gcc libkrb5-dev libvirt-dev pkg-config python3-dev python3-venv" # wha
 packages+=" krb5-admin-server krb5-kdc krb5-user libnss-wrapper"           # the realm
 hypervisor_packages="busybox-static cpio iproute2 libvirt-daemon libvirt-daemon-driver-lxc"
 hypervisor_packages+=" libvirt-daemon-driver-qemu libvirt-clients"
-hypervisor_packages+=" qemu-system-x86 qemu-utils xz-utils libsasl2-modules-gssapi-mit sasl2-bin"
+hypervisor_packages+=" lz4 qemu-system-x86 qemu-utils xz-utils zstd libsasl2-modules-gssapi-mit sasl2-bin"
 slurm_packages="slurmctld slurmd slurm-client slurm-wlm-basic-plugins"
 ldap_packages="slapd krb5-kdc-ldap ldap-utils"
 if [ "$purpose" = test ]; then
@@ -195,7 +195,7 @@ if [ "$purpose" = test ]; then
 fi
 case $purpose$hypervisor in
   testtest | testqemu | demoqemu | boot*)
-    recipe=$(sha256sum <tests/lab/hosts/guest.sh)
+    recipe=$(cat tests/lab/hosts/guest.sh tests/lab/hosts/kernel.sh | sha256sum)
     if [ "$(cat .build/guest/recipe 2>/dev/null)" != "$recipe" ]; then
       kernel=$(apt-cache depends linux-image-cloud-amd64 2>/dev/null | sed -n 's/^ *Depends: \(linux-image.*\)/\1/p')
       [ -n "$kernel" ] || { update; kernel=$(apt-cache depends linux-image-cloud-amd64 | sed -n 's/^ *Depends: \(linux-image.*\)/\1/p'); }

@@ -1,7 +1,9 @@
 """What the tests themselves run on, as far as it needs nothing."""
 
+import lzma
 import os
 import socket
+import struct
 import subprocess
 import sys
 import time
@@ -15,6 +17,7 @@ from tests.lab.process import ROOT
 
 LAB = ROOT / "tests" / "lab"
 TOOLS = ROOT / "tests" / "tools"
+KERNEL = b"\x7fELF and so on"
 MODULES = [
     "virtio_ring",
     "virtio",
@@ -31,7 +34,13 @@ MODULES = [
 def kernel(root: Path, folder: str, modules: list[str], built_in: str = "") -> None:
     """Write what guest.sh looks at of an unpacked kernel."""
     (root / "boot").mkdir(parents=True)
-    (root / "boot" / "vmlinuz-6").write_text("a kernel")
+    # The header says in sectors where the rest begins, how far into that the packed kernel stands, and how long it is,
+    # with the length of the unpacked one at its end.
+    packed = lzma.compress(KERNEL) + struct.pack("<I", len(KERNEL))
+    header = bytearray(2 * 512 + 100)
+    header[497] = 1
+    header[584:592] = struct.pack("<II", 100, len(packed))
+    (root / "boot" / "vmlinuz-6").write_bytes(header + packed + b"a signature")
     drivers = root / folder / "6" / "kernel"
     drivers.mkdir(parents=True)
     for name in modules:
@@ -58,6 +67,7 @@ def test_a_guest_has_its_modules_wherever_debian_keeps_them(tmp_path: Path, fold
 
     assert make_guest(tmp_path).returncode == 0
     assert {f"modules/{name}.ko" for name in MODULES} <= set(contents(tmp_path / "guest"))
+    assert (tmp_path / "guest" / "vmlinux").read_bytes() == KERNEL
 
 
 def test_a_module_that_is_built_in_is_none_that_is_missing(tmp_path: Path) -> None:

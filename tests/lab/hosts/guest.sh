@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# guest.sh KERNEL-ROOT DIR - make a guest that boots in seconds under emulation: DIR/vmlinuz and DIR/initramfs.
+# guest.sh KERNEL-ROOT DIR - make a guest that boots in seconds under emulation: DIR/vmlinux and DIR/initramfs.
 #
-# Debian's cloud kernel and a busybox that loads the balloon's and the power button's drivers, brings hot-plugged CPUs on
+# Debian's cloud kernel, unpacked, and a busybox that loads the balloon's and the power button's drivers, brings hot-plugged CPUs on
 # line, prints a tick with what it has on its console, greets on its second serial port, says which keys are pressed on
 # its keyboard, and shuts down when the power button is pressed. Where it has a channel for QEMU's agent, it is one: it
 # tells who is logged on, more or less (agent=honest, agent=lying on the kernel's command line), or never answers.
@@ -11,7 +11,8 @@ target=$2
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 mkdir -p "$target" "$work"/{bin,dev,proc,sys,modules}
-cp "$root"/boot/vmlinuz-* "$target/vmlinuz"
+. "$(dirname "$0")/kernel.sh"
+unpacked "$root"/boot/vmlinuz-* >"$target/vmlinux"
 cp /bin/busybox "$work/bin/busybox"
 # In the order of their needs.
 modules="virtio_ring virtio virtio_pci_modern_dev virtio_pci_legacy_dev virtio_pci virtio_balloon virtio_console evdev button"
@@ -89,10 +90,22 @@ for port in /sys/class/virtio-ports/vport*; do
 done
 # Now whatever is pressed or typed is heard.
 echo guest-ready >/dev/ttyS0
+# Once a second, without a program of its own: each would cost an emulated machine more than all else that it does.
+mkfifo /never
+exec 5<>/never
 while :; do
-  for cpu in /sys/devices/system/cpu/cpu[0-9]*/online; do [ "\$(cat \$cpu)" = 1 ] || echo 1 >\$cpu; done 2>/dev/null
-  echo "tick \$(nproc) \$(sed -n 's/MemTotal: *//p' /proc/meminfo)" >/dev/ttyS0
-  sleep 1
+  cpus=0
+  for cpu in /sys/devices/system/cpu/cpu[0-9]*; do
+    on=1 # the first one cannot be taken off line
+    if [ -f \$cpu/online ]; then
+      read -r on <\$cpu/online || continue
+      [ \$on = 1 ] || { echo 1 >\$cpu/online; read -r on <\$cpu/online; }
+    fi
+    cpus=\$((cpus + on))
+  done 2>/dev/null
+  read -r _ memory </proc/meminfo # MemTotal is its first line
+  echo "tick \$cpus \$memory" >/dev/ttyS0
+  read -r -t 1 _ <&5
 done
 INIT
 chmod 755 "$work/init"

@@ -238,7 +238,7 @@ class Guest:
   <vcpu current='1'>3</vcpu>
   <os>
     <type arch='x86_64' machine='pc'>hvm</type>
-    <kernel>{kernel or GUEST / "vmlinuz"}</kernel>
+    <kernel>{kernel or GUEST / "vmlinux"}</kernel>
     <initrd>{GUEST / "initramfs"}</initrd>
     <cmdline>cryptomgr.notests console=ttyS0 quiet panic=1{f" agent={self._agent}" if self._agent else ""}</cmdline>
     <smbios mode='sysinfo'/>
