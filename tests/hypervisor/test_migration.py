@@ -427,7 +427,8 @@ def the_shell_is_known_for_what_it_is(lab: Lab, guest: Guest) -> None:
     again = lab.rxm("migrate", "--live", guest.name, SECOND)
     assert again.status == 3
     assert f"still here, running. If something of that name is there: rxm -H {SECOND} list -l" in again.stderr
-    assert lab.rxm_second("destroy", guest.name).status == 0
+    # Now that the libvirtd which it waited for is back, it may go by itself at any time.
+    assert lab.rxm_second("destroy", guest.name).status in (0, 7)
 
 
 def test_an_abort_without_a_migration(lab: Lab, machine: Guest) -> None:
