@@ -87,3 +87,12 @@ def test_it_tells_what_it_would_install() -> None:
     listed = subprocess.run([str(SETUP), "--list", "fresh"], capture_output=True, text=True, check=True)
 
     assert listed.stdout.split() == ["git", "mmdebstrap", "slirp4netns"]
+
+
+def test_for_a_package_it_installs_what_debian_builds_one_with() -> None:
+    """Debian's control file names but what a package needs beyond the compiler that every build has."""
+    (needed,) = re.findall(r"^Build-Depends: (.*)$", (ROOT / "debian" / "control").read_text(), re.MULTILINE)
+    listed = subprocess.run([str(SETUP), "--list", "deb"], capture_output=True, text=True, check=True).stdout.split()
+
+    wanted = {name.split()[0].removesuffix("-compat") for name in needed.split(",")}
+    assert {"build-essential", "dpkg-dev", *wanted} <= set(listed)
