@@ -9,7 +9,7 @@ from xman.errors import RefusedError
 from xmand.system import locks as locks_module
 from xmand.system.locks import DomainLocks
 
-SOON = 5.0
+SOON = 60.0
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ def test_who_gives_up_lets_the_next_one_in(locks: DomainLocks) -> None:
     done: list[str] = []
 
     def give_up() -> None:
-        with pytest.raises(RefusedError), locks.hold("vm1", "pause", time.monotonic() + 0.05):
+        with pytest.raises(RefusedError), locks.hold("vm1", "pause", time.monotonic() + 0.2):
             pass
 
     def wait() -> None:
@@ -77,12 +77,15 @@ def test_who_gives_up_lets_the_next_one_in(locks: DomainLocks) -> None:
             done.append("in")
 
     with locks.hold("vm1", "pause", soon()):
-        threads = [threading.Thread(target=give_up), threading.Thread(target=wait)]
-        for number, thread in enumerate(threads):
-            thread.start()
-            queued(locks, number + 1)
-        threads[0].join()
-    threads[1].join()
+        first, second = threading.Thread(target=give_up), threading.Thread(target=wait)
+        first.start()
+        # Where this thread comes late the first one has given up already.
+        while not locks._queues.get("vm1") and first.is_alive():
+            time.sleep(0.001)
+        second.start()
+        first.join()
+        queued(locks, 1)
+    second.join()
 
     assert done == ["in"]
     assert locks._queues == {}
