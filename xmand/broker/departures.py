@@ -36,8 +36,16 @@ _SECONDS = 10.0
 _LEAST_PAUSE, _MOST_PAUSE = 1.0, 60.0
 _LOCK_SECONDS = 5.0
 
-# Why a domain is off whose guest has left; a libvirtd that was started since knows no reason.
-_GONE = (api.VIR_DOMAIN_SHUTOFF_MIGRATED, api.VIR_DOMAIN_SHUTOFF_UNKNOWN)
+# Why a domain is off whose guest has left: by libvirt's end of the migration; by a libvirtd that was started since, and
+# knows no reason, or could not go on with its QEMU; or by our own hand, where what comes behind that failed.
+_GONE = (
+    api.VIR_DOMAIN_SHUTOFF_MIGRATED,
+    api.VIR_DOMAIN_SHUTOFF_UNKNOWN,
+    api.VIR_DOMAIN_SHUTOFF_CRASHED,
+    api.VIR_DOMAIN_SHUTOFF_FAILED,
+    api.VIR_DOMAIN_SHUTOFF_DAEMON,
+    api.VIR_DOMAIN_SHUTOFF_DESTROYED,
+)
 
 
 @dataclass(frozen=True)

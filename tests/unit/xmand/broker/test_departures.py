@@ -18,6 +18,7 @@ from xmand.virt.binding import api
 UUID = "6b2c1d4e-0000-4000-8000-00000000aaaa"
 ID = "6b2c1d4e-0000-4000-8000-00000000bbbb"
 MIGRATED, SHUT_DOWN = int(api.VIR_DOMAIN_SHUTOFF_MIGRATED), int(api.VIR_DOMAIN_SHUTOFF_SHUTDOWN)
+DESTROYED, CRASHED = int(api.VIR_DOMAIN_SHUTOFF_DESTROYED), int(api.VIR_DOMAIN_SHUTOFF_CRASHED)
 
 
 def leaves(*, paused: bool = False, persistent: bool = True, decision: str = "") -> Departure:
@@ -94,6 +95,9 @@ def judged(
         (Here("running", number=8), leaves(decision=GIVEN), (GIVEN, True, [])),
         # libvirtd was started since, and knows not why; where it knows another reason, somebody has used it here.
         (Here("shutoff"), leaves(decision=GIVEN), (GIVEN, True, ["undefine"])),
+        # Its QEMU was ended, by us or by a libvirtd that was started since, and nothing came of what follows.
+        (Here("shutoff", DESTROYED), leaves(decision=GIVEN), (GIVEN, True, ["undefine"])),
+        (Here("shutoff", CRASHED), leaves(decision=GIVEN), (GIVEN, True, ["undefine"])),
         (Here("shutoff", SHUT_DOWN), leaves(decision=GIVEN), (GIVEN, True, [])),
         (None, leaves(decision=KEPT), (KEPT, True, [])),
     ],
