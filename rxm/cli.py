@@ -72,7 +72,7 @@ def run(words: list[str]) -> int:
         return error.outcome
     except KeyboardInterrupt:
         changes = parsed is not None and parsed.verb.changes
-        _say("Interrupted." + (" What was sent may still happen; look at the host." if changes else ""))
+        _say("Interrupted." + (" What was sent may still take effect; check the host." if changes else ""))
         return outcome.UNKNOWN if changes else _INTERRUPTED
 
 
@@ -121,7 +121,7 @@ def _read(options: Options, rest: list[str]) -> Parsed:
     options.timeout = timeout if isinstance(timeout, float) else None
     if options.max_age is not None:
         if verb.changes:
-            raise UsageError(f"'--max-age' is for verbs that look; {verb.name} changes something.")
+            raise UsageError(f"'--max-age' is only for verbs that read; {verb.name} changes something.")
         parsed.options.setdefault("max-age", options.max_age)
     if own_options.shaped(options):
         from rxm.strategies import shaped
@@ -168,11 +168,11 @@ def _resolve(rest: list[str]) -> str:
 def _file_text(name: str) -> str:
     """Return the text of a file, of standard input where `name` is `-`. Raises UsageError."""
     if not name:
-        raise UsageError("FILE is empty; give a file's name, or - for standard input.")
+        raise UsageError("FILE is empty; give the name of a file, or - for standard input.")
     where = "standard input" if name == "-" else name
     if "=" in name and not lowlevel.exists(name):
         # Not repeated: it may be a password.
-        raise UsageError("The first word is FILE, or - for standard input; KEY=VALUE words stand behind it.")
+        raise UsageError("FILE, or - for standard input, comes first; KEY=VALUE words follow it.")
     try:
         if name == "-":
             if sys.stdin is None:

@@ -23,7 +23,7 @@ def words(text: str, port: int) -> str:
         for place in places:
             if place.port != port:
                 raise UsageError(
-                    f"'{word.strip()}': the DNS says port {place.port} of {place.host}, and hosts are asked on {port}:"
+                    f"'{word.strip()}': the DNS says port {place.port} of {place.host}, but rxm uses port {port};"
                     " set port in rxm.toml."
                 )
         found += sorted(place.host for place in places)

@@ -91,14 +91,14 @@ def _absent(group: str, groups: dict[str, str]) -> bool:
 def _no_such_group(group: str, groups: dict[str, str]) -> UsageError:
     name = group.removeprefix("@")
     if name in groups:
-        return UsageError(f"'{group}' is not a group of any hosts: rxm.toml gives it none.")
+        return UsageError(f"'{group}' is empty: rxm.toml gives this group no hosts.")
     from rxm import slips
 
     there = known(groups)
     meant = slips.meant(name, there)
     hint = f" Did you mean @{meant}?" if meant else ""
     if not hint and there:
-        hint = f" There are: {', '.join(f'@{each}' for each in there)}."
+        hint = f" Known groups: {', '.join(f'@{each}' for each in there)}."
     return UsageError(f"'{group}' is not a group that rxm.toml or ClusterShell knows.{hint}")
 
 

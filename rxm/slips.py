@@ -20,12 +20,12 @@ def host(word: str) -> str:
         user, _, name = map(escape.line, word.partition("@"))
         if not user or not name:
             raise UsageError(f"'{shown}' is not a host; a group of hosts is written @NAME.")
-        raise UsageError(f"'{shown}': write the host alone, {name}; who you are, your ticket says (kinit {user}).")
+        raise UsageError(f"'{shown}': write only the host, {name}; your ticket says who you are (kinit {user}).")
     if word.startswith("-"):
-        raise UsageError(f"'{shown}' is not a host; hosts are left out by '!': @all!{shown.lstrip('-')}.")
+        raise UsageError(f"'{shown}' is not a host; exclude hosts with '!': @all!{shown.lstrip('-')}.")
     if word.count(":") == 1 and "/" not in word:
         name, _, port = map(escape.line, word.partition(":"))
-        raise UsageError(f"'{shown}': the port is an option of its own: -H {name} -p {port or 'N'}.")
+        raise UsageError(f"'{shown}': give the port as an option: -H {name} -p {port or 'N'}.")
     if "://" in word:
         raise UsageError(f"'{shown}': write the host alone ({escape.line(word.partition('://')[2].split('/')[0])}).")
     if word.isascii() or not word.isprintable() or any(character.isspace() or character in "/@:" for character in word):

@@ -92,7 +92,7 @@ def split(word: str, hosts: list[str]) -> list[Target]:
     if not colon:
         host, names = hosts[0] if len(hosts) == 1 else "", word
     elif not host:
-        raise UsageError(f"'{word}' names no host in front of the colon.")
+        raise UsageError(f"'{word}' names no host before the colon.")
     hosts = (expand(host) if "[" in host else [checked(host)]) if colon else [host]
     expanded = expand(names) if "[" in names else [names]
     return [Target(host, values.domain(name)) for host in hosts for name in expanded]

@@ -36,7 +36,7 @@ def _parser() -> argparse.ArgumentParser:
         "-c", "--config", metavar="FILE", help=f"the configuration ({settings.DEFAULT_PATH}, if it is there)"
     )
     parser.add_argument("-f", "--foreground", action="store_true", help="log to standard error as well")
-    parser.add_argument("--check", action="store_true", help="say whether everything needed is in order, and end")
+    parser.add_argument("--check", action="store_true", help="check whether everything needed is in order, and exit")
     parser.add_argument("-V", "--version", action="version", version=f"xmand {xman.__version__}")
     return parser
 

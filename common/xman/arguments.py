@@ -122,7 +122,7 @@ def measure(verb: Verb, words: "list[bytes]") -> None:
         most = max(most, MOST_OPTION_TEXT + MOST_WORD)
     for place, word in enumerate(words, 1):
         if len(word) > most and len(word) > _MOST_OPTION:
-            raise UsageError(f"Word {place} behind {verb.name} is longer than {max(most, MOST_WORD)} octets.")
+            raise UsageError(f"Argument {place} of {verb.name} is longer than {max(most, MOST_WORD)} octets.")
 
 
 def _most(argument: Argument) -> int:
@@ -155,9 +155,9 @@ def _read_option(verb: Verb, word: str, rest: "Iterator[str]", options: dict[str
         _bounded("An option", name)
         raise UsageError(f"'{name}' is not an option of {verb.name}. Usage: {verb.usage()}")
     if option.local and not several:
-        raise UsageError(f"'{name}' is rxm's own; a host takes {verb.name} for one DOMAIN at a time.")
+        raise UsageError(f"'{name}' is an option of rxm only; a host accepts {verb.name} for one DOMAIN at a time.")
     if option.key == "max-age" and verb.changes:
-        raise UsageError(f"'{name}' is for verbs that look; {verb.name} changes something.")
+        raise UsageError(f"'{name}' is only for verbs that read; {verb.name} changes something.")
     if option.kind is None:
         if equals:
             raise UsageError(f"'{name}' takes no value.")

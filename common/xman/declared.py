@@ -104,7 +104,7 @@ def one_of(*words: str) -> Check:
 def service(value: str) -> str:
     """Check that a string is the service of a principal, which has the host behind it."""
     good = value.isascii() and value.isprintable() and value and frozenset("/@ ").isdisjoint(value)
-    return "" if good else f"expected a service, such as host, without a host behind it; found {value!r}"
+    return "" if good else f"expected the name of a service without a host, such as host; found {value!r}"
 
 
 def folder(value: str) -> str:
@@ -118,4 +118,4 @@ def folders(value: tuple[str, ...]) -> str:
 
 
 def _no_folder(value: str) -> str:
-    return f"expected a whole path of a folder, found {value!r}"
+    return f"expected the absolute path of a directory, found {value!r}"

@@ -69,7 +69,7 @@ def read(name: str) -> list[Key]:
     try:
         return sorted(set(_entries(content)))
     except struct.error as error:
-        raise KeytabError(f"{path}: is cut short or damaged") from error
+        raise KeytabError(f"{path}: is truncated or damaged") from error
 
 
 def _entries(content: bytes) -> list[Key]:

@@ -33,7 +33,7 @@ def changes(words: list[str]) -> dict[str, str | None]:
         key, equals, value = word.partition("=")
         if not equals:
             if not word.endswith("-"):
-                raise UsageError(f"'{word[:_SHOWN]}' is neither KEY=VALUE nor KEY-, which takes a label away.")
+                raise UsageError(f"'{word[:_SHOWN]}' is neither KEY=VALUE nor KEY- (which removes a label).")
             key = word[:-1]
         _check(key, value)
         if key in wanted:
@@ -63,12 +63,13 @@ def fits(labels: dict[str, str], looked_for: dict[str, str]) -> bool:
 def _check(key: str, value: str) -> None:
     if not is_key(key):
         raise UsageError(
-            f"'{key[:_SHOWN]}' is not a label's key: letters, figures, '_', '.' and '-', at most {MOST_KEY},"
-            " no sign at its ends."
+            f"'{key[:_SHOWN]}' is not a valid key of a label. Use at most {MOST_KEY} letters, digits, '_', '.' and '-',"
+            " with a letter or digit at each end."
         )
     if not is_value(value):
         raise UsageError(
-            f"'{value[:_SHOWN]}' is not a label's value: one word of at most {MOST_VALUE} letters, without commas."
+            f"'{value[:_SHOWN]}' is not a valid value of a label. Use one word of at most {MOST_VALUE} characters,"
+            " without commas."
         )
 
 

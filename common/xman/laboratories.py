@@ -11,7 +11,9 @@ def read(text: str) -> tuple[str, ...]:
     found = dict.fromkeys(part.strip().removeprefix("@") for part in text.split(",")) if text.strip() else {}
     for name in found:
         if not is_key(name):
-            raise UsageError(f"'{name[:64]}' cannot name a laboratory: letters, figures and _ . - between them.")
+            raise UsageError(
+                f"'{name[:64]}' is not a valid name of a laboratory. Use letters, digits, and _ . - between them."
+            )
     if len(found) > _MOST:
         raise UsageError(f"A profile is for at most {_MOST} laboratories.")
     return tuple(found)
@@ -19,7 +21,9 @@ def read(text: str) -> tuple[str, ...]:
 
 def wrong(names: tuple[str, ...]) -> str:
     """Return what is wrong with a setting that names laboratories, empty where nothing is."""
-    return next((f"{name!r} cannot name a laboratory" for name in names if not is_key(name.removeprefix("@"))), "")
+    return next(
+        (f"{name!r} is not a valid name of a laboratory" for name in names if not is_key(name.removeprefix("@"))), ""
+    )
 
 
 def require(profile: str, wanted: tuple[str, ...], here: tuple[str, ...]) -> None:
@@ -27,5 +31,5 @@ def require(profile: str, wanted: tuple[str, ...], here: tuple[str, ...]) -> Non
     if wanted and not set(wanted) & {name.removeprefix("@") for name in here}:
         belongs = f"belongs to {', '.join(here)}" if here else "belongs to none ([host] labs)"
         raise RefusedError(
-            f"The profile '{profile}' is for {', '.join(wanted)}, and this host {belongs}; --force does it anyway."
+            f"The profile '{profile}' is for {', '.join(wanted)}, and this host {belongs}; --force overrides this."
         )

@@ -62,9 +62,9 @@ def ppm(picture: bytes) -> bytes:
     try:
         lines = zlib.decompressobj().decompress(packed, (row + 1) * height)
     except zlib.error as error:
-        raise PictureError(f"its points cannot be unpacked ({error})") from error
+        raise PictureError(f"its pixels cannot be decompressed ({error})") from error
     if len(lines) != (row + 1) * height:
-        raise PictureError("it ends too soon")
+        raise PictureError("it is truncated")
     points = bytearray()
     before = bytes(row)
     for at in range(0, len(lines), row + 1):
@@ -79,9 +79,9 @@ def _header(picture: bytes) -> tuple[int, int, int]:
         raise PictureError("its header is missing")
     width, height, bits, kind, _compression, _filter, interlaced = struct.unpack(">IIBBBBB", picture[16:29])
     if not width or not height or width * height > _MOST_POINTS:
-        raise PictureError(f"{width} x {height} points are no screen's")
+        raise PictureError(f"{width} x {height} pixels is not the size of a screen")
     if bits != _BITS or kind not in _SAMPLES or interlaced:
-        raise PictureError("it is of a kind that no hypervisor makes")
+        raise PictureError("its pixel format is not supported")
     return width, height, kind
 
 
@@ -107,7 +107,7 @@ def _unfiltered(kind: int, line: bytearray, before: bytes, samples: int) -> byte
     if kind == 0:
         return bytes(line)
     if kind not in (_SUB, _AVERAGE, _PAETH):
-        raise PictureError(f"a line has the filter {kind}")
+        raise PictureError(f"a line has the unknown filter {kind}")
     for at, above in enumerate(before):
         left = line[at - samples] if at >= samples else 0
         if kind == _SUB:
@@ -133,7 +133,7 @@ def _rgb(line: bytes, kind: int, samples: int, palette: bytes) -> bytes:
         return line
     if kind == _PALETTE:
         if 3 * max(line, default=0) + 3 > len(palette):
-            raise PictureError("a point has no colour")
+            raise PictureError("a pixel has no colour")
         return b"".join([palette[3 * one : 3 * one + 3] for one in line])
     if samples == 4:
         return b"".join([line[at : at + 3] for at in range(0, len(line), 4)])
@@ -162,8 +162,8 @@ def _ppm_parts(picture: bytes) -> tuple[int, int, bytes]:
         raise PictureError("it is neither PNG nor PPM")
     width, height = int(words[1]), int(words[2])
     if not width or not height or width * height > _MOST_POINTS:
-        raise PictureError(f"{width} x {height} points are no screen's")
+        raise PictureError(f"{width} x {height} pixels is not the size of a screen")
     points = picture[at + 1 : at + 1 + 3 * width * height]
     if len(points) != 3 * width * height:
-        raise PictureError("it ends too soon")
+        raise PictureError("it is truncated")
     return width, height, points

@@ -54,7 +54,7 @@ def read(octets: bytes, verb: str) -> "dict[str, Any]":
         try:
             lean_json.dumps(envelope).encode("utf-8")
         except (ValueError, RecursionError) as error:
-            raise WrongResultError("it has characters that are none") from error
+            raise WrongResultError("it has invalid characters") from error
     _envelope(envelope, verb)
     return envelope
 
@@ -222,7 +222,7 @@ def _object(
                 _unknown(key, item, path)
         for key, others in (together or {}).items():
             if key in value and not set(others) <= value.keys():
-                raise WrongResultError(f"{path}.{key} stands alone")
+                raise WrongResultError(f"{path}.{key} lacks what belongs to it")
 
     return check
 
@@ -240,7 +240,7 @@ def _one_of(check: "_Check", alternatives: "list[dict[str, Any]]") -> "_Check":
     def both(value: object, path: str) -> None:
         check(value, path)
         if isinstance(value, dict) and sum(keys <= value.keys() for keys in sets) != 1:
-            raise WrongResultError(f"{path} is neither one thing nor the other")
+            raise WrongResultError(f"{path} matches none of its types")
 
     return both
 
@@ -373,7 +373,7 @@ def _is_time(text: str) -> bool:
 def _uuid(value: object, path: str) -> None:
     parts = value.split("-") if isinstance(value, str) else []
     if [len(part) for part in parts] != [8, 4, 4, 4, 12] or not all(_HEXADECIMAL.issuperset(part) for part in parts):
-        raise WrongResultError(f"{path} is no UUID")
+        raise WrongResultError(f"{path} is not a UUID")
 
 
 def _hexadecimal(length: int) -> "_Check":

@@ -45,9 +45,9 @@ def wish(octets: bytes) -> Wish:
         found = lean_json.loads(octets[:_MOST_ANSWER])
         seconds = float(found["seconds"])
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise ValueError("what came is no answer to a report") from error
+        raise ValueError("what came is not an answer to a report") from error
     if not LEAST_SECONDS <= seconds <= MOST_SECONDS:
-        raise ValueError(f"it wants a report each {seconds} seconds")
+        raise ValueError(f"it asks for a report every {seconds} seconds")
     return Wish(seconds, found.get("everything") is True)
 
 

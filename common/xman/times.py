@@ -68,7 +68,7 @@ def until(word: str, now: float) -> float:
     ahead = _long(word)
     found = now + ahead if ahead is not None else _date(word)
     if found <= now:
-        raise ValueError(f"'{word[:64]}' is past")
+        raise ValueError(f"'{word[:64]}' is in the past")
     if found > _LAST:
         raise ValueError(f"'{word[:64]}' is later than the year 9999")
     return found
@@ -89,6 +89,4 @@ def _date(word: str) -> float:
     try:
         return datetime.fromisoformat(word).timestamp()
     except (ValueError, OverflowError, OSError):
-        raise ValueError(
-            f"'{word[:64]}' is neither like 90m, 12h or 7d nor like 2026-11-21 or 2026-11-21T10:00"
-        ) from None
+        raise ValueError(f"'{word[:64]}' is not a time; write 90m, 12h, 7d, 2026-11-21 or 2026-11-21T10:00") from None

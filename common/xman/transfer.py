@@ -116,7 +116,7 @@ class Receiver:
             if len(self._held) < _HEAD.size or not self._held:
                 return
             if self.whole:
-                raise TransferError("something comes behind its end")
+                raise TransferError("there is more data after its end")
             kind, number = _HEAD.unpack_from(self._held)
             if kind == END and len(self._held) < _HEAD.size + _DIGEST_OCTETS:
                 return
@@ -128,12 +128,12 @@ class Receiver:
             raise TransferError("it does not begin with its length" if kind != SIZE else "it has two lengths")
         if kind == SIZE:
             if self.length not in (None, number):
-                raise TransferError(f"it has {number} octets, and {self.length} were announced")
+                raise TransferError(f"it has {number} octets, but {self.length} were announced")
             self.length, self._begun = number, True
         elif kind in (DATA, HOLE):
             assert self.length is not None  # noqa: S101  # it has begun
             if not number or number > self.length - self.summed.octets or (kind == HOLE and number > MOST_HOLE):
-                raise TransferError("a part of it is longer than what was left")
+                raise TransferError("a part of it is longer than what remains")
             if kind == DATA:
                 self._more = number
             else:
@@ -142,13 +142,13 @@ class Receiver:
         elif kind == END and number == _DIGEST_OCTETS:
             self._end()
         else:
-            raise TransferError("it has a part of a kind that there is not")
+            raise TransferError("it has a part of an unknown kind")
 
     def _end(self) -> None:
         told = bytes(self._held[:_DIGEST_OCTETS]).hex()
         del self._held[:_DIGEST_OCTETS]
         if self.summed.octets != self.length:
-            raise TransferError(f"{self.summed.octets} of {self.length} octets have come")
+            raise TransferError(f"{self.summed.octets} of {self.length} octets have arrived")
         if told != self.summed.hexadecimal():
-            raise TransferError("what has come is not what was sent: its digest differs")
+            raise TransferError("what arrived is not what was sent: the digests differ")
         self.whole = True

@@ -74,9 +74,9 @@ def domain(word: str) -> str:
     """
     # First, since what is not UTF-8 on rxm's command line could not be encoded below.
     if not word.isprintable() and not _UNNAMEABLE.isdisjoint(word):
-        raise UsageError("A domain's name cannot hold control characters.")
+        raise UsageError("A domain's name cannot contain control characters.")
     if not word.isascii() and any("\ud800" <= character <= "\udfff" for character in word):
-        raise UsageError("A domain's name is UTF-8.")
+        raise UsageError("A domain's name must be UTF-8.")
     if not word or len(word.encode()) > MOST_NAME_OCTETS or "/" in word or word in (".", ".."):
         raise UsageError(f"'{word[:_MOST_SHOWN]}' cannot be the name of a domain.")
     return word
@@ -97,8 +97,8 @@ def check_new_name(name: str) -> None:
     )
     if wrong:
         raise UsageError(
-            f"'{name[:_NEW_NAME_LENGTH]}' cannot name a new domain: up to {_NEW_NAME_LENGTH} of A-Z a-z 0-9 _ . + -, "
-            "beginning with a letter, a digit or _, neither all digits nor shaped like a UUID."
+            f"'{name[:_NEW_NAME_LENGTH]}' is not a valid name for a new domain. Use up to {_NEW_NAME_LENGTH} of"
+            " A-Z a-z 0-9 _ . + -, beginning with a letter, a digit or _; neither all digits nor shaped like a UUID."
         )
 
 

@@ -39,7 +39,7 @@ class Screen:
 
     def __init__(self, verb: str, instead: str) -> None:
         if not lowlevel.terminal(sys.stdout) or not lowlevel.terminal(sys.stdin):
-            raise UsageError(f"{verb} needs a terminal; for a program there is '{instead}'.")
+            raise UsageError(f"{verb} requires a terminal; for programs, use '{instead}'.")
         self._keys = sys.stdin.fileno()
         self._news, self._bell = os.pipe()
         os.set_blocking(self._news, False)

@@ -35,7 +35,7 @@ _Told = dict[str, tuple[float, list[_Domain]]]
 def run(options: Options, parsed: Parsed) -> int:
     """Show it until it is ended. Raises UsageError where there is no terminal."""
     if options.json:
-        raise UsageError("top is one screen for people; for a program there is 'rxm stats --json'.")
+        raise UsageError("top fills a screen for people; for programs, use 'rxm stats --json'.")
     configured = settings.load(options.config)
     words = parsed.words("DOMAIN")
     hosts = chosen.hosts(words, targets.hosts(options, configured))

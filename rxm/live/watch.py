@@ -30,7 +30,9 @@ _COLUMNS = [
 def run(options: Options, settings: Settings, parsed: Parsed) -> int:
     """Show it until it is ended. Raises UsageError where there is no terminal."""
     if options.json or parsed.follows or parsed.flag("long"):
-        raise UsageError("list --watch is one screen of xm's columns; it takes neither --json, --long nor --follow.")
+        raise UsageError(
+            "list --watch fills a screen with xm's columns; it cannot be combined with --json, --long or --follow."
+        )
     words = parsed.words("DOMAIN")
     hosts = chosen.hosts(words, targets.hosts(options, settings))
     choice = chosen.Chosen(words, hosts)

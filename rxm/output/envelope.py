@@ -28,7 +28,7 @@ def of_line(line: bytes, verb: str, target: Target) -> "dict[str, Any]":
     try:
         return received.read(line, verb) | {"host": target.host}
     except WrongResultError as error:
-        message = f"the host's answer is not xman's JSON ({error}); is it xmand that listens there?"
+        message = f"the host's answer is not xman's JSON ({error}); does xmand listen there?"
         return result.failed(target.host, verb, target.domain or None, outcome.INTERNAL, message)
 
 

@@ -58,7 +58,7 @@ def rows() -> dict[str, Any]:
 def _completion(_options: Options, parsed: Parsed) -> int:
     shell = parsed.text("bash|zsh|fish")
     if shell not in ("bash", "zsh", "fish"):
-        raise UsageError(f"'{shell}' is none of bash, zsh, fish.")
+        raise UsageError(f"'{shell}' is not a known shell; give bash, zsh or fish.")
     lowlevel.out(Path(__file__).parent.with_name(f"rxm.{shell}").read_text("utf-8"))
     return outcome.OK
 

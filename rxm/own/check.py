@@ -54,7 +54,12 @@ def steps(options: Options, hosts: list[str]) -> "Iterator[_Step]":
         yield OK, "configuration", read, 0
         for key in config.load(path, required=False).names() if read == path else ():
             if key not in Settings.__slots__:
-                yield NOTE, "configuration", f"{path}: {key}: this release knows no such key; check its spelling", 0
+                yield (
+                    NOTE,
+                    "configuration",
+                    f"{path}: {key}: this release does not know this key; check its spelling",
+                    0,
+                )
     except XmanError as error:
         yield BAD, "configuration", f"{error}; correct it", error.outcome
     names: list[str] = []
@@ -72,12 +77,12 @@ def steps(options: Options, hosts: list[str]) -> "Iterator[_Step]":
     yield from identity
     without = any(kind == BAD for kind, *_rest in identity)
     if len(names) > _MANY_HOSTS:
-        yield NOTE, "hosts", f"the first {_MANY_HOSTS} are looked at; name others: rxm check HOST", 0
+        yield NOTE, "hosts", f"only the first {_MANY_HOSTS} are checked; name others: rxm check HOST", 0
     for name in names[:_MANY_HOSTS]:
         for kind, what, said, code in _host(options, configured, name):
             if without and kind == BAD and what == "service key" and code == outcome.CREDENTIALS:
                 # Said once, and not for each host.
-                kind, said, code = NOTE, "not tried, for want of a ticket", outcome.OK
+                kind, said, code = NOTE, "not tried without a ticket", outcome.OK
             yield kind, f"{name}: {what}", said, code
 
 
@@ -85,7 +90,7 @@ def _identity(configured: Settings) -> "Iterator[_Step]":
     try:
         from xman.gss import tickets
     except (ImportError, AttributeError, OSError):
-        yield NOTE, "realm", "MIT's library is not there; python-gssapi is used, and the ticket is not looked at", 0
+        yield NOTE, "realm", "MIT's library is not installed; python-gssapi is used, and the ticket is not checked", 0
         return
     ours = ""
     try:
@@ -168,7 +173,7 @@ def _backwards(name: str, canonical: str, address: str) -> "Iterator[_Step]":
         yield (
             NOTE,
             "name back",
-            f"{address} is called {back}; the KDC knows hosts by name: use that, not the address",
+            f"{address} is called {back}; the KDC knows hosts by name: use the name instead of the address",
             0,
         )
         return
@@ -200,7 +205,7 @@ def _service(options: Options, configured: Settings, name: str) -> "Iterator[_St
     except CredentialsError as error:
         yield BAD, "service key", f"{error}", error.outcome
     except UnreachableError as error:
-        yield BAD, "handshake", f"{error} Is it xmand that listens there? Its log has the reason", error.outcome
+        yield BAD, "handshake", f"{error} Does xmand listen there? Its log has the reason", error.outcome
     except XmanError as error:
         yield BAD, "xmand", str(error), error.outcome
 
@@ -225,9 +230,14 @@ def _rights(connection: Connection, name: str, before: float) -> "Iterator[_Step
         return
     off = there - (before + time.time()) / 2
     if abs(off) > _SKEW_SECONDS:
-        yield NOTE, "clock", f"the host's is {messages.span(abs(off))} {'ahead' if off > 0 else 'behind'}; use NTP", 0
+        yield (
+            NOTE,
+            "clock",
+            f"the host's clock is {messages.span(abs(off))} {'ahead' if off > 0 else 'behind'}; use NTP",
+            0,
+        )
     else:
-        yield OK, "clock", "the host's and this machine's agree", 0
+        yield OK, "clock", "the host's clock and this machine's agree", 0
     yield OK, "xmand", str(answer["xmand_version"]), 0
     versions = sorted({int(key["kvno"]) for key in answer.get("keys", ()) if "kvno" in key})
     if versions:

@@ -11,8 +11,8 @@ from xman.verbs import BY_NAME, OWN, VERBS
 _WIDTH = 80
 _EXAMPLES = (
     ("rxm -H skirit80 list", "every domain of a host"),
-    ("rxm -H skirit[80-84] list 'vm*'", "those of five hosts with such names, in one table"),
-    ("rxm -H skirit80 shutdown --wait vm1", "and return when it is off"),
+    ("rxm -H skirit[80-84] list 'vm*'", "matching domains of five hosts, in one table"),
+    ("rxm -H skirit80 shutdown --wait vm1", "shut vm1 down, and return when it is off"),
     ("rxm check", "why a command does not work"),
 )
 
@@ -31,7 +31,7 @@ def overview() -> str:
     lines += ["", "Examples:"] + [f"  {words:<38} {what}" for words, what in _EXAMPLES]
     lines += ["", "Exit status:"]
     lines += [f"  {code:<3} {name:<15} {meaning}" for code, (name, meaning) in outcome.CLASSES.items()]
-    lines += ["", "'rxm help VERB' says more of one verb; 'rxm help --mine' asks the host which you may use."]
+    lines += ["", "'rxm help VERB' explains one verb; 'rxm help --mine' asks the host which verbs you may use."]
     return "".join(f"{line}\n" for line in lines)
 
 

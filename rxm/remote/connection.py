@@ -178,7 +178,7 @@ class Connection:
             why = messages.why(error, 0)
             if sent and changes:
                 raise UnknownOutcomeError(
-                    f"{why} The change was sent and may have happened; look at the host."
+                    f"{why} The change was sent and may have taken effect; check the host."
                 ) from error
             raise UnreachableError(why) from error
         except BaseException:  # the caller's, or Ctrl-C: the rest of the reply would be taken for the next one's

@@ -62,7 +62,7 @@ def gss_error(error: GssError) -> CredentialsError:
         from xman.gss import kept
 
         if kept.is_gone(str(error)):
-            words = "the tickets that the client keytab gave were dropped meanwhile by another process; try again."
+            words = "another process has dropped the tickets of the client keytab; try again."
             return CredentialsError(f"{words} ({_detail(error)})", gss.EXPIRED)
     exact = {gss.NO_TICKET: _no_ticket, gss.EXPIRED: _expired, gss.CLOCK_SKEW: _skew}.get(error.reason)
     try:
@@ -93,8 +93,8 @@ def no_identity(error: GssError, client_keytab: str, principal: str) -> Credenti
     if client_keytab and error.reason not in _NOT_THE_KEYTABS:
         whose = f" for {principal}" if principal else ""
         return CredentialsError(
-            f"the client keytab {client_keytab} gives no ticket{whose}; it must be there, readable by you, and hold the"
-            f" key that the realm has. ({_detail(error)})",
+            f"the client keytab {client_keytab} gives no ticket{whose}; it must exist, be readable by you, and hold"
+            f" the key that the realm has now. ({_detail(error)})",
             error.reason,
         )
     if principal and error.reason == gss.NO_TICKET:
@@ -137,7 +137,9 @@ def _expired(error: GssError) -> str:
 
     ago = time.time() - tickets.end()
     if error.received is not None and ago < 0:
-        return f"the host takes your ticket for expired, which it is not for another {span(-ago)}; is its clock right?"
+        return (
+            f"the host considers your ticket expired, but it is valid for another {span(-ago)}; check the host's clock."
+        )
     if ago < 0:
         raise LookupError
     return f"your ticket expired {span(ago)} ago; run kinit."
@@ -190,7 +192,7 @@ def message(reply: "Reply", principal: str, verb: str) -> str:
             f"with {since}; nothing was done. rxm is {xman.__version__}."
         )
     if not reply.older:
-        return f"what listens there does not know {verb}; is it xmand?"
+        return f"what listens there does not know {verb}; is it really xmand?"
     return (
         f"this host's xmand is {reply.older} and does not know {verb}, which came with {verbs.BY_NAME[verb].since}; "
         f"rxm is {xman.__version__}."

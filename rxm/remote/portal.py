@@ -134,7 +134,7 @@ class _Portal:
         while chunk := response.read1(1 << 20):
             body += chunk
             if len(body) > _MOST_OCTETS:
-                raise UnreachableError("its answer has no end")
+                raise UnreachableError("its answer is incomplete")
             if (sock := self._connection.sock) is not None:
                 sock.settimeout(self._deadline.remaining())
         return bytes(body)
@@ -143,13 +143,13 @@ class _Portal:
         """Hold the portal's own token against ours. Raises GssError, and ValueError where there is none."""
         scheme, _, word = header.partition(" ")
         if scheme.lower() != "negotiate" or not word:
-            raise ValueError("it does not show that it is the portal of this realm")
+            raise ValueError("it does not prove that it is the portal of this realm")
         try:
             self._context.step(base64.b64decode(word.strip(), validate=True))
         except binascii.Error as error:
-            raise ValueError("it does not show that it is the portal of this realm") from error
+            raise ValueError("it does not prove that it is the portal of this realm") from error
         if not self._context.complete:
-            raise ValueError("it does not show that it is the portal of this realm")
+            raise ValueError("it does not prove that it is the portal of this realm")
 
 
 def _ask(portal: _Portal) -> dict[str, Told]:
@@ -187,7 +187,7 @@ def _told(row: dict[str, Any]) -> Told:
 
 def _refusal(status: int) -> str:
     if status == http.client.UNAUTHORIZED:
-        return "it does not take this ticket"
+        return "it does not accept this ticket"
     if status in (http.client.NOT_FOUND, http.client.FORBIDDEN):
-        return "it does not tell you, or is older than this question"
+        return "it does not tell you, or is too old to know this request"
     return f"it answers {status} {http.client.responses.get(status, '')}".rstrip()

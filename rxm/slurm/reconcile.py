@@ -76,7 +76,7 @@ def _look(tools: Tools) -> list[Difference] | None:
     if jobs is None or waiting is None or nodes is None:
         return None
     if not answers:
-        return [Difference(diff.TELL, "", "rxm told the state of no host")]
+        return [Difference(diff.TELL, "", "rxm could not read the state of any host")]
     suspended = [job for job in jobs if job.state == "SUSPENDED"]
     said = tools.comments([*suspended, *waiting])
     marked = {job.number for job in suspended if said.get(job.number, Comment()).suspended}

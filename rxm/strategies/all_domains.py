@@ -34,9 +34,9 @@ def meant(verb: Verb, domains: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def check(options: Options, parsed: Parsed) -> None:
     """Raise UsageError where `--all` cannot be meant, or nobody is there to be asked."""
     if parsed.flag("abort"):
-        raise UsageError("--abort stops the migration of one DOMAIN; it does not go with --all.")
+        raise UsageError("--abort stops the migration of one DOMAIN; it cannot be combined with --all.")
     if "rid" in parsed.options:
-        raise UsageError("--rid is the id of one request; it does not go with --all.")
+        raise UsageError("--rid is the id of one request; it cannot be combined with --all.")
     confirm.require(options, parsed, "--all")
 
 

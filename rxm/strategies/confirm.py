@@ -31,7 +31,7 @@ def hosts(options: Options, parsed: Parsed, hosts: list[str]) -> None:
 def require(options: Options, parsed: Parsed, what: str) -> None:
     """Raise UsageError where nobody is there to be asked."""
     if not meant(options, parsed) and not (lowlevel.terminal(sys.stdin) and lowlevel.terminal(sys.stderr)):
-        raise UsageError(f"{what} asks back on a terminal; elsewhere it needs --yes.")
+        raise UsageError(f"{what} asks for confirmation on a terminal; elsewhere it requires --yes.")
 
 
 def ask(options: Options, parsed: Parsed, question: str) -> None:

@@ -34,7 +34,7 @@ def carry_out(invocation: Invocation, tasks: list[Task], output: Output) -> list
     if len(tasks) != 1:
         raise UsageError(f"{parsed.verb.name} opens one description at a time.")
     if "was" in parsed.options:
-        raise UsageError("--was goes with FILE; without it rxm itself knows what the description was made of.")
+        raise UsageError("--was requires FILE; without FILE, rxm sets it itself.")
     (task,) = tasks
     before = _described(invocation, task)
     path = _file(task, before)
@@ -117,7 +117,7 @@ def _file(task: Task, text: str) -> str:
         with open(descriptor, "w", encoding="utf-8", newline="") as file:  # noqa: PTH123
             file.write(text)
     except OSError as error:
-        raise RefusedError(f"No file can be made to edit in: {error.strerror}.") from error
+        raise RefusedError(f"A file to edit cannot be created: {error.strerror}.") from error
     return path
 
 

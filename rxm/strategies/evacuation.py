@@ -38,13 +38,13 @@ class Room:
     def refuses(self, domain: _Facts, jobs: _Facts | None) -> str:
         """Return why it cannot take a domain, of a `list`; `jobs` is what `state` has of it where jobs are in it."""
         if domain["name"] in self._names:
-            return "it has one of that name"
+            return "it already has a domain of that name"
         if jobs is not None and (why := migrate.in_the_way(jobs, self._state)):
             return why
         if "maintenance" in self._state["result"]:
             return "it is in maintenance"
         if needs(domain) > self.free:
-            return f"it has {self.free // _MIB} MiB left, and {needs(domain) // _MIB} are needed"
+            return f"it has {self.free // _MIB} MiB free, and {needs(domain) // _MIB} are needed"
         return ""
 
     def takes(self, domain: _Facts, jobs: _Facts | None) -> None:

@@ -22,7 +22,7 @@ def names(parsed: arguments.Parsed) -> list[str]:
     count = parsed.options.get("count")
     if count is not None:
         if len(words) != 1:
-            raise UsageError("--count numbers the machines of one NAME.")
+            raise UsageError("--count requires exactly one NAME, which it numbers.")
         assert isinstance(count, int)  # noqa: S101  # the table says so
         found = [f"{words[0]}{number}" for number in range(1, count + 1)]
     else:
@@ -101,8 +101,8 @@ def chosen(parsed: arguments.Parsed, told: _Told, count: int) -> list[str]:
                 fitting.append((free[host], host, own))
         if not fitting:
             raise RefusedError(
-                f"You may have no more on any of the {len(rows)} hosts that have '{image}' (rxm images says what you"
-                " have)."
+                f"You may launch no more on any of the {len(rows)} hosts that have '{image}'; rxm images shows what you"
+                " have."
             )
         # Of those with the same room the first that was named.
         room, host, own = max(fitting, key=lambda each: each[0])

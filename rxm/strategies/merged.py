@@ -38,5 +38,5 @@ def carry_out(invocation: Invocation, tasks: list[Task], output: Output) -> list
     output.merged(verb, answers, milliseconds)
     seconds = int(time.time() - times.seconds(min(as_of))) if as_of else 0
     if seconds > 0 and not invocation.options.quiet:
-        output.warn(f"As of {times.local(min(as_of))} at the oldest, {seconds} s ago.")
+        output.warn(f"The oldest answer is as of {times.local(min(as_of))}, {seconds} s ago.")
     return codes

@@ -64,7 +64,7 @@ def cleared(parsed: Parsed, ask_here: Callable[[], _Envelope], ask_there: Callab
         problem = str(error)
     if problem:
         raise RefusedError(
-            f"{had}, and {host} could not be asked whether it would be the only owner there:"
+            f"{had}, and {host} could not be asked whether the domain would be the only owner there:"
             f" {problem.rstrip('.')}. {_FORCE}"
         )
     if why := in_the_way(domain, there):

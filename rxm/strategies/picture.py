@@ -20,7 +20,7 @@ def carry_out(invocation: Invocation, tasks: list[Task], output: Output) -> list
         raise UsageError(f"{verb} writes one picture at a time; with --json there is one for each domain.")
     wanted = _format(str(parsed.options.get("format", "")), path)
     if not path and lowlevel.terminal(sys.stdout):
-        raise UsageError("A terminal shows no pictures; give --output FILE, or let another program read it.")
+        raise UsageError("A terminal cannot show pictures; give --output FILE, or redirect the output.")
     (task,) = tasks
     with invocation.connect(task.target.host) as connection:
         reply = invocation.send(connection, task, as_json=False, progress=lambda _data: False)

@@ -46,13 +46,13 @@ def check(options: Options, parsed: Parsed) -> None:
     if options.columns and not _named(options.columns):
         raise UsageError(f"--columns: '{options.columns}' names no column.")
     if options.sort == "-":
-        raise UsageError("--sort: write the name of a column behind the -.")
+        raise UsageError("--sort: write the name of a column after the -.")
     if options.format == "json" and not (options.columns or options.sort or options.no_headers):
         return
     # Of what rxm answers by itself, only the list of all verbs is a table, and not what it says of one VERB.
     text = not parsed.verb.family and (not parsed.verb.columns or bool(parsed.given.get("VERB")))
     if text or parsed.verb.changes or parsed.follows or parsed.flag("watch"):
-        raise UsageError(f"'{parsed.verb.name}' shows no table to be shaped.")
+        raise UsageError(f"'{parsed.verb.name}' does not print a table.")
 
 
 def carry_out(invocation: Invocation, tasks: list[Task], output: Output) -> list[int]:

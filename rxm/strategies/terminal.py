@@ -21,7 +21,7 @@ def carry_out(invocation: Invocation, tasks: list[Task], output: Output) -> list
     parsed, options = invocation.parsed, invocation.options
     verb = parsed.verb.name
     if options.json:
-        raise UsageError(f"{verb} has no JSON but with --log or --send.")
+        raise UsageError(f"{verb} has JSON output only with --log or --send.")
     if len(tasks) != 1:
         raise UsageError(f"{verb} is for one domain at a time.")
     (task,) = tasks

@@ -119,7 +119,7 @@ def _length(descriptor: int, path: str) -> int:
     """Return how long a file, or a block device, is. Raises UsageError for what has no length."""
     mode = os.fstat(descriptor).st_mode
     if not stat.S_ISREG(mode) and not stat.S_ISBLK(mode):
-        raise UsageError(f"{path} is neither a file nor a block device: how long it is has to be known before.")
+        raise UsageError(f"{path} is neither a file nor a block device; its length must be known in advance.")
     length = os.lseek(descriptor, 0, os.SEEK_END)
     if not length:
         raise UsageError(f"{path} is empty.")
@@ -196,7 +196,7 @@ class _Upward:
 def _down(invocation: Invocation, task: Task, output: Output, path: str) -> int:
     verb = invocation.parsed.verb.name
     if path == "-" and (invocation.options.json or lowlevel.terminal(sys.stdout)):
-        raise UsageError("A terminal shows no image, and JSON has no place for it; give a FILE.")
+        raise UsageError("An image can be written neither to a terminal nor into JSON; give a FILE.")
     began = time.monotonic()
     with _Downward(path, task.target, output) as file:
         reply, principal = _hold(invocation, task, output, file, None, up=False)
@@ -215,7 +215,7 @@ def _down(invocation: Invocation, task: Task, output: Output, path: str) -> int:
                 output.envelope(result.failed(task.target.host, verb, None, reply.outcome, why), task.target)
             return reply.outcome
         if not file.receiver.whole:
-            raise UnreachableError(f"The image has not come whole from {task.target.host}.")
+            raise UnreachableError(f"The image has not arrived completely from {task.target.host}.")
         file.keep()
     summed = file.receiver.summed
     data = {"octets": summed.octets, "data_octets": summed.data, "sha256": summed.hexadecimal()}
@@ -251,7 +251,7 @@ class _Downward(_Taken):
         if self._beside:
             try:
                 if os.path.exists(self._path) and not os.path.isfile(self._path):  # noqa: PTH110, PTH113
-                    raise UsageError(f"{self._path} is no file.")
+                    raise UsageError(f"{self._path} is not a file.")
                 self._descriptor = os.open(self._beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
             except OSError as error:
                 raise RefusedError(f"{self._path} cannot be written: {error.strerror}.") from error
@@ -272,7 +272,7 @@ class _Downward(_Taken):
                 else:
                     _write(self._descriptor, piece)
         except OSError as error:
-            self.failed = error.strerror or "nobody takes it"
+            self.failed = error.strerror or "nobody reads it"
             return False
         except TransferError as error:
             self.failed = f"the host sent no image: {error}"

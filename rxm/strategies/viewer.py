@@ -38,12 +38,12 @@ def carry_out(invocation: Invocation, tasks: list[Task], output: Output) -> list
     parsed, options = invocation.parsed, invocation.options
     verb = parsed.verb.name
     if options.json:
-        raise UsageError(f"{verb} has no JSON: it is a conversation with a viewer.")
+        raise UsageError(f"{verb} has no JSON output: it is a conversation with a viewer.")
     if len(tasks) != 1:
         raise UsageError(f"{verb} is for one domain at a time.")
     ways = [f"--{key}" for key in ("socket", "port", "stdio") if parsed.flag(key)]
     if len(ways) > 1 or (parsed.flag("stdio") and parsed.flag("viewer")):
-        raise UsageError("A viewer comes by --socket, by --port, or by --stdio, which has no --viewer.")
+        raise UsageError("Give only one of --socket, --port and --stdio; --stdio cannot be combined with --viewer.")
     parsed.options["input"] = True
     screen = _Screen(invocation, tasks[0], output)
     if parsed.flag("stdio"):
@@ -295,8 +295,8 @@ def _warn_of_port(*, yes: bool) -> None:
     if yes:
         return
     if not (lowlevel.terminal(sys.stdin) and lowlevel.terminal(sys.stderr)):
-        raise UsageError("Every user of this machine could use the screen by --port; that takes --yes.")
-    lowlevel.err("Every user of this machine can use the screen by this port. Go on? [y/N] ")
+        raise UsageError("With --port, every user of this machine could use the screen; this requires --yes.")
+    lowlevel.err("Every user of this machine can use the screen by this port. Continue? [y/N] ")
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):
         raise RefusedError("Nothing was done.")
 

@@ -27,7 +27,7 @@ def check(settings: Settings) -> Iterator[Finding]:
     """Yield how it is, and a line that says so, for everything that is needed. Nothing is changed."""
     yield from parts.check()
     for key in settings.unknown:
-        yield BAD, f"configuration: {key}: this release knows no such key; {_remedy(key)}"
+        yield BAD, f"configuration: {key}: this release does not know this key; {_remedy(key)}"
     yield from _hosts(settings)
     yield from _names(settings)
     yield database.check(settings.database)

@@ -28,7 +28,7 @@ SAID: tuple[_Said, ...] = (
         lambda: _("You may not create what this description asks for."),
     ),
     _said(
-        r"Your descriptions are held to what this host permits",
+        r"Your descriptions are limited to what this host permits",
         lambda: _("The description asks for what this host does not permit you."),
     ),
     _said(r"You may have .* on this host, and have", lambda: _("You may have no more on this host.")),

@@ -108,7 +108,7 @@ def test_a_client_goes_back_to_nothing_that_it_was(laboratory: Laboratory) -> No
     assert laboratory.host.virsh("snapshot-create-as", client, "then").status == 0
 
     for words in (("snapshot-revert", client, "then"), ("snapshot-revert", "--dry-run", client, "then")):
-        laboratory.refused(words, "begins anew at each start", "what it went back to")
+        laboratory.refused(words, "is reset at each start", "what it went back to")
 
     # A file of its memory, which libvirt made past us.
     laboratory.done("snapshot-delete", client, "then")

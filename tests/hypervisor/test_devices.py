@@ -120,7 +120,7 @@ def test_a_medium_is_put_in_changed_and_taken_out(lab: Lab, guest: Guest) -> Non
     assert [disk["source"] for disk in listed if disk["target"] == "hdc"] == [str(discs[1])]
     assert (out.json()["changed"], again.json()["changed"]) == (True, False)
     assert xml(lab, guest, "--inactive").find("devices/disk[@device='cdrom']/source") is None
-    refused(lab.rxm("cd-insert", guest.name, "vda", str(discs[0])), "is a disk, and no drive")
+    refused(lab.rxm("cd-insert", guest.name, "vda", str(discs[0])), "is a disk, not a drive")
     refused(lab.rxm("cd-insert", guest.name, "hdc", str(lab.first.directory / "devices1.qcow2")), "writes to")
 
 

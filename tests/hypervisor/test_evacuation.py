@@ -100,7 +100,7 @@ def test_a_set_of_hosts_is_asked_for_its_room(lab: Lab, guests: list[Guest]) -> 
     assert done.status == 3, done
     assert [lines[name]["result"]["to"] for name in ("evac1", "evac3")] == [SECOND, SECOND]
     assert lines["evac2"]["message"].startswith(
-        f"'evac2' cannot move: {SECOND}: it has one of that name; hv3.xman.test"
+        f"'evac2' cannot move: {SECOND}: it already has a domain of that name; hv3.xman.test"
     )
     assert running(lab.rxm("-j", "list", "--state", "running").objects()) == {"evac2"}
 

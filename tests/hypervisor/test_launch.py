@@ -202,7 +202,7 @@ def test_what_a_guest_may_have_written_is_no_image(site: Site, own_name: str) ->
     ]
 
     assert [answer.status for answer in answers] == [REFUSED, REFUSED, REFUSED, 0], answers
-    assert "leads to another file" in answers[0].stderr
+    assert "refers to another file" in answers[0].stderr
     assert ("is the disk of a domain that is off" in answers[2].stderr, own_name in answers[2].stderr) == (True, False)
     assert site.rxm("alice", "delete", own_name).status == 0
     leads.unlink()
@@ -320,7 +320,7 @@ def test_with_several_hosts_the_roomiest_that_may_is_chosen_and_the_sum_is_said(
     assert answer.status == 0, answer
     assert "You have 2 machines on 2 hosts, with 128 MiB of memory, 2 CPUs" in answer.stderr
     assert {"lena-n1", "lena-n2"} <= site.names()
-    assert (more.status, "You may have no more" in more.stderr) == (REFUSED, True), more
+    assert (more.status, "You may launch no more" in more.stderr) == (REFUSED, True), more
     # On the other host its name would be free.
     assert (again.status, "'lena-n1' already, on" in again.stderr) == (REFUSED, True), again
     assert other.stop() == 0

@@ -164,8 +164,8 @@ def test_suspend_and_resume_go_on_where_the_guest_was(lab: Lab) -> None:
     assert lab.first.virsh("domstate", guest.name).stdout.strip() == "shut off"
     assert not ticks_go_on(guest, STILL_SECONDS)
     # Its size is that of its saved memory, whatever is asked for meanwhile.
-    assert "it goes on as it was" in lab.rxm("mem-set", guest.name, "128").stderr
-    assert "it goes on as it was" in lab.rxm("vcpu-set", guest.name, "2").stderr
+    assert "will continue as it was" in lab.rxm("mem-set", guest.name, "128").stderr
+    assert "will continue as it was" in lab.rxm("vcpu-set", guest.name, "2").stderr
     assert lab.rxm("resume", guest.name).status == 0
     found = lab.rxm("-j", "list", guest.name).json()["result"]["domains"][0]
     assert (found["memory"], found["vcpus"]) == (guest.memory_mib * MIB, 1)

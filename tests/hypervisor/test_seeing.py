@@ -172,7 +172,7 @@ def test_a_guest_whose_disk_fails_is_paused_and_says_which(lab: Lab, bad_disk: s
     assert (silent.status, everything.status, silent.seconds < 5) == (0, 0, True), everything
     assert "disk_errors" not in silent.json()["result"]["domains"][0]
     assert silent.json()["notes"] == [
-        f"The guest of '{made.name}' does not answer; which disk stopped it only it knows."
+        f"The guest of '{made.name}' does not answer; only the guest knows which disk stopped it."
     ]
     assert f"name                   : {made.name}" in everything.stdout
     lab.rxm("destroy", made.name)

@@ -142,7 +142,7 @@ def test_a_link_to_another_volume_of_the_pool_is_read(lab: Lab, storage: Storage
 
 def test_a_name_that_is_a_path_or_not_to_be_seen_is_refused(storage: Storage) -> None:
     for name in ("../a", ".hidden", ".."):
-        refused(storage.rxm("volume-create", name, "8"), "cannot name a new volume", USAGE)
+        refused(storage.rxm("volume-create", name, "8"), "is not a valid name for a new volume", USAGE)
     assert list(storage.folder.iterdir()) == []
 
 
@@ -335,7 +335,7 @@ def test_what_cannot_be_taken_is_refused_before_or_leaves_nothing(storage: Stora
     storage.does("volume-create", "a", "8")
 
     refused(storage.rxm("volume-upload", "a", str(image)), "already has a volume 'a'")
-    refused(storage.rxm("volume-upload", "../a", str(image)), "cannot name a new volume", USAGE)
+    refused(storage.rxm("volume-upload", "../a", str(image)), "is not a valid name for a new volume", USAGE)
     refused(storage.rxm("volume-upload", "b", str(overlay)), "leads to another file")
     refused(storage.rxm("volume-upload", "b", str(empty)), "is empty", USAGE)
     refused(storage.rxm("volume-upload", "b", "/dev/null"), "neither a file nor a block device", USAGE)
@@ -408,7 +408,7 @@ class Endless:
 def test_an_upload_that_is_cut_off_leaves_nothing(lab: Lab, storage: Storage, tmp_path: Path) -> None:
     def removed() -> list[str]:
         ends = lab.xmand.syslog.audit(ev="end", verb="volume-upload")
-        return [end["detail"] for end in ends if "What had come is removed" in end.get("detail", "")]
+        return [end["detail"] for end in ends if "What had arrived is removed" in end.get("detail", "")]
 
     before = len(removed())
     upload = Endless(lab.xmand, lab.alice, storage.pool, storage.folder / "endless", tmp_path)
@@ -466,7 +466,7 @@ def test_a_pool_that_is_full_leaves_nothing_and_says_so(lab: Lab, own_name: str,
 
     assert full.status == 8, full
     assert "No space left on device" in full.json()["message"]
-    assert "What had come is removed" in full.json()["message"]
+    assert "What had arrived is removed" in full.json()["message"]
     assert storage.names() == []
     assert lab.first.virsh("pool-destroy", storage.pool).status == 0
     subprocess.run([*lab.first.prefix, "umount", str(folder)], check=True)

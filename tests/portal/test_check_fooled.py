@@ -244,7 +244,7 @@ def test_a_proxys_secret_that_everybody_reads(tmp_path: Path) -> None:
 
     found = list(check._proxy(Settings(proxy=Proxy(user_header="X", secret_file=str(secret)))))
 
-    told(found, BAD, f"proxy.secret_file: {secret} is open to others")
+    told(found, BAD, f"proxy.secret_file: {secret} is readable by users other")
     told(found, NOTE, "proxy.cache_header: none")
 
 

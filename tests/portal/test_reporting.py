@@ -187,7 +187,7 @@ def test_rxm_hosts_says_who_the_portal_tells_nothing(site: Site, host: Daemon, r
 
     answer = Asking(site, realm, "dave").hosts(names=(FQDN,))
 
-    said = "it does not tell you, or is older than this question; the hosts themselves are asked."
+    said = "it does not tell you, or is too old to know this request; the hosts themselves are asked."
     assert f"The portal {site.portal.url}: {said}" in answer.stderr
 
 

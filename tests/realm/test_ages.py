@@ -76,7 +76,7 @@ def test_a_change_has_no_age(daemon: Daemon, alice: dict[str, str], words: tuple
 
     assert (answer.status, answer.stderr) == (
         2,
-        "Error: '--max-age' is for verbs that look; pause changes something.\n",
+        "Error: '--max-age' is only for verbs that read; pause changes something.\n",
     )
 
 
@@ -98,4 +98,4 @@ def test_several_hosts_in_one_table_say_the_oldest_age(pair: Pair) -> None:
     answer = pair.rxm(*OLD, "list")
 
     assert answer.status == 0
-    assert " at the oldest, " in answer.stderr
+    assert "The oldest answer is as of " in answer.stderr

@@ -167,7 +167,8 @@ def test_ping_tells_a_fleet_about_list_and_keys(site: Daemon, alice: dict[str, s
 
 
 @pytest.mark.parametrize(
-    ("mode", "finding"), [(0o755, "is asked"), (0o644, "is not a program"), (0o775, "can be changed by others")]
+    ("mode", "finding"),
+    [(0o755, "is asked"), (0o644, "is not a program"), (0o775, "can be changed by users other than root")],
 )
 def test_check_looks_at_the_program(realm: Realm, tmp_path: Path, mode: int, finding: str) -> None:
     from tests.lab.hosts.daemon import xmand

@@ -81,10 +81,14 @@ def test_all_is_well_and_nothing_is_changed(realm: Realm, directory: Path) -> No
         ('state_dir = "/dev/null"', "", "state_dir: /dev/null is not a directory"),
         ('syslog = "/nonexistent/log"', "", "syslog: nobody takes datagrams at /nonexistent/log"),
         ('k5login = "/dev/null"', "", "list: "),
-        ("", '[migrate]\nuri = "qemu+tcp://other/system"\n', "every domain would go to the same place"),
+        ("", '[migrate]\nuri = "qemu+tcp://other/system"\n', "every domain would go to the same host"),
         ("", '[batch]\nhooks = "hooks"\n', "batch.hooks: 'hooks' is relative"),
         ("", '[batch]\nhooks = "/nonexistent"\n', "batch.hooks: /nonexistent is not a directory"),
-        ("", '[authorize]\nmethods = ["k5login", "external"]\nexternal = ["/nonexistent"]\n', "whom it would allow"),
+        (
+            "",
+            '[authorize]\nmethods = ["k5login", "external"]\nexternal = ["/nonexistent"]\n',
+            "everyone it would allow",
+        ),
         (
             "",
             (
@@ -332,7 +336,7 @@ def test_where_others_could_put_something_else(realm: Realm, directory: Path) ->
 
     lines = bad(check(realm, directory, changes))
 
-    wrong(lines, *(f"{key}: can be changed by others than root" for key in ("list", "state_dir", "run_dir")))
+    wrong(lines, *(f"{key}: can be changed by users other than root" for key in ("list", "state_dir", "run_dir")))
 
 
 def test_a_configuration_that_others_may_write(realm: Realm, directory: Path) -> None:
@@ -341,7 +345,7 @@ def test_a_configuration_that_others_may_write(realm: Realm, directory: Path) ->
 
     answer = xmand(realm.env, "--check", "-c", str(directory / "xmand.toml"))
 
-    wrong(bad(answer), "configuration: can be changed by others")
+    wrong(bad(answer), "configuration: can be changed by users other than root")
 
 
 def test_files_that_are_none(realm: Realm, directory: Path) -> None:

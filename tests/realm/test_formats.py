@@ -30,7 +30,7 @@ def test_create_from_sxp(daemon: Daemon, alice: dict[str, str], own_name: str) -
 def test_words_behind_the_file_win(daemon: Daemon, alice: dict[str, str], own_name: str) -> None:
     answer = daemon.rxm(alice, "new", "-", f"name={own_name}", "memory=64", "unheard_of=1", stdin=CONFIG)
 
-    assert (answer.status, answer.stderr) == (0, "Left out, nothing stands for it here: unheard_of=.\n")
+    assert (answer.status, answer.stderr) == (0, "Left out, without an equivalent on this host: unheard_of=.\n")
     assert "<memory unit='KiB'>65536</memory>" in daemon.rxm(alice, "describe", own_name).stdout
 
 
@@ -55,7 +55,7 @@ def test_a_dry_run_shows_the_conversion_and_its_notes(daemon: Daemon, alice: dic
         ("name = 'x'\nmemory = 'lots'\n", "(line 2: memory)"),
         ("(vm (name x)", "A ')' is missing (line 1)."),
         ("memory = 256\n", "has no name"),
-        ("name = 'a b'\nbuilder = 'hvm'\n", "cannot name a new domain"),
+        ("name = 'a b'\nbuilder = 'hvm'\n", "is not a valid name for a new domain"),
     ],
     ids=["code", "value", "sxp", "no-name", "name"],
 )

@@ -87,7 +87,7 @@ def test_sorted(pair: Pair) -> None:
         (["list", "--sort", "nmae"], "Did you mean name?"),
         (["list", "--columns", "x"], "there are "),
         (["list", "-o", "cvs"], "Did you mean csv?"),
-        (["pause", "-o", "csv", "test"], "no table"),
+        (["pause", "-o", "csv", "test"], "does not print a table"),
         (["list", "-o", ""], "empty"),
     ],
 )

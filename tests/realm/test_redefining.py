@@ -123,7 +123,7 @@ def test_a_start_with_the_host(daemon: Daemon, alice: dict[str, str]) -> None:
     answer = daemon.rxm(alice, "new", "-", stdin=config)
 
     left_out = "Left out: what becomes of it when its host stops is the host's own setting (line 4: on_xend_stop).\n"
-    assert dry.stderr == f"{left_out}It is to be started with its host.\n"
+    assert dry.stderr == f"{left_out}It will be started with its host.\n"
     assert answer.stderr == left_out
     assert facts(daemon, alice, "with-its-host")["autostart"] is True
 

@@ -71,7 +71,7 @@ def test_a_link_does_not_lead_out(daemon: Daemon, alice: dict[str, str], tmp_pat
     saved(daemon).mkdir(exist_ok=True)
     (saved(daemon) / "out").symlink_to(tmp_path)
 
-    assert_one_line(daemon.rxm(alice, "save", "test", "out/x"), 2, "leads out of")
+    assert_one_line(daemon.rxm(alice, "save", "test", "out/x"), 2, "leads outside")
     assert list(tmp_path.iterdir()) == []
 
 

@@ -102,7 +102,7 @@ def test_a_server_that_is_not_xmand(remctld: int, mallory: dict[str, str]) -> No
 
     assert (answer.status, answer.stderr) == (
         2,
-        f"Error: {FQDN}: what listens there does not know pause; is it xmand?\n",
+        f"Error: {FQDN}: what listens there does not know pause; is it really xmand?\n",
     )
 
 

@@ -54,7 +54,7 @@ class External:
                 self._argv, stdin=json.dumps(question).encode(), seconds=self._seconds, most_octets=_MOST_OCTETS
             )
         except ChildError as error:
-            logger.error("authorize: external: %s; that is a no", error)
+            logger.error("authorize: external: %s; denied", error)
             return False
         if done.status != 0 and done.complaint():
             logger.info("authorize: external: %s", done.complaint())

@@ -75,8 +75,8 @@ def _read_marked(path: str) -> tuple[AccessList, _Mark | None]:
         except _ChangedError:
             continue
         except OSError as error:
-            raise K5loginError(f"{path}: {error.strerror}; nobody is allowed") from error
-    raise K5loginError(f"{path}: is being rewritten all the time; nobody is allowed (replace it by renaming)")
+            raise K5loginError(f"{path}: {error.strerror}; nobody is authorized") from error
+    raise K5loginError(f"{path}: changes while it is read; nobody is authorized (replace it by renaming)")
 
 
 def _mark(found: os.stat_result) -> _Mark:
@@ -119,7 +119,7 @@ def _check(path: str, found: os.stat_result) -> None:
     elif found.st_size > MOST_OCTETS:
         problem = f"is larger than {MOST_OCTETS} octets"
     if problem:
-        raise K5loginError(f"{path}: {problem}; nobody is allowed")
+        raise K5loginError(f"{path}: {problem}; nobody is authorized")
 
 
 # The file is read for every question, and hardly ever says anything else than the last time.
@@ -129,16 +129,16 @@ def _parse(path: str, content: bytes) -> tuple[frozenset[bytes], tuple[str, ...]
     lines = content.split(b"\n")
     if b"\0" in content:
         number = content[: content.index(b"\0")].count(b"\n") + 1
-        raise K5loginError(f"{path}: line {number} holds a NUL octet; nobody is allowed")
+        raise K5loginError(f"{path}: line {number} holds a NUL octet; nobody is authorized")
     for number, line in enumerate(lines, 1):
         if len(line) > MOST_LINE_OCTETS:
-            raise K5loginError(f"{path}: line {number} is longer than {MOST_LINE_OCTETS} octets; nobody is allowed")
+            raise K5loginError(f"{path}: line {number} is longer than {MOST_LINE_OCTETS} octets; nobody is authorized")
     entries = set()
     warnings = []
     for number, line in enumerate(lines, 1):
         slip = _slip(line)
         if slip:
-            warnings.append(f"{path}: line {number} {slip}, so it allows nobody")
+            warnings.append(f"{path}: line {number} {slip}, so it authorizes nobody")
         elif line:
             entries.add(line)
     return frozenset(entries), tuple(warnings), hashlib.sha256(content).hexdigest()

@@ -95,5 +95,5 @@ def check(role: Role) -> None:
     for pattern in role.domains:
         filled = pattern.replace("{host}", "h").replace("{name}", "n")
         if "{" in filled or "}" in filled:
-            raise ConfigurationError(f"domains: '{pattern}': only {{host}} and {{name}} are filled in")
+            raise ConfigurationError(f"domains: '{pattern}': only {{host}} and {{name}} are replaced")
         matches("x", (filled,))

@@ -114,7 +114,7 @@ class Engine:
             return ()
         with contextlib.suppress(XmanError):  # no balloon, or not yet
             size.ask_memory(domain, min(own.memory, self.settings.parked_memory * MIB))
-        return (f"'{owner.name}' has the host, so that '{domain.name}' is parked at once.",)
+        return (f"'{owner.name}' has the host, so '{domain.name}' is parked at once.",)
 
     def decide(
         self,
@@ -146,7 +146,7 @@ class Engine:
                         done = self._carry_out(connection, before, wanted, verb, progress)
                         break
             else:
-                raise RefusedError("The domains of this host change all the time; try again. Nothing was changed.")
+                raise RefusedError("The domains of this host keep changing; try again. Nothing was changed.")
         # Without the lock: a hook may call us.
         self._tell_states(done)
         return done

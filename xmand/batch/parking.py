@@ -118,7 +118,7 @@ class Switch:
             why = f"; {_sentence(error)}"
         if is_parked(reached[0], self._keeps):
             if reached[1] > vcpus:
-                self.notes.append(f"'{guest.name}' keeps {_cpus(reached[1])} until its guest lets go of them.")
+                self.notes.append(f"'{guest.name}' keeps {_cpus(reached[1])} until its guest releases them.")
             return
         if self._means.settings.stuck != STUCK_SAVE or not guest.persistent:
             raise RefusedError(
@@ -202,7 +202,7 @@ class Switch:
                 f"{_sentence(error)} Not all of it could be undone ({'; '.join(failed)}); look with rxm state."
             )
         if isinstance(error, ColdBootError):
-            return type(error)(f"{_sentence(error)} All else was undone.")
+            return type(error)(f"{_sentence(error)} Everything else was undone.")
         return type(error)(f"{_sentence(error)} Nothing was changed.")
 
     def _tell(self, name: str, guest: Guest) -> None:

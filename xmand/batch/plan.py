@@ -118,7 +118,7 @@ def unpreempt(guests: Guests, name: str) -> Plan:
     if guest.holds:
         return Plan(notes=(f"Domain '{name}' has its resources.",))
     if guest.active and not guest.suspended and not guest.jobs:
-        return Plan(notes=(f"Domain '{name}' has no jobs, so that it is not preempted.",))
+        return Plan(notes=(f"Domain '{name}' has no jobs, so it is not preempted.",))
     if not guest.jobs or not (guest.put_away or (guest.active and not guest.suspended)):
         raise RefusedError(f"Domain '{name}' is not preempted ({_state(guests, guest)}).")
     what = f"'{name}' cannot go on"
@@ -141,7 +141,7 @@ def freeze(guests: Guests, name: str, *, pause: bool) -> Plan:
         raise RefusedError(f"{what}: it runs no job ({_state(guests, guest)}); use suspend or pause.")
     if not pause and not guest.persistent:
         raise RefusedError(
-            f"{what}: it is transient, so that nobody would know it afterwards; --pause does not save it (transient)."
+            f"{what}: it is transient, and libvirt would forget it; --pause does not save it (transient)."
         )
     steps = [Step(PARK, name), Step(PAUSE, name)] if pause else [Step(SAVE, name)]
     return Plan(then_optimise(guests, steps))
@@ -255,7 +255,7 @@ def _room(guests: Guests, guest: Guest, job: Job) -> list[Step]:
         for frozen in guests:
             if frozen.suspended and frozen.jobs and not frozen.put_away:
                 raise RefusedError(
-                    f"{what}: '{frozen.name}' is frozen with {words.jobs(frozen)}, so that only preemptible jobs may"
+                    f"{what}: '{frozen.name}' is frozen with {words.jobs(frozen)}, so only preemptible jobs may"
                     " start in domains without priority (frozen)."
                 )
     if guest.jobs:  # it has the host

@@ -109,8 +109,8 @@ class Arrivals:
         arrival = self.unconfirmed(domain.uuid, domain.identifier(), domain.state()[0])
         if arrival is not None:
             raise RefusedError(
-                f"Domain '{domain.name}' {REASON}: it stays paused until {arrival.source or 'its source'} has said that"
-                " it runs there no more. Where that host is gone for good: rxm unpause --take-over."
+                f"Domain '{domain.name}' {REASON}: it stays paused until {arrival.source or 'its source'} confirms that"
+                " it no longer runs there. If that host is gone for good, use rxm unpause --take-over."
             )
 
     def settle(self, connection: RawConnection, arrival: Arrival, decision: str) -> str:

@@ -91,7 +91,7 @@ class Departures:
             if note.uuid == departure.uuid and not note.decision:
                 self._wake.set()
                 raise RefusedError(
-                    f"How the last migration of '{note.name}', to {note.to}, ended is not known yet;"
+                    f"It is not yet known how the last migration of '{note.name}', to {note.to}, ended;"
                     " try again in a moment."
                 )
         self._live.add(departure.id)
@@ -111,7 +111,7 @@ class Departures:
             try:
                 self._notes.put(departure.id, asdict(decided))
             except RefusedError as error:  # whatever has moved has moved
-                raise HypervisorError(f"this host cannot write down where it runs: {error.__cause__}") from error
+                raise HypervisorError(f"this host cannot record where it runs: {error.__cause__}") from error
             return decided
 
     def get(self, identifier: str) -> Departure | None:
@@ -212,7 +212,7 @@ class Departures:
                 continue
             try:
                 settled = self._settle(departure, away)
-                why = "" if settled else "libvirt is still at it, or nothing tells where it runs"
+                why = "" if settled else "libvirt is still working on it, or it is not known where it runs"
             except XmanError as error:
                 settled, why = False, str(error)
             except Exception:

@@ -64,14 +64,14 @@ class Far(OwnConnection):
             raise LostError(why(error)) from error
         self.require_ok()
         if self.status is not None:
-            raise LostError("it has ended before it began")
+            raise LostError("the migration ended before it began")
         self.sock.setblocking(False)
 
     def require_ok(self) -> None:
         """Raise XmanError where the command has ended with a failure."""
         if self._refused:
             raise RefusedError(
-                f"{self.host} takes no migrations from this host: {self._refused}"
+                f"{self.host} does not accept migrations from this host: {self._refused}"
                 " ([migrate] accept in xmand.toml there)."
             )
         if self.status:

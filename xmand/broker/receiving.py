@@ -109,7 +109,7 @@ class Receiving(Served):
             self._socket.close()
             unconfirmed = await asyncio.shield(self._end(in_worker))
         if unconfirmed:
-            raise UnknownOutcomeError(f"'{self._name}' has arrived, and was not confirmed: it stays paused here.")
+            raise UnknownOutcomeError(f"'{self._name}' has arrived, but was not confirmed: it stays paused here.")
         for error in ends:
             if isinstance(error, Exception) and not self._committed:
                 raise _said(error)
@@ -156,7 +156,7 @@ class Receiving(Served):
             await self._in_worker(self._guest.commit)
         except XmanError as error:
             await self._stream.deliver(rpc.ours(rpc.REPLY, rpc.ERROR))
-            raise HypervisorError(f"It has arrived, and does not go on: {error}") from error
+            raise HypervisorError(f"It has arrived, but does not continue: {error}") from error
         self._committed = True
         await self._stream.deliver(rpc.ours(rpc.REPLY))
 
@@ -194,7 +194,7 @@ def _released(guest: Guest) -> Iterator[None]:
 
 def _said(error: Exception) -> Exception:
     if isinstance(error, rpc.RpcError):
-        return DeniedError(f"This is no migration that may come here: {error}.")
+        return DeniedError(f"This migration is not permitted here: {error}.")
     if isinstance(error, OSError):
         return HypervisorError(f"libvirt ended the migration: {error.strerror}.")
     return error

@@ -156,13 +156,13 @@ def _failed(
             raise _unheard(departure, error) from error
     if done:
         departures.forget(departure)
-    return (f"It has left, though libvirt reported: {failure}",)
+    return (f"It has left, although libvirt reported: {failure}",)
 
 
 def _unheard(departure: Departure, error: XmanError) -> UnknownOutcomeError:
     return UnknownOutcomeError(
         f"'{departure.name}' has left this host and is paused at {departure.to}, which has not confirmed it: {error}"
-        " It goes on there as soon as the two hosts hear of each other."
+        " It continues there as soon as the two hosts reach each other."
     )
 
 

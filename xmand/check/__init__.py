@@ -40,7 +40,7 @@ def check(settings: Settings, path: str) -> Iterator[Finding]:
     if Path(path).exists():
         yield from files.exposed("configuration", path)
     for key in settings.unknown:
-        yield BAD, f"configuration: {key}: this release knows no such key; remove it or correct its spelling"
+        yield BAD, f"configuration: {key}: this release does not know this key; remove it or correct its spelling"
     for part in (
         _listen,
         kerberos.keys,
@@ -70,7 +70,7 @@ def _guard(part: Callable[[Settings], Iterator[Finding]], settings: Settings) ->
 
 def _listen(settings: Settings) -> Iterator[Finding]:
     if not settings.listen:
-        yield BAD, 'listen: names no address, so nobody could connect; remove it for "[::]:4373"'
+        yield BAD, 'listen: names no address, so nobody could connect; remove it to listen on "[::]:4373"'
     # All at the same time, as xmand does: two of them may be in each other's way.
     sockets: list[socket.socket] = []
     try:
@@ -145,7 +145,7 @@ def _authorize(settings: Settings) -> Iterator[Finding]:
 
 def _migration(settings: Settings) -> Iterator[Finding]:
     if settings.migrate.uri and "{host}" not in settings.migrate.uri:
-        yield BAD, f"migrate.uri: {settings.migrate.uri}: without {{host}}, every domain would go to the same place"
+        yield BAD, f"migrate.uri: {settings.migrate.uri}: without {{host}}, every domain would go to the same host"
 
 
 def _report(settings: Settings) -> Iterator[Finding]:
@@ -196,7 +196,10 @@ def _hooks(settings: Settings) -> Iterator[Finding]:
     """What stands there and would not be run, or could be changed by anybody."""
     path = Path(settings.batch.hooks)
     if not path.is_absolute():
-        yield BAD, f"batch.hooks: '{path}' is relative, so it would depend on where xmand is started"
+        yield (
+            BAD,
+            f"batch.hooks: '{path}' is relative, so it would depend on where xmand is started; write the absolute path",
+        )
         return
     if not path.is_dir() and settings.batch.hooks != Batch().hooks:
         yield BAD, f"batch.hooks: {path} is not a directory; make it, or remove the line"
@@ -205,7 +208,7 @@ def _hooks(settings: Settings) -> Iterator[Finding]:
         if not os.access(program, os.X_OK):
             yield NOTE, f"batch.hooks: {program} is not a program, so it is never run; chmod 755 it"
         elif found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-            yield BAD, f"batch.hooks: {program} can be changed by others than root; chmod go-w it"
+            yield BAD, f"batch.hooks: {program} can be changed by users other than root; chmod go-w it"
 
 
 def _replay(settings: Settings) -> Iterator[Finding]:
@@ -264,7 +267,7 @@ def _directory(key: str, name: str) -> Iterator[Finding]:
     """Could xmand, started by this user, write there? It makes the directory where it is missing."""
     path = Path(name)
     if not path.is_absolute():
-        yield BAD, f"{key}: '{name}' is relative, so it would depend on where xmand is started; write the whole path"
+        yield BAD, f"{key}: '{name}' is relative, so it would depend on where xmand is started; write the absolute path"
         return
     there = next(each for each in (path, *path.parents) if os.path.lexists(each))
     if not there.is_dir():

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from xman.finding import BAD, Finding
 
-_OTHERS = "can be changed by others than root"
+_OTHERS = "can be changed by users other than root"
 # Whose is what belongs to nobody in this namespace of users (user_namespaces(7)).
 _UNMAPPED = 65534
 
@@ -27,10 +27,10 @@ def exposed(key: str, path: str) -> Iterator[Finding]:
             return
         kept = found.st_mode & stat.S_ISVTX and each != here
         if found.st_uid not in (0, os.geteuid(), _UNMAPPED):
-            yield BAD, f"{key}: {each} belongs to uid {found.st_uid}, who can put something else there; chown root it"
+            yield BAD, f"{key}: {each} belongs to uid {found.st_uid}, who can replace what is in it; chown root it"
             return
         if found.st_mode & stat.S_IWOTH and not kept:
-            yield BAD, f"{key}: {each} {_OTHERS}, who can put something else there; chmod o-w it"
+            yield BAD, f"{key}: {each} {_OTHERS}, who can replace what is in it; chmod o-w it"
             return
 
 
@@ -39,7 +39,7 @@ def usable(key: str, path: str) -> str:
     if path.startswith(("FILE:", "WRFILE:", "MEMORY:")):
         return f"{key}: '{path}': write the file alone, {path.partition(':')[2]}"
     if not Path(path).is_absolute():
-        return f"{key}: '{path}' is relative, so it would depend on where xmand is started; write the whole path"
+        return f"{key}: '{path}' is relative, so it would depend on where xmand is started; write the absolute path"
     if Path(path).exists() and not Path(path).is_file():
         return f"{key}: {path} is not a file; move it away, or name the file"
     return ""

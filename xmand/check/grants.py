@@ -35,7 +35,7 @@ def check(settings: Settings, listed: frozenset[bytes]) -> Iterator[Finding]:
     """Yield a line for each thing; `listed` are those on the list."""
     chosen = settings.authorize
     for text in chosen.without_effect():
-        yield BAD, f"{text}; remove it, or let it have one"
+        yield BAD, f"{text}; remove it, or correct methods"
     if "principals" in chosen.methods and not chosen.principals:
         yield (
             BAD,
@@ -67,19 +67,22 @@ def sets(words: tuple[str, ...], key: str) -> Iterator[Finding]:
             yield BAD, f"{key}: '{word}': {error}; correct it"
         else:
             if not word.strip() or any(character.isspace() for character in word.strip()):
-                yield BAD, f"{key}: '{word}' names nothing: there is a blank in it, or nothing else; correct it"
+                yield BAD, f"{key}: '{word}' is empty or contains a blank; correct it"
 
 
 def _external(program: str) -> Iterator[Finding]:
     try:
         found = Path(program).stat()
     except OSError as error:
-        yield BAD, f"authorize: external: {program}: {error.strerror}; whom it would allow is denied"
+        yield BAD, f"authorize: external: {program}: {error.strerror}; everyone it would allow is denied"
         return
     if not found.st_mode & stat.S_IXUSR or not stat.S_ISREG(found.st_mode):
         yield BAD, f"authorize: external: {program} is not a program; chmod 755 it"
     elif found.st_mode & (stat.S_IWGRP | stat.S_IWOTH) or found.st_uid not in (0, os.geteuid()):
-        yield BAD, f"authorize: external: {program} can be changed by others than root; chown root and chmod go-w it"
+        yield (
+            BAD,
+            f"authorize: external: {program} can be changed by users other than root; chown root and chmod go-w it",
+        )
     else:
         yield OK, f"authorize: {program} is asked"
         yield NOTE, f"create: what {program} allows to be created is held to [create]"
@@ -111,7 +114,7 @@ def patterns(what: str, entries: frozenset[bytes]) -> Iterator[Finding]:
         if b"*" in entry:
             yield (
                 BAD,
-                f"{what}: {entry.decode('utf-8', 'replace')} is not a pattern, and nobody's name; name each principal",
+                f"{what}: {entry.decode('utf-8', 'replace')} is nobody's name; patterns do not work here",
             )
 
 
@@ -129,7 +132,7 @@ def _roles(settings: Settings) -> Iterator[Finding]:
             if len(filled(role.domains, member, this_host())) < len(role.domains):
                 yield (
                     BAD,
-                    f"{what}: {member} has no name that {{name}} can stand for: such a pattern never matches for him",
+                    f"{what}: {member} has no name that {{name}} could stand for, so such a pattern never matches",
                 )
         if not wrong and names is not None:
             yield from _unmatched(what, role, members, names)

@@ -28,7 +28,7 @@ def keys(settings: Settings) -> Iterator[Finding]:
     daemon.acceptor(settings)
     yield OK, f"keytab: {path} has a key for {settings.service}"
     if Path(path).stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-        yield BAD, f"keytab: {path} is open to others than its owner; chmod 600 it, and give the host new keys"
+        yield BAD, f"keytab: {path} is readable by users other than its owner; chmod 600 it, and give the host new keys"
     try:
         found = keytab.read(path)
     except KeytabError as error:

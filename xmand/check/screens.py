@@ -31,12 +31,12 @@ def check(connection: RawConnection) -> Iterator[Finding]:
         if listening:
             found[domain.name] = ", ".join(listening)
     if held:
-        yield NOTE, f"screens: not known of {_named(sorted(map(escape.line, held)))}, whose guest does not answer"
+        yield NOTE, f"screens: unknown for {_named(sorted(map(escape.line, held)))}, whose guest does not answer"
     if not found:
-        yield OK, f"screens: of {len(raws)} domains, none has one that listens on a network"
+        yield OK, f"screens: none of {len(raws)} domains has one that listens on a network"
         return
     named = _named([f"{escape.line(name)} ({listening})" for name, listening in sorted(found.items())])
-    said = f"screens: others than this host can reach {named}"
+    said = f"screens: other machines can reach {named}"
     yield NOTE, f"{said}; <listen type='none'/> in a description leaves its screen to rxm vnc"
 
 

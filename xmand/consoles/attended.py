@@ -106,7 +106,7 @@ class Attended(Served):
         if self._place.hub.stuck:
             if not self._dropped:
                 self._dropped = True
-                self._listener.send_progress("[the domain takes nothing; what is typed now is lost]")
+                self._listener.send_progress("[the domain does not read its input; what is typed now is lost]")
             return True
         self._dropped = False
         self._octets_in += len(data)

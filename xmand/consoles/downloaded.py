@@ -56,7 +56,7 @@ class Downloaded(Served):
             # A libvirt that hangs does not hold up the event loop.
             await asyncio.to_thread(self.abandon)
         summed = self._sender.summed
-        return Result(notes=(f"{summed.octets} octets, {summed.data} of them no holes, sha256 {summed.hexadecimal()}",))
+        return Result(notes=(f"{summed.octets} octets, {summed.data} of them data, sha256 {summed.hexadecimal()}",))
 
     def _part(self) -> bytes:
         """In a worker: return the next frames, none at the end."""

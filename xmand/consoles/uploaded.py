@@ -117,9 +117,9 @@ class Uploaded(Served):
                 self._tell(stream, self._name, self._receiver.summed.octets)
                 continue
             if self._left:
-                raise RefusedError(f"{self._receiver.summed.octets} of {self._octets} octets have come.")
+                raise RefusedError(f"{self._receiver.summed.octets} of {self._octets} octets have arrived.")
             if time.monotonic() - self._heard >= self._patience:
-                raise RefusedError(f"Nothing has come for {self._patience:.0f} s.")
+                raise RefusedError(f"Nothing has arrived for {self._patience:.0f} s.")
             self._changed.clear()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_TELL_SECONDS):
@@ -161,7 +161,7 @@ class Uploaded(Served):
     async def _failed(self, error: Exception, in_worker: InWorker) -> XmanError:
         """Remove what had come; return the error that says both."""
         if isinstance(error, transfer.TransferError):
-            ours: XmanError = RefusedError(f"The image is not taken: {error}.")
+            ours: XmanError = RefusedError(f"The image is refused: {error}.")
         elif isinstance(error, XmanError):
             ours = error
         else:  # why the stream is over, where that is no failure of anybody's
@@ -170,7 +170,7 @@ class Uploaded(Served):
             await in_worker(self._writing.abort)
             said = await in_worker(self._undo)
         except XmanError as left:
-            said = f"What had come stays, until xmand can remove it ({str(left).rstrip('.')})."
+            said = f"What had arrived stays until xmand can remove it ({str(left).rstrip('.')})."
         return of_outcome(ours.outcome, f"{str(ours).rstrip('.')}. {said}")
 
 

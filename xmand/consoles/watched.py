@@ -68,7 +68,7 @@ class Watched(Served):
                 if now >= self._until:
                     return self._told("the time is up")
                 if self._stopped and now - self._took >= STUCK_SECONDS:
-                    raise HypervisorError(f"The screen of '{self._domain}' takes nothing any more.")
+                    raise HypervisorError(f"The screen of '{self._domain}' no longer reads its input.")
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(_LOOK_SECONDS if self._stopped else self._until - now):
                         await self._changed.wait()
@@ -104,7 +104,7 @@ class Watched(Served):
         try:
             passed = self._said.feed(data)
         except RfbError as error:
-            self._why = f"Only looking is allowed, and the viewer says what cannot be told from typing: {error}."
+            self._why = f"Only viewing is allowed, and the viewer sent what cannot be told from typing: {error}."
             self._changed.set()
             return True
         waits = bool(self._ahead)

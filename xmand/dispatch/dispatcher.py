@@ -247,11 +247,13 @@ class Dispatcher:
             whose = self._whose(request.peer)
             return await self._judges.run(lambda: self._authority.by_words(request), _JUDGE_SECONDS, whose)
         except NotStartedError:
-            raise RefusedError("This host is busy: too many wait to be judged. Try again in a moment.") from None
+            raise RefusedError(
+                "This host is busy: too many requests wait for authorization. Try again in a moment."
+            ) from None
         except NotFinishedError:
             logger.error("nobody has judged %s of %s in %.0f s", request.verb.name, request.principal, _JUDGE_SECONDS)
             raise RefusedError(
-                f"Whether you may do that could not be told in {_JUDGE_SECONDS:.0f} s. Try again in a moment."
+                f"Whether you are authorized was not known within {_JUDGE_SECONDS:.0f} s. Try again in a moment."
             ) from None
 
     async def _by_list(self, request: Request) -> Access | None:
@@ -265,7 +267,7 @@ class Dispatcher:
             access = self._authority.without_list(principal, verb)
             if access is None and not self._authority.asks_words:
                 raise RefusedError(
-                    f"This host cannot read its list of who may now (no answer in {seconds:.0f} s); nothing was done."
+                    f"This host cannot read its list (.k5login) now (no answer in {seconds:.0f} s); nothing was done."
                 ) from None
             return access
 

@@ -204,7 +204,7 @@ class Once:
             self._audit.end(request, begun.answer, ev="again")
             return begun.answer, None
         if begun.pending:
-            raise UnknownOutcomeError(f"How the {request.verb.name} ended is not known yet; look with rxm list.")
+            raise UnknownOutcomeError(f"It is not yet known how the {request.verb.name} ended; check with rxm list.")
         self._audit.begin(request)
         how, later = await act(_InJournal(self._journal, begun, request), running.progress)
         if begun.doubt is not None:

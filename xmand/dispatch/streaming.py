@@ -126,13 +126,13 @@ class Following:
         most = self.limits.streams
         if len(self._streams) >= most:
             raise RefusedError(
-                f"This host is busy: {most} commands follow it already ([limits] streams in xmand.toml)."
+                f"This host is busy: {most} commands are following already ([limits] streams in xmand.toml)."
             )
         others = [one for one in self._streams.values() if not one.listed]
         if not whose.listed and len(others) >= most - self.limits.kept_of(most):
-            raise RefusedError("This host is busy: too many commands follow it already.")
+            raise RefusedError("This host is busy: too many commands are following already.")
         if not whose.listed and others.count(whose) >= self.limits.share_of(most):
-            raise RefusedError(f"This host is busy: {others.count(whose)} commands of yours follow it already.")
+            raise RefusedError(f"This host is busy: {others.count(whose)} commands of yours are following already.")
 
 
 async def _watch(

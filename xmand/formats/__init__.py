@@ -70,10 +70,10 @@ def to_xml(
     left = list(map(settings.named, settings.left_over()))
     if strict and (left or context.left_out):
         nothing = ", ".join([*left, *context.left_out])
-        context.refusals.append(UsageError(f"Nothing stands for these keys here: {nothing}."))
+        context.refusals.append(UsageError(f"These keys have no equivalent on this host: {nothing}."))
     context.require_nothing_refused()
     if left:
-        context.warn(f"Left out, nothing stands for it here: {', '.join(left)}.")
+        context.warn(f"Left out, without an equivalent on this host: {', '.join(left)}.")
     return Converted(xml, tuple(context.warnings), context.autostart)
 
 

@@ -23,7 +23,7 @@ def write(context: Context, root: Element) -> None:
     if context.theirs != XL and settings.has("vcpu_avail"):  # xm: a mask of those that are there at first
         count = (settings.number("vcpu_avail", 1, 1) & ((1 << min(most, 64)) - 1)).bit_count()
     if not 0 < count <= most <= _MOST_CPUS:
-        raise UsageError(f"{count} of {most} CPUs is not possible {settings.where('vcpus')}.")
+        raise UsageError(f"{count} of {most} CPUs cannot be given {settings.where('vcpus')}.")
     where = settings.where("cpus")
     listed = isinstance(settings.peek("cpus"), list)
     words = settings.words("cpus")

@@ -66,10 +66,10 @@ def _disk(
     if bus == "ide" and not context.xen and target not in _IDE:
         target, bus = _elsewhere(disk, taken | wanted, where)
     if target in taken:
-        raise UsageError(f"Two disks are {target} {where}.")
+        raise UsageError(f"Two disks are called {target} {where}.")
     taken.add(target)
     if disk.backend and not context.xen:
-        raise context.unsupported("disk", f"{context.driver} has no backend domains; the disk is to be this host's")
+        raise context.unsupported("disk", f"{context.driver} has no backend domains; the disk must be this host's own")
     if disk.number:
         context.warn(f"The disk {disk.number} is {target} here: libvirt knows disks by names only.")
     elif target != disk.vdev and not disk.cdrom:
@@ -125,7 +125,7 @@ def _interface(context: Context, devices: Element, vif: vifs.Vif, asked: str, ma
     if not vif.bridge and not routed:
         context.warn(f"An interface names no bridge; it is on {vifs.DEFAULT_BRIDGE}, xl's default.")
     if vif.backend and not context.xen:
-        raise context.unsupported("vif", f"{context.driver} has no backend domains; the bridge is to be this host's")
+        raise context.unsupported("vif", f"{context.driver} has no backend domains; the bridge must be this host's own")
     model = vifs.NETFRONT if vif.paravirtual else vif.model
     if not context.xen:
         converted = not model and asked != made

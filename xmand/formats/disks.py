@@ -94,7 +94,7 @@ def parse(text: str, where: str, located: Callable[[str], str]) -> Disk:
 def absolute(path: str, what: str, where: str) -> str:
     """Return a path that begins with `/`, as libvirt's schema has it. Raises UsageError."""
     if path and not path.startswith("/"):
-        raise UsageError(f"{what} '{path[:64]}' does not begin with '/'; write the whole path on the host {where}.")
+        raise UsageError(f"{what} '{path[:64]}' does not begin with '/'; write the absolute path on the host {where}.")
     return path
 
 
@@ -108,7 +108,7 @@ def target(disk: Disk, xen: bool, hvm: bool, where: str, pv: bool = False) -> tu
     if not xen:
         if disk.partition:
             raise UnsupportedError(
-                f"'{disk.vdev}' is a partition; this hypervisor has whole disks only: copy the guest's partitions to"
+                f"'{disk.vdev}' is a partition; this hypervisor has only whole disks: copy the guest's partitions to"
                 f" one disk with a partition table, and name that one only {where}."
             )
         if disk.cdrom and prefix in ("xvd", "vd"):
@@ -235,7 +235,7 @@ def _xl(text: str, where: str) -> Disk:
 
 def _script(where: str) -> UsageError:
     return UsageError(
-        "'script' is not taken: it names a program that the host would run; run it there, and write the block device"
+        "'script' is refused: it names a program that the host would run; run it there, and write the block device"
         f" that it makes {where}."
     )
 
@@ -244,7 +244,7 @@ def _known(key: str, value: str, where: str) -> None:
     if key == "script":
         raise _script(where)
     if key not in _KEYS:
-        raise UsageError(f"'{key[:32]}' is not a disk's key {where}.")
+        raise UsageError(f"'{key[:32]}' is not a key of a disk {where}.")
     if key == "devtype" and value not in ("disk", "cdrom"):
         raise UsageError(f"'{value[:32]}' is neither disk nor cdrom {where}.")
     if key == "specification" and value not in ("xen", "virtio"):
@@ -264,7 +264,7 @@ def _of_xl(values: dict[str, str], cdrom: bool, where: str) -> Disk:
         image_format = image_format or prefix_format
     if image_format not in _XL_FORMATS and image_format not in _FORMATS:
         raise UsageError(
-            f"'{image_format[:32]}' is not a disk's format; an xl disk is target,format,vdev,access, such as"
+            f"'{image_format[:32]}' is not a format of a disk; an xl disk is target,format,vdev,access, such as"
             f" /dev/vg/x,raw,xvda,rw {where}."
         )
     if image_format == "empty":

@@ -105,7 +105,7 @@ def refuse(context: Context) -> None:
             where = settings.where(key)
             settings.get(key)
             raise UsageError(
-                f"'{key}' is not taken: it names a program or hardware of the host; instead: {remedy} {where}."
+                f"'{key}' is refused: it names a program or hardware of the host; instead: {remedy} {where}."
             )
     if settings.text("device_model"):
         where = settings.where("device_model")

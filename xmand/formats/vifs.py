@@ -109,7 +109,7 @@ def _mac(value: str, where: str) -> str:
 
 def _matching(pattern: re.Pattern[str], key: str, value: str, where: str) -> str:
     if not pattern.match(value) or not value.isascii():
-        raise UsageError(f"'{value[:32]}' is no {key} of an interface {where}.")
+        raise UsageError(f"'{value[:32]}' is not a valid {key} of an interface {where}.")
     return value
 
 

@@ -253,9 +253,7 @@ class _Reader:
     def _named(self, node: ast.Name) -> Value:
         if node.id not in self._names:
             # Without its name: somebody may have forgotten the quotes around a password.
-            raise UsageError(
-                f"A name is used that nothing before it assigns; give it as KEY=VALUE (line {node.lineno})."
-            )
+            raise UsageError(f"A name is used before it is assigned; give it as KEY=VALUE (line {node.lineno}).")
         self._referred.add(node.id)
         return self._names[node.id]
 
@@ -363,7 +361,7 @@ def _is_a_remark(node: ast.stmt) -> bool:
 
 
 def _misused(node: ast.expr) -> UsageError:
-    return UsageError(f"The values do not go together (line {node.lineno}).")
+    return UsageError(f"The values do not fit together (line {node.lineno}).")
 
 
 def _refused(node: ast.stmt | ast.expr) -> UsageError:

@@ -13,21 +13,21 @@ from xman import holders, times
 # Stands beside the journal from its begin on: where the one is there without the other, the journal was emptied.
 MARK = "journal.begun"
 
-_LOST = "what is lost is who did what before, and that a retry gets its first answer"
+_LOST = "this loses the record of who did what before, and the answers that retries would get"
 _ERRORS = {
     sqlite3.SQLITE_NOTADB: f"it is not a journal, or damaged. Move it away (with its -wal and -shm); {_LOST}",
-    sqlite3.SQLITE_CORRUPT: f"it is damaged, or was cut short. Move it away (with its -wal and -shm); {_LOST}",
+    sqlite3.SQLITE_CORRUPT: f"it is damaged or truncated. Move it away (with its -wal and -shm); {_LOST}",
     sqlite3.SQLITE_READONLY: "it cannot be written. Look at its owner and modes, and how its file system is mounted",
     sqlite3.SQLITE_CANTOPEN: "it cannot be opened. Look at its owner and modes, and at those of its directory",
     sqlite3.SQLITE_FULL: "its file system is full. Make room there; nothing is lost",
     sqlite3.SQLITE_IOERR: "its disk fails, or is full. Look at the kernel's messages, and make room there",
-    sqlite3.SQLITE_BUSY: "another program has it open, such as a second xmand with the same state_dir. End that",
-    sqlite3.SQLITE_ERROR: f"another program, or a later release, has made it what it is. Move it away; {_LOST}",
+    sqlite3.SQLITE_BUSY: "another program has it open, such as a second xmand with the same state_dir. Stop it",
+    sqlite3.SQLITE_ERROR: f"another program or a later release has changed it. Move it away; {_LOST}",
 }
 _OS_ERRORS = {
     errno.EROFS: "its file system is read-only. Mount it so that it can be written",
     errno.ENOSPC: "its file system is full. Make room there; nothing is lost",
-    errno.EACCES: "the user whom xmand runs as may not write there. Look at owner and modes",
+    errno.EACCES: "the user that xmand runs as may not write there. Look at owner and modes",
     errno.EISDIR: f"it is a directory. Move it away; {_LOST}",
     errno.ELOOP: f"it is a link to itself. Move it away; {_LOST}",
     errno.ENXIO: f"it is a FIFO, a socket or a device. Move it away; {_LOST}",
@@ -80,8 +80,8 @@ def begun_anew(directory: Path) -> str:
     if not before:
         return ""
     return (
-        f"The journal was emptied, or taken away, and begins anew: there was one from {before} on, and"
-        f" {_LOST.removeprefix('what is lost is ')} are lost."
+        f"The journal was emptied or removed, and a new one begins: there was one from {before} on, and"
+        f" {_LOST.removeprefix('this loses ')} are lost."
     )
 
 
@@ -132,7 +132,7 @@ def examine(directory: str, file: str) -> tuple[bool, str]:
             if words and "xmand" not in words:
                 return (
                     False,
-                    f"{words[0]} (process {process}) keeps it locked, so nothing could be written down; end that",
+                    f"{words[0]} (process {process}) keeps it locked, so changes could not be recorded; stop it",
                 )
             return True, "in use by an xmand that runs"
         return False, explain(error)

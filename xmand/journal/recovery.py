@@ -159,7 +159,7 @@ class Recovery:
             deadline = time.monotonic() + _BUSY_SECONDS
             while domain is not None and busy(domain):
                 if time.monotonic() > deadline:
-                    message = f"xmand ended during the {entry.change.verb}, and libvirt is still at it."
+                    message = f"xmand ended during the {entry.change.verb}, and libvirt is still working on it."
                     return Verdict(Answer(outcome.UNKNOWN, message=message))
                 time.sleep(_POLL_SECONDS)
             # What was found before it was waited for may be gone by now.

@@ -313,7 +313,7 @@ def _detached(change: Change, domain: Domain | None, pick: attaching.Pick) -> Ve
     both = found.live is not None or not domain.active()
     if both and (found.kept is not None or not domain.persistent()):
         return _not_done(change, f"'{domain.name}' still has it")
-    return _unknown(change, f"'{domain.name}' may have been asked to let go of it; try again", again=True)
+    return _unknown(change, f"'{domain.name}' may have been asked to release it; try again", again=True)
 
 
 def interface_attached(change: Change, _uuid: str, domain: Domain | None) -> Verdict:

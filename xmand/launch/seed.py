@@ -54,8 +54,7 @@ def image(seed: Seed) -> bytes:
         import pycdlib  # only where somebody launches a machine
     except ImportError:
         raise UnsupportedError(
-            "This host cannot make the disk that tells a guest who it is: pycdlib is not installed (Debian:"
-            " python3-pycdlib)."
+            "This host cannot make the seed disk for cloud-init: pycdlib is not installed (Debian: python3-pycdlib)."
         ) from None
     iso = pycdlib.PyCdlib()
     iso.new(interchange_level=3, joliet=3, rock_ridge="1.09", vol_ident=LABEL)

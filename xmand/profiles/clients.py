@@ -80,7 +80,7 @@ def require_lasting(domain: Domain, why: str) -> None:
     with contextlib.suppress(MetadataError):
         origin = metadata.read(domain).origin
     if origin is not None and origin.discard:
-        raise RefusedError(f"Domain '{domain.name}' is a client of a profile, and begins anew at each start: {why}.")
+        raise RefusedError(f"Domain '{domain.name}' is a client of a profile, and is reset at each start: {why}.")
 
 
 def require_none(connection: RawConnection, domain: Domain) -> None:
@@ -90,7 +90,7 @@ def require_none(connection: RawConnection, domain: Domain) -> None:
         found = metadata.read(domain).profile
     if found and (has := of(connection, domain.uuid)):
         raise RefusedError(
-            f"The profile '{domain.name}' has clients ({named(has)}), which begin with its disks; delete those first."
+            f"The profile '{domain.name}' has clients ({named(has)}), which start from its disks; delete those first."
         )
 
 
@@ -100,7 +100,7 @@ def profile_of(connection: RawConnection, client: Domain, origin: Origin) -> Dom
         return find(connection, origin.profile, allow_id=False)
     except NoSuchDomainError:
         raise RefusedError(
-            f"The profile of '{client.name}' ({origin.profile}) is not on this host, so that nobody knows what its"
+            f"The profile of '{client.name}' ({origin.profile}) is not on this host, so it is not known what its"
             " disks should be."
         ) from None
 

@@ -27,8 +27,8 @@ def require(name: str, found: Sequence[Client], *, evict: bool = False) -> None:
     keeping = [each for each in found if not each.discard]
     if keeping:
         raise RefusedError(
-            f"The profile '{name}' has clients that keep what they write ({clients.named(keeping)}), which would be"
-            f" lost with its first change: clone it first (rxm clone {name} NEW), and change that."
+            f"The profile '{name}' has clients that keep what they write ({clients.named(keeping)}); its first"
+            f" change would destroy that. Clone it first (rxm clone {name} NEW), and change the clone."
         )
     marked = [each for each in found if each.snapshots]
     if marked:
@@ -39,7 +39,7 @@ def require(name: str, found: Sequence[Client], *, evict: bool = False) -> None:
     at_work = [each for each in found if each.keeps]
     if at_work and not evict:
         raise RefusedError(
-            f"The profile '{name}' is in use by its clients ({clients.named(at_work)}), and is changed by nobody"
+            f"The profile '{name}' is in use by its clients ({clients.named(at_work)}), and cannot be changed"
             " meanwhile; --evict shuts them down."
         )
 
@@ -52,6 +52,6 @@ def require_base(connection: RawConnection, profile: Domain, own: Sequence[str])
     for path in disk_users.written_by(profile):
         if others := disk_users.built_upon(connection, path, own):
             raise RefusedError(
-                f"The disk '{path}' of the profile '{profile.name}' is what {', '.join(others)} is built upon, which"
-                " would be lost with its first change."
+                f"The disk '{path}' of the profile '{profile.name}' is the base of {', '.join(others)}, which its"
+                " first change would destroy."
             )

@@ -57,8 +57,8 @@ def checked(connection: RawConnection, profile: Domain) -> tuple[list[Base], str
             original = volume_copies.of_path(connection, disk.path)
         if original.facts.kind == "file" and original.facts.format != disk.format:
             raise RefusedError(
-                f"The disk {disk.target} is {disk.format} to its guest, and the volume {original.place}"
-                f" {original.facts.format}; what an overlay of it should show is not clear."
+                f"The guest sees the disk {disk.target} as {disk.format}, but the volume {original.place} is"
+                f" {original.facts.format}; it is not clear what an overlay of it should show."
             )
         found.append(Base(disk.target, original.facts.path, disk.format))
         first = first or original.place.pool

@@ -63,7 +63,7 @@ class Guard:
             return
         if has := snapshots.in_the_way(domain):
             raise RefusedError(
-                f"Domain '{domain.name}' has {has} of what it wrote, and begins anew with each start; delete those"
+                f"Domain '{domain.name}' has {has} of what it wrote, but is reset at each start; delete those"
                 " first (snapshot-delete)."
             )
         if lifecycle.suspended(domain):
@@ -92,8 +92,8 @@ def require_free(locks: DomainLocks, client: Domain, profile: Domain) -> None:
     with contextlib.suppress(XmanError):
         who = metadata.read(profile).administrator
     raise RefusedError(
-        f"The profile '{profile.name}' runs itself, and is changed{f' by {who}' if who else ''}; '{client.name}' starts"
-        " when it is off."
+        f"The profile '{profile.name}' is running and being changed{f' by {who}' if who else ''}; '{client.name}'"
+        " can start when it is off."
     )
 
 

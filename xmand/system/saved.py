@@ -19,7 +19,7 @@ def new_file(directory: str, word: str) -> str:
         raise ConfigurationError(f"{path.parent}: {error.strerror}; see save_dir in xmand.toml.") from error
     _require_inside(directory, path)
     if os.path.lexists(path):
-        raise RefusedError(f"{path} is there already; name another file.")
+        raise RefusedError(f"{path} already exists; name another file.")
     return str(path)
 
 
@@ -28,7 +28,7 @@ def old_file(directory: str, word: str) -> str:
     path = _path(directory, word)
     _require_inside(directory, path)
     if path.is_symlink() or not path.is_file():
-        raise RefusedError(f"{path} is not there, or no file.")
+        raise RefusedError(f"{path} does not exist, or is not a file.")
     return str(path)
 
 
@@ -42,7 +42,7 @@ def _path(directory: str, word: str) -> Path:
     parts = relative.split("/")
     if not all(_PART.fullmatch(part) for part in parts) or ".." in parts:
         raise UsageError(
-            f"'{word[:128]}' is not a name of a file below {base}: letters, digits, and . _ + @ : - within."
+            f"'{word[:128]}' is not a valid name of a file below {base}. Use letters, digits, and . _ + @ : - within."
         )
     return base.joinpath(*parts)
 
@@ -51,4 +51,4 @@ def _require_inside(directory: str, path: Path) -> None:
     """Raise UsageError where a link leads out of the directory."""
     base = Path(directory).resolve()
     if base != path.parent.resolve() and base not in path.parent.resolve().parents:
-        raise UsageError(f"{path.parent} leads out of {base}.")
+        raise UsageError(f"{path.parent} leads outside {base}.")

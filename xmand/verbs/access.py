@@ -13,14 +13,14 @@ def access(call: Call) -> Result:
     """Everybody's rules for those on the list and who has the family `audit`; for others their own."""
     asked, whole = str(call.parsed.options.get("principal", "")), call.access.audits()
     if asked and asked != call.principal and not whole:
-        raise DeniedError("What others may is shown to those on the list, and to who has the family audit.")
+        raise DeniedError("Only principals on the list, or with the family audit, may see the rights of others.")
     one = call.principal if call.parsed.flag("mine") or not whole else asked
     settings = call.host.settings
     methods = settings.authorize.methods
     entries = call.access.listed.entries if call.access.listed is not None else frozenset[bytes]()
     notes: list[str] = []
     if "k5login" in methods and call.access.listed is None:
-        notes.append("The list cannot be used, so that it allows nobody anything.")
+        notes.append("The list cannot be used, so it authorizes nobody.")
     groups, unusable = rules.members(settings.authorize.roles if "roles" in methods else {})
     owners: dict[str, list[str]] = {}
     if "owner" in methods:

@@ -123,7 +123,7 @@ def _require_free(call: Call, name: str, uuid: str) -> Domain | None:
         raise RefusedError(f"Domain '{name}' already exists there, {by_uuid.state()[0]}.")
     if by_uuid is not None and not _has_left(call, by_uuid):
         raise RefusedError(
-            f"Domain '{name}' is defined there already, and off; it is not replaced by one that comes."
+            f"Domain '{name}' is defined there already, and off; it is not replaced by one that arrives."
             f" If that is its old definition, delete it there first (rxm delete {name})."
         )
     return by_uuid
@@ -179,7 +179,7 @@ def _judge(call: Call, name: str, uuid: str, descriptions: tuple[str, ...]) -> l
         # What nobody could create here who is held to that has no name either that nobody could give.
         wanted = description.parse(xml, known=not held)
         if (wanted.name, wanted.uuid) != (name, uuid):
-            raise DeniedError("What comes is another domain than was asked for.")
+            raise DeniedError("What arrives is not the domain that was asked for.")
         if held:
             policy.held_to(without_added(wanted, call.writer), call.host.settings.create, call.writer)
         found.append(wanted)

@@ -28,7 +28,7 @@ def assign(call: Call) -> Result:
     wanted = call.parsed.text("TERMINAL|off")
     run = call.parsed.flag("this-run")
     if wanted == _NOBODY and run:
-        raise UsageError("A terminal has had this domain since it was started; start it anew first.")
+        raise UsageError("A terminal has used this domain since it was started; restart it first.")
     if wanted != _NOBODY and not terminals.is_name(wanted):
         raise UsageError(f"'{wanted[:64]}' is not a terminal's name.")
     name = "" if wanted == _NOBODY else wanted
@@ -36,7 +36,7 @@ def assign(call: Call) -> Result:
         before = metadata.read(domain)
         _require_free(domain, before, name)
         if (before.given if run else before.terminal) == name:
-            return Result(domain=domain.name, notes=(f"'{domain.name}' is so already.",))
+            return Result(domain=domain.name, notes=(f"'{domain.name}' is already assigned so.",))
         if run:
             _require_fresh(call, domain, before)
         if call.parsed.flag("dry-run"):
@@ -60,14 +60,14 @@ def _require_fresh(call: Call, domain: Domain, found: Metadata) -> None:
         raise condition.refusal(domain, now)
     if found.given:
         raise RefusedError(
-            f"Terminal '{found.given}' has had '{domain.name}' since it was started; start it anew for another one"
+            f"Terminal '{found.given}' has used '{domain.name}' since it was started; restart it for another one"
             " (destroy, start)."
         )
     here = call.host.present.of(domain.uuid)
     ours = sum(one["kind"] == SCREEN for one in here)
     users = call.host.logged_on.of(domain.uuid).get("users") if call.host.logged_on is not None else []
     if here or call.host.past_us.count(domain.uuid, ours) or users:
-        raise RefusedError(f"Somebody is at '{domain.name}'; rxm list --long says who.")
+        raise RefusedError(f"Somebody is using '{domain.name}'; rxm list --long shows who.")
 
 
 ROWS = {

@@ -25,12 +25,12 @@ def from_cd(call: Call, domain: Domain, *, goes_on: bool) -> str:
         raise UsageError(f"'{device[:32]}' is not {_CD}, which is what --boot takes.")
     if not domain.on_qemu():
         raise UnsupportedError(
-            "This host's hypervisor cannot do that: only QEMU's guests boot from another device than usually."
+            "This host's hypervisor cannot do that: only QEMU guests can boot once from another device."
         )
     if goes_on:
         raise RefusedError(
-            f"Domain '{domain.name}' is suspended, and goes on where it was; --discard-saved drops its saved memory,"
-            " and boots it."
+            f"Domain '{domain.name}' is suspended and would continue where it was; --discard-saved drops its saved"
+            " memory, and boots it."
         )
     drive = once.drive(domain)
     medium = attaching.text(drive)

@@ -54,7 +54,7 @@ def clone(call: Call) -> Result:
         connection = call.host.driver.connection(LONG)
         xml = kept(domain)
         if why := cloned.cannot(xml, container=domain.container()):
-            raise UnsupportedError(f"'{domain.name}' has no clone: {why}.")
+            raise UnsupportedError(f"'{domain.name}' cannot be cloned: {why}.")
         disks = cloned.own_disks(xml)
         _require_quiet(domain, disks)
         locks.enter_context(call.host.locks.hold(name, call.verb.name, call.deadline))
@@ -105,8 +105,8 @@ def _require_quiet(domain: Domain, disks: list[Disk]) -> None:
     names = ", ".join(disk.target for disk in disks)
     if domain.active():
         raise RefusedError(
-            f"Domain '{domain.name}' is not off, and its guest has disks in use ({names}): a copy would be of no moment"
-            f" that ever was. Shut it down first (rxm shutdown --wait {domain.name})."
+            f"Domain '{domain.name}' is not off, and its guest has disks in use ({names}): a copy would be"
+            f" inconsistent. Shut it down first (rxm shutdown --wait {domain.name})."
         )
     if lifecycle.suspended(domain):
         raise RefusedError(
@@ -138,8 +138,8 @@ def _plan(call: Call, connection: RawConnection, name: str, disks: list[Disk]) -
         form = original.facts.format
         if original.facts.kind == "file" and form != disk.format:
             raise RefusedError(
-                f"The disk {disk.target} is {disk.format} to its guest, and the volume {original.place} {form}; what a"
-                " copy of it should be is not clear."
+                f"The guest sees the disk {disk.target} as {disk.format}, but the volume {original.place} is {form};"
+                " it is not clear what a copy of it should be."
             )
         suffix = _SUFFIXES.get(form, "") if original.facts.kind == "file" else ""
         place = Place(pool or original.place.pool, f"{name}-{disk.target}{suffix}")
@@ -173,11 +173,11 @@ def _make(
 def _require_the_same(domain: Domain, connection: RawConnection, copies: list[_Copy]) -> None:
     """Raise RefusedError where somebody has started the original meanwhile, past us."""
     if copies and domain.active():
-        raise RefusedError(f"Domain '{domain.name}' was started while it was copied; nothing was made of it.")
+        raise RefusedError(f"Domain '{domain.name}' was started while it was copied; the copy was discarded.")
     for copy in copies:
         now = volume_copies.of_name(connection, copy.original.place.pool, copy.original.place.name)
         if now.written != copy.original.written:
-            raise RefusedError(f"'{now.facts.path}' was written while it was copied; nothing was made of it.")
+            raise RefusedError(f"'{now.facts.path}' was written while it was copied; the copy was discarded.")
 
 
 def _defined(connection: RawConnection, wanted: Description) -> Domain:
@@ -209,9 +209,9 @@ def _notes(domain: Domain, xml: str) -> tuple[str, ...]:
 
 def _said(domain: Domain, xml: str) -> Iterator[str]:
     if places := cloned.shared(xml):
-        yield f"Both have {', '.join(places)}, which is only read, or written by several on purpose."
+        yield f"Both use {', '.join(places)}, which is read-only, or shared on purpose."
     if has := snapshots.in_the_way(domain):
-        yield f"What '{domain.name}' has of {has} stays with it."
+        yield f"'{domain.name}' keeps its {has}; the clone has none."
     with reading(domain.name):
         persistent = bool(domain.raw.isPersistent())
     if persistent and lifecycle.autostart(domain):

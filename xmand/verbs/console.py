@@ -22,10 +22,10 @@ from xmand.virt.driver import CONSOLE
 _SEND_SECONDS = 5.0
 # How long is looked whether a domain has ended whose console has, unless somebody else is seen to have it.
 _END_SECONDS = 60.0
-_NOTHING_KEPT = "Nothing is kept of this console: it has no <log>, and nobody looks."
+_NOTHING_KEPT = "The output of this console is not kept: it has no <log>, and nobody is connected."
 _NOTHING_BY_NAME = (
-    "Nothing is kept of this console. Xen logs by name, if it does (xenconsoled --log=guest): what it logged before the"
-    " domain was made, or first asked for, may be another one's, and is not shown."
+    "The output of this console is not kept. Xen logs by name, if at all (xenconsoled --log=guest): what it logged"
+    " before the domain was made, or first asked for, may be another domain's, and is not shown."
 )
 
 
@@ -37,9 +37,9 @@ def console(call: Call) -> Result | Attended:
     options = call.parsed.options
     log, send = call.parsed.flag("log"), "send" in options
     if "lines" in options and not log:
-        raise UsageError("--lines is about --log.")
+        raise UsageError("--lines requires --log.")
     if send and (log or call.parsed.flag("input") or call.parsed.flag("keep")):
-        raise UsageError("--send types a text and leaves; it goes with --device and --force alone.")
+        raise UsageError("--send types a text and leaves; it can be combined with --device and --force only.")
     domain = call.domain()
     call.record.found(domain.uuid)
     if log and not call.parsed.follows:
@@ -144,7 +144,7 @@ def _send(call: Call, domain: Domain, text: bytes) -> Result:
     hub = hubs.join(domain, wanted, viewer, force=call.parsed.flag("force"), history=False)
     try:
         if not hub.type_all(text, _SEND_SECONDS):
-            raise RefusedError(f"The guest of '{domain.name}' does not take what is typed.")
+            raise RefusedError(f"The guest of '{domain.name}' does not read what is typed.")
     finally:
         hubs.leave((domain.uuid, wanted.name), hub, viewer)
     return Result({"name": domain.name, "device": wanted.name, "octets": len(text)}, domain=domain.name)

@@ -57,9 +57,9 @@ def create(call: Call) -> Result:
         if call.parsed.flag("dry-run"):
             against = schema.why_not(wanted.description.xml)
             if against:
-                raise UsageError(f"libvirt would not take the description by its schema: {against}.")
+                raise UsageError(f"libvirt's schema does not allow the description: {against}.")
             shown, left_out = description.left_out(wanted.description.xml)
-            with_host = ("It is to be started with its host.",) if wanted.autostart else ()
+            with_host = ("It will be started with its host.",) if wanted.autostart else ()
             notes = (*wanted.notes, *with_host, *left_out, *_not_here(call, wanted))
             return Result({"name": wanted.name, "xml": shown}, domain=wanted.name, notes=notes)
         call.host.batch.maintenance.refuse()
@@ -202,7 +202,7 @@ def _converted(call: Call) -> formats.Converted:
     for word in parsed.words("KEY=VALUE"):
         key, equals, value = word.partition("=")
         if not equals or not key.replace(".", "_").isidentifier():
-            raise UsageError("Behind FILE stand KEY=VALUE words only.")
+            raise UsageError("Only KEY=VALUE words may follow FILE.")
         if key in overrides:
             raise UsageError(f"{key}= is given twice; a list is written {key}=['...', '...'].")
         overrides[key] = value

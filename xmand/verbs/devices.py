@@ -41,7 +41,7 @@ def block_attach(call: Call) -> Result:
         _require_the_same(domain, before, target, path)
         data = {"target": target, "source": path}
         if _everywhere(domain, before):
-            return _result(call, domain, data, notes=(f"Domain '{domain.name}' has it already.",))
+            return _result(call, domain, data, notes=(f"Domain '{domain.name}' already has it.",))
         block = element.get("type") == "block"
         if domain.container() and not block:
             raise UnsupportedError(
@@ -75,16 +75,16 @@ def block_detach(call: Call) -> Result:
         element = _there(domain, found, "disk", word)
         target = _target(element)
         if element.get("device") in _DRIVES and found.live is not None:
-            raise RefusedError(f"{target} is a drive, which a running guest keeps; cd-eject takes the medium from it.")
+            raise RefusedError(f"{target} is a drive, which a running guest cannot lose; cd-eject ejects its medium.")
         told: tuple[str, ...] = ()
         if found.live is not None and not call.parsed.flag("force"):
             points = attaching.mounted_in_guest(domain, target)
             if points is None and domain.on_qemu():
-                told = (f"No agent in the guest tells whether {target} is mounted there.",)
+                told = (f"No agent in the guest can tell whether {target} is mounted there.",)
             if points:
                 raise RefusedError(
                     f"The guest of '{domain.name}' has {target} mounted at {', '.join(points)}; unmount it there first."
-                    " --force takes it anyway."
+                    " --force detaches it anyway."
                 )
         data = {"target": target, "source": attaching.place(element)}
         return _detached(call, domain, found, pick, data, target, told)
@@ -105,12 +105,12 @@ def network_attach(call: Call) -> Result:
             address = cards.new_mac(_driver(domain))
             attaching.set_mac(element, address)
         if int(address[:2], 16) & 1:
-            raise UsageError(f"'{address}' is an address of many; a card's own has an even first octet.")
+            raise UsageError(f"'{address}' is a multicast address; a card's own has an even first octet.")
         pick = attaching.interface(address)
         before = attaching.find(domain, pick)
         data = {"mac": address}
         if _everywhere(domain, before):
-            return _result(call, domain, data, notes=(f"Domain '{domain.name}' has it already.",))
+            return _result(call, domain, data, notes=(f"Domain '{domain.name}' already has it.",))
         if not call.parsed.flag("dry-run"):
             attaching.attach(domain, attaching.text(element), pick, before)
         return _result(call, domain, data, changed=True, notes=(*made.notes, *_not_yet(domain)))
@@ -156,7 +156,7 @@ def block_resize(call: Call) -> Result:
         facts: dict[str, object] = {"target": target, "requested": wanted, "before": before}
         if wanted < before:
             raise RefusedError(
-                f"The disk {target} of '{domain.name}' has {before // MIB} MiB; what is behind that would be lost."
+                f"The disk {target} of '{domain.name}' has {before // MIB} MiB; what is beyond that would be lost."
             )
         if wanted == before:
             return _result(call, domain, facts, notes=(f"It has {before // MIB} MiB already.",))
@@ -203,7 +203,7 @@ def _drive(call: Call, word: str) -> Iterator[tuple[Domain, Found, attaching.Ele
         found = attaching.find(domain, attaching.disk(word))
         element = _there(domain, found, "drive", word)
         if element.get("device") not in _DRIVES:
-            raise RefusedError(f"{_target(element)} of '{domain.name}' is a disk, and no drive; use block-detach.")
+            raise RefusedError(f"{_target(element)} of '{domain.name}' is a disk, not a drive; use block-detach.")
         yield domain, found, element
 
 
@@ -308,7 +308,7 @@ def _not_yet(domain: Domain) -> tuple[str, ...]:
     """Return what is to be said of a suspended domain: libvirt restores it as it was saved."""
     if domain.active() or not lifecycle.suspended(domain):
         return ()
-    return (f"Domain '{domain.name}' is suspended; it goes on as it was, and this holds from its next start on.",)
+    return (f"Domain '{domain.name}' is suspended and will continue as it was; this takes effect at its next start.",)
 
 
 ROWS = {

@@ -16,9 +16,9 @@ def edit(call: Call) -> Result:
     """Define what FILE says. `--was` is the SHA-256 of the description that it was made of."""
     was = str(call.parsed.options.get("was", ""))
     if len(was) != 64 or not _DIGITS.issuperset(was):
-        raise UsageError("--was takes the SHA-256 of what describe --inactive said, 64 hexadecimal digits.")
+        raise UsageError("--was takes the SHA-256 of what describe --inactive printed: 64 hexadecimal digits.")
     if not (text := call.parsed.text("FILE")):
-        raise UsageError("FILE is missing: the description that is to be in the place of the present one.")
+        raise UsageError("FILE, the new description, is missing.")
     # Whose name it is, is seen below.
     asked = description.parse(text, known=True)
     with call.changing() as domain:
@@ -36,14 +36,14 @@ def edit(call: Call) -> Result:
         data: dict[str, object] = {"name": domain.name, "uuid": domain.uuid, "dry_run": call.parsed.flag("dry-run")}
         if call.parsed.flag("dry-run"):
             if why := schema.why_not(new):
-                raise UsageError(f"libvirt would not take the description by its schema: {why}.")
+                raise UsageError(f"libvirt's schema does not allow the description: {why}.")
             return Result(data, domain=domain.name, notes=("The description would be replaced.", *notes))
         call.record.intends(domain.name, domain.uuid, replaces=True)
         definition.replace(domain, new)
         if definition.kept(domain) == before:
-            return Result(data, domain=domain.name, notes=("It says nothing else than before.", *notes))
+            return Result(data, domain=domain.name, notes=("The new description is the same as before.", *notes))
         if domain.active():
-            notes = (f"'{domain.name}' runs; this holds from its next start on.", *notes)
+            notes = (f"'{domain.name}' is running; this takes effect at its next start.", *notes)
         return Result(data, changed=True, domain=domain.name, notes=notes)
 
 

@@ -26,7 +26,7 @@ def save(call: Call) -> Result:
         found = condition.condition(domain)
         if found not in (condition.RUNNING, condition.PAUSED):
             raise condition.refusal(domain, found)
-        clients.require_lasting(domain, "what is saved of its memory would fit no disk any more; suspend keeps both")
+        clients.require_lasting(domain, "its saved memory would not fit its disks any more; suspend keeps both")
         path = saved.new_file(call.host.settings.saved, call.parsed.text("FILE"))
         images.save(domain, path, call.host.settings.limits.patience, call.progress)
         return Result({"file": path}, changed=True, domain=domain.name)
@@ -95,7 +95,7 @@ def rename(call: Call) -> Result:
         if domain.active():
             raise RefusedError(f"Domain '{domain.name}' is not halted; libvirt renames what is off.")
         if lifecycle.suspended(domain):
-            raise RefusedError(f"Domain '{domain.name}' is suspended, and its saved memory goes by its name.")
+            raise RefusedError(f"Domain '{domain.name}' is suspended, and its saved memory is kept under its name.")
         images.require_unused(domain, wanted)
         before = domain.name
         if call.parsed.flag("dry-run"):

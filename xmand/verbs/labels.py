@@ -40,7 +40,7 @@ def _changed(found: Metadata, wanted: dict[str, str | None]) -> Metadata:
 
 
 def _already(name: str) -> tuple[str, ...]:
-    return (f"The labels of '{name}' are so already.",)
+    return (f"The labels of '{name}' are already as asked.",)
 
 
 ROWS = {

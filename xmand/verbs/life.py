@@ -136,7 +136,7 @@ def pause(call: Call) -> Result:
 def unpause(call: Call) -> Result:
     """Let the CPUs go on."""
     if call.parsed.flag("take-over") and call.access.restricted:
-        raise DeniedError("Only an administrator says that the host is gone from which a domain has come.")
+        raise DeniedError("Only an administrator may declare the host gone from which a domain arrived.")
     with call.changing() as domain:
         found = condition.condition(domain)
         if found == RUNNING:
@@ -247,7 +247,7 @@ def suspend(call: Call) -> Result:
         if found not in (RUNNING, PAUSED):
             raise condition.refusal(domain, found)
         if not domain.persistent():
-            raise RefusedError(f"Domain '{domain.name}' is transient: nobody would know it when it is to go on.")
+            raise RefusedError(f"Domain '{domain.name}' is transient: libvirt would forget it.")
         kept_back = snapshots.in_the_way(domain)
         lifecycle.suspend(domain, call.host.settings.limits.patience, call.progress)
         notes = (f"Domain '{domain.name}' has {kept_back}; it cannot go back to any before it is resumed.",)

@@ -44,7 +44,7 @@ def log(call: Call) -> Result:
         notes += (f"There are more; the last {found.count} are shown.",)
     notes += tuple(filter(None, [call.host.journal.news()]))
     if not call.access.audits():
-        hidden = "Reasons of others are not among what you may see here (the family audit)."
+        hidden = "The reasons of others are hidden; to see them, you need the family audit."
         notes += (hidden,) if found.reasons else ()
     columns = shown.Columns((0, found.widths[0], 0, found.widths[1]))
     return Result({"entries": []}, notes=notes, pages=Pages("entries", _pages(call, found), columns.text))

@@ -50,7 +50,9 @@ def macs(call: Call) -> Result:
             ]
             if own and not values.is_host_name(domain.name):
                 left_out.append(domain.name)
-    notes = (f"DHCP takes no such names, so their lines have none: {', '.join(left_out)}.",) if left_out else ()
+    notes = (
+        (f"These names are not valid in DHCP, so their lines have none: {', '.join(left_out)}.",) if left_out else ()
+    )
     return Result({"cards": rows}, notes=notes)
 
 

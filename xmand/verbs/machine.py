@@ -67,7 +67,7 @@ class Wanted:
         if disk < least:
             raise RefusedError(
                 f"--disk is smaller than the disk of '{self._image.name}' ({least // values.MIB} MiB);"
-                " what is behind would be lost."
+                " what is beyond would be lost."
             )
         memory = values.memory(str(options["memory"])) if "memory" in options else max(_MEMORY, self._beside.memory)
         least = max(_LEAST_MEMORY, self._beside.memory)
@@ -96,7 +96,7 @@ class Wanted:
         allowed = filled(patterns, call.principal, this_host())
         if not matches(self.name, allowed):
             raise DeniedError(
-                f"You may call a machine {' or '.join(allowed) or 'nothing'} here, and not '{self.name}'."
+                f"You may call a machine {' or '.join(allowed) or 'nothing'} here, but not '{self.name}'."
             )
 
     def _chosen_network(self) -> str:
@@ -104,7 +104,7 @@ class Wanted:
         wanted = str(self._call.parsed.options.get("network", networks[0] if networks else ""))
         if wanted and wanted not in networks:
             has = f"it has {', '.join(networks)}" if networks else "it has none"
-            raise RefusedError(f"This host puts no machine on the network '{wanted[:64]}'; {has} ([launch]).")
+            raise RefusedError(f"This host does not allow machines on the network '{wanted[:64]}'; {has} ([launch]).")
         return wanted
 
     def _chosen_image(self, name: str) -> Image:
@@ -118,7 +118,7 @@ class Wanted:
         self._require_still(image)
         if _leads_on(call.writer, image):
             raise RefusedError(
-                f"The image '{name}' leads to another file of the host, and may have been made to; an administrator can"
+                f"The image '{name}' refers to another file of the host, perhaps on purpose; an administrator can"
                 " make one that stands for itself (qemu-img convert)."
             )
         return image
@@ -130,7 +130,7 @@ class Wanted:
         writers = {use.name for use in uses if use.at_work}
         if writers:
             raise RefusedError(
-                f"Domain '{min(writers)}' writes to the image '{name}'; what is launched from it now would be damaged."
+                f"Domain '{min(writers)}' writes to the image '{name}'; what is launched from it would be damaged."
             )
         # An administrator knows of the machine that an image was prepared in.
         if uses and not call.access.listed_caller:

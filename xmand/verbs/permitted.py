@@ -34,7 +34,7 @@ def device(call: Call, xml: str) -> str:
 def whole_path(path: str) -> None:
     """Raise UsageError for what is no whole path on the host."""
     if not path.startswith("/") or not path.isprintable():
-        raise UsageError(f"'{path[:64]}' does not begin with '/'; write the whole path on the host.")
+        raise UsageError(f"'{path[:64]}' does not begin with '/'; write the absolute path on the host.")
 
 
 def medium(call: Call, drive: attaching.Element, path: str) -> str:

@@ -70,7 +70,7 @@ def _marked(found: Metadata, named: tuple[str, ...] | None) -> Metadata:
 
 def _require_fit(call: Call, domain: Domain, found: Metadata, wanted: tuple[str, ...]) -> None:
     if not domain.persistent():
-        raise RefusedError(f"Domain '{domain.name}' is transient: nobody could begin with what is gone when it stops.")
+        raise RefusedError(f"Domain '{domain.name}' is transient, so it cannot be a profile: it is gone when it stops.")
     if found.origin is not None:
         raise RefusedError(
             f"Domain '{domain.name}' is a client of a profile itself; clone it first (rxm clone {domain.name} NEW)."
@@ -134,17 +134,17 @@ def _there(connection: RawConnection, name: str, uuid: str) -> Domain | None:
 def _require_profile(call: Call, domain: Domain) -> None:
     found = metadata.read(domain)
     if not found.profile:
-        raise RefusedError(f"Domain '{domain.name}' is no profile; rxm profile {domain.name} on makes it one.")
+        raise RefusedError(f"Domain '{domain.name}' is not a profile; rxm profile {domain.name} on makes it one.")
     if not call.parsed.flag("force"):
         laboratories.require(domain.name, found.labs, call.host.settings.host.labs)
     if domain.active():
-        raise RefusedError(f"The profile '{domain.name}' runs itself, and is changed; it gets clients when it is off.")
+        raise RefusedError(f"The profile '{domain.name}' is running and may be changed; make clients when it is off.")
 
 
 def _cloneable(domain: Domain) -> str:
     xml = kept(domain)
     if why := cloned.cannot(xml, container=False):
-        raise UnsupportedError(f"'{domain.name}' has no clients: {why}.")
+        raise UnsupportedError(f"'{domain.name}' cannot have clients: {why}.")
     return xml
 
 
@@ -155,7 +155,7 @@ def _bases(call: Call, connection: RawConnection, profile: Domain, uuid: str) ->
     for base in bases:
         for use in disk_users.writers(connection, base.path):
             if use.uuid != profile.uuid and not use.above:
-                raise RefusedError(f"Domain '{use.name}' writes to '{base.path}', which no client can begin with.")
+                raise RefusedError(f"Domain '{use.name}' writes to '{base.path}', so no client can start from it.")
         overlays.require_place(connection, pool, uuid, base)
     return bases, pool
 

@@ -149,7 +149,7 @@ def dmesg(call: Call) -> Result:
     which."""
     clear = call.parsed.flag("clear")
     if clear and not call.access.audits():
-        raise DeniedError("To clear the message buffer is not among what you may do here; it takes the family audit.")
+        raise DeniedError("You are not authorized to clear the message buffer here; it requires the family audit.")
     hypervisor = host.versions(call.reader)["hypervisor"]
     if hypervisor == XEN:
         source, lines = f"Xen message buffer of {socket.gethostname()}", xl.dmesg(clear=clear)
@@ -164,7 +164,7 @@ def stats(call: Call) -> Result:
     words = call.parsed.words("DOMAIN")
     if call.parsed.flag("host"):
         if words:
-            raise UsageError("--host is about the host as a whole; name no domain with it.")
+            raise UsageError("--host is about the whole host; do not name a domain with it.")
         if call.access.restricted:
             raise DeniedError("You may look at your own domains only, not at the host.")
         return Result({"host": host_stats(call.reader)})

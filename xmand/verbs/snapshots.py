@@ -41,7 +41,7 @@ def snapshot(call: Call) -> Result:
             raise RefusedError(f"Domain '{domain.name}' already has a snapshot '{name}'.")
         if call.parsed.flag("dry-run"):
             what = "its disks" if found == OFF else "its disks and its memory; it stands still meanwhile"
-            return _dry(domain, name, f"A snapshot '{name}' of '{domain.name}' would be made, of {what}.")
+            return _dry(domain, name, f"A snapshot '{name}' of '{domain.name}' would be made of {what}.")
         # Durably: after a crash it tells ours from one that had the name before.
         call.record.intends(domain.name, domain.uuid)
         made = snapshots.create(domain, name, described, call.host.settings.limits.patience, call.progress)

@@ -19,7 +19,7 @@ from xmand.virt.events import STARTED
 # How late libvirt's word on a start may be.
 _EVENT_SECONDS = 2.0
 _BOOTED = "booted"
-_ONCE = "It boots from the CD this once."
+_ONCE = "It boots from the CD this time only."
 
 
 @dataclass(frozen=True)
@@ -86,18 +86,18 @@ def guarded(call: Call) -> Guard:
 
 def _require_evicting(call: Call, domain: Domain) -> None:
     if call.access.restricted:
-        raise DeniedError("Only an administrator shuts down what is others'.")
+        raise DeniedError("Only an administrator may shut down machines of others.")
     if not metadata.read(domain).profile:
-        raise RefusedError(f"Domain '{domain.name}' is no profile: nobody has its disks (--evict).")
+        raise RefusedError(f"Domain '{domain.name}' is not a profile; --evict is for profiles.")
 
 
 def _remember_administrator(call: Call, domain: Domain) -> tuple[str, ...]:
     """Write down who changes a profile, under its lock; return what is to be said of that."""
-    said = f"The profile '{domain.name}' runs itself: what is written now, its clients begin with."
+    said = f"The profile '{domain.name}' is running: its clients will start from what is written now."
     try:
         metadata.update(domain, lambda found: replace(found, administrator=call.principal))
     except XmanError as error:
-        return (said, f"By whom could not be written down: {error}")
+        return (said, f"It could not be recorded who started it: {error}")
     return (said,)
 
 
@@ -151,7 +151,7 @@ def remember_who(call: Call, domain: Domain) -> tuple[str, ...]:
     try:
         metadata.update(domain, lambda found: replace(found, paused_by=call.principal))
     except XmanError as error:
-        return (f"It is paused; by whom could not be written down: {error}",)
+        return (f"It is paused; it could not be recorded by whom: {error}",)
     return ()
 
 

@@ -33,7 +33,7 @@ def upload(call: Call) -> Uploaded | Result:
     name, octets = call.parsed.text("VOLUME"), values.whole(str(call.parsed.options["octets"]))
     pools.check_name(name)
     if not 0 < octets < 1 << 63:
-        raise UsageError("An image has at least one octet.")
+        raise UsageError("An image must have at least one octet.")
     with contextlib.ExitStack() as stack:
         connection = call.host.driver.another()
         stack.callback(call.host.driver.give_back, connection)
@@ -93,7 +93,7 @@ def _remove(uploads: Uploads, begun: Upload, volume: Volume) -> str:
     """Remove what was made; return what to say of that. Raises XmanError: then it is looked after."""
     volume.delete()
     uploads.end(begun)
-    return "What had come is removed."
+    return "What had arrived is removed."
 
 
 def download(call: Call) -> Downloaded:
@@ -113,8 +113,8 @@ def download(call: Call) -> Downloaded:
             ]
             if writers:
                 raise RefusedError(
-                    f"The domain '{writers[0]}' runs and writes to '{name}', so that what is read would be of no one"
-                    " time; shut it down first."
+                    f"The domain '{writers[0]}' runs and writes to '{name}', so a copy would be inconsistent; shut it"
+                    " down first."
                 )
 
         check()

@@ -129,7 +129,7 @@ def _not_yet(domain: Domain) -> tuple[str, ...]:
     """Return what is to be said of a suspended domain: libvirt restores it as it was saved."""
     if domain.active() or not lifecycle.suspended(domain):
         return ()
-    return (f"Domain '{domain.name}' is suspended; it goes on as it was, and has this from its next start on.",)
+    return (f"Domain '{domain.name}' is suspended and will continue as it was; this takes effect at its next start.",)
 
 
 def _mib(octets: int) -> str:

@@ -60,7 +60,7 @@ def create(call: Call) -> Result:
     form = str(call.parsed.options.get("format", ""))
     size = call.parsed.number("SIZE") if "SIZE" in call.parsed.values else None
     if size is None and not base:
-        raise UsageError("Say how large it is to be (8G), or of which volume it is to be an overlay (--base).")
+        raise UsageError("Give its size (8G), or the volume that it is to be an overlay of (--base).")
     pools.check_name(name)
     pool = pools.named(call.writer, call.parsed.text("POOL"))
     with contextlib.ExitStack() as locks:
@@ -88,7 +88,7 @@ def create(call: Call) -> Result:
             raise HypervisorError(f"'{name}' has {facts.capacity} octets, although libvirt said it has {size}.")
         notes: tuple[str, ...] = ()
         if facts.capacity - facts.allocation > left:
-            notes = (f"The pool '{pool.name}' has {left} octets left, fewer than '{name}' may come to take.",)
+            notes = (f"The pool '{pool.name}' has {left} octets left; '{name}' may grow beyond that.",)
         return Result(_told(pool, facts), changed=True, notes=notes)
 
 
@@ -108,13 +108,13 @@ def _base(call: Call, pool: Pool, name: str) -> Facts:
     for user in volume_users.of_domains(pool.connection, pool.name, name, facts.path):
         if user.writes:
             raise RefusedError(
-                f"The domain '{user.name}' runs and writes to '{name}'; what is built upon it would be damaged."
+                f"The domain '{user.name}' runs and writes to '{name}'; an overlay of it would be damaged."
             )
     # A guest may have written that itself, into a disk that was raw for it.
     if facts.backing and pools.volume_at(pool.connection, facts.backing) is None:
         raise RefusedError(
-            f"'{name}' says that it is an overlay of '{facts.backing}', which is in none of this host's pools; what is"
-            " built upon it would show that file to its guest."
+            f"'{name}' says that it is an overlay of '{facts.backing}', which is in none of this host's pools; an"
+            " overlay of it would show that file to its guest."
         )
     return facts
 
@@ -154,7 +154,7 @@ def delete(call: Call) -> Result:
 def require_image(facts: Facts) -> None:
     """Raise RefusedError for what is a directory."""
     if not facts.holds_octets:
-        raise RefusedError(f"'{facts.name}' is a directory, and not an image.")
+        raise RefusedError(f"'{facts.name}' is a directory, not an image.")
 
 
 def _told(pool: Pool, facts: Facts) -> dict[str, Any]:

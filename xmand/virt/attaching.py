@@ -186,8 +186,8 @@ def detach(domain: Domain, pick: Pick, found: Found, what: str) -> None:
         raise domain.not_so(f"will still have {what} at its next start")
     if left.live is not None:
         raise WaitTimeoutError(
-            f"The guest of '{domain.name}' was asked to let go of {what}, and still has it. It may do so later (paused,"
-            " it cannot); from its next start on it is gone."
+            f"The guest of '{domain.name}' was asked to release {what}, and still has it. It may do so later (not while"
+            " paused); from its next start on it is gone."
         )
 
 
@@ -226,7 +226,7 @@ def mounted_in_guest(domain: Domain, target: str) -> list[str] | None:
             return None
         raise RefusedError(
             f"The agent in the guest of '{domain.name}' does not say whether {target} is mounted there"
-            f" ({str(error).rstrip('.')}). --force takes it anyway."
+            f" ({str(error).rstrip('.')}). --force detaches it anyway."
         ) from error
 
 

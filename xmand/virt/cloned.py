@@ -184,16 +184,16 @@ def _devices(root: etree._Element, old: str, mac: Callable[[], str]) -> Iterator
             if old and old in file:
                 device.remove(log)
             else:
-                yield f"What both print at their {device.tag!s} comes into {file}; edit says another file."
+                yield f"What both print at their {device.tag!s} goes into {file}; choose another file with edit."
         if device.tag not in ("serial", "parallel", "console", "channel") or source is None:
             continue
         path = str(source.get("path", ""))
         if device.tag == "channel" and device.get("type") == "unix":
             source.attrib.pop("path", None)
         elif device.get("type") in ("file", "unix", "pipe") and path and device.tag != "console":
-            yield f"Both have {path} as a {device.tag} port; edit says another one."
+            yield f"Both have {path} as a {device.tag} port; choose another one with edit."
     if any(device.tag == "tpm" for device in devices):
-        yield "Its TPM is a new one: what was sealed by the other is not to be read with it."
+        yield "Its TPM is a new one: it cannot read what the other sealed."
     if devices.find("hostdev") is not None or devices.find("interface[@type='hostdev']") is not None:
         yield "Both have the same device of the host, and cannot run at the same time."
 

@@ -309,7 +309,7 @@ class Lines:
                     ) from error
                 if code == api.VIR_ERR_SYSTEM_ERROR and kind != LXC:
                     raise HypervisorError(
-                        f"{words(error)}. libvirt notes in {_LOCKS} who has a console; that folder has to be there."
+                        f"{words(error)}. libvirt notes in {_LOCKS} who has a console; that folder must exist."
                     ) from error
                 raise
         lines = self._of(connection)

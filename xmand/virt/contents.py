@@ -91,7 +91,7 @@ class Writing:
         """Refuse an image that is none without another one, once its head is there."""
         if (whole or len(self._head) == HEAD) and images.needs_another(bytes(self._head)):
             raise RefusedError(
-                "The image is an overlay: it leads to another file, which the host has not. Make one that stands for"
+                "The image is an overlay: it leads to another file, which is not here. Make one that stands for"
                 " itself (qemu-img convert -O qcow2)."
             )
 

@@ -39,9 +39,9 @@ def parse(text: str, *, known: bool = False) -> Description:
     tree = root.getroottree()
     encoding = tree.docinfo.encoding
     if (encoding.upper() if encoding else None) not in _DECLARED_ENCODINGS:
-        raise UsageError(f"The description says it is {encoding}; only UTF-8 is taken.")
+        raise UsageError(f"The description says it is {encoding}; only UTF-8 is accepted.")
     if tree.docinfo.doctype or tree.docinfo.internalDTD is not None:
-        raise UsageError("The description has a DOCTYPE; libvirt's XML has none, and entities are not taken.")
+        raise UsageError("The description has a DOCTYPE; libvirt's XML has none, and entities are not accepted.")
     if any(isinstance(node, etree._Entity) for node in root.iter()):
         raise UsageError("The description has an entity; write out what it stands for.")
     if root.tag != "domain":
@@ -62,7 +62,7 @@ def parse(text: str, *, known: bool = False) -> Description:
 def _why(error: etree.XMLSyntaxError) -> str:
     """Return libxml2's words; its name of an unknown entity may be a password with an unescaped `&`."""
     if error.code in _UNKNOWN_ENTITY:
-        return f"an & stands for itself as &amp; only, line {error.lineno}"
+        return f"a literal & must be written as &amp;, line {error.lineno}"
     return str(error.msg)
 
 

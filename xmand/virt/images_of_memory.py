@@ -66,7 +66,7 @@ def restore(connection: RawConnection, name: str, path: str, *, paused: bool) ->
     with reading(path):
         found = [raw for raw in _active(connection) if str(raw.UUIDString()) not in before]
     if len(found) != 1:
-        raise HypervisorError(f"What was saved in {path} was restored; which domain that is libvirt does not tell.")
+        raise HypervisorError(f"What was saved in {path} was restored, but libvirt does not tell which domain it is.")
     return Domain(found[0])
 
 

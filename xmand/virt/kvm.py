@@ -29,7 +29,7 @@ def why_not(connection: RawConnection) -> str:
     if (machine, "kvm") not in offered:
         return "This host has no KVM; the guest is emulated."
     if not _answers():
-        return f"The guest is emulated: {DEVICE} is there, and has nothing behind it."
+        return f"The guest is emulated: {DEVICE} exists, but does not work."
     owner = _owner_of_guests(capabilities)
     if owner is not None and not _may_open(*owner):
         return f"The guest is emulated: the user whom QEMU runs as ({owner[0]}) may not open {DEVICE}."

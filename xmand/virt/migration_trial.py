@@ -60,7 +60,7 @@ def here(connection: RawConnection, wanted: Description, cpu: str, host: str) ->
     try:
         own = read_xml(cpu) if cpu else None
     except etree.XMLSyntaxError as error:
-        raise UsageError(f"That is not a processor: {error.msg}.") from error
+        raise UsageError(f"This is not the description of a processor: {error.msg}.") from error
     needed = _needs(read_xml(wanted.xml), own, ())
     with reading(wanted.name):
         found = elsewhere.fit(connection, _asked(wanted.name, wanted.uuid, needed))

@@ -42,7 +42,7 @@ def held_to(wanted: Description, allowed: Create, connection: RawConnection) -> 
     if found:
         more = f", and {len(found) - _MOST_TOLD} more" if len(found) > _MOST_TOLD else ""
         raise DeniedError(
-            f"Your descriptions are held to what this host permits ([create] in xmand.toml), which is not: "
+            f"Your descriptions are limited to what this host permits ([create] in xmand.toml). Not permitted: "
             f"{'; '.join(found[:_MOST_TOLD])}{more}."
         )
     return Description(wanted.name, wanted.uuid, etree.tostring(root, encoding="unicode"))

@@ -31,8 +31,8 @@ def check_name(name: str) -> None:
     good = 0 < len(name) <= _NEW_NAME_LENGTH and name[0] in _NEW_NAME_FIRST and _NEW_NAME_REST.issuperset(name)
     if not good:
         raise UsageError(
-            f"'{name[:_NEW_NAME_LENGTH]}' cannot name a new volume: up to {_NEW_NAME_LENGTH} of A-Z a-z 0-9 _ . + -,"
-            " beginning with a letter, a digit or _."
+            f"'{name[:_NEW_NAME_LENGTH]}' is not a valid name for a new volume. Use up to {_NEW_NAME_LENGTH} of"
+            " A-Z a-z 0-9 _ . + -, beginning with a letter, a digit or _."
         )
 
 
@@ -150,9 +150,9 @@ class Pool:
             raise UsageError(f"An overlay is a {QCOW2} image.")
         # libvirt lets an overlay be smaller than its base, whose end the guest does not see then.
         if backing is not None and capacity is not None and capacity < backing.capacity:
-            raise RefusedError(f"'{backing.name}' has {backing.capacity} octets; an overlay is not smaller.")
+            raise RefusedError(f"'{backing.name}' has {backing.capacity} octets; an overlay cannot be smaller.")
         if backing is None and not capacity:
-            raise UsageError("A volume has at least one octet.")
+            raise UsageError("A volume must have at least one octet.")
         self.refresh()
         if self.has(name):
             raise RefusedError(f"The pool '{self.name}' already has a volume '{name}'.")

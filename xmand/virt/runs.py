@@ -67,7 +67,9 @@ def with_disk_errors(domains: list[dict[str, Any]], ask: Ask | None) -> tuple[li
         return domains, ()
     answers = ask(stopped, _disk_errors)
     silent = [domain["name"] for domain in domains if domain["uuid"] in stopped and domain["uuid"] not in answers]
-    notes = tuple(f"The guest of '{name}' does not answer; which disk stopped it only it knows." for name in silent)
+    notes = tuple(
+        f"The guest of '{name}' does not answer; only the guest knows which disk stopped it." for name in silent
+    )
     return [domain | answers.get(domain["uuid"], {}) for domain in domains], notes
 
 

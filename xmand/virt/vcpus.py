@@ -112,7 +112,7 @@ def pin(domain: Domain, numbers: list[int], cpus: set[int]) -> None:
                 # A driver that can do it only to what runs, and keeps nothing (test).
                 if not domain.raw.isActive():
                     raise UnsupportedError(
-                        f"This host's hypervisor pins the virtual CPUs of domains that run only: {words(error)}"
+                        f"This host's hypervisor pins the virtual CPUs of running domains only: {words(error)}"
                     ) from error
                 domain.raw.pinVcpu(one, flags)
     _require_pinned(domain, numbers, flags)

@@ -158,7 +158,7 @@ def _watched(
             told(octets)
         if now - moved_at > patience.silent:
             connection_pool.leave_behind(job)
-            raise UnknownOutcomeError(f"The copying of {place} stands still, and libvirt goes on with it.")
+            raise UnknownOutcomeError(f"The copying of {place} makes no progress, and libvirt is still working on it.")
     if job.error is not None:
         raise job.error
 

@@ -211,7 +211,7 @@ class Acceptor:
     def check_service(self, target: bytes) -> None:
         """Raise GssError where a client's ticket is for another service than ours."""
         if target.split(b"@")[0].split(b"/")[0] != self._service:
-            raise GssError(WRONG_KEY, f"a ticket for {target!r}, which is another service")
+            raise GssError(WRONG_KEY, f"the ticket is for {target!r}, which is a different service")
 
 
 class Initiator:

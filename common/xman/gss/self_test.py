@@ -47,9 +47,9 @@ def prove_integrity(token: bytes, plaintext: bytes, twin: "Callable[[], Context]
             continue
         if read == plaintext and changed[_TURNED] != token[_TURNED]:
             continue
-        raise GssError(OTHER, "this Kerberos library accepts altered messages; nobody is served")
+        raise GssError(OTHER, "this Kerberos library accepts altered messages; xmand refuses to serve")
     if twin().unseal(copied(token)) != plaintext:
-        raise GssError(OTHER, "this Kerberos library reads one message in two ways; nobody is served")
+        raise GssError(OTHER, "this Kerberos library decodes one message in two ways; xmand refuses to serve")
 
 
 def prove_handshake_once(token: bytes, fresh: "Context", *, cached: bool) -> "Context | None":
@@ -63,7 +63,7 @@ def prove_handshake_once(token: bytes, fresh: "Context", *, cached: bool) -> "Co
     except GssError:
         return None
     if cached:
-        raise GssError(OTHER, "Kerberos' replay cache is switched off (default_rcache_name?); nobody is served")
+        raise GssError(OTHER, "the Kerberos replay cache is disabled (default_rcache_name?); xmand refuses to serve")
     return fresh
 
 
@@ -73,4 +73,4 @@ def prove_stream_once(token: bytes, replayed: "Context") -> None:
         replayed.unseal(copied(token))
     except GssError:
         return
-    raise GssError(OTHER, "this Kerberos library accepts recorded messages; nobody is served")
+    raise GssError(OTHER, "this Kerberos library accepts replayed messages; xmand refuses to serve")

@@ -52,7 +52,7 @@ def maintenance(data: dict[str, Any]) -> str:
     """Return what a dry run would have done."""
     if not data["dry_run"]:
         return ""
-    what = _notice(data["maintenance"]) if "maintenance" in data else "The host takes starts, jobs and migrations."
+    what = _notice(data["maintenance"]) if "maintenance" in data else "The host accepts starts, jobs and migrations."
     return f"Would say: {what}\n"
 
 
@@ -71,7 +71,7 @@ def _step(step: dict[str, Any]) -> str:
         "drop-jobs": f"drop {jobs} of an earlier start from {name}",
         "renew": f"renew the lease of {jobs} in {name}",
         "claim": f"keep the host for {jobs} in {name}",
-        "release": f"keep the host no longer for {jobs} in {name}",
+        "release": f"stop keeping the host for {jobs} in {name}",
         "hold": f"keep {name} preempted until unpreempt",
         "save": f"save {name} to disk",
         "pause": f"pause {name}",

@@ -103,7 +103,7 @@ def _condition(name: str, host: dict[str, Any], width: int) -> str:
 def _why(host: dict[str, Any]) -> str:
     told = [host["problem"]] if "problem" in host else []
     if "maintenance" in host:
-        told.append(f"{host['maintenance']['reason']} ({host['maintenance']['by'] or 'nobody knows who'})")
+        told.append(f"{host['maintenance']['reason']} ({host['maintenance']['by'] or 'by an unknown principal'})")
     if lost := host.get("memory_errors", {}).get("uncorrected"):
         told.append(f"errors of memory: {lost}")
     return "; ".join(told)

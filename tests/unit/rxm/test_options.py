@@ -220,7 +220,7 @@ def test_every_verb_has_its_help(verb: str, capsys: pytest.CaptureFixture[str]) 
         (["pause"], "'pause' requires at least 1 argument. Usage: pause DOMAIN"),
         (["pause", "--force", "vm1"], "'--force' is not an option of pause. Usage: pause DOMAIN"),
         (["pause", "a/b"], "'a/b' cannot be the name of a domain."),
-        (["pause", "a\udcffb"], "A domain's name is UTF-8."),
+        (["pause", "a\udcffb"], "A domain's name must be UTF-8."),
         (["info", "vm1"], "'info' requires no arguments. Usage: info [-c|--config]"),
         (["mem-set", "vm1", "4x"], "'4x' is not an amount of memory; give MiB, or a number with B, K, M, G or T."),
         (["vcpu-set", "vm1", "9" * 1000], f"'{'9' * 128}...' is not a whole number from 1 to 65536."),
@@ -338,7 +338,7 @@ def test_what_needs_no_host_loads_no_kerberos(words: list[str]) -> None:
     ("words", "status", "message"),
     [
         (["list"], 130, "Interrupted.\n"),
-        (["pause", "vm1"], outcome.UNKNOWN, "Interrupted. What was sent may still happen; look at the host.\n"),
+        (["pause", "vm1"], outcome.UNKNOWN, "Interrupted. What was sent may still take effect; check the host.\n"),
     ],
 )
 def test_an_interrupted_change_may_have_happened(

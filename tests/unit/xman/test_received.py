@@ -130,7 +130,7 @@ def test_a_class_of_a_later_release_is_a_failure_all_the_same() -> None:
     ("changes", "why"),
     [
         ({"id": "3"}, "domains[1].id"),
-        ({"uuid": "x"}, "domains[1].uuid is no UUID"),
+        ({"uuid": "x"}, "domains[1].uuid is not a UUID"),
         ({"memory": -1}, "memory is out of range"),
         ({"memory": 1 << 70}, "memory is not a whole number"),
         ({"cpu_seconds": 1e300}, "cpu_seconds is not a number"),

@@ -103,7 +103,7 @@ def test_rxms_hosts_may_be_those() -> None:
 
 
 def test_another_port_is_said() -> None:
-    with pytest.raises(UsageError, match=r"port 9 of a\.example\.org, and hosts are asked on 4373: set port"):
+    with pytest.raises(UsageError, match=r"port 9 of a\.example\.org, but rxm uses port 4373; set port"):
         targets.hosts(Options({}), Settings(hosts="srv:_other._tcp.example.org"))
 
 

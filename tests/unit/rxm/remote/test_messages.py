@@ -39,8 +39,8 @@ def test_a_program_is_not_sent_to_kinit(reason: str) -> None:
     said = str(messages.no_identity(GssError(reason, "K says."), "/etc/slurm.keytab", "slurm@R"))
 
     assert said == (
-        "the client keytab /etc/slurm.keytab gives no ticket for slurm@R; it must be there, readable by you, and hold"
-        " the key that the realm has. (K says)"
+        "the client keytab /etc/slurm.keytab gives no ticket for slurm@R; it must exist, be readable by you, and hold"
+        " the key that the realm has now. (K says)"
     )
 
 

@@ -166,7 +166,7 @@ def asked(header: str) -> tuple[portal._Portal, Answering]:
 def test_who_does_not_prove_to_be_the_portal_tells_nothing(header: str) -> None:
     subject, _answering = asked(header)
 
-    with pytest.raises(ValueError, match="does not show that it is the portal"):
+    with pytest.raises(ValueError, match="does not prove that it is the portal"):
         subject.get("")
 
 

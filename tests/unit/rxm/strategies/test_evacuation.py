@@ -43,7 +43,7 @@ def test_what_has_nowhere_to_go_stays_with_the_reasons() -> None:
 
     assert to == {"small": "h1"}
     assert left == {
-        "big": "h1: it has 4096 MiB left, and 16896 are needed; h2: it has 8192 MiB left, and 16896 are needed"
+        "big": "h1: it has 4096 MiB free, and 16896 are needed; h2: it has 8192 MiB free, and 16896 are needed"
     }
 
 

@@ -62,7 +62,7 @@ def test_another_servers_words_become_an_object_that_says_so(capfd: pytest.Captu
 
     told = json.loads(capfd.readouterr().out)
     assert (told["host"], told["class"]) == ("skirit80", "internal")
-    assert "is it xmand that listens there?" in told["message"]
+    assert "does xmand listen there?" in told["message"]
 
 
 def test_a_line_that_does_not_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -43,7 +43,7 @@ def test_names(words: tuple[str, ...], names: list[str]) -> None:
     [
         (("--count", "2", "debian", "a", "b"), "one NAME"),
         (("debian", "a", "a"), "twice"),
-        (("debian", "a b"), "cannot name"),
+        (("debian", "a b"), "is not a valid name"),
     ],
 )
 def test_what_names_nothing(words: tuple[str, ...], says: str) -> None:

@@ -103,7 +103,7 @@ def test_no_table_keeps_its_headings(verb: str, result: dict[str, Any], rows: in
     [
         ({"columns": ","}, "names no column"),
         ({"columns": " , "}, "names no column"),
-        ({"sort": "-"}, "behind the -"),
+        ({"sort": "-"}, "after the -"),
         ({"output": "yaml"}, "give one of name, wide, csv, json"),
     ],
 )
@@ -124,5 +124,5 @@ def test_help_is_a_table_as_well() -> None:
 def test_what_is_no_table_takes_no_form(verb: str, words: list[str]) -> None:
     parsed = arguments.parse(verbs.BY_NAME.get(verb) or verbs.OWN[verb], words, several=True)
 
-    with pytest.raises(UsageError, match="no table"):
+    with pytest.raises(UsageError, match="does not print a table"):
         shaped.check(Options({"output": "csv"}), parsed)

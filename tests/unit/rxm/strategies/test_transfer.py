@@ -158,5 +158,5 @@ def test_what_is_not_whole_leaves_what_was_there(tmp_path: Path, frames: bytes) 
 def test_what_cannot_be_written_is_told(tmp_path: Path) -> None:
     with pytest.raises(RefusedError, match="cannot be written: No such file"), downward(tmp_path / "a" / "b"):
         pass
-    with pytest.raises(UsageError, match="is no file"), downward(tmp_path):
+    with pytest.raises(UsageError, match="is not a file"), downward(tmp_path):
         pass

@@ -95,5 +95,5 @@ def test_without_a_replay_cache_the_recorded_message_must_be_refused() -> None:
     assert replayed is not None
 
     prove_stream_once(sealed(7, b"message"), replayed)
-    with pytest.raises(GssError, match="recorded messages"):
+    with pytest.raises(GssError, match="replayed messages"):
         prove_stream_once(sealed(0, b"message"), replayed)

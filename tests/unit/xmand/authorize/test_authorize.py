@@ -109,7 +109,7 @@ def test_a_list_that_cannot_be_used_is_said(site: Callable[..., Site], caplog: p
     assert subject.may(request("ping")) is None
     assert subject.authority.why_not() == "the list cannot be used"
     # Once a minute, however often it is asked.
-    assert [r.message for r in caplog.records] == [f"{subject.list}: No such file or directory; nobody is allowed"]
+    assert [r.message for r in caplog.records] == [f"{subject.list}: No such file or directory; nobody is authorized"]
 
 
 def test_a_list_that_cannot_be_used_is_said_once_a_minute(
@@ -380,7 +380,7 @@ def test_a_program_that_fails_is_a_no(caplog: pytest.LogCaptureFixture) -> None:
     run = Mock(side_effect=ChildError("/bin/ask was not done in 2 s"))
 
     assert not ask(External(("/bin/ask",), 2.0, run), "pause", domain("hers"))
-    assert [r.message for r in caplog.records] == ["authorize: external: /bin/ask was not done in 2 s; that is a no"]
+    assert [r.message for r in caplog.records] == ["authorize: external: /bin/ask was not done in 2 s; denied"]
 
 
 # --- the order --------------------------------------------------------------------------------------------------------

@@ -33,7 +33,7 @@ def problem(path: Path) -> str:
     """Return what is wrong with a list that must not be used."""
     with pytest.raises(K5loginError) as caught:
         k5login.read(str(path))
-    before, allowed, after = str(caught.value).partition("; nobody is allowed")
+    before, allowed, after = str(caught.value).partition("; nobody is authorized")
     assert before.startswith(f"{path}: ")
     assert allowed
     return before.removeprefix(f"{path}: ") + after
@@ -137,7 +137,7 @@ def test_whoever_is_allowed_stands_on_a_line_as_mit_reads_it(file: Path, content
 def test_a_slip_is_reported_with_its_line_number(file: Path, line: bytes, what: str) -> None:
     access = k5login.read(str(write(file, b"bob@EXAMPLE.ORG\n\n" + line + b"\ncarol@EXAMPLE.ORG\n")))
 
-    assert access.warnings == (f"{file}: line 3 {what}, so it allows nobody",)
+    assert access.warnings == (f"{file}: line 3 {what}, so it authorizes nobody",)
     assert access.entries == {b"bob@EXAMPLE.ORG", b"carol@EXAMPLE.ORG"}
 
 
@@ -285,7 +285,7 @@ def test_a_file_that_never_holds_still_denies_everyone(file: Path, monkeypatch: 
 
     monkeypatch.setattr(os, "read", read_while_replacing)
 
-    assert problem(file) == "is being rewritten all the time (replace it by renaming)"
+    assert problem(file) == "changes while it is read (replace it by renaming)"
 
 
 def test_a_file_that_is_being_rewritten_is_tried_for_a_tenth_of_a_second(
@@ -296,7 +296,7 @@ def test_a_file_that_is_being_rewritten_is_tried_for_a_tenth_of_a_second(
     monkeypatch.setattr(k5login.time, "sleep", slept.append)  # type: ignore[attr-defined]
     monkeypatch.setattr(os, "read", lambda _descriptor, _length: b"")
 
-    assert problem(file).startswith("is being rewritten"), "less was read than there is"
+    assert problem(file).startswith("changes while it is read"), "less was read than there is"
     assert slept == [0.03] * 3
 
 

@@ -146,7 +146,7 @@ def test_a_guest_that_keeps_its_memory_is_put_away_where_the_host_wants_it_so(be
 def test_a_guest_that_keeps_a_cpu_is_told_of(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parking, "resize", lambda _domain, memory, _vcpus, _patience: (memory, 4))
 
-    assert "'loser' keeps 4 CPUs until its guest lets go of them." in bench.run().notes
+    assert "'loser' keeps 4 CPUs until its guest releases them." in bench.run().notes
 
 
 def test_a_winner_that_cannot_grow_undoes_all_of_it_the_last_first(bench: Bench) -> None:

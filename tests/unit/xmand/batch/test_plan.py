@@ -84,7 +84,7 @@ def test_a_second_job_only_joins_the_first() -> None:
         (
             (IDLE, guest("vm2", HARD, SOFT, suspended=True)),
             "vm1",
-            "'vm2' is frozen with jobs 1 of alice@R, 2 of bob@R, so that only preemptible jobs may start",
+            "'vm2' is frozen with jobs 1 of alice@R, 2 of bob@R, so only preemptible jobs may start",
         ),
         (
             (IDLE, guest("vm2", suspended=True, parked=False)),
@@ -224,7 +224,7 @@ def test_unpreempting_by_hand() -> None:
     assert steps(plan.unpreempt((held,), "vm1")) == ["return vm1"]
     assert plan.unpreempt((guest("vm1", SOFT),), "vm1").steps == ()
     assert "(occupied)" in refusal(lambda: plan.unpreempt((held, guest("vm2", HARD)), "vm1"))
-    assert plan.unpreempt((IDLE,), "vm1") == Plan(notes=("Domain 'vm1' has no jobs, so that it is not preempted.",))
+    assert plan.unpreempt((IDLE,), "vm1") == Plan(notes=("Domain 'vm1' has no jobs, so it is not preempted.",))
     frozen = guest("vm1", SOFT, suspended=True)
     assert "is not preempted (frozen)" in refusal(lambda: plan.unpreempt((frozen,), "vm1"))
 

@@ -131,7 +131,7 @@ def test_the_first_decision_stands(made: Departures) -> None:
 def test_none_begins_while_the_last_one_is_undecided(made: Departures) -> None:
     made.begin(leaves())
 
-    with pytest.raises(RefusedError, match="is not known yet"):
+    with pytest.raises(RefusedError, match="It is not yet known"):
         made.begin(leaves())
 
 

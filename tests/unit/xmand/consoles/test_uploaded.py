@@ -14,7 +14,7 @@ from xmand.consoles import uploaded
 from xmand.consoles.uploaded import Uploaded
 
 SOON = 10.0
-REMOVED = "What had come is removed."
+REMOVED = "What had arrived is removed."
 
 
 class Volume:
@@ -104,10 +104,10 @@ def test_what_has_come_whole_is_written_read_back_and_told() -> None:
 @pytest.mark.parametrize(
     ("octets", "why"),
     [
-        (IMAGE[:30], "of 8 octets have come"),
-        (b"", "0 of 8 octets have come"),
-        (IMAGE[:-1] + b"\0", "its digest differs"),
-        (b"a stranger's octets", "kind that there is not|does not begin"),
+        (IMAGE[:30], "of 8 octets have arrived"),
+        (b"", "0 of 8 octets have arrived"),
+        (IMAGE[:-1] + b"\0", "digests differ"),
+        (b"a stranger's octets", "unknown kind|does not begin"),
     ],
 )
 def test_what_is_not_whole_is_removed_and_never_made_so(octets: bytes, why: str) -> None:
@@ -123,7 +123,7 @@ def test_what_is_not_whole_is_removed_and_never_made_so(octets: bytes, why: str)
 def test_a_client_that_says_nothing_is_given_up() -> None:
     bench = Bench(patience=0.0)
 
-    with pytest.raises(RefusedError, match=f"Nothing has come for 0 s. {REMOVED}"):
+    with pytest.raises(RefusedError, match=f"Nothing has arrived for 0 s. {REMOVED}"):
         bench.run(IMAGE[:30], leaves=False)
 
 
@@ -156,7 +156,7 @@ def test_what_cannot_be_removed_now_is_told() -> None:
     def undo() -> str:
         raise HypervisorError("libvirt does not respond.")
 
-    with pytest.raises(RefusedError, match=r"stays, until xmand can remove it \(libvirt does not respond\)"):
+    with pytest.raises(RefusedError, match=r"stays until xmand can remove it \(libvirt does not respond\)"):
         Bench(undo=undo).run(IMAGE[:30])
 
 

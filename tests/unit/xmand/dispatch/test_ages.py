@@ -171,7 +171,7 @@ def test_a_change_has_no_age(aged: Aged) -> None:
 
     assert (reply.status, reply.outputs[2]) == (
         2,
-        b"Error: '--max-age' is for verbs that look; pause changes something.\n",
+        b"Error: '--max-age' is only for verbs that read; pause changes something.\n",
     )
 
 

@@ -105,7 +105,7 @@ def test_a_word_longer_than_its_own_limit_is_refused(
 def test_too_long_a_word_is_not_even_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(arguments, "parse", lambda *_words: pytest.fail("it was read"))
 
-    with pytest.raises(UsageError, match="Word 1 behind list is longer than 1024 octets"):
+    with pytest.raises(UsageError, match="Argument 1 of list is longer than 1024 octets"):
         arguments.measure(verbs.BY_NAME["list"], [b"\xff" * (1 << 20)])
 
 

@@ -209,7 +209,7 @@ def test_an_io_error_names_its_disks_and_who_does_not_answer_is_left_without() -
         LISTED[0] | {"disk_errors": [{"disk": "vda", "error": "no space"}, {"disk": "vdb", "error": "unspec"}]},
         *LISTED[1:],
     ]
-    assert notes == ("The guest of 'vm3' does not answer; which disk stopped it only it knows.",)
+    assert notes == ("The guest of 'vm3' does not answer; only the guest knows which disk stopped it.",)
 
 
 def test_where_no_disk_stopped_anything_no_guest_is_asked() -> None:

@@ -242,7 +242,8 @@ def test_xl_passes_over_the_keys_that_are_xms() -> None:
     }
     assert facts == {"xm": ("restart", 2, {"cpuset": "2", "current": "1"}), "xl": ("destroy", 1, {})}
     assert made["xl"].warnings[-1] == (
-        "Left out, nothing stands for it here: restart (line 3), cpu (line 4), nics (line 5), vcpu_avail (line 7)."
+        "Left out, without an equivalent on this host: restart (line 3), cpu (line 4), nics (line 5), vcpu_avail (line"
+        " 7)."
     )
 
 

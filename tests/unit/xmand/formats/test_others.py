@@ -22,7 +22,7 @@ LIBVIRT = sorted(path.name.removesuffix(".lvxl.xml") for path in DATA.glob("*.lv
 # What is refused, and why it must be; what to write instead is in the message.
 REFUSED = {
     "cpusnot.cfg": "'all,^0' is all but CPU 0",  # as xl does: no CPU is left
-    "relative.cfg": "write the whole path",  # libvirt's schema
+    "relative.cfg": "write the absolute path",  # libvirt's schema
 }
 # Where one of the others has another meaning than this, and why.
 EXPLAINED = {

@@ -419,7 +419,7 @@ def test_programs_and_hardware_of_the_host_are_refused_by_name(line: str, instea
 
     why = refused(HVM + line, driver="Xen")
 
-    assert why.startswith(f"'{key}' is not taken: it names a program or hardware of the host; instead: ")
+    assert why.startswith(f"'{key}' is refused: it names a program or hardware of the host; instead: ")
     assert instead in why
     assert why.endswith(f"(line 3: {key}).")
 
@@ -434,7 +434,7 @@ def test_a_pci_device_is_handed_through() -> None:
 def test_a_disks_script_is_refused() -> None:
     why = refused(HVM + "disk = ['script=x,vdev=xvda,target=y']", driver="Xen")
 
-    assert why.startswith("'script' is not taken: ")
+    assert why.startswith("'script' is refused: ")
 
 
 @pytest.mark.parametrize("word", ["vif-bridge", "/etc/xen/scripts/vif-bridge"])
@@ -455,11 +455,11 @@ def test_another_script_is_xens() -> None:
 def test_unknown_keys_are_named() -> None:
     found = formats.to_xml(HVM + "nosuch = 1\nother = 2", "TEST", {}, convert=False, strict=False)
 
-    assert found.warnings == ("Left out, nothing stands for it here: nosuch (line 3), other (line 4).",)
+    assert found.warnings == ("Left out, without an equivalent on this host: nosuch (line 3), other (line 4).",)
 
 
 def test_unknown_keys_are_errors_where_that_is_asked_for() -> None:
-    assert refused(HVM + "nosuch = 1", strict=True) == "Nothing stands for these keys here: nosuch (line 3)."
+    assert refused(HVM + "nosuch = 1", strict=True) == "These keys have no equivalent on this host: nosuch (line 3)."
 
 
 @pytest.mark.parametrize("driver", ["QEMU", "TEST"])
@@ -515,19 +515,20 @@ def test_a_hypervisor_without_machines() -> None:
         (
             "disk = ['/x,cow,hda,w']",
             (
-                "'cow' is not a disk's format; an xl disk is target,format,vdev,access, such as /dev/vg/x,raw,xvda,rw"
+                "'cow' is not a format of a disk; an xl disk is target,format,vdev,access, such as /dev/vg/x,raw,xvda,"
+                "rw"
                 " (line 3: disk)."
             ),
         ),
         ("disk = ['/x,raw,zda,w']", "'zda' is not a virtual device; write xvda, hda, sda or the like (line 3: disk)."),
         ("disk = [',hda,w']", "Only a CD-ROM drive can be empty (line 3: disk)."),
-        ("disk = ['file:/x,hda,w', 'file:/y,hda,w']", "Two disks are hda (line 3: disk)."),
-        ("vif = ['mac=1']", "'1' is no mac of an interface (line 3: vif)."),
+        ("disk = ['file:/x,hda,w', 'file:/y,hda,w']", "Two disks are called hda (line 3: disk)."),
+        ("vif = ['mac=1']", "'1' is not a valid mac of an interface (line 3: vif)."),
         ("vif = ['rate=fast']", "'fast' is not a rate, such as 10Mb/s (line 3: vif)."),
         ("vif = ['br0']", "An interface is described by key=value (line 3: vif)."),
         ("on_reboot = 'weep'", "'weep' is none of destroy, restart, preserve, rename-restart (line 3: on_reboot)."),
         ("maxmem = 1", "The memory of 128 MiB is more than the maximum (line 3: maxmem)."),
-        ("maxvcpus = 2\nvcpus = 3", "3 of 2 CPUs is not possible (line 4: vcpus)."),
+        ("maxvcpus = 2\nvcpus = 3", "3 of 2 CPUs cannot be given (line 4: vcpus)."),
     ],
 )
 def test_bad_values_are_named_with_line_and_key(line: str, why: str) -> None:

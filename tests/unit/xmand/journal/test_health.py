@@ -93,7 +93,7 @@ def test_what_cannot_be_used_says_what_to_do_and_what_is_lost(
 
     for said in (str(raised.value), words):
         assert remedy in said
-        assert "what is lost is who did what before" in said
+        assert "this loses the record of who did what before" in said
     assert not good
 
 
@@ -141,7 +141,7 @@ def test_an_emptied_journal_is_told_once(directory: Path, how: str, caplog: pyte
     log.begin(PAUSE)
 
     said = log.news()
-    assert "begins anew: there was one from" in said
+    assert "a new one begins: there was one from" in said
     assert said in caplog.text
     assert log.news() == ""
     log.close()

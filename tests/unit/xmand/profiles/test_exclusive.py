@@ -26,7 +26,7 @@ def test_clients_that_are_off_and_begin_anew_are_in_nobodys_way() -> None:
         (client("a", condition=PAUSED), r"a \(paused\)"),
         (client("a", suspended=True), r"a \(suspended\)"),
         (client("a", snapshots="1 snapshot (s)"), r"a \(has 1 snapshot \(s\)\).*snapshot-delete"),
-        (client("a", discard=False), r"keep what they write \(a.*clone it first \(rxm clone win NEW\)"),
+        (client("a", discard=False), r"keep what they write \(a.*Clone it first \(rxm clone win NEW\)"),
     ],
 )
 def test_what_belongs_to_its_disks_as_they_are_is_named(has: Client, says: str) -> None:

@@ -106,7 +106,7 @@ def test_a_dry_run_is_held_to_create_as_the_guest_will_be(asked: Asked) -> None:
 
 
 def test_a_host_that_describes_another_one_is_denied(asked: Asked) -> None:
-    with pytest.raises(DeniedError, match="another domain than was asked for"):
+    with pytest.raises(DeniedError, match="is not the domain that was asked for"):
         asked.may(described(), described("vm2"))
 
 
@@ -128,7 +128,7 @@ def test_too_little_memory_is_told(asked: Asked, monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_processor_that_is_none(asked: Asked) -> None:
-    with pytest.raises(UsageError, match="not a processor"):
+    with pytest.raises(UsageError, match="not the description of a processor"):
         asked.may(described(), cpu="<cpu")
 
 
@@ -138,7 +138,7 @@ def test_a_name_that_others_made_may_come(asked: Asked, name: str) -> None:
 
     assert asked.may(described(escaped), name=name).domain == name
     # Whose descriptions are held to [create] could not have given it.
-    with pytest.raises(UsageError, match="cannot name a new domain"):
+    with pytest.raises(UsageError, match="is not a valid name for a new domain"):
         asked.may(described(escaped), name=name, policy="create")
 
 

@@ -34,7 +34,7 @@ def test_others_may_attach_what_the_configuration_names(tmp_path: Path) -> None:
     allowed = call(listed=False, paths=(str(inside.parent),))
 
     assert str(inside) in permitted.device(allowed, disk(inside))
-    with pytest.raises(DeniedError, match="held to what this host permits"):
+    with pytest.raises(DeniedError, match="limited to what this host permits"):
         permitted.device(allowed, disk(outside))
     with pytest.raises(DeniedError, match="You may not create"):
         permitted.device(call(listed=False, paths=(str(inside.parent),), describes=False), disk(inside))

@@ -100,4 +100,4 @@ def test_a_device_with_nothing_behind_it(device: Path, monkeypatch: pytest.Monke
 
     monkeypatch.setattr(os, "open", fail)
 
-    assert "has nothing behind it" in why_not(owner="+0:+0")
+    assert "exists, but does not work" in why_not(owner="+0:+0")

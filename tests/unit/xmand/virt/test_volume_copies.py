@@ -126,7 +126,7 @@ def test_one_that_stands_still_is_left_to_libvirt(monkeypatch: pytest.MonkeyPatc
     pool.beside.return_value = pool
     pool.raw.storageVolLookupByName.return_value.info.return_value = [0, 0, 0]
 
-    with pytest.raises(UnknownOutcomeError, match="'b' in the pool 'p' stands still"):
+    with pytest.raises(UnknownOutcomeError, match="'b' in the pool 'p' makes no progress"):
         watch(pool, ends.wait, monkeypatch, silent=0.0)
 
     ends.set()
