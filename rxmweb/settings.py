@@ -246,9 +246,9 @@ def _check(found: Settings, table: config.Table) -> None:
             "listen", f"{host} is no loopback address, where only HTTPS is served: give certificate and key"
         )
     if found.proxy.user_header and not is_loopback(host):
-        raise proxy.error("user_header", "believed from this machine only: listen must be a loopback address")
+        raise proxy.error("user_header", "trusted from this machine only: listen must be a loopback address")
     if found.proxy.user_header and not found.proxy.secret:
-        raise proxy.error("user_header", "believed from who knows a secret only: set proxy.secret_file")
+        raise proxy.error("user_header", "trusted only with a secret: set proxy.secret_file")
 
 
 def portal_name(settings: Settings) -> str:

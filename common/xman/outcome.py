@@ -22,10 +22,10 @@ UNSUPPORTED = 12
 
 # code -> (class name, what it means; the manual page's table is tested against this one)
 CLASSES = {
-    OK: ("ok", "done, or already so"),
+    OK: ("ok", "done, or already in place"),
     INTERNAL: ("internal", "a fault of xman's own; the daemon's log has the traceback"),
-    USAGE: ("usage", "wrong words, or a configuration or description that cannot be read"),
-    REFUSED: ("refused", "the state forbids it; another host or a later time may do"),
+    USAGE: ("usage", "wrong arguments, or a configuration or description that cannot be read"),
+    REFUSED: ("refused", "the current state does not allow it; another host or a later try may succeed"),
     CREDENTIALS: ("credentials", "no ticket, an expired one, clock skew, wrong service key"),
     DENIED: ("denied", "authenticated, but not on the list, or not for this verb"),
     UNREACHABLE: ("unreachable", "no connection, or no answer within the deadline, and no change was sent"),

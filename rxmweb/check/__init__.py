@@ -49,13 +49,13 @@ def check(settings: Settings) -> Iterator[Finding]:
 def _remedy(key: str) -> str:
     table, _dot, name = key.rpartition(": ")[2].rpartition(".")
     if table and name in _TOP_LEVEL:
-        return f"{name} stands in no table: move it above the first [table]"
+        return f"{name} belongs to no table: move it above the first [table]"
     return "remove it or correct its spelling"
 
 
 def _proxy(settings: Settings) -> Iterator[Finding]:
     proxy = settings.proxy
-    yield OK, f"sign-on: the header {proxy.user_header} of who knows {proxy.secret_file}"
+    yield OK, f"sign-on: the header {proxy.user_header}, with the secret of {proxy.secret_file}"
     if problem := files.open_to_others(proxy.secret_file):
         yield BAD, f"proxy.secret_file: {problem}"
     if not proxy.cache_header:
@@ -214,11 +214,11 @@ def _people(settings: Settings) -> Iterator[Finding]:
             realm = name.rpartition("@")[2]
             if realm not in known and realm.upper() in known:
                 wrong.append(name)
-                yield BAD, f"{key}: '{name}' is nobody: the realm is called {realm.upper()}, in capitals"
+                yield BAD, f"{key}: '{name}' is nobody: the realm is called {realm.upper()}, in capital letters"
     if not wrong:
         yield OK, f"readers: {', '.join(settings.readers)}"
     for address in settings.metrics_from:
         try:
             ipaddress.ip_address(address)
         except ValueError:
-            yield BAD, f"metrics_from: '{address}' is not an address, so nobody is meant by it"
+            yield BAD, f"metrics_from: '{address}' is not an address, so it matches nobody"

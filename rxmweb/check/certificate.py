@@ -41,7 +41,7 @@ def check(settings: Settings, names: list[str]) -> Iterator[Finding]:
         words = _WORDS.get(getattr(error, "reason", None) or "", error.strerror or str(error))
         if asked:
             words = (
-                f"the key has a passphrase, and nobody is asked for it; store it without (openssl pkey -in {paths[1]})"
+                f"the key has a passphrase, which nobody could enter; store it without (openssl pkey -in {paths[1]})"
             )
         yield BAD, f"certificate: {', '.join(paths)}: {words}"
         return

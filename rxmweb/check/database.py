@@ -62,7 +62,7 @@ def _file(url: URL) -> Finding | None:
     if kind != OK:
         return kind, line
     if not path.exists():
-        return OK, f"database: {path}, which the portal will make"
+        return OK, f"database: {path}, which the portal will create"
     if keytab.is_no_file(str(path)):
         return BAD, f"database: {path} is not a file; move it away, or name the file"
     for each in (path, *(Path(f"{path}{end}") for end in ("-wal", "-shm", "-journal"))):
@@ -77,5 +77,5 @@ def _unwritable(connection: Connection) -> str:
         return "it can only be read: it is a standby, or default_transaction_read_only is set; name the primary"
     may = "SELECT current_schema() IS NOT NULL AND has_schema_privilege(current_schema(), 'CREATE')"
     if not connection.execute(text(may)).scalar():
-        return "its user may make no tables; make it the database's owner (ALTER DATABASE ... OWNER TO ...)"
+        return "its user may not create tables; make it the database's owner (ALTER DATABASE ... OWNER TO ...)"
     return ""

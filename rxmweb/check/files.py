@@ -20,7 +20,7 @@ def unreadable(name: str) -> str:
         if os.access(path, os.R_OK):
             return ""
     except FileNotFoundError:
-        return f"there is no {path}; make it, or correct its name"
+        return f"{path} does not exist; create it, or correct its name"
     except OSError:
         return f"{own_name()} may not enter one of the folders above {path}; chmod o+x it"
     return f"{own_name()} cannot read {path}; chown {own_name()} it, or name another file"
@@ -35,7 +35,7 @@ def open_to_others(name: str) -> str:
         return ""
     if not mode & (stat.S_IRWXG | stat.S_IRWXO) & ~stat.S_IRGRP:
         return ""
-    return f"{path} is open to others than its owner; chmod 600 it, and get a new one"
+    return f"{path} is readable by users other than its owner; chmod 600 it, and get a new one"
 
 
 def writable(key: str, name: str) -> Finding:
@@ -54,7 +54,7 @@ def writable(key: str, name: str) -> Finding:
     if not os.access(there, os.W_OK | os.X_OK):
         return BAD, f"{key}: {there} cannot be written by this user; chown it, or run as its owner"
     if there == path and path.stat().st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-        return BAD, f"{key}: {path} can be changed by others, who could take the portal's files away; chmod 700 it"
+        return BAD, f"{key}: {path} can be changed by others, who could remove the portal's files; chmod 700 it"
     room = os.statvfs(there)
     if room.f_bavail * room.f_frsize < _LEAST_ROOM:
         return BAD, f"{key}: the file system of {there} is full; make room there"

@@ -241,10 +241,10 @@ def _http_error(error: Exception) -> Any:
     if known.response is not None or (known.code or 500) < 400:
         return known
     messages: dict[int, Callable[[], str]] = {
-        404: lambda: languages._("There is no such page, or it is none of yours."),
-        405: lambda: languages._("This address is for forms; nothing is started by a link."),
-        413: lambda: languages._("That is too much at once."),
-        500: lambda: languages._("A fault of ours; the portal's log has it."),
+        404: lambda: languages._("There is no such page, or it is not yours."),
+        405: lambda: languages._("This address accepts forms only; a link starts nothing."),
+        413: lambda: languages._("The request is too large."),
+        500: lambda: languages._("An internal error; the portal's log has the details."),
     }
     code = known.code or 500
     return fail(code, messages.get(code, lambda: str(known.description))())

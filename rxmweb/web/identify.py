@@ -41,7 +41,7 @@ def identify(*, again: bool = False) -> Any:
             {
                 "code": 400,
                 "message": languages._(
-                    "This form is not from this session; it may have ended. Go back, load the page anew, and try again."
+                    "This form is not from this session; it may have ended. Go back, reload the page, and try again."
                 ),
             },
             400,

@@ -104,7 +104,7 @@ def _late() -> dict[str, Any]:
 
 
 def _ticketless() -> dict[str, Any]:
-    return _failure(outcome.CREDENTIALS, _("Only who can act can ask a host: your ticket is not here."))
+    return _failure(outcome.CREDENTIALS, _("The portal does not have your ticket, so it cannot ask a host for you."))
 
 
 def _asking(text: str = "") -> Callable[[str, Sequence[str]], dict[str, Any]]:

@@ -63,9 +63,9 @@ def sign_on(settings: Settings, tickets: Tickets, name: str, password: str) -> t
     A wrong name and a wrong password are not told apart.
     """
     if not (0 < len(name) <= _MOST_NAME and name.isprintable() and name.isascii() and " " not in name):
-        raise GssError(OTHER, "a name that is none")
+        raise GssError(OTHER, "not a valid name")
     if not 0 < len(password) <= _MOST_PASSWORD or "\0" in password:
-        raise GssError(OTHER, "a password that is none")
+        raise GssError(OTHER, "not a valid password")
     kept, path = tickets.new()
     service = settings.service if "@" in settings.service else f"{settings.service}@{_own_name()}"
     try:

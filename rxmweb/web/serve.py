@@ -80,7 +80,7 @@ class _Parent:
             connection.wait([child.sentinel for child in children], timeout=_RESPAWN_SECONDS)
             for place, child in enumerate(children):
                 if not child.is_alive() and not self._ending:
-                    logger.error("a process that served ended with %s; another one is started", child.exitcode)
+                    logger.error("a serving process ended with %s; another one is started", child.exitcode)
                     time.sleep(_RESPAWN_SECONDS)
                     children[place] = self._start()
         for child in children:

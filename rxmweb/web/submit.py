@@ -39,7 +39,7 @@ def queue(wanted: Request, named: str = "") -> Any:
     except actions.TooManyError:
         here.tickets.of_action(identifier).unlink(missing_ok=True)
         most = actions.MOST_QUEUED
-        return fail(429, _("%(most)s actions of yours wait already; nobody may have more.") % {"most": most})
+        return fail(429, _("You already have %(most)s actions waiting, which is the limit.") % {"most": most})
     return page
 
 

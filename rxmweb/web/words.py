@@ -33,11 +33,11 @@ def verb(name: str) -> str:
         "delete": _("Delete"),
         "block-attach": _("Add a disk"),
         "block-resize": _("Make larger"),
-        "block-detach": _("Take the disk away"),
+        "block-detach": _("Detach the disk"),
         "cd-insert": _("Insert a medium"),
         "cd-eject": _("Eject"),
         "network-attach": _("Add a network card"),
-        "network-detach": _("Take the card away"),
+        "network-detach": _("Detach the card"),
         "snapshot": _("Take a snapshot"),
         "snapshot-revert": _("Go back to a snapshot"),
         "snapshot-delete": _("Delete a snapshot"),
@@ -65,10 +65,16 @@ def effect(name: str) -> str:
         "block-detach": _("The guest loses the disk; unmount it there first. What is on it is kept."),
         "network-detach": _("The guest loses the card, and whatever it does over it."),
         "snapshot": _("It stands still while its memory is written. While it has snapshots it cannot migrate."),
-        "snapshot-revert": _("It is again what it was then: its disks, memory and description. All since is lost."),
-        "snapshot-delete": _("It cannot be gone back to any more; what the machine is now stays, and later snapshots."),
-        "profile-client": _("A machine is made that begins with the profile's disks, and writes to its own."),
-        "clone": _("A machine of its own is made, with copies of the disks, to be changed and to become a profile."),
+        "snapshot-revert": _(
+            "It becomes again what it was then: its disks, memory and description. Everything since is lost."
+        ),
+        "snapshot-delete": _(
+            "The machine can no longer go back to it. The machine as it is now stays, and so do later snapshots."
+        ),
+        "profile-client": _("A machine is made that starts from the profile's disks, and writes to its own."),
+        "clone": _(
+            "An independent machine is made, with copies of the disks, which can be changed and become a profile."
+        ),
     }.get(name, "")
 
 
@@ -80,28 +86,28 @@ def label(field: offers.Field) -> str:
         "vcpus": _("Number of CPUs"),
         "destination": _("Destination host"),
         "live": _("Keep it running meanwhile"),
-        "force": _("Move it although jobs run in it"),
+        "force": _("Move it even if jobs run in it"),
         "autostart": _("Start it with its host"),
-        "labels": _("Labels: KEY=VALUE sets one, KEY- takes one away"),
+        "labels": _("Labels: KEY=VALUE sets one, KEY- removes one"),
         "snapshots": _("Delete its snapshots as well"),
         "place": _("Disk: qcow2:/FILE, file:/FILE (raw) or phy:/DEVICE of the host"),
-        "as": _("What the guest calls it (vdb, sda, xvdb)"),
+        "as": _("Its name in the guest (vdb, sda, xvdb)"),
         "mode": _("May the guest write to it"),
         "disk": _("Disk"),
         "size": _("Size (MiB, or with a unit: 40G); never smaller than now"),
-        "mounted": _("Take it although the guest has it mounted"),
+        "mounted": _("Detach it even if the guest has it mounted"),
         "drive": _("Drive"),
         "medium": _("Medium: a file or device on the host"),
-        "tray": _("Open the tray although the guest keeps it shut"),
+        "tray": _("Open the tray even if the guest keeps it shut"),
         "network": _("Network, as libvirt calls it"),
         "bridge": _("or a bridge of the host"),
-        "mac": _("Its address (empty: one is made up)"),
+        "mac": _("Its address (empty: a random one)"),
         "card": _("Network card"),
         "snapshot": _("Snapshot (letters, figures, _ . + -)"),
         "description": _("What it is for"),
         "evict": _("Shut its clients down first"),
         "client": _("Name of the client"),
-        "keep": _("It keeps what it writes; otherwise each start begins anew"),
+        "keep": _("It keeps what it writes; otherwise each start discards it"),
         "copy": _("Name of the copy"),
     }.get(field.name, field.name)
 
@@ -164,7 +170,7 @@ def launched(key: str) -> str:
         "vcpus": _("Number of CPUs (empty: 1)"),
         "disk": _("Disk (MiB, or with a unit: 40G; empty: as the image's)"),
         "network": _("Network of the host (empty: its usual one)"),
-        "until": _("It ends by itself: after 90m, 12h or 7d, or at a time (empty: never)"),
+        "until": _("End it after 90m, 12h or 7d, or at a time (empty: never)"),
         "ssh-key": _("Public keys of who may log in (one a line)"),
         "user-data": _("User data for cloud-init (at most 16 KiB)"),
     }.get(key, key)
@@ -198,11 +204,11 @@ def power(state: str) -> str:
 def filter_problem(kind: str, word: str, meant: str) -> str:
     """Return what is wrong with a word of a filter."""
     if kind == filters.NO_KEY and meant:
-        return _("There is no %(key)s: to filter by; did you mean %(meant)s:?") % {"key": word, "meant": meant}
+        return _("There is no filter %(key)s:; did you mean %(meant)s:?") % {"key": word, "meant": meant}
     return {
-        filters.NO_KEY: _("There is no %(key)s: to filter by; it is looked for as it stands."),
-        filters.NO_FIGURE: _("%(key)s is no figure to compare with; it is left out."),
-        filters.NO_SET: _("%(key)s is no set of hosts that can be looked for; it is left out."),
+        filters.NO_KEY: _("There is no filter %(key)s:, so the word is searched for as it is."),
+        filters.NO_FIGURE: _("%(key)s has no number to compare with; it is ignored."),
+        filters.NO_SET: _("%(key)s is not a set of hosts that can be searched for; it is ignored."),
     }[kind] % {"key": word}
 
 
@@ -280,7 +286,7 @@ def terminal_problem(problem: str) -> str:
         "wait": _("Your machine is being prepared …"),
         "unknown": _("This is no terminal that the portal knows."),
         "none-free": _("No machine is free just now; this page asks again."),
-        "prove": _("The machine of this terminal is given to who proves with a keytab to be this terminal."),
+        "prove": _("This terminal must prove its identity with a keytab to get its machine."),
         "out-of-reach": _("The machine cannot be started just now; this page asks again."),
         "no-address": _("The machine has no address yet."),
         "no-screen": _("The machine's screen is not on the network."),
@@ -323,7 +329,7 @@ def outcome_class(code: int | None) -> str:
 def cannot_act(problem: str) -> str:
     """Return why a session can look and not act."""
     return {
-        signon.NOT_DELEGATED: _("Your browser told who you are, but did not delegate your ticket."),
+        signon.NOT_DELEGATED: _("Your browser identified you, but did not delegate your ticket."),
         signon.NOT_PERMITTED: _(
             "Your ticket cannot be used for the hosts: the realm does not let the portal act for you."
         ),

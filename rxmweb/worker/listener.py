@@ -318,7 +318,7 @@ class Conversation(asyncio.Protocol):
         self._principal = event.initiator.decode("latin-1")
         self.name = self._name(event)
         if not self.name:
-            self._complain("it is no host of ours")
+            self._complain("it is not a host of ours")
         elif not self._listener.known(self, self.name):
             self._complain("there is no room for more hosts")
             self.close()

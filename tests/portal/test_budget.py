@@ -184,13 +184,13 @@ def test_who_does_wrong_all_the_time_is_counted(caplog: pytest.LogCaptureFixture
         hosts={},
     )
     for _ in range(25):
-        Listener.complain(subject, "", "192.0.2.1", "it is no host of ours")
+        Listener.complain(subject, "", "192.0.2.1", "it is not a host of ours")
     Listener.complain(subject, "host/h1@R", "192.0.2.1", "its report cannot be read")
     Listener._look_at_clock(subject, 1e6)
 
     said = [record.getMessage() for record in caplog.records]
     assert said == [
-        *["somebody from 192.0.2.1: it is no host of ours"] * 10,
+        *["somebody from 192.0.2.1: it is not a host of ours"] * 10,
         "host/h1@R from 192.0.2.1: its report cannot be read",
         "15 more complaints of 1 callers",
     ]

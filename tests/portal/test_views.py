@@ -465,6 +465,6 @@ def test_who_is_at_a_machine_is_told_past_xman_as_well(site: Site, monkeypatch: 
     assert "2 connections to its screen past xman." in page
     # Each sentence stands apart from the one before it.
     assert not re.search(r'\S<span class="viewer-of">', page)
-    assert "Opened past xman: serial1." in page
+    assert "Opened outside xman: serial1." in page
     assert "Logged on, as the guest says: novak, &lt;b&gt;" in page
     assert asked(client, path)["past"]["users"] == ["novak", "<b>"]

@@ -83,10 +83,10 @@ OWN = {
         Verb("completion", "print the completion of a shell", "", (Argument("bash|zsh|fish", WORD),), since="0.2"),
         Verb(
             "top",
-            "show what domains use on one screen, busiest first; q ends it",
+            "show what domains use on one screen, busiest first; q quits",
             "",
             (Argument("DOMAIN", DOMAIN, optional=True, many=True),),
-            (Option(("--every",), "show it anew every S seconds (2)", SECONDS, "S"),),
+            (Option(("--every",), "refresh it every S seconds (2)", SECONDS, "S"),),
             since="0.2",
         ),
     )
@@ -98,11 +98,11 @@ COMMON_OPTIONS = (
     Option(("--rid",), "the request's id: 32 hexadecimal digits, the same in a retry", WORD, "HEX"),
     Option(("--reason",), "why, for the audit", WORD, "TEXT"),
     Option(("--input",), "while it follows, take what the client types, by an extension of the wire", since="0.2"),
-    Option(("--alive",), "while it follows, send an OUTPUT without octets twice a minute: a sign of life"),
+    Option(("--alive",), "while it follows, send an empty OUTPUT twice a minute as a sign of life"),
     Option(("--timeout",), "how long the caller will wait", SECONDS, "S"),
     Option(
         ("--max-age",),
-        "of verbs that look: an answer that is at most so old will do (0)",
+        "for verbs that read: accept an answer that is at most S seconds old (0)",
         AGE,
         "S",
         since="0.2",

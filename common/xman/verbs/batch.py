@@ -41,7 +41,7 @@ BATCH = (
             _PREEMPTIBLE,
             Option(
                 ("--lease",),
-                "end it by itself after S seconds, unless job-renew comes",
+                "end it after S seconds, unless job-renew comes first",
                 SECONDS,
                 "S",
                 since="0.2",
@@ -56,7 +56,7 @@ BATCH = (
         "renew the lease of a job in a domain",
         "batch",
         OF_DOMAIN,
-        (*_JOB, Option(("--lease",), "for S seconds, instead of as many as before", SECONDS, "S"), DRY_RUN),
+        (*_JOB, Option(("--lease",), "for S seconds, instead of the same as before", SECONDS, "S"), DRY_RUN),
         changes=True,
         since="0.2",
         schedulers=True,

@@ -35,7 +35,7 @@ HOST = (
     ),
     Verb(
         "ping",
-        "show whether the host is there, as whom it knows you, what you may do",
+        "show whether the host answers, who you are there, and what you may do",
         "host",
         merges=True,
         headed=True,
@@ -50,7 +50,7 @@ HOST = (
     ),
     Verb(
         "hosts",
-        "show how the hosts are: up or not, version, load, memory, maintenance",
+        "show the state of hosts: up or not, version, load, memory, maintenance",
         "host",
         (Argument("HOST", HOSTS, optional=True, many=True),),
         since="0.2",
@@ -73,7 +73,7 @@ HOST = (
     ),
     Verb(
         "access",
-        "show who may do what where",
+        "show who may do what on which host",
         "",
         (Argument("HOST", HOSTS, optional=True, many=True),),
         (

@@ -9,14 +9,12 @@ _DESCRIPTION = (Argument("FILE", TEXT), Argument("KEY=VALUE", WORD, optional=Tru
 _FORMATS = (
     Option(("--convert",), "convert a Xen guest to one that this hypervisor can run"),
     Option(("--strict",), "refuse keys without an equivalent on this host"),
-    Option(
-        ("--format",), "whose defaults hold if FILE does not show whose it is: xm or xl", WORD, "xm|xl", since="0.2"
-    ),
+    Option(("--format",), "whose defaults apply if FILE does not show it: xm or xl", WORD, "xm|xl", since="0.2"),
     Option(("--directory",), "where FILE's relative paths begin on the host", WORD, "DIR", since="0.2"),
 )
 _ALL = (
-    Option(("-a", "--all"), "every domain that runs on the host, instead of DOMAIN", without=("DOMAIN",), local=True),
-    Option(("-y", "--yes"), "with --all: do not ask back", local=True),
+    Option(("-a", "--all"), "every running domain of the host, instead of DOMAIN", without=("DOMAIN",), local=True),
+    Option(("-y", "--yes"), "with --all: do not ask for confirmation", local=True),
 )
 
 LIFE = (
@@ -29,7 +27,7 @@ LIFE = (
             Option(("--transient",), "forget it when it stops"),
             _PAUSED,
             Option(("-n", "--dry-run"), "only show what would be defined"),
-            Option(("--as-new",), "with --dry-run: as if there were no domain of its name", since="0.2"),
+            Option(("--as-new",), "with --dry-run: as if there were no domain with this name", since="0.2"),
             *_FORMATS,
         ),
         changes=True,
@@ -43,10 +41,10 @@ LIFE = (
         (
             _PAUSED,
             Option(("--discard-saved",), "drop its saved memory and boot it, if the image is broken", since="0.2"),
-            Option(("--force",), "a client, though its profile is for other laboratories", since="0.2"),
-            Option(("--evict",), "a profile: its clients are shut down first", since="0.2"),
-            Option(("--boot",), "this once from its CD (cdrom)", WORD, "cdrom", since="0.2"),
-            Option(("--cd",), "with --boot: from this image on its host", WORD, "FILE", since="0.2"),
+            Option(("--force",), "start a client even if its profile is for other laboratories", since="0.2"),
+            Option(("--evict",), "for a profile: shut its clients down first", since="0.2"),
+            Option(("--boot",), "boot once from its CD (cdrom)", WORD, "cdrom", since="0.2"),
+            Option(("--cd",), "with --boot: insert this image of its host first", WORD, "FILE", since="0.2"),
         ),
         changes=True,
         launchers=True,
@@ -64,7 +62,7 @@ LIFE = (
     Verb("resume", "resume a suspended domain", "life", OF_DOMAIN, (_PAUSED,), changes=True),
     Verb(
         "autostart",
-        "start a domain with its host, or no longer",
+        "start a domain when its host starts, or no longer",
         "life",
         (*OF_DOMAIN, Argument("on|off", WORD)),
         changes=True,
@@ -184,12 +182,13 @@ LIFE = (
     ),
     Verb(
         "assign",
-        "make a domain a terminal's machine, or nobody's any more",
+        "assign a domain to a terminal, or take it back",
         "life",
         (*OF_DOMAIN, Argument("TERMINAL|off", WORD)),
         (
             Option(
-                ("--this-run",), "only until it is off: one that runs, and that nobody has had since it was started"
+                ("--this-run",),
+                "only until it is off; it must run, and no other terminal may have had it since its start",
             ),
             DRY_RUN,
         ),
@@ -198,12 +197,12 @@ LIFE = (
     ),
     Verb(
         "profile",
-        "let a domain be one whose disks its clients begin with, or not",
+        "make a domain a profile, whose disks its clients start from, or no longer",
         "life",
         (*OF_DOMAIN, Argument("on|off", WORD)),
         (
-            Option(("--labs",), "only for these laboratories, with commas", WORD, "LABS"),
-            Option(("--force",), "also where this host belongs to none of them"),
+            Option(("--labs",), "only for these laboratories, separated by commas", WORD, "LABS"),
+            Option(("--force",), "even if this host belongs to none of them"),
             DRY_RUN,
         ),
         changes=True,
@@ -211,13 +210,13 @@ LIFE = (
     ),
     Verb(
         "profile-client",
-        "make clients of a profile: each begins with its disks, and writes to its own",
+        "make clients of a profile: each starts from its disks, and writes to its own",
         "life",
         (*OF_DOMAIN, Argument("NAME", NEW)),
         (
-            Option(("--keep",), "keep what it writes; otherwise each start begins anew"),
+            Option(("--keep",), "keep what it writes; otherwise each start discards it"),
             Option(("--pool",), "put its disks into this storage pool, not beside the profile's", WORD, "POOL"),
-            Option(("--force",), "also where the profile is for other laboratories than this host's"),
+            Option(("--force",), "even if the profile is for other laboratories than this host's"),
             DRY_RUN,
         ),
         changes=True,
@@ -232,7 +231,7 @@ LIFE = (
         (
             Option(
                 ("--take-over",),
-                "also one that has arrived, not confirmed: its host is gone for good, and nothing of it runs there",
+                "also a domain that arrived and is not confirmed, if its source host is gone for good",
                 since="0.2",
             ),
         ),

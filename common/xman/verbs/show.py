@@ -23,14 +23,12 @@ SHOW = (
             Option(("--state",), f"only those in this state: {', '.join(POWER_STATES)}", WORD, "S"),
             Option(
                 ("--label",),
-                "only those with this label, or with all of several (with commas); * in a value matches anything",
+                "only those with this label, or all of several separated by commas; * in a value matches anything",
                 WORD,
                 "KEY[=VALUE]",
                 since="0.2",
             ),
-            Option(
-                ("-w", "--watch"), "show it on one screen and keep it up to date; q ends it", local=True, since="0.2"
-            ),
+            Option(("-w", "--watch"), "show it on one screen and keep it up to date; q quits", local=True, since="0.2"),
             FOLLOW,
         ),
         merges=True,
@@ -70,7 +68,7 @@ SHOW = (
     ),
     Verb(
         "events",
-        "show what has happened to domains, or what happens",
+        "show what has happened to domains, or follow what happens",
         "show",
         (Argument("DOMAIN", DOMAIN, optional=True, many=True),),
         (Option(("-f", "--follow"), "from now on, one event at a time, until -t or Ctrl-C"),),
@@ -78,7 +76,7 @@ SHOW = (
     ),
     Verb(
         "uptime",
-        "show since when domains run",
+        "show how long domains have been running",
         "show",
         (Argument("DOMAIN", DOMAIN, optional=True, many=True),),
         since="0.2",
@@ -122,7 +120,7 @@ SHOW = (
     ),
     Verb(
         "macs",
-        "the addresses of domains' cards, for the site's DHCP server",
+        "print the MAC addresses of domains, for the site's DHCP server",
         "show",
         (Argument("DOMAIN", DOMAIN, optional=True, many=True),),
         since="0.2",
@@ -131,7 +129,7 @@ SHOW = (
     ),
     Verb(
         "profiles",
-        "the profiles of the host, and their clients",
+        "list the host's profiles and their clients",
         "show",
         since="0.2",
         headed=True,

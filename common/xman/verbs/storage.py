@@ -8,7 +8,7 @@ _POOL, _VOLUME = Argument("POOL", WORD), Argument("VOLUME", WORD)
 STORAGE = (
     Verb(
         "pools",
-        "list the host's storage pools: size, and room that is left",
+        "list the host's storage pools: size and free space",
         "storage",
         since="0.2",
         headed=True,
@@ -52,7 +52,7 @@ STORAGE = (
         "upload a file as a volume",
         "storage",
         (_POOL, _VOLUME, Argument("FILE", LOCAL)),
-        (Option(("--octets",), "how long the file is; only rxm gives this", WORD, "N"), DRY_RUN),
+        (Option(("--octets",), "the file's length; only rxm sets it", WORD, "N"), DRY_RUN),
         deadline=NONE,
         since="0.2",
         streams=True,

@@ -73,9 +73,9 @@ def cancel(identifier: str) -> Any:
     """Take an action of one's own back while it waits."""
     found = _visible(identifier)
     if found["principal"] != g.session.principal:
-        return fail(403, _("Only who asked for it can take it back."))
+        return fail(403, _("Only the person who asked for it can take it back."))
     if not actions.cancel(portal().engine, identifier):
-        return fail(409, _("It does not wait any more."))
+        return fail(409, _("It is no longer waiting."))
     portal().tickets.of_action(identifier).unlink(missing_ok=True)
     return redirect(url_for("actions.one_action", identifier=identifier), code=303)
 

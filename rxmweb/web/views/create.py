@@ -80,7 +80,7 @@ def _described() -> tuple[str, str, str]:
     text, wrong = description.write(request.form)
     if not wrong:
         return text, "", ""
-    return "", _("%(field)s: this cannot be read.") % {"field": words.described(wrong)}, wrong
+    return "", _("%(field)s: this value is not valid.") % {"field": words.described(wrong)}, wrong
 
 
 def _text() -> tuple[str, str]:

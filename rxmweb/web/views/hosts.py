@@ -91,12 +91,12 @@ def decide() -> Any:
     """Accept a host that reports by itself, or turn it away."""
     _readers_only()
     if not _accepts():
-        return fail(403, _("Whom the portal's configuration names may accept hosts."))
+        return fail(403, _("Only people named in the portal's configuration may accept hosts."))
     wanted = request.form.get("to", "")
     if wanted not in (reporters.ACCEPTED, reporters.REFUSED):
         return fail(400, _("Choose what to do."))
     if not reporters.decide(portal().engine, request.form.get("name", ""), wanted, g.session.principal):
-        return fail(409, _("No such host reports, or it is configured."))
+        return fail(409, _("No such host is reporting, or it is configured already."))
     logger.info("%s: %s by %s", request.form["name"], wanted, g.session.principal)
     return redirect(url_for("hosts.all_hosts"), code=303)
 
@@ -215,7 +215,7 @@ def maintenance(host: str) -> Any:
     elif why:
         words = ("on", why)
     else:
-        return fail(400, _("Say why: everyone who meets the host will see it."))
+        return fail(400, _("Give a reason: everyone who uses the host will see it."))
     return queue(Request(g.session.principal, "maintenance", [Target(host)], (), words, why))
 
 

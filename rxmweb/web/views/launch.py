@@ -150,7 +150,7 @@ def _read(name: str, image: str) -> tuple[list[str], dict[str, str], str, str]:
 
 
 def _wrong(key: str) -> tuple[list[str], dict[str, str], str, str]:
-    return [], {}, key, _("%(field)s: this cannot be read.") % {"field": words.launched(key)}
+    return [], {}, key, _("%(field)s: this value is not valid.") % {"field": words.launched(key)}
 
 
 def _is_word(value: str) -> bool:

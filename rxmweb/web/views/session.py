@@ -40,13 +40,13 @@ def sign_on_by_password() -> Any:
     if not (here.settings.password_form and is_secure()):
         return fail(403, _("This portal takes no passwords."))
     if not password.meant():
-        return fail(400, _("This form is not from this page. Load it anew, and try again."))
+        return fail(400, _("This form is not from this page. Reload it, and try again."))
     name = request.form.get("name", "").strip()
     try:
         here.throttle.begin(name.casefold(), time.monotonic())
         g.new_token, g.session = here.signon.by_password(name, request.form.get("password", ""))
     except password.TooManyError:
-        return _again(429, _("There were too many tries; wait a while."))
+        return _again(429, _("Too many attempts; wait a while."))
     except GssError as error:
         if password.unavailable(error):
             return _again(503, _("The KDC cannot be asked just now; try again later."))

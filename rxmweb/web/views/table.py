@@ -59,7 +59,7 @@ def keep_filter() -> Any:
     if request.form.get("forget"):
         saved.forget(here.engine, g.session.principal, name)
     elif not saved.keep(here.engine, g.session.principal, name, address, usual=bool(request.form.get("usual"))):
-        return fail(409, _("These are as many filters as anybody may save."))
+        return fail(409, _("You cannot save any more filters."))
     return redirect(address, code=303)
 
 

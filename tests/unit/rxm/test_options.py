@@ -194,8 +194,8 @@ def test_help_of_a_verb(words: list[str], capsys: pytest.CaptureFixture[str]) ->
         "Ask a domain to shut itself down.",
         "  -w, --wait       return when it is off",
         "  --force-after S  wait S seconds, then destroy it",
-        "  -a, --all        every domain that runs on the host, instead of DOMAIN",
-        "  -y, --yes        with --all: do not ask back",
+        "  -a, --all        every running domain of the host, instead of DOMAIN",
+        "  -y, --yes        with --all: do not ask for confirmation",
     ]
 
 
