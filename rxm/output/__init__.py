@@ -159,10 +159,12 @@ class Output:
 
     def merged(self, verb: str, answers: "dict[str, dict[str, Any]]", milliseconds: dict[str, int]) -> None:
         """Print what several hosts said as one text."""
+        from rxm import folding
         from xman import render
 
         if answers and not self._quiet:
-            lowlevel.write(OUT, _painted(verb, render.together(verb, answers, milliseconds).encode()))
+            text = render.together(verb, answers, milliseconds, fold=folding.fold)
+            lowlevel.write(OUT, _painted(verb, text.encode()))
 
     def progress(self, target: Target, data: bytes) -> bool:
         """Show a person how far a command is, where `data` says that; return whether it does."""

@@ -64,6 +64,8 @@ def gss_error(error: GssError) -> CredentialsError:
         if kept.is_gone(str(error)):
             words = "another process has dropped the tickets of the client keytab; try again."
             return CredentialsError(f"{words} ({_detail(error)})", gss.EXPIRED)
+    if wrong := _configuration(error):
+        return CredentialsError(wrong, error.reason)
     exact = {gss.NO_TICKET: _no_ticket, gss.EXPIRED: _expired, gss.CLOCK_SKEW: _skew}.get(error.reason)
     try:
         if exact is not None:
@@ -90,14 +92,14 @@ def forget_kept() -> None:
 
 def no_identity(error: GssError, client_keytab: str, principal: str) -> CredentialsError:
     """Return the message where the identity that the configuration asks for is not to be had."""
-    if client_keytab and error.reason not in _NOT_THE_KEYTABS:
+    if client_keytab and error.reason not in _NOT_THE_KEYTABS and not _configuration(error):
         whose = f" for {principal}" if principal else ""
         return CredentialsError(
             f"the client keytab {client_keytab} gives no ticket{whose}; it must exist, be readable by you, and hold"
             f" the key that the realm has now. ({_detail(error)})",
             error.reason,
         )
-    if principal and error.reason == gss.NO_TICKET:
+    if principal and error.reason == gss.NO_TICKET and not _configuration(error):
         return CredentialsError(
             f"you have no Kerberos ticket of {principal}; run kinit {principal}. ({_detail(error)})", error.reason
         )
@@ -114,6 +116,17 @@ def span(seconds: float) -> str:
 
 def _detail(error: GssError) -> str:
     return str(error).rstrip(".")
+
+
+def _configuration(error: GssError) -> str:
+    """What asking again does not mend."""
+    if not error.code:
+        return ""
+    from xman import lowlevel
+    from xman.gss.reasons import configuration
+
+    wrong = configuration(error, lowlevel.environment("KRB5_CONFIG") or "/etc/krb5.conf")
+    return f"{wrong}. ({_detail(error)})" if wrong else ""
 
 
 def _no_ticket(error: GssError) -> str:

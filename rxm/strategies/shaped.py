@@ -2,7 +2,7 @@
 
 from typing import Any, NamedTuple
 
-from rxm import slips
+from rxm import folding, slips
 from rxm.invocation import Invocation
 from rxm.options import Options
 from rxm.output import OUT, Output
@@ -140,7 +140,7 @@ def _usual(options: Options, verb: Verb, told: list[HostResult], rows: list[Row]
         results = {one.host: one.result for one in told}
         milliseconds = {one.host: one.milliseconds for one in told}
         ranks = {(row.whole.host, row.place): rank for rank, row in enumerate(rows)} if options.sort else None
-        made = render.together(verb.name, results, milliseconds, ranks)
+        made = render.together(verb.name, results, milliseconds, ranks, folding.fold)
         return made.partition("\n")[2] if verb.headed and options.no_headers and not long else made
     texts = [render.text(verb.name, _replaced(one, rows) if options.sort else one.result) for one in told]
     if verb.headed and options.no_headers and not long:

@@ -11,7 +11,7 @@ from rxmweb.web.negotiate import NegotiateAcceptor
 from xman import keytab
 from xman.errors import CredentialsError, UnreachableError, XmanError
 from xman.finding import BAD, NOTE, OK, Finding
-from xman.gss import KDC_UNREACHABLE, GssError, trial
+from xman.gss import KDC_UNREACHABLE, GssError, reasons, trial
 from xman.keytab import Key, KeytabError
 
 # So many hosts, or names, are tried.
@@ -60,7 +60,9 @@ def sign_on(settings: Settings) -> Iterator[Finding]:
         try:
             trial.agree(service, name, settings.keytab, f"{service}/{name}")
         except GssError as error:
-            if error.reason == KDC_UNREACHABLE:
+            if wrong := reasons.configuration(error, os.environ.get("KRB5_CONFIG") or "/etc/krb5.conf"):
+                yield BAD, f"sign-on: {wrong} ({error})"
+            elif error.reason == KDC_UNREACHABLE:
                 yield NOTE, f"sign-on: not tried, since the KDC did not answer ({error})"
             else:
                 yield BAD, f"sign-on: {service}/{name}: {error}. Get its key anew (kadmin: ktadd)"

@@ -183,11 +183,18 @@ def test_a_port_that_another_program_has(realm: Realm, directory: Path) -> None:
     assert "the port is taken by " in line
 
 
-def test_a_port_that_xmand_itself_has_is_as_it_should_be(realm: Realm, directory: Path, daemon: Daemon) -> None:
-    answer = check(realm, directory, f'listen = ["[::]:{daemon.port}"]')
+def test_a_port_that_xmand_has(realm: Realm, directory: Path) -> None:
+    (port,) = free_ports(1)
+    running = Daemon(realm, directory / "running", listen=f"[::]:{port}")
 
-    assert bad(answer) == []
-    assert "xmand (process " in answer.stdout
+    itself = xmand(realm.env, "--check", "-c", str(running.config))
+    other = bad(check(realm, directory, f'listen = ["[::]:{port}"]'))
+
+    process = running.process.pid
+    assert running.stop() == 0
+    assert f"ok   listen: [::]:{port}: xmand (process {process}) runs, and has it" in itself.stdout.splitlines()
+    (line,) = [line for line in other if line.startswith("listen")]
+    assert f"[::]:{port}: another xmand (process {process}, {running.config}) has the port; stop it" in line
 
 
 def test_the_key_of_another_host_alone(realm: Realm, directory: Path) -> None:

@@ -214,15 +214,36 @@ def test_a_principal_without_a_ticket(daemon: Daemon, alice: dict[str, str], tmp
     )
 
 
-@pytest.mark.parametrize("kdc", ["kdc = 127.0.0.1:1", ""], ids=["away", "named nowhere"])
-def test_no_kdc(daemon: Daemon, realm: Realm, tmp_path: Path, kdc: str) -> None:
-    env = realm.kinit("alice", PASSWORD, "no-kdc")
-    config = tmp_path / "krb5.conf"
-    config.write_text(re.sub(r"\bkdc = \S+", kdc, Path(realm.env["KRB5_CONFIG"]).read_text()))
+def without_kdc(realm: Realm, path: Path, instead: str) -> dict[str, str]:
+    """Return an environment whose krb5.conf, at `path`, has other lines in the place of its KDCs."""
+    path.write_text(re.sub(r"\bkdc = \S+", instead, Path(realm.env["KRB5_CONFIG"]).read_text()))
+    return realm.kinit("alice", PASSWORD, "no-kdc") | {"KRB5_CONFIG": str(path)}
 
-    answer = daemon.rxm(env | {"KRB5_CONFIG": str(config)}, "list")
+
+def test_no_kdc_that_answers(daemon: Daemon, realm: Realm, tmp_path: Path) -> None:
+    answer = daemon.rxm(without_kdc(realm, tmp_path / "krb5.conf", "kdc = 127.0.0.1:1"), "list")
 
     assert_one_line(answer, 4, "no KDC of the realm answers", "krb5.conf")
+
+
+def test_no_kdc_that_is_named(daemon: Daemon, realm: Realm, tmp_path: Path) -> None:
+    config = tmp_path / "krb5.conf"
+
+    answer = daemon.rxm(without_kdc(realm, config, ""), "list")
+
+    assert_one_line(
+        answer, 4, f"neither {config} nor the DNS names a KDC for the realm XMAN.TEST; add it under [realms]"
+    )
+
+
+def test_no_default_realm(daemon: Daemon, realm: Realm, tmp_path: Path) -> None:
+    krb5, config = tmp_path / "krb5.conf", tmp_path / "rxm.toml"
+    krb5.write_text(re.sub(r"\bdefault_realm = \S+", "", Path(realm.env["KRB5_CONFIG"]).read_text()))
+    config.write_text(f'client_keytab = "{realm.keytab.removeprefix("FILE:")}"\nprincipal = "slurm/ctl"\n')
+
+    answer = daemon.rxm(realm.cache("none") | {"KRB5_CONFIG": str(krb5)}, "-c", str(config), "list")
+
+    assert_one_line(answer, 4, f"{krb5} names no default realm; set default_realm under [libdefaults]")
 
 
 def test_without_a_kdc_who_has_the_tickets_notices_nothing(daemon: Daemon, realm: Realm, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from xmand.check import files, grants, kerberos, named, screens
 from xmand.journal import health
 from xmand.report import places, reporter
 from xmand.server import listen
-from xmand.settings import Batch, Settings
+from xmand.settings import DEFAULT_PATH, Batch, Settings
 from xmand.system import replay_cache
 from xmand.system.mounts import volatile
 from xmand.virt import host
@@ -28,6 +28,7 @@ from xmand.virt.driver import CHANGE, READ, Driver
 
 # Below this a journal cannot be written for long.
 _LEAST_ROOM = 1 << 20
+_SYSTEMD = ("systemd", "init")
 _NO_LIBVIRT = "Is libvirtd running (Debian's package is libvirt-daemon-system), and is libvirt_uri right?"
 
 
@@ -41,8 +42,8 @@ def check(settings: Settings, path: str) -> Iterator[Finding]:
         yield from files.exposed("configuration", path)
     for key in settings.unknown:
         yield BAD, f"configuration: {key}: this release does not know this key; remove it or correct its spelling"
+    yield from _guard(lambda _settings: _listen(settings, path), settings)
     for part in (
-        _listen,
         kerberos.keys,
         _replay,
         kerberos.first_client,
@@ -68,7 +69,7 @@ def _guard(part: Callable[[Settings], Iterator[Finding]], settings: Settings) ->
         yield BAD, str(error)
 
 
-def _listen(settings: Settings) -> Iterator[Finding]:
+def _listen(settings: Settings, path: str) -> Iterator[Finding]:
     if not settings.listen:
         yield BAD, 'listen: names no address, so nobody could connect; remove it to listen on "[::]:4373"'
     # All at the same time, as xmand does: two of them may be in each other's way.
@@ -78,7 +79,7 @@ def _listen(settings: Settings) -> Iterator[Finding]:
             try:
                 sockets += listen.listen((text,))
             except ConfigurationError as error:
-                yield _not_listening(text, error)
+                yield _not_listening(text, error, path)
             else:
                 yield OK, f"listen: {text}"
     finally:
@@ -86,7 +87,7 @@ def _listen(settings: Settings) -> Iterator[Finding]:
             sock.close()
 
 
-def _not_listening(text: str, error: ConfigurationError) -> Finding:
+def _not_listening(text: str, error: ConfigurationError, path: str) -> Finding:
     cause = error.__cause__
     if not isinstance(cause, OSError) or cause.errno != errno.EADDRINUSE:
         why = "only root may use a port below 1024" if getattr(cause, "errno", 0) == errno.EACCES else ""
@@ -95,9 +96,22 @@ def _not_listening(text: str, error: ConfigurationError) -> Finding:
     if process == str(os.getpid()):
         return BAD, f"listen: {text}: another address of listen covers it already; remove one of the two"
     if "xmand" in words:
-        return OK, f"listen: {text}: xmand (process {process}) has it"
+        return _running(text, process, path)
+    if process == holders.FIRST and words[0] in _SYSTEMD:
+        return NOTE, f"listen: {text}: systemd has the port, as it should for xmand.socket; no other socket may have it"
     by = f" by {words[0]} {process}" if words else ""
     return BAD, f"listen: {text}: the port is taken{by}; stop that, or change listen"
+
+
+def _running(text: str, process: str, path: str) -> Finding:
+    """An xmand has it: on a host in operation that is the one that is checked; or it is in the way of that one."""
+    try:
+        other = holders.configuration(process, DEFAULT_PATH)
+    except OSError:  # gone since, or another user's
+        other = os.path.realpath(path)
+    if other == os.path.realpath(path):
+        return OK, f"listen: {text}: xmand (process {process}) runs, and has it"
+    return BAD, f"listen: {text}: another xmand (process {process}, {other}) has the port; stop it, or change listen"
 
 
 def _list(settings: Settings) -> Iterator[Finding]:

@@ -1,6 +1,7 @@
 """What `xmand --check` finds of Kerberos: the keytab, the realm, and whether a first client would be let in."""
 
 import contextlib
+import os
 import socket
 import stat
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ from pathlib import Path
 from xman import keytab
 from xman.errors import ConfigurationError
 from xman.finding import BAD, NOTE, OK, Finding
-from xman.gss import CLOCK_SKEW, KDC_UNREACHABLE, GssError, trial
+from xman.gss import CLOCK_SKEW, KDC_UNREACHABLE, GssError, reasons, trial
 from xman.keytab import KeytabError
 from xmand import daemon
 from xmand.check import files
@@ -129,6 +130,8 @@ def _tried(settings: Settings, principal: str, client: str) -> Finding:
 
 
 def _refused(principal: str, error: GssError) -> Finding:
+    if wrong := reasons.configuration(error, os.environ.get("KRB5_CONFIG") or "/etc/krb5.conf"):
+        return BAD, f"first client: {wrong} ({error})"
     if error.reason == KDC_UNREACHABLE:
         return NOTE, f"first client: not tried, since the KDC did not answer ({error})"
     if error.reason == CLOCK_SKEW:

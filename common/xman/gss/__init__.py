@@ -84,11 +84,15 @@ class GssError(Exception):
     """A step, a seal or an unseal failed; nothing more is to be taken from the peer.
 
     `reason` is one of the constants above; `token`, where not None, is what the peer should be sent so that it learns
-    why; `received` the peer's own token with which a step failed. The text is the mechanism's own words.
+    why; `received` the peer's own token with which a step failed; `code` the mechanism's own number, 0 where it has
+    none. The text is the mechanism's own words.
     """
 
-    def __init__(self, reason: str, detail: str, token: bytes | None = None, received: bytes | None = None) -> None:
+    def __init__(
+        self, reason: str, detail: str, token: bytes | None = None, received: bytes | None = None, *, code: int = 0
+    ) -> None:
         super().__init__(detail)
         self.reason = reason
         self.token = token
         self.received = received
+        self.code = code

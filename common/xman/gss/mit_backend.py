@@ -238,7 +238,7 @@ def _check(major: int, minor: c.UInt) -> None:
 def _error(major: int, minor: c.UInt, answer: bytes = b"", received: bytes | None = None) -> GssError:
     words = _words(minor.value, _MECH_CODE) if minor else []
     text = "; ".join(words or _words(major, _GSS_CODE))
-    return GssError(reason_of(major, minor.value), text, answer or None, received)
+    return GssError(reason_of(major, minor.value), text, answer or None, received, code=minor.value)
 
 
 def _words(code: int, kind: int) -> list[str]:

@@ -284,7 +284,8 @@ def _grace(context: gssapi.SecurityContext) -> int:
 def gss_error(error: _RawError, received: bytes | None = None) -> GssError:
     """Return what went wrong in our own terms."""
     token = getattr(error, "token", None)
-    return GssError(reason_of(error.maj_code, error.min_code, heimdal=_IS_HEIMDAL), _words(error), token, received)
+    reason = reason_of(error.maj_code, error.min_code, heimdal=_IS_HEIMDAL)
+    return GssError(reason, _words(error), token, received, code=error.min_code)
 
 
 def _words(error: _RawError) -> str:

@@ -5,7 +5,7 @@ Sources: RFC 2744 section 3.9.1 (major codes), RFC 4120 section 7.5.9 and MIT kr
 
 import errno
 
-from xman.gss import CLOCK_SKEW, EXPIRED, KDC_UNREACHABLE, NO_SERVICE, NO_TICKET, OTHER, REPLAY, WRONG_KEY
+from xman.gss import CLOCK_SKEW, EXPIRED, KDC_UNREACHABLE, NO_SERVICE, NO_TICKET, OTHER, REPLAY, WRONG_KEY, GssError
 
 # Routine errors stand in the upper half of a major code.
 _NO_CRED = 7
@@ -37,6 +37,16 @@ _REASONS = {
 }
 
 
+# What is wrong with krb5.conf, and what mends it: asking again does not.
+_CONFIGURATION = {
+    _KRB5_BASE + 135: "{file} cannot be read; make it, or correct KRB5_CONFIG",  # KRB5_CONFIG_CANTOPEN
+    _KRB5_BASE + 136: "{file} has a mistake in it; correct it",  # KRB5_CONFIG_BADFORMAT
+    # KRB5_REALM_UNKNOWN
+    _KRB5_BASE + 154: "neither {file} nor the DNS names a KDC for {realm}; add it under [realms], or correct the realm",
+    # KRB5_CONFIG_NODEFREALM
+    _KRB5_BASE + 224: "{file} names no default realm; set default_realm under [libdefaults], or name the realm as well",
+}
+
 # Heimdal counts as MIT does where both have a code, but means something else by some.
 _HEIMDAL_REASONS = {
     _KRB5_BASE + 141: EXPIRED,  # KRB5_CC_NOTFOUND: a cache whose tickets it overlooks, since they have expired
@@ -46,10 +56,23 @@ _HEIMDAL_REASONS = {
 
 def reason_of(major: int, minor: int, *, heimdal: bool = False) -> str:
     """Return the reason (a constant of `xman.gss`) of a failure's two codes, as the C functions give them."""
-    # The minor code is the unsigned view of a signed 32-bit number.
-    number = minor - 2**32 if minor >= 2**31 else minor
+    number = _signed(minor)
     reason = (_HEIMDAL_REASONS.get(number) if heimdal else None) or _REASONS.get(number)
     if reason is not None:
         return reason
     routine = major >> _ROUTINE_SHIFT & _ROUTINE_MASK
     return {_CREDENTIALS_EXPIRED: EXPIRED, _NO_CRED: NO_TICKET}.get(routine, OTHER)
+
+
+def configuration(error: GssError, file: str) -> str:
+    """Return what is wrong with krb5.conf, which is called `file`, and its remedy; empty where it is not to blame."""
+    words = _CONFIGURATION.get(_signed(error.code), "")
+    # MIT's own words: Cannot find KDC for realm "EXAMPLE.ORG".
+    _before, _quote, behind = str(error).partition('"')
+    realm = behind.partition('"')[0]
+    return words.format(file=file, realm=f"the realm {realm}" if realm else "the realm")
+
+
+def _signed(minor: int) -> int:
+    # A minor code is the unsigned view of a signed 32-bit number.
+    return minor - 2**32 if minor >= 2**31 else minor

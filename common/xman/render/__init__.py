@@ -13,8 +13,6 @@ from xman.render import batch, domains, events, hosts, log, looks, merged, stats
 
 _Renderer = Callable[[dict[str, Any]], str]
 _Merger = Callable[[merged.Answers, dict[str, int], merged.Order], str]
-# Which place a host's row, by where it is in that host's answer, has in the whole table.
-Ranks = dict[tuple[str, int], int]
 
 _RENDERERS: dict[str, _Renderer] = {
     "defrost": batch.plan,
@@ -96,14 +94,17 @@ def octets(verb: str, data: dict[str, Any]) -> bytes:
     return _OCTETS[verb](data) if verb in _OCTETS else text(verb, data).encode()
 
 
-def together(verb: str, answers: merged.Answers, milliseconds: dict[str, int], ranks: Ranks | None = None) -> str:
+def together(
+    verb: str,
+    answers: merged.Answers,
+    milliseconds: dict[str, int],
+    ranks: merged.Ranks | None = None,
+    fold: Callable[[list[str]], str] = ",".join,
+) -> str:
     """Return what `answers`, the `result` of each host by its name as asked, are together.
 
-    `milliseconds` is how long each took, for `ping`; `ranks` gives rows another order than that of names and hosts.
-    What others made is escaped.
+    `milliseconds` is how long each took, for `ping`; `ranks` gives rows another order than that of names and hosts;
+    `fold` writes several hosts as one word. What others made is escaped.
     """
-
-    def order(host: str, place: int, name: str) -> tuple[int, str, str]:
-        return (0 if ranks is None else ranks.get((host, place), len(ranks)), name, host)
-
+    order = merged.Order(ranks, fold)
     return _MERGERS[verb]({host: escape.data(data) for host, data in answers.items()}, milliseconds, order)

@@ -9,8 +9,20 @@ from xman.render import batch, domains, hosts, looks, stats
 _PING = "%-*s %7s  %-40s"
 # The `result` of each host, by its name as asked.
 Answers = dict[str, dict[str, Any]]
-# What a row is sorted by: its host, its place in that host's answer, and its name.
-Order = Callable[[str, int, str], tuple[int, str, str]]
+# Which place a host's row, by where it is in that host's answer, has in the whole table.
+Ranks = dict[tuple[str, int], int]
+
+
+class Order:
+    """What a row is sorted by: `ranks`, or else its name and host; and how `fold` writes several hosts as one word."""
+
+    def __init__(self, ranks: Ranks | None, fold: Callable[[list[str]], str]) -> None:
+        self._ranks = ranks
+        self.fold = fold
+
+    def __call__(self, host: str, place: int, name: str) -> tuple[int, str, str]:
+        """Return the key of the row `name`, which is at `place` in the host's answer."""
+        return (0 if self._ranks is None else self._ranks.get((host, place), len(self._ranks)), name, host)
 
 
 def ping(answers: Answers, milliseconds: dict[str, int], order: Order) -> str:
@@ -55,8 +67,15 @@ def cards(answers: Answers, _milliseconds: dict[str, int], order: Order) -> str:
 
 
 def access(answers: Answers, _milliseconds: dict[str, int], order: Order) -> str:
-    """Who may do what on each host."""
-    return _table(answers, "rules", "principal", hosts.access, order)
+    """Who may do what on which hosts: what holds on several of them is one line, with these folded."""
+    found: dict[str, list[tuple[tuple[int, str, str], str]]] = {}
+    for host, data in answers.items():
+        heading, *lines = hosts.access(data).splitlines()
+        for place, (line, rule) in enumerate(zip(lines, data["rules"], strict=True)):
+            found.setdefault(line, []).append((order(host, place, rule["principal"]), host))
+    rows = sorted((min(each)[0], line, [host for _place, host in sorted(each)]) for line, each in found.items())
+    lines = [f"{heading}  Host", *(f"{line}  {order.fold(on)}" for _place, line, on in rows)]
+    return "".join(f"{line}\n" for line in lines)
 
 
 def conditions(answers: Answers, _milliseconds: dict[str, int], order: Order) -> str:

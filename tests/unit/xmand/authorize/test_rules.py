@@ -160,12 +160,25 @@ def test_the_table(bench: Bench) -> None:
     assert render.text("access", bench.access(ADMIN).data) == TABLE
 
 
-def test_several_hosts_make_one_table(bench: Bench) -> None:
+def test_what_holds_on_several_hosts_is_one_line(bench: Bench) -> None:
     told = bench.access(ADMIN).data
+    fewer = told | {"rules": told["rules"][:1]}
 
-    text = render.together("access", {"b": told, "a": told}, {"a": 1, "b": 1})
+    text = render.together("access", {"b": told, "a": told, "c": fewer}, {})
 
     assert [line.split()[0] + " " + line.split()[-1] for line in text.splitlines()] == [
         "Principal Host",
-        *(f"{name} {host}" for name in (ADMIN, CTL, TEACHER) for host in ("a", "b")),
+        f"{ADMIN} a,b,c",
+        f"{CTL} a,b",
+        f"{TEACHER} a,b",
     ]
+    # The columns are those of one host.
+    assert [line.rpartition("  ")[0].rstrip() for line in text.splitlines()] == TABLE.splitlines()
+
+
+def test_hosts_are_folded_as_a_caller_says(bench: Bench) -> None:
+    told = bench.access(ADMIN).data
+
+    text = render.together("access", {"b": told, "a": told}, {}, fold=lambda hosts: f"{len(hosts)} of them")
+
+    assert all(line.endswith("  2 of them") for line in text.splitlines()[1:])
