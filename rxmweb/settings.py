@@ -141,18 +141,18 @@ class Settings:
     )
     # No longer than a working day, whatever the ticket's life.
     session_hours: float = seconds(10.0, "A session ends with its ticket, or after so long.")
-    metrics_from: tuple[str, ...] = texts(("127.0.0.1", "::1"), "From where /metrics may be asked for.")
+    metrics_from: tuple[str, ...] = texts(("127.0.0.1", "::1"), "The addresses that may read /metrics.")
     groups: dict[str, str] = mapping(
         "Tabs over the table: names for node sets.", example='Brno = "skirit[80-84].example.org"'
     )
     host_link: str = text(
         "",
-        'Where the site watches its hosts otherwise: "https://munin.example.org/{host}". A link on their pages.',
+        'The monitoring of hosts at this site: "https://munin.example.org/{host}" is a link on the page of each.',
         check=_link,
     )
     collector: Collector = declared.table(
         Collector,
-        "As whom the hosts are asked: a keytab whose principal has the families show and host and the verb state on"
+        "The identity that asks hosts: a keytab whose principal has the families show and host and the verb state on"
         " each of them ([authorize.principals] in their xmand.toml), and need not be on any list. Without one, the"
         " tickets of its environment.",
     )

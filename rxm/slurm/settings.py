@@ -31,18 +31,18 @@ class Settings:
     )
     patience: float = seconds(
         30.0,
-        "Seconds for which what passes is tried again: a restart of xmand, a KDC or a network that is away.",
+        "Seconds for which temporary failures are retried: a restart of xmand, a KDC or a network that is away.",
     )
     exclude: float = seconds(
         10.0,
-        "Seconds for which a node that refused a job is left out for it, and after which a job is tried again that"
-        " could not be asked for.",
+        "Seconds for which a node that refused a job is excluded for it, and after which a job is tried again whose"
+        " hosts could not be asked.",
     )
     later: float = seconds(15.0)
     lease: int = number(
         0,
-        "Seconds after which a job ends by itself in its domains unless the reconciler renews it, as it does while"
-        " Slurm has the job; several times its rounds: 600 and more. 0: it stays until somebody ends it.",
+        "Seconds after which a job ends in its domains unless the reconciler renews it, as it does while Slurm has the"
+        " job. Choose several of its rounds: 600 or more. 0: it stays until somebody ends it.",
         most=_MOST_LEASE,
     )
     lock: str = text(

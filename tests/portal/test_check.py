@@ -306,7 +306,7 @@ def test_a_key_that_everybody_can_read(portal: Portal) -> None:
 
     (line,) = portal.check(lines)
 
-    assert "open to others" in line
+    assert "readable by users other" in line
 
 
 @pytest.mark.parametrize("name", ["/var/lib/rxmweb", "/run/rxmweb"])

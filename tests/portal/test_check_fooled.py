@@ -162,7 +162,7 @@ def test_a_keytab_that_everybody_reads_and_a_weak_key(tmp_path: Path) -> None:
 
     found = list(kerberos._kept("keytab", str(path), [*KEYS, weak, weak]))
 
-    told(found, BAD, "open to others")
+    told(found, BAD, "readable by users other")
     told(found, BAD, "HTTP/x@R has a key of type arcfour-hmac, which is weak")
     assert len(found) == 2
 
@@ -213,7 +213,7 @@ def test_a_collector_without_a_key(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_key_in_the_table_before_it() -> None:
-    assert check._remedy("/etc/xman/rxmweb.toml: collector.readers").startswith("readers stands in no table: move it")
+    assert check._remedy("/etc/xman/rxmweb.toml: collector.readers").startswith("readers belongs to no table: move it")
     assert check._remedy("/etc/xman/rxmweb.toml: collector.x") == "remove it or correct its spelling"
     assert check._remedy("/etc/xman/rxmweb.toml: reader") == "remove it or correct its spelling"
 

@@ -216,7 +216,7 @@ def test_a_machine_without_jobs_can_go_back(site: Site, told: Answers) -> None:
 
     page = form(alice, f"{AT}/confirm", session, verb="snapshot-revert", target=f"h1/{MACHINE}", snapshot="before").text
 
-    assert "All since is lost" in page
+    assert "Everything since is lost" in page
     site.report("h1", domain("vm1", 1, "running", jobs=[job(1, ALICE)]))
     assert "snapshot-revert before" not in buttons(alice.get(f"{AT}/devices").text)
 

@@ -56,7 +56,7 @@ def test_the_check_finds_what_a_start_would(server: Postgres) -> None:
     assert good == (OK, f"database: 127.0.0.1:{server.port}/postgres")
     for found, said in (
         (standby, "it can only be read"),
-        (outsider, "its user may make no tables"),
+        (outsider, "its user may not create tables"),
         (unknown, "is its address right"),
         (away, "does it run"),
     ):

@@ -152,7 +152,7 @@ def test_more_than_two_mebibytes_are_too_much(alice: Visitor) -> None:
     page = alice.post("/confirm", {"verb": "pause", "target": "x" * (3 << 20)})
 
     assert page.status == 413
-    assert "too much at once" in page.text
+    assert "The request is too large" in page.text
 
 
 def test_what_is_asked_of_a_hung_host_does_not_keep_pages_waiting(realm: Realm, tmp_path: Path) -> None:

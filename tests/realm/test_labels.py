@@ -86,8 +86,8 @@ def test_the_audit_has_who_gave_which(daemon: Daemon, alice: dict[str, str], vm:
     ("words", "status", "said"),
     [
         (("a=b", "course"), 2, "neither KEY=VALUE nor KEY-"),
-        (("a b=c",), 2, "not a label's key"),
-        (("a=b,c",), 2, "not a label's value"),
+        (("a b=c",), 2, "not a valid key of a label"),
+        (("a=b,c",), 2, "not a valid value of a label"),
         (("a=1", "a-"), 2, "given twice"),
     ],
 )

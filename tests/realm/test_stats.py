@@ -86,4 +86,4 @@ def test_stats_of_the_host(daemon: Daemon, alice: dict[str, str]) -> None:
 
 
 def test_the_host_is_not_a_domain(daemon: Daemon, alice: dict[str, str], vm: str) -> None:
-    assert_one_line(daemon.rxm(alice, "stats", "--host", vm), 2, "name no domain")
+    assert_one_line(daemon.rxm(alice, "stats", "--host", vm), 2, "do not name a domain")

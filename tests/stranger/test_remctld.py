@@ -122,7 +122,7 @@ def test_a_change_whose_reply_was_lost_is_not_asked_for_again_where_no_xmand_lis
 
 
 def test_the_python_api_says_that_it_is_no_xmand(connection: Client) -> None:
-    with pytest.raises(XmanError, match="is it xmand"):
+    with pytest.raises(XmanError, match=r"xmand listen there|really xmand"):
         connection.call("info")
 
 

@@ -42,7 +42,7 @@ class Limits:
     first_seconds: float = seconds(
         5.0,
         "Deadlines for a client's first octet, its authentication, its next command, its reading of a reply, any sign"
-        " of life of its machine, and its leave.",
+        " of life of its machine, and the age of its connection.",
     )
     handshake_seconds: float = seconds(10.0)
     idle_seconds: float = seconds(300.0)
@@ -67,13 +67,15 @@ class Limits:
     streams: int = number(64, least=1, most=1024)
     reserved: int = number(
         25,
-        "Percent of these and of connections that are left to those on the list, and that one who is not on it has at"
-        " most.",
+        "Percent of these and of connections that are kept for principals on the list, and the most that one other"
+        " principal gets.",
         most=90,
     )
     share: int = number(25, least=1, most=100)
     strangers_kib: int = number(
-        16_384, "KiB for what those have sent who may nothing, or of whom that is not known yet.", least=256
+        16_384,
+        "KiB for all that callers have sent who are authorized for nothing, or not authenticated yet.",
+        least=256,
     )
     # They cost next to nothing.
     waiting: int = number(
@@ -162,7 +164,7 @@ class Migration:
     port: int = number(PORT, "Where the other host's xmand listens.", least=1, most=65_535)
     policy: str = text(
         "list",
-        'What may arrive so: "list", whatever those on the list may create, or "create", what [create] permits.',
+        'What may arrive this way: "list", whatever those on the list may create, or "create", what [create] permits.',
         check=declared.one_of("list", "create"),
     )
     uri: str = text("", "Empty: qemu+tcp://{host}/system, or what this host's hypervisor has instead.")
@@ -191,7 +193,7 @@ class Report:
         check=_collectors,
     )
     collector_service: str = text(
-        reporting.SERVICE, "The service of the collectors' key, and as whom this host reports."
+        reporting.SERVICE, "The service of the collectors' key, and the principal as which this host reports."
     )
     principal: str = text("")
 
@@ -255,7 +257,7 @@ class Create:
     """What the descriptions of those may have who are not on the list (`xmand.virt.policy`)."""
 
     pools: tuple[str, ...] = texts(
-        meaning="What the descriptions of those may have who are not on the list, and were allowed create or new:"
+        meaning="What descriptions may have if the principal is not on the list, and is authorized for create or new:"
         " storage pools, networks and bridges by name, and folders for images, install media, kernels and containers'"
         " trees."
     )
@@ -263,7 +265,7 @@ class Create:
     bridges: tuple[str, ...] = texts()
     paths: tuple[str, ...] = texts(check=declared.folders)
     unrestricted: tuple[str, ...] = texts(
-        meaning="Full principals whose descriptions are not looked at. Each of them is as good as root.",
+        meaning="Full principals whose descriptions are not checked. Each of them is as good as root.",
         check=_full_principals,
     )
 
@@ -273,7 +275,7 @@ class Storage:
     """What is done with volumes of libvirt's storage pools."""
 
     wipe: tuple[str, ...] = texts(
-        meaning='Pools whose volumes are written over with zeros before they are deleted, by name; "*" in a name is'
+        meaning='Pools whose volumes are overwritten with zeros before they are deleted, by name; "*" in a name is'
         " anything."
     )
 
@@ -287,7 +289,7 @@ class ThisHost:
     """Where this host belongs."""
 
     labs: tuple[str, ...] = texts(
-        meaning="The laboratories that this host belongs to; a profile that is for others has no clients here.",
+        meaning="The laboratories that this host belongs to; a profile for others cannot have clients here.",
         check=laboratories.wrong,
     )
 

@@ -30,7 +30,7 @@ class Authorize:
 
     methods: tuple[str, ...] = texts(
         ("k5login",),
-        'Who may, beside those on the list: "principals", "owner" and "external" may be added. Slips here are errors.',
+        'Who decides: besides the list "principals", "roles", "owner" or "external". Unknown keys here are errors.',
     )
     owner_verbs: tuple[str, ...] = texts(
         tuple(verb.name for verb in verbs.VERBS if verb.owners),
@@ -38,7 +38,7 @@ class Authorize:
     )
     launched_verbs: tuple[str, ...] = texts(
         tuple(verb.name for verb in verbs.VERBS if verb.owners or verb.launchers),
-        "What who launched a machine may do with it.",
+        "What the principal that launched a machine may do with it.",
     )
     owner_realm: str = text(
         "", "The realm of owners of jobs that are given without one. Empty: that of whoever gives them."

@@ -32,11 +32,11 @@ class Launch:
     kvm: bool = flag(True, "Whether they get KVM where this host has it; otherwise they are emulated.")
     names: tuple[str, ...] = texts(
         ("{name}-*",),
-        "What those who are not on the list may call machines, as node sets or with * and ?; {name} is their own name.",
+        "What principals that are not on the list may call machines: node sets, or with * and ?; {name} is their name.",
     )
     per_principal: int = number(
         8,
-        "Of one principal who is not on the list, all of his machines on this host together: how many, and how large.",
+        "Limits for all machines on this host of one principal that is not on the list: how many, and how large.",
     )
     memory: str = text("64G", check=_amount)
     vcpus: int = number(32)
