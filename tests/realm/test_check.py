@@ -184,7 +184,7 @@ def test_a_port_that_another_program_has(realm: Realm, directory: Path) -> None:
 
 
 def test_a_port_that_xmand_has(realm: Realm, directory: Path) -> None:
-    (port,) = free_ports(1)
+    port = free_ports(1)
     running = Daemon(realm, directory / "running", listen=f"[::]:{port}")
 
     itself = xmand(realm.env, "--check", "-c", str(running.config))
