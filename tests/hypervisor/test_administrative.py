@@ -76,7 +76,7 @@ def test_who_runs_is_shut_down_in_order_or_else_ended(laboratory: Booting) -> No
     assert (hears.status, cut.status) == (0, 0), (hears, cut)
     assert f"Evicted from '{profile}': {client} was shut down." in hears.json()["notes"]
     assert f"Evicted from '{profile}': {client} was destroyed." in cut.json()["notes"]
-    laboratory.refused(("start", client), "runs itself")
+    laboratory.refused(("start", client), "is running and being changed")
     assert impatient.stop() == 0
 
 
@@ -100,7 +100,7 @@ def test_a_profile_goes_back_to_no_former_state_while_clients_have_its_disks(lab
     laboratory.done("start", "--paused", client)
     laboratory.done("destroy", client)
     laboratory.done("restore", "--paused", file)
-    laboratory.refused(("start", client), "runs itself")
+    laboratory.refused(("start", client), "is running and being changed")
 
 
 def test_a_client_goes_back_to_nothing_that_it_was(laboratory: Laboratory) -> None:

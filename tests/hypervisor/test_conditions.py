@@ -52,7 +52,7 @@ DEVICE_VERBS = list(WORDS)[:7]
 # Verb, class, words of what is said: one after the other in each condition, which stays. How guests let go of a device
 # has tests of its own (test_devices.py).
 CRASHED, ASLEEP = "destroy it, and start it again", "is asleep"
-NEXT, MINE, RUNS = "from its next start on", "was not launched from an image", "runs itself"
+NEXT, MINE, RUNS = "from its next start on", "was not launched from an image", "is running and may be changed"
 CELLS = {
     "running": [
         ("cd-insert", "ok", ""),

@@ -176,7 +176,7 @@ def test_what_one_may_not(site: Site, tmp_path: Path) -> None:
         ("launch", "--memory", "40", IMAGE, "lena-2"): (REFUSED, "48 MiB"),
         ("launch", "--network", "default", IMAGE, "lena-2"): (REFUSED, "network"),
         ("launch", "--ssh-key", str(tmp_path / "key"), IMAGE, "lena-2"): (2, "private key"),
-        ("launch", "--until", "2020-01-01", IMAGE, "lena-2"): (2, "is past"),
+        ("launch", "--until", "2020-01-01", IMAGE, "lena-2"): (2, "is in the past"),
         ("create", "-"): (DENIED, ""),
     }
     for words, (status, said) in cases.items():

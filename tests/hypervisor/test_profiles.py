@@ -219,10 +219,10 @@ def test_the_profile_is_changed_while_no_client_has_anything_of_it(laboratory: L
 
     laboratory.refused(("start", profile), f"{marked} (has 1 snapshot (then))", "snapshot-delete")
     laboratory.refused(("start", "--evict", profile), marked)
-    laboratory.refused(("start", marked), "begins anew")
-    laboratory.refused(("snapshot", paused, "then"), "begins anew")
-    laboratory.refused(("save", paused, f"{paused}.save"), "begins anew")
-    laboratory.refused(("migrate", paused, "hv2.xman.test"), "begins anew")
+    laboratory.refused(("start", marked), "is reset at each start")
+    laboratory.refused(("snapshot", paused, "then"), "is reset at each start")
+    laboratory.refused(("save", paused, f"{paused}.save"), "is reset at each start")
+    laboratory.refused(("migrate", paused, "hv2.xman.test"), "is reset at each start")
     laboratory.done("snapshot-delete", marked, "then")
     laboratory.refused(("start", profile), f"{suspended} (suspended)", f"{paused} (paused)", "--evict")
     assert laboratory.digest() == before

@@ -244,7 +244,7 @@ def test_nobody_is_served_where_the_replay_cache_is_off_in_a_way_that_was_not_fo
         assert answer.status != 0
         assert answer.stdout == ""
 
-    assert "nobody is served" in daemon.syslog.wait(ev="conn")["detail"]
+    assert "refuses to serve" in daemon.syslog.wait(ev="conn")["detail"]
     assert not daemon.syslog.audit(ev="auth")
     assert daemon.stop() == 0
 

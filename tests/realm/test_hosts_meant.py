@@ -64,7 +64,7 @@ def test_nor_are_those_of_the_environment(pair: Pair, words: list[str]) -> None:
 
 @pytest.mark.parametrize("words", [["create", "-"], ["maintenance", "on", "power"], ["dmesg", "-c"]], ids=" ".join)
 def test_a_set_that_is_named_is_confirmed(pair: Pair, words: list[str]) -> None:
-    assert_one_line(pair.rxm(*words, stdin=for_test_driver("accident")), 2, "needs --yes")
+    assert_one_line(pair.rxm(*words, stdin=for_test_driver("accident")), 2, "requires --yes")
     assert changes(pair) == []
 
 

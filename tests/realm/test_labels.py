@@ -43,7 +43,7 @@ def test_what_is_so_already_changes_nothing_and_says_so(daemon: Daemon, alice: d
     again = daemon.rxm(alice, "label", vm, "course=os1", "none-")
 
     assert again.status == 0
-    assert "are so already" in again.stderr
+    assert "are already as asked" in again.stderr
     assert daemon.rxm(alice, "-j", "label", vm, "course=os1").json()["changed"] is False
 
 

@@ -128,7 +128,7 @@ def test_it_ends_with_its_time(pair: Pair) -> None:
 
 @pytest.mark.parametrize("words", SCREENS, ids=" ".join)
 def test_it_needs_a_terminal(daemon: Daemon, alice: dict[str, str], words: list[str]) -> None:
-    assert_one_line(daemon.rxm(alice, *words), 2, "needs a terminal")
+    assert_one_line(daemon.rxm(alice, *words), 2, "requires a terminal")
 
 
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "<&- >&-"])
@@ -136,7 +136,7 @@ def test_closed_streams_are_no_terminal(pair: Pair, closed: str) -> None:
     terminal = pair.on_a_terminal("list", "-w", shell=closed)
 
     assert terminal.end() == 2
-    assert "needs a terminal" in terminal.written()
+    assert "requires a terminal" in terminal.written()
 
 
 @pytest.mark.parametrize(

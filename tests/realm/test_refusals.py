@@ -87,7 +87,7 @@ def test_a_list_that_cannot_be_used_denies_everyone(daemon: Daemon, alice: dict[
 
 
 def test_a_list_that_cannot_be_used_is_named_in_the_log(daemon: Daemon) -> None:
-    assert any("nobody is allowed" in line for line in daemon.syslog.lines())
+    assert any("nobody is authorized" in line for line in daemon.syslog.lines())
 
 
 def test_an_expired_ticket(daemon: Daemon, realm: Realm) -> None:

@@ -55,8 +55,8 @@ def test_what_was_saved_is_restored(daemon: Daemon, alice: dict[str, str], vm: s
 def test_nothing_is_written_over(daemon: Daemon, alice: dict[str, str], vm: str) -> None:
     assert daemon.rxm(alice, "dump-core", vm, f"{vm}.core").status == 0
 
-    assert_one_line(daemon.rxm(alice, "dump-core", vm, f"{vm}.core"), 3, "is there already")
-    assert_one_line(daemon.rxm(alice, "save", vm, f"{vm}.core"), 3, "is there already")
+    assert_one_line(daemon.rxm(alice, "dump-core", vm, f"{vm}.core"), 3, "already exists")
+    assert_one_line(daemon.rxm(alice, "save", vm, f"{vm}.core"), 3, "already exists")
 
 
 @pytest.mark.parametrize("file", ["/etc/passwd", "../x", "a/../../x", "/tmp/x", ".hidden", "a//b", "-"])
