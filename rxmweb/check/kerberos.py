@@ -166,5 +166,5 @@ def _of(name: str, principal: str) -> tuple[list[Key], str]:
         return [], f"{name} has no key; add one (kadmin: ktadd)"
     if not mine:
         whose = ", ".join(sorted({key.principal for key in found})[:_FEW])
-        return [], f"{name} has no key of {principal}, which principal names, only of {whose}"
+        return [], f"{name} has no key of {principal}, which principal names, but of {whose}"
     return mine, ""

@@ -32,7 +32,7 @@ SAID: tuple[_Said, ...] = (
         lambda: _("The description asks for what this host does not permit you."),
     ),
     _said(r"You may have .* on this host, and have", lambda: _("You may have no more on this host.")),
-    _said(r"You may have no more on any of", lambda: _("None of the hosts lets you have more.")),
+    _said(r"You may launch no more on any of", lambda: _("None of the hosts lets you have more.")),
     _said(
         r"You have a machine '(?P<name>.+?)' already, on (?P<host>[\w.-]+)",
         lambda: _("You have a machine %(name)s already, on %(host)s."),
@@ -42,11 +42,11 @@ SAID: tuple[_Said, ...] = (
     _said(r"(?P<least>\d+) MiB of memory at least", lambda: _("The image needs %(least)s MiB of memory at least.")),
     _said(r"--disk is smaller than the disk of", lambda: _("The disk would be smaller than the image's.")),
     _said(
-        r"This host puts no machine on the network '(?P<name>.+?)'",
+        r"This host does not allow machines on the network '(?P<name>.+?)'",
         lambda: _("The host puts no machine on the network %(name)s."),
     ),
     _said(
-        r"You may call a machine (?P<names>.+?) here, and not",
+        r"You may call a machine (?P<names>.+?) here, but not",
         lambda: _("Machines of yours are called %(names)s there."),
     ),
     _said(r"You have no machine '(?P<name>.+?)' on this host", lambda: _("You have no machine %(name)s there.")),
@@ -63,7 +63,7 @@ SAID: tuple[_Said, ...] = (
     _said(r"has other disks than when", lambda: _("It has other disks than when the snapshot was made.")),
     _said(r"has external snapshots", lambda: _("It has external snapshots, which xman leaves alone.")),
     _said(
-        r"what is behind that would be lost",
+        r"what is beyond that would be lost",
         lambda: _("A disk is never made smaller: what is behind its new end would be lost."),
     ),
     _said(
@@ -78,7 +78,10 @@ SAID: tuple[_Said, ...] = (
         lambda: _("There is a volume %(name)s already."),
     ),
     _said(r"The profile '(?P<name>.+?)' is in use by its clients", lambda: _("Clients of the profile %(name)s run.")),
-    _said(r"The profile '(?P<name>.+?)' runs itself", lambda: _("The profile %(name)s is being changed just now.")),
+    _said(
+        r"The profile '(?P<name>.+?)' is running and (?:being|may be) changed",
+        lambda: _("The profile %(name)s is being changed just now."),
+    ),
     _said(r"has clients with snapshots of what its disks are now", lambda: _("Clients of the profile have snapshots.")),
     _said(
         r"has clients that keep what they write",

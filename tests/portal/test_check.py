@@ -95,7 +95,7 @@ WRONG = [
         'run_dir = "/dev/null/run"': "run_dir: /dev/null is not a directory",
         'database = "mysql://x/y"': "mysql is not served",
         'keytab = "/nonexistent"': "keytab: /nonexistent has no usable key",
-        "intervall_seconds = 5": "no such key",
+        "intervall_seconds = 5": "does not know this key",
         "workers = 0": "workers: ",
     },
     {

@@ -52,7 +52,7 @@ def test_a_file_of_another_user(tmp_path: Path, denied: None) -> None:
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
-    assert files.unreadable(f"FILE:{tmp_path}/x").startswith(f"there is no {tmp_path}/x; make it")
+    assert files.unreadable(f"FILE:{tmp_path}/x").startswith(f"{tmp_path}/x does not exist; create it")
 
 
 @pytest.mark.parametrize(("mode", "problem"), [(0o600, False), (0o640, False), (0o644, True), (0o660, True)])
@@ -191,7 +191,7 @@ def collector(tmp_path: Path, principal: str = "", name: str = "keytab") -> list
 
 
 def test_a_collectors_keytab_where_no_host_is_asked(tmp_path: Path, keys: list[Key]) -> None:
-    told(collector(tmp_path, name="nosuch"), BAD, "collector.client_keytab: there is no ")
+    told(collector(tmp_path, name="nosuch"), BAD, "does not exist")
     told(collector(tmp_path, "rxmweb/portal"), BAD, "no key of rxmweb/portal", "but of HTTP/portal.example.org@")
     assert collector(tmp_path, "HTTP/portal.example.org") == []
     keys.clear()
@@ -291,8 +291,8 @@ def test_both_files_of_a_certificate_are_missing(tmp_path: Path) -> None:
     found = of_certificate(tmp_path)
 
     assert [line.partition("; ")[0] for _kind, line in found] == [
-        f"certificate: there is no {tmp_path}/certificate.pem",
-        f"certificate: there is no {tmp_path}/key.pem",
+        f"certificate: {tmp_path}/certificate.pem does not exist",
+        f"certificate: {tmp_path}/key.pem does not exist",
     ]
 
 

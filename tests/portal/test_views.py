@@ -114,7 +114,7 @@ def test_nobody_queues_more_than_so_many(site: Site, monkeypatch: pytest.MonkeyP
     answers = [form(alice, "/actions", session, verb="pause", target=f"h1/{UUID}01") for _ in range(3)]
 
     assert [answer.status_code for answer in answers] == [303, 303, 429]
-    assert "wait already" in answers[2].text
+    assert "actions waiting" in answers[2].text
     assert len([path for path in (Path(site.settings.run_dir) / "tickets").iterdir() if "action" in path.name]) == 2
     assert form(bob, "/actions", bobs, verb="pause", target=f"h1/{UUID}01").status_code == 303
 

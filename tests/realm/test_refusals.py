@@ -220,7 +220,7 @@ def without_kdc(realm: Realm, path: Path, instead: str) -> dict[str, str]:
     return realm.kinit("alice", PASSWORD, "no-kdc") | {"KRB5_CONFIG": str(path)}
 
 
-def test_no_kdc_that_answers(daemon: Daemon, realm: Realm, tmp_path: Path) -> None:
+def test_no_kdc(daemon: Daemon, realm: Realm, tmp_path: Path) -> None:
     answer = daemon.rxm(without_kdc(realm, tmp_path / "krb5.conf", "kdc = 127.0.0.1:1"), "list")
 
     assert_one_line(answer, 4, "no KDC of the realm answers", "krb5.conf")
