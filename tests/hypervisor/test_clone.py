@@ -135,7 +135,7 @@ def test_one_that_writes_is_not_copied_and_snapshots_stay_with_it(machine: Machi
     assert machine.lab.rxm("snapshot", machine.name, "first").status == 0
     done = machine.clone(machine.name, new)
     assert done.status == 0, done
-    assert any("1 snapshot (first) stays with it" in note for note in done.json()["notes"])
+    assert any("keeps its 1 snapshot (first)" in note for note in done.json()["notes"])
 
 
 def test_what_another_writes_to_is_not_copied_by_whatever_name_they_have_it(machine: Machine) -> None:

@@ -176,7 +176,7 @@ def test_an_overlay_is_never_smaller_than_its_base_which_stays_as_long_as_it_is_
     overlay = storage.does("volume-create", "--base", "base", "top")
 
     assert (overlay["capacity"], overlay["backing"]) == (64 * MIB, str(storage.folder / "base"))
-    refused(storage.rxm("volume-create", "--base", "base", "small", "32"), "not smaller")
+    refused(storage.rxm("volume-create", "--base", "base", "small", "32"), "cannot be smaller")
     refused(storage.rxm("volume-delete", "base"), "is the base of the volume")
     storage.does("volume-delete", "top")
     storage.does("volume-delete", "base")

@@ -53,7 +53,7 @@ def test_a_run_that_one_has_had_is_nobody_elses_before_a_fresh_start(
 
 @pytest.mark.parametrize(
     ("words", "said"),
-    [(("a b",), "not a terminal's name"), (("-x",), "-x"), (("--this-run", "off"), "start it anew first")],
+    [(("a b",), "not a terminal's name"), (("-x",), "-x"), (("--this-run", "off"), "restart it first")],
 )
 def test_what_is_no_terminal_is_said_in_one_line(
     daemon: Daemon, alice: dict[str, str], vm: str, words: tuple[str, ...], said: str

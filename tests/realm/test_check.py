@@ -374,7 +374,9 @@ def test_places_that_depend_on_where_it_is_started(realm: Realm, directory: Path
 
 @pytest.mark.parametrize("service", ["", "host/skirit80.xman.test", "host@skirit80", "a b"])
 def test_a_service_that_is_none(realm: Realm, directory: Path, service: str) -> None:
-    wrong(bad(check(realm, directory, f'service = "{service}"')), f"{directory} service: expected a service")
+    wrong(
+        bad(check(realm, directory, f'service = "{service}"')), f"{directory} service: expected the name of a service"
+    )
 
 
 def test_what_this_host_does_not_have(realm: Realm, directory: Path) -> None:
@@ -394,7 +396,7 @@ def test_what_this_host_does_not_have(realm: Realm, directory: Path) -> None:
         "launch.pools: (it has default-pool)",
         "launch.networks: (it has default)",
         "report: nosuch.invalid has no address",
-        "migrate.accept: 'a b' names nothing",
+        "migrate.accept: 'a b' is empty or contains a blank",
     )
 
 
