@@ -228,8 +228,7 @@ test-boot:
 	@$(PYTHON) -m pytest tests/boot $(PYTEST_ARGS)
 
 # As root. What a host boots from that keeps nothing of its own: packaging/host-image/README.md. EXTRA names more packages of
-# Debian's, ACCEPT=1 takes over what has changed in the list of all of them.
-host-image: export EXTRA ACCEPT
+# Debian's, ACCEPT=1 takes over what has changed in the list of all of them (make hands on what it was given).
 host-image:
 	@tests/tools/setup.sh host-image
 	@packaging/host-image/build .build/host-image

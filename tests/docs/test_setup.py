@@ -96,3 +96,15 @@ def test_for_a_package_it_installs_what_debian_builds_one_with() -> None:
 
     wanted = {name.split()[0].removesuffix("-compat") for name in needed.split(",")}
     assert {"build-essential", "dpkg-dev", *wanted} <= set(listed)
+
+
+def _targets() -> list[str]:
+    names: list[str] = re.findall(r"^\.PHONY: (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    return names[0].split()
+
+
+@pytest.mark.parametrize("target", _targets())
+def test_make_knows_what_each_target_needs(target: str) -> None:
+    tried = subprocess.run(["make", "-n", target], cwd=ROOT, capture_output=True, text=True, check=False)
+
+    assert (tried.returncode, tried.stderr) == (0, "")
