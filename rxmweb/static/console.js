@@ -12,11 +12,15 @@
   terminal.open(place);
   const entry = place.querySelector("textarea");
   if (entry) { entry.setAttribute("aria-label", document.getElementById("viewer").dataset.label); }
+  // Who only looks gets on by Tab, as everywhere; who types has it sent, and gets away by Ctrl+].
+  let types = false;
+  terminal.attachCustomKeyEventHandler(function (event) { return types || event.key !== "Tab"; });
   const coder = new TextEncoder();
   const viewer = window.xmanViewer({
     opened: function () { terminal.reset(); },
     seen: function (octets) { terminal.write(octets); },
     typing: function (on) {
+      types = on;
       terminal.options.disableStdin = !on;
       terminal.options.cursorBlink = on;
       place.classList.toggle("typing", on);

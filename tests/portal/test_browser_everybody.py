@@ -111,7 +111,7 @@ _STOP = """() => {
 # Each with a narrow and a wide screen where its order differs between them, the others with one of these.
 STOPS = {
     **dict.fromkeys(("/", MACHINE, "/hosts", "/actions", "CONFIRM migrate"), (320, 1280)),
-    **dict.fromkeys((f"{AT}/devices", f"/laboratories/{LAB}", "/create", f"{AT}/console", "TRY launch"), (320,)),
+    **dict.fromkeys((f"{AT}/devices", f"/laboratories/{LAB}", "/create", "TRY launch"), (320,)),
     **dict.fromkeys(
         ("/profiles", "/images", "/launch", f"/hosts/{LONG_HOST}/evacuation", "PART block-attach"), (1280,)
     ),
@@ -139,6 +139,18 @@ def test_every_stop_of_the_tabulator_is_seen_and_in_the_order_of_the_page(
     numbers = [stop["number"] for stop in stops]
     assert numbers == sorted(numbers)
     assert {stop["order"] for stop in stops} == {0}
+
+
+def test_who_only_looks_at_a_console_is_not_kept_in_it(made_up: MadeUp, page: Page) -> None:
+    go(made_up, page, f"{AT}/console")
+    page.locator("#terminal textarea").focus()
+
+    page.keyboard.press("Shift+Tab")
+    expect(page.locator("#terminal textarea")).not_to_be_focused()
+    page.locator("#terminal textarea").focus()
+    page.keyboard.press("Tab")
+
+    expect(page.locator("#terminal textarea")).not_to_be_focused()
 
 
 # A4 without its margins, in pixels of 1/96 inch.
