@@ -13,6 +13,7 @@ import errno
 import os
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -274,8 +275,8 @@ class Lines:
     def __init__(self, hypervisor: Driver) -> None:
         self._driver = hypervisor
         self._lock = threading.Lock()
-        self._connection: RawConnection | None = None
-        self._lines: set[Line] = set()
+        # As many connections as threads open consoles at a time; libvirt takes one callback for each.
+        self._lines: weakref.WeakKeyDictionary[RawConnection, set[Line]] = weakref.WeakKeyDictionary()
 
     def open(
         self,
@@ -327,7 +328,8 @@ class Lines:
     def _of(self, connection: RawConnection) -> set[Line]:
         """Return the lines of `connection`, watched."""
         with self._lock:
-            if self._connection is not connection:
+            known = self._lines.get(connection)
+            if known is None:
                 lines: set[Line] = set()
 
                 def lost(_connection: object, _reason: int, _opaque: object) -> None:
@@ -336,8 +338,8 @@ class Lines:
 
                 with reading():
                     connection.registerCloseCallback(lost, None)
-                self._connection, self._lines = connection, lines
-            return self._lines
+                known = self._lines[connection] = lines
+            return known
 
 
 def while_running(described: list[Console], wanted: Console) -> Console:

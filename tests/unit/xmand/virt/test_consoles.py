@@ -1,5 +1,6 @@
 """Which console is meant (`xmand.virt.consoles`), by libvirt's descriptions of QEMU and of containers."""
 
+import itertools
 import os
 import subprocess
 import tty
@@ -348,6 +349,40 @@ def test_a_libvirt_that_was_lost_while_one_was_opened_ends_it() -> None:
     Lines(anything).open(domain, consoles(QEMU)[0], force=False, heard=print, ended=ends.append, room=print)
 
     assert ends == ["libvirt was lost"]
+
+
+class Watched(Opening):
+    """Another connection, which takes one callback, as libvirt's do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._told = False
+
+    def registerCloseCallback(self, *_words: object) -> None:  # noqa: N802
+        assert not self._told, "A close callback is already registered"
+        self._told = True
+
+    def isAlive(self) -> bool:  # noqa: N802
+        return True
+
+    def eventRemoveCallback(self) -> None:  # noqa: N802
+        """Nothing comes."""
+
+    def abort(self) -> None:
+        """It is closed."""
+
+
+def test_threads_open_consoles_in_turns_each_over_a_connection_of_its_own() -> None:
+    turns = itertools.cycle([Watched(), Watched()])
+    anything: Any = type("InTurns", (), {"connection": lambda *_words: next(turns)})()
+    domain: Any = type("Named", (), {"name": "vm1", "uuid": UUID})
+    lines = Lines(anything)
+    ends: list[str] = []
+
+    for _ in range(4):
+        lines.open(domain, consoles(QEMU)[0], force=False, heard=print, ended=ends.append, room=print).close()
+
+    assert ends == []
 
 
 def test_a_container_needs_no_such_folder() -> None:
