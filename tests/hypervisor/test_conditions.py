@@ -52,7 +52,7 @@ DEVICE_VERBS = list(WORDS)[:7]
 # Verb, class, words of what is said: one after the other in each condition, which stays. How guests let go of a device
 # has tests of its own (test_devices.py).
 CRASHED, ASLEEP = "destroy it, and start it again", "is asleep"
-NEXT, MINE, RUNS = "from its next start on", "was not launched from an image", "is running and may be changed"
+NEXT, MINE, RUNS = "its next start", "was not launched from an image", "is running and may be changed"
 CELLS = {
     "running": [
         ("cd-insert", "ok", ""),
@@ -68,7 +68,7 @@ CELLS = {
         ("cd-insert", "ok", ""),
         ("cd-eject", "ok", "It had "),
         ("block-attach", "ok", ""),
-        ("block-detach", "timeout", "paused, it cannot"),
+        ("block-detach", "timeout", "not while paused"),
         ("block-resize", "ok", ""),
         ("network-attach", "ok", ""),
         ("terminate", "refused", MINE),

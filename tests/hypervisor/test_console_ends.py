@@ -115,4 +115,4 @@ def test_a_host_that_cannot_note_who_has_a_console_says_so(lab: Lab, machine: li
 
     assert refused.status == 8, refused
     assert "/var/lock" in refused.stderr
-    assert "has to be there" in refused.stderr
+    assert "must exist" in refused.stderr

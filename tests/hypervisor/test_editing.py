@@ -65,7 +65,7 @@ def test_what_is_not_shown_stays_and_what_runs_has_it_at_its_next_start(
     seen = f"stat -c %a $1 > {tmp_path}/mode; grep -c s3cret $1 > {tmp_path}/shown"
     done = edited(f"{seen}; kill -INT $PPID; sed -i s/32768/65536/g $1")
 
-    assert (done.status, "from its next start on" in done.stderr) == (0, True), done
+    assert (done.status, "takes effect at its next start" in done.stderr) == (0, True), done
     now = kept(lab, guest)
     assert ">65536<" in now
     assert "passwd='s3cret'" in now

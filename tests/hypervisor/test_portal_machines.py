@@ -85,7 +85,7 @@ def test_a_machine_is_launched_and_terminated_by_whose_it_is(site: Site, portal:
     there(page, portal, "/images", f"Launch {IMAGE}")
     expect(page.locator("tbody tr")).to_contain_text("0 of 2 machines")
     page.get_by_role("link", name=f"Launch {IMAGE}").click()
-    for label, value in (("Name", "lena-page"), ("Memory", "64"), ("It ends by itself", "7d")):
+    for label, value in (("Name", "lena-page"), ("Memory", "64"), ("End it after", "7d")):
         page.get_by_label(label).fill(value)
     page.get_by_label("Public keys").fill(f"{KEY}\n")
     page.get_by_label("User data").fill("#cloud-config\npackages: [vim]\n")
@@ -138,7 +138,7 @@ def test_a_machines_parts_are_changed_on_its_page(site: Site, portal: Portal, pa
         expect(drives).to_contain_text("empty")
         asked("Insert a medium", Medium=str(medium))
         asked("Make larger", Size="16")
-        asked("Add a disk", **{"Disk": f"qcow2:{extra}", "What the guest": "vdz"})
+        asked("Add a disk", **{"Disk": f"qcow2:{extra}", "Its name in the guest": "vdz"})
         asked("Take a snapshot", Snapshot="before")
 
         show(page, portal, machine)

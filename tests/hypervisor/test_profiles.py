@@ -205,8 +205,8 @@ def test_what_was_written_is_gone_whoever_stops_it(laboratory: Laboratory) -> No
     wait_for(lambda: overlay.exists() and not written(overlay), 20, "the client's disk made anew")
 
     assert written(other)
-    laboratory.refused(("start", laboratory.name), kept, "clone it first")
-    laboratory.refused(("start", "--evict", laboratory.name), kept, "clone it first")
+    laboratory.refused(("start", laboratory.name), kept, "Clone it first")
+    laboratory.refused(("start", "--evict", laboratory.name), kept, "Clone it first")
 
 
 def test_the_profile_is_changed_while_no_client_has_anything_of_it(laboratory: Laboratory) -> None:

@@ -42,7 +42,7 @@ def test_a_run_that_one_has_had_is_nobody_elses_before_a_fresh_start(
     assert daemon.rxm(alice, "assign", "--this-run", vm, "term17").status == 0
 
     assert whose(daemon, alice, vm) == ("", "term17")
-    assert_one_line(daemon.rxm(alice, "assign", "--this-run", vm, "term18"), 3, "start it anew")
+    assert_one_line(daemon.rxm(alice, "assign", "--this-run", vm, "term18"), 3, "restart it")
     assert daemon.rxm(alice, "-j", "assign", "--this-run", vm, "term17").json()["changed"] is False
     daemon.rxm(alice, "destroy", vm)
     assert_one_line(daemon.rxm(alice, "assign", "--this-run", vm, "term18"), 3, "is not started")

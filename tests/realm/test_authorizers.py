@@ -178,7 +178,9 @@ def test_check_looks_at_the_program(realm: Realm, tmp_path: Path, mode: int, fin
     program.chmod(mode)
     path.write_text(f'[authorize]\nmethods = ["external"]\nexternal = ["{program}"]\n')
 
-    (line,) = [line for line in xmand(realm.env, "--check", "-c", str(path)).stdout.splitlines() if "authorize" in line]
+    (line,) = [
+        line for line in xmand(realm.env, "--check", "-c", str(path)).stdout.splitlines() if "authorize:" in line
+    ]
 
     assert finding in line
     assert line.startswith("ok  " if mode == 0o755 else "BAD ")

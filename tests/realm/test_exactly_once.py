@@ -88,7 +88,7 @@ def test_who_gets_no_answer_at_all_is_told_that_nobody_knows(daemon: Daemon, ali
 
     daemon.port = port
     proxy.close()
-    assert_one_line(answer, 10, "may have happened")
+    assert_one_line(answer, 10, "may have taken effect")
     daemon.rxm(alice, "unpause", "test")
 
 
@@ -111,7 +111,7 @@ def test_a_full_house_says_nothing_about_the_first_time(realm: Realm, alice: dic
         answer = run_rxm(alice, "-H", FQDN, "-p", str(proxy.port), "-t", "2", "pause", "test")
         proxy.close()
 
-    assert_one_line(answer, 10, "may have happened")
+    assert_one_line(answer, 10, "may have taken effect")
     assert proxy.accepted > 2, "it asked again"
     assert len(subject.syslog.audit(ev="begin", verb="pause")) == 1
     assert subject.stop() == 0
