@@ -163,7 +163,7 @@ def test_a_day_in_a_laboratory(rooms: list[Room]) -> None:
 
     # The change: by the administrator alone, and by all clients of that host from then on.
     one.starts(one.name)
-    one.refused(("start", "--paused", one.clients[0]), "is changed by alice@XMAN.TEST")
+    one.refused(("start", "--paused", one.clients[0]), "being changed by alice@XMAN.TEST")
     one.guest_writes(one.name, 7)
     one.done("destroy", one.name)
     changed = one.digest()

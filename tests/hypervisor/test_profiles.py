@@ -231,8 +231,8 @@ def test_the_profile_is_changed_while_no_client_has_anything_of_it(laboratory: L
     assert any(f"the saved memory of {suspended} was dropped" in note for note in told["notes"])
     (row,) = laboratory.profiles()
     assert (row["state"], row["administrator"], row["running"]) == ("paused", "alice@XMAN.TEST", 0)
-    laboratory.refused(("start", paused), "is changed by alice@XMAN.TEST")
-    laboratory.refused(("profile-client", profile, f"{profile}-more"), "is changed")
+    laboratory.refused(("start", paused), "being changed by alice@XMAN.TEST")
+    laboratory.refused(("profile-client", profile, f"{profile}-more"), "may be changed")
     laboratory.done("destroy", profile)
     # By its administrator, and so by all clients from then on.
     write(laboratory.base, 7)

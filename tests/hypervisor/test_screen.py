@@ -261,7 +261,7 @@ def test_a_viewer_is_started_and_rxm_ends_with_it(lab: Lab, guest: Guest, tmp_pa
 
 def test_a_port_of_this_machine_is_warned_of(lab: Lab, guest: Guest) -> None:
     answer = lab.rxm("vnc", "--port", "5999", guest.name)
-    assert (answer.status, "Every user of this machine" in answer.stderr) == (2, True)
+    assert (answer.status, "every user of this machine" in answer.stderr) == (2, True)
 
     program = start(command(lab, "vnc", "--yes", "--port", "5999", guest.name), env=lab.alice, stderr=subprocess.PIPE)
     try:
