@@ -276,7 +276,7 @@ def test_nobody_else_writes_to_a_disk_that_clients_begin_with(laboratory: Labora
     laboratory.refused(("migrate", profile, "hv2.xman.test"), "has clients")
     # Nor the profile itself, where more than its clients is built upon it.
     laboratory.done("volume-create", "--base", laboratory.base.name, POOL, "upon.qcow2")
-    laboratory.refused(("start", profile), f"is what {POOL}/upon.qcow2 is built upon")
+    laboratory.refused(("start", profile), f"is the base of {POOL}/upon.qcow2")
     laboratory.done("volume-delete", POOL, "upon.qcow2")
     laboratory.done("start", "--paused", profile)
 
