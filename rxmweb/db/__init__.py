@@ -108,5 +108,6 @@ def _still_there(connection: Any, record: Any, _proxy: object) -> None:
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:
     # Readers and the writer do not wait for each other in WAL mode; a report lost in a power cut comes again.
-    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
+    upgrade.write_ahead(connection, _BUSY_SECONDS)
+    for pragma in ("synchronous=NORMAL", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}").close()

@@ -6,6 +6,8 @@ takes the steps, under a lock, and the others find them taken. All steps of a st
 """
 
 import logging
+import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -23,6 +25,7 @@ logger = logging.getLogger(__name__)
 _LOCK = 0x786D616E
 # How long a start waits for another one's steps. Adding an index to millions of rows takes a minute.
 _SECONDS = 300.0
+_AGAIN_SECONDS = 0.05
 
 
 def steps() -> ScriptDirectory:
@@ -88,12 +91,30 @@ def _alone(engine: Engine) -> Iterator[Connection]:
         own.dispose()
 
 
+def write_ahead(connection: Any, seconds: float) -> None:
+    """Let SQLite's `connection` write ahead, if the database does not yet, waiting for others that are at it.
+
+    SQLite itself waits for nobody there: of two that start with a new database one was told that it is locked.
+    Raises sqlite3.OperationalError after so many seconds.
+    """
+    until = time.monotonic() + seconds
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL").close()
+        except sqlite3.OperationalError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(_AGAIN_SECONDS)
+        else:
+            return
+
+
 def _manual(connection: Any, _record: object) -> None:
     # Python's module would begin no transaction before a CREATE. Without foreign keys, since Alembic changes a table by
     # copying it, and dropping the old one would delete all that refers to it.
     connection.isolation_level = None
-    for pragma in ("journal_mode=WAL", "foreign_keys=OFF"):
-        connection.execute(f"PRAGMA {pragma}").close()
+    write_ahead(connection, _SECONDS)
+    connection.execute("PRAGMA foreign_keys=OFF").close()
 
 
 def _begin(connection: Connection) -> None:

@@ -1,6 +1,8 @@
 """Versions of the schema: databases of earlier releases, and several processes that start together."""
 
+import sqlite3
 import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -116,6 +118,25 @@ def test_several_that_start_together_find_one_schema(fresh: Engine) -> None:
     assert names(fresh) == ["vm1"]
     with fresh.connect() as connection:
         assert connection.execute(text("SELECT count(*) FROM alembic_version")).scalar_one() == 1
+
+
+def test_who_begins_with_a_database_that_another_one_begins_waits_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite waits for nobody where it is to write ahead."""
+    file = tmp_path / "rxmweb.db"
+    other = sqlite3.connect(file, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    other.execute("CREATE TABLE theirs (one INTEGER)")
+    monkeypatch.setattr(
+        "rxmweb.db.upgrade.time.sleep", lambda _seconds: other.in_transaction and other.execute("COMMIT")
+    )
+
+    engine = db.open_store(f"sqlite:///{file}")
+
+    assert {"theirs", "hosts"} <= set(inspect(engine).get_table_names())
+    engine.dispose()
+    other.close()
 
 
 def test_a_later_releases_schema_is_left_as_it_is(fresh: Engine) -> None:
