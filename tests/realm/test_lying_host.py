@@ -89,7 +89,8 @@ class Fleet:
                 admins=("alice@XMAN.TEST",),
                 listen=f"{address}:{port}",
                 keytab=keytab,
-                tables="[limits]\nconnections_per_principal = 200\n",
+                # All of them are one daemon, to whom one address comes eighty times at once.
+                tables="[limits]\nconnections_per_principal = 200\nunauthenticated_per_source = 200\n",
                 env=more,
             )
             for address, more in ((TRUE, {}), (FALSE, {"PYTHONPATH": path, "XMAN_LIE": str(self._lie)}))
