@@ -1,6 +1,5 @@
 """What a new description may replace, and the former one back, against libvirt's test driver in this process."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import libvirt
@@ -12,14 +11,6 @@ from xmand.virt import definition, description, lifecycle
 from xmand.virt.domain import Domain, define
 
 NAME = "vm1"
-
-
-@pytest.fixture
-def connection() -> Iterator[Any]:
-    """A hypervisor of the test's own."""
-    opened = libvirt.open("test:///default")
-    yield opened
-    opened.close()
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """Which domains have a disk (`xmand.virt.disk_users`), on libvirt's test driver in this process."""
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +12,6 @@ from tests.unit.xmand.virt.test_listing import libvirt_error
 from xman.errors import RefusedError, UsageError
 from xmand.virt import disk_users, pools
 from xmand.virt.domain import Domain, define
-
-
-@pytest.fixture
-def connection() -> Iterator[Any]:
-    """A hypervisor of the test's own."""
-    opened = libvirt.open("test:///default")
-    yield opened
-    opened.close()
 
 
 def domain_with(connection: Any, name: str, path: str, more: str = "", *, runs: bool = True) -> Domain:

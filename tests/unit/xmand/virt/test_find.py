@@ -1,26 +1,13 @@
 """Which domain a word names: a name before a UUID before an id, as with xm."""
 
-from collections.abc import Iterator
 from typing import Any
 
-import libvirt
 import pytest
 
 from xman.errors import NoSuchDomainError, UsageError
 from xmand.virt.domain import find
 
 XML = "<domain type='test'><name>{}</name><memory>1024</memory><os><type>hvm</type></os></domain>"
-
-
-@pytest.fixture
-def connection() -> Iterator[Any]:
-    """A host with one running domain, `test`, whose id is 1."""
-    opened = libvirt.open("test:///default")
-    yield opened
-    # While anything in this process has a connection to it, the test driver keeps what was defined.
-    for raw in opened.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_INACTIVE):
-        raw.undefine()
-    opened.close()
 
 
 def defined(connection: Any, name: str) -> str:

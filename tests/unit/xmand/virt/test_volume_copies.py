@@ -1,8 +1,6 @@
 """Copies of volumes (`xmand.virt.volume_copies`), on libvirt's test driver in this process, and by stand-ins."""
 
 import threading
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
 
@@ -19,15 +17,11 @@ POOL = "<pool type='dir'><name>p</name><target><path>/p</path></target></pool>"
 PATIENCE = Patience(60.0, 60.0)
 
 
-@pytest.fixture
-def connection(tmp_path: Path) -> Iterator[Any]:
-    """A hypervisor of the test's own, with a pool of files: test:///default is one for the whole process."""
-    (tmp_path / "node.xml").write_text("<node/>")
-    opened = libvirt.open(f"test://{tmp_path}/node.xml")
-    opened.storagePoolDefineXML(POOL, 0).create(0)
-    pools.named(opened, "p").create("a.qcow2", 1 << 20, "qcow2")
-    yield opened
-    opened.close()
+@pytest.fixture(autouse=True)
+def _there(connection: Any) -> None:
+    """A pool of files, with a volume."""
+    connection.storagePoolDefineXML(POOL, 0).create(0)
+    pools.named(connection, "p").create("a.qcow2", 1 << 20, "qcow2")
 
 
 def test_a_copy_is_a_volume_of_the_same_size(connection: Any) -> None:
