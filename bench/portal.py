@@ -41,7 +41,7 @@ def measure(quick: bool) -> list[list[str]]:
     rows = []
     with tempfile.TemporaryDirectory(prefix="xman-bench-portal") as name:
         for hosts in (HOSTS // 4, HOSTS):
-            engine = db.open_store(f"sqlite:///{Path(name) / f'{hosts}.db'}")
+            engine = db.open_store(f"sqlite:///{Path(name) / f'{hosts}.db'}", kept_open=True)
             fleet.configure(engine, [f"h{number}" for number in range(hosts)], {})
             said = lines(hosts)
             take(engine, said)  # the first round finds nothing to replace

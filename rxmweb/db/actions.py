@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, Engine, func, insert, select, update
+from sqlalchemy import Connection, Double, Engine, bindparam, func, insert, select, update
 
 from rxmweb.db import changes, report
+from rxmweb.db.rows import dicts
 from rxmweb.db.schema import actions, owners, results
 from xman import outcome
 
@@ -25,6 +26,21 @@ _SHOWN = 100
 # Of one person: what may wait at a time, and what may run at a time, so that nobody takes everybody's turn.
 MOST_QUEUED = 100
 _MOST_OF_ONE = 8
+
+# Made once: each page asks these.
+_COUNTS = (
+    select(actions.c.state, func.count())
+    .where(
+        actions.c.state.in_((QUEUED, RUNNING))
+        | (actions.c.state.in_((FAILED, UNKNOWN)) & (actions.c.ended > bindparam("since", type_=Double)))
+    )
+    .group_by(actions.c.state)
+)
+_UNDER_WAY = (
+    select(results.c.host, results.c.uuid, actions.c.verb)
+    .join(actions, actions.c.id == results.c.action)
+    .where(actions.c.state.in_((QUEUED, RUNNING)), results.c.ok.is_(None))
+)
 
 
 @dataclass(frozen=True)
@@ -131,7 +147,7 @@ def get(connection: Connection, identifier: str) -> dict[str, Any] | None:
     if found is None:
         return None
     rows = connection.execute(select(results).where(results.c.action == identifier).order_by(results.c.position))
-    return dict(found) | {"results": [dict(row) for row in rows.mappings()]}
+    return dict(found) | {"results": dicts(rows)}
 
 
 @dataclass(frozen=True)
@@ -166,7 +182,7 @@ def latest(
         own = select(results.c.action).join(owners, owners.c.uuid == results.c.uuid).where(owners.c.owner == owner)
         chosen = chosen.where((actions.c.principal == owner) | actions.c.id.in_(own))
     page = chosen.order_by(actions.c.created.desc(), actions.c.id).limit(most + (1 if wanted else 0))
-    found = [dict(row) for row in connection.execute(page.offset((asked.page - 1) * most)).mappings()]
+    found = dicts(connection.execute(page.offset((asked.page - 1) * most)))
     mine = machines_of(connection, owner) if owner and any(row["principal"] != owner for row in found) else set()
     return [own_part(row, owner, mine) for row in found]
 
@@ -205,13 +221,8 @@ def asked_of(words: Sequence[str], verb: str, targets: Sequence[dict[str, str]])
 
 def counts(connection: Connection, owner: str = "") -> dict[str, int]:
     """Return how many actions run or wait, and how many went wrong in the last hour: for the header."""
-    chosen = select(actions.c.state, func.count()).where(
-        actions.c.state.in_((QUEUED, RUNNING))
-        | (actions.c.state.in_((FAILED, UNKNOWN)) & (actions.c.ended > time.time() - 3600))
-    )
-    if owner:
-        chosen = chosen.where(actions.c.principal == owner)
-    found = {row[0]: row[1] for row in connection.execute(chosen.group_by(actions.c.state))}
+    chosen = _COUNTS.where(actions.c.principal == owner) if owner else _COUNTS
+    found = {row[0]: row[1] for row in connection.execute(chosen, {"since": time.time() - 3600})}
     return {
         "at_work": found.get(QUEUED, 0) + found.get(RUNNING, 0),
         "failed": found.get(FAILED, 0) + found.get(UNKNOWN, 0),
@@ -220,12 +231,7 @@ def counts(connection: Connection, owner: str = "") -> dict[str, int]:
 
 def running(connection: Connection) -> dict[tuple[str, str], str]:
     """Return the verbs that are queued or run now, by (host, UUID)."""
-    wanted = (
-        select(results.c.host, results.c.uuid, actions.c.verb)
-        .join(actions, actions.c.id == results.c.action)
-        .where(actions.c.state.in_((QUEUED, RUNNING)), results.c.ok.is_(None))
-    )
-    return {(row.host, row.uuid): row.verb for row in connection.execute(wanted)}
+    return {(row.host, row.uuid): row.verb for row in connection.execute(_UNDER_WAY)}
 
 
 def claim(engine: Engine, portal: str, most: int) -> list[dict[str, Any]]:
@@ -262,7 +268,7 @@ def unfinished(engine: Engine, portal: str) -> list[dict[str, Any]]:
     """Return the actions that this portal's last runner had begun."""
     with engine.connect() as connection:
         wanted = select(actions).where(actions.c.state == RUNNING, actions.c.portal == portal)
-        return [dict(row) for row in connection.execute(wanted).mappings()]
+        return dicts(connection.execute(wanted))
 
 
 def began(engine: Engine, identifier: str, pid: int, begun: int | None) -> None:

@@ -1,8 +1,9 @@
 """Which kinds of what pages show have changed: a number for each, raised in the transaction that changes it."""
 
+from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Double, bindparam, func, insert, select, update
+from sqlalchemy import Connection, Double, bindparam, case, func, insert, select, true, update
 
 from rxmweb.db.schema import hosts, versions
 
@@ -15,17 +16,17 @@ STALE_INTERVALS = 3
 DEAD_INTERVALS = 10
 
 
-def _older(than: str) -> Any:
-    return (
-        select(func.count())
-        .select_from(hosts)
-        .where(hosts.c.received < bindparam(than, type_=Double))
-        .scalar_subquery()
+# Hosts that are old, and those of them that count as dead: in one look at all.
+OLD = (
+    select(
+        func.count().label("stale"),
+        func.sum(case((hosts.c.received < bindparam("dead", type_=Double), 1), else_=0)).label("dead"),
     )
-
-
+    .where(hosts.c.received < bindparam("stale", type_=Double))
+    .subquery()
+)
 # One question, made once: it is asked at each poll.
-_NUMBERS = select(versions, _older("stale").label("stale_hosts"), _older("dead").label("dead_hosts"))
+_NUMBERS = select(versions, OLD.c.stale, OLD.c.dead).join(OLD, true())
 
 
 def note(connection: Connection, kind: str) -> None:
@@ -46,9 +47,17 @@ def numbers(connection: Connection, interval: float, now: float) -> dict[str, st
 
     What is known of hosts changes by itself as well: it grows old.
     """
-    before = {"stale": now - STALE_INTERVALS * interval, "dead": now - DEAD_INTERVALS * interval}
-    rows = connection.execute(_NUMBERS, before).all()
+    return told(connection.execute(_NUMBERS, old_before(interval, now)).all())
+
+
+def old_before(interval: float, now: float) -> dict[str, float]:
+    """Return the times that `OLD` asks for."""
+    return {"stale": now - STALE_INTERVALS * interval, "dead": now - DEAD_INTERVALS * interval}
+
+
+def told(rows: Sequence[Any]) -> dict[str, str]:
+    """Return the versions out of rows of `versions` beside what `OLD` has."""
     found = {row.kind: str(row.number) for row in rows}
-    stale, dead = (rows[0].stale_hosts, rows[0].dead_hosts) if rows else (0, 0)
-    told = {kind: found.get(kind, "0") for kind in (ACTIONS, PROGRESS, SAMPLES)}
-    return told | {FLEET: f"{found.get(FLEET, '0')}.{stale}.{dead}"}
+    stale, dead = (rows[0].stale, rows[0].dead or 0) if rows else (0, 0)
+    numbered = {kind: found.get(kind, "0") for kind in (ACTIONS, PROGRESS, SAMPLES)}
+    return numbered | {FLEET: f"{found.get(FLEET, '0')}.{stale}.{dead}"}

@@ -110,7 +110,7 @@ def owned_by(condition: ColumnElement[bool]) -> ColumnElement[bool]:
     return tuple_(domains.c.host, domains.c.uuid).in_(select(owners.c.host, owners.c.uuid).where(condition))
 
 
-def is_stale(stale_before: float) -> ColumnElement[bool]:
+def is_stale(stale_before: float | ColumnElement[Any]) -> ColumnElement[bool]:
     """Return whether the host's last good report is old."""
     return hosts.c.received.is_(None) | (hosts.c.received < stale_before)
 

@@ -2,15 +2,16 @@
 
 import json
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Engine, bindparam, case, delete, insert, select, update
+from sqlalchemy import Connection, Engine, bindparam, case, delete, insert, select, tuple_, update
 
 from rxmweb.db import changes, reporters, written
 from rxmweb.db.changes import DEAD_INTERVALS, STALE_INTERVALS
 from rxmweb.db.report import Report, Version
 from rxmweb.db.reported import Reported
+from rxmweb.db.rows import dicts
 from rxmweb.db.schema import domains, groups, host_samples, hosts, samples
 
 FRESH, STALE, DEAD = "fresh", "stale", "dead"
@@ -86,11 +87,17 @@ def host(connection: Connection, name: str) -> dict[str, Any] | None:
 
 def domain(connection: Connection, host_name: str, uuid: str) -> dict[str, Any] | None:
     """Return a domain's row together with its host's, its jobs read."""
+    return next(iter(domains_of(connection, [(host_name, uuid)])), None)
+
+
+def domains_of(connection: Connection, keys: Sequence[tuple[str, str]]) -> list[dict[str, Any]]:
+    """Return the rows of domains by host and UUID, each with its host's; those that there are, in that order."""
     known = {*domains.c.keys(), "condition", "clock"}
     columns = [*domains.c, *(column for column in hosts.c if column.name not in known)]
     joined = select(*columns).join(hosts, hosts.c.name == domains.c.host)
-    found = connection.execute(joined.where(domains.c.host == host_name, domains.c.uuid == uuid)).mappings().first()
-    return with_jobs(found) if found is not None else None
+    wanted = joined.where(tuple_(domains.c.host, domains.c.uuid).in_(keys))
+    found = {(row["host"], row["uuid"]): with_jobs(row) for row in dicts(connection.execute(wanted))}
+    return [found[key] for key in keys if key in found]
 
 
 def belongs(row: dict[str, Any], owner: str) -> bool:
@@ -125,10 +132,7 @@ def rooms(connection: Connection, interval: float, now: float) -> list[dict[str,
     wanted = select(hosts.c.name, hosts.c.memory_free, hosts.c.memory, hosts.c.cpus, hosts.c.load)
     taking = wanted.where(fresh, hosts.c.maintenance_reason.is_(None))
     known = case((hosts.c.memory_free.is_(None), 1), else_=0)
-    return [
-        dict(row)
-        for row in connection.execute(taking.order_by(known, hosts.c.memory_free.desc(), hosts.c.position)).mappings()
-    ]
+    return dicts(connection.execute(taking.order_by(known, hosts.c.memory_free.desc(), hosts.c.position)))
 
 
 def host_names(connection: Connection) -> list[str]:
@@ -147,13 +151,13 @@ def past(connection: Connection, host_name: str, uuid: str, since: float) -> lis
     wanted = select(samples).where(samples.c.uuid == uuid, samples.c.at >= since)
     if len(places(connection, uuid)) > 1:
         wanted = wanted.where(samples.c.host == host_name)
-    return [dict(row) for row in connection.execute(wanted.order_by(samples.c.at)).mappings()]
+    return dicts(connection.execute(wanted.order_by(samples.c.at)))
 
 
 def host_past(connection: Connection, name: str, since: float) -> list[dict[str, Any]]:
     """Return a host's samples from `since` on, in order."""
     wanted = select(host_samples).where(host_samples.c.host == name, host_samples.c.at >= since)
-    return [dict(row) for row in connection.execute(wanted.order_by(host_samples.c.at)).mappings()]
+    return dicts(connection.execute(wanted.order_by(host_samples.c.at)))
 
 
 def with_jobs(row: Any) -> dict[str, Any]:

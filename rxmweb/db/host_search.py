@@ -9,6 +9,7 @@ from sqlalchemy.sql import ColumnElement
 
 from rxmweb.db.changes import STALE_INTERVALS
 from rxmweb.db.filters import STALE, address, is_stale, like, ordered, page_number
+from rxmweb.db.rows import dicts
 from rxmweb.db.schema import domains, groups, hosts
 
 ROWS = 100
@@ -105,8 +106,8 @@ def listing(
     order = [column.desc() if query.descending else column.asc() for column in _SORTS[query.sort]]
     absent = [case((column.is_(None), 1), else_=0) for column in _SORTS[query.sort]]
     page = select(hosts).where(*wanted).order_by(*absent, *order, hosts.c.position).limit(ROWS)
-    found = connection.execute(page.offset((min(query.page, pages) - 1) * ROWS)).mappings()
-    return HostListing(_with_machines(connection, [dict(row) for row in found]), total, pages, counts)
+    found = dicts(connection.execute(page.offset((min(query.page, pages) - 1) * ROWS)))
+    return HostListing(_with_machines(connection, found), total, pages, counts)
 
 
 def conditions(connection: Connection, after: str, most: int) -> Sequence[Any]:
@@ -128,10 +129,9 @@ def pairs(connection: Connection, names: list[str]) -> dict[str, list[dict[str, 
     """Return the machines of each host by name, for the table in pairs as of 2007."""
     columns = (domains.c.host, domains.c.uuid, domains.c.name, domains.c.state, domains.c.reason, domains.c.jobs)
     found: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
-    for row in connection.execute(
-        select(*columns).where(domains.c.host.in_(names)).order_by(domains.c.sort_name, domains.c.name)
-    ).mappings():
-        found[row["host"]].append(dict(row))
+    wanted = select(*columns).where(domains.c.host.in_(names)).order_by(domains.c.sort_name, domains.c.name)
+    for row in dicts(connection.execute(wanted)):
+        found[row["host"]].append(row)
     return found
 
 

@@ -1,16 +1,17 @@
 """What the table shows: a filter in words, a sort, a page, as one URL has them, made into SQL."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Select, case, func, not_, select
+from sqlalchemy import Connection, Double, Select, bindparam, case, func, not_, select
 from sqlalchemy.sql import ColumnElement
 
 from rxmweb.db import filters
 from rxmweb.db.changes import DEAD_INTERVALS, STALE_INTERVALS
 from rxmweb.db.filters import STALE, address, is_stale, ordered, owned_by, page_number
 from rxmweb.db.fleet import with_jobs
+from rxmweb.db.rows import dicts
 from rxmweb.db.schema import domains, groups, hosts, owners
 
 ROWS = 100
@@ -86,7 +87,7 @@ def listing(connection: Connection, query: Query, interval: float, now: float) -
     conditions = [in_words.condition, *_scope(query)]
     old = is_stale(stale_before)
     everything = not query.words and not query.owner and not query.group
-    counted = _counted_all(connection, old) if everything else _counted_some(connection, old, conditions)
+    counted = _counted_all(connection, stale_before) if everything else _counted_some(connection, old, conditions)
     counts = {one.state: one.domains for one in counted if one.state is not None and not one.old}
     stale = sum(one.rows for one in counted if one.old)
     if stale:
@@ -137,26 +138,32 @@ def _counted_some(
     connection: Connection, old: ColumnElement[bool], conditions: list[ColumnElement[bool]]
 ) -> list[_Count]:
     """One pass over the fleet for all counts."""
-    aged = case((old, 1), else_=0)
-    wanted = _joined(select(domains.c.state, aged, func.count(), func.count(domains.c.uuid)))
-    grouped = connection.execute(wanted.where(*conditions).group_by(domains.c.state, aged))
-    return [_Count(state, bool(is_old), rows, filled) for state, is_old, rows, filled in grouped]
+    return _counted(connection.execute(_counting(old, conditions)))
 
 
-def _counted_all(connection: Connection, old: ColumnElement[bool]) -> list[_Count]:
+def _counted_all(connection: Connection, stale_before: float) -> list[_Count]:
     """Do as `_counted_some` without a condition: all states by their index alone, less those of the few old hosts."""
-    is_old = _counted_some(connection, old, [old])
+    is_old = _counted(connection.execute(_OLD_ONES, {"stale": stale_before}))
     less = {one.state: one.domains for one in is_old}
-    grouped = connection.execute(select(domains.c.state, func.count()).group_by(domains.c.state))
+    grouped = connection.execute(_STATES)
     # Between the two a report may have come: then a count is off by it until the next look, but never below none.
     fresh = [_Count(state, False, left, left) for state, count in grouped if (left := count - less.get(state, 0)) > 0]
-    has_any = select(domains.c.host).where(domains.c.host == hosts.c.name).exists()
-    bare = connection.execute(select(func.count()).select_from(hosts).where(not_(old), not_(has_any))).scalar_one()
+    bare = connection.execute(_BARE, {"stale": stale_before}).scalar_one()
     return [*is_old, *fresh, *([_Count(None, False, bare, 0)] if bare else [])]
 
 
+def _counting(old: ColumnElement[bool], conditions: list[ColumnElement[bool]]) -> Select[Any]:
+    aged = case((old, 1), else_=0)
+    wanted = _joined(select(domains.c.state, aged, func.count(), func.count(domains.c.uuid)))
+    return wanted.where(*conditions).group_by(domains.c.state, aged)
+
+
+def _counted(grouped: Iterable[Sequence[Any]]) -> list[_Count]:
+    return [_Count(state, bool(is_old), rows, filled) for state, is_old, rows, filled in grouped]
+
+
 def _rows(connection: Connection, chosen: Select[Any], offset: int, most: int) -> list[dict[str, Any]]:
-    return [with_jobs(row) for row in connection.execute(chosen.limit(most).offset(offset)).mappings()]
+    return [with_jobs(row) for row in dicts(connection.execute(chosen.limit(most).offset(offset)))]
 
 
 def matching(connection: Connection, query: Query, interval: float, now: float, most: int) -> list[dict[str, Any]]:
@@ -165,12 +172,23 @@ def matching(connection: Connection, query: Query, interval: float, now: float, 
     conditions = [filters.read(query.words, stale_before, now).condition, *_scope(query)]
     wanted = [*conditions, *_state_filter(query.state, is_stale(stale_before)), domains.c.uuid.is_not(None)]
     chosen = _joined(select(domains.c.host, domains.c.uuid, domains.c.name)).where(*wanted)
-    return [dict(row) for row in connection.execute(chosen.order_by(*_order(query)).limit(most + 1)).mappings()]
+    return dicts(connection.execute(chosen.order_by(*_order(query)).limit(most + 1)))
 
 
 def _joined(columns: Select[Any]) -> Select[Any]:
     """A host without domains has a row too: that it is empty, or was never reached, is worth knowing."""
     return columns.select_from(hosts.outerjoin(domains, domains.c.host == hosts.c.name))
+
+
+# Made once: every look at the whole table asks these.
+_OLD = is_stale(bindparam("stale", type_=Double))
+_OLD_ONES = _counting(_OLD, [_OLD])
+_STATES = select(domains.c.state, func.count()).group_by(domains.c.state)
+_BARE = (
+    select(func.count())
+    .select_from(hosts)
+    .where(not_(_OLD), not_(select(domains.c.host).where(domains.c.host == hosts.c.name).exists()))
+)
 
 
 def _order(query: Query) -> list[ColumnElement[Any]]:

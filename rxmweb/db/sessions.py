@@ -9,6 +9,7 @@ import hmac
 import secrets
 import time
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import Connection, Double, Engine, bindparam, delete, insert, select
 
@@ -45,7 +46,7 @@ class Session:
 _COLUMNS = (sessions.c.token.label("id"), *(sessions.c[name] for name in Session.__dataclass_fields__ if name != "id"))
 
 # Made once: it is asked at each request.
-_LIVES = select(*_COLUMNS).where(
+LIVES = select(*_COLUMNS).where(
     sessions.c.token == bindparam("digest"), sessions.c.expires > bindparam("now", type_=Double)
 )
 
@@ -77,7 +78,7 @@ def same(
     row = dict(found)
     token = _token(key, row.pop("nonce"))
     # Another key is another portal's, or one of before the machine was started.
-    return (token, Session(**row)) if _digest(token) == row["id"] else None
+    return (token, Session(**row)) if digest(token) == row["id"] else None
 
 
 def begin(
@@ -100,7 +101,7 @@ def begin(
     token = _token(key, nonce) if key else secrets.token_urlsafe(32)
     now = time.time()
     session = Session(
-        _digest(token),
+        digest(token),
         principal,
         secrets.token_urlsafe(24),
         portal,
@@ -122,8 +123,13 @@ def find(engine: Engine, token: str) -> Session | None:
     if not token:
         return None
     with engine.connect() as connection:
-        row = connection.execute(_LIVES, {"digest": _digest(token), "now": time.time()}).mappings().first()
-    return Session(**row) if row is not None else None
+        row = connection.execute(LIVES, {"digest": digest(token), "now": time.time()}).first()
+    return read(row) if row is not None else None
+
+
+def read(row: Any) -> Session:
+    """Return the session of a row that `LIVES` has found."""
+    return Session(*(getattr(row, name) for name in Session.__dataclass_fields__))
 
 
 def living(connection: Connection, ids: frozenset[str]) -> frozenset[str]:
@@ -139,7 +145,7 @@ def living(connection: Connection, ids: frozenset[str]) -> frozenset[str]:
 def end(engine: Engine, token: str) -> None:
     """End a session."""
     with engine.begin() as connection:
-        connection.execute(delete(sessions).where(sessions.c.token == _digest(token)))
+        connection.execute(delete(sessions).where(sessions.c.token == digest(token)))
 
 
 def tickets(engine: Engine, portal: str) -> set[str]:
@@ -162,5 +168,6 @@ def _token(key: bytes, nonce: str) -> str:
     return hmac.new(key, nonce.encode(), hashlib.sha256).hexdigest()
 
 
-def _digest(token: str) -> str:
+def digest(token: str) -> str:
+    """Return what the table knows a token by."""
     return hashlib.sha256(token.encode()).hexdigest()

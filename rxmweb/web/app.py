@@ -22,6 +22,7 @@ from rxmweb.web import languages, legend, refusals, words
 from rxmweb.web.context import Portal, cookie_name, fail, is_secure, may, portal
 from rxmweb.web.identify import identify, masked
 from rxmweb.web.password import FORM_COOKIE, form_token
+from rxmweb.web.templates import Templates, once
 from rxmweb.web.views import BLUEPRINTS
 
 logger = logging.getLogger(__name__)
@@ -58,6 +59,7 @@ _SIGN_ON = "session.sign_on"
 def create_app(settings: Settings, engine: Engine) -> Flask:
     """Return the application; the directories for tickets are made here. Raises OSError."""
     app = Flask("rxmweb")
+    app.jinja_environment = Templates
     app.config["MAX_CONTENT_LENGTH"] = _MOST_OCTETS
     app.config["MAX_FORM_MEMORY_SIZE"] = _MOST_OCTETS
     app.config["SEND_FILE_MAX_AGE_DEFAULT"] = 86400
@@ -74,6 +76,7 @@ def create_app(settings: Settings, engine: Engine) -> Flask:
         g.now = time.time()
         g.session = None
         g.language = _language()
+        languages.speak(g.language)
         if request.endpoint in _OPEN:
             return None
         return identify(again=request.endpoint == _SIGN_ON)
@@ -83,10 +86,12 @@ def create_app(settings: Settings, engine: Engine) -> Flask:
     app.register_error_handler(SQLAlchemyError, _store_error)
     app.jinja_env.add_extension("jinja2.ext.i18n")
     app.jinja_env.install_gettext_callables(languages._, languages.ngettext, newstyle=True)  # type: ignore[attr-defined]
+    app.jinja_env.globals["_"] = languages.worded
     app.jinja_env.filters["short"] = _short
     app.jinja_env.filters["brief"] = _brief
     app.jinja_env.filters["whole"] = _whole
     app.jinja_env.filters["page"] = _page
+    app.jinja_env.globals["once"] = once
     app.jinja_env.globals["csrf"] = _csrf_field
     app.jinja_env.globals["form_token"] = form_token
     app.jinja_env.globals["may"] = may

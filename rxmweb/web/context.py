@@ -60,8 +60,8 @@ def may() -> May:
 
 
 def versions() -> dict[str, str]:
-    """Return the present version of each kind of what pages show."""
-    if "versions" not in g:
+    """Return the present version of each kind of what pages show: what was found with the session, where it was."""
+    if not g.get("versions"):
         here = portal()
         with here.reading.connect() as connection:
             g.versions = changes.numbers(connection, here.settings.interval_seconds, g.now)

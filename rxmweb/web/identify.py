@@ -7,7 +7,7 @@ from typing import Any
 
 from flask import Response, g, request
 
-from rxmweb.db import sessions
+from rxmweb.db import head
 from rxmweb.web import languages
 from rxmweb.web.context import cookie_name, fail, is_secure, portal, reply
 from rxmweb.web.signon import ATerminalError
@@ -18,7 +18,8 @@ def identify(*, again: bool = False) -> Any:
     """Find out who asks; return None, or the answer that asks for it. With `again`, a session is not enough."""
     here = portal()
     if not again:
-        g.session = sessions.find(here.reading, request.cookies.get(cookie_name(), ""))
+        token = request.cookies.get(cookie_name(), "")
+        g.session, g.versions = head.ask(here.reading, token, here.settings.interval_seconds)
     vouched = here.signon.vouched(request.remote_addr or "", request.headers)
     header = request.headers.get("Authorization", "")
     try:

@@ -8,12 +8,13 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from functools import cache, lru_cache
 from importlib import resources
+from typing import Any
 
 from babel import Locale
 from babel.dates import format_datetime, format_timedelta
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
-from flask import g, has_app_context
+from markupsafe import Markup, escape
 
 LANGUAGES = {"en": "English", "cs": "Čeština"}
 DEFAULT = "en"
@@ -33,14 +34,18 @@ def catalogue(language: str) -> gettext.NullTranslations:
 
 
 def current() -> str:
-    """Return the language of the request at hand, or that of `speaking`."""
-    language: str = g.get("language", DEFAULT) if has_app_context() else _spoken.get()
-    return language
+    """Return the language that is spoken."""
+    return _spoken.get()
+
+
+def speak(language: str) -> None:
+    """Use a language from now on, in this thread: until its next request says which."""
+    _spoken.set(language)
 
 
 @contextlib.contextmanager
 def speaking(language: str) -> Iterator[None]:
-    """Use a language where there is no request of a page."""
+    """Use a language for a while."""
     token = _spoken.set(language if language in LANGUAGES else DEFAULT)
     try:
         yield
@@ -49,8 +54,20 @@ def speaking(language: str) -> Iterator[None]:
 
 
 def _(message: str) -> str:
-    """Translate into the request's language."""
+    """Translate into the language that is spoken."""
     return catalogue(current()).gettext(message) if message else ""
+
+
+def worded(message: str, **fields: Any) -> Markup:
+    """Translate as `_` does, for a template: what stands in a field is escaped."""
+    if not fields:
+        return _whole(message, current())
+    return Markup(_(message) % {name: escape(value) for name, value in fields.items()})  # noqa: S704  # words of our own
+
+
+@lru_cache(2048)  # a page says the same in many places
+def _whole(message: str, language: str) -> Markup:
+    return Markup((catalogue(language).gettext(message) if message else "") % {})  # noqa: S704  # words of our own
 
 
 def ngettext(one: str, many: str, number: int) -> str:

@@ -8,12 +8,11 @@ from xml.etree import ElementTree
 import pytest
 from babel.messages.extract import extract_python
 from babel.messages.pofile import read_po
-from flask import Flask, g
 from jinja2.ext import babel_extract
 
 from rxmweb import db, settings
 from rxmweb.db import report
-from rxmweb.web import description, languages, legend, metrics, offers, plots
+from rxmweb.web import description, languages, legend, metrics, offers, plots, words
 from rxmweb.web.offers import BY_VERB
 from tests.lab.process import ROOT
 from xman import states
@@ -99,12 +98,12 @@ def sample(at: float, **counters: float) -> dict[str, float | None]:
 
 def window(now: float, **given: str) -> plots.Window:
     """Return what an address asks for at `now`, where a month is kept; without a word an hour."""
-    with Flask(__name__).app_context():
+    with languages.speaking("en"):
         return plots.window({"range": "hour"} | given, 720, now)
 
 
 def test_plots_show_rates_and_leave_gaps() -> None:
-    with Flask(__name__).app_context():
+    with languages.speaking("en"):
         found = plots.of_domain(
             [sample(at, cpu_seconds=at / 2) for at in (0, 100, 200, 300, 900, 1000, 1100)], window(1100)
         )
@@ -115,7 +114,7 @@ def test_plots_show_rates_and_leave_gaps() -> None:
 
 
 def test_a_counter_that_went_back_is_a_restart_and_no_rate() -> None:
-    with Flask(__name__).app_context():
+    with languages.speaking("en"):
         found = plots.of_domain(
             [sample(0, sent=10), sample(10, sent=0), sample(20, sent=10), sample(30, sent=20)], window(30)
         )
@@ -152,7 +151,7 @@ def test_nothing_before_what_is_kept_is_offered() -> None:
 
 def test_each_part_of_a_plot_leads_to_that_time_closer() -> None:
     seen = window(NOW, range="day")
-    with Flask(__name__).app_context():
+    with languages.speaking("en"):
         (plot,) = plots.of_host([{"at": NOW - 60 * n, "load": 1.0, "memory_free": None} for n in (2, 1, 0)], seen)
 
     assert len(plot.zooms) == 12
@@ -166,7 +165,7 @@ def test_each_part_of_a_plot_leads_to_that_time_closer() -> None:
 def test_the_maximum_of_many_samples_is_drawn_beside_their_mean() -> None:
     seen = window(NOW, range="day")
     rows = [{"at": NOW - DAY + 30 * n, "load": 9.0 if n == 1000 else 1.0, "memory_free": None} for n in range(2880)]
-    with Flask(__name__).app_context():
+    with languages.speaking("en"):
         (plot,) = plots.of_host(rows, seen)
 
     assert plot.top == "9"
@@ -185,8 +184,7 @@ def test_the_maximum_of_many_samples_is_drawn_beside_their_mean() -> None:
     ],
 )
 def test_ages(language: str, seconds: float, expected: str) -> None:
-    with Flask(__name__).app_context():
-        g.language = language
+    with languages.speaking(language):
         assert languages.ago(seconds) == expected
 
 
@@ -195,15 +193,31 @@ def test_ages(language: str, seconds: float, expected: str) -> None:
     [(160 << 20, "160 MiB"), (1536 << 20, "1.5 GiB"), (0, "0 B"), (None, ""), (5 << 50, "5,120 TiB")],
 )
 def test_sizes(value: int | None, expected: str) -> None:
-    with Flask(__name__).app_context():
+    with languages.speaking("en"):
         assert languages.octets(value).replace("\N{NO-BREAK SPACE}", " ") == expected
 
 
-@pytest.mark.parametrize(("count", "expected"), [(1, "1 stroj"), (3, "3 stroje"), (5, "5 strojů")])
-def test_czech_plurals(count: int, expected: str) -> None:
-    form = languages.catalogue("cs").ngettext("%(num)s machine", "%(num)s machines", count)
+@pytest.mark.parametrize(
+    ("one", "many", "count", "expected"),
+    [
+        ("%(num)s machine", "%(num)s machines", 1, "1 stroj"),
+        ("%(num)s machine", "%(num)s machines", 3, "3 stroje"),
+        ("%(num)s machine", "%(num)s machines", 5, "5 strojů"),
+        ("and %(num)s more", "and %(num)s more", 1, "a 1 další"),
+        ("and %(num)s more", "and %(num)s more", 4, "a 4 další"),
+        ("and %(num)s more", "and %(num)s more", 6, "a 6 dalších"),
+    ],
+)
+def test_czech_plurals(one: str, many: str, count: int, expected: str) -> None:
+    form = languages.catalogue("cs").ngettext(one, many, count)
 
     assert form % {"num": count} == expected
+
+
+@pytest.mark.parametrize(("to", "expected"), [("on", "zapnuto"), ("off", "vypnuto")])
+def test_maintenance_is_on_or_off_in_czech_and_not_at_some_place(to: str, expected: str) -> None:
+    with languages.speaking("cs"):
+        assert words.asked_words({"verb": "maintenance", "arguments": [to, "new disks"]}) == expected
 
 
 def messages() -> set[str]:
@@ -245,8 +259,7 @@ def test_translations_have_no_other_fields() -> None:
 
 @pytest.mark.parametrize("language", languages.LANGUAGES)
 def test_the_legend_has_a_word_a_symbol_and_a_meaning_for_each_state(language: str) -> None:
-    with Flask(__name__).app_context():
-        g.language = language
+    with languages.speaking(language):
         signs = legend.legend()
 
     assert [sign.name for sign in signs] == [*states.STATES, report.OUTSIDE]

@@ -3,9 +3,8 @@
 import re
 
 import pytest
-from flask import Flask, g
 
-from rxmweb.web import refusals
+from rxmweb.web import languages, refusals
 from tests.lab.process import ROOT
 
 _SOURCES = "\n".join(
@@ -20,8 +19,7 @@ _FILLED = re.compile(r"\(\?P<\w+>[^)]*\)|\(\?:[^)]*\)|\\\(|\\\)|\.\*|\\w\+|\[\^:
 
 def said(message: str, language: str = "cs") -> str:
     """Return what a message is in a language."""
-    with Flask(__name__).app_context():
-        g.language = language
+    with languages.speaking(language):
         return refusals.refusal(message)
 
 

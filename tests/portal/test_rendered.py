@@ -1,6 +1,14 @@
-"""Parts of pages that are kept (`rxmweb.web.rendered`): bounded by their letters, whatever hosts say."""
+"""What is not made again: parts of pages that are kept (`rxmweb.web.rendered`), and what a poll finds unchanged."""
 
+import time
+from pathlib import Path
+
+from sqlalchemy import Engine, event
+
+from rxmweb.db import changes, fleet, head, report, sessions
 from rxmweb.web.rendered import Rendered
+from tests.portal.reports import domain, line
+from tests.portal.test_views import ALICE, Site
 
 
 def test_what_was_made_is_not_made_again_and_the_oldest_goes() -> None:
@@ -25,3 +33,43 @@ def test_one_that_is_too_long_is_not_kept_and_the_count_stays_true() -> None:
 
     assert kept._letters == 5
     assert list(kept._parts) == [("short",)]
+
+
+def test_an_unchanged_poll_is_one_question_to_the_database(tmp_path: Path) -> None:
+    site = Site(tmp_path)
+    site.report("h1", domain("vm1", 1, "running"))
+    alice, _session = site.session(ALICE)
+    first = alice.get("/", headers={"HX-Request": "true"})
+    questions: list[str] = []
+    event.listen(site.engine, "before_cursor_execute", lambda *words: questions.append(words[2]))
+
+    again = alice.get("/", headers={"HX-Request": "true", "If-None-Match": first.headers["ETag"]})
+
+    assert again.status_code == 304
+    assert len(questions) == 1, questions
+    site.engine.dispose()
+
+
+def test_what_a_request_asks_first_is_its_session_and_the_versions(engine: Engine) -> None:
+    fleet.configure(engine, ["h1", "h2", "h3"], {})
+    now = time.time()
+    for host, age in (("h1", 0), ("h2", 300), ("h3", 3000)):
+        fleet.take(engine, [report.read(line(host, domain("vm1", 1, "free")))], now - age)
+    token, session = sessions.begin(engine, ALICE, "here", "", "", 3600)
+
+    found, versions = head.ask(engine, token, 60)
+
+    with engine.connect() as connection:
+        assert versions == changes.numbers(connection, 60, now)
+    assert versions[changes.FLEET].endswith(".2.1")
+    assert found == session
+    assert head.ask(engine, "another", 60) == head.ask(engine, "", 60) == (None, {})
+
+
+def test_without_a_change_since_its_beginning_a_database_has_versions(engine: Engine) -> None:
+    token, session = sessions.begin(engine, ALICE, "here", "", "", 3600)
+
+    assert head.ask(engine, token, 60) == (
+        session,
+        dict.fromkeys(("actions", "progress", "samples"), "0") | {"fleet": "0.0.0"},
+    )

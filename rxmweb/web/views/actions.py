@@ -186,6 +186,5 @@ def _chosen() -> list[dict[str, Any]]:
         else:
             words = dict.fromkeys(request.form.getlist("target"))
             keys = [(host, uuid) for host, slash, uuid in (word.rpartition("/") for word in words) if slash]
-        found = [fleet.domain(connection, host, uuid) for host, uuid in keys[: MOST_TARGETS + 1]]
-    rows = [row for row in found if row is not None]
-    return [row for row in rows if not here.owner or fleet.belongs(row, here.owner)]
+        found = fleet.domains_of(connection, keys[: MOST_TARGETS + 1])
+    return [row for row in found if not here.owner or fleet.belongs(row, here.owner)]

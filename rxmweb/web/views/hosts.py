@@ -10,6 +10,7 @@ from sqlalchemy import select
 
 from rxmweb.db import actions, changes, fleet, host_search, reporters
 from rxmweb.db.actions import Request, Target
+from rxmweb.db.rows import dicts
 from rxmweb.db.schema import domains
 from rxmweb.web import live, offers, plots, spread
 from rxmweb.web.context import fail, may, portal, reply, unchanged
@@ -113,7 +114,7 @@ def one_host(host: str) -> Any:
     with portal().reading.connect() as connection:
         past = fleet.host_past(connection, host, seen.since)
         wanted = select(domains).where(domains.c.host == host).order_by(domains.c.sort_name, domains.c.name)
-        machines = [fleet.with_jobs(row) for row in connection.execute(wanted.limit(_MOST_SHOWN + 1)).mappings()]
+        machines = [fleet.with_jobs(row) for row in dicts(connection.execute(wanted.limit(_MOST_SHOWN + 1)))]
         done = actions.latest(connection, actions.Wanted(host=host), most=10)[:10]
     for row in machines:
         row.pop("sort_name", None)
@@ -155,7 +156,7 @@ def evacuation(host: str) -> Any:
         return cannot_act()
     with here.reading.connect() as connection:
         wanted = select(domains).where(domains.c.host == host).order_by(domains.c.sort_name, domains.c.name)
-        machines = [fleet.with_jobs(row) for row in connection.execute(wanted).mappings()]
+        machines = [fleet.with_jobs(row) for row in dicts(connection.execute(wanted))]
         rooms = [row for row in fleet.rooms(connection, here.settings.interval_seconds, g.now) if row["name"] != host]
     for row in machines:
         row.pop("sort_name", None)
@@ -184,7 +185,7 @@ def evacuate(host: str) -> Any:
         known = fleet.host(connection, to) is not None
         rooms = [row for row in fleet.rooms(connection, here.settings.interval_seconds, g.now) if row["name"] != host]
         wanted = select(domains).where(domains.c.host == host)
-        rows = [dict(row) for row in connection.execute(wanted).mappings()]
+        rows = dicts(connection.execute(wanted))
     moving = [row for row in rows if offers.moves(row["state"], row["reason"])]
     if to and (not known or to == host):
         return fail(400, _("Choose a host."))

@@ -16,6 +16,8 @@ from rxmweb.web.languages import _
 pages = Blueprint("table", __name__)
 
 _MOST_NAME = 60
+# What only the ages of a row are made of.
+_OF_AGES = dict.fromkeys(("received", "code", "problem", "since", "until"))
 
 
 @pages.get("/")
@@ -81,17 +83,18 @@ def _drawn(rows: list[dict[str, Any]]) -> Markup:
     pieces: Any = current_app.jinja_env.get_template("table-row.html").module
     kept = portal().rows
     # What the template finds beside the row: the language, whose realm need not be named, and who sees hosts.
-    beside = (g.language, g.session.principal.rpartition("@")[2], not portal().owner)
+    links = not portal().owner
+    beside = (g.language, g.session.principal.rpartition("@")[2], links)
     minute = (g.language, int(g.now / 60))
 
     def row(one: dict[str, Any]) -> str:
         # The columns are always the same. Version 0 is by value alone, whatever is the same object.
-        same = one | {"received": one["received"] is not None, "code": None, "problem": None}
+        same = one | _OF_AGES | {"received": one["received"] is not None}
         says = blake2b(marshal.dumps([*same.values()], 0), digest_size=16).digest()
         heard = (*minute, one["host"], one["received"], one["code"], one["problem"], one["freshness"])
         since = (*minute, one["since"], one["until"], one["uuid"] is None)
         pieces_of_it = (
-            kept.get((*beside, says), lambda: pieces.told(one)),
+            kept.get((*beside, says), lambda: pieces.told(one, links)),
             '  <td class="age">',
             kept.get(since, lambda: pieces.since(one, g.now)),
             '</td>\n  <td class="report">',
