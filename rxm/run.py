@@ -99,7 +99,10 @@ def run(options: Options, settings: Settings, parsed: Parsed) -> int:
     if parsed.verb.makes and not parsed.verb.takes_domain and len(hosts) > 1 and not options.json and not options.quiet:
         from rxm.strategies import launching
 
-        output.warn(launching.together(launching.ask_all(invocation)))
+        launched = launching.ask_all(invocation)
+        output.warn(launching.together(launched))
+        for said in launching.twice(launched, launching.names(parsed)):
+            output.warn(said)
     if len(tasks) == 1:
         return outcome.combine(codes)
     from rxm.output import summary

@@ -120,6 +120,19 @@ def together(told: _Told) -> str:
     return f"You have {many} on {len(told)} hosts, with {memory}, {has['vcpus']} CPUs and {disk}."
 
 
+def twice(told: _Told, wanted: list[str]) -> list[str]:
+    """Return what is to be said of names that one has on several hosts: launched there at the same moment. Pure."""
+    found = []
+    for name in wanted:
+        hosts = sorted(host for host, data in told.items() if name in data.get("names", ()))
+        if len(hosts) > 1:
+            found.append(
+                f"You have a machine '{name}' on each of {', '.join(hosts)}; end one"
+                f" (rxm terminate {hosts[-1]}:{name})."
+            )
+    return found
+
+
 def ask_all(invocation: Invocation) -> _Told:
     """Return what each host that answers says of its images. Raises UnreachableError where none does."""
     found, problems = locate.ask_each(invocation, invocation.hosts, verbs.BY_NAME["images"])

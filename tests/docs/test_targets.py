@@ -30,3 +30,17 @@ def test_a_test_named_without_its_file_is_somewhere() -> None:
 
 def test_tests_are_named() -> None:
     assert len(NAMED) > 20
+
+
+def test_make_soak_runs_each_part() -> None:
+    soaks = re.search(r"^SOAKS = ((?:.*\\\n)*.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert soaks is not None
+    listed = soaks.group(1).replace("\\\n", " ").split()
+    parts = {
+        str(path.relative_to(ROOT))
+        for path in (ROOT / "tests").rglob("test_*.py")
+        if re.search(r"tests\.tools\.soak import .*\brounds\b", path.read_text())
+    }
+
+    assert len(parts) > 10
+    assert parts - set(listed) == set()

@@ -182,6 +182,42 @@ def test_what_is_there_already_is_not_written_over(machine: Machine) -> None:
     refused(in_no_pool, "in none of libvirt's storage pools")
 
 
+def test_a_disk_that_is_gone_or_a_device_of_no_pool_is_said_to_be_that(machine: Machine) -> None:
+    gone = machine.image("data")
+    machine.define(gone)
+    assert machine.lab.first.virsh("pool-refresh", machine.pool).status == 0
+    gone.unlink()
+    device = Guest(f"{machine.name}-2", machine.lab.first.directory, memory_mib=32)
+    disk = "<disk type='block'><source dev='/dev/loop7'/><target dev='vda' bus='virtio'/></disk></devices>"
+    made = machine.lab.rxm("new", "-", stdin=device.empty_description().replace("</devices>", disk))
+    assert made.status == 0, made
+
+    first, second = machine.clone(machine.name, f"{machine.name}-3"), machine.clone(machine.name, f"{machine.name}-3")
+    of_a_device = machine.clone(device.name, f"{machine.name}-3")
+
+    for answer in (first, second):
+        refused(answer, gone.name)
+        assert "pool-create-as" not in answer.stderr
+    refused(of_a_device, "NAME logical --source-name GROUP")
+
+
+def test_of_variables_of_a_firmware_that_do_not_come_along_it_is_said(machine: Machine) -> None:
+    machine.image("data")
+    xml = machine.guest.empty_description().replace("<os>", "<os firmware='efi'>").replace("'pc'", "'q35'")
+    made = machine.lab.rxm("new", "-", stdin=xml)
+    assert made.status == 0, made
+    new = f"{machine.name}-2"
+
+    cloned = machine.clone(machine.name, new)
+    dry = machine.lab.rxm("rename", "--dry-run", new, f"{new}-renamed")
+    renamed = machine.lab.rxm("rename", new, f"{new}-renamed")
+    back = machine.lab.rxm("rename", f"{new}-renamed", new)
+
+    assert any("(UEFI) are as in a new machine" in note for note in cloned.json()["notes"]), cloned
+    for answer in (dry, renamed, back):
+        assert (answer.status, "(UEFI) stay behind under the name" in answer.stderr) == (0, True), answer
+
+
 @pytest.fixture
 def small(machine: Machine) -> Iterator[str]:
     """A pool on a file system of 4 MiB."""

@@ -19,7 +19,7 @@ from tests.hypervisor.test_devices import described
 from tests.hypervisor.test_snapshots import image
 from tests.lab.hosts.daemon import Answer
 from tests.lab.process import wait_for
-from tests.tools.soak import SOAKING
+from tests.tools.soak import PARTS, SOAKING, rounds
 from xman import outcome
 
 PORT = 4394
@@ -300,14 +300,21 @@ def own(site: Site) -> set[str]:
     return {path.name for path in site.folder.iterdir()}
 
 
+def plan(changes: list[Change]) -> Iterator[tuple[int, Change, str]]:
+    """Give each change and a step of it again and again, at another one each time: once in `make test`."""
+    for turn in rounds("K1", 1):
+        for number, change in enumerate(changes):
+            yield turn, change, change.step(number + turn)
+
+
 def test_whatever_xmand_is_torn_out_of_is_found_out_and_told(site: Site) -> None:
+    """Row K1: in a soak at every step, again and again."""
     before, domains = own(site), site.domains()
-    # Each change at one of its steps; in a soak at all of them.
-    turns = range(1 + max(len(change.steps) for change in CHANGES) if SOAKING else 1)
     changes = [change for change in CHANGES if SOAKING or change.usual]
-    plan = [(turn, change, change.step(number + turn)) for turn in turns for number, change in enumerate(changes)]
-    site.starts(plan[0][2])
-    for (turn, change, step), (_turn, _change, following) in itertools.pairwise([*plan, (0, changes[0], "")]):
+    assert len(CHANGES) == PARTS["K1"].each
+    site.starts(changes[0].step(0))
+    again = itertools.chain(plan(changes), [(0, changes[0], "")])
+    for (turn, change, step), (_turn, _change, following) in itertools.pairwise(again):
         site.turn(turn)
         fails(site, change, step, following)
     assert site.domains() == domains

@@ -40,10 +40,11 @@ PARTS = {
     "F1 handshakes": Part(1_000_000, "mutants"),
     "F1 messages": Part(1_000_000, "mutants"),
     "C3": Part(10_000, "changes", 100),
-    "G11": Part(1000, "kills of a start", 2),
     "C5": Part(3600, SECONDS),
+    "G11": Part(1000, "kills of a start", 2),
     "F2": Part(100_000, "connections", 5),
     "S1": Part(3600, SECONDS),
+    "K1": Part(3 * 12 * 33, "kills of a change", 33),
     "M1": Part(500, "migrations"),
     "O2": Part(86_400, SECONDS),
 }

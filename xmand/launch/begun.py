@@ -11,7 +11,7 @@ from pathlib import Path
 from xman import values
 from xman.errors import NoSuchDomainError, XmanError
 from xmand.system.notes import Notes
-from xmand.virt import image_pools, pools
+from xmand.virt import image_pools
 from xmand.virt.binding import RawConnection
 from xmand.virt.domain import find
 
@@ -63,10 +63,9 @@ class Beginnings:
 
 def places(connection: RawConnection, begun: Begun) -> list[tuple[str, str]]:
     """Return the name and path of each of a machine's disks that is there. Raises RefusedError and HypervisorError."""
-    pool = pools.named(connection, begun.pool)
-    pool.require_active()
-    names = [name for what in begun.whats if pool.has(name := image_pools.own(begun.uuid, what))]
-    return [(name, pool.volume(name).path()) for name in names]
+    pool = image_pools.awake(connection, begun.pool)
+    names = [image_pools.own(begun.uuid, what) for what in begun.whats]
+    return [(name, volume.path()) for name in names if (volume := image_pools.there(pool, name)) is not None]
 
 
 def settle(connection: RawConnection, begun: Begun) -> list[str]:

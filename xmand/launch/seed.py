@@ -41,8 +41,8 @@ def files(seed: Seed) -> dict[str, bytes]:
 
 
 def _yaml(value: object) -> bytes:
-    # JSON is YAML, and needs no quoting of ours.
-    return json.dumps(value, indent=1).encode() + b"\n"
+    # JSON is YAML, and needs no quoting of ours; but YAML takes the two halves of an escaped sign for two signs.
+    return json.dumps(value, indent=1, ensure_ascii=False).encode() + b"\n"
 
 
 def image(seed: Seed) -> bytes:

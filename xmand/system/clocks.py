@@ -18,8 +18,8 @@ class Clocks:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        # key -> (since, the time.monotonic() at which that was, None where it cannot have been)
-        self._running: dict[str, tuple[int, float | None]] = {}
+        # key -> (since; the time.monotonic() at which that was, None where it cannot have been; when it was met)
+        self._running: dict[str, tuple[int, float | None, float]] = {}
 
     def begin(self, key: str, since: int) -> None:
         """Take note that `key` begins now, which is written down as `since` (seconds since 1970)."""
@@ -37,13 +37,19 @@ class Clocks:
 
         One that this process meets for the first time may have begun long ago, by a clock that nobody vouches for, and
         nobody could renew it while no process was there: it has `GRACE_SECONDS` more, and never more than it was given.
+        Where that clock is found to have been ahead, and is set back, what it said had gone by has not.
         """
         with self._lock:
             known = self._running.get(key)
             if known is None or known[0] != since:
                 gone = min(max(0.0, time.time() - since), max(0.0, seconds - GRACE_SECONDS))
                 known = self._keep(key, since, time.monotonic() - gone)
-            return seconds if known[1] is None else seconds - (time.monotonic() - known[1])
+            _since, began, met = known
+            if began is None:
+                return seconds
+            now = time.monotonic()
+            # What was seen to go by has gone, whatever any clock says.
+            return seconds - min(now - began, max(now - met, time.time() - since))
 
     def _known(self, key: str, since: int) -> float | None:
         known = self._running.get(key)
@@ -53,12 +59,12 @@ class Clocks:
             known = self._keep(key, since, time.monotonic() - max(0.0, wall) if wall >= -1.0 else None)
         return known[1]
 
-    def _keep(self, key: str, since: int, at: float | None) -> tuple[int, float | None]:
+    def _keep(self, key: str, since: int, at: float | None) -> tuple[int, float | None, float]:
         self._running.pop(key, None)
-        self._running[key] = (since, at)
+        kept = self._running[key] = (since, at, time.monotonic())
         while len(self._running) > _MOST:
             del self._running[next(iter(self._running))]
-        return since, at
+        return kept
 
 
 # One process, one clock: since when domains run, by their UUIDs, and since when they are preempted; since when jobs'

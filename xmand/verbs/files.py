@@ -97,14 +97,14 @@ def rename(call: Call) -> Result:
         if lifecycle.suspended(domain):
             raise RefusedError(f"Domain '{domain.name}' is suspended, and its saved memory is kept under its name.")
         images.require_unused(domain, wanted)
-        before = domain.name
+        before, notes = domain.name, images.left_behind(domain)
         if call.parsed.flag("dry-run"):
             data = {"name": wanted, "before": before, "dry_run": True}
-            return Result(data, domain=before, notes=(f"'{before}' would be called '{wanted}'.",))
+            return Result(data, domain=before, notes=(f"'{before}' would be called '{wanted}'.", *notes))
         # Durably: after a crash the name of this one, by its UUID, tells what became of it.
         call.record.intends(before, domain.uuid)
         images.rename(domain, wanted)
-        return Result({"name": wanted, "before": before}, changed=True, domain=wanted)
+        return Result({"name": wanted, "before": before}, changed=True, domain=wanted, notes=notes)
 
 
 ROWS = {

@@ -113,7 +113,11 @@ class Wanted:
         found = {image.name: image for image in offered(call, call.writer)}
         if name not in found:
             near = ", ".join(sorted(found)[:8]) or "none"
-            raise RefusedError(f"This host has no image '{name[:64]}'; it has {near}.")
+            asleep = "".join(
+                f" The storage pool '{pool}' is not active here."
+                for pool in image_pools.unusable(call.writer, settings.pools)
+            )
+            raise RefusedError(f"This host has no image '{name[:64]}'; it has {near}.{asleep}")
         image = found[name]
         self._require_still(image)
         if _leads_on(call.writer, image):

@@ -1,7 +1,9 @@
 """Starting what is off: booted, or restored from its saved memory; and what is said where that could not be used."""
 
 import contextlib
+import math
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from xman.errors import ColdBootError, DeniedError, MetadataError, RefusedError, XmanError
 from xman.result import Result
@@ -10,7 +12,7 @@ from xmand.events import Subscription
 from xmand.profiles.starting import Guard
 from xmand.verbs.booting import from_cd
 from xmand.verbs.call import Call
-from xmand.virt import condition, image_pools, lifecycle, metadata
+from xmand.virt import condition, disk_users, image_pools, lifecycle, metadata
 from xmand.virt import once as begin
 from xmand.virt.condition import PAUSED
 from xmand.virt.domain import Domain
@@ -44,7 +46,7 @@ def started(call: Call, domain: Domain, *, boots: bool = True) -> Result:
     Unless it `boots`, it is an error where it began anew, without its saved memory.
     """
     call.host.batch.maintenance.refuse()
-    _require_in_place(call, domain)
+    written = _require_in_place(call, domain)
     saved, discard = lifecycle.suspended(domain), call.parsed.flag("discard-saved")
     if discard and not saved:
         raise RefusedError(f"Domain '{domain.name}' has no saved memory to discard.")
@@ -55,19 +57,33 @@ def started(call: Call, domain: Domain, *, boots: bool = True) -> Result:
     with guard.around(domain, restores=saved and not discard) as found:
         anew = found.origin is not None and found.origin.discard
         result = _started(call, domain, _Boot(once, anew, call.parsed.flag("paused")), saved=saved, boots=boots)
-        result.notes = (*guard.said, *result.notes)
+        result.notes = (*guard.said, *written, *result.notes)
         if found.profile:
             result.notes += _remember_administrator(call, domain)
     return result
 
 
-def _require_in_place(call: Call, domain: Domain) -> None:
-    """Raise RefusedError for a machine from an image where others have put something in its disk's or image's place."""
+def _require_in_place(call: Call, domain: Domain) -> tuple[str, ...]:
+    """Raise RefusedError for a machine from an image where others have put something in its disk's or image's place.
+
+    Also for any other domain that would write to such an image. Return what is to be said of an image that was written.
+    """
     instance = None
     with contextlib.suppress(MetadataError):
         instance = metadata.read(domain).instance
-    if instance is not None:
-        image_pools.require_in_place(call.writer, instance.pool, domain.uuid)
+    if instance is None:
+        if call.host.settings.launch.pools and call.host.machines is not None:
+            launched = call.host.machines.found(call.writer)
+            disk_users.require_no_image(call.writer, disk_users.written_by(domain) if launched else (), launched)
+        return ()
+    image_pools.require_in_place(call.writer, instance.pool, domain.uuid)
+    for below in image_pools.disk_of(call.writer, instance.pool, domain.uuid)[1:]:
+        with contextlib.suppress(OSError):
+            # A second of the clock's, which it was launched in.
+            if Path(below).stat().st_mtime > (instance.launched or math.inf) + 1:
+                said = f"The image '{instance.image}' was written since '{domain.name}' was launched from it"
+                return (f"{said}: what its disk shows may be damaged.",)
+    return ()
 
 
 def guarded(call: Call) -> Guard:

@@ -130,6 +130,7 @@ def delete(call: Call) -> Result:
         require_image(facts)
         # Against who attaches it meanwhile: a domain that was given it while it is wiped would have zeros.
         locks.enter_context(call.host.locks.hold(disk_users.key(facts.path), call.verb.name, call.deadline, "disk"))
+        volume_users.require_overlays_seen(pool.connection, name)
         volume_users.require_unused(pool.connection, pool.name, name, facts.path)
         wipes = call.parsed.flag("wipe") or call.host.settings.storage.wipes(pool.name)
         if wipes:

@@ -147,6 +147,9 @@ def _firmware(root: etree._Element) -> Iterator[str]:
         for key in [key for key in nvram.attrib if not key.startswith("template")]:
             del nvram.attrib[key]
         yield "The variables of its firmware (UEFI) are as in a new machine."
+    # libvirt before 10 chooses them at the start, by the domain's name.
+    if root.find("os[@firmware='efi']") is not None and root.find("os/nvram") is None:
+        yield "The variables of its firmware (UEFI) are as in a new machine."
 
 
 def _smbios(root: etree._Element) -> Iterator[str]:

@@ -3,12 +3,14 @@
 import contextlib
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from lxml import etree
 
 from xman.errors import MetadataError, NoSuchDomainError, RefusedError, UsageError
+from xman.metadata import Instance
 from xmand.system import in_use
 from xmand.virt import image_pools, images, metadata, pools, volume_users
 from xmand.virt.binding import RawConnection, RawDomain, api
@@ -101,15 +103,19 @@ def writers(connection: RawConnection, path: str) -> list[Use]:
 def require_no_base(connection: RawConnection, places: Sequence[str], uuid: str) -> None:
     """Raise RefusedError where the domain with this UUID would write at a place which clients of a profile begin with.
 
-    Only the profile itself does, while none of them has anything of it (`xmand.profiles`). Raises HypervisorError.
+    Only the profile itself does, while none of them has anything of it (`xmand.profiles`); and nobody to the image of
+    a machine. Raises HypervisorError.
     """
     if not places:
         return
     profiles: dict[str, Domain] = {}
     clients: dict[str, str] = {}
+    launched: dict[str, Instance] = {}
     for domain in find_all(connection):
         with contextlib.suppress(NoSuchDomainError, MetadataError):  # what cannot be read is nobody's
             found = metadata.read(domain)
+            if found.instance is not None:
+                launched[domain.uuid] = found.instance
             if found.profile and domain.uuid != uuid:
                 profiles[domain.uuid] = domain
             elif found.origin is not None:
@@ -121,6 +127,26 @@ def require_no_base(connection: RawConnection, places: Sequence[str], uuid: str)
                 raise RefusedError(
                     f"'{place}' is a disk of the profile '{profiles[profile].name}', which its clients"
                     f" ('{clients[profile]}' and whoever else) begin with; nobody else writes to it."
+                )
+
+    require_no_image(connection, places, launched)
+
+
+def require_no_image(connection: RawConnection, places: Sequence[str], launched: Mapping[str, Instance]) -> None:
+    """Raise RefusedError where one of the places is the image that a machine was launched from, of these by UUID.
+
+    Only of those that have one of that name it is asked which one it is.
+    """
+    wanted = {os.path.realpath(place): place for place in places}
+    names = {Path(place).name for place in (*wanted, *wanted.values())}
+    for uuid, instance in launched.items():
+        if instance.image not in names:
+            continue
+        for below in image_pools.disk_of(connection, instance.pool, uuid)[1:]:
+            if (place := wanted.get(os.path.realpath(below))) is not None:
+                raise RefusedError(
+                    f"'{place}' is the image that a machine was launched from ({instance.id}), whose disk holds only"
+                    " what differs from it; who writes to it destroys that. Change a copy of it (rxm clone)."
                 )
 
 

@@ -19,7 +19,7 @@ from xmand.virt.binding import RawConnection, api
 from xmand.virt.contents import let_go
 from xmand.virt.errors import reading
 from xmand.virt.pools import Pool
-from xmand.virt.volumes import QCOW2, RAW, Facts, Volume, changing
+from xmand.virt.volumes import MOST_OCTETS, QCOW2, RAW, Facts, Volume, changing
 
 # Names of volumes that are machines' own, by the machine's UUID: no image, and nobody else's.
 _OWN = "xman-{uuid}{what}"
@@ -62,6 +62,8 @@ def images(connection: RawConnection, names: tuple[str, ...], wanted: Callable[[
         beside = {facts.name for facts in volumes}
         for facts in volumes:
             good = facts.format in (QCOW2, RAW) and not _IS_OWN.match(facts.name) and not facts.name.endswith(_SIDECAR)
+            # Nothing yet, or more than any disk has: what its head says is wrong.
+            good &= 0 < facts.capacity < MOST_OCTETS
             if good and wanted(facts.name):
                 found.setdefault(facts.name, Image(pool.name, facts, f"{facts.name}{_SIDECAR}" in beside))
     return [found[name] for name in sorted(found)]
@@ -84,9 +86,41 @@ def refresh(connection: RawConnection, names: tuple[str, ...]) -> None:
 
 def _refresh(pool: Pool, *, active: bool) -> None:
     if not active:
-        with contextlib.suppress(api.libvirtError):
-            pool.raw.create(0)
+        _wake(pool)
     pool.refresh()
+
+
+def awake(connection: RawConnection, name: str) -> Pool:
+    """Return the pool of machines' own disks, started where it is not active, as after libvirt's own restart.
+
+    Raises RefusedError where it cannot be.
+    """
+    pool = pools.named(connection, name)
+    if not pool.facts()["active"]:
+        _wake(pool)
+    pool.require_active()
+    return pool
+
+
+def there(pool: Pool, name: str) -> Volume | None:
+    """Return a volume that is to be deleted, None where there is none.
+
+    Raises RefusedError where the folder of its pool is away: of all that was there libvirt would say it is deleted.
+    """
+    found = False
+    if pool.has(name):
+        with contextlib.suppress(XmanError):
+            found = pool.volume(name).capacity() >= 0
+    if not found:
+        # libvirt forgets what it was killed over while it made it, and finds it again; what is away it finds out now.
+        pool.refresh()
+        pool.require_active()
+    return pool.volume(name) if pool.has(name) else None
+
+
+def _wake(pool: Pool) -> None:
+    with contextlib.suppress(api.libvirtError):
+        pool.raw.create(0)
 
 
 class Looks:
@@ -155,12 +189,16 @@ def require_in_place(connection: RawConnection, pool: str, uuid: str) -> None:
 
     What cannot be found is not looked at: libvirt says why.
     """
-    paths = []
+    for path in disk_of(connection, pool, uuid):
+        pools.require_in_place(connection, path)
+
+
+def disk_of(connection: RawConnection, pool: str, uuid: str) -> list[str]:
+    """Return where a machine's disk is, and the image below it; nothing where that cannot be found."""
     with contextlib.suppress(XmanError):
         facts = pools.named(connection, pool).volume(own(uuid, DISK)).facts()
-        paths = [facts.path, *filter(None, [facts.backing])]
-    for path in paths:
-        pools.require_in_place(connection, path)
+        return [facts.path, *filter(None, [facts.backing])]
+    return []
 
 
 def overlay(connection: RawConnection, pool: str, name: str, image: Image, capacity: int) -> str:
@@ -201,14 +239,11 @@ def _send(volume: Volume, path: str, octets: bytes) -> None:
 
 def remove(connection: RawConnection, pool: str, name: str) -> bool:
     """Delete a volume; return whether there was one. Raises RefusedError and HypervisorError."""
-    found = pools.named(connection, pool)
-    found.require_active()
-    if not found.has(name):
-        # libvirt forgets what it was killed over while it made it, and finds it again.
-        found.refresh()
-    if not found.has(name):
+    found = awake(connection, pool)
+    volume = there(found, name)
+    if volume is None:
         return False
-    found.volume(name).delete()
+    volume.delete()
     if found.has(name):
         raise HypervisorError(f"The volume '{name}' is still there, although libvirt said so.")
     return True

@@ -97,6 +97,16 @@ def require_unused(domain: Domain, wanted: str) -> None:
             raise RefusedError(f"Domain '{wanted}' already exists.")
 
 
+def left_behind(domain: Domain) -> tuple[str, ...]:
+    """Return what is to be said of what libvirt finds by the domain's name, and not by its new one."""
+    system = etree.fromstring(domain.description(inactive=True).encode()).find("os[@firmware='efi']")
+    if system is None or system.find("nvram") is not None:
+        return ()
+    return (
+        f"The variables of its firmware (UEFI) stay behind under the name '{domain.name}'; it begins with new ones.",
+    )
+
+
 def rename(domain: Domain, wanted: str) -> None:
     """Rename one that is off. Raises RefusedError where another one has the name."""
     require_unused(domain, wanted)

@@ -74,13 +74,13 @@ def missing(xml: str) -> tuple[str, ...]:
             paths.append(source.get("file"))
     bridges = [each.get("bridge") for each in root.iterfind("devices/interface[@type='bridge']/source")]
     found = [
-        *(path for path in paths if path and _seen_missing(path)),
+        *(path for path in paths if path and seen_missing(path)),
         *(f"bridge {name}" for name in bridges if name and not os.path.lexists(f"{_CARDS}/{name}")),
     ]
     return tuple(dict.fromkeys(found))
 
 
-def _seen_missing(path: str) -> bool:
+def seen_missing(path: str) -> bool:
     """Whether it is not there, as far as that can be told: only root sees into every folder."""
     if not path.startswith("/") or os.path.normpath(path).startswith(_OUT_OF_SIGHT):
         return False

@@ -15,12 +15,12 @@ from lxml import etree
 
 from xman.errors import HypervisorError, RefusedError, UnknownOutcomeError, UnsupportedError, XmanError
 from xmand.settings import Patience
-from xmand.virt import connection_pool, in_place, pools
+from xmand.virt import connection_pool, in_place, pools, sources
 from xmand.virt.binding import RawConnection, api
 from xmand.virt.domain_jobs import LongCall
 from xmand.virt.errors import code_of, reading
 from xmand.virt.pools import Pool
-from xmand.virt.volumes import QCOW2, RAW, Facts, Volume, changing
+from xmand.virt.volumes import QCOW2, RAW, Facts, Volume, changing, gone
 
 _POLL_SECONDS = 0.5
 # How often a caller hears of a copy of which nothing is seen to grow: before it takes silence for the end.
@@ -48,7 +48,7 @@ class Original:
 
 
 def of_path(connection: RawConnection, path: str) -> Original:
-    """Return the volume at a path. Raises RefusedError where it is in no pool that is active."""
+    """Return the volume at a path. Raises RefusedError where it is in no pool that is active, or not there."""
     for where in dict.fromkeys((path, os.path.realpath(path))):
         with contextlib.suppress(api.libvirtError):
             return _original(connection, connection.storageVolLookupByPath(where))
@@ -60,9 +60,13 @@ def of_path(connection: RawConnection, path: str) -> Original:
         pool.refresh()
         with contextlib.suppress(api.libvirtError):
             return _original(connection, connection.storageVolLookupByPath(path))
+        if sources.seen_missing(path):
+            raise RefusedError(f"There is no '{path}' on the host.")
+    makes = "NAME logical --source-name GROUP" if path.startswith("/dev/") else f"NAME dir --target {folder}"
+    of = "volume group" if path.startswith("/dev/") else "folder"
     raise RefusedError(
         f"'{path}' is in none of libvirt's storage pools, and libvirt copies nothing else"
-        f" (virsh pool-create-as NAME dir --target {folder} makes one of its folder)."
+        f" (virsh pool-create-as {makes} makes one of its {of})."
     )
 
 
@@ -186,7 +190,7 @@ def _description(name: str, original: Facts, text: str, *, files: bool) -> str:
 
 
 def _original(connection: RawConnection, volume: Any) -> Original:
-    with reading():
+    with gone(str(volume.name())), reading():
         root = etree.fromstring(str(volume.XMLDesc(0)).encode())
         pool = str(volume.storagePoolLookupByVolume().name())
     facts = Volume(connection, volume, str(root.findtext("name"))).facts()

@@ -44,6 +44,34 @@ def require_unused(connection: RawConnection, pool: str, name: str, path: str, b
         )
 
 
+def require_overlays_seen(connection: RawConnection, name: str) -> None:
+    """Let libvirt look for overlays that others have made, before a volume is deleted that may be the base of some.
+
+    Raises RefusedError where a domain has a disk in a pool that is not active: what that is made of is not known.
+    """
+    asleep = {}
+    for pool in pools.each(connection):
+        pool.refresh()
+        facts = pool.facts()
+        if not facts["active"]:
+            asleep[pool.name] = facts.get("path", "")
+    if not asleep:
+        return
+    with reading():
+        raws = connection.listAllDomains(0)
+    for raw in raws:
+        whose = str(raw.name())
+        with contextlib.suppress(NoSuchDomainError), reading(whose):
+            for source in etree.fromstring(str(raw.XMLDesc(0)).encode()).iterfind("devices/disk/source"):
+                folder = os.path.dirname(source.get("file", ""))  # noqa: PTH120  # a path of the host's
+                for pool_name, path in asleep.items():
+                    if source.get("pool") == pool_name or (path and folder == path):
+                        raise RefusedError(
+                            f"Domain '{whose}' has a disk in the pool '{pool_name}', which is not active: whether that"
+                            f" begins with '{name}' is not known. Start the pool first (virsh pool-start {pool_name})."
+                        )
+
+
 def of_domains(connection: RawConnection, pool: str, name: str, path: str) -> list[User]:
     """Return the domains that have it. Raises HypervisorError where one cannot be asked."""
     found, same = [], {path, os.path.realpath(path)} - {""}

@@ -15,6 +15,8 @@ from xmand.virt.driver import lost
 from xmand.virt.errors import Translating, code_of, reading, translate, words
 
 RAW, QCOW2 = "raw", "qcow2"
+# The largest size that results have. The head of an image may say more, and would keep its whole host from being read.
+MOST_OCTETS = (1 << 63) - 1
 
 
 @dataclass(frozen=True)
@@ -60,18 +62,18 @@ class Volume:
 
     def facts(self) -> Facts:
         """Return what it is. Raises RefusedError where it is no more."""
-        with _gone(self.name), reading():
+        with gone(self.name), reading():
             root = etree.fromstring(self._description().encode())
         form = root.find("target/format")
-        capacity = int(root.findtext("capacity") or 0)
+        capacity = _octets(root, "capacity")
         return Facts(
             name=root.findtext("name") or "",
             kind=str(root.get("type", "")),
             path=root.findtext("target/path") or "",
             format=RAW if form is None else str(form.get("type", RAW)),
             capacity=capacity,
-            allocation=int(root.findtext("allocation") or 0),
-            octets=int(root.findtext("physical") or capacity),
+            allocation=_octets(root, "allocation"),
+            octets=_octets(root, "physical") or capacity,
             backing=root.findtext("backingStore/path") or "",
         )
 
@@ -99,6 +101,10 @@ class Volume:
             return bytes(error.object).decode(errors="replace")
 
 
+def _octets(root: etree._Element, what: str) -> int:
+    return min(int(root.findtext(what) or 0), MOST_OCTETS)
+
+
 def changing(connection: RawConnection, name: str) -> Translating:
     """Turn libvirt's errors into ours around a call that changes the volume `name`.
 
@@ -118,7 +124,7 @@ def changing(connection: RawConnection, name: str) -> Translating:
     return Translating(api.libvirtError, ours)
 
 
-def _gone(name: str) -> Translating:
+def gone(name: str) -> Translating:
     """Around questions about a volume that others may delete meanwhile."""
 
     def ours(error: HypervisorError) -> XmanError | None:

@@ -100,3 +100,11 @@ def test_clients_of_a_domain_are_made_where_that_is() -> None:
     assert launching.names(words) == ["lab1", "lab2"]
     sent = wire_words(words, json=False, domains=["win", "lab1"])
     assert sent == [b"profile-client", b"--keep", b"--", b"win", b"lab1"]
+
+
+def test_a_name_that_was_taken_on_two_hosts_at_the_same_moment_is_told() -> None:
+    told = {"a": host(4) | {"names": ["web", "db"]}, "b": host(60) | {"names": ["web"]}, "c": host(1)}
+
+    (said,) = launching.twice(told, ["web", "db"])
+
+    assert "a machine 'web' on each of a, b; end one (rxm terminate b:web)" in said

@@ -61,3 +61,11 @@ def test_a_name_cannot_become_another_entry() -> None:
     meta = json.loads(seed.files(Seed('i-1", "x": "', "a"))["meta-data"])
 
     assert set(meta) == {"instance-id", "local-hostname"}
+
+
+def test_a_sign_beyond_the_first_65536_stays_one() -> None:
+    meta = seed.files(Seed("i-1", "a", ("ssh-ed25519 AAAA lena \N{KEY}",)))["meta-data"]
+
+    # YAML reads the two escapes that JSON writes for it as two signs, which no guest can write into a file.
+    assert "\N{KEY}".encode() in meta
+    assert b"\\u" not in meta

@@ -99,6 +99,29 @@ def test_after_a_restart_a_term_has_its_grace_and_never_more_than_it_was_given(
     assert clocks.left("vm1/job/1", since, seconds) == 0.0
 
 
+def test_a_clock_that_was_ahead_at_the_start_ends_nothing_once_it_is_set_right(wall: Wall) -> None:
+    clocks = Clocks()
+    wall.wall += 3600
+    assert clocks.left("vm1/job/1", NOON - 100, 300) == 60.0
+    wall.passes(10)
+    wall.wall -= 3600
+
+    assert clocks.left("vm1/job/1", NOON - 100, 300) == 190.0
+    wall.passes(190)
+    assert clocks.left("vm1/job/1", NOON - 100, 300) == 0.0
+
+
+def test_a_clock_that_stays_behind_keeps_nothing_longer_than_it_was_given(wall: Wall) -> None:
+    clocks = Clocks()
+    assert clocks.left("vm1/job/1", NOON - 100, 300) == 200.0
+    wall.wall -= 366 * 86_400
+
+    wall.passes(299)
+    assert clocks.left("vm1/job/1", NOON - 100, 300) == 1.0
+    wall.passes(1)
+    assert clocks.left("vm1/job/1", NOON - 100, 300) == 0.0
+
+
 def test_a_term_that_is_renewed_within_the_second_begins_anew(wall: Wall) -> None:
     clocks = Clocks()
     clocks.begin("vm1/job/1", NOON)
