@@ -128,6 +128,7 @@ def create_app(settings: Settings, engine: Engine) -> Flask:
         words.class_word,
         words.event_word,
         words.terminal_problem,
+        words.seat_problem,
         words.cannot_act,
     ):
         app.jinja_env.filters[function.__name__] = function

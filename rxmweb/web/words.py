@@ -293,6 +293,15 @@ def terminal_problem(problem: str) -> str:
     }[problem]
 
 
+def seat_problem(problem: str) -> str:
+    """Return the same as a laboratory's page has it, where somebody else reads it than who sits at the terminal."""
+    return {
+        "wait": _("its machine is being prepared"),
+        "none-free": _("no machine is free"),
+        "out-of-reach": _("its machine cannot be started"),
+    }.get(problem) or terminal_problem(problem)
+
+
 def event_word(event: str) -> str:
     """Return the word for what happened to a machine, as libvirt tells it."""
     return {

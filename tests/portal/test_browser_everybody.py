@@ -73,6 +73,11 @@ def test_every_combination_has_each_pair() -> None:
         assert {(row[one], row[two]) for row in found} == {(a, b) for a in kinds[0] for b in kinds[1]}
 
 
+# The words of buttons in tables that are higher than they are wide.
+_TALL = """() => Array.from(document.querySelectorAll("td .verbs button"))
+  .filter((one) => one.offsetHeight > one.offsetWidth).map((one) => one.textContent)"""
+
+
 @pytest.mark.parametrize("path", PATHS)
 def test_no_page_violates_accessibility_or_is_wider_than_the_screen(made_up: MadeUp, page: Page, path: str) -> None:
     wrong = []
@@ -89,6 +94,8 @@ def test_no_page_violates_accessibility_or_is_wider_than_the_screen(made_up: Mad
         wide = page.evaluate("document.documentElement.scrollWidth")
         if wide > width:
             wrong.append(f"{width} {language} {scheme}: {wide} px wide")
+        if tall := page.evaluate(_TALL):
+            wrong.append(f"{width} {language} {scheme}: a letter a line: {tall}")
         if page.locator("html").get_attribute("lang") != language:
             wrong.append(f"{width} {language} {scheme}: in another language")
     page.context.add_cookies([{"name": "language", "value": "en", "url": made_up.url}])
