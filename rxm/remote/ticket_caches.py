@@ -65,6 +65,8 @@ class Identities:
         # Hosts whose tickets are at hand, and the one identity for all such of a cache.
         self._at_hand: set[str] = set()
         self._shared: dict[str, Initiator] = {}
+        # What is called as its ticket is: libkrb5 would ask the DNS for its other names.
+        self._known: dict[str, str] = {}
         try:
             self._spread(hosts)
         except GssError as error:
@@ -80,15 +82,18 @@ class Identities:
             return self._own
         try:
             if host in self._at_hand:
-                return self._shared.get(cache) or self._shared.setdefault(
-                    cache, backends.initiator("", self._principal, cache)
-                )
+                return self._shared.get(cache) or self._shared.setdefault(cache, self._sharing(cache))
             # One of its own for each host: with a common one the threads would ask the KDC one after the other.
             return backends.initiator("", self._principal, cache)
         except GssError as error:
             from rxm.remote import messages
 
             raise messages.gss_error(error) from error
+
+    def _sharing(self, cache: str) -> "Initiator":
+        found = backends.initiator("", self._principal, cache)
+        found.known = self._known
+        return found
 
     def anew(self, host: str) -> "Initiator | None":
         """Return an identity with a new ticket for a host that did not take the one it was shown; None: it was new."""
@@ -151,6 +156,9 @@ class Identities:
             if host is None:
                 return _OTHERS
             self._at_hand.add(host)
+            if full == host.encode():
+                principal = service.decode("utf-8", "surrogateescape")
+                self._known[f"{principal.partition('/')[0]}@{host}"] = principal
             return caches[host]
 
         self._kept = kept_tickets.Kept(_EVERYTHING, self._client_keytab)

@@ -1,5 +1,6 @@
 """Tickets for many hosts' services, kept in $XDG_RUNTIME_DIR from one call to the next."""
 
+import contextlib
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -33,9 +34,9 @@ class Fleet:
         for name in names():
             realm.add_service(f"host/{name}", str(directory / f"{name}.keytab"))
         self._join()
-        hosts = directory / "hosts"
-        hosts.write_text("127.0.0.1 localhost\n" + "".join(f"{ADDRESS} {name}\n" for name in names()))
-        self.prefix = realm.own_hosts_file(hosts)
+        self._hosts = directory / "hosts"
+        self._hosts.write_text("127.0.0.1 localhost\n" + "".join(f"{ADDRESS} {name}\n" for name in names()))
+        self.prefix = realm.own_hosts_file(self._hosts)
         self.port = free_ports(1)
         self.daemon = Daemon(
             realm,
@@ -51,6 +52,14 @@ class Fleet:
         own.unlink()
         self.realm.extract_keytab(f"host/{name}", str(own))
         self._join()
+
+    @contextlib.contextmanager
+    def also_called(self, name: str) -> Iterator[None]:
+        """Let `name` be the first host's canonical name meanwhile."""
+        before = self._hosts.read_text()
+        self._hosts.write_text(before.replace(f"{ADDRESS} {names()[0]}", f"{ADDRESS} {name} {names()[0]}"))
+        yield
+        self._hosts.write_text(before)
 
     def _join(self) -> None:
         entries = [(self._directory / f"{name}.keytab").read_bytes().removeprefix(VERSION) for name in names()]
@@ -85,9 +94,9 @@ class User:
         """Get a ticket for tickets."""
         assert answer(["kinit", "alice"], self.wrapped, f"{PASSWORD}\n").status == 0
 
-    def ping(self, hosts: list[str] | None = None) -> Answer:
-        """Ask all of them, or some."""
-        words = ["rxm", "-H", ",".join(hosts or names()), "-p", str(self.fleet.port), "ping"]
+    def ping(self, hosts: list[str] | None = None, *more: str) -> Answer:
+        """Ask all of them, or some, with `more` of rxm's options."""
+        words = ["rxm", "-H", ",".join(hosts or names()), "-p", str(self.fleet.port), *more, "ping"]
         return answer([*self.fleet.prefix, *words], self._env)
 
     def asked(self, hosts: list[str] | None = None) -> list[str]:
@@ -157,6 +166,21 @@ def test_a_host_with_a_new_key_is_asked_for_again(fleet: Fleet, user: User) -> N
 
     assert user.asked() == [ALL[4]]
     assert user.asked() == []
+
+
+def test_of_a_host_whose_ticket_is_kept_no_other_name_is_looked_for(fleet: Fleet, user: User) -> None:
+    user.ping()
+
+    with fleet.also_called("other.xman.test"):
+        assert user.asked() == []
+
+
+def test_a_ticket_for_another_service_of_a_host_is_not_taken_for_that_of_xmand(fleet: Fleet, user: User) -> None:
+    user.ping()
+
+    said = user.ping(names(), "--service", "other")
+
+    assert said.status == 4
 
 
 def test_a_broken_file_is_written_anew(user: User) -> None:

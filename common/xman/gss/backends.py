@@ -10,7 +10,9 @@ if TYPE_CHECKING:
     from xman.gss import Context
 
     class Initiator(Protocol):
-        """An identity to act as."""
+        """An identity to act as; `known` has principals by `service@host`, of which the DNS is not asked again."""
+
+        known: dict[str, str]
 
         def context(self, service: str, host: str) -> Context:
             """Return a fresh context towards `service@host` (the principal `service/FQDN` in the host's realm)."""

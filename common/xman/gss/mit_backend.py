@@ -131,16 +131,19 @@ class Context:
 class Initiator:
     """rxm's side; see `python_gssapi.Initiator`. Raises GssError where there is no such identity."""
 
-    __slots__ = ("_credentials",)
+    __slots__ = ("_credentials", "known")
 
     def __init__(self, client_keytab: str = "", principal: str = "", cache: str = "") -> None:
+        self.known: dict[str, str] = {}
         store = {"client_keytab": client_keytab and f"FILE:{client_keytab}", "ccache": cache}
         given = {key: value for key, value in store.items() if value}
         self._credentials = _acquire(principal, given) if given or principal else None
 
     def context(self, service: str, host: str) -> Context:
         """Return a fresh context towards `service@host` (the principal `service/FQDN` in the host's realm)."""
-        return Context(_canonical(_name(f"{service}@{host}", _HOSTBASED)), self._credentials)
+        known = self.known.get(f"{service}@{host}")
+        name = _name(known, _PRINCIPAL) if known else _name(f"{service}@{host}", _HOSTBASED)
+        return Context(_canonical(name), self._credentials)
 
     def copy_to(self, cache: str) -> None:
         """Put this identity's tickets into another cache, over what was there. Raises GssError."""

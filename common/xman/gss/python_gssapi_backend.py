@@ -223,6 +223,7 @@ class Initiator:
     """
 
     def __init__(self, client_keytab: str = "", principal: str = "", cache: str = "") -> None:
+        self.known: dict[str, str] = {}
         self._credentials = None
         store = {}
         if client_keytab:
@@ -235,7 +236,9 @@ class Initiator:
 
     def context(self, service: str, host: str) -> Context:
         """Return a fresh context towards `service@host` (the principal `service/FQDN` in the host's realm)."""
-        name = gssapi.Name(f"{service}@{host}", gssapi.NameType.hostbased_service)
+        known = self.known.get(f"{service}@{host}")
+        kind = gssapi.NameType.kerberos_principal if known else gssapi.NameType.hostbased_service
+        name = gssapi.Name(known or f"{service}@{host}", kind)
         try:
             # Otherwise each step of the handshake would ask the DNS for the host's name.
             name = name.canonicalize(_KRB5)
