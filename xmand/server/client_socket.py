@@ -83,7 +83,12 @@ class ClientSocket:
         return bool(poll.poll(0))
 
     def send(self, data: bytes) -> bool:
-        """Send octets; what it does not take goes out as it does. Return whether some wait now. Raises OSError."""
+        """Send octets; what it does not take goes out as it does. Return whether some wait now that did not.
+
+        Raises OSError; nothing is sent to who is gone.
+        """
+        if not data or self.lost:
+            return False
         if self.unsent:
             self.unsent += data
             return False

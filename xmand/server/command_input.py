@@ -18,6 +18,7 @@ class CommandInput:
         self._session = session
         self._taker = taker
         self._left = b""
+        self._there = True
         self.full = False
         # How many octets the last turn read; why there is no more to come, where the client broke the protocol.
         self.come = 0
@@ -25,8 +26,8 @@ class CommandInput:
 
     @property
     def ready(self) -> bool:
-        """Whether there is more to hand over, or to look at, without another octet from the client."""
-        return bool(self._left) or (self.wanted and self._session.ready)
+        """Whether there is more to hand over, or to look at, now and without another octet from the client."""
+        return not self.full and (bool(self._left) or (self.wanted and self._session.ready))
 
     @property
     def wanted(self) -> bool:
@@ -36,36 +37,43 @@ class CommandInput:
     def turn(self) -> bool:
         """Hand over what has come, as far as a turn goes; return whether the client is still there."""
         self.come = 0
-        if self.full:
-            return True
-        if not self.ready:
-            try:
-                data = self._client.receive(MOST_OCTETS)
-            except OSError:
-                data = b""
-            if data is None:
-                return True
-            if not data:
-                self._taker.no_more()
-                return False
+        if not self.full and not self.ready:
+            self._receive()
+        for _ in range(MOST_MESSAGES):
+            if not self.ready:
+                break
+            self._hand_over()
+        return self._there
+
+    def _receive(self) -> None:
+        try:
+            data = self._client.receive(MOST_OCTETS)
+        except OSError:
+            data = b""
+        if data:
             self.come = len(data)
             self._session.receive(data)
-        return self._hand_over()
+        elif data is not None:
+            self._end()
 
-    def _hand_over(self) -> bool:
-        for _ in range(MOST_MESSAGES):
-            if self.full:
-                break
-            if not self._left:
-                event = self._session.next_input()
-                if event is None:
-                    break
-                if not isinstance(event, InputReceived):
-                    self._taker.no_more()
-                    self.complaint = event.detail if isinstance(event, Closed) else ""
-                    return not isinstance(event, Closed)
-                self._left = event.data
-            piece, self._left = self._left[:PIECE], self._left[PIECE:]
-            if piece:  # without octets there is nothing that might be counted
-                self.full = not self._taker.take(piece)
-        return True
+    def _hand_over(self) -> None:
+        """Hand over the next piece."""
+        if not self._left:
+            self._next()
+        piece, self._left = self._left[:PIECE], self._left[PIECE:]
+        if piece:  # without octets there is nothing that might be counted
+            self.full = not self._taker.take(piece)
+
+    def _next(self) -> None:
+        event = self._session.next_input()
+        if isinstance(event, InputReceived):
+            self._left = event.data
+        elif isinstance(event, Closed):
+            self.complaint = event.detail
+            self._end()
+        elif event is not None:
+            self._taker.no_more()
+
+    def _end(self) -> None:
+        self._there = False
+        self._taker.no_more()

@@ -77,8 +77,7 @@ class CommandReply:
             self._session.send_output(STDOUT, data)
         else:
             self._session.send_sign_of_life()
-        if not self._client.lost:
-            self._carrier.flush()
+        self._carrier.flush()
         await self._client.sent()
 
     async def send_long(self, data: bytes) -> None:

@@ -6,9 +6,12 @@ turn of the loop so many messages are taken and no more, whatever a client sends
 """
 
 import asyncio
+import functools
 import logging
 import math
 import socket
+from collections.abc import Callable
+from typing import Any, ClassVar
 
 from xman.errors import UnreachableError
 from xman.gss import GssError
@@ -63,8 +66,9 @@ class Connection:
         self._began = self._loop.time()
         # When it is closed: absolute, so that who sends an octet now and then gains nothing.
         self.deadline = self._began + limits.first_seconds
-        self._heard = False
         self._rest = Rest()
+        # What a message costs of its turn.
+        self._costs = _HANDSHAKE_COSTS
         # The command that runs, or is judged; it goes on when its client has gone.
         self._task: asyncio.Task[None] | None = None
         # The reply to it, while it runs.
@@ -116,8 +120,8 @@ class Connection:
 
     def _ready(self) -> bool:
         """Whether the next message may be taken; who does not read is not read."""
-        free = self._task is None and not self._rest.on
-        return free and not self.client.closed and not self.client.unsent
+        at_work = self._task is not None or self._last or self._rest.on
+        return not (at_work or self.client.unsent or self.client.closed)
 
     def _readable(self) -> None:
         if self._task is not None and self._typed() is None:
@@ -137,72 +141,68 @@ class Connection:
 
     def _receive(self) -> bool:
         """Take the next octets; return whether there were any."""
-        room = MOST_OCTETS
-        if not self.peer.authorized and not self._commands.judges_words:
-            room = max(1, min(room, _MOST_STRANGERS - self.session.held))
         try:
-            data = self.client.receive(room)
+            data = self.client.receive(self._room())
         except OSError as error:
             self._fail(why(error))
             return False
-        if data is None:
-            return False
-        if not data:
-            if not self.peer.principal:
-                self._failed("gone before it was authenticated")
-            self.close()
-            return False
-        if not self._heard:
-            self._heard = True
+        if data:
+            self._take(data)
+        elif data is not None:
+            self._hung_up()
+        return bool(data)
+
+    def _room(self) -> int:
+        """How many octets may be taken now."""
+        if self.peer.authorized or self._commands.judges_words:
+            return MOST_OCTETS
+        return max(1, min(MOST_OCTETS, _MOST_STRANGERS - self.session.held))
+
+    def _take(self, data: bytes) -> None:
+        if not self.peer.principal:
             self.deadline = self._began + self._limits.handshake_seconds
         self._turns.spend(self, len(data) // OCTETS_COST)
         self.session.receive(data)
-        return True
+
+    def _hung_up(self) -> None:
+        if not self.peer.principal:
+            self._failed("gone before it was authenticated")
+        self.close()
 
     def _advance(self) -> None:
-        """Take the messages that are there, at most so many of them."""
+        """Take the messages that are there, at most so many of them, and send what there is to send."""
         left = MOST_MESSAGES
         try:
-            while self._ready() and left > 0:
+            while left > 0 and self._ready():
                 before = self.session.taken
                 event = self.session.next_event(left)
                 taken = self.session.taken - before
                 left -= max(1, taken)
-                self._turns.spend(self, taken if self.peer.principal else taken * _HANDSHAKE_COSTS)
-                if self.strange and self._rest.begins(taken, self._rested, leads_on=isinstance(event, CommandReceived)):
-                    self._stop_reading()
+                self._turns.spend(self, taken * self._costs)
+                if self.strange:
+                    self._count(taken, event)
                 if event is None:
                     break
-                self._happened(event)
-            self.flush()
-        except (GssError, OSError) as error:
-            self._fail(why(error))
-        except Exception:
-            logger.exception("the connection of %s failed", self.peer.address)
-            self.close()
-        if self._ready():
+                self._EVENTS[type(event)](self, event)
+        except Exception as error:  # of a client's connection, and of no other
+            self._give_up(error)
+        if self._send():
             self._wait_for_more()
+
+    def _count(self, taken: int, event: object) -> None:
+        """Read nothing of a stranger for a while whose messages lead nowhere."""
+        if self._rest.begins(taken, self.wait_for_turn, leads_on=isinstance(event, CommandReceived)):
+            self.client.watch(False)
+            if self._rest.times == 1:
+                self._failed(_TOO_MANY)
 
     def _wait_for_more(self) -> None:
         """All that was taken is answered: wait for what comes next, or for a turn where it is here already."""
-        if not self.peer.authorized:
-            self._keeper.holds(self, self.session.held)
-        if self.client.closed:  # to make room
-            return
+        self._keeper.holds(self, 0 if self.peer.authorized else self.session.held)
         if self.session.ready:
             self.wait_for_turn()
         else:
             self.client.watch(True)
-
-    def _stop_reading(self) -> None:
-        if not self._rest.told:
-            self._rest.told = True
-            self._failed(_TOO_MANY)
-        self.client.watch(False)
-
-    def _rested(self) -> None:
-        if not self.client.closed:
-            self.wait_for_turn()
 
     def _typed(self) -> CommandInput | None:
         """Return the input of the command that runs, where it takes any."""
@@ -215,9 +215,8 @@ class Connection:
         if not there:
             if typed.complaint:
                 self._failed(typed.complaint)
-            self.client.watch(False)
             self._leave()
-        elif typed.ready and not typed.full:
+        elif typed.ready:
             self.wait_for_turn()
         else:
             self.client.watch(not typed.full)
@@ -229,34 +228,28 @@ class Connection:
             self.peer.waits(UnreachableError(GONE))
         self._keeper.left(self)
 
-    def _happened(self, event: object) -> None:
-        if isinstance(event, CommandReceived):
-            self._command(event)
-        elif isinstance(event, Authenticated):
-            self._authenticated(event)
-        elif isinstance(event, CommandBegun):
-            self._begun()
-        elif isinstance(event, MessageRefused):
-            self._failed(f"refused: {ERROR_TEXTS[event.code]}", ev="deny")
-        elif isinstance(event, Closed):
-            if event.detail:
-                self._failed(event.detail)
-            self._last = True
-            self._sent_or_waits()
+    # --- what it says ------------------------------------------------------------------------------------------------
 
     def _authenticated(self, event: Authenticated) -> None:
+        self._costs = 1
         self.peer.principal = event.initiator
         self.group = event.initiator
         self.peer.refused = identity.refuse(event.initiator, event.initiator_is_principal)
-        notes = [self.peer.refused] if self.peer.refused else []
-        if event.delegated:
-            notes.append("deleg=1, dropped")
-        self.peer.no_room = not self._keeper.authenticated(self, "; ".join(notes))
+        notes = (self.peer.refused, "deleg=1, dropped" if event.delegated else "")
+        self.peer.no_room = not self._keeper.authenticated(self, "; ".join(filter(None, notes)))
         self.strange = self._commands.rank(self.peer) is Rank.STRANGER
         if not self.peer.no_room:
             self.deadline = self._next_command_by()
 
-    def _begun(self) -> None:
+    def _refused(self, event: MessageRefused) -> None:
+        self._failed(f"refused: {ERROR_TEXTS[event.code]}", ev="deny")
+
+    def _ended(self, event: Closed) -> None:
+        if event.detail:
+            self._failed(event.detail)
+        self._last = True
+
+    def _begun(self, _event: CommandBegun) -> None:
         """More is coming than a stranger may say: it is kept for who may, and not for others."""
         known = self._commands.admits(self.peer)
         if known is None:
@@ -269,12 +262,7 @@ class Connection:
         self._admit(await self._commands.admits_later(self.peer))
 
     def _judged(self, task: "asyncio.Task[None]") -> None:
-        self._task = None
-        if not task.cancelled() and (error := task.exception()) is not None:
-            self._fail(str(error))
-        elif self.client.gone:
-            self.close()
-        elif not self.client.closed:
+        if self._over(task):
             self._advance()
 
     def _admit(self, admitted: bool) -> None:
@@ -287,7 +275,7 @@ class Connection:
         if isinstance(event, CommandReceived):
             self._commands.deny(self.peer, event.arguments, CommandReply(self))
         else:
-            self._happened(event)
+            self._ended(event)
 
     def _command(self, event: CommandReceived) -> None:
         self._turns.spend(self, _COMMAND_COSTS)
@@ -295,8 +283,6 @@ class Connection:
         if self._commands.at_once(self.peer, lifetime, event.arguments, reply):
             self._settle(reply)
             self.deadline = self._next_command_by()
-            if self._last:
-                self._sent_or_waits()
             return
         self.deadline = math.inf
         self._keeper.began(self)
@@ -306,65 +292,73 @@ class Connection:
         self.client.watch(True)
         self._reply = reply
         self._task = self._loop.create_task(self._commands.run(self.peer, lifetime, event.arguments, reply))
-        self._task.add_done_callback(self._answered)
+        self._task.add_done_callback(functools.partial(self._answered, reply))
+
+    def _answered(self, reply: CommandReply, task: "asyncio.Task[None]") -> None:
+        self._reply = None
+        self._settle(reply)
+        self._keeper.ended(self)
+        if self._over(task) and self._send():
+            self._go_on()
 
     def _settle(self, reply: CommandReply) -> None:
         """A command is answered, as far as it ever will be."""
         reply.over = True
         # The command itself may have been the one by which the client became known, or unknown.
-        self.strange = not self.peer.authorized and self._commands.rank(self.peer) is Rank.STRANGER
-        (self.session.authorize if self.peer.authorized else self.session.estrange)()
+        if self.peer.authorized:
+            self.strange = False
+            self.session.authorize()
+        else:
+            self.strange = self._commands.rank(self.peer) is Rank.STRANGER
+            self.session.estrange()
         self._last |= self.peer.no_room or self._loop.time() >= self._began + self._limits.age_seconds
 
-    def _answered(self, task: "asyncio.Task[None]") -> None:
+    def _over(self, task: "asyncio.Task[None]") -> bool:
+        """What ran has ended; return whether the connection goes on."""
         self._task = None
-        if self._reply is not None:
-            self._settle(self._reply)
-            self._reply = None
-        self._keeper.ended(self)
         error = None if task.cancelled() else task.exception()
-        if error is not None and not isinstance(error, GssError):
-            logger.error("a command of %s failed", self.peer.address, exc_info=error)
-        if self.client.closed:
-            return
-        if self.client.gone or task.cancelled() or error is not None:
-            self._fail(GONE if self.client.gone else str(error or GONE))
-            return
-        try:
-            if self._sent_or_waits():
-                self._go_on()
-        except OSError as failure:
-            self._fail(why(failure))
-
-    def _sent_or_waits(self) -> bool:
-        """Send what there is to send, and close where it was the last; return whether more may come. Raises OSError."""
-        self.flush()
-        if self._last and not self.client.unsent:
-            self.close()
-        return not self._last and not self.client.unsent
+        if error is not None:
+            self._give_up(error)
+        elif self.client.gone or task.cancelled():
+            self._fail(GONE)
+        return not self.client.closed
 
     def _go_on(self) -> None:
         """A reply is sent: on to the next command, which may be here already."""
         self.deadline = self._next_command_by()
-        if self.session.over:  # it wanted no other
-            self._advance()
-        elif not self.session.ready:
-            self._keeper.holds(self, 0 if self.peer.authorized else self.session.held)
-            self.client.watch(True)
-        elif self._turns.may(self):
+        # Where the client wanted no other, that is the next message.
+        if self.session.over or (self.session.ready and self._turns.may(self)):
             self._advance()
         else:
-            self.wait_for_turn()
+            self._wait_for_more()
 
     def _next_command_by(self) -> float:
         return min(self._loop.time() + self._limits.idle_seconds, self._began + self._limits.age_seconds)
 
+    # What to do where the session says that something happened.
+    _EVENTS: ClassVar[dict[type[object], Callable[["Connection", Any], None]]] = {
+        Authenticated: _authenticated,
+        CommandBegun: _begun,
+        CommandReceived: _command,
+        MessageRefused: _refused,
+        Closed: _ended,
+    }
+
     # --- what goes ---------------------------------------------------------------------------------------------------
+
+    def _send(self) -> bool:
+        """Send what there is to send, and close where it was the last; return whether the next message may be taken."""
+        try:
+            self.flush()
+        except OSError as error:
+            self._fail(why(error))
+        if self._last and not self.busy:
+            self.close()
+        return self._ready()
 
     def flush(self) -> None:
         """Send what there is to send; what the socket does not take goes out as it does. Raises OSError."""
-        data = self.session.take_outgoing()
-        if data and not self.client.lost and self.client.send(data):
+        if self.client.send(self.session.take_outgoing()):
             # A deadline for all of it, as for all else.
             self.deadline = self._loop.time() + self._limits.write_seconds
             if self._task is None:
@@ -378,14 +372,21 @@ class Connection:
         """The socket has taken all that waited."""
         if self._task is not None:
             self.deadline = math.inf
-        elif self._last:
-            self.close()
-        elif not self._rest.on:
+        elif self._send():
             self._go_on()
 
+    def _give_up(self, error: BaseException) -> None:
+        """End it for an error; one that no client and no network has caused is a fault of ours, and logged as such."""
+        if isinstance(error, GssError | OSError):
+            self._fail(why(error))
+        else:
+            logger.error("the connection of %s failed", self.peer.address, exc_info=error)
+            self._fail("see the traceback")
+
     def _fail(self, detail: str) -> None:
-        self._failed(detail)
-        self.close()
+        if not self.client.closed:
+            self._failed(detail)
+            self.close()
 
     def _failed(self, detail: str, ev: str = "conn") -> None:
         self._keeper.failed(self, detail, ev)

@@ -16,8 +16,8 @@ class Rest:
     def __init__(self) -> None:
         self._led_nowhere = 0
         self._timer: asyncio.TimerHandle | None = None
-        # Whether the log has it.
-        self.told = False
+        # How often it has begun.
+        self.times = 0
 
     @property
     def on(self) -> bool:
@@ -32,6 +32,7 @@ class Rest:
         self._led_nowhere = 0 if leads_on else self._led_nowhere + messages
         if self._led_nowhere <= MOST_LEADING_NOWHERE:
             return False
+        self.times += 1
         self._timer = asyncio.get_running_loop().call_later(REST_SECONDS, self._end, then)
         return True
 

@@ -247,6 +247,26 @@ def test_what_is_at_hand_and_long_goes_as_it_is_read() -> None:
     played(scenario)
 
 
+def test_what_is_kept_of_a_command_in_two_parts_is_free_once_it_is_answered() -> None:
+    async def scenario() -> None:
+        commands = Commands()
+        commands.at_hand = True
+        scene = Scene(commands)
+        scene.client.sendall(HANDSHAKE)
+        scene.subject.turn()
+        command = data(sealed(0, LIST))
+        scene.client.sendall(command[:-1])
+        scene.subject.turn()
+        before = scene.keeper.held[-1]
+        scene.client.sendall(command[-1:])
+        scene.subject.turn()
+
+        assert (before, scene.keeper.held[-1]) == (len(command) - 1, 0)
+        assert commands.ran == [[b"list"]]
+
+    played(scenario)
+
+
 def test_octets_that_come_one_by_one_are_a_command_as_well() -> None:
     async def scenario() -> None:
         scene = Scene()
