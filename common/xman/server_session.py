@@ -35,7 +35,7 @@ class CommandReceived:
 class CommandBegun:
     """More is coming than anybody may say whose right to anything is not known yet.
 
-    Answer with `ServerSession.authorize`, `collect` or `deny` before asking for the next event.
+    Answer with `ServerSession.authorize` or `deny` before asking for the next event.
     """
 
     __slots__ = ()
@@ -179,9 +179,6 @@ class ServerSession(Side):
         """Let the client say whatever the protocol allows."""
         self._stranger = False
         self._tokens.limit = c.MAX_TOKEN
-
-    # Who judges needs the whole command; whether it is worth its octets is the caller's to watch.
-    collect = authorize
 
     def estrange(self) -> None:
         """Bound what the client may say, again, by what a stranger may."""
