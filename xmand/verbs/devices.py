@@ -60,7 +60,7 @@ def block_attach(call: Call) -> Result:
                 also = ()
             if not call.parsed.flag("dry-run"):
                 attaching.attach(domain, attaching.text(element), pick, before)
-        return _result(call, domain, data, changed=True, notes=(*made.notes, *also, *_not_yet(domain)))
+        return _result(call, domain, data, changed=True, notes=(*made.notes, *also, *lifecycle.not_yet(domain)))
 
 
 def block_detach(call: Call) -> Result:
@@ -113,7 +113,7 @@ def network_attach(call: Call) -> Result:
             return _result(call, domain, data, notes=(f"Domain '{domain.name}' already has it.",))
         if not call.parsed.flag("dry-run"):
             attaching.attach(domain, attaching.text(element), pick, before)
-        return _result(call, domain, data, changed=True, notes=(*made.notes, *_not_yet(domain)))
+        return _result(call, domain, data, changed=True, notes=(*made.notes, *lifecycle.not_yet(domain)))
 
 
 def network_detach(call: Call) -> Result:
@@ -165,7 +165,7 @@ def block_resize(call: Call) -> Result:
             reached = attaching.grow(domain, target, wanted) if volume is None else volume.grow(wanted)
             if reached < wanted:
                 raise domain.not_so(f"has a disk {target} of {reached // MIB} MiB")
-        return _result(call, domain, facts | {"reached": reached}, changed=True, notes=_not_yet(domain))
+        return _result(call, domain, facts | {"reached": reached}, changed=True, notes=lifecycle.not_yet(domain))
 
 
 def cd_insert(call: Call) -> Result:
@@ -223,7 +223,7 @@ def _medium(call: Call, domain: Domain, found: Found, xml: str, path: str) -> Re
         left = {attaching.place(element) for element in (now.live, now.kept) if element is not None}
         if left != {path}:
             raise domain.not_so(f"has {', '.join(sorted(left - {path})) or 'nothing'} in {target}")
-    return _result(call, domain, data, changed=True, notes=(*notes, *_not_yet(domain)))
+    return _result(call, domain, data, changed=True, notes=(*notes, *lifecycle.not_yet(domain)))
 
 
 def _change_medium(call: Call, domain: Domain, found: Found, xml: str) -> None:
@@ -244,7 +244,7 @@ def _detached(
 ) -> Result:
     if not call.parsed.flag("dry-run"):
         attaching.detach(domain, pick, found, what)
-    return _result(call, domain, data, changed=True, notes=(*notes, *_not_yet(domain)))
+    return _result(call, domain, data, changed=True, notes=(*notes, *lifecycle.not_yet(domain)))
 
 
 def _result(call: Call, domain: Domain, data: Facts, *, changed: bool = False, notes: tuple[str, ...] = ()) -> Result:
@@ -302,13 +302,6 @@ def _driver(domain: Domain) -> str:
 def _hvm(domain: Domain) -> bool:
     with reading(domain.name):
         return str(domain.raw.OSType()) == "hvm"
-
-
-def _not_yet(domain: Domain) -> tuple[str, ...]:
-    """Return what is to be said of a suspended domain: libvirt restores it as it was saved."""
-    if domain.active() or not lifecycle.suspended(domain):
-        return ()
-    return (f"Domain '{domain.name}' is suspended and will continue as it was; this takes effect at its next start.",)
 
 
 ROWS = {

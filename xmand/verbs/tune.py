@@ -7,7 +7,6 @@ from xmand.journal import verdicts
 from xmand.verbs.call import Call
 from xmand.verbs.row import Row, told
 from xmand.virt import lifecycle, size, vcpus
-from xmand.virt.domain import Domain
 
 # What a Linux guest needs to go on: a fixed part, and a part that grows with what it was booted with (its own tables of
 # all pages). Small ones have less; libvirt would take a single KiB. The tests' guest (Linux 6.1), which has nothing to
@@ -46,7 +45,7 @@ def mem_set(call: Call) -> Result:
             data["kept"] = True
             note = f"{note} {_later(done.later, _mib(wanted))}"
         short = bool(done.later) or abs(done.size - wanted) > MIB
-        return Result(data, changed=True, domain=domain.name, notes=(note,) if short else _not_yet(domain))
+        return Result(data, changed=True, domain=domain.name, notes=(note,) if short else lifecycle.not_yet(domain))
 
 
 def vcpu_set(call: Call) -> Result:
@@ -71,7 +70,7 @@ def vcpu_set(call: Call) -> Result:
             if wanted < most:
                 # QEMU: those that a guest is booted with cannot be unplugged.
                 note += f" CPUs that can be taken from it are those beyond <vcpu current='{wanted}'>{most}</vcpu>."
-        notes = _not_yet(domain) if done.size == wanted and not done.later else (note,)
+        notes = lifecycle.not_yet(domain) if done.size == wanted and not done.later else (note,)
         return Result(data, changed=True, domain=domain.name, notes=notes)
 
 
@@ -123,13 +122,6 @@ def vcpu_pin(call: Call) -> Result:
 
 def _listed(cpus: set[int]) -> str:
     return ", ".join(map(str, sorted(cpus)))
-
-
-def _not_yet(domain: Domain) -> tuple[str, ...]:
-    """Return what is to be said of a suspended domain: libvirt restores it as it was saved."""
-    if domain.active() or not lifecycle.suspended(domain):
-        return ()
-    return (f"Domain '{domain.name}' is suspended and will continue as it was; this takes effect at its next start.",)
 
 
 def _mib(octets: int) -> str:

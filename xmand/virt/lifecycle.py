@@ -23,7 +23,6 @@ _SOME = api.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE | api.VIR_DOMAIN_UNDEFINE_SNAPSHOTS
 _DELETE_FLAGS = (_ALL, _SOME, api.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE, 0)
 _UNKNOWN_FLAGS = (api.VIR_ERR_INVALID_ARG, api.VIR_ERR_NO_SUPPORT, api.VIR_ERR_ARGUMENT_UNSUPPORTED)
 
-
 # Where libvirt's QEMU driver keeps what it saves by itself.
 _IMAGES = Path("/var/lib/libvirt/qemu/save")
 _KINDS = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a FIFO"}
@@ -38,6 +37,13 @@ def suspended(domain: Domain) -> bool:
             if code_of(error) == api.VIR_ERR_NO_SUPPORT:  # LXC
                 return False
             raise
+
+
+def not_yet(domain: Domain) -> tuple[str, ...]:
+    """Return what is to be said where a suspended domain is changed: libvirt restores it as it was saved."""
+    if domain.active() or not suspended(domain):
+        return ()
+    return (f"Domain '{domain.name}' is suspended and will continue as it was; this takes effect at its next start.",)
 
 
 def require_image(domain: Domain) -> None:
