@@ -1,6 +1,7 @@
 """pools, volumes, volume-create, volume-delete: libvirt's storage, and what is in it."""
 
 import contextlib
+import functools
 from dataclasses import asdict
 from typing import Any
 
@@ -11,7 +12,6 @@ from xmand.verbs.call import Call
 from xmand.verbs.row import Row
 from xmand.virt import disk_users, in_place, pools, volume_users, wiping
 from xmand.virt.driver import LONG
-from xmand.virt.in_place import Standing
 from xmand.virt.pools import Pool
 from xmand.virt.uploads import key
 from xmand.virt.volume_copies import Place
@@ -68,19 +68,16 @@ def create(call: Call) -> Result:
         for each in sorted({name, base} - {""}):
             locks.enter_context(call.host.locks.hold(key(pool.name, each), call.verb.name, call.deadline, "volume"))
         backing = _base(call, pool, base) if base else None
-        before = pool.look(backing.path) if backing else None
+        pool.check(name, size, form, backing)
         if call.parsed.flag("dry-run"):
-            pool.check(name, size, form, backing)
             return Result(
                 {"pool": pool.name, "volume": name, "dry_run": True},
                 notes=(f"A volume '{name}' would be made in the pool '{pool.name}'.",),
             )
-        # Durably, once none is there of that name: after a crash, one that is there is this one.
-        pool.check(name, size, form, backing)
+        # Durably, once none is seen to be there of that name: after a crash, one that is there is this one.
         call.record.intends("", "", makes=[Place(pool.name, name)])
-        made = pool.create(name, size, form, backing)
-        if backing is not None:
-            _require_same(pool, before, backing, made)
+        make = functools.partial(pool.create, name, size, form, backing)
+        made = in_place.made_of(pool.folder(), backing.path, make, Volume.delete) if backing else make()
         with pools.unknown_where_lost(pool.connection, name):
             facts = made.facts()
             left = pool.facts().get("available", 0)
@@ -92,17 +89,11 @@ def create(call: Call) -> Result:
         return Result(_told(pool, facts), changed=True, notes=notes)
 
 
-def _require_same(pool: Pool, before: Standing | None, base: Facts, made: Volume) -> None:
-    """Raise RefusedError, and let nothing be left, where somebody put another file in the base's place meanwhile."""
-    try:
-        in_place.require_same(before, pool.folder(), base.path)
-    except RefusedError:
-        made.delete()
-        raise
-
-
 def _base(call: Call, pool: Pool, name: str) -> Facts:
-    """Return what a volume is that others are to be built upon. Raises RefusedError where it is half, or changes."""
+    """Return what a volume is that others are to be built upon.
+
+    Raises RefusedError where it is half, or changes, or is not in its place.
+    """
     require_whole(call, pool.name, name)
     facts = pool.volume(name).facts()
     for user in volume_users.of_domains(pool.connection, pool.name, name, facts.path):
@@ -116,6 +107,7 @@ def _base(call: Call, pool: Pool, name: str) -> Facts:
             f"'{name}' says that it is an overlay of '{facts.backing}', which is in none of this host's pools; an"
             " overlay of it would show that file to its guest."
         )
+    pool.look(facts.path)
     return facts
 
 

@@ -4,6 +4,7 @@ Nothing here needs a right of xmand's own on a file: libvirt makes, fills and de
 """
 
 import contextlib
+import functools
 import math
 import re
 import threading
@@ -203,11 +204,9 @@ def disk_of(connection: RawConnection, pool: str, uuid: str) -> list[str]:
 
 def overlay(connection: RawConnection, pool: str, name: str, image: Image, capacity: int) -> str:
     """Make a disk of `capacity` octets that begins as the image is; return its path. Raises RefusedError and others."""
-    holder = pools.named(connection, image.pool)
-    before = holder.look(image.volume.path)
-    made = pools.named(connection, pool).create(name, capacity, QCOW2, image.volume)
-    in_place.require_same(before, holder.folder(), image.volume.path)
-    return made.path()
+    folder, holder = pools.named(connection, image.pool).folder(), pools.named(connection, pool)
+    make = functools.partial(holder.create, name, capacity, QCOW2, image.volume)
+    return in_place.made_of(folder, image.volume.path, make, Volume.delete).path()
 
 
 def put(connection: RawConnection, pool: str, name: str, octets: bytes) -> str:

@@ -87,11 +87,21 @@ def opened(
     raise RefusedError(f"'{path}' was replaced while it was opened; nothing was done with it.")
 
 
-def require_same(before: Standing | None, folder: str, path: str) -> None:
-    """Raise RefusedError where another file stands at the path of a volume than before; as `look` besides."""
-    after = look(folder, path)
-    if before is not None and (after is None or after.files != before.files):
-        raise RefusedError(f"'{path}' was replaced meanwhile.")
+def made_of(folder: str, path: str, make: Callable[[], _T], remove: Callable[[_T], object]) -> _T:
+    """Return what `make` makes of the volume at a path, if the same file stood there all the time.
+
+    Raises RefusedError, as `look` does and where it was replaced meanwhile; then what was made is removed.
+    """
+    before = look(folder, path)
+    made = make()
+    try:
+        after = look(folder, path)
+        if before is not None and (after is None or after.files != before.files):
+            raise RefusedError(f"'{path}' was replaced meanwhile.")
+    except RefusedError:
+        remove(made)
+        raise
+    return made
 
 
 def _standing(descriptor: int, holder: str, name: str, folder: str) -> Standing:

@@ -104,30 +104,29 @@ def copy(
     pool = pools.named(connection, place.pool)
     _form, files = pool.check(place.name, original.facts.capacity, original.facts.format, None)
     holder = pools.named(connection, original.place.pool)
-    source, before = holder.volume(original.place.name).raw, holder.look(original.facts.path)
+    source = holder.volume(original.place.name).raw
     with reading(place.name):
         text = _description(place.name, original.facts, str(source.XMLDesc(0)), files=files)
     # What several images can share they share, where the file system can do that; libvirt asks it for raw ones only.
     ways = (api.VIR_STORAGE_VOL_CREATE_REFLINK, 0) if files and original.facts.format == RAW else (0,)
-    with changing(connection, place.name):
-        for flags in ways:
-            try:
-                _watched(pool, place, functools.partial(pool.raw.createXMLFrom, text, source, flags), patience, told)
-            except api.libvirtError as error:
-                if code_of(error) == api.VIR_ERR_STORAGE_VOL_EXIST or not flags or not connection.isAlive():
-                    raise
-            else:
-                break
-    with pools.unknown_where_lost(connection, place.name):
-        if not pool.has(place.name):
-            raise HypervisorError(f"There is no volume {place}, although libvirt said so.")
-        made = pool.volume(place.name)
-    try:
-        in_place.require_same(before, holder.folder(), original.facts.path)
-    except XmanError:
-        made.delete()
-        raise
-    return made
+
+    def make() -> Volume:
+        with changing(connection, place.name):
+            for flags in ways:
+                try:
+                    begin = functools.partial(pool.raw.createXMLFrom, text, source, flags)
+                    _watched(pool, place, begin, patience, told)
+                except api.libvirtError as error:
+                    if code_of(error) == api.VIR_ERR_STORAGE_VOL_EXIST or not flags or not connection.isAlive():
+                        raise
+                else:
+                    break
+        with pools.unknown_where_lost(connection, place.name):
+            if not pool.has(place.name):
+                raise HypervisorError(f"There is no volume {place}, although libvirt said so.")
+            return pool.volume(place.name)
+
+    return in_place.made_of(holder.folder(), original.facts.path, make, Volume.delete)
 
 
 def _is_there(connection: RawConnection, place: Place) -> bool | None:

@@ -134,12 +134,18 @@ def test_what_this_process_cannot_see_is_not_judged(where: str) -> None:
     assert in_place.opened(where, f"{where}/disk", lambda: "opened", lambda _found: None) == "opened"
 
 
-def test_another_file_in_the_place_of_one_is_told(folder: Path) -> None:
-    path = str(folder / "disk")
-    before = in_place.look(str(folder), path)
-    in_place.require_same(before, str(folder), path)
-    (folder / "disk").rename(folder / "aside")
-    (folder / "disk").write_bytes(b"another")
+def test_nothing_stays_that_was_made_of_a_file_while_another_came_in_its_place(folder: Path) -> None:
+    path, copy = folder / "disk", folder / "copy"
 
+    def make(*, replaced: bool) -> Path:
+        copy.write_bytes(path.read_bytes())
+        if replaced:
+            path.rename(folder / "aside")
+            path.write_bytes(b"another")
+        return copy
+
+    made = in_place.made_of(str(folder), str(path), lambda: make(replaced=False), Path.unlink)
+    assert made.exists()
     with pytest.raises(RefusedError, match="was replaced meanwhile"):
-        in_place.require_same(before, str(folder), path)
+        in_place.made_of(str(folder), str(path), lambda: make(replaced=True), Path.unlink)
+    assert not copy.exists()
