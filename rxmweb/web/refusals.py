@@ -67,7 +67,7 @@ SAID: tuple[_Said, ...] = (
         lambda: _("A disk is never made smaller: what is behind its new end would be lost."),
     ),
     _said(
-        r"was asked to let go of (?P<what>[\w:]+), and still has it",
+        r"was asked to release (?P<what>[\w:]+), and still has it",
         lambda: _("The guest was asked to let go of %(what)s, and has not done so yet."),
     ),
     _said(r"has (?P<what>\w+) mounted at", lambda: _("The guest has %(what)s mounted; unmount it there first.")),

@@ -1,20 +1,43 @@
 """What hosts answer, in Czech: each sentence is one that the sources say, and stands before the host's own words."""
 
+import ast
 import re
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from rxmweb.web import languages, refusals
 from tests.lab.process import ROOT
+from xmand.broker.arrivals import REASON
 
-_SOURCES = "\n".join(
-    path.read_text()
+# What may stand in a sentence where something is filled in.
+_FILLED = ("7", "7 MiB", "job 7", REASON)
+
+
+def sentences(path: Path) -> Iterator[str]:
+    """Give what a source may say, a NUL for what is filled in: its strings, but for what describes itself."""
+    tree = ast.parse(path.read_text())
+    beside = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Expr):
+            beside.add(node.value)
+        if isinstance(node, ast.JoinedStr):
+            beside.update(node.values)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.JoinedStr):
+            yield "".join(str(part.value) if isinstance(part, ast.Constant) else "\0" for part in node.values)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and node not in beside:
+            yield node.value
+
+
+SAMPLES = {
+    sentence.replace("\0", filled)
     for folder in ("xmand", "rxm", "common/xman")
-    for path in sorted((ROOT / folder).rglob("*.py"))
-    if "__pycache__" not in path.parts
-)
-# What stands in a pattern for something that is filled in, or for one of several.
-_FILLED = re.compile(r"\(\?P<\w+>[^)]*\)|\(\?:[^)]*\)|\\\(|\\\)|\.\*|\\w\+|\[\^:\]\*|'")
+    for path in (ROOT / folder).rglob("*.py")
+    for sentence in sentences(path)
+    for filled in _FILLED
+}
 
 
 def said(message: str, language: str = "cs") -> str:
@@ -23,12 +46,9 @@ def said(message: str, language: str = "cs") -> str:
         return refusals.refusal(message)
 
 
-@pytest.mark.parametrize("pattern", [pattern.pattern for pattern, _words in refusals.SAID])
-def test_the_sources_say_each_of_them(pattern: str) -> None:
-    pieces = [piece.strip(" :") for piece in _FILLED.split(pattern)]
-
-    for piece in pieces:
-        assert piece in _SOURCES, piece
+@pytest.mark.parametrize("pattern", [pattern for pattern, _words in refusals.SAID], ids=lambda one: one.pattern)
+def test_the_sources_say_each_of_them(pattern: re.Pattern[str]) -> None:
+    assert any(map(pattern.search, SAMPLES))
 
 
 @pytest.mark.parametrize(
