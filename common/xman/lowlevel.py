@@ -38,7 +38,7 @@ def octets(text: str) -> bytes:
     return text.encode(_UTF_8, _AS_IT_IS)
 
 
-def sha256(octets: bytes) -> str:
+def sha256(data: bytes) -> str:
     """Return the digest in hexadecimal; `hashlib` would load OpenSSL for it, which takes as long as ten hosts."""
     try:
         if sys.hexversion >= 0x030C0000:
@@ -47,7 +47,7 @@ def sha256(octets: bytes) -> str:
             from _sha256 import sha256 as made  # type: ignore[import-not-found, unused-ignore]
     except ImportError:
         from hashlib import sha256 as made
-    return str(made(octets).hexdigest())
+    return str(made(data).hexdigest())
 
 
 def environment(name: str) -> str:

@@ -83,7 +83,7 @@ def _beside(client_keytab: str) -> str:
     name = f"keytab {client_keytab}" if client_keytab else tickets.default_cache()
     if not client_keytab and not name.startswith("FILE:"):
         return ""
-    return _PREFIX + lowlevel.sha256(name.encode("utf-8", "surrogateescape"))[:32]
+    return _PREFIX + lowlevel.sha256(lowlevel.octets(name))[:32]
 
 
 def _drop(place: str, beside: str, but: str) -> None:

@@ -92,14 +92,16 @@ def forget_kept() -> None:
 
 def no_identity(error: GssError, client_keytab: str, principal: str) -> CredentialsError:
     """Return the message where the identity that the configuration asks for is not to be had."""
-    if client_keytab and error.reason not in _NOT_THE_KEYTABS and not _configuration(error):
+    if _configuration(error):
+        return gss_error(error)
+    if client_keytab and error.reason not in _NOT_THE_KEYTABS:
         whose = f" for {principal}" if principal else ""
         return CredentialsError(
             f"the client keytab {client_keytab} gives no ticket{whose}; it must exist, be readable by you, and hold"
             f" the key that the realm has now. ({_detail(error)})",
             error.reason,
         )
-    if principal and error.reason == gss.NO_TICKET and not _configuration(error):
+    if principal and error.reason == gss.NO_TICKET:
         return CredentialsError(
             f"you have no Kerberos ticket of {principal}; run kinit {principal}. ({_detail(error)})", error.reason
         )
@@ -119,13 +121,12 @@ def _detail(error: GssError) -> str:
 
 
 def _configuration(error: GssError) -> str:
-    """What asking again does not mend."""
+    """Return the message where krb5.conf is to blame, which no new ticket mends; empty where it is not."""
     if not error.code:
         return ""
-    from xman import lowlevel
     from xman.gss.reasons import configuration
 
-    wrong = configuration(error, lowlevel.environment("KRB5_CONFIG") or "/etc/krb5.conf")
+    wrong = configuration(error)
     return f"{wrong}. ({_detail(error)})" if wrong else ""
 
 

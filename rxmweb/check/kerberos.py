@@ -60,7 +60,7 @@ def sign_on(settings: Settings) -> Iterator[Finding]:
         try:
             trial.agree(service, name, settings.keytab, f"{service}/{name}")
         except GssError as error:
-            if wrong := reasons.configuration(error, os.environ.get("KRB5_CONFIG") or "/etc/krb5.conf"):
+            if wrong := reasons.configuration(error):
                 yield BAD, f"sign-on: {wrong} ({error})"
             elif error.reason == KDC_UNREACHABLE:
                 yield NOTE, f"sign-on: not tried, since the KDC did not answer ({error})"

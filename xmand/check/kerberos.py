@@ -1,7 +1,6 @@
 """What `xmand --check` finds of Kerberos: the keytab, the realm, and whether a first client would be let in."""
 
 import contextlib
-import os
 import socket
 import stat
 from collections.abc import Iterator
@@ -130,7 +129,7 @@ def _tried(settings: Settings, principal: str, client: str) -> Finding:
 
 
 def _refused(principal: str, error: GssError) -> Finding:
-    if wrong := reasons.configuration(error, os.environ.get("KRB5_CONFIG") or "/etc/krb5.conf"):
+    if wrong := reasons.configuration(error):
         return BAD, f"first client: {wrong} ({error})"
     if error.reason == KDC_UNREACHABLE:
         return NOTE, f"first client: not tried, since the KDC did not answer ({error})"

@@ -33,7 +33,7 @@ def cache(client_keytab: str, principal: str) -> str:
         found = posix.stat(client_keytab)
     except OSError:
         return ""
-    whose = lowlevel.sha256(f"{client_keytab}\n{principal}".encode("utf-8", "surrogateescape"))
+    whose = lowlevel.sha256(lowlevel.octets(f"{client_keytab}\n{principal}"))
     name = f"krb5cc_{found.st_ino:x}_{found.st_mtime_ns:x}_{whose}"
     _used[:] = [f"{own}/{name}"]
     return f"FILE:{own}/{name}"

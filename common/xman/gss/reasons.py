@@ -5,6 +5,7 @@ Sources: RFC 2744 section 3.9.1 (major codes), RFC 4120 section 7.5.9 and MIT kr
 
 import errno
 
+from xman import lowlevel
 from xman.gss import CLOCK_SKEW, EXPIRED, KDC_UNREACHABLE, NO_SERVICE, NO_TICKET, OTHER, REPLAY, WRONG_KEY, GssError
 
 # Routine errors stand in the upper half of a major code.
@@ -36,7 +37,8 @@ _REASONS = {
     _KRB5_BASE + 220: KDC_UNREACHABLE,  # KRB5_REALM_CANT_RESOLVE
 }
 
-
+# Where libkrb5 looks unless it is told otherwise.
+_FILE = "/etc/krb5.conf"
 # What is wrong with krb5.conf, and what mends it: asking again does not.
 _CONFIGURATION = {
     _KRB5_BASE + 135: "{file} cannot be read; make it, or correct KRB5_CONFIG",  # KRB5_CONFIG_CANTOPEN
@@ -64,9 +66,12 @@ def reason_of(major: int, minor: int, *, heimdal: bool = False) -> str:
     return {_CREDENTIALS_EXPIRED: EXPIRED, _NO_CRED: NO_TICKET}.get(routine, OTHER)
 
 
-def configuration(error: GssError, file: str) -> str:
-    """Return what is wrong with krb5.conf, which is called `file`, and its remedy; empty where it is not to blame."""
-    words = _CONFIGURATION.get(_signed(error.code), "")
+def configuration(error: GssError) -> str:
+    """Return what is wrong with krb5.conf, and its remedy; empty where it is not to blame."""
+    words = _CONFIGURATION.get(_signed(error.code))
+    if words is None:
+        return ""
+    file = lowlevel.environment("KRB5_CONFIG") or _FILE
     # MIT's own words: Cannot find KDC for realm "EXAMPLE.ORG".
     _before, _quote, behind = str(error).partition('"')
     realm = behind.partition('"')[0]
