@@ -81,9 +81,9 @@ def text(verb: str, data: dict[str, Any]) -> str:
 
     What others made is escaped here, whatever the verb: a name or a reason is no line of its own.
     """
-    renderer = _RENDERERS.get(verb)
     if not data:  # of a change that was found done after a crash
         return ""
+    renderer = _RENDERERS.get(verb)
     if renderer is not None:
         return renderer(escape.data(data))
     return "".join(f"{line}\n" for line in fields.lines(escape.data(data), fields.of_result(verb)))

@@ -1,12 +1,13 @@
 """A host without libvirt, audit and list, which speaks the wire and answers as it is told; others say what."""
 
+import abc
 import asyncio
 
 from xman.gss.python_gssapi_backend import Acceptor
 from xman.server_session import Closed, CommandReceived, ServerSession
 
 
-class MadeUpHost(asyncio.Protocol):
+class MadeUpHost(asyncio.Protocol, abc.ABC):
     """One client's connection; `answer` sends a command's outputs and its end by `self.session`."""
 
     def __init__(self, acceptor: Acceptor) -> None:
@@ -27,6 +28,6 @@ class MadeUpHost(asyncio.Protocol):
         if self.session.over:
             self._transport.close()
 
+    @abc.abstractmethod
     def answer(self, arguments: list[bytes]) -> None:
         """Answer one command."""
-        raise NotImplementedError
