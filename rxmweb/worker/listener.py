@@ -6,11 +6,8 @@ thread of its own; who is not known yet has a few seconds and a few octets.
 
 import asyncio
 import contextlib
-import errno
 import logging
 import os
-import resource
-import socket
 import threading
 from collections import Counter
 from collections.abc import Callable
@@ -21,7 +18,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from rxmweb.db import fleet, plain
 from rxmweb.db.report import NotAReportError
-from rxmweb.settings import Settings, split_address
+from rxmweb.settings import Settings
+from rxmweb.worker import listening
 from rxmweb.worker.budget import Budgets
 from rxmweb.worker.reports import Reports
 from xman import escape, keytab, outcome, reporting
@@ -43,11 +41,6 @@ _MOST_STRANGERS = 1024
 _IDLE_INTERVALS = 10
 # Descriptors, and about 10 KiB each.
 _MOST_HOSTS = 50_000
-_BACKLOG = 1024
-# Of the worker's other parts: the database, rxm and what it says, actions.
-_OWN_DESCRIPTORS = 512
-# So many are let in at once, before those who are in have a turn; asyncio takes the one number for the other.
-_AT_A_TIME = 32
 # What is kept for a host that does not read.
 _MOST_UNSENT = 65_536
 _LOOK_SECONDS = 1.0
@@ -132,7 +125,7 @@ class Listener:
             del self.hosts[conversation.name]
 
     async def _serve(self) -> None:
-        self.room = _descriptors()
+        self.room = listening.descriptors(_MOST_HOSTS, _MOST_STRANGERS)
         if len(self._settings.shown_names()) > self.room:
             logger.warning("there are descriptors for %d hosts that report; raise LimitNOFILE", self.room)
         loop = asyncio.get_running_loop()
@@ -158,25 +151,9 @@ class Listener:
                 conversation.close()
             self.reports.write(self.reports.collected())
 
-    def _both(self, address: str) -> bool:
-        """Whether `address` is all of this machine's, those of IPv4 as well, which no other line of `listen` names."""
-        host, port = split_address(address)
-        others = [split_address(other) for other in self._settings.collector.listen if other != address]
-        return host == "::" and not any(port == other_port and ":" not in other for other, other_port in others)
-
     async def _listen(self, address: str) -> asyncio.Server | None:
-        host, port = split_address(address)
         try:
-            loop = asyncio.get_running_loop()
-            if self._both(address):
-                server = await loop.create_server(
-                    lambda: Conversation(self), sock=_everywhere(port), backlog=_AT_A_TIME
-                )
-            else:
-                server = await loop.create_server(lambda: Conversation(self), host, port, backlog=_AT_A_TIME)
-            for listening in server.sockets:
-                with socket.socket(fileno=os.dup(listening.fileno())) as same:
-                    same.listen(_BACKLOG)
+            server = await listening.listen(address, self._settings.collector.listen, lambda: Conversation(self))
         except OSError as error:
             logger.error("hosts cannot report at %s: %s", address, error.strerror)
             await asyncio.sleep(_LOOK_SECONDS)
@@ -208,17 +185,6 @@ class Listener:
         except SQLAlchemyError as error:
             logger.error("the database cannot be used: %s", plain(error))
             return False
-
-
-def _everywhere(port: int) -> socket.socket:
-    """Return a socket for all addresses of this machine: asyncio's own `::` would be those of IPv6 alone."""
-    try:
-        return socket.create_server(("::", port), family=socket.AF_INET6, backlog=_AT_A_TIME, dualstack_ipv6=True)
-    except OSError as error:
-        # No IPv6 in this kernel, or switched off.
-        if error.errno not in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL):
-            raise
-        return socket.create_server(("", port), backlog=_AT_A_TIME)
 
 
 class Conversation(asyncio.Protocol):
@@ -379,18 +345,6 @@ class Conversation(asyncio.Protocol):
 def _is_host(name: str) -> bool:
     letters = frozenset("abcdefghijklmnopqrstuvwxyz0123456789.-_")
     return bool(name) and len(name) <= _MOST_NAME and letters.issuperset(name) and name[0] not in ".-"
-
-
-def _descriptors() -> int:
-    """Allow ourselves a descriptor for each host, as far as we may; return for how many hosts there are some."""
-    wanted = _MOST_HOSTS + _MOST_STRANGERS + _OWN_DESCRIPTORS
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-    if soft != resource.RLIM_INFINITY and soft < most:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
-    else:
-        most = wanted if soft == resource.RLIM_INFINITY else min(wanted, soft)
-    return max(1, most - _MOST_STRANGERS - _OWN_DESCRIPTORS)
 
 
 def _keep_replays(run_dir: str) -> None:

@@ -12,6 +12,7 @@ from rxmweb.db.report import NotAReportError
 from rxmweb.worker import listener
 from rxmweb.worker.budget import BURST, LEAST, RATE, Budgets
 from rxmweb.worker.listener import Conversation, Listener
+from rxmweb.worker.listening import descriptors
 from xman.reporting import Wish
 from xman.server_session import Authenticated, CommandReceived
 from xman.throttle import Throttle
@@ -212,4 +213,4 @@ def test_for_how_many_hosts_there_are_descriptors(
     monkeypatch.setattr(resource, "getrlimit", lambda _which: limits)
     monkeypatch.setattr(resource, "setrlimit", lambda _which, new: set_to.append(new))
 
-    assert (listener._descriptors(), set_to) == (room, wanted)
+    assert (descriptors(50_000, 1024), set_to) == (room, wanted)
