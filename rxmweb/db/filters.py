@@ -37,7 +37,7 @@ KEYS = (
     "since",
 )
 # What may be wrong with a word.
-NO_KEY, NO_FIGURE, NO_SET, NO_WORD = "key", "figure", "set", "word"
+NO_KEY, NO_FIGURE, NO_SET = "key", "figure", "set"
 # Of what a person types; more is no filter.
 _MOST_WORDS = 20
 _MOST_FIGURES = 6

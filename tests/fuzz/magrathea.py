@@ -29,7 +29,6 @@ class Slave:
     jobs: dict[str, bool] = field(default_factory=dict)
     preempted_at: int = 0
     by_hand: bool = False
-    frozen_from: str = ""
 
     @property
     def all_soft(self) -> bool:

@@ -1,6 +1,6 @@
 """MIT's and Heimdal's Kerberos in each place where either can be: KDC, daemon, client."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 
@@ -19,8 +19,6 @@ _PLACES = [
     (HEIMDAL, MIT, MIT),
     (HEIMDAL, HEIMDAL, HEIMDAL),
 ]
-
-Kinit = Callable[..., dict[str, str]]
 
 
 class Place:

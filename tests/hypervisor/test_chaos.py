@@ -53,7 +53,6 @@ class Chaos:
         assert made.status in (0, 10), made
         wait_for(lambda: lab.first.virsh("domstate", _NAME).stdout.strip() == "running", _PATIENCE, "the guest's start")
         self.possible = {"running"}
-        self.lifetimes = 1
 
     def _start(self) -> Daemon:
         (library,) = sorted(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))
@@ -165,7 +164,6 @@ class Chaos:
         assert "Traceback" not in self.daemon.stderr()
         self.daemon.syslog.close()
         self.daemon = self._start()
-        self.lifetimes += 1
         return answer
 
     def _bad_configuration(self, verb: str) -> Answer:
@@ -234,7 +232,6 @@ class Chaos:
         # Cut short; after a list nobody has begun a new one yet.
         file.write_bytes(file.read_bytes()[: file.stat().st_size // 2] if file.exists() else b"no journal " * 1000)
         self.daemon = self._start()
-        self.lifetimes += 1
         refused = self._run(verb)
         expected = (0, False) if verb == "list" else (3, True)
         assert (refused.status, "Move it away" in refused.stderr) == expected, refused

@@ -5,7 +5,6 @@ import re
 import string
 from typing import Any
 
-import jsonschema
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -25,7 +24,6 @@ DOMAIN: dict[str, Any] = {
     "vcpus": 1,
     "cpu_seconds": 5.5,
 }
-VALIDATOR = jsonschema.Draft202012Validator(result.schema())
 
 
 def line(*domains: dict[str, Any], **changes: Any) -> bytes:

@@ -41,7 +41,6 @@ class Replies:
         self.slow = False
         # Who takes what the client types.
         self.taker: Taker | None = None
-        self.asked_for_more = False
 
     def send_output(self, stream: int, data: bytes) -> None:
         self.outputs[stream] += data
@@ -63,7 +62,7 @@ class Replies:
         self.taker = taker
 
     def more_input(self) -> None:
-        self.asked_for_more = True
+        pass
 
     def send_progress(self, text: str) -> None:
         self.outputs[wire.STDERR] += f"{text}\n".encode()
