@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import BrowserContext, Playwright, sync_playwright
+from playwright.sync_api import BrowserContext, Page, Playwright, expect, sync_playwright
 from sqlalchemy import Engine
 
 from rxmweb import db
@@ -68,3 +68,13 @@ def browsing(made_up: MadeUp, playwright: Playwright) -> Iterator[BrowserContext
     yield context
     if context.browser is not None:
         context.browser.close()
+
+
+@pytest.fixture
+def page(made_up: MadeUp, browsing: BrowserContext) -> Iterator[Page]:
+    """A page in that browser, at the table."""
+    opened = browsing.new_page()
+    opened.goto(f"{made_up.url}/")
+    expect(opened.locator("html.script")).to_have_count(1)
+    yield opened
+    opened.close()

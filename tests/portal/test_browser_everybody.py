@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import Page, expect
 from werkzeug.exceptions import NotFound
 
 from rxmweb.settings import Settings
@@ -19,16 +19,6 @@ expect.set_options(timeout=30_000)
 WIDTHS = (320, 390, 768, 1600)
 LANGUAGES = ("en", "cs")
 SCHEMES = ("light", "dark")
-
-
-@pytest.fixture
-def page(made_up: MadeUp, browsing: BrowserContext) -> Iterator[Page]:
-    """A page in that browser, at the table."""
-    opened = browsing.new_page()
-    opened.goto(f"{made_up.url}/")
-    expect(opened.locator("html.script")).to_have_count(1)
-    yield opened
-    opened.close()
 
 
 def test_every_page_is_among_those_that_are_walked(tmp_path: Path, made_up: MadeUp) -> None:

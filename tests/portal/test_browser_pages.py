@@ -2,7 +2,6 @@
 
 import re
 import time
-from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import BrowserContext, Page, Playwright, expect
@@ -14,16 +13,6 @@ from tests.portal.made_up import ALICE, FULL, LONG_HOST, LONG_MACHINE, LONG_NAME
 from tests.portal.walk import MACHINE, go
 
 expect.set_options(timeout=30_000)
-
-
-@pytest.fixture
-def page(made_up: MadeUp, browsing: BrowserContext) -> Iterator[Page]:
-    """A page in that browser, at the table."""
-    opened = browsing.new_page()
-    opened.goto(f"{made_up.url}/")
-    expect(opened.locator("html.script")).to_have_count(1)
-    yield opened
-    opened.close()
 
 
 def chosen(page: Page) -> int:

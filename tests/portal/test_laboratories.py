@@ -10,7 +10,6 @@ from sqlalchemy import Engine
 
 from rxmweb.db import fleet, laboratories, report
 from rxmweb.web import offers
-from tests.lab.kerberos.realm import Realm
 from tests.portal.made_up import BOB, LAB, SERVICED, MadeUp
 from tests.portal.reports import UUID, domain, failure, line
 
@@ -19,18 +18,9 @@ PROFILE = f"{UUID[:24]}{21:012d}"
 
 
 @pytest.fixture(scope="module")
-def site(realm: Realm, tmp_path_factory: pytest.TempPathFactory) -> Iterator[MadeUp]:
-    """One portal for this module."""
-    made = MadeUp(realm, tmp_path_factory.mktemp("laboratories"))
-    yield made
-    made.stop()
-    assert "Traceback" not in made.portal.said()
-
-
-@pytest.fixture(scope="module")
-def alice(site: MadeUp, playwright: Playwright) -> Iterator[BrowserContext]:
+def alice(made_up: MadeUp, playwright: Playwright) -> Iterator[BrowserContext]:
     """The browser of who sees and may all."""
-    context = site.enter(playwright)
+    context = made_up.enter(playwright)
     yield context
     if context.browser is not None:
         context.browser.close()
@@ -44,27 +34,27 @@ def page(alice: BrowserContext) -> Iterator[Page]:
     opened.close()
 
 
-def told(site: MadeUp, context: BrowserContext, path: str) -> Any:
+def told(made_up: MadeUp, context: BrowserContext, path: str) -> Any:
     """Return what a program is told at an address."""
-    answer = context.request.get(f"{site.url}{path}", headers={"Accept": "application/json"})
+    answer = context.request.get(f"{made_up.url}{path}", headers={"Accept": "application/json"})
     assert answer.status == 200, answer.text()
     return json.loads(answer.text())
 
 
-def report_of(site: MadeUp, *changed: dict[str, Any]) -> None:
+def report_of(made_up: MadeUp, *changed: dict[str, Any]) -> None:
     """Have the laboratory's host report, some of its machines otherwise than before."""
     profile = domain("win", 21, "running", profile=True, labs=[LAB, "stats"], administrator="alice@XMAN.TEST")
     client = {"from": PROFILE, "discard": True}
     rows = [profile, domain("win1", 22, "free", given=f"term01.{LAB}.example.org", **client)]
     rows.append(domain("win2", 23, "down-bootable", **client))
     by_name = {row["name"]: row for row in rows} | {row["name"]: row for row in changed}
-    fleet.take(site.engine, [report.read(line(SERVICED, *by_name.values()))])
+    fleet.take(made_up.engine, [report.read(line(SERVICED, *by_name.values()))])
 
 
-def test_a_laboratory_has_a_row_for_each_terminal_and_machine(site: MadeUp, alice: BrowserContext) -> None:
-    report_of(site)
+def test_a_laboratory_has_a_row_for_each_terminal_and_machine(made_up: MadeUp, alice: BrowserContext) -> None:
+    report_of(made_up)
 
-    found = told(site, alice, f"/laboratories/{LAB}")
+    found = told(made_up, alice, f"/laboratories/{LAB}")
 
     rows = [
         (row["terminal"].partition(".")[0], row["state"], row["machine"] and row["machine"]["name"])
@@ -75,18 +65,18 @@ def test_a_laboratory_has_a_row_for_each_terminal_and_machine(site: MadeUp, alic
     assert found["laboratories"] == [LAB, "stats"]
 
 
-def test_a_machine_that_was_started_anew_is_its_terminals_no_more(site: MadeUp, alice: BrowserContext) -> None:
-    report_of(site, domain("win1", 22, "down-bootable", **{"from": PROFILE}, discard=True))
+def test_a_machine_that_was_started_anew_is_its_terminals_no_more(made_up: MadeUp, alice: BrowserContext) -> None:
+    report_of(made_up, domain("win1", 22, "down-bootable", **{"from": PROFILE}, discard=True))
 
-    found = told(site, alice, f"/laboratories/{LAB}")
+    found = told(made_up, alice, f"/laboratories/{LAB}")
 
     assert found["terminals"][0]["machine"] is None
     assert [row["name"] for row in found["machines"]] == ["win1", "win2"]
 
 
-def test_all_that_run_are_restarted_together_once_that_is_confirmed(site: MadeUp, page: Page) -> None:
-    report_of(site)
-    page.goto(f"{site.url}/laboratories/{LAB}")
+def test_all_that_run_are_restarted_together_once_that_is_confirmed(made_up: MadeUp, page: Page) -> None:
+    report_of(made_up)
+    page.goto(f"{made_up.url}/laboratories/{LAB}")
 
     page.get_by_role("button", name="Restart all (1)").click()
 
@@ -99,33 +89,33 @@ def test_all_that_run_are_restarted_together_once_that_is_confirmed(site: MadeUp
     expect(page.get_by_text("Shut its clients down first")).to_have_count(0)
 
 
-def test_the_page_hears_of_a_change(site: MadeUp, page: Page) -> None:
-    report_of(site)
-    page.goto(f"{site.url}/laboratories/{LAB}")
+def test_the_page_hears_of_a_change(made_up: MadeUp, page: Page) -> None:
+    report_of(made_up)
+    page.goto(f"{made_up.url}/laboratories/{LAB}")
     row = page.locator("tr", has_text="win2")
     expect(row.locator(".s-down-bootable")).to_have_count(1)
 
-    report_of(site, domain("win2", 23, "free", **{"from": PROFILE}, discard=True))
+    report_of(made_up, domain("win2", 23, "free", **{"from": PROFILE}, discard=True))
 
     expect(row.locator(".s-free")).to_have_count(1)
 
 
-def test_a_profile_says_for_whom_it_is_and_who_changes_it(site: MadeUp, alice: BrowserContext, page: Page) -> None:
-    report_of(site)
+def test_a_profile_says_for_whom_it_is_and_who_changes_it(made_up: MadeUp, alice: BrowserContext, page: Page) -> None:
+    report_of(made_up)
 
-    (found,) = told(site, alice, "/profiles")["profiles"]
+    (found,) = told(made_up, alice, "/profiles")["profiles"]
 
     assert (found["name"], found["labs"], found["capacity"]) == ("win", [LAB, "stats"], 40 << 30)
     assert (found["running"], found["off"], found["administrator"]) == (1, 1, "alice@XMAN.TEST")
-    page.goto(f"{site.url}/profiles")
+    page.goto(f"{made_up.url}/profiles")
     row = page.locator("tbody tr")
     expect(row).to_contain_text("alice")
     expect(row.get_by_role("button")).to_have_text(["End the change …"])
 
 
-def test_a_profile_that_is_off_is_changed_cloned_and_gets_clients(site: MadeUp, page: Page) -> None:
-    report_of(site, domain("win", 21, "down-bootable", profile=True, labs=[LAB]))
-    page.goto(f"{site.url}/profiles")
+def test_a_profile_that_is_off_is_changed_cloned_and_gets_clients(made_up: MadeUp, page: Page) -> None:
+    report_of(made_up, domain("win", 21, "down-bootable", profile=True, labs=[LAB]))
+    page.goto(f"{made_up.url}/profiles")
 
     buttons = page.locator("tbody tr").get_by_role("button")
 
@@ -135,19 +125,19 @@ def test_a_profile_that_is_off_is_changed_cloned_and_gets_clients(site: MadeUp, 
     expect(page.locator("h1")).to_have_text("New client: 1 machine")
 
 
-def test_who_sees_own_machines_only_sees_neither(site: MadeUp, playwright: Playwright) -> None:
-    context = site.enter(playwright, principal=BOB)
+def test_who_sees_own_machines_only_sees_neither(made_up: MadeUp, playwright: Playwright) -> None:
+    context = made_up.enter(playwright, principal=BOB)
     try:
         for path in (f"/laboratories/{LAB}", "/laboratories", "/profiles"):
-            assert context.request.get(f"{site.url}{path}", max_redirects=0).status == 404
-        assert "/profiles" not in context.request.get(f"{site.url}/").text()
+            assert context.request.get(f"{made_up.url}{path}", max_redirects=0).status == 404
+        assert "/profiles" not in context.request.get(f"{made_up.url}/").text()
     finally:
         assert context.browser is not None
         context.browser.close()
 
 
-def test_a_laboratory_that_nobody_has_is_not_there(site: MadeUp, alice: BrowserContext) -> None:
-    assert alice.request.get(f"{site.url}/laboratories/none").status == 404
+def test_a_laboratory_that_nobody_has_is_not_there(made_up: MadeUp, alice: BrowserContext) -> None:
+    assert alice.request.get(f"{made_up.url}/laboratories/none").status == 404
 
 
 def test_sizes_are_kept_of_hosts_that_said_them(engine: Engine) -> None:
