@@ -52,6 +52,29 @@ class Figures:
         )
 
 
+def one_after_the_other(once: Callable[[], bool], goes_on: Callable[[int], bool]) -> Figures:
+    """Do it again and again, as long as it `goes_on` after so many; what returns False or raises has failed."""
+    seconds: list[float] = []
+    failed = 0
+    while goes_on(len(seconds) + failed):
+        began = time.monotonic()
+        try:
+            good = once()
+        except Exception:  # closed, refused, late
+            good = False
+        if good:
+            seconds.append(time.monotonic() - began)
+        else:
+            failed += 1
+    return Figures(seconds, failed)
+
+
+def for_seconds(seconds: float) -> Callable[[int], bool]:
+    """Return what goes on for so long."""
+    ends = time.monotonic() + seconds
+    return lambda _tried: time.monotonic() < ends
+
+
 class Scene:
     """A daemon, an honest client, and figures."""
 
@@ -71,19 +94,14 @@ class Scene:
 
     def honest(self, until: Callable[[], bool] | None = None) -> Figures:
         """Give commands, each over a connection of its own: so many, or until something is over."""
-        seconds: list[float] = []
-        failed = 0
-        while not until() if until else len(seconds) + failed < self.commands:
-            began = time.monotonic()
-            try:
-                with Peer(self.tickets[0], self.daemon.port) as client:
-                    client.send(command(b"ping"))
-                    while client.receive()[1] != _STATUS:
-                        pass
-                seconds.append(time.monotonic() - began)
-            except (OSError, EOFError):
-                failed += 1
-        return Figures(seconds, failed)
+        return one_after_the_other(self._ping, lambda tried: not until() if until else tried < self.commands)
+
+    def _ping(self) -> bool:
+        with Peer(self.tickets[0], self.daemon.port) as client:
+            client.send(command(b"ping"))
+            while client.receive()[1] != _STATUS:
+                pass
+        return True
 
     def kib(self) -> int:
         """Return the daemon's resident memory."""

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench import hostile, portal_siege
-from bench.attack import Figures, flood, hold, sources
+from bench.attack import Figures, flood, for_seconds, hold, one_after_the_other, sources
 from bench.meanwhile import PASSWORD, attackers, loop_seconds
 from tests.lab.clients.peer import Peer, command
 from tests.lab.hosts.daemon import Daemon
@@ -228,25 +228,17 @@ class Siege:
 
     def _ask(self, daemon: Daemon, attack: Attack, seconds: float) -> Figures:
         """Give honest commands for so long."""
-        found: list[float] = []
-        failed = 0
-        ends = time.monotonic() + seconds
-        while time.monotonic() < ends:
-            began = time.monotonic()
-            try:
-                with Peer(self.tickets[attack.honest], daemon.port) as client:
-                    client.send(command(attack.verb))
-                    kind = 0
-                    while kind not in (_STATUS, _ERROR):
-                        reply = client.receive()
-                        kind = reply[1]
-                if kind == _STATUS and reply[2] == 0:
-                    found.append(time.monotonic() - began)
-                else:
-                    failed += 1
-            except Exception:  # closed, refused, late: it has failed
-                failed += 1
-        return Figures(found, failed)
+
+        def once() -> bool:
+            with Peer(self.tickets[attack.honest], daemon.port) as client:
+                client.send(command(attack.verb))
+                kind = 0
+                while kind not in (_STATUS, _ERROR):
+                    reply = client.receive()
+                    kind = reply[1]
+            return bool(kind == _STATUS and reply[2] == 0)
+
+        return one_after_the_other(once, for_seconds(seconds))
 
 
 def _tree(revision: str, directory: Path) -> Path:

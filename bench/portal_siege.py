@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import hostile
-from bench.attack import Figures
+from bench.attack import for_seconds, one_after_the_other
 from bench.meanwhile import PASSWORD, attackers, loop_seconds
 from tests.lab.clients.visitor import Visitor
 from tests.lab.hosts.daemon import Daemon
@@ -55,24 +55,7 @@ def _crowd(eve: Visitor, queued: Any, stop: Any) -> None:
 def _watched_pages(portal: Portal, visitor: Visitor, seconds: float) -> tuple[str, str]:
     """Return what an honest visitor notices, and what the server comes to meanwhile."""
     before, began = loop_seconds(portal.server.pid), time.monotonic()
-    figures = _pages(visitor, seconds)
+    figures = one_after_the_other(lambda: visitor.get("/").status == 200, for_seconds(seconds))
     (used, waited), took = loop_seconds(portal.server.pid), time.monotonic() - began
     loop, ready = (100 * (now - then) / took for now, then in zip((used, waited), before, strict=True))
     return str(figures), f"the server's loop {loop:.0f} % of a processor, {ready:.0f} % waiting for one"
-
-
-def _pages(visitor: Visitor, seconds: float) -> Figures:
-    found: list[float] = []
-    failed = 0
-    ends = time.monotonic() + seconds
-    while time.monotonic() < ends:
-        began = time.monotonic()
-        try:
-            good = visitor.get("/").status == 200
-        except OSError:
-            good = False
-        if good:
-            found.append(time.monotonic() - began)
-        else:
-            failed += 1
-    return Figures(found, failed)
