@@ -12,60 +12,9 @@ import pytest
 from rxm.slurm import cli, policy, programs, tools
 from rxm.slurm.settings import Settings
 from tests.lab.process import ROOT
-from xman import outcome, result
+from tests.unit.rxm.slurm.made_up import CLAIM, ENV, RELEASE, START, Clock, Tools, failed, ok
+from xman import outcome
 from xman.errors import ConfigurationError
-from xman.result import Result
-
-ENV = {
-    "SLURM_JOB_ID": "4711",
-    "SLURM_JOB_USER": "alice",
-    "SLURM_JOB_NODELIST": "vm[1-2]",
-    "SLURM_JOB_PARTITION": "low",
-}
-
-
-START = "job-start --id 4711 --owner alice -- vm1 vm2"
-CLAIM = "job-claim --id 4711 -- vm1 vm2"
-RELEASE = "job-claim --id 4711 --release -- vm1 vm2"
-
-
-def ok(verb: str = "job-start", domain: str | None = "vm1", **data: Any) -> dict[str, Any]:
-    """Return the object of a success."""
-    return result.succeeded("skirit80", verb, Result(data, domain=domain), 0)
-
-
-def failed(code: int, domain: str = "vm1") -> dict[str, Any]:
-    """Return the object of a failure."""
-    return result.failed("skirit80", "job-start", domain, code, f"what happened to {domain}")
-
-
-class Tools(tools.Tools):
-    """Answers as told, and remembers what was asked for."""
-
-    def __init__(self, answers: dict[str, list[dict[str, Any]]], squeue: str | None = "", **settings: Any) -> None:
-        object.__setattr__(self, "settings", Settings(**settings))
-        self.__dict__ |= {"answers": answers, "squeue": squeue, "asked": [], "said": []}
-
-    def rxm(self, *words: str, patient: bool = False) -> list[dict[str, Any]]:
-        self.__dict__["asked"].append(" ".join(words))
-        known: dict[str, list[dict[str, Any]]] = {"job-claim": [ok("job-claim")]} | self.__dict__["answers"]
-        return next((known[word] for word in words if word in known), [])
-
-    def slurm(self, *words: str) -> str | None:
-        self.__dict__["asked"].append(" ".join(words))
-        squeue: str | None = self.__dict__["squeue"]
-        return squeue
-
-    def detached(self, *words: str) -> None:
-        self.__dict__["asked"].append(" ".join(("xman-slurm", *words)))
-
-    def say(self, text: str, severity: int = 0) -> None:
-        self.__dict__["said"].append(text)
-
-    @property
-    def asked(self) -> list[str]:
-        """What was run, in its order."""
-        return list(self.__dict__["asked"])
 
 
 def test_every_class_has_an_action_but_the_one_that_has_many() -> None:
@@ -243,22 +192,6 @@ def test_a_key_of_one_hosts_drains_its_node_alone() -> None:
     assert tools.asked[3].startswith("scontrol update NodeName=vm1 State=DRAIN")
 
 
-class Clock:
-    """Stands for `time`: sleeping is what makes it go on."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def monotonic(self) -> float:
-        return self.now
-
-    def time(self) -> float:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        self.now += seconds
-
-
 def scripted(monkeypatch: pytest.MonkeyPatch, *answers: str) -> list[str]:
     """Let rxm print these one after the other, the last for ever; return how each was called."""
     calls: list[str] = []
@@ -299,152 +232,6 @@ def test_a_refusal_is_not_tried_again(code: int, monkeypatch: pytest.MonkeyPatch
     tools.Tools(Settings()).rxm("job-start", patient=True)
 
     assert len(calls) == 1
-
-
-class Scontrol(Tools):
-    """A Slurm that says of its one job what a test tells, one look after the other."""
-
-    def __init__(self, *looks: str, **settings: Any) -> None:
-        super().__init__({}, **settings)
-        self.__dict__["looks"] = list(looks)
-
-    def slurm(self, *words: str) -> str | None:
-        self.__dict__["asked"].append(" ".join(words))
-        if words[1] != "--oneliner":
-            return ""
-        looks = self.__dict__["looks"]
-        return str(looks.pop(0) if len(looks) > 1 else looks[0])
-
-
-RUNNING = "JobId=4711 JobName=a b JobState=CONFIGURING ExcNodeList=(null)\n"
-PENDING = "JobId=4711 JobName=a b JobState=PENDING Reason=BeginTime ExcNodeList=vm9\n"
-
-
-def updates(tools: Tools) -> list[str]:
-    """Return what was changed of the job."""
-    return [asked.removeprefix("scontrol update JobId=") for asked in tools.asked if " update " in asked]
-
-
-def test_a_refused_job_is_started_anew_elsewhere_at_once_and_later_anywhere(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(programs, "time", Clock())
-    tools = Scontrol(RUNNING, RUNNING, PENDING)
-
-    assert programs.again(tools, ["4711_3", "vm1,vm2"], {}) == 0
-    assert updates(tools)[0] == (
-        "4711_3 ExcNodeList=vm1,vm2,vm9 AdminComment=xman: left out vm1@11,vm2@11 StartTime=now"
-    )
-    assert updates(tools)[-1] == "4711_3 ExcNodeList=vm9 AdminComment= StartTime=now"
-
-
-def waiting(excluded: str, comment: str, **other: str) -> str:
-    """Return what scontrol says of a job that waits."""
-    more = "".join(f"{key}={value} " for key, value in other.items())
-    return f"JobId=4711 JobName=a b JobState=PENDING {more}AdminComment={comment} ExcNodeList={excluded}\n"
-
-
-def test_what_one_refusal_left_out_is_not_what_the_next_one_brings_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two that overlap left a node out for good, and in the end all of them."""
-    clock = Clock()
-    monkeypatch.setattr(programs, "time", clock)
-    clock.now = 100.0
-    first = "xman: left out vm1@105"
-    both = "xman: left out vm1@105,vm2@110"
-    tools = Scontrol(waiting("vm[1,9]", first), waiting("vm[1-2,9]", both))
-
-    assert programs.again(tools, ["4711", "vm2"], {}) == 0
-    clock.now = 112.0
-    assert programs.let_in(tools, "4711") is True
-
-    assert updates(tools)[0] == f"4711 ExcNodeList=vm1,vm2,vm9 AdminComment={both} StartTime=now"
-    assert updates(tools)[-1] == "4711 ExcNodeList=vm9 AdminComment= StartTime=now"
-
-
-def test_a_node_is_left_out_until_its_own_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = Clock()
-    monkeypatch.setattr(programs, "time", clock)
-    clock.now = 106.0
-    tools = Scontrol(waiting("vm[1-2]", "xman: left out vm1@105,vm2@111"))
-
-    assert programs.let_in(tools, "4711") is True
-
-    assert updates(tools) == ["4711 ExcNodeList=vm2 AdminComment=xman: left out vm2@111 StartTime=now"]
-
-
-def test_a_clock_that_was_set_back_leaves_no_node_out_for_good(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = Clock()
-    monkeypatch.setattr(programs, "time", clock)
-    clock.now = 10.0
-    tools = Scontrol(waiting("vm1", "xman: left out vm1@9000"))
-
-    assert programs.let_in(tools, "4711") is True
-
-    assert updates(tools) == ["4711 ExcNodeList= AdminComment= StartTime=now"]
-
-
-def test_a_job_that_slurm_holds_since_no_node_was_left_is_released(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(programs, "time", Clock())
-    held = {"Priority": "0", "Reason": "BadConstraints"}
-    tools = Scontrol(waiting("vm1", "xman: left out vm1@0", **held))
-
-    assert programs.let_in(tools, "4711") is True
-
-    assert tools.asked[-1] == "scontrol release 4711"
-
-
-def test_what_was_left_out_is_known_still_behind_a_suspension() -> None:
-    slurm = Scontrol(waiting("vm1", "xman: left out vm1@50"))
-
-    assert programs.suspend_job(slurm, a_job()) is True
-
-    assert updates(slurm) == ["4711 AdminComment=xman: suspended; left out vm1@50"]
-
-
-def a_job() -> tools.Job:
-    """Return a job that runs."""
-    return tools.Job("4711", "4711", "RUNNING", "low", "alice", ("vm2",))
-
-
-def test_a_job_that_slurm_holds_since_it_was_suspended_when_it_began_is_released(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(programs, "time", Clock())
-    held = PENDING.replace("Reason=", "Priority=0 AdminComment=xman: suspended Reason=")
-    tools = Scontrol(held, RUNNING)
-
-    assert programs.again(tools, ["4711", "vm1"], {}) == 0
-    assert "scontrol release 4711" in tools.asked
-    assert updates(tools)[0] == "4711 ExcNodeList=vm1,vm9 AdminComment=xman: left out vm1@10 StartTime=now"
-
-
-def test_a_job_that_a_person_holds_stays_held(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(programs, "time", Clock())
-    tools = Scontrol(PENDING.replace("Reason=", "Priority=0 AdminComment=(null) Reason="), RUNNING)
-
-    assert programs.again(tools, ["4711", "vm1"], {}) == 0
-    assert not any("release" in asked for asked in tools.asked)
-
-
-def test_a_job_that_has_started_elsewhere_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(programs, "time", Clock())
-    tools = Scontrol(PENDING, RUNNING)
-
-    assert programs.again(tools, ["4711", "vm1"], {}) == 0
-    assert updates(tools) == ["4711 ExcNodeList=vm1,vm9 AdminComment=xman: left out vm1@10 StartTime=now"]
-
-
-def test_a_job_that_waits_for_the_kdc_is_started_a_little_later(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = Clock()
-    monkeypatch.setattr(programs, "time", clock)
-    tools = Scontrol(PENDING, later=15.0)
-
-    assert programs.again(tools, ["4711", "-"], {}) == 0
-    assert (updates(tools), clock.now) == (["4711 StartTime=now"], 15.0)
-
-
-def test_a_job_that_is_never_requeued_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(programs, "time", Clock())
-
-    assert programs.again(Scontrol(RUNNING), ["4711", "vm1"], {}) == 1
 
 
 def test_a_line_of_squeues_names_a_task_by_its_array() -> None:
