@@ -8,6 +8,7 @@ import libvirt
 import pytest
 
 from tests.fakes.host_standin import host_of
+from tests.fakes.verb_words import WORDS
 from tests.unit.xmand.virt.test_listing import libvirt_error
 from xman import arguments, grammar, verbs
 from xman.errors import RefusedError
@@ -17,34 +18,6 @@ from xmand.verbs.call import Call
 from xmand.virt.monitor import Monitors
 
 CHANGING = [verb for verb in verbs.VERBS if verb.changes and verb.takes_domain]
-# What stands behind the domain, for the verbs that need it.
-WORDS = {
-    "autostart": ["on"],
-    "mem-set": ["512"],
-    "vcpu-set": ["2"],
-    "migrate": ["xen2"],
-    "save": ["d.save"],
-    "rename": ["e"],
-    "clone": ["e"],
-    "profile": ["on"],
-    "profile-client": ["e"],
-    "edit": ["--was", "0" * 64, "<domain><name>d</name></domain>"],
-    "mem-max": ["512"],
-    "vcpu-pin": ["0", "0"],
-    "label": ["a=b"],
-    "assign": ["term1"],
-    "block-attach": ["file:/none", "vdb", "w"],
-    "block-detach": ["vdb"],
-    "block-resize": ["vda", "8G"],
-    "cd-insert": ["hdc", "/none"],
-    "cd-eject": ["hdc"],
-    "network-attach": ["bridge=br0"],
-    "network-detach": ["0"],
-    "snapshot": ["s2"],
-    "snapshot-revert": ["s1"],
-    "snapshot-delete": ["s1"],
-    "send-key": ["ctrl-alt-del"],
-}
 
 
 class StandIn:

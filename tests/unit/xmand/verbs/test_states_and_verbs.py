@@ -16,6 +16,7 @@ from typing import Any
 import libvirt
 import pytest
 
+from tests.fakes import verb_words
 from tests.fakes.host_standin import host_of, waited_for
 from tests.lab.process import ROOT
 from xman import arguments, outcome, states, verbs
@@ -49,32 +50,10 @@ REASONS = {
     "arriving": (libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_PAUSED_MIGRATION),
 }
 # A verb and the words behind its domain.
-WORDS = {
-    "autostart": ["on"],
+WORDS = verb_words.WORDS | {
     "mem-set": ["256"],
     "vcpu-set": ["1"],
-    "migrate": ["xen2"],
-    "save": ["d.save"],
-    "rename": ["e"],
-    "clone": ["e"],
-    "profile": ["on"],
-    "profile-client": ["e"],
-    "edit": ["--was", "0" * 64, "<domain><name>d</name></domain>"],
     "mem-max": ["1024"],
-    "vcpu-pin": ["0", "0"],
-    "label": ["a=b"],
-    "assign": ["term1"],
-    "block-attach": ["file:/none", "vdb", "w"],
-    "block-detach": ["vdb"],
-    "block-resize": ["vda", "8G"],
-    "cd-insert": ["hdc", "/none"],
-    "cd-eject": ["hdc"],
-    "network-attach": ["bridge=br0"],
-    "network-detach": ["0"],
-    "snapshot": ["s2"],
-    "snapshot-revert": ["s1"],
-    "snapshot-delete": ["s1"],
-    "send-key": ["ctrl-alt-del"],
     "job-start": ["--id", "9", "--owner", "bob@R"],
     "job-stop": ["--id", "4711"],
     "job-renew": ["--id", "4711", "--lease", "600"],

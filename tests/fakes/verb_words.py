@@ -1,0 +1,30 @@
+"""A command for each verb that changes a domain."""
+
+# What stands behind the domain, for the verbs that need it.
+WORDS = {
+    "autostart": ["on"],
+    "mem-set": ["512"],
+    "vcpu-set": ["2"],
+    "migrate": ["xen2"],
+    "save": ["d.save"],
+    "rename": ["e"],
+    "clone": ["e"],
+    "profile": ["on"],
+    "profile-client": ["e"],
+    "edit": ["--was", "0" * 64, "<domain><name>d</name></domain>"],
+    "mem-max": ["512"],
+    "vcpu-pin": ["0", "0"],
+    "label": ["a=b"],
+    "assign": ["term1"],
+    "block-attach": ["file:/none", "vdb", "w"],
+    "block-detach": ["vdb"],
+    "block-resize": ["vda", "8G"],
+    "cd-insert": ["hdc", "/none"],
+    "cd-eject": ["hdc"],
+    "network-attach": ["bridge=br0"],
+    "network-detach": ["0"],
+    "snapshot": ["s2"],
+    "snapshot-revert": ["s1"],
+    "snapshot-delete": ["s1"],
+    "send-key": ["ctrl-alt-del"],
+}
