@@ -35,7 +35,7 @@ FOR_PEOPLE = {
     ("GET", "/hosts/{host}/machines/{uuid}/screen"): "a page around a stream",
     ("GET", "/terminal/screen"): "a page around a stream",
 }
-# What is in an address. The terminal's own answer needs a terminal: tests/portal/test_terminals.py has it.
+# What is in an address. The terminal's own answer needs a terminal: tests/portal/test_seats.py has it.
 PLACES = {"host": "h1", "uuid": MACHINE, "lab": "economy", "question": ""}
 QUESTIONS = {
     "/hosts/{host}/ask/{question}": ("info", "usage", "messages", "log", "version"),
