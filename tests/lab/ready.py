@@ -36,8 +36,8 @@ _INSTALLED = Path(sys.executable).parent
 # What the dynamic loader, the C library and Python read once.
 _READ_AT_START = ("LANG", "LC_", "LD_", "MALLOC_", "NSS_WRAPPER_", "TZ")
 _PYTHONS = "PYTHON"
-# What a realm's names need; a wrong clock is told in ways of its own.
-_NAMES = "libnss_wrapper.so"
+# What a realm's names need, and what reads them before there are threads; a wrong clock is told in ways of its own.
+_NAMES, _HOSTS_FIRST = "libnss_wrapper.so", "hosts_first.so"
 _MOST_OCTETS = 100_000
 _MOST_FDS = 32
 _STANDARD = 3
@@ -110,9 +110,13 @@ def can(command: list[str], env: Mapping[str, str]) -> bool:
         and (not namespaces or os.geteuid() == 0)
         and shutil.which(words[0], path=env.get("PATH")) == str(_INSTALLED / words[0])
         and not any(name.startswith(_PYTHONS) for name in env)
-        and env.get("LD_PRELOAD", _NAMES) == _NAMES
+        and {Path(library).name for library in _preloaded(env)} <= {_NAMES, _HOSTS_FIRST}
         and sum(map(len, command)) + sum(map(len, env)) + sum(map(len, env.values())) < _MOST_OCTETS
     )
+
+
+def _preloaded(env: Mapping[str, str]) -> list[str]:
+    return env.get("LD_PRELOAD", "").split()
 
 
 def _apart(command: list[str]) -> tuple[list[str], list[str]]:
@@ -134,6 +138,8 @@ def start(
 ) -> Process:
     """Fork a program that can be. The descriptors `pass_fds` keep their numbers."""
     own = {name: value for name, value in env.items() if name.startswith(_READ_AT_START)}
+    # What is forked reads the hosts itself: it would have those of its server, whose open file it closes.
+    own["LD_PRELOAD"] = " ".join(library for library in _preloaded(env) if Path(library).name != _HOSTS_FIRST)
     namespaces, words = _apart(command)
     key = (words[0], *sorted(own.items()))
     with _lock:
@@ -288,6 +294,8 @@ def _become(main: Any, asked: dict[str, Any], descriptors: list[int]) -> None:
         os.chdir(asked["folder"])
         sys.argv = asked["words"]
         _be_called([sys.executable, *sys.argv])
+        # As hosts_first.c does.
+        socket.getaddrinfo("127.0.0.1", None, flags=socket.AI_NUMERICHOST)
         sys.stdin, sys.stdout, sys.stderr = _stream(0, "r"), _stream(1, "w"), _stream(2, "w")
         main()
         status = 0

@@ -45,6 +45,7 @@ LISTEN: dict[str, Any] = {"kdc_listen": "127.0.0.1:$port0", "kdc_tcp_listen": "1
 # k5test would say the machine's own name, which may stand for any address in /etc/hosts, or for none.
 K5Realm.hostname = "127.0.0.1"
 _NSS_WRAPPER = "libnss_wrapper.so"
+_HOSTS_FIRST = Path(__file__).with_name("hosts_first.c")
 _KEYTAB_VERSION = b"\x05\x02"
 _KEYTAB_PART = 50
 
@@ -56,11 +57,13 @@ def without_wrapper(env: dict[str, str]) -> dict[str, str]:
 
 def environment(env: dict[str, str], directory: Path) -> dict[str, str]:
     """Return the environment of programs in a realm whose files, `hosts` among them, are in `directory`."""
+    first = directory / _HOSTS_FIRST.with_suffix(".so").name
+    subprocess.run(["gcc", "-shared", "-fPIC", "-o", first, _HOSTS_FIRST], check=True)
     # Without a place for tickets: a test that wants one says so.
     return {name: value for name, value in env.items() if name != "XDG_RUNTIME_DIR"} | {
         "PATH": PATH,
         "HOME": str(directory),
-        "LD_PRELOAD": _NSS_WRAPPER,
+        "LD_PRELOAD": f"{_NSS_WRAPPER} {first}",
         "NSS_WRAPPER_HOSTS": str(directory / "hosts"),
         "LC_ALL": "C.UTF-8",
         # What this process may have set for itself.
@@ -208,8 +211,8 @@ class Realm:
 
         It has a mount namespace of its own.
 
-        For programs with threads, in which libnss_wrapper does not always find its names; to be used with
-        `without_wrapper`. Where such a namespace cannot be made the prefix fails.
+        For programs with threads that use what libnss_wrapper has not locked; to be used with `without_wrapper`. Where
+        such a namespace cannot be made the prefix fails.
         """
         who = [] if os.geteuid() == 0 else ["--map-root-user"]
         script = f'mount --bind {hosts or self.directory / "hosts"} /etc/hosts && exec "$@"'
