@@ -35,8 +35,15 @@ def machine(lab: Lab, own_name: str) -> Iterator[Guest]:
     """A machine that runs on the first host with no guest in it, where that is enough."""
     made = lab.guest(own_name)
     assert lab.rxm("create", "-", stdin=made.empty_description()).status == 0
+    # xmand writes into it when it was started, which would go over what a test writes there.
+    wait_for(lambda: "started" in listed(lab, own_name), 20, "its stamp")
     yield made
     destroy(lab, own_name)
+
+
+def listed(lab: Lab, name: str) -> dict[str, object]:
+    """Return what the first host says of a domain."""
+    return dict(lab.rxm("-j", "list", "-l", name).json()["result"]["domains"][0])
 
 
 def destroy(lab: Lab, name: str) -> None:
@@ -54,11 +61,8 @@ def names(answer_objects: list[dict[str, object]]) -> set[str]:
 
 
 def test_live_migration_moves_a_running_guest(lab: Lab, guest: Guest) -> None:
-    def here() -> dict[str, object]:
-        return dict(lab.rxm("-j", "list", "-l", guest.name).json()["result"]["domains"][0])
-
-    wait_for(lambda: "started" in here(), 20, "its stamp")
-    before_it = here()
+    wait_for(lambda: "started" in listed(lab, guest.name), 20, "its stamp")
+    before_it = listed(lab, guest.name)
 
     done = lab.rxm("-j", "migrate", "--live", guest.name, SECOND)
 
