@@ -109,7 +109,8 @@ class Reporter:
             self._complain(str(error))
             return
         for place in found:
-            if self._ended.is_set() or self._taken:
+            # The DNS may name a thousand that are away, and another configuration fewer.
+            if self._ended.is_set() or self._taken or self._changed.is_set():
                 return
             try:
                 collector = Collector(

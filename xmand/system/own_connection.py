@@ -51,6 +51,8 @@ class OwnConnection:
             self.session.start()
             self.patience(seconds)
             self.sock = socket.create_connection((place.host, place.port), seconds)
+        except UnicodeError as error:  # a label of more than 63 octets, which the DNS may make one of by escapes
+            raise LostError("this cannot be the name of a host") from error
         except (OSError, GssError, SessionError) as error:
             tickets.refused(error)
             raise LostError(why(error)) from error

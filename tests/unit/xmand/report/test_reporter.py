@@ -61,6 +61,28 @@ def test_a_collector_that_is_away_is_said_once(
     assert [record.getMessage() for record in caplog.records] == ["report: portal:4374: Connection refused"]
 
 
+def test_another_configuration_holds_at_once_however_many_are_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = Reporter(Settings(report=Report(("a", "b", "c"))), None, dict)  # type: ignore[arg-type]
+    made._begun = True
+    asked: list[str] = []
+
+    def absent(place: Place, *_all: Any) -> None:
+        asked.append(place.host)
+        if place.host == "new":
+            made.stop()
+        else:
+            made.configure(Settings(report=Report(("new",))))
+        raise LostError("Connection refused")
+
+    monkeypatch.setattr(reporter, "Collector", absent)
+    monkeypatch.setattr(reporter, "own_principal", lambda _settings: "host/h@R")
+
+    made._run()
+
+    assert len(asked) == 2
+    assert asked[-1] == "new"
+
+
 def test_collectors_share_the_hosts() -> None:
     words = ("a", "b:4375", "[::1]:4376")
 

@@ -1,6 +1,7 @@
 """Connections of this host's own principal (`xmand.system.own_connection`)."""
 
 import time
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -70,3 +71,23 @@ def test_a_ticket_for_a_key_or_a_clock_that_is_no_more_is_fetched_anew_and_not_a
         tried(tickets)
 
     assert initiators.caches[0] != initiators.caches[1] == initiators.caches[2]
+
+
+class Session:
+    """A conversation that has not begun."""
+
+    def __init__(self, _context: object) -> None:
+        pass
+
+    def start(self) -> None:
+        """The ticket is there."""
+
+
+# By escapes the DNS may make a label longer than any is.
+@pytest.mark.parametrize("name", ["a..b", "\\000" * 20 + ".xman.test", "."])
+def test_what_cannot_be_the_name_of_a_host_is_said(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setattr(own_connection, "Initiator", lambda *_all: SimpleNamespace(context=lambda *_names: None))
+    monkeypatch.setattr(own_connection, "ClientSession", Session)
+
+    with pytest.raises(LostError, match="cannot be the name of a host"):
+        OwnConnection(Place(name, 4373), "host", "/etc/krb5.keytab", PRINCIPAL, Tickets("far"), 1.0)
