@@ -28,6 +28,8 @@ from xmand.report import reporter
 
 _KEYTAB_VERSION = b"\x05\x02"
 _GROUP = 4
+# So many of them are about to connect.
+_AT_A_TIME = 64
 
 
 class _Host(asyncio.Protocol):
@@ -70,20 +72,24 @@ class _Host(asyncio.Protocol):
 
     async def _connect(self) -> None:
         loop, ports = asyncio.get_running_loop(), self._fleet.ports
-        for port in random.sample(ports, len(ports)):
-            try:
-                async with asyncio.timeout(reporter._SECONDS):
-                    await loop.create_connection(lambda: self, "127.0.0.1", port, local_addr=(self.name, 0))
-            except (OSError, TimeoutError):
-                continue
-            return
+        # Each host has a processor of its own, so that its first word comes at once; here all of them share one.
+        async with self._fleet.turns:
+            # As xmand does: whoever is connected to is not kept waiting for it.
+            self._session = ClientSession(self._identity.context(reporting.SERVICE, self._fleet.server))
+            self._session.start()
+            for port in random.sample(ports, len(ports)):
+                try:
+                    async with asyncio.timeout(reporter._SECONDS):
+                        await loop.create_connection(lambda: self, "127.0.0.1", port, local_addr=(self.name, 0))
+                except (OSError, TimeoutError):
+                    continue
+                return
         self._lost()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
+        assert self._session is not None
         self._transport, self._authenticated = transport, False
-        self._session = ClientSession(self._identity.context(reporting.SERVICE, self._fleet.server))
-        self._session.start()
         transport.write(self._session.take_outgoing())
         self._due(reporter._SECONDS, self._give_up)
 
@@ -183,6 +189,7 @@ class Fleet:
         self.handshakes = self.answers = self.lost = 0
         self.complaints: collections.Counter[str] = collections.Counter()
         self.loop: asyncio.AbstractEventLoop = asyncio.get_running_loop()
+        self.turns = asyncio.Semaphore(_AT_A_TIME)
         self._tasks: set[asyncio.Task[None]] = set()
         # Kerberos reads a keytab from its beginning for each key.
         parts = _split(Path(keytab).read_bytes(), len(names))
