@@ -1,6 +1,8 @@
 """The database: SQLite, or PostgreSQL by its DSN."""
 
+import logging
 import os
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -13,12 +15,17 @@ from sqlalchemy.pool import NullPool, QueuePool
 
 from rxmweb.db import upgrade
 from xman.errors import ConfigurationError, HypervisorError
+from xman.throttle import Throttle
 
 # A page is read while the collector writes; SQLite lets one writer at a time in, each for some milliseconds.
 _BUSY_SECONDS = 15
 # A connection that was used a moment ago is believed to be there.
 _RESTED_SECONDS = 1.0
 _RESTS = "rests since"
+# A full disk is met at each look, several times a second, and the log lies on one as well.
+_MOST_LINES, _MOST_LINES_IN_ALL, _LINES_SECONDS = 5, 20, 60.0
+_lines = Throttle(_MOST_LINES, _MOST_LINES_IN_ALL, _LINES_SECONDS)
+_saying = threading.Lock()
 
 
 class StoreError(HypervisorError):
@@ -79,6 +86,18 @@ def _pooled(url: URL, **how: Any) -> Engine:
 def plain(error: Exception) -> str:
     """Return the database's own words in one line, without SQLAlchemy's around them."""
     return " ".join(str(getattr(error, "orig", None) or error).split())
+
+
+def complain(logger: logging.Logger, error: SQLAlchemyError) -> None:
+    """Log that the database cannot be used, a few times a minute; what is more is counted."""
+    text = plain(error)
+    with _saying:
+        more, _kinds = _lines.held(time.monotonic())
+        passes = _lines.passes(text)
+    if more:
+        logger.error("the database could not be used: %d more lines like these", more)
+    if passes:
+        logger.error("the database cannot be used: %s", text)
 
 
 def _make_private(path: Path) -> None:

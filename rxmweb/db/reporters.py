@@ -19,6 +19,8 @@ WAITING, ACCEPTED, REFUSED = "waiting", "accepted", "refused"
 BY_CONFIGURATION = ""
 # More than a realm has hosts; one that is asked for more is being played with.
 MOST_WAITING = 10_000
+# A database takes no statement with more parameters than some 30,000.
+_TOGETHER = 1000
 # Behind the configured hosts, in the order of their names.
 _BEHIND = 1_000_000
 
@@ -124,6 +126,18 @@ def signs(connection: Connection, heard: Mapping[str, float], addresses: Mapping
     chosen = update(reporters).where(reporters.c.name == bindparam("on"))
     if rows:
         connection.execute(chosen.values(seen=bindparam("at"), address=bindparam("from")), rows)
+
+
+def elsewhere(connection: Connection, mine: Mapping[str, str]) -> dict[str, str]:
+    """Return from where hosts were heard of last, by their own names, as far as that is not where `mine` has it."""
+    found: dict[str, str] = {}
+    names = sorted(mine)
+    for start in range(0, len(names), _TOGETHER):
+        wanted = select(reporters.c.name, reporters.c.address).where(
+            reporters.c.name.in_(names[start : start + _TOGETHER])
+        )
+        found |= {name: address for name, address in connection.execute(wanted) if address != mine[name]}
+    return found
 
 
 def alive(connection: Connection, rows: Iterable[str], now: float) -> None:

@@ -14,7 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import HTTPException
 
 import xman
-from rxmweb.db import actions, laboratories, plain
+from rxmweb.db import actions, complain, laboratories
 from rxmweb.rxm_process import Rxm
 from rxmweb.settings import Settings
 from rxmweb.tickets import Tickets
@@ -257,5 +257,5 @@ def _http_error(error: Exception) -> Any:
 
 
 def _store_error(error: Exception) -> Any:
-    logger.error("the database cannot be used: %s", plain(cast(SQLAlchemyError, error)))
+    complain(logger, cast(SQLAlchemyError, error))
     return fail(503, languages._("The portal's database cannot be used just now."))

@@ -17,7 +17,7 @@ from sqlalchemy import Engine, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from rxmweb import rxm_process
-from rxmweb.db import plain, report, seats
+from rxmweb.db import complain, report, seats
 from rxmweb.db.changes import STALE_INTERVALS
 from rxmweb.db.schema import domains, hosts
 from rxmweb.db.seats import Seat
@@ -68,7 +68,7 @@ class Giver:
         try:
             do()
         except SQLAlchemyError as error:
-            logger.error("the database cannot be used: %s", plain(error))
+            complain(logger, error)
         except Exception:
             logger.exception("no machine for the terminal %s", name)
             seats.note(self._engine, name, state=seats.FAILED, problem=OUT_OF_REACH, working=time.time())
@@ -128,7 +128,7 @@ class Giver:
             if found:
                 seats.note(self._engine, seat.terminal, **found)
         except SQLAlchemyError as error:
-            logger.error("the database cannot be used: %s", plain(error))
+            complain(logger, error)
         finally:
             with self._lock:
                 self._looking.discard(seat.terminal)

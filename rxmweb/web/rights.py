@@ -15,7 +15,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from rxmweb import rxm_process
-from rxmweb.db import plain, rights
+from rxmweb.db import complain, rights
 from rxmweb.db.sessions import Session
 from rxmweb.rxm_process import Rxm
 from rxmweb.tickets import Tickets
@@ -95,7 +95,7 @@ class Asker:
             found = self._answers(session)
             rights.keep(self._engine, session.id, found, all_asked=True)
         except SQLAlchemyError as error:
-            logger.error("the database cannot be used: %s", plain(error))
+            complain(logger, error)
         except OSError as error:
             logger.error("rxm cannot be started: %s", error.strerror)
         finally:

@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from rxmweb.db import changes, plain, sessions
+from rxmweb.db import changes, complain, sessions
 from rxmweb.db.sessions import Session
 from rxmweb.web import cookie
 
@@ -112,7 +112,7 @@ class Streams:
                 found, living = await self._in_thread(lambda who=who: self._look(who))  # type: ignore[misc]
                 ended = who - living if who else ended
             except SQLAlchemyError as error:
-                logger.error("the database cannot be used: %s", plain(error))
+                complain(logger, error)
             async with self._news:
                 self._numbers, self._ended = found, ended
                 self._news.notify_all()

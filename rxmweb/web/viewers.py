@@ -22,7 +22,7 @@ from urllib.parse import parse_qs, urlsplit
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.datastructures import Headers
 
-from rxmweb.db import fleet, plain, seats, sessions
+from rxmweb.db import complain, fleet, seats, sessions
 from rxmweb.db.sessions import Session
 from rxmweb.web import cookie, languages, refusals
 from rxmweb.web.bridge import environ
@@ -104,7 +104,7 @@ class Viewers:
         try:
             viewer = await self._in_thread(functools.partial(self._who, scope))
         except SQLAlchemyError as error:
-            logger.error("the database cannot be used: %s", plain(error))
+            complain(logger, error)
             viewer = None
         if viewer is None:
             # Before the handshake, which the browser is told as 403.
@@ -162,7 +162,7 @@ class Viewers:
             try:
                 lives = await self._in_thread(viewer.lives)
             except SQLAlchemyError as error:
-                logger.error("the database cannot be used: %s", plain(error))
+                complain(logger, error)
                 lives = time.time() < viewer.expires
             if not lives:
                 return "session"

@@ -45,7 +45,7 @@ def work(settings: Settings) -> None:
             try:
                 tickets.sweep(sessions.tickets(engine, portal_name(settings)))
             except SQLAlchemyError as error:
-                logging.getLogger(__name__).error("the database cannot be used: %s", db.plain(error))
+                db.complain(logging.getLogger(__name__), error)
     for part in parts:
         part.stop()
     for thread in threads:

@@ -13,7 +13,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from rxmweb import rxm_process
-from rxmweb.db import fleet, laboratories, lease, plain, report, reporters, retention
+from rxmweb.db import complain, fleet, laboratories, lease, report, reporters, retention
 from rxmweb.db.calendar import Calendar
 from rxmweb.db.report import Report
 from rxmweb.rxm_process import Rxm
@@ -226,7 +226,7 @@ class Collector:
         try:
             do()
         except SQLAlchemyError as error:
-            logger.error("the database cannot be used: %s", plain(error))
+            complain(logger, error)
         except Exception:
             logger.exception("a round of the collector failed")
 

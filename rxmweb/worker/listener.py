@@ -16,7 +16,7 @@ from pathlib import Path
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from rxmweb.db import fleet, plain
+from rxmweb.db import complain, fleet
 from rxmweb.db.report import NotAReportError
 from rxmweb.settings import Settings
 from rxmweb.worker import listening
@@ -183,7 +183,7 @@ class Listener:
             do()
             return True
         except SQLAlchemyError as error:
-            logger.error("the database cannot be used: %s", plain(error))
+            complain(logger, error)
             return False
 
 
@@ -222,9 +222,6 @@ class Conversation(asyncio.Protocol):
             self._flush()
         except GssError as error:
             self._complain(str(error))
-            self.close()
-        except SQLAlchemyError as error:
-            logger.error("the database cannot be used: %s", plain(error))
             self.close()
 
     def connection_lost(self, _error: Exception | None) -> None:

@@ -12,10 +12,12 @@ from dataclasses import dataclass, field
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from rxmweb.db import changes, plain, reporters, written
+from rxmweb.db import changes, complain, reporters, written
 from rxmweb.db.reported import Reported, read
 from rxmweb.db.reporters import ACCEPTED, New
+from xman import escape
 from xman.reporting import Wish
+from xman.throttle import Throttle
 
 logger = logging.getLogger(__name__)
 
@@ -31,6 +33,8 @@ _MOST_ROWS = 5_000
 # After so long others are let in for a moment: they look again ten times a second at the least (sqlite3_busy_timeout).
 _HELD_SECONDS = 1.0
 _LET_IN_SECONDS = 0.15
+# How often it is said of a host in so many seconds that it reports to another collector at the same time, and of all.
+_MOST_TWICE, _MOST_TWICE_IN_ALL, _TWICE_SECONDS = 1, 20, 60.0
 
 
 @dataclass
@@ -44,6 +48,8 @@ class Batch:
     new: dict[str, New] = field(default_factory=dict)
     # Own names of hosts that said nothing new, with their rows' names.
     alive: dict[str, str] = field(default_factory=dict)
+    # Those whose last report came over the same connection, and was written.
+    going_on: set[str] = field(default_factory=set)
 
 
 class Reports:
@@ -61,6 +67,7 @@ class Reports:
         self._lost: set[str] = set()
         self._heard: dict[str, float] = {}
         self._aged = 0.0
+        self._twice = Throttle(_MOST_TWICE, _MOST_TWICE_IN_ALL, _TWICE_SECONDS)
         # Until when there is no room for more that wait.
         self._crowded = 0.0
 
@@ -80,6 +87,8 @@ class Reports:
         now = time.time()
         last, self._heard[name] = self._heard.get(name, 0.0), now
         self._batch.heard[name], self._batch.addresses[name] = now, address
+        if not begins and name not in self._lost:
+            self._batch.going_on.add(name)
         if state != ACCEPTED or row is None:
             # What it says is nobody's business yet; when it is accepted it says everything.
             self._lost.add(name)
@@ -137,7 +146,7 @@ class Reports:
                         changes.note(connection, changes.FLEET)
             except SQLAlchemyError as error:
                 self._lost.update(left)
-                logger.error("the database cannot be used: %s", plain(error))
+                complain(logger, error)
                 return
             first = False
             for name in part:
@@ -147,8 +156,21 @@ class Reports:
         """Write who was heard of."""
         if waiting.new and not reporters.met(connection, waiting.new):
             self._crowded = time.monotonic() + _CROWDED_SECONDS
+        self._look_for_twins(connection, waiting)
         reporters.alive(connection, waiting.alive.values(), now)
         reporters.signs(connection, waiting.heard, waiting.addresses)
+
+    def _look_for_twins(self, connection: Connection, waiting: Batch) -> None:
+        """Say of whom the tables have another address than the one that we wrote, while its connection goes on."""
+        self._twice.held(time.monotonic())
+        mine = {name: waiting.addresses[name] for name in waiting.going_on}
+        for name, address in reporters.elsewhere(connection, mine).items():
+            if self._twice.passes(name):
+                logger.warning(
+                    "%s reports from %s, and to another collector from %s; where that goes on, two machines have this"
+                    " key",
+                    *map(escape.line, (name, mine[name], address)),
+                )
 
 
 def _parts(found: Mapping[str, list[Reported]]) -> Iterator[dict[str, list[Reported]]]:

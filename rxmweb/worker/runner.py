@@ -19,7 +19,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from rxmweb import rxm_process
-from rxmweb.db import actions, plain, report
+from rxmweb.db import actions, complain, report
 from rxmweb.rxm_process import Rxm
 from rxmweb.settings import Settings, portal_name
 from rxmweb.tickets import Tickets
@@ -154,7 +154,7 @@ class Runner:
             do()
             return True
         except SQLAlchemyError as error:
-            logger.error("the database cannot be used: %s", plain(error))
+            complain(logger, error)
         except Exception:
             logger.exception("the runner failed")
         return False

@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import Engine, event, func, select, update
 from sqlalchemy.exc import OperationalError
 
+from rxmweb import db
 from rxmweb.db import changes, fleet, reporters, sessions, written
 from rxmweb.db.report import NotAReportError
 from rxmweb.db.schema import domains, hosts
@@ -17,6 +18,7 @@ from rxmweb.worker.reports import Reports
 from tests.portal.reports import domain
 from xman import result
 from xman.result import Result
+from xman.throttle import Throttle
 
 INTERVAL = 60.0
 # A PostgreSQL of the tests' own is slower by the statement; what is looked at there is that they are the right ones.
@@ -156,6 +158,53 @@ def test_what_was_not_written_is_asked_for_again_and_nothing_else(
     }
 
     assert asked == {"h1": False, "h2": True}
+
+
+def test_a_full_disk_is_said_a_few_times_and_all_is_asked_for_once_there_is_room(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    made = reports(engine, "h1")
+    monkeypatch.setattr(db, "_lines", Throttle(db._MOST_LINES, db._MOST_LINES_IN_ALL, db._LINES_SECONDS))
+
+    def fails(*_all: Any) -> None:
+        raise OperationalError("", {}, Exception("database or disk is full"))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(written, "write", fails)
+        take(made, "h1", said(domain("vm1", 1, "free")), begins=True)
+        while_full = [take(made, "h1", said(domain("vm1", 1, "free"))).everything for _number in range(30)]
+    asked = take(made, "h1", said(whole=False)).everything
+    take(made, "h1", said(domain("vm1", 1, "free")))
+
+    lines = [record.getMessage() for record in caplog.records]
+    assert lines == ["the database cannot be used: database or disk is full"] * 5
+    assert (while_full, asked, names(engine, "h1")) == ([False] * 30, True, {"vm1"})
+
+
+def test_one_that_reports_to_two_collectors_at_once_is_told_of(
+    engine: Engine, caplog: pytest.LogCaptureFixture
+) -> None:
+    first, second = reports(engine, "h1", "h2"), reports(engine, "h1", "h2")
+
+    def says(made: Reports, host: str, address: str, *, begins: bool = False) -> None:
+        made.take(host, f"host/{host}@R", address, said(whole=begins), begins)
+        made.write(made.collected())
+
+    # Another machine has the key of the one; the other one goes to the second collector, and comes back.
+    says(first, "h1", "192.0.2.1", begins=True)
+    says(second, "h1", "192.0.2.66", begins=True)
+    says(first, "h2", "192.0.2.2", begins=True)
+    says(second, "h2", "192.0.2.3", begins=True)
+    says(second, "h2", "192.0.2.3")
+    says(first, "h2", "192.0.2.2", begins=True)
+    says(first, "h2", "192.0.2.2")
+    assert not caplog.records
+
+    says(first, "h1", "192.0.2.1")
+    says(first, "h1", "192.0.2.1")
+
+    (line,) = [record.getMessage() for record in caplog.records]
+    assert line.startswith("h1 reports from 192.0.2.1, and to another collector from 192.0.2.66; where that goes on,")
 
 
 def test_how_a_host_is_stands_in_its_row(engine: Engine) -> None:
