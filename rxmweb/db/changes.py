@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Double, bindparam, case, func, insert, select, true, update
+from sqlalchemy import Connection, Double, Table, bindparam, case, func, select, true, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from rxmweb.db.schema import hosts, versions
 
@@ -33,7 +34,17 @@ def note(connection: Connection, kind: str) -> None:
     """Raise the number of a kind. Last in its transaction, since others' changes of the same kind wait for it."""
     raised = update(versions).where(versions.c.kind == kind).values(number=versions.c.number + 1)
     if not connection.execute(raised).rowcount:
-        connection.execute(insert(versions).values(kind=kind, number=1))
+        first = adding(connection, versions).values(kind=kind, number=1)
+        raised_again = {"number": versions.c.number + 1}
+        connection.execute(first.on_conflict_do_update(index_elements=[versions.c.kind], set_=raised_again))
+
+
+def adding(connection: Connection, table: Table) -> Any:
+    """Return an INSERT that can be told what to do where somebody else has added the same row meanwhile.
+
+    Collectors that share a database begin at once, and so do the two parts of one that know the hosts.
+    """
+    return (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(table)
 
 
 def number(connection: Connection, kind: str) -> int:

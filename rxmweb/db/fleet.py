@@ -33,7 +33,7 @@ def configure(engine: Engine, names: list[str], members: dict[str, list[str]]) -
             placed = update(hosts).where(hosts.c.name == bindparam("on")).values(position=bindparam("at"))
             connection.execute(placed, there)
         if new := [{"name": row["on"], "position": row["at"]} for row in rows if row["on"] not in known]:
-            connection.execute(insert(hosts), new)
+            connection.execute(changes.adding(connection, hosts).on_conflict_do_nothing(), new)
         own_names = {name.removesuffix(".").lower(): name for name in names}
         reporters.configured(connection, own_names)
         gone = sorted(known - set(names) - set(reporters.accepted(connection)))
@@ -46,7 +46,7 @@ def configure(engine: Engine, names: list[str], members: dict[str, list[str]]) -
             for host in members[group]
         ]
         if belonging:
-            connection.execute(insert(groups), belonging)
+            connection.execute(changes.adding(connection, groups).on_conflict_do_nothing(), belonging)
         changes.note(connection, changes.FLEET)
 
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, Engine, bindparam, delete, insert, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from rxmweb.db import changes
 from rxmweb.db.changes import STALE_INTERVALS
@@ -81,8 +80,7 @@ def met(connection: Connection, found: Mapping[str, New]) -> bool:
         rows.append({"seen": now, "decided_by": None} | row | state)
     if rows:
         # Another portal may be noting them just now: hosts report to all that share a database.
-        anew = (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(reporters)
-        connection.execute(anew.on_conflict_do_nothing(), rows)
+        connection.execute(changes.adding(connection, reporters).on_conflict_do_nothing(), rows)
         _note(connection)
     return enough
 

@@ -1,7 +1,9 @@
 """Hosts that report, in the tables: who is shown, who is asked, and ten thousand of them."""
 
 import json
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -11,7 +13,7 @@ from sqlalchemy.exc import OperationalError
 from rxmweb import db
 from rxmweb.db import changes, fleet, reporters, sessions, written
 from rxmweb.db.report import NotAReportError
-from rxmweb.db.schema import domains, hosts
+from rxmweb.db.schema import domains, groups, hosts
 from rxmweb.db.schema import reporters as table
 from rxmweb.worker import reports as worker_reports
 from rxmweb.worker.reports import Reports
@@ -412,6 +414,29 @@ def test_where_too_many_wait_no_other_is_noted(engine: Engine, monkeypatch: pyte
     with engine.connect() as connection:
         assert reporters.states(connection).keys() == {"w1", "w2", "c1"}
     assert later.seconds >= 60
+
+
+def test_two_that_begin_at_once_with_a_new_database_both_know_the_hosts(engine: Engine) -> None:
+    names_of_all, looked = [f"h{number}" for number in range(50)], threading.Barrier(2, timeout=30)
+
+    # Neither has written before both have seen that nothing is there.
+    def waits(_connection: Any, _cursor: Any, statement: str, *_more: Any) -> None:
+        if statement.split() == ["SELECT", "hosts.name", "FROM", "hosts"]:
+            looked.wait()
+
+    event.listen(engine, "after_cursor_execute", waits)
+    try:
+        with ThreadPoolExecutor(2) as threads:
+            both = [threads.submit(fleet.configure, engine, names_of_all, {"lab": ["h1", "h2"]}) for _part in range(2)]
+        failures = [one.exception() for one in both]
+    finally:
+        event.remove(engine, "after_cursor_execute", waits)
+
+    assert failures == [None, None]
+    with engine.connect() as connection:
+        assert set(connection.execute(select(hosts.c.name)).scalars()) == set(names_of_all)
+        assert sorted(connection.execute(select(groups.c.host)).scalars()) == ["h1", "h2"]
+        assert changes.number(connection, changes.FLEET) == 2
 
 
 def test_two_portals_that_note_a_host_at_once_lose_nothing(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:

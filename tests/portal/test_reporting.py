@@ -11,6 +11,7 @@ import pytest
 
 from tests.conftest import PASSWORD
 from tests.lab.clients.visitor import Visitor
+from tests.lab.clock import Clock
 from tests.lab.hosts.daemon import Answer, Daemon, run_rxm
 from tests.lab.hosts.descriptions import for_test_driver
 from tests.lab.kerberos.realm import FQDN, IPV6_NAME, PORTAL, SECOND_HOST, SECOND_NAME, Realm
@@ -46,7 +47,7 @@ class Site:
             f'expected = ["{EXPECTED}", "{SECOND_HOST}"]\n',
         )
 
-    def host(self, name: str, folder: str = "") -> Daemon:
+    def host(self, name: str, folder: str = "", env: dict[str, str] | None = None) -> Daemon:
         """Return an xmand that reports as the host of this name, with its files in a `folder` of its own."""
         report = f'[report]\ncollectors = ["{PORTAL}:{self.reports}"]\nprincipal = "host/{name}@XMAN.TEST"\n'
         return Daemon(
@@ -56,6 +57,7 @@ class Site:
             listen="127.0.0.1:0",
             tables=f"[batch]\nboot_seconds = 0.01\n{report}",
             host=name,
+            env=env,
         )
 
 
@@ -274,6 +276,53 @@ def test_two_machines_with_one_key_are_told_of(site: Site, host: Daemon, alice: 
     # Whoever is left is who it is.
     wait_for(lambda: hosts(alice)[FQDN]["freshness"] == "fresh" and hosts(alice)[FQDN]["code"] == 0, 30, "its reports")
     assert (FQDN, "test") in machines(alice)
+
+
+def off(visitor: Visitor) -> float:
+    """Return by how many days the clock of the second host is off, as the portal says."""
+    return float(hosts(visitor)[SECOND_HOST]["clock"] or 0.0) / 86_400
+
+
+def fresh(visitor: Visitor) -> bool:
+    """Whether the portal has its reports."""
+    shown = hosts(visitor)[SECOND_HOST]
+    return (shown["freshness"], shown["code"]) == ("fresh", 0)
+
+
+def test_a_clock_that_is_a_year_behind_is_told_and_makes_nothing_old(
+    site: Site, alice: Visitor, realm: Realm, tmp_path: Path
+) -> None:
+    clock = Clock(realm, tmp_path)
+    clock.set(-366 * 86_400)
+    daemon = site.host(SECOND_HOST, "a-year-behind", clock.env)
+    try:
+        wait_for(lambda: -367 < off(alice) < -365, 60, "what is said of its clock")
+        wait_for(lambda: fresh(alice), 30, "its reports")
+        assert " s from the portal's</b>" in alice.get(f"/hosts/{SECOND_HOST}").text
+
+        clock.set(0)
+
+        wait_for(lambda: abs(off(alice)) < 1 and fresh(alice), 60, "its reports, by a clock that was set")
+    finally:
+        clock.set(0)
+        daemon.stop()
+
+
+def test_a_host_whose_clock_is_a_year_ahead_has_no_ticket_and_reports_once_it_is_set(
+    site: Site, alice: Visitor, realm: Realm, tmp_path: Path
+) -> None:
+    clock = Clock(realm, tmp_path)
+    clock.set(366 * 86_400)
+    daemon = site.host(SECOND_HOST, "a-year-ahead", clock.env)
+    try:
+        wait_for(lambda: "Ticket expired" in daemon.stderr(), 60, "what is said of its ticket")
+
+        clock.set(0)
+
+        wait_for(lambda: abs(off(alice)) < 1 and fresh(alice), 60, "its reports")
+    finally:
+        clock.set(0)
+        daemon.stop()
 
 
 def test_one_that_was_turned_away_stays_so(site: Site, alice: Visitor, realm: Realm) -> None:
