@@ -19,6 +19,7 @@ from tests.lab.portal.portal import Portal
 from tests.lab.process import end, free_ports, wait_for
 from xman import result, srv
 from xman.result import Result
+from xman.wire import constants
 from xmand.report.collector import Collector
 from xmand.system.own_connection import LostError, Tickets
 
@@ -263,6 +264,26 @@ def test_a_host_speaks_for_no_other(site: Site, host: Daemon, alice: Visitor, re
     assert json.loads(answer)["everything"] is False
     wait_for(lambda: SECOND_NAME in waiting(alice), 20, "the liar's own name among those that wait")
     assert not {name for _host, name in machines(alice)} & {"lie"}
+
+
+def test_a_report_of_a_hundred_megabytes_is_refused_as_it_comes_and_is_not_kept(
+    site: Site, host: Daemon, alice: Visitor, realm: Realm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def most() -> int:
+        """Return what the worker has had in memory at most, in KiB."""
+        status = Path(f"/proc/{site.portal.worker.pid}/status").read_text()
+        return int(next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM:")))
+
+    asked(site, realm, f"host/{SECOND_HOST}", realm.keytab, b"report", b"1", report(SECOND_HOST))
+    before = most()
+    # Our own code would not send it.
+    monkeypatch.setattr(constants, "MAX_COMMAND", 1 << 30)
+
+    with pytest.raises(LostError):
+        asked(site, realm, f"host/{SECOND_HOST}", realm.keytab, b"report", b"2", b"x" * (100 << 20))
+
+    assert most() - before < 16 << 10
+    wait_for(lambda: hosts(alice)[FQDN]["freshness"] == "fresh", 20, "the others' reports")
 
 
 def test_two_machines_with_one_key_are_told_of(site: Site, host: Daemon, alice: Visitor) -> None:
