@@ -112,6 +112,7 @@ def test_all_is_in_order(host: Stateless) -> None:
 
     assert "BAD" not in checked.stdout, checked
     assert host.must("systemctl --failed --plain --no-legend") == ""
+    assert "fsck: error" not in host.must("journalctl --unit xman-host --output cat")
 
 
 def test_two_boots_differ_by_what_the_partition_gave(site: Site, looked: dict[str, dict[str, Any]]) -> None:
