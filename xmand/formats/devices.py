@@ -198,32 +198,30 @@ def write_pci(context: Context, devices: Element) -> None:
         if words and settings.text(key) not in ("", "0"):
             context.leave_out(f"{key} {settings.where(key)}")
     # libvirt takes the device away from the host where it may; xl does where it is told to seize it.
-    managed = "yes" if settings.flag("pci_seize") or not context.xen else "no"
+    seizes = settings.flag("pci_seize") or not context.xen
     for word in words:
         with context.going_on():
-            address, options = _pci_words(word)
-            match = _PCI.match(address)
-            if not match or match[4] == "*":
-                raise UsageError(f"'{address[:32]}' is not a PCI device, such as 0000:03:00.0 {where}.")
-            if match[5]:
-                options.append("vslot")
-            unfiltered = permissive
-            for option in options:
-                if option == "seize=1":
-                    managed = "yes"
-                elif option in ("permissive=1", "permissive=0"):
-                    unfiltered = option == "permissive=1"
-                elif option not in _PCI_ANYWAY and not option.endswith("=0"):
-                    context.leave_out(f"a PCI device's {option[:32]} {where}")
-            hostdev = add(devices, "hostdev", mode="subsystem", type="pci", managed=managed)
-            parts = {
-                "domain": (match[1] or "0", 4),
-                "bus": (match[2], 2),
-                "slot": (match[3], 2),
-                "function": (match[4], 1),
-            }
-            numbers = {name: f"0x{int(digits, 16):0{width}x}" for name, (digits, width) in parts.items()}
-            if unfiltered and not context.xen:
-                context.leave_out(f"pci_permissive, or permissive=1, which is Xen's own {where}")
-            source = add(hostdev, "source", **({"writeFiltering": "no"} if unfiltered and context.xen else {}))
-            add(source, "address", **numbers)
+            _pci(context, devices, word, where, seizes=seizes, permissive=permissive)
+
+
+def _pci(context: Context, devices: Element, word: str, where: str, *, seizes: bool, permissive: bool) -> None:
+    """Write one <hostdev>; its own options come before what holds for all."""
+    address, options = _pci_words(word)
+    match = _PCI.match(address)
+    if not match or match[4] == "*":
+        raise UsageError(f"'{address[:32]}' is not a PCI device, such as 0000:03:00.0 {where}.")
+    if match[5]:
+        options.append("vslot")
+    for option in options:
+        if option == "seize=1":
+            seizes = True
+        elif option in ("permissive=1", "permissive=0"):
+            permissive = option == "permissive=1"
+        elif option not in _PCI_ANYWAY and not option.endswith("=0"):
+            context.leave_out(f"a PCI device's {option[:32]} {where}")
+    if permissive and not context.xen:
+        context.leave_out(f"pci_permissive, or permissive=1, which is Xen's own {where}")
+    hostdev = add(devices, "hostdev", mode="subsystem", type="pci", managed="yes" if seizes else "no")
+    source = add(hostdev, "source", **({"writeFiltering": "no"} if permissive and context.xen else {}))
+    parts = {"domain": (match[1] or "0", 4), "bus": (match[2], 2), "slot": (match[3], 2), "function": (match[4], 1)}
+    add(source, "address", **{name: f"0x{int(digits, 16):0{width}x}" for name, (digits, width) in parts.items()})

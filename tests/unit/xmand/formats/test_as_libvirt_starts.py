@@ -313,5 +313,13 @@ def test_a_pci_device_is_named_as_xl_names_it(word: str) -> None:
     assert (hostdev.get("managed"), address.get("bus"), address.get("slot")) == ("yes", "0x03", "0x00")
 
 
+def test_what_is_said_of_one_pci_device_is_not_said_of_the_next() -> None:
+    text = HVM + "pci = ['03:00.0,seize=1,permissive=1', '04:00.0']"
+    root = ElementTree.fromstring(formats.to_xml(text, "Xen", {}, convert=False, strict=True).xml)
+
+    assert [one.get("managed") for one in root.iterfind("devices/hostdev")] == ["yes", "no"]
+    assert [one.get("writeFiltering") for one in root.iterfind("devices/hostdev/source")] == ["no", None]
+
+
 def test_where_the_guest_sees_a_pci_device_is_left_out_with_a_word() -> None:
     assert any("a PCI device's vslot" in said for said in made_of(HVM + "pci = ['03:00.0@5']").warnings)
