@@ -45,21 +45,7 @@ def upload(call: Call) -> Uploaded | Result:
         pool.check(name, octets, RAW, None)
         if dry:
             return _would(call, pool, begun)
-        uploads.begin(begun)
-        try:
-            volume = pool.create(name, octets, RAW)
-        except UnknownOutcomeError:  # it is looked after
-            raise
-        except XmanError:
-            uploads.end(begun)
-            raise
-        writing = Writing(volume, octets)
-        try:
-            if volume.facts().kind != "file":
-                writing.blank()
-        except XmanError:
-            _remove(uploads, begun, volume)
-            raise
+        volume, writing = _empty(uploads, begun, pool)
         return Uploaded(
             name,
             octets,
@@ -71,6 +57,26 @@ def upload(call: Call) -> Uploaded | Result:
             emit=call.emit,
             patience=call.host.settings.limits.stall_seconds,
         )
+
+
+def _empty(uploads: Uploads, begun: Upload, pool: Pool) -> tuple[Volume, Writing]:
+    """Make the volume that is to be written; where that fails nothing is left of it."""
+    uploads.begin(begun)
+    try:
+        volume = pool.create(begun.name, begun.octets, RAW)
+    except UnknownOutcomeError:  # it is looked after
+        raise
+    except XmanError:
+        uploads.end(begun)
+        raise
+    writing = Writing(volume, begun.octets)
+    try:
+        if volume.facts().kind != "file":
+            writing.blank()
+    except XmanError:
+        _remove(uploads, begun, volume)
+        raise
+    return volume, writing
 
 
 def _would(call: Call, pool: Pool, begun: Upload) -> Result:
