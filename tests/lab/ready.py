@@ -169,6 +169,9 @@ def run(command: list[str], env: Mapping[str, str], stdin: bytes, seconds: float
         if not found:
             process.kill()
             process.wait()
+            for descriptor in open_ones:
+                os.close(descriptor)
+            fed.join()
             raise subprocess.TimeoutExpired(command, seconds)
         for descriptor in found:
             data = os.read(descriptor, 1 << 16)
@@ -239,7 +242,7 @@ def _end() -> None:
         server.end()
 
 
-# ---- in the process that has loaded them
+# --- in the process that has loaded them ------------------------------------------------------------------------------
 
 
 def serve(program: str, asking: socket.socket) -> None:
