@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from tests.hypervisor.test_devices import described
-from tests.hypervisor.test_launch import IMAGE, REFUSED, Site, nothing_left, site
+from tests.hypervisor.test_launch import IMAGE, PORT, REFUSED, SETTINGS, Site, nothing_left, site
 from tests.hypervisor.test_snapshots import image
+from xmand.launch.begun import FOLDER
 
 __all__ = ("nothing_left", "site")
 
@@ -200,3 +201,35 @@ def test_the_base_of_overlays_that_libvirt_does_not_see_is_not_deleted(site: Sit
     assert site.rxm("alice", "delete", guest.name).status == 0
     over.unlink()
     assert site.rxm("alice", *delete).status == 0
+
+
+def test_user_data_that_its_guest_ignores_is_told(site: Site, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    answers = []
+    for text in ("packages: [vim]\n", "#cloud-config\npackages: [vim]\n"):
+        data.write_text(text)
+        answers.append(site.rxm("lena", "launch", "-n", "--memory", "64", "--user-data", str(data), IMAGE, "lena-1"))
+
+    assert [(answer.status, "its guest ignores it" in answer.stderr) for answer in answers] == [(0, True), (0, False)]
+
+
+def test_a_pool_that_is_full_leaves_nothing_of_a_machine(site: Site, own_name: str) -> None:
+    host, pool = site.lab.first, own_name
+    folder = host.directory / f"{pool}.volumes"
+    folder.mkdir(exist_ok=True)
+    subprocess.run([*host.prefix, "mount", "-t", "tmpfs", "-o", "size=1m", "none", str(folder)], check=True)
+    host.pool(pool)
+    command = ["qemu-img", "create", "-q", "-f", "qcow2", str(folder / IMAGE), "4M"]
+    subprocess.run([*host.prefix, *command], check=True)
+    tables = SETTINGS.replace(f'["{POOL}"]', f'["{pool}"]')
+    daemon = host.xmand(site.lab.realm, admins=("alice@XMAN.TEST",), tables=tables, port=PORT + 40, name=own_name)
+
+    answer = daemon.rxm(site.people["lena"], "launch", "--memory", "64", IMAGE, "lena-1")
+
+    assert (answer.status, "No space left" in answer.stderr) == (8, True), answer
+    there = subprocess.run([*host.prefix, "ls", str(folder)], check=True, capture_output=True, text=True).stdout
+    assert (there.split(), "lena-1" in site.names()) == ([IMAGE], False)
+    assert list((daemon.directory / "state" / FOLDER).iterdir()) == []
+    assert daemon.stop() == 0
+    assert host.virsh("pool-destroy", pool).status == 0
+    subprocess.run([*host.prefix, "umount", str(folder)], check=True)

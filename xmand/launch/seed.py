@@ -14,6 +14,13 @@ from xman.errors import UnsupportedError
 LABEL = "cidata"
 # What a guest calls its card.
 _CARD = "eth0"
+# How user data begins that cloud-init takes for something, in small letters; and what mail has in its first lines.
+_KNOWN = (
+    *("#cloud-config", "#!", "#include", "#cloud-boothook", "#part-handler", "#upstart-job"),
+    "## template: jinja",
+)
+_MAIL = "mime-version:"
+_HEAD = 4096
 
 
 @dataclass(frozen=True)
@@ -25,6 +32,12 @@ class Seed:
     keys: tuple[str, ...] = ()
     user_data: str = ""
     mac: str = ""
+
+
+def passed_over(user_data: str) -> bool:
+    """Whether cloud-init would pass a text over, which only its own log in the guest says."""
+    head = user_data[:_HEAD].lower()
+    return bool(user_data) and not head.lstrip().startswith(_KNOWN) and _MAIL not in head
 
 
 def files(seed: Seed) -> dict[str, bytes]:

@@ -68,7 +68,7 @@ def launch(call: Call) -> Result:
             f" {instance.vcpus} CPUs and a disk of {instance.disk // values.MIB} MiB."
         )
         with wanted.reserved():
-            return Result(_data(wanted.name, instance, dry_run=True), domain=wanted.name, notes=(note,))
+            return Result(_data(wanted.name, instance, dry_run=True), domain=wanted.name, notes=(note, *wanted.said()))
     call.host.batch.maintenance.refuse()
     with contextlib.ExitStack() as locks:
         for key in (wanted.name, wanted.uuid):
@@ -90,7 +90,7 @@ def launch(call: Call) -> Result:
         if found.until is not None:
             notes.append(f"It ends by itself at {times.local(times.utc(found.until))}.")
         data = _data(domain.name, found, dry_run=False) | {"uuid": domain.uuid, "number": domain.identifier()}
-        return Result(data, changed=True, domain=domain.name, notes=(*notes, *parked))
+        return Result(data, changed=True, domain=domain.name, notes=(*notes, *wanted.said(), *parked))
 
 
 def _started(call: Call, domain: Domain, what: Begun) -> None:

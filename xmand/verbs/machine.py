@@ -88,6 +88,12 @@ class Wanted:
         )
         self.begun = Begun(self.uuid, self.name, self.instance.pool)
 
+    def said(self) -> tuple[str, ...]:
+        """Return what is to be said of what its owner gave."""
+        if not seed.passed_over(self._user_data):
+            return ()
+        return ("--user-data begins with nothing that cloud-init knows (#cloud-config, #!): its guest ignores it.",)
+
     def _require_name(self) -> None:
         call = self._call
         if call.access.listed_caller:

@@ -69,3 +69,22 @@ def test_a_sign_beyond_the_first_65536_stays_one() -> None:
     # YAML reads the two escapes that JSON writes for it as two signs, which no guest can write into a file.
     assert "\N{KEY}".encode() in meta
     assert b"\\u" not in meta
+
+
+@pytest.mark.parametrize(
+    ("text", "ignored"),
+    [
+        ("", False),
+        ("#cloud-config\n{}\n", False),
+        ("\n #Cloud-Config\n", False),
+        ("#!/bin/sh\n", False),
+        ("## template: jinja\n#cloud-config\n", False),
+        ("#include\nhttp://example.org/x\n", False),
+        ('Content-Type: multipart/mixed; boundary="x"\nMIME-Version: 1.0\n\n--x\n', False),
+        ("packages: [vim]\n", True),
+        ("# cloud-config\n", True),
+        ("\N{ZERO WIDTH NO-BREAK SPACE}#cloud-config\n", True),
+    ],
+)
+def test_what_cloud_init_would_pass_over(text: str, ignored: bool) -> None:
+    assert seed.passed_over(text) is ignored
