@@ -3,6 +3,7 @@
 Sources: RFC 2743 and RFC 2744 (GSSAPI), RFC 4121 (the Kerberos mechanism).
 """
 
+import contextlib
 import os
 import time
 
@@ -195,6 +196,7 @@ class Acceptor:
         name = gssapi.Name(service, gssapi.NameType.hostbased_service) if _HAS_STORES else None
         # Neither SPNEGO nor IAKERB, by `_acquire`: their parsers have had crashes before authentication.
         self.credentials = _acquire("accept", {"keytab": f"FILE:{keytab}"}, name)
+        _hold_configuration()
         # Whether a client has been seen whose messages, tried again, were refused; nobody is served before.
         self.proved = False
         # For how many seconds the library lets a context outlive its ticket.
@@ -272,6 +274,16 @@ def _acquire(usage: str, store: dict[str, str], name: gssapi.Name | None) -> gss
         )
     except _RawError as error:
         raise gss_error(error) from error
+
+
+def _hold_configuration() -> None:
+    """Spare each client that comes alone a reading of krb5.conf, where MIT's library is there."""
+    if _IS_HEIMDAL:
+        return
+    with contextlib.suppress(ImportError, AttributeError, OSError, LookupError):
+        from xman.gss import tickets
+
+        tickets.hold_configuration()
 
 
 def _grace(context: gssapi.SecurityContext) -> int:

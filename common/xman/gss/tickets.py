@@ -164,6 +164,15 @@ def default_realm() -> str:
     return realm
 
 
+def hold_configuration() -> None:
+    """Keep krb5.conf in memory, as libkrb5 has read it, until this process ends.
+
+    While nothing of libkrb5's is open it forgets the file, and reads it anew for whoever comes next. One that has
+    changed is read again all the same. Raises LookupError where it cannot be read.
+    """
+    _Context()  # never given back
+
+
 def refusers_time(token: bytes) -> int:
     """Return the time, in seconds since 1970, at which a KRB-ERROR was made, as its maker's clock has it."""
     _, found, message = token.partition(_KRB_ERROR)
