@@ -15,6 +15,8 @@ _SECONDS = 10.0
 # More than any answer has room for.
 _MOST_RECORDS = 10_000
 _PORTS, _PORT_DIGITS = 1 << 16, 6
+# The DNS may hold any octets; here such a name would be taken for a range of hosts, or for several.
+_LETTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789.-_")
 
 
 class Place:
@@ -78,5 +80,8 @@ def lookup(word: str) -> list[Place]:
     records = [one for one in list(answer)[:_MOST_RECORDS] if str(one.target) != "."]
     if not records:
         raise UsageError(f"'{word}': the DNS says that there is no such service.")
+    records = [one for one in records if _LETTERS.issuperset(str(one.target).lower())]
+    if not records:
+        raise UsageError(f"'{word}': the DNS has no name there that can be a host's.")
     drawn = sorted(records, key=lambda one: (one.priority, -(random.random() ** (1.0 / max(one.weight, 0.1)))))  # noqa: S311
     return [Place(str(one.target).rstrip("."), int(one.port)) for one in drawn]

@@ -22,6 +22,9 @@ _ZONE = {
     "_even._tcp.example.org.": ["0 50 4374 a.example.org.", "0 50 4374 b.example.org."],
     "_other._tcp.example.org.": ["0 0 9 a.example.org."],
     "_none._tcp.example.org.": ["0 0 0 ."],
+    "_odd._tcp.example.org.": [f"0 0 4373 {name}.example.org." for name in ("h[1-999999999]", "a,b", "*", "c")],
+    "_odder._tcp.example.org.": ["0 0 4373 h[1-999999999].example.org."],
+    "_many._tcp.example.org.": [f"0 0 4373 h{number}.example.org." for number in range(1000)],
 }
 
 
@@ -76,6 +79,12 @@ def test_of_one_priority_it_is_drawn_by_lot() -> None:
     assert first == {"a.example.org", "b.example.org"}
 
 
+def test_a_name_that_would_be_taken_for_many_hosts_is_none() -> None:
+    assert srv.lookup("srv:_odd._tcp.example.org") == [Place("c.example.org", 4373)]
+    with pytest.raises(UsageError, match="no name there that can be a host's"):
+        srv.lookup("srv:_odder._tcp.example.org")
+
+
 @pytest.mark.parametrize(
     "word", ["srv:_none._tcp.example.org", "srv:_absent._tcp.example.org", "srv:example.org", "srv:"]
 )
@@ -100,6 +109,12 @@ def test_rxms_hosts_may_be_those() -> None:
     settings = Settings(hosts="srv:_xmand._tcp.example.org,c.example.org")
 
     assert targets.hosts(Options({}), settings) == ["a.example.org", "b.example.org", "c.example.org"]
+
+
+def test_the_dns_may_name_a_thousand() -> None:
+    found = targets.hosts(Options({}), Settings(hosts="srv:_many._tcp.example.org"))
+
+    assert sorted(found) == sorted(f"h{number}.example.org" for number in range(1000))
 
 
 def test_another_port_is_said() -> None:
