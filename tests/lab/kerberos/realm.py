@@ -65,6 +65,8 @@ def environment(env: dict[str, str], directory: Path) -> dict[str, str]:
         "HOME": str(directory),
         "LD_PRELOAD": f"{_NSS_WRAPPER} {first}",
         "NSS_WRAPPER_HOSTS": str(directory / "hosts"),
+        # Of names that are nowhere the machine's own name server is asked: it may lose one of many questions at once.
+        "RES_OPTIONS": "timeout:1 attempts:5",
         "LC_ALL": "C.UTF-8",
         # What this process may have set for itself.
         "KRB5_KTNAME": "/nonexistent/keytab",
