@@ -9,6 +9,7 @@ import pytest
 
 from tests.hypervisor.conftest import Lab
 from tests.lab.hosts.hypervisor import Guest
+from xmand.virt import qemu_log
 
 QEMU_ENDED = "Error: QEMU ended at its start: "
 
@@ -108,6 +109,17 @@ def test_a_broken_image_is_named(
     assert (answer.status, answer.stdout, answer.stderr.count("\n")) == (status, "", 1), answer
     assert said.format(image) in answer.stderr
     assert lab.rxm("list", own_name).status == 7
+
+
+def test_what_qemu_said_at_its_end_is_found_in_its_log(
+    lab: Lab, tmp_path: Path, own_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """libvirt now and then only finds that nobody listens (tests/unit/xmand/virt/test_sources.py)."""
+    monkeypatch.setattr(qemu_log, "LOGS", str(lab.first.directory / "log" / "qemu"))
+
+    lab.rxm("create", "-", stdin=description(lab.guest(own_name), truncated(tmp_path)))
+
+    assert qemu_log.last_words(own_name) == "qcow2 header too short"
 
 
 def test_an_image_that_another_guest_has_is_named(lab: Lab, tmp_path: Path) -> None:

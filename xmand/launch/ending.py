@@ -9,8 +9,8 @@ from xmand.launch.begun import Begun
 from xmand.launch.machines import Machines
 from xmand.virt import lifecycle, snapshots, volume_users
 from xmand.virt.binding import RawConnection
-from xmand.virt.consoles import LOGS
 from xmand.virt.domain import Domain
+from xmand.virt.qemu_log import LOGS
 
 
 def require_idle(domain: Domain, found: Metadata) -> None:

@@ -22,12 +22,12 @@ from xmand.verbs.row import Row, told
 from xmand.verbs.starting import guarded, remember_who
 from xmand.virt import definition, description, disk_users, host, kvm, schema, sources
 from xmand.virt.binding import RawConnection
-from xmand.virt.consoles import LOGS
 from xmand.virt.definition import Former
 from xmand.virt.description import Description
 from xmand.virt.domain import Domain, create_transient, find
 from xmand.virt.driver import LXC, QEMU, XEN
 from xmand.virt.errors import reading
+from xmand.virt.qemu_log import LOGS
 
 _NO_LISTENER = 'Its screen listens on no network ([screen] listen = "none" on this host); rxm vnc shows it.'
 # Another description in a domain's place loses the former one.

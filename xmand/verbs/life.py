@@ -23,10 +23,10 @@ from xmand.verbs.starting import remember_who, started
 from xmand.virt import condition, lifecycle, metadata, snapshots
 from xmand.virt.binding import api
 from xmand.virt.condition import OFF, PAUSED, RUNNING, SHUTTING_DOWN
-from xmand.virt.consoles import LOGS
 from xmand.virt.domain import Domain
 from xmand.virt.driver import LONG
 from xmand.virt.errors import code_of
+from xmand.virt.qemu_log import LOGS
 
 # libvirt's reason of a pause that somebody asked for, and did not come about by itself.
 _BY_USER = int(api.VIR_DOMAIN_PAUSED_USER)

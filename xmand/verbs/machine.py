@@ -19,12 +19,12 @@ from xmand.verbs.call import Call
 from xmand.verbs.volumes import uploading
 from xmand.virt import definition, description, disk_users, image_pools, images, launched, pools
 from xmand.virt.binding import RawConnection
-from xmand.virt.consoles import LOGS
 from xmand.virt.contents import Reading
 from xmand.virt.domain import Domain
 from xmand.virt.driver import CHANGE, LONG
 from xmand.virt.errors import reading
 from xmand.virt.image_pools import Image
+from xmand.virt.qemu_log import LOGS
 from xmand.virt.uploads import key
 
 # What a machine gets where neither its owner nor what stands beside its image says anything.

@@ -3,9 +3,9 @@
 from lxml import etree
 
 from xmand.virt.binding import RawConnection
-from xmand.virt.consoles import LOGS
 from xmand.virt.description import Description, read_xml
 from xmand.virt.errors import reading
+from xmand.virt.qemu_log import LOGS
 
 _PARTITION = "/machine"
 _VCPU = {"id", "enabled", "hotpluggable", "order"}

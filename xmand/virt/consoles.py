@@ -35,8 +35,6 @@ _TURN_MILLISECONDS = 5
 # The only kind that libvirt opens.
 PTY = "pty"
 _NOT_OPEN = -1
-# Where libvirt keeps what QEMU's guests print.
-LOGS = "/var/log/libvirt/qemu"
 LOST = "libvirt was lost"
 # Where libvirt's QEMU and Xen drivers note that somebody has a terminal: a file `LCK.._pts_3` with the number of the
 # process that opened it, which may be gone. LXC's lets everybody in, and notes nothing.

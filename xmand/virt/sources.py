@@ -4,6 +4,7 @@ libvirt and QEMU say what is wrong with an image, but not always which one it is
 the first. Where the files are out of this process's sight nothing is said of them.
 """
 
+import errno
 import os
 import re
 import stat
@@ -14,7 +15,7 @@ from pathlib import Path
 from lxml import etree
 
 from xman.errors import HypervisorError, RefusedError, XmanError, of_outcome
-from xmand.virt import images
+from xmand.virt import images, qemu_log
 
 _KINDS = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a FIFO", stat.S_IFSOCK: "a socket", stat.S_IFCHR: "a device"}
 # The smallest cluster of qcow2; an image has more than one.
@@ -28,6 +29,9 @@ _AROUND = re.compile(
     r": (\S+Z )?(qemu-\S+: )?(-\w+ (\{.*\}|\S+): )?",
     re.IGNORECASE,
 )
+_ENDED = "QEMU ended at its start: "
+# What libvirt says instead where the system still knows the process that has ended.
+_NOBODY_LISTENS = f"failed to connect to monitor socket: {os.strerror(errno.ECONNREFUSED)}"
 
 
 @dataclass(frozen=True)
@@ -54,10 +58,15 @@ def require_files(xml: str) -> None:
 
 def explained(xml: str, error: XmanError) -> XmanError:
     """Return the error of a start that failed, in QEMU's own words, with the images that are plainly broken."""
-    text = _AROUND.sub("QEMU ended at its start: ", str(error).rstrip("."))
+    said = str(error).rstrip(".")
     if not isinstance(error, HypervisorError):
         return error
-    if text == str(error).rstrip("."):
+    if _NOBODY_LISTENS in said:
+        name = etree.fromstring(xml.encode()).findtext("name") or ""
+        text = f"{_ENDED}{qemu_log.last_words(name).rstrip('.') or said}"
+    else:
+        text = _AROUND.sub(_ENDED, said)
+    if text == said:
         others = [each for each in missing(xml) if each.rpartition(" ")[2] not in text]
         return of_outcome(error.outcome, f"{text}. Also missing: {', '.join(others)}.") if others else error
     found = [f"disk {disk.target}, {disk.path}, {why}" for disk in _disks(xml) if (why := _broken(disk))]

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from xman.errors import HypervisorError, RefusedError
-from xmand.virt import sources
+from xmand.virt import qemu_log, sources
 
 BLOCKDEV = '-blockdev {"node-name":"libvirt-1-format","cache":{"direct":true},"driver":"qcow2"}: '
 CLOCK = "2026-11-29T01:49:16.430803Z"
@@ -60,6 +60,46 @@ def test_raw_octets_are_no_fault_of_a_raw_disk(tmp_path: Path) -> None:
     said = sources.explained(xml(tmp_path / "image", "raw"), HypervisorError("qemu unexpectedly closed the monitor: y"))
 
     assert str(said) == "QEMU ended at its start: y."
+
+
+NOBODY_LISTENS = "failed to connect to monitor socket: Connection refused"
+# What libvirt and QEMU write into a domain's log: an earlier run, and one that ended at its start.
+LOG = f"""2026-11-29 01:40:00.000+0000: starting up libvirt version: 9.0.0, kernel: 6.1.0
+{CLOCK} qemu-system-x86_64: terminating on signal 15 from pid 1
+2026-11-29 01:49:16.000+0000: starting up libvirt version: 9.0.0, kernel: 6.1.0
+LC_ALL=C \\
+/usr/bin/qemu-system-x86_64 \\
+{CLOCK} qemu-system-x86_64: {BLOCKDEV}Image is not in qcow2 format
+2026-11-29 01:49:16.500+0000: shutting down, reason=failed
+"""
+
+
+def test_where_libvirt_only_finds_that_nobody_listens_qemu_s_words_come_out_of_its_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(qemu_log, "LOGS", str(tmp_path))
+    (tmp_path / "image").touch()
+    (tmp_path / "vm1.log").write_text(LOG)
+    wanted = xml(tmp_path / "image").replace("<domain>", "<domain><name>vm1</name>")
+
+    said = sources.explained(wanted, HypervisorError(NOBODY_LISTENS))
+
+    assert str(said) == (
+        f"QEMU ended at its start: Image is not in qcow2 format: disk vda, {tmp_path}/image, is empty."
+    )
+
+
+@pytest.mark.parametrize("name", ["vm1", "../vm1", "a\0"], ids=["no log", "elsewhere", "no name"])
+def test_where_there_are_no_words_of_qemu_s_libvirt_s_are_told(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(qemu_log, "LOGS", str(tmp_path / "logs"))
+    (tmp_path / "vm1.log").write_text(LOG)
+    (tmp_path / "logs").mkdir()
+
+    assert qemu_log.last_words(name) == ""
+    said = sources.explained(xml(tmp_path / "image"), HypervisorError(NOBODY_LISTENS))
+    assert str(said) == f"QEMU ended at its start: {NOBODY_LISTENS}."
 
 
 def test_a_device_that_is_no_disk_is_refused() -> None:
