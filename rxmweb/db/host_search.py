@@ -127,7 +127,7 @@ def _with_machines(connection: Connection, rows: list[dict[str, Any]]) -> list[d
 
 def pairs(connection: Connection, names: list[str]) -> dict[str, list[dict[str, Any]]]:
     """Return the machines of each host by name, for the table in pairs as of 2007."""
-    columns = (domains.c.host, domains.c.uuid, domains.c.name, domains.c.state, domains.c.reason, domains.c.jobs)
+    columns = (domains.c.host, domains.c.uuid, domains.c.name, domains.c.state)
     found: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
     wanted = select(*columns).where(domains.c.host.in_(names)).order_by(domains.c.sort_name, domains.c.name)
     for row in dicts(connection.execute(wanted)):

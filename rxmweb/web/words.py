@@ -1,11 +1,12 @@
 """Names and sentences for what the tables hold as constants."""
 
+from functools import lru_cache
 from typing import Any
 
 from rxmweb.db import actions, filters, fleet
 from rxmweb.web import offers, signon
 from rxmweb.web.context import portal
-from rxmweb.web.languages import _, ago, octets
+from rxmweb.web.languages import _, ago, current, octets
 from xman import outcome
 
 
@@ -156,9 +157,12 @@ def described(field: str) -> str:
 
 def room(row: dict[str, Any]) -> str:
     """Return how much room a host has, for a choice of hosts."""
-    if row.get("memory_free") is None:
-        return ""
-    return _("%(free)s free") % {"free": octets(row["memory_free"])}
+    return "" if row.get("memory_free") is None else _room(row["memory_free"], current())
+
+
+@lru_cache(8192)  # a choice of hosts names thousands, of which few have other room than a moment ago
+def _room(free: int, _language: str) -> str:
+    return _("%(free)s free") % {"free": octets(free)}
 
 
 def launched(key: str) -> str:

@@ -7,7 +7,7 @@ from sqlalchemy import Engine, event
 
 from rxmweb.db import changes, fleet, head, report, sessions
 from rxmweb.web.rendered import Rendered
-from tests.portal.reports import domain, line
+from tests.portal.reports import UUID, domain, line
 from tests.portal.test_views import ALICE, Site
 
 
@@ -73,3 +73,33 @@ def test_without_a_change_since_its_beginning_a_database_has_versions(engine: En
         session,
         dict.fromkeys(("actions", "progress", "samples"), "0") | {"fleet": "0.0.0"},
     )
+
+
+def test_machines_side_by_side_are_made_anew_where_one_has_changed_and_their_names_are_text(tmp_path: Path) -> None:
+    site = Site(tmp_path)
+    alice, _session = site.session(ALICE)
+    site.report("h1", domain("<b>vm1", 1, "running"))
+    first = alice.get("/hosts?view=pairs").text
+
+    site.report("h1", domain("<b>vm1", 1, "frozen"))
+
+    again = alice.get("/hosts?view=pairs").text
+    assert "&lt;b&gt;vm1" in first
+    assert "<b>vm1" not in first
+    assert 'vm1</a> <span class="state s-running"' in first
+    assert 'vm1</a> <span class="state s-frozen"' in again
+    site.engine.dispose()
+
+
+def test_machines_are_found_by_one_question_in_the_order_that_was_asked_for(engine: Engine) -> None:
+    fleet.configure(engine, ["h1", "h2"], {})
+    fleet.take(engine, [report.read(line("h1", domain("vm1", 1, "free"), domain("vm2", 2, "free")))], time.time())
+    fleet.take(engine, [report.read(line("h2", domain("vm3", 3, "free")))], time.time())
+    keys = [("h2", f"{UUID}03"), ("h1", f"{UUID}02"), ("h1", "nothing"), ("h2", f"{UUID}01"), ("h1", f"{UUID}01")]
+
+    with engine.connect() as connection:
+        found = fleet.domains_of(connection, keys)
+        none = fleet.domains_of(connection, [])
+
+    assert [(row["host"], row["name"]) for row in found] == [("h2", "vm3"), ("h1", "vm2"), ("h1", "vm1")]
+    assert none == []

@@ -57,7 +57,8 @@ def _page(data: dict[str, Any], status: int = 200, problem: str = "", wrong: str
     with here.reading.connect() as connection:
         rooms = fleet.rooms(connection, here.settings.interval_seconds, g.now)
     # Who sees some machines only is shown no hosts but those that have said that they would take one.
-    said = [row for row in rooms if may().use("create", row["name"]) and (not here.owner or row["name"] in may().hosts)]
+    mine, sees_all = may(), not here.owner
+    said = [row for row in rooms if mine.use("create", row["name"]) and (sees_all or row["name"] in mine.hosts)]
     names = sorted(said, key=lambda row: str(row["name"]))
     shown = live.as_text("create", data["answer"]) if data["answer"] else ""
     return reply(

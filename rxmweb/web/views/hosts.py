@@ -5,7 +5,7 @@ import logging
 from typing import Any
 from urllib.parse import quote
 
-from flask import Blueprint, abort, g, jsonify, redirect, request, url_for
+from flask import Blueprint, abort, current_app, g, jsonify, redirect, request, url_for
 from sqlalchemy import select
 
 from rxmweb.db import actions, changes, fleet, host_search, reporters
@@ -50,7 +50,7 @@ def all_hosts() -> Any:
             connection, asked, here.settings.interval_seconds, g.now, here.settings.expected_places
         )
         groups = fleet.all_groups(connection)
-        machines = host_search.pairs(connection, [row["name"] for row in found.rows]) if paired else {}
+        sides = _sides(host_search.pairs(connection, [row["name"] for row in found.rows])) if paired else {}
         new = reporters.waiting(connection, _MOST_WAITING)
     for row in found.rows:
         row["condition"] = _condition(row)
@@ -64,7 +64,17 @@ def all_hosts() -> Any:
         "waiting": [{key: row[key] for key in ("name", "principal", "address", "first", "seen")} for row in new],
     }
     template = "hosts-part.html" if request.headers.get("HX-Request") else "hosts.html"
-    return reply(template, data, query=asked, groups=groups, machines=machines, paired=paired, accepts=_accepts())
+    return reply(template, data, query=asked, groups=groups, sides=sides, paired=paired, accepts=_accepts())
+
+
+def _sides(machines: dict[str, list[dict[str, Any]]]) -> dict[str, str]:
+    """Return the machines of each host as they stand side by side (markup); made again only where there are others."""
+    pieces: Any = current_app.jinja_env.get_template("hosts-side.html").module
+    found = {}
+    for host, rows in machines.items():
+        says = (g.language, host, *(value for row in rows for value in row.values()))
+        found[host] = portal().rows.get(says, lambda of=(host, rows): pieces.side(*of))  # type: ignore[misc]
+    return found
 
 
 @pages.get("/conditions")

@@ -103,10 +103,11 @@ def _rooms(verb: str) -> list[dict[str, Any]]:
 
     Who sees some machines only is shown no hosts but those that have said so.
     """
-    here = portal()
+    here, mine = portal(), may()
     with here.reading.connect() as connection:
         rooms = fleet.rooms(connection, here.settings.interval_seconds, g.now)
-    return [row for row in rooms if may().use(verb, row["name"]) and (not here.owner or row["name"] in may().hosts)]
+    sees_all = not here.owner
+    return [row for row in rooms if mine.use(verb, row["name"]) and (sees_all or row["name"] in mine.hosts)]
 
 
 def _told(answer: dict[str, Any]) -> dict[str, Any]:
