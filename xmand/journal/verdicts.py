@@ -17,6 +17,7 @@ from xmand.virt.domain import PAUSED, Domain
 
 # What a balloon or libvirt's rounding makes of a size.
 _SETTLED_OCTETS = values.MIB
+_UNSEEN = "the pool of the volume cannot be looked at; try again when it can"
 
 
 @dataclass(frozen=True)
@@ -276,7 +277,7 @@ def reverted(change: Change, _uuid: str, domain: Domain | None) -> Verdict:
 def volume_made(change: Change, _uuid: str, _domain: Domain | None) -> Verdict:
     """volume-create: there was none of that name before it was written down, and now there is."""
     if change.asked.get("unseen"):
-        return _unknown(change, "the pool of the volume cannot be looked at; try again when it can", again=True)
+        return _unknown(change, _UNSEEN, again=True)
     if not change.asked.get("makes"):
         return _not_done(change, "there is no such volume")
     return _done(change, None)
@@ -287,7 +288,7 @@ def volume_deleted(change: Change, _uuid: str, _domain: Domain | None) -> Verdic
     if "makes" not in change.asked:
         return _not_done(change, "libvirt was not told")
     if change.asked.get("unseen"):
-        return _unknown(change, "the pool of the volume cannot be looked at; try again when it can", again=True)
+        return _unknown(change, _UNSEEN, again=True)
     if change.asked["makes"]:
         return _not_done(change, "the volume is still there")
     return _done(change, None)

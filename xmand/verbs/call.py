@@ -84,11 +84,15 @@ class Record:
     def intends(self, name: str, uuid: str, *, replaces: bool = False, makes: Sequence[Place] = ()) -> None:
         """Say, durably, which domain is about to be defined; `replaces` is whether there is one already.
 
-        `makes` are the volumes that are made for it before that; of a verb about a volume, which has no domain, that
-        one: which of them are there is looked up before it is judged.
+        `makes` are the volumes that are made for it before that: which of them are there is looked up before it is
+        judged.
 
         Raises RefusedError where that cannot be written down.
         """
+
+    def changes_volume(self, volume: Place) -> None:
+        """Say, durably, which volume, of no domain, is about to be made or deleted; as `intends` besides."""
+        self.intends("", "", makes=[volume])
 
     def promises(self, facts: dict[str, Any]) -> None:
         """Say, durably, what is to be done later, so that it is after a restart (`xmand.dispatch.promises`).

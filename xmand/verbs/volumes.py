@@ -75,7 +75,7 @@ def create(call: Call) -> Result:
                 notes=(f"A volume '{name}' would be made in the pool '{pool.name}'.",),
             )
         # Durably, once none is seen to be there of that name: after a crash, one that is there is this one.
-        call.record.intends("", "", makes=[Place(pool.name, name)])
+        call.record.changes_volume(Place(pool.name, name))
         make = functools.partial(pool.create, name, size, form, backing)
         made = in_place.made_of(pool.folder(), backing.path, make, Volume.delete) if backing else make()
         with pools.unknown_where_lost(pool.connection, name):
@@ -132,7 +132,7 @@ def delete(call: Call) -> Result:
             how = "wiped and deleted" if wipes else "deleted"
             note = f"The volume '{name}' of the pool '{pool.name}' would be {how}."
             return Result(told | {"dry_run": True}, notes=(note,))
-        call.record.intends("", "", makes=[Place(pool.name, name)])
+        call.record.changes_volume(Place(pool.name, name))
         if wipes:
             wiping.wipe(volume, facts, call.progress)
             # That took its time, and a domain may have been given it meanwhile.
