@@ -107,7 +107,10 @@ def test_its_administrator_may_and_nobody_else(
     assert site.rxm(host, mallory, "list").status == 5
 
 
-def test_all_is_in_order(host: Stateless) -> None:
+def test_all_is_in_order_once_there_is_the_pool_that_its_configuration_names(host: Stateless) -> None:
+    host.must(f"virsh pool-define-as machines dir --target {_FOLDER} && virsh pool-build machines")
+    host.must("virsh pool-start machines && virsh pool-autostart machines")
+
     checked = host.run("xmand --check")
 
     assert "BAD" not in checked.stdout, checked
@@ -129,8 +132,6 @@ def test_two_boots_differ_by_what_the_partition_gave(site: Site, looked: dict[st
 
 def test_a_machine_is_launched(site: Site, host: Stateless, alice: dict[str, str], tmp_path: Path) -> None:
     sector = _SECTOR.ljust(510, b"\0") + b"\x55\xaa"
-    host.must(f"virsh pool-define-as machines dir --target {_FOLDER} && virsh pool-build machines")
-    host.must("virsh pool-start machines && virsh pool-autostart machines")
     written = f'open("/tmp/tiny.raw", "wb").write(bytes.fromhex("{sector.hex()}"))'
     host.must(f"python3 -c '{written}'")
     host.must(f"truncate -s 1M /tmp/tiny.raw && qemu-img convert -O qcow2 /tmp/tiny.raw {_FOLDER}/tiny.qcow2")
