@@ -201,7 +201,7 @@ def test_a_disk_that_is_gone_or_a_device_of_no_pool_is_said_to_be_that(machine: 
     refused(of_a_device, "NAME logical --source-name GROUP")
 
 
-def test_of_variables_of_a_firmware_that_do_not_come_along_it_is_said(machine: Machine) -> None:
+def test_what_becomes_of_the_variables_of_a_firmware_is_said(machine: Machine) -> None:
     machine.image("data")
     xml = machine.guest.empty_description().replace("<os>", "<os firmware='efi'>").replace("'pc'", "'q35'")
     made = machine.lab.rxm("new", "-", stdin=xml)
@@ -209,13 +209,17 @@ def test_of_variables_of_a_firmware_that_do_not_come_along_it_is_said(machine: M
     new = f"{machine.name}-2"
 
     cloned = machine.clone(machine.name, new)
+    # libvirt since 9.2 says where they are; a domain that has its first name again finds them by that.
+    kept = "_VARS.fd</nvram>" in machine.lab.first.virsh("dumpxml", "--inactive", new).stdout
     dry = machine.lab.rxm("rename", "--dry-run", new, f"{new}-renamed")
     renamed = machine.lab.rxm("rename", new, f"{new}-renamed")
     back = machine.lab.rxm("rename", f"{new}-renamed", new)
 
     assert any("(UEFI) are as in a new machine" in note for note in cloned.json()["notes"]), cloned
-    for answer in (dry, renamed, back):
-        assert (answer.status, "(UEFI) stay behind under the name" in answer.stderr) == (0, True), answer
+    said = "(UEFI) stay in" if kept else "(UEFI) stay behind under the name"
+    for answer in (dry, renamed):
+        assert (answer.status, said in answer.stderr) == (0, True), answer
+    assert (back.status, said in back.stderr) == (0, not kept), back
 
 
 @pytest.fixture

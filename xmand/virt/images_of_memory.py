@@ -98,9 +98,16 @@ def require_unused(domain: Domain, wanted: str) -> None:
 
 
 def left_behind(domain: Domain) -> tuple[str, ...]:
-    """Return what is to be said of what libvirt finds by the domain's name, and not by its new one."""
-    system = etree.fromstring(domain.description(inactive=True).encode()).find("os[@firmware='efi']")
-    if system is None or system.find("nvram") is not None:
+    """Return what is to be said of the variables of its firmware, which libvirt keeps by the name that it has now."""
+    system = etree.fromstring(domain.description(inactive=True).encode()).find("os")
+    if system is None:
+        return ()
+    file = system.findtext("nvram") or ""
+    # libvirt since 9.2 says where they are when it defines a domain, and does not move them.
+    if file.rpartition("/")[2].startswith(f"{domain.name}_VARS."):
+        others = f"a new domain '{domain.name}' would have the same file"
+        return (f"The variables of its firmware (UEFI) stay in {file}; {others}.",)
+    if system.get("firmware") != "efi" or system.find("nvram") is not None:
         return ()
     return (
         f"The variables of its firmware (UEFI) stay behind under the name '{domain.name}'; it begins with new ones.",
