@@ -17,6 +17,8 @@ from xmand.formats.keyvalues import Settings, Value, vetted, whole
 _BLANK = "\ufeff \t\r\n"
 # Possessive: what was passed over is never looked at again, and nothing is kept of it.
 _REMARKS = re.compile(rf"(?:[{_BLANK}]++|#[^\n]*+(?:\n|\Z))*+")
+# As `xl list --long` prints it.
+_JSON = re.compile(r"\s*(?:\[\s*)?\{")
 # Of xm's and xl's files and SXP, which are read word by word here. The largest that we know has 10 KiB.
 MOST_CONFIGURATION = 64 * 1024
 
@@ -66,6 +68,8 @@ def to_xml(
         settings.put(key, value, 0)
     whose = dialect.XM if _begins(text) == "(" else theirs or dialect.of(settings)
     context = Context(settings, driver, convert, kvm, whose, host or ThisHost())
+    if whose == dialect.XL:
+        settings.passes_over = context.leave_out
     xml = conversion.to_xml(context)
     left = list(map(settings.named, settings.left_over()))
     if strict and (left or context.left_out):
@@ -91,6 +95,11 @@ def _read(text: str, given: dict[str, Value]) -> Settings:
         raise UsageError("The description is not UTF-8.") from None
     if _begins(text) == "(":
         return sxp.parse(text)
+    if _JSON.match(text):
+        raise UsageError(
+            "FILE is JSON, which neither xl nor this reads; give a configuration of xm's or xl's, SXP, or libvirt's XML"
+            " (rxm describe)."
+        )
     try:
         return xm.parse(text, given)
     except xm.NotPythonError as python:

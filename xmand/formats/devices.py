@@ -12,6 +12,8 @@ _PCI = re.compile(r"^(?:([0-9a-fA-F]{1,4}):)?([0-9a-fA-F]{1,2}):([0-9a-fA-F]{1,2
 # What holds without being said.
 _PCI_ANYWAY = ("rdm_policy=relaxed", "")
 _QEMUS = "qemu"
+# IEEE 802.1Q has twelve bits for one.
+_VLANS = 4096
 # The places on two IDE cables, the usual one of CD-ROM drives first; and those that a word names.
 _IDE = ("hdc", "hdd", "hdb", "hda")
 _PLACE = re.compile(r"\bhd[a-d]\b")
@@ -155,7 +157,9 @@ def _interface(context: Context, devices: Element, vif: vifs.Vif, asked: str, ma
         add(element, "target", dev=vif.name)
     if model:
         add(element, "model", type=model)
-    if vif.vlan:
+    if vif.trunks:
+        _trunks(context, element, vif, where)
+    elif vif.vlan:
         _vlan(context, element, vif.vlan, where)
     if vif.mtu:
         add(element, "mtu", size=str(vif.mtu))
@@ -165,10 +169,24 @@ def _interface(context: Context, devices: Element, vif: vifs.Vif, asked: str, ma
 
 def _vlan(context: Context, element: Element, word: str, where: str) -> None:
     """Write xl's `5/1/2` (an untagged one, then trunks), of which libvirt has the single tag."""
-    if word.isdecimal() and word.isascii() and int(word) < 4096:
+    if word.isdecimal() and word.isascii() and int(word) < _VLANS:
         add(add(element, "vlan"), "tag", id=word)
     else:
         context.leave_out(f"an interface's vlan of several tags {where}")
+
+
+def _trunks(context: Context, element: Element, vif: vifs.Vif, where: str) -> None:
+    """Write what vif-openvswitch makes of `ovsbr0.10:20:30`: VLAN 10 without its tag, 20 and 30 with theirs."""
+    tags = {word: int(word) for word in (vif.vlan, *vif.trunks) if word}
+    if max(tags.values()) >= _VLANS:
+        raise UsageError(f"A VLAN is a number below {_VLANS} {where}.")
+    vlan = add(element, "vlan", trunk="yes")
+    if vif.vlan and context.xen:
+        context.leave_out(f"an interface's VLAN beside its trunks, which libvirt's driver for Xen does not set {where}")
+    elif vif.vlan:
+        add(vlan, "tag", id=str(tags[vif.vlan]), nativeMode="untagged")
+    for word in vif.trunks:
+        add(vlan, "tag", id=str(tags[word]))
 
 
 def _vif_words(context: Context) -> list[str]:
@@ -208,7 +226,9 @@ def _pci(context: Context, devices: Element, word: str, where: str, *, seizes: b
     """Write one <hostdev>; its own options come before what holds for all."""
     address, options = _pci_words(word)
     match = _PCI.match(address)
-    if not match or match[4] == "*":
+    if match and match[4] == "*":
+        raise UsageError(f"'{address[:32]}' is all of a device's functions; name each, such as 0000:03:00.0 {where}.")
+    if not match:
         raise UsageError(f"'{address[:32]}' is not a PCI device, such as 0000:03:00.0 {where}.")
     if match[5]:
         options.append("vslot")

@@ -82,8 +82,9 @@ def parse(text: str, where: str, located: Callable[[str], str]) -> Disk:
     `located` says where a relative path leads.
     """
     fields = [field.strip() for field in text.strip().split(",")]
-    second = fields[1] if len(fields) > 1 else ""
-    if is_device(second.removesuffix(":cdrom").removesuffix(":disk")):
+    second, third = [*fields, "", ""][1:3]
+    # Where a device follows, a word that could be one is meant as a format (`vdi`).
+    if is_device(second.removesuffix(":cdrom").removesuffix(":disk")) and not is_device(third):
         disk = _xm(fields, second, where)
     else:
         disk = _xl(text.strip(), where)
@@ -186,12 +187,17 @@ def _uname(uname: str, where: str) -> tuple[str, bool, str, str]:
             return (rest if rest.startswith("/") or not rest else f"/dev/{rest}"), True, "raw", ""
         if scheme in _FORMATS:
             image_format = _FORMATS[scheme]
-    if ":" in rest and not rest.startswith("/"):
-        raise UnsupportedError(
-            f"A disk's source of this kind is not supported: '{rest.split(':')[0][:32]}:';"
-            f" write phy:/dev/... or file:/... {where}."
-        )
+    _require_path(rest, where)
     return rest, block or rest.startswith("/dev/"), image_format, driver
+
+
+def _require_path(path: str, where: str) -> None:
+    """Raise UnsupportedError for what QEMU would look for elsewhere: `rbd:pool/image`, `https://host/x`."""
+    kind, colon, _ = path.partition(":")
+    if colon and "/" not in kind:
+        raise UnsupportedError(
+            f"A disk's source of this kind is not supported: '{kind[:32]}:'; write phy:/dev/... or file:/... {where}."
+        )
 
 
 def _xl(text: str, where: str) -> Disk:
@@ -262,6 +268,7 @@ def _of_xl(values: dict[str, str], cdrom: bool, where: str) -> Disk:
     if _PREFIX.match(path):  # deprecated, and still taken by xl
         path, block, prefix_format, driver = _uname(path, where)
         image_format = image_format or prefix_format
+    _require_path(path, where)
     if image_format not in _XL_FORMATS and image_format not in _FORMATS:
         raise UsageError(
             f"'{image_format[:32]}' is not a format of a disk; an xl disk is target,format,vdev,access, such as"

@@ -109,6 +109,9 @@ def _framebuffer(context: Context, text: str, where: str) -> Settings:
     settings = Settings()
     for field in filter(None, (field.strip() for field in text.split(","))):
         key, equals, value = (part.strip() for part in field.partition("="))
+        if not equals and context.theirs == XL and not _has_password(settings):
+            context.leave_out(f"a frame buffer's {field[:32]} {where}")
+            continue
         if not equals or not key.isidentifier():
             raise UsageError(f"A frame buffer is described by key=value {where}.")
         if key == "type" and value in ("vnc", "sdl"):
@@ -137,9 +140,12 @@ def _graphics(context: Context, devices: Element, screen: Settings, where: str) 
         add(devices, "graphics", type="sdl", display=screen.text("display"), xauth=screen.text("xauthority"))
         if not screen.flag("vnc"):
             return
-    listen, _, display = _listen(context, screen, where).partition(":")
-    if screen.text("vnclisten").count(":") > 1:
-        listen, display = screen.text("vnclisten"), ""  # an IPv6 address
+    place, options, _ = _listen(context, screen, where).partition(",")
+    if options:  # such as websocket: QEMU's, to which xl hands over the word as it is
+        context.leave_out(f"what stands behind the comma in vnclisten {where}")
+    listen, _, display = place.partition(":")
+    if place.count(":") > 1:
+        listen, display = place, ""  # an IPv6 address
     number = screen.number("vncdisplay", -1) if not display else whole(display)
     if number is None or number > _LAST_DISPLAY:
         raise UsageError(f"A screen's number is a whole number up to {_LAST_DISPLAY} {where}.")

@@ -1,7 +1,7 @@
 """What all three notations come to: keys with plain values, each with the line it stands on."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from xman.errors import UsageError
 
@@ -30,6 +30,8 @@ class Settings:
         self._used: set[str] = set()
         # Names that only other values were made of.
         self.helpers: set[str] = set()
+        # Told of what is no 0 or 1 where such a word is passed over.
+        self.passes_over: Callable[[str], None] | None = None
 
     def put(self, key: str, value: Value, line: int) -> None:
         """Set `key`; line 0 is the command line."""
@@ -97,11 +99,17 @@ class Settings:
         return found
 
     def flag(self, key: str, default: bool = False) -> bool:
-        """Return whether something is switched on. Raises UsageError."""
+        """Return whether something is switched on: to both programs by any number but 0. Raises UsageError."""
         word = self.text(key, "1" if default else "0").strip().lower()
-        if word not in _TRUE + _FALSE:
+        if word in _TRUE + _FALSE:
+            return word in _TRUE
+        number = whole(word.removeprefix("-"))
+        if number is not None:
+            return number != 0
+        if self.passes_over is None:
             raise UsageError(f"'{word[:_QUOTED]}' is neither 0 nor 1 {self.where(key)}.")
-        return word in _TRUE
+        self.passes_over(f"'{word[:_QUOTED]}', as xl does: it is neither 0 nor 1 {self.where(key)}")
+        return default
 
     def choice(self, key: str, default: str, choices: Mapping[str, str]) -> str:
         """Return what the value stands for among `choices`. Raises UsageError."""

@@ -18,6 +18,8 @@ LIBVIRTS_XEN_NAMES = (*LIBVIRTS_NAMES, "vif")
 MADE_UP = re.compile(r"^vif[0-9]+\.[0-9]+$")
 _MAC = re.compile(r"^[0-9A-Fa-f]{1,2}(?:[:-][0-9A-Fa-f]{1,2}){5}$")
 _NAME = re.compile(r"^[A-Za-z0-9_.:-]{1,15}$")
+# A bridge of Open vSwitch's, its VLAN and its trunks, as vif-openvswitch takes them apart: ovsbr0.10:20:30.
+_SWITCHED = re.compile(r"^([A-Za-z0-9_-]{1,15})(?:\.([0-9]{1,4}))?((?::[0-9]{1,4})*)$")
 _MODEL = re.compile(r"^[a-z0-9_-]{1,32}$")
 _RATE = re.compile(r"^([0-9]{1,9})([GMK]?)(b|B)/s(?:@[0-9]+[mu]?s)?$")
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9}
@@ -44,6 +46,7 @@ class Vif:
     rate: int = 0
     mtu: int = 0
     vlan: str = ""
+    trunks: tuple[str, ...] = ()
     backend: str = ""
     left_out: tuple[str, ...] = ()
 
@@ -67,7 +70,19 @@ def parse(text: str, where: str, *, xls: bool) -> Vif:
         if not equals:
             raise UsageError(f"An interface is described by key=value {where}.")
         _set(vif, key, value, where)
+    if vif.bridge:
+        _settle_bridge(vif, where)
     return vif
+
+
+def _settle_bridge(vif: Vif, where: str) -> None:
+    """Take the VLANs out of the name of a switch; elsewhere such signs are a part of a bridge's name."""
+    switched = _SWITCHED.match(vif.bridge) if posixpath.basename(vif.script) == OPENVSWITCH_SCRIPT else None
+    if switched is None:
+        _matching(_NAME, "bridge", vif.bridge, where)
+        return
+    vif.bridge, vif.vlan = switched[1], vif.vlan or switched[2] or ""
+    vif.trunks = tuple(filter(None, switched[3].split(":")))
 
 
 def _set(vif: Vif, key: str, value: str, where: str) -> None:
@@ -77,7 +92,7 @@ def _set(vif: Vif, key: str, value: str, where: str) -> None:
     elif key == "mac":
         vif.mac = _mac(value, where)
     elif key == "bridge":
-        vif.bridge = _matching(_NAME, key, value, where)
+        vif.bridge = value
     elif key == "vifname":
         vif.name = _matching(_NAME, key, value, where)
     elif key == "model":
@@ -104,6 +119,8 @@ def _set(vif: Vif, key: str, value: str, where: str) -> None:
 def _mac(value: str, where: str) -> str:
     """Return an address as libvirt writes it; xl takes 0:16:3e:1:2:3 and dashes as well."""
     octets = re.split("[:-]", _matching(_MAC, "mac", value, where).lower())
+    if int(octets[0], 16) & 1:
+        raise UsageError(f"'{value[:32]}' is an address of several interfaces (multicast), and of none alone {where}.")
     return ":".join(octet.rjust(2, "0") for octet in octets)
 
 
