@@ -118,6 +118,34 @@ def test_help_shows_what_one_may(site: Daemon, slurm: dict[str, str], mallory: d
     assert not {"destroy", "delete", "mem-set"} & set(own)
 
 
+def test_who_is_given_verbs_is_told_as_well_what_he_owns(
+    site: Daemon, teacher: dict[str, str], alice: dict[str, str]
+) -> None:
+    def told() -> set[str]:
+        return set(site.rxm(teacher, "-j", "ping").json()["result"]["verbs"])
+
+    before = told()
+    words = ("hers", "--id", "2", "--owner", "teacher@XMAN.TEST")
+    assert site.rxm(alice, "job-stop", "--id", "1", "hers").status == 0
+    assert site.rxm(alice, "job-start", *words).status == 0
+    try:
+        assert "pause" not in before
+        assert told() == before | {
+            "list",
+            "describe",
+            "stats",
+            "wait",
+            "shutdown",
+            "reboot",
+            "pause",
+            "unpause",
+            "state",
+        }
+    finally:
+        assert site.rxm(alice, "job-stop", *words[:3]).status == 0
+        assert site.rxm(alice, "job-start", "--id", "1", "--owner", MALLORY, "hers").status == 0
+
+
 def test_an_owner_looks_at_and_pauses_the_own_domain(site: Daemon, mallory: dict[str, str]) -> None:
     assert names(site.rxm(mallory, "-j", "list")) == ["hers"]
     assert names(site.rxm(mallory, "-j", "stats")) == ["hers"]

@@ -7,7 +7,7 @@ never a FILE, and the domains looked up; a missing domain is answered like any o
 import contextlib
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from xman.errors import XmanError
 from xman.grammar import AUDIT, DOMAIN, TEXT
@@ -165,33 +165,45 @@ class Authority:
         assert self._listed is not None  # noqa: S101  # `configure` has been called
         return self._listed
 
-    def by_words(self, request: Request) -> Access | None:
+    def by_words(self, request: Request, named: Access | None = None) -> Access | None:
         """Return what the caller may, by the domains that the command names; to be called in a worker.
 
-        None where it may not, and where that cannot be told.
+        None where it may not, and where that cannot be told. `named` is what it may by its name alone, where it asks
+        for all that it may.
         """
         try:
             domains = self._domains(request)
         except XmanError:
-            return None
+            return named
+        told = named
         for authorizer in self._second:
+            # A site's own program knows of no end of verbs: it is asked where nobody else has said yes.
+            if told is not None and isinstance(authorizer, External):
+                continue
             grant = authorizer.grant(request.principal)
-            if grant is not None and request.verb.name in grant.verbs and _all(grant, request.verb.name, domains):
-                request.pin(domains)
-                found = self.listed.read() if self._by_list and request.verb.name in _TELLS_LIST else None
-                # Whoever asks what he may is told of what there is.
-                told = grant.now() if grant.now is not None and request.verb.courtesy else grant.verbs
-                return Access(
-                    told,
-                    found,
-                    restricted=grant.about is not None,
-                    shows=grant.shows,
-                    describes=functools.partial(grant.describes, request.verb.name),
-                    names=functools.partial(grant.names, request.verb.name),
-                    audits=functools.partial(_audits, grant),
-                    administers=self.administers,
-                )
-        return None
+            if grant is None or request.verb.name not in grant.verbs or not _all(grant, request.verb.name, domains):
+                continue
+            access = self._of(grant, request, domains)
+            if not request.verb.courtesy:
+                return access
+            told = access if told is None else replace(told, verbs=told.verbs | access.verbs)
+        return told
+
+    def _of(self, grant: Grant, request: Request, domains: list[Domain]) -> Access:
+        request.pin(domains)
+        found = self.listed.read() if self._by_list and request.verb.name in _TELLS_LIST else None
+        # Whoever asks what he may is told of what there is.
+        told = grant.now() if grant.now is not None and request.verb.courtesy else grant.verbs
+        return Access(
+            told,
+            found,
+            restricted=grant.about is not None,
+            shows=grant.shows,
+            describes=functools.partial(grant.describes, request.verb.name),
+            names=functools.partial(grant.names, request.verb.name),
+            audits=functools.partial(_audits, grant),
+            administers=self.administers,
+        )
 
     def why_not(self) -> str:
         """Return what the audit says of a denial."""

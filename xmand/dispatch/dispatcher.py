@@ -41,11 +41,11 @@ _MOST_DENIALS = 10
 _MOST_DENIALS_IN_ALL = 200
 _DENIALS_SECONDS = 60.0
 _LONGEST_VERB = max(map(len, EVERY)) + 1
-# Threads for authorizers that ask libvirt, or a program of the site's own; who waits longer for one is told so. One
-# caller has at most so many of them.
+# Threads for authorizers that ask libvirt, or a program of the site's own; who waits longer for one is told so, or less
+# where it is only about what he may besides. One caller has at most so many of them.
 _JUDGES = 8
 _JUDGES_EACH = 2
-_JUDGE_SECONDS = 15.0
+_JUDGE_SECONDS, _BESIDES_SECONDS = 15.0, 2.0
 # Threads that read the list. One that hangs does so for all: more would only hang as well.
 _READERS = 2
 
@@ -241,16 +241,23 @@ class Dispatcher:
             access = self._authority.by_name(request.principal, request.verb.name, wait=False)
         except UnreadError:
             access = await self._by_list(request)
-        if access is not None or not self._authority.asks_words:
+        # Who asks what he may is told as well of what he owns.
+        asks = request.verb.courtesy and access is not None and not access.listed_caller
+        if (access is not None and not asks) or not self._authority.asks_words:
             return access
+        seconds = _BESIDES_SECONDS if asks else _JUDGE_SECONDS
         try:
             whose = self._whose(request.peer)
-            return await self._judges.run(lambda: self._authority.by_words(request), _JUDGE_SECONDS, whose)
+            return await self._judges.run(lambda: self._authority.by_words(request, access), seconds, whose)
         except NotStartedError:
+            if access is not None:
+                return access
             raise RefusedError(
                 "This host is busy: too many requests wait for authorization. Try again in a moment."
             ) from None
         except NotFinishedError:
+            if access is not None:
+                return access
             logger.error("nobody has judged %s of %s in %.0f s", request.verb.name, request.principal, _JUDGE_SECONDS)
             raise RefusedError(
                 f"Whether you are authorized was not known within {_JUDGE_SECONDS:.0f} s. Try again in a moment."

@@ -22,7 +22,7 @@ from xmand.authorize.owner import Owner, owned
 from xmand.authorize.principals import Principals
 from xmand.request import Request
 from xmand.settings import Settings
-from xmand.settings.authorize import Authorize
+from xmand.settings.authorize import Authorize, Role
 from xmand.virt.driver import READ
 
 
@@ -262,6 +262,34 @@ def test_who_launched_a_machine_may_do_more_with_it_and_nobody_else_anything() -
     assert {"pause", "start"} <= grant.now()
     assert not {"pause", "start", "list"} & stranger.now()
     assert not any(stranger.about("pause", one) for one in (*domains, None))
+
+
+@pytest.mark.parametrize("methods", [("principals", "owner"), ("principals", "roles", "owner", "external")])
+def test_who_asks_what_he_may_is_told_what_he_owns_beside_what_he_is_given(
+    site: Callable[..., Site], monkeypatch: pytest.MonkeyPatch, methods: tuple[str, ...]
+) -> None:
+    monkeypatch.setattr(External, "_allows", Mock(side_effect=AssertionError("asked")))
+    roles = {"staff": Role(members=(BOB,), verbs=("dmesg",))}
+    subject = site(methods=methods, principals={BOB: ("info",)}, roles=roles, external=("/bin/ask",))
+    asked = request("ping", principal=BOB)
+    named = subject.authority.by_name(BOB, "ping")
+
+    access = subject.authority.by_words(asked, named)
+
+    assert named is not None
+    assert access is not None
+    assert named.verbs == {"info"} | COURTESY
+    assert {"info", "pause", *COURTESY} <= access.verbs
+    assert ("dmesg" in access.verbs) is ("roles" in methods)
+    assert "destroy" not in access.verbs
+    assert not access.restricted
+
+
+def test_who_owns_nothing_is_told_what_he_is_given(site: Callable[..., Site]) -> None:
+    subject = site(methods=("principals", "owner"), principals={"eve@XMAN.TEST": ("info",)})
+    named = subject.authority.by_name("eve@XMAN.TEST", "ping")
+
+    assert subject.authority.by_words(request("ping", principal="eve@XMAN.TEST"), named) is named
 
 
 def test_a_domain_whose_metadata_cannot_be_read_is_nobodys() -> None:

@@ -305,7 +305,7 @@ def test_a_slow_judge_of_others_denies_nobody_who_may(bench: Bench, monkeypatch:
     configure(bench, methods=("k5login", "external"), external=("/bin/true",))
     waits = threading.Event()
 
-    def judge(request: Any) -> Any:
+    def judge(request: Any, _named: Any) -> Any:
         if request.principal.startswith("eve"):
             waits.wait(SOON)
             return None
@@ -332,11 +332,25 @@ def test_who_cannot_be_judged_in_time_is_told_that_and_not_denied(
     from xmand.dispatch import dispatcher
 
     monkeypatch.setattr(dispatcher, "_JUDGE_SECONDS", 0.1)
-    monkeypatch.setattr(bench.commands._authority, "by_words", lambda _request: gate.wait(SOON))
+    monkeypatch.setattr(bench.commands._authority, "by_words", lambda _request, _named: gate.wait(SOON))
 
     reply = asyncio.run(ask(bench, BOB, b"ping"))
 
     assert (reply.status, reply.error) == (3, 0)
+
+
+def test_who_is_given_verbs_is_told_them_where_nobody_can_tell_what_he_owns(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, gate: threading.Event
+) -> None:
+    configure(bench, methods=("principals", "owner"), principals={BOB.decode(): ("info",)})
+    from xmand.dispatch import dispatcher
+
+    monkeypatch.setattr(dispatcher, "_BESIDES_SECONDS", 0.1)
+    monkeypatch.setattr(bench.commands._authority, "by_words", lambda _request, _named: gate.wait(SOON))
+
+    reply = asyncio.run(ask(bench, BOB, b"ping"))
+
+    assert reply.status == 0
 
 
 # --- X9: the list -----------------------------------------------------------------------------------------------------
