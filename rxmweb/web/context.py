@@ -55,7 +55,7 @@ def portal() -> Portal:
 def may() -> May:
     """Return what the person at hand may do where, as far as the hosts have said."""
     if "may" not in g:
-        g.may = portal().asker.of(g.session)
+        g.may = portal().asker.of(g.session, owner=bool(portal().owner))
     return cast(May, g.may)
 
 

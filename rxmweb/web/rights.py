@@ -1,7 +1,8 @@
 """What a person may do where: asked of every host once for a session, as the person, while nobody waits for it.
 
 It decides what is offered, and nothing else: whether something is done each host decides by itself. Of a host that has
-not answered everything is offered.
+not answered everything is offered. What an owner may hangs on their machines: where there is another one, its host is
+asked again.
 """
 
 import logging
@@ -23,6 +24,8 @@ from xman import received
 
 logger = logging.getLogger(__name__)
 
+# Where a person's new machines are on more hosts than that, all are asked.
+_MOST_HOSTS = 64
 # How many people's hosts are asked at a time, and how many wait; who comes then is offered everything.
 _AT_A_TIME, _MOST_WAITING = 2, 32
 _SECONDS = 20.0
@@ -58,6 +61,15 @@ class May:
         return any(self.use(verb, host) for host in hosts)
 
 
+@dataclass
+class _Kept:
+    """What is remembered of a session; `own` are its person's machines when all hosts had been asked, None before."""
+
+    may: May
+    own: rights.Machines | None
+    looked: float
+
+
 class Asker:
     """Asks, and remembers."""
 
@@ -68,32 +80,48 @@ class Asker:
         self._threads = ThreadPoolExecutor(_AT_A_TIME, thread_name_prefix="rights")
         self._lock = threading.Lock()
         self._asked: set[str] = set()
-        self._kept: OrderedDict[str, tuple[May, bool, float]] = OrderedDict()
+        self._kept: OrderedDict[str, _Kept] = OrderedDict()
 
-    def of(self, session: Session) -> May:
-        """Return what a session's person may, as far as it is known; what is not is asked for."""
-        acts = self._tickets.of_session(session.ticket) is not None
+    def of(self, session: Session, *, owner: bool) -> May:
+        """Return what a session's person may, as far as it is known; what is not is asked for.
+
+        `owner`: whether they see their own machines only.
+        """
+        acts, now = self._tickets.of_session(session.ticket) is not None, time.monotonic()
         with self._lock:
             kept = self._kept.get(session.id)
-            if kept is not None and kept[0].acts == acts and (kept[1] or time.monotonic() - kept[2] < _FRESH_SECONDS):
-                return kept[0]
+        if kept is not None and kept.may.acts != acts:
+            kept = None
+        if kept is not None and ((kept.own is not None and not owner) or now - kept.looked < _FRESH_SECONDS):
+            return kept.may
         with self._engine.connect() as connection:
-            hosts, whole = rights.of(connection, session.id)
-        found = May(hosts, acts, f"{len(hosts)}{'a' if acts else ''}")
+            own = rights.machines(connection, session.principal) if owner else frozenset()
+            if kept is not None and kept.own is not None and own <= kept.own:
+                kept.looked = now
+                return kept.may
+            hosts, before = rights.of(connection, session.id)
+        said = sum(map(len, hosts.values()))
+        found = May(hosts, acts, f"{len(hosts)}.{said}{'a' if acts else ''}")
         with self._lock:
-            self._kept[session.id] = (found, whole, time.monotonic())
+            self._kept[session.id] = _Kept(found, before, now)
             self._kept.move_to_end(session.id)
             while len(self._kept) > _MOST_KEPT:
                 self._kept.popitem(last=False)
-            if acts and not whole and session.id not in self._asked and len(self._asked) < _MOST_WAITING:
-                self._asked.add(session.id)
-                self._threads.submit(self._ask, session)
+            if acts and (before is None or not own <= before):
+                new = {one.partition("/")[0] for one in own - (before or frozenset())}
+                self._begin(session, own, sorted(new) if before is not None and len(new) <= _MOST_HOSTS else [])
         return found
 
-    def _ask(self, session: Session) -> None:
+    def _begin(self, session: Session, own: rights.Machines, hosts: list[str]) -> None:
+        """Have hosts asked, all of them where none is named, if there is a place for it."""
+        if session.id not in self._asked and len(self._asked) < _MOST_WAITING:
+            self._asked.add(session.id)
+            self._threads.submit(self._ask, session, own, hosts)
+
+    def _ask(self, session: Session, own: rights.Machines, hosts: list[str]) -> None:
         try:
-            found = self._answers(session)
-            rights.keep(self._engine, session.id, found, all_asked=True)
+            found = self._answers(session, hosts)
+            rights.keep(self._engine, session.id, found, own=own, asked=hosts)
         except SQLAlchemyError as error:
             complain(logger, error)
         except OSError as error:
@@ -102,11 +130,12 @@ class Asker:
             with self._lock:
                 self._asked.discard(session.id)
 
-    def _answers(self, session: Session) -> dict[str, frozenset[str]]:
+    def _answers(self, session: Session, hosts: list[str]) -> dict[str, frozenset[str]]:
         cache = self._tickets.of_session(session.ticket)
         if cache is None:
             return {}
-        command = self._rxm.everywhere_command(["-t", f"{_SECONDS:.0f}", "ping"])
+        words = ["-t", f"{_SECONDS:.0f}", "ping"]
+        command = self._rxm.command(["-H", ",".join(hosts), *words]) if hosts else self._rxm.everywhere_command(words)
         try:
             out, _err = rxm_process.run(command, self._rxm.as_person(cache), b"", _PATIENCE_SECONDS)
         except TimeoutError:

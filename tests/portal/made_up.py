@@ -86,7 +86,9 @@ class MadeUp:
             name, path = self._tickets.new()
             path.write_text("ticket")
         token, session = sessions.begin(self.engine, principal, portal_name(self.settings), name, "", 36000)
-        rights.keep(self.engine, session.id, {}, all_asked=True)
+        with self.engine.connect() as connection:
+            own = rights.machines(connection, principal)
+        rights.keep(self.engine, session.id, {}, own=own)
         context.add_cookies([{"name": "rxmweb", "value": token, "url": self.url}])
 
     def sit_down(self, context: BrowserContext) -> None:

@@ -103,7 +103,7 @@ def test_each_has_what_can_be_done_to_it(site: Site, told: Answers) -> None:
 
 def test_who_may_not_is_offered_nothing_and_asked_nothing(site: Site, told: Answers) -> None:
     alice, session = site.session(ALICE)
-    rights.keep(site.engine, session.id, {"h1": frozenset({"block-list", "cd-eject"})}, all_asked=True)
+    rights.keep(site.engine, session.id, {"h1": frozenset({"block-list", "cd-eject"})}, own=frozenset())
     told.pop("network-list")
 
     page = alice.get(f"{AT}/devices").text

@@ -96,7 +96,7 @@ def test_a_host_that_takes_no_new_machines_is_not_asked(site: Site, hosts: Hosts
     on = {"reason": "disks", "by": ALICE, "since": "2026-11-21T07:00:00Z"}
     fleet.take(site.engine, [report.Report("h2", 0, "", None, {"maintenance_reason": on["reason"]}, [])])
     alice, session = site.session(ALICE)
-    rights.keep(site.engine, session.id, {"h3": frozenset({"list"})}, all_asked=True)
+    rights.keep(site.engine, session.id, {"h3": frozenset({"list"})}, own=frozenset())
 
     alice.get("/images")
 
@@ -105,7 +105,7 @@ def test_a_host_that_takes_no_new_machines_is_not_asked(site: Site, hosts: Hosts
 
 def test_who_sees_some_machines_only_is_shown_the_hosts_that_let_them(site: Site, hosts: Hosts) -> None:
     bob, session = site.session(BOB)
-    rights.keep(site.engine, session.id, {"h1": frozenset({"images", "launch"})}, all_asked=True)
+    rights.keep(site.engine, session.id, {"h1": frozenset({"images", "launch"})}, own=frozenset())
 
     page, launch = bob.get("/images").text, bob.get("/launch").text
 
@@ -114,7 +114,7 @@ def test_who_sees_some_machines_only_is_shown_the_hosts_that_let_them(site: Site
     assert '<option value="h1"' in launch
     assert '<option value="h2"' not in launch
     eve, others = site.session("eve@R")
-    rights.keep(site.engine, others.id, {"h1": frozenset({"list"})}, all_asked=True)
+    rights.keep(site.engine, others.id, {"h1": frozenset({"list"})}, own=frozenset())
     nothing = eve.get("/images").text
     assert "No host lets you launch machines." in nothing
     assert 'href="/launch"' not in nothing

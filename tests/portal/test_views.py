@@ -47,7 +47,9 @@ class Site:
             path.write_text("ticket")
         token, session = sessions.begin(self.engine, principal, "here", name, "", 3600)
         # All hosts have been asked, and none has answered: nothing is to be started in a test.
-        rights.keep(self.engine, session.id, {}, all_asked=True)
+        with self.engine.connect() as connection:
+            own = rights.machines(connection, principal)
+        rights.keep(self.engine, session.id, {}, own=own)
         client = self.app.test_client()
         client.set_cookie("rxmweb", token)
         return client, session
@@ -230,7 +232,7 @@ def test_a_confirmation_can_be_read_in_the_other_language(site: Site) -> None:
 
 def test_what_one_may_not_is_not_offered(site: Site) -> None:
     alice, session = site.session(ALICE)
-    rights.keep(site.engine, session.id, {"h1": frozenset({"pause", "list"}), "h2": frozenset()}, all_asked=True)
+    rights.keep(site.engine, session.id, {"h1": frozenset({"pause", "list"}), "h2": frozenset()}, own=frozenset())
 
     page = alice.get(f"/machines/{UUID}01").text
 
@@ -304,6 +306,9 @@ def test_what_has_changed_is_made_anew(site: Site) -> None:
 def test_what_several_look_at_is_made_once(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     alice, _session = site.session(ALICE)
     other, _others = site.session(ALICE)
+    # Ages are told anew with each minute.
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now)
     first = alice.get("/", headers={"HX-Request": "true"}).text
 
     monkeypatch.setattr("rxmweb.web.views.table.render_template", None)
@@ -427,7 +432,7 @@ def test_labels_that_are_none_are_asked_for_again(site: Site, words: str) -> Non
 
 def test_who_may_not_label_is_not_offered_it(site: Site) -> None:
     client, session = site.session(ALICE)
-    rights.keep(site.engine, session.id, {"h1": frozenset({"list"})}, all_asked=True)
+    rights.keep(site.engine, session.id, {"h1": frozenset({"list"})}, own=frozenset())
 
     assert 'name="labels"' not in client.get(f"/machines/{UUID}01").text
 
