@@ -8,6 +8,7 @@
   const SILENT_MS = 25000;
   const BUSY_MS = 5000;
   const AGAIN_MS = 60000;
+  const SENT_MS = 10000;
   const CHOSEN = "chosen", ASKED = "asked";
   const STALE = 3, DEAD = 10;
 
@@ -264,10 +265,10 @@
         form.append(hidden);
       }
     }
-    if (form.id === "confirm" && !(event.submitter && event.submitter.hasAttribute("formaction"))) {
-      // Asked for once, however often it is clicked.
-      if (form.dataset.sent) { event.preventDefault(); return; }
-      form.dataset.sent = "yes";
+    if (form.method === "post" && !(event.submitter && event.submitter.hasAttribute("formaction"))) {
+      // Asked for once, however often it is clicked; who has stopped the page meanwhile may ask again.
+      if (Date.now() - Number(form.dataset.sent || 0) < SENT_MS) { event.preventDefault(); return; }
+      form.dataset.sent = String(Date.now());
     }
   });
 
@@ -277,8 +278,7 @@
   }, true);
 
   window.addEventListener("pageshow", function () {
-    const form = document.getElementById("confirm");
-    if (form) { delete form.dataset.sent; }
+    for (const form of document.querySelectorAll("form[data-sent]")) { delete form.dataset.sent; }
   });
 
   document.addEventListener("DOMContentLoaded", function () {

@@ -13,6 +13,11 @@ from rxmweb.web.context import cookie_name, fail, is_secure, portal, reply
 from rxmweb.web.signon import ATerminalError
 from xman.gss import GssError
 
+# What a browser says of a request from our own pages, and no other page can have it say.
+_OWN = "same-origin"
+# What these are sent for is asked back at first, and again whenever that is not certain.
+_ASK_BACK = frozenset({"actions.confirm", "actions.add", "devices.confirm", "create.dry_run", "launch.dry_run"})
+
 
 def identify(*, again: bool = False) -> Any:
     """Find out who asks; return None, or the answer that asks for it. With `again`, a session is not enough."""
@@ -37,6 +42,10 @@ def identify(*, again: bool = False) -> Any:
     if g.session is None:
         return _unknown_person("")
     if request.method not in ("GET", "HEAD", "OPTIONS") and not _meant():
+        # From a page of an earlier session of theirs: nothing is done, and what they chose and typed is shown again.
+        if request.endpoint in _ASK_BACK and request.headers.get("Sec-Fetch-Site") == _OWN:
+            g.anew = True
+            return None
         return reply(
             "error.html",
             {
@@ -53,8 +62,8 @@ def identify(*, again: bool = False) -> Any:
 def _meant() -> bool:
     """Whether a form was sent from our own page: by its token, and by what the browser says of its origin."""
     given = request.form.get("csrf", "") or request.headers.get("X-CSRF-Token", "")
-    site = request.headers.get("Sec-Fetch-Site", "same-origin")
-    return is_token(given, g.session.csrf) and site in ("same-origin", "none")
+    site = request.headers.get("Sec-Fetch-Site", _OWN)
+    return is_token(given, g.session.csrf) and site in (_OWN, "none")
 
 
 def is_token(given: str, csrf: str) -> bool:

@@ -43,8 +43,8 @@ def add() -> Any:
     if offer is None or not found or len(found) > MOST_TARGETS:
         return fail(400, _("Choose at least one machine."))
     options, arguments, wrong = offers.words(offer, request.form)
-    if wrong:
-        return ask_back(offer, found, wrong=wrong, status=400)
+    if wrong or g.get("anew"):
+        return ask_back(offer, found, wrong=wrong, status=400 if wrong else 200)
     targets = [Target(row["host"], row["uuid"], row["name"]) for row in found]
     wanted = Request(g.session.principal, offer.verb, targets, options, arguments, reason())
     return queue(wanted)
@@ -152,6 +152,7 @@ def ask_back(
         choices=choices,
         given=request.form,
         again=bool(wrong) or "reason" in request.form,
+        anew=bool(g.get("anew")) and request.endpoint == "actions.add",
         back=local_path(request.form.get("back", "/")),
         identifier=_identifier(request.form.get("id", "")),
     )

@@ -4,7 +4,7 @@ from typing import Any
 
 from flask import Blueprint, g, request
 
-from rxmweb.db import fleet
+from rxmweb.db import actions, fleet
 from rxmweb.db.actions import Request, Target
 from rxmweb.web import description, live, words
 from rxmweb.web.context import fail, may, portal, reply, wants_json
@@ -37,7 +37,7 @@ def dry_run() -> Any:
     if problem:
         return _again(host, problem, wrong)
     options = [f"--{flag}" for flag in _FLAGS if request.form.get(flag)]
-    if request.form.get("really"):
+    if request.form.get("really") and not g.get("anew"):
         target = Target(host, "", request.form.get("name", "")[:128])
         return queue(Request(g.session.principal, "create", [target], options, (), reason(), text))
     answer = live.ask(host, ["create", "--dry-run", *options, "-"], text)
@@ -68,6 +68,7 @@ def _page(data: dict[str, Any], status: int = 200, problem: str = "", wrong: str
         host_names=names,
         given=request.form,
         flags=_FLAGS,
+        identifier=actions.new_id(),
         shown=shown,
         fields=description.FIELDS,
         needed=description.NEEDED,

@@ -143,6 +143,7 @@ def one_host(host: str) -> Any:
         seen=seen,
         wide=True,
         more=len(machines) > _MOST_SHOWN,
+        identifier=actions.new_id(),
         host_link=portal().settings.host_link.replace("{host}", quote(host, safe="")),
     )
 

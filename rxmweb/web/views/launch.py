@@ -67,7 +67,7 @@ def dry_run() -> Any:
         return fail(400, problem)
     if problem:
         return _page({"host": host, "answer": None}, request.form, 400, problem, wrong)
-    if request.form.get("really"):
+    if request.form.get("really") and not g.get("anew"):
         wanted = Request(
             g.session.principal, "launch", [Target(host, "", name)], options, (image, name), reason(), files=texts
         )
