@@ -2,10 +2,11 @@
 
 import os
 import platform
+import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import xman
 from bench import consoles, migrations, pollers, portal, portal_server
@@ -27,8 +28,11 @@ from bench.measure import AGAIN, HEADS, Page, commands_of, judged, server_of
 
 # What was tried where an aim is not met, and what has to be known to read the tables.
 _NOTES = Path(__file__).with_name("notes.md")
-# Client processes at a time, and seconds for each figure.
+# Client processes at a time.
 _CLIENTS = (1, 8, 32, 64)
+# Of what a server does in a row of so many seconds the median is taken, of so many that change with the others'.
+_ROUND_SECONDS = 0.8
+_ROUNDS = 7
 # Of how many domains `state` tells.
 _STATES = 30
 # Whom `bench.load` asks, and what the tables call it. The aims are ratios to the first, which is asked for the domains'
@@ -40,6 +44,27 @@ _SERVERS = {
     "xmand-aged": "xmand, 2 s old will do",
     "xmand-release": "xmand of the release of 2026-11-21",
 }
+
+
+class _Load(NamedTuple):
+    """What a server does for clients that ask as fast as they are answered."""
+
+    # Commands in a second.
+    rate: float
+    # Milliseconds of its processor for each, and of libvirtd's.
+    processor: float
+    libvirts: float
+    failures: int
+
+    @classmethod
+    def median(cls, found: "list[_Load]") -> "_Load":
+        """Return the medians; of failures the sum."""
+        rate, processor, libvirts, _failures = (statistics.median(column) for column in zip(*found, strict=True))
+        return cls(rate, processor, libvirts, sum(each.failures for each in found))
+
+    def cells(self) -> tuple[str, str]:
+        """Return the first of them as a table has them."""
+        return f"{self.rate:.0f}", f"{self.processor:.2f}"
 
 
 def all_of(lab: Lab, *, quick: bool, only: str = "") -> str:
@@ -184,11 +209,8 @@ def _polled(lab: Lab, page: Page, quick: bool) -> None:
     """What clients that keep a connection, and ask once a second, cost their servers."""
     rows = []
     for kind in ("xmand", "xmand-aged", "xmand-release"):
-        before = _processor(server_of(lab, "libvirt"))
-        rate, failures, processor = _load(lab, f"{kind}-polled", 10, 3.0 if quick else 6.0)
-        asked = rate * (3.0 if quick else 6.0)
-        libvirts = (_processor(server_of(lab, "libvirt")) - before) * 1e3 / max(1.0, asked)
-        rows.append([_SERVERS[kind], f"{rate:.0f}", f"{processor:.2f}", f"{libvirts:.2f}", str(failures)])
+        found = _load(lab, f"{kind}-polled", 10, 3.0 if quick else 6.0)
+        rows.append([_SERVERS[kind], *found.cells(), f"{found.libvirts:.2f}", str(found.failures)])
     heads = ["ten clients", "commands/s", "ms of xmand's CPU each", "ms of libvirtd's", "failures"]
     page.table("Asked once a second", heads, rows)
 
@@ -201,14 +223,12 @@ def _states(lab: Lab, page: Page, quick: bool) -> None:
         "xmand-state-aged": ("xmand, 2 s old will do", 0.3),
         "xmand-release-state": ("xmand of the release of 2026-11-21", None),
     }
+    found = _in_turns(lab, kinds, "-kept", 1, quick)
     rows = []
     for kind, (name, aim) in kinds.items():
-        before = _processor(server_of(lab, "libvirt"))
-        seconds = 1.5 if quick else 4.0
-        rate, failures, ours = _load(lab, f"{kind}-kept", 1, seconds)
-        libvirts = (_processor(server_of(lab, "libvirt")) - before) * 1e3 / max(1.0, rate * seconds)
-        goal = "" if aim is None else judged(ours + libvirts, aim)
-        rows.append([name, f"{rate:.0f}", f"{ours:.2f}", f"{libvirts:.2f}", str(failures), goal])
+        goal = "" if aim is None else judged(found[kind].processor + found[kind].libvirts, aim)
+        libvirts = f"{found[kind].libvirts:.2f}"
+        rows.append([name, *found[kind].cells(), libvirts, str(found[kind].failures), goal])
     lab.define(1)
     heads = ["", "commands/s", "ms of xmand's CPU each", "ms of libvirtd's", "failures", "aim for both"]
     page.table(f"State of {_STATES} domains", heads, rows)
@@ -217,28 +237,25 @@ def _states(lab: Lab, page: Page, quick: bool) -> None:
 def _connections(lab: Lab, page: Page, quick: bool) -> None:
     rows = []
     for clients in (1, 8) if quick else _CLIENTS:
-        rates: dict[str, float] = {}
-        for kind, name in _SERVERS.items():
-            rate, failures, processor = _load(lab, kind, clients, 1.5 if quick else 3.0)
-            rates[kind] = rate
-            to = _ratio(rate, rates["libvirt"])
-            goal = judged(to, 2.2, most=False) if kind == "xmand-aged" else ""
-            rows.append([str(clients), name, f"{rate:.0f}", f"{processor:.2f}", str(failures), f"{to:.2f}", goal])
+        rows += [[str(clients), *row] for row in _to_libvirtd(_in_turns(lab, _SERVERS, "", clients, quick), 2.2)]
     heads = ["clients", "", "commands/s", "ms of the server's CPU each", "failures", "to libvirtd", "aim"]
     page.table("A new connection for each command", heads, rows)
 
 
 def _kept(lab: Lab, page: Page, quick: bool) -> None:
-    rows = []
-    rates: dict[str, float] = {}
-    for kind, name in _SERVERS.items():
-        rate, failures, processor = _load(lab, f"{kind}-kept", 1, 1.5 if quick else 3.0)
-        rates[kind] = rate
-        to = _ratio(rate, rates["libvirt"])
-        goal = judged(to, 0.6, most=False) if kind == "xmand-aged" else ""
-        rows.append([name, f"{rate:.0f}", f"{processor:.2f}", str(failures), f"{to:.2f}", goal])
+    rows = _to_libvirtd(_in_turns(lab, _SERVERS, "-kept", 1, quick), 0.6)
     heads = ["", "commands/s", "ms of the server's CPU each", "failures", "to libvirtd", "aim"]
     page.table("One kept-open connection", heads, rows)
+
+
+def _to_libvirtd(found: dict[str, _Load], aim: float) -> list[list[str]]:
+    """Return a row for each server, its rate held against libvirtd's."""
+    rows = []
+    for kind, load in found.items():
+        to = _ratio(load.rate, found["libvirt"].rate)
+        goal = judged(to, aim, most=False) if kind == "xmand-aged" else ""
+        rows.append([_SERVERS[kind], *load.cells(), str(load.failures), f"{to:.2f}", goal])
+    return rows
 
 
 def _memory(lab: Lab, page: Page, quick: bool) -> None:
@@ -250,15 +267,24 @@ def _memory(lab: Lab, page: Page, quick: bool) -> None:
     page.table("Memory for each open connection", ["", "KiB"], rows)
 
 
-def _load(lab: Lab, kind: str, clients: int, seconds: float) -> tuple[float, int, float]:
-    """Return (commands per second, failures, milliseconds of the server's processor for each)."""
-    server = server_of(lab, kind)
-    before = _processor(server)
+def _in_turns(lab: Lab, kinds: Iterable[str], suffix: str, clients: int, quick: bool) -> dict[str, _Load]:
+    """Return what each kind of server does, in rounds: one machine is not as fast in each second."""
+    rounds: dict[str, list[_Load]] = {kind: [] for kind in kinds}
+    for _number in range(3 if quick else _ROUNDS):
+        for kind, found in rounds.items():
+            found.append(_load(lab, f"{kind}{suffix}", clients, _ROUND_SECONDS))
+    return {kind: _Load.median(found) for kind, found in rounds.items()}
+
+
+def _load(lab: Lab, kind: str, clients: int, seconds: float) -> _Load:
+    server, libvirtd = server_of(lab, kind), server_of(lab, "libvirt")
+    before, before_of_libvirtd = _processor(server), _processor(libvirtd)
     port = RELEASE_PORT if "release" in kind else PORT
     found: Any = lab.run("bench.load", [kind, HOST, str(port), str(clients), str(seconds)], None, "bench")
     good, failures = found
-    used = _processor(server) - before
-    return good / seconds, failures, used * 1e3 / max(1, good)
+    each = 1e3 / max(1, good)
+    used, of_libvirtd = _processor(server) - before, _processor(libvirtd) - before_of_libvirtd
+    return _Load(good / seconds, used * each, of_libvirtd * each, failures)
 
 
 def _processor(pid: int) -> float:

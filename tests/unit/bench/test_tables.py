@@ -63,6 +63,13 @@ def _idle_servers(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (tables, measure):
         monkeypatch.setattr(module, "server_of", lambda _lab, _kind: 1)
     monkeypatch.setattr(tables, "_processor", lambda _pid: 0.0)
+    monkeypatch.setattr(tables, "_ROUNDS", 3)
+    monkeypatch.setattr(tables, "_ROUND_SECONDS", 1.0)
+
+
+def in_turns(*said: list[int]) -> list[list[int]]:
+    """Return [commands, failures] of each server, in three rounds: the last one is of another speed."""
+    return [*said, *([good, 0] for good, _failures in said), *([1000, 0] for _ in said)]
 
 
 def test_one_command_is_held_against_virsh_at_each_number_of_domains() -> None:
@@ -120,7 +127,7 @@ def test_simulated_hosts_are_held_against_the_processor_and_the_memory_that_each
 
 
 def test_states_are_told_of_thirty_domains_and_the_others_go() -> None:
-    lab = Lab([40, 0], [400, 0], [20, 1])
+    lab = Lab(*in_turns([10, 0], [100, 0], [5, 1]))
 
     table = rows(tables._states, lab)
 
@@ -136,10 +143,10 @@ def test_connections_are_counted_by_the_second() -> None:
     table = rows(
         tables._connections,
         Lab(
-            *([300, 0], [150, 0], [450, 0], [660, 0], [390, 0]),
-            *([300, 2], [150, 0], [450, 0], [659, 1], [390, 0]),
-            *([0, 9], [0, 9], [30, 0], [30, 0], [0, 9]),
-            *([0, 9], [0, 9], [0, 9], [0, 9], [0, 9]),
+            *in_turns([100, 0], [50, 0], [150, 0], [220, 0], [130, 0]),
+            *in_turns([100, 2], [50, 0], [150, 0], [219, 1], [130, 0]),
+            *in_turns([0, 9], [0, 9], [10, 0], [10, 0], [0, 9]),
+            *in_turns([0, 9], [0, 9], [0, 9], [0, 9], [0, 9]),
         ),
     )
 
@@ -153,7 +160,7 @@ def test_connections_are_counted_by_the_second() -> None:
         ["1", "xmand, 2 s old will do", "220", "0", "2.20", "at least 2.2: met"],
         ["8", "libvirtd, SASL", "100", "2", "1.00", ""],
         ["8", "xmand", "150", "0", "1.50", ""],
-        ["8", "xmand, 2 s old will do", "220", "1", "2.20", "at least 2.2: MISSED"],
+        ["8", "xmand, 2 s old will do", "219", "1", "2.19", "at least 2.2: MISSED"],
         ["32", "libvirtd, SASL", "0", "9", "0.00", ""],
         ["32", "xmand", "10", "0", "inf", ""],
         ["32", "xmand, 2 s old will do", "10", "0", "inf", "at least 2.2: met"],
@@ -164,13 +171,13 @@ def test_connections_are_counted_by_the_second() -> None:
 
 
 def test_a_kept_open_connection_where_the_rival_answers_nothing() -> None:
-    table = rows(tables._kept, Lab([0, 1], [0, 1], [300, 0], [300, 0], [0, 1]))
+    table = rows(tables._kept, Lab(*in_turns([0, 1], [0, 1], [100, 0], [100, 0], [0, 1])))
 
     assert table[4][-2:] == ["inf", "at least 0.6: met"]
 
 
 def test_what_asks_libvirt_for_a_whole_list_is_shown_beside() -> None:
-    table = rows(tables._kept, Lab([300, 0], [150, 0], [60, 0], [150, 0], [30, 0]))
+    table = rows(tables._kept, Lab(*in_turns([100, 0], [50, 0], [20, 0], [50, 0], [10, 0])))
 
     assert [[row[0], row[4], row[5]] for row in table[1:]] == [
         ["libvirtd, SASL", "1.00", ""],
