@@ -14,8 +14,12 @@ from xman.errors import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from rxm.remote.command import Reply
     from rxm.remote.portal import Known
+
+    Strategy = Callable[[Invocation, list[Task], Output], list[int]]
 
 # Of a DOMAIN that may stand for several.
 _SEVERAL = frozenset("[*?")
@@ -29,6 +33,37 @@ def run(options: Options, settings: Settings, parsed: Parsed) -> int:
         from rxm.live import watch
 
         return watch.run(options, settings, parsed)
+    invocation = _invocation(options, settings, parsed)
+    # The plain case, one command for one host, loads nothing of what follows.
+    if parsed.flag("all"):
+        from rxm.strategies import all_domains
+
+        return all_domains.carry_out(invocation, invocation.output(len(invocation.hosts) > 1))
+    tasks = _tasks(invocation, settings)
+    if len(tasks) > 1 and "rid" in parsed.options:
+        raise UsageError("--rid is the id of one request; give one target with it.")
+    several = len({task.target.host for task in tasks}) > 1
+    output = invocation.output(several)
+    strategy = _strategy(invocation, tasks, several=several)
+    if strategy is _each and len(tasks) > 1 and parsed.verb.undone_by:
+        from rxm.strategies import all_or_nothing
+
+        if all_or_nothing.applies(parsed, tasks):
+            return all_or_nothing.carry_out(invocation, tasks, output)
+    codes = strategy(invocation, tasks, output)
+    if parsed.verb.makes:
+        from rxm.strategies import launching
+
+        launching.say_together(invocation, output)
+    if len(tasks) == 1:
+        return outcome.combine(codes)
+    from rxm.output import summary
+
+    return summary.status(codes, len(tasks), output.warn)
+
+
+def _invocation(options: Options, settings: Settings, parsed: Parsed) -> Invocation:
+    """Return what reaches the hosts that are meant, the user asked where a change would touch hosts not named."""
     told: dict[str, Known] = {}
     if parsed.verb.of_hosts and settings.portal:
         from rxm.strategies import from_portal
@@ -47,67 +82,45 @@ def run(options: Options, settings: Settings, parsed: Parsed) -> int:
         from rxm.strategies import migrate
 
         migrate.hook(invocation)
-    # The plain case, one command for one host, loads nothing of what follows.
-    if parsed.flag("all"):
-        from rxm.strategies import all_domains
+    return invocation
 
-        return all_domains.carry_out(invocation, invocation.output(len(hosts) > 1))
-    tasks = _tasks(invocation, settings)
-    if len(tasks) > 1 and "rid" in parsed.options:
-        raise UsageError("--rid is the id of one request; give one target with it.")
-    several = len({task.target.host for task in tasks}) > 1
-    output = invocation.output(several)
+
+def _strategy(invocation: Invocation, tasks: list[Task], *, several: bool) -> "Strategy":
+    """Return how they are carried out; nothing is loaded of the other ways. `several`: they are of several hosts."""
+    options, parsed, verb = invocation.options, invocation.parsed, invocation.parsed.verb
     if not options.json and own_options.shaped(options):
         from rxm.strategies import shaped
 
-        codes = shaped.carry_out(invocation, tasks, output)
-    elif parsed.verb.transfers:
+        return shaped.carry_out
+    if verb.transfers:
         from rxm.strategies import transfer
 
-        codes = transfer.carry_out(invocation, tasks, output)
-    elif parsed.verb.streams:
+        return transfer.carry_out
+    if verb.streams:
         from rxm.strategies import viewer
 
-        codes = viewer.carry_out(invocation, tasks, output)
-    elif parsed.verb.edited and not parsed.given[parsed.verb.edited]:
+        return viewer.carry_out
+    if verb.edited and not parsed.given[verb.edited]:
         from rxm.strategies import editor
 
-        codes = editor.carry_out(invocation, tasks, output)
-    elif parsed.verb.octets and not options.json:
+        return editor.carry_out
+    if verb.octets and not options.json:
         from rxm.strategies import picture
 
-        codes = picture.carry_out(invocation, tasks, output)
-    elif parsed.follows and parsed.verb.follows_unless:
+        return picture.carry_out
+    if parsed.follows and verb.follows_unless:
         from rxm.strategies import terminal
 
-        codes = terminal.carry_out(invocation, tasks, output)
-    elif parsed.follows or (parsed.verb.paged and len(tasks) == 1 and not options.json):
+        return terminal.carry_out
+    if parsed.follows or (verb.paged and len(tasks) == 1 and not options.json):
         from rxm.strategies import follow
 
-        codes = follow.carry_out(invocation, tasks, output)
-    elif several and not options.json and parsed.verb.merges:
+        return follow.carry_out
+    if several and not options.json and verb.merges:
         from rxm.strategies import merged
 
-        codes = merged.carry_out(invocation, tasks, output)
-    else:
-        if len(tasks) > 1 and parsed.verb.undone_by:
-            from rxm.strategies import all_or_nothing
-
-            if all_or_nothing.applies(parsed, tasks):
-                return all_or_nothing.carry_out(invocation, tasks, output)
-        codes = _each(invocation, tasks, output)
-    if parsed.verb.makes and not parsed.verb.takes_domain and len(hosts) > 1 and not options.json and not options.quiet:
-        from rxm.strategies import launching
-
-        launched = launching.ask_all(invocation)
-        output.warn(launching.together(launched))
-        for said in launching.twice(launched, launching.names(parsed)):
-            output.warn(said)
-    if len(tasks) == 1:
-        return outcome.combine(codes)
-    from rxm.output import summary
-
-    return summary.status(codes, len(tasks), output.warn)
+        return merged.carry_out
+    return _each
 
 
 def _explain(invocation: Invocation, target: Target, reply: "Reply") -> None:

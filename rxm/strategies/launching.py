@@ -4,6 +4,7 @@ from typing import Any
 
 from rxm import targets
 from rxm.invocation import Invocation
+from rxm.output import Output
 from rxm.settings import Settings
 from rxm.strategies import locate
 from rxm.targets import Target, Task
@@ -110,6 +111,17 @@ def chosen(parsed: arguments.Parsed, told: _Told, count: int) -> list[str]:
         mine[host] = {part: mine[host][part] + own[part] for part in _PARTS}
         found.append(host)
     return found
+
+
+def say_together(invocation: Invocation, output: Output) -> None:
+    """Of several hosts, say what one has on all of them since, and which names are there twice."""
+    options, parsed = invocation.options, invocation.parsed
+    if parsed.verb.takes_domain or len(invocation.hosts) < 2 or options.json or options.quiet:
+        return
+    launched = ask_all(invocation)
+    output.warn(together(launched))
+    for said in twice(launched, names(parsed)):
+        output.warn(said)
 
 
 def together(told: _Told) -> str:
