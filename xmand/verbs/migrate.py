@@ -31,23 +31,12 @@ _XEN_ENDS = "Xen ends a live migration by itself; --suspend-after changed nothin
 
 def migrate(call: Call) -> Result:
     """Move a domain; it runs in exactly one place afterwards, whatever happens."""
-    dry = call.parsed.flag("dry-run")
     if call.parsed.flag("abort"):
-        if dry:
+        if call.parsed.flag("dry-run"):
             raise UsageError("--dry-run and --abort do not go together.")
         return _abort(call)
-    # A trailing dot says the same, and libvirt's URIs know none.
-    destination = call.parsed.text("HOST").removesuffix(".")
-    suspend_after = call.parsed.seconds("suspend-after")
-    if suspend_after is not None and not call.parsed.flag("live"):
-        raise UsageError("--suspend-after goes with --live; without it the domain is paused from the start.")
+    destination, suspend_after = _asked(call)
     settings = call.host.settings.migrate
-    if not _HOST.fullmatch(destination):
-        raise UsageError(f"'{destination}' is not a plain host name or address.")
-    if not within(destination, settings.allow):
-        raise RefusedError(
-            f"This host's configuration does not allow migration to '{destination}' ([migrate] allow in xmand.toml)."
-        )
     with call.changing(LONG) as domain:
         template = settings.uri or migration.default_uri(call.writer)
         uri = template.replace("{host}", f"[{destination}]" if ":" in destination else destination)
@@ -59,17 +48,7 @@ def migrate(call: Call) -> Result:
                 f"Domain '{domain.name}' has {snapshotted}, and libvirt moves no domain that has any; delete them first"
                 f" (rxm snapshot-delete {domain.name} NAME)."
             )
-        if found == condition.OFF and call.parsed.flag("copy-storage"):
-            raise RefusedError(
-                f"Domain '{domain.name}' is off: --copy-storage copies disks while a guest moves. Start it"
-                f" (rxm start --paused {domain.name}), or copy its images and leave out --copy-storage."
-            )
         if found == condition.OFF:
-            if settings.transport == XMAN:
-                raise RefusedError(
-                    f"Domain '{domain.name}' is off, and only guests move through xmand ([migrate] transport); start it"
-                    f" (rxm start --paused {domain.name}), or define it there (rxm describe {domain.name} | rxm new -)."
-                )
             return _definition(call, domain, destination, uri)
         if found not in (condition.RUNNING, condition.PAUSED):
             raise condition.refusal(domain, found)
@@ -77,49 +56,73 @@ def migrate(call: Call) -> Result:
             _require_dirty_pages(domain)
         if not call.parsed.flag("force"):
             _require_no_second_owner(domain)
-        notes: tuple[str, ...] = ()
-        if suspend_after is not None and domain.on_xen():
-            # Nor could it be paused: libvirt lets nothing at a domain that it migrates, and keeps who asks waiting.
-            suspend_after, notes = None, (_XEN_ENDS,)
-        copy, others = _copy(call, domain, destination, uri) if call.parsed.flag("copy-storage") else (None, [])
         if settings.transport == XMAN:
-            return _brokered(call, domain, destination, suspend_after, notes)
-        if dry:
-            return _trial(call, domain, destination, uri, copy)
-        with call.host.copies.there(copy) if copy is not None else contextlib.nullcontext():
-            data = migration.migrate(
-                domain,
-                destination,
-                uri,
-                live=call.parsed.flag("live"),
-                way=_way(settings),
-                suspend_after=suspend_after,
-                patience=call.host.settings.limits.patience,
-                progress=call.progress,
-                disks=() if copy is None else tuple(image.target for image in copy.images),
-            )
-        paused = data.get("suspended_after")
-        if paused is not None:
-            notes = (f"It was paused after {paused} s, so that the migration ended.",)
-        if copy is not None:
-            data["copied"] = _copied(copy)
-            notes += (*_stay(copy), *(f"{place} was not copied: both hosts have to have it." for place in others))
-        return Result({"to": destination} | data, changed=True, domain=domain.name, notes=notes)
+            return _brokered(call, domain, destination, suspend_after)
+        return _by_libvirt(call, domain, destination, uri, suspend_after)
 
 
-def _brokered(
-    call: Call, domain: Domain, destination: str, suspend_after: float | None, notes: tuple[str, ...]
-) -> Result:
-    """Move it, or with --dry-run ask whether it could, through the two hosts' xmands."""
+def _asked(call: Call) -> tuple[str, float | None]:
+    """Return where to, and after how many seconds it is to be paused. Raises UsageError and RefusedError."""
+    # A trailing dot says the same, and libvirt's URIs know none.
+    destination = call.parsed.text("HOST").removesuffix(".")
+    suspend_after = call.parsed.seconds("suspend-after")
+    if suspend_after is not None and not call.parsed.flag("live"):
+        raise UsageError("--suspend-after goes with --live; without it the domain is paused from the start.")
+    if not _HOST.fullmatch(destination):
+        raise UsageError(f"'{destination}' is not a plain host name or address.")
+    if not within(destination, call.host.settings.migrate.allow):
+        raise RefusedError(
+            f"This host's configuration does not allow migration to '{destination}' ([migrate] allow in xmand.toml)."
+        )
+    return destination, suspend_after
+
+
+def _by_libvirt(call: Call, domain: Domain, destination: str, uri: str, suspend_after: float | None) -> Result:
+    """Move a guest, or with --dry-run ask whether it could, from this host's libvirt to the other's."""
+    notes: tuple[str, ...] = ()
+    if suspend_after is not None and domain.on_xen():
+        # Nor could it be paused: libvirt lets nothing at a domain that it migrates, and keeps who asks waiting.
+        suspend_after, notes = None, (_XEN_ENDS,)
+    copy, others = _copy(call, domain, destination, uri) if call.parsed.flag("copy-storage") else (None, [])
+    if call.parsed.flag("dry-run"):
+        return _trial(call, domain, destination, uri, copy)
+    with call.host.copies.there(copy) if copy is not None else contextlib.nullcontext():
+        data = migration.migrate(
+            domain,
+            destination,
+            uri,
+            live=call.parsed.flag("live"),
+            way=_way(call.host.settings.migrate),
+            suspend_after=suspend_after,
+            patience=call.host.settings.limits.patience,
+            progress=call.progress,
+            disks=() if copy is None else tuple(image.target for image in copy.images),
+        )
+    notes += _paused(data)
+    if copy is not None:
+        data["copied"] = _copied(copy)
+        notes += (*_stay(copy), *(f"{place} was not copied: both hosts have to have it." for place in others))
+    return Result({"to": destination} | data, changed=True, domain=domain.name, notes=notes)
+
+
+def _paused(data: dict[str, Any]) -> tuple[str, ...]:
+    paused = data.get("suspended_after")
+    return () if paused is None else (f"It was paused after {paused} s, so that the migration ended.",)
+
+
+def _brokered(call: Call, domain: Domain, destination: str, suspend_after: float | None) -> Result:
+    """Move a guest, or with --dry-run ask whether it could, through the two hosts' xmands."""
     departures = call.host.departures
     if departures is None or not domain.on_qemu():
         raise UnsupportedError(
             "This host's hypervisor cannot do that: xmand carries the migrations of QEMU's guests alone ([migrate]"
             " transport)."
         )
+    if call.parsed.flag("copy-storage"):
+        raise RefusedError("Disks are not copied through xmand ([migrate] transport): both hosts have to have them.")
     if call.parsed.flag("dry-run"):
         said = sending.ask(call.host.settings, domain, destination)
-        return Result({"to": destination, "dry_run": True}, domain=domain.name, notes=(*notes, *said))
+        return Result({"to": destination, "dry_run": True}, domain=domain.name, notes=said)
 
     def move(uri: str) -> dict[str, Any]:
         return migration.migrate(
@@ -137,9 +140,7 @@ def _brokered(
     with reading():
         own = str(call.writer.getURI())
     data, said = sending.brokered(departures, domain, destination, own, move)
-    if (paused := data.get("suspended_after")) is not None:
-        notes = (f"It was paused after {paused} s, so that the migration ended.",)
-    return Result({"to": destination} | data, changed=True, domain=domain.name, notes=(*notes, *said))
+    return Result({"to": destination} | data, changed=True, domain=domain.name, notes=(*_paused(data), *said))
 
 
 def _trial(call: Call, domain: Domain, destination: str, uri: str, copy: Copy | None) -> Result:
@@ -160,8 +161,6 @@ def _copied(copy: Copy) -> list[dict[str, str]]:
 
 def _way(settings: Migration) -> int:
     """Return how memory travels."""
-    if settings.transport == XMAN:
-        return migration.TUNNELLED
     if settings.tls:
         return migration.TLS
     return migration.CLEAR if settings.clear else migration.TUNNELLED
@@ -171,8 +170,6 @@ def _copy(call: Call, domain: Domain, destination: str, uri: str) -> tuple[Copy,
     """Return which images go along, and where its other disks are. Raises RefusedError and UnsupportedError."""
     if not domain.on_qemu():
         raise UnsupportedError("This host's hypervisor cannot do that: only QEMU copies disks while a guest moves.")
-    if call.host.settings.migrate.transport == XMAN:
-        raise RefusedError("Disks are not copied through xmand ([migrate] transport): both hosts have to have them.")
     if _way(call.host.settings.migrate) == migration.TUNNELLED:
         raise RefusedError(
             "Disks cannot be copied through libvirt's own connection: --copy-storage needs clear = true, or tls = true"
@@ -191,6 +188,16 @@ def _stay(copy: Copy) -> tuple[str, ...]:
 
 def _definition(call: Call, domain: Domain, destination: str, uri: str) -> Result:
     """Move a domain that is off; what belongs to it beyond its definition must not be left behind."""
+    if call.parsed.flag("copy-storage"):
+        raise RefusedError(
+            f"Domain '{domain.name}' is off: --copy-storage copies disks while a guest moves. Start it"
+            f" (rxm start --paused {domain.name}), or copy its images and leave out --copy-storage."
+        )
+    if call.host.settings.migrate.transport == XMAN:
+        raise RefusedError(
+            f"Domain '{domain.name}' is off, and only guests move through xmand ([migrate] transport); start it"
+            f" (rxm start --paused {domain.name}), or define it there (rxm describe {domain.name} | rxm new -)."
+        )
     if lifecycle.suspended(domain):
         raise RefusedError(
             f"The memory of '{domain.name}' is saved on this host and would stay here; resume it, and move it while it"

@@ -49,49 +49,76 @@ def run_job(
     they are believed for `patience.silent` seconds. Raises libvirt's error where the call failed or was aborted,
     UnknownOutcomeError where it can't be aborted, or goes on nevertheless; it is left to libvirt then.
     """
-    # When there last was a sign of life, and when there last were figures.
-    began = seen_at = moved_at = told_at = time.monotonic()
-    processed = -1
+    signs = _Signs(domain.name, time.monotonic())
     aborted = False
     aside = domain.beside()
     job = LongCall(f"{what}-{domain.name}", call)
     while job.is_alive():
         job.join(_POLL_SECONDS)
         if job.is_alive():
-            meanwhile(time.monotonic() - began)
+            meanwhile(time.monotonic() - signs.began)
         try:
             stats = aside.raw.jobStats()
         except api.libvirtError:  # the last moments, or a driver that has none
             stats = {}
         now = time.monotonic()
-        octets = int(stats.get("data_processed", processed))
-        if "data_processed" not in stats and _at_work(stats):
-            seen_at = now
-            if now - told_at >= _TELL_SECONDS:
-                told_at = now
-                progress(f"{domain.name}: at it for {now - began:.0f} s")
-        elif octets != processed:
-            seen_at = moved_at = now
-            processed = octets
-            if octets or stats.get("data_remaining"):
-                # Not every job tells its own rate.
-                rate = int(stats.get("memory_bps", 0)) or int(octets / (now - began))
-                progress(str(Progress(domain.name, octets, int(stats.get("data_remaining", 0)), rate)))
-        silent = patience.stalled if aborted else patience.silent
-        if job.is_alive() and (now - seen_at > patience.stalled or now - moved_at > silent):
-            if aborted:
-                connection_pool.leave_behind(job)
-                raise UnknownOutcomeError(f"The {what} of '{domain.name}' stands still and does not end when aborted.")
-            try:
-                _abort(aside, what)
-            except UnknownOutcomeError:
-                connection_pool.leave_behind(job)
-                raise
-            aborted = True
-            seen_at = moved_at = now
+        if told := signs.note(stats, now):
+            progress(told)
+        if not job.is_alive() or signs.alive(now, patience.stalled, patience.stalled if aborted else patience.silent):
+            continue
+        if aborted:
+            connection_pool.leave_behind(job)
+            raise UnknownOutcomeError(f"The {what} of '{domain.name}' stands still and does not end when aborted.")
+        try:
+            _abort(aside, what)
+        except UnknownOutcomeError:
+            connection_pool.leave_behind(job)
+            raise
+        aborted = True
+        signs.begin_anew(now)
     if job.error is not None:
         raise job.error
-    return max(processed, 0)
+    return max(signs.octets, 0)
+
+
+class _Signs:
+    """The signs of life of one job, by what libvirt tells of it. Pure; times are of time.monotonic()."""
+
+    def __init__(self, name: str, now: float) -> None:
+        self.began = now
+        # As far as is known.
+        self.octets = -1
+        self._name = name
+        # When there last was a sign of life, when there last were figures, and when the caller last heard without any.
+        self._seen_at = self._moved_at = self._told_at = now
+
+    def begin_anew(self, now: float) -> None:
+        """Take what it has been told to do now for a sign of life."""
+        self._seen_at = self._moved_at = now
+
+    def note(self, stats: dict[str, Any], now: float) -> str | None:
+        """Take note of the job's statistics; return what the caller is to be told of them."""
+        octets = int(stats.get("data_processed", self.octets))
+        if "data_processed" not in stats and _at_work(stats):
+            self._seen_at = now
+            if now - self._told_at < _TELL_SECONDS:
+                return None
+            self._told_at = now
+            return f"{self._name}: at it for {now - self.began:.0f} s"
+        if octets == self.octets:
+            return None
+        self._seen_at = self._moved_at = now
+        self.octets = octets
+        remaining = int(stats.get("data_remaining", 0))
+        if not octets and not remaining:
+            return None
+        # Not every job tells its own rate.
+        rate = int(stats.get("memory_bps", 0)) or int(octets / (now - self.began))
+        return str(Progress(self._name, octets, remaining, rate))
+
+    def alive(self, now: float, seen_seconds: float, moved_seconds: float) -> bool:
+        """Whether it was at work in the last `seen_seconds`, and told more octets in the last `moved_seconds`."""
+        return now - self._seen_at <= seen_seconds and now - self._moved_at <= moved_seconds
 
 
 def abort_job(domain: Domain) -> bool:
