@@ -72,25 +72,11 @@ class Executor:
         seconds, long = self.patience(request.parsed)
         # A verb that waits is told to stop a little before its caller is.
         call = make_call(time.monotonic() + (seconds - _HEADROOM_SECONDS / 2 if seconds else _FOR_EVER_SECONDS))
-        # Who waits does so without a thread; until then it is a verb as any other.
-        waits = request.parsed.waiting_seconds(0.0) is not None
-        usual = self._limits.change_seconds if request.verb.changes else self._limits.read_seconds
-        first = min(seconds or usual, usual) if waits else seconds
-        first = first if most is None else min(most, first or most)
-        handler = HANDLERS[request.verb.name]
+        first = self._in_thread(request, seconds, most)
         workers = self._workers if not long else self._stream_workers if request.parsed.follows else self._long_workers
         later: Later | None = None
         try:
-
-            def work() -> Result | Waits | Served:
-                found = in_session(handler, call)
-                # A change's result is kept in the journal, and is short; parts and pages are made as they are sent.
-                quiet = request.verb.changes or request.parsed.follows or request.verb.paged
-                if isinstance(found, Result) and not quiet:
-                    answer.prepare(request.verb.name, found, as_json=request.json)
-                return found
-
-            done = await workers.run(work, first, whose)
+            done = await workers.run(lambda: _worked(request, call), first, whose)
             if isinstance(done, Waits):
                 done = await self._wait(done, request)
             elif isinstance(done, Served):
@@ -126,6 +112,14 @@ class Executor:
         if isinstance(asked, float) and (seconds is None or asked < seconds or waiting):
             seconds = max(asked - _HEADROOM_SECONDS, asked / 2)
         return seconds, waiting is None and kind == grammar.NONE
+
+    def _in_thread(self, request: Request, seconds: float | None, most: float | None) -> float | None:
+        """Return how long a thread may take of the verb's `seconds`, `most` at most."""
+        if request.parsed.waiting_seconds(0.0) is not None:
+            # Who waits does so without a thread; until then it is a verb as any other.
+            usual = self._limits.change_seconds if request.verb.changes else self._limits.read_seconds
+            seconds = min(seconds or usual, usual)
+        return seconds if most is None else min(most, seconds or most)
 
     async def _wait(self, waits: Waits, request: Request) -> Result:
         """Wait, without a thread. Raises XmanError."""
@@ -198,6 +192,16 @@ class Executor:
 
 class _UnderWayError(UnknownOutcomeError):
     """It goes on when xmand is back."""
+
+
+def _worked(request: Request, call: Call) -> Result | Waits | Served:
+    """Run the verb, and make in the same thread what is sent of its result."""
+    found = in_session(HANDLERS[request.verb.name], call)
+    # A change's result is kept in the journal, and is short; parts and pages are made as they are sent.
+    as_sent = request.verb.changes or request.parsed.follows or request.verb.paged
+    if isinstance(found, Result) and not as_sent:
+        answer.prepare(request.verb.name, found, as_json=request.json)
+    return found
 
 
 def in_session(handler: Handler, call: Call) -> Result | Waits | Served:
