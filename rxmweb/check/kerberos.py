@@ -1,12 +1,12 @@
 """What `rxmweb check` finds of Kerberos: the portal's key, the realm, and the collector's identity and what it may."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import rxm
 from rxmweb.check import files
 from rxmweb.check.user import own_name
-from rxmweb.settings import Settings
+from rxmweb.settings import Collector, Settings
 from rxmweb.web.negotiate import NegotiateAcceptor
 from xman import keytab
 from xman.errors import CredentialsError, UnreachableError, XmanError
@@ -99,60 +99,83 @@ def _realm(settings: Settings) -> Iterator[Finding]:
 def collector(settings: Settings) -> Iterator[Finding]:
     """Ask the first hosts as the collector will, since a ticket is got when it is used."""
     chosen = settings.collector
-    whose = chosen.principal or f"the first principal of {chosen.client_keytab}"
-    if not chosen.client_keytab:
-        whose = "the tickets of its environment (KRB5CCNAME)"
-        if not {"KRB5CCNAME", "KRB5_CLIENT_KTNAME"} & os.environ.keys():
-            yield NOTE, "collector.client_keytab: none, and the portal's units have no tickets of their own; set it"
-    elif keytab.is_no_file(chosen.client_keytab):
-        yield BAD, f"collector.client_keytab: {chosen.client_keytab} is not a file; move it away, or name the file"
+    if not (yield from _identity(chosen)):
         return
-    elif problem := files.unreadable(chosen.client_keytab):
-        yield BAD, f"collector.client_keytab: {problem}"
-        yield BAD, "collector: no host was asked, since there is no key to ask with"
-        return
-    else:
-        found, problem = _of(chosen.client_keytab, chosen.principal)
-        if problem:
-            yield BAD, f"collector.client_keytab: {problem}"
-            return
-        yield from _kept("collector.client_keytab", chosen.client_keytab, found)
     asked = settings.host_names()[:_FEW]
     answering = 0
     for host in asked:
         try:
-            with rxm.connect(
-                host,
-                port=settings.port,
-                service=settings.host_service,
-                timeout=_SECONDS,
-                client_keytab=chosen.client_keytab,
-                principal=chosen.principal,
-            ) as connection:
-                whose = connection.principal
-                # What it will ask for.
-                connection.call("state")
-                connection.call("stats", "--host")
-                may = connection.call("ping")["verbs"]
-        except UnreachableError as error:
-            yield NOTE, f"collector: {host}: {error}"
-            continue
+            answering += yield from _asked(settings, host)
         except CredentialsError as error:
-            yield BAD, f"collector: {whose}: {error}"
+            yield BAD, f"collector: {_whose(chosen)}: {error}"
             return
-        except XmanError as error:
-            needed = f'"{whose}" = ["show", "host", "state"]'
-            yield BAD, f"collector: {host}: {error} There, under [authorize.principals]: {needed}"
-        else:
-            yield OK, f"collector: {host} answers {whose}"
-            if "delete" in may:
-                yield NOTE, f"collector: {host} lets {whose} delete domains; show, host and state are enough for it"
-        answering += 1
     if asked and not answering:
         yield (
             BAD,
             f"collector: no host answers of those asked ({', '.join(asked)}), port {settings.port}; is port right?",
         )
+
+
+def _whose(chosen: Collector) -> str:
+    """Return whom it asks as, before a ticket says it."""
+    if not chosen.client_keytab:
+        return "the tickets of its environment (KRB5CCNAME)"
+    return chosen.principal or f"the first principal of {chosen.client_keytab}"
+
+
+def _identity(chosen: Collector) -> Generator[Finding, None, bool]:
+    """Has it a key to ask with? Return whether it can ask."""
+    if not chosen.client_keytab:
+        if not {"KRB5CCNAME", "KRB5_CLIENT_KTNAME"} & os.environ.keys():
+            yield NOTE, "collector.client_keytab: none, and the portal's units have no tickets of their own; set it"
+        return True
+    if keytab.is_no_file(chosen.client_keytab):
+        yield BAD, f"collector.client_keytab: {chosen.client_keytab} is not a file; move it away, or name the file"
+        return False
+    if problem := files.unreadable(chosen.client_keytab):
+        yield BAD, f"collector.client_keytab: {problem}"
+        yield BAD, "collector: no host was asked, since there is no key to ask with"
+        return False
+    found, problem = _of(chosen.client_keytab, chosen.principal)
+    if problem:
+        yield BAD, f"collector.client_keytab: {problem}"
+        return False
+    yield from _kept("collector.client_keytab", chosen.client_keytab, found)
+    return True
+
+
+def _asked(settings: Settings, host: str) -> Generator[Finding, None, bool]:
+    """Ask a host for what the collector asks for; return whether it answered. Raises CredentialsError."""
+    chosen = settings.collector
+    whose = _whose(chosen)
+    try:
+        with rxm.connect(
+            host,
+            port=settings.port,
+            service=settings.host_service,
+            timeout=_SECONDS,
+            client_keytab=chosen.client_keytab,
+            principal=chosen.principal,
+        ) as connection:
+            whose = connection.principal
+            # What it will ask for.
+            connection.call("state")
+            connection.call("stats", "--host")
+            may = connection.call("ping")["verbs"]
+    except UnreachableError as error:
+        yield NOTE, f"collector: {host}: {error}"
+        return False
+    except CredentialsError:
+        # It would be the same with every host.
+        raise
+    except XmanError as error:
+        needed = f'"{whose}" = ["show", "host", "state"]'
+        yield BAD, f"collector: {host}: {error} There, under [authorize.principals]: {needed}"
+        return True
+    yield OK, f"collector: {host} answers {whose}"
+    if "delete" in may:
+        yield NOTE, f"collector: {host} lets {whose} delete domains; show, host and state are enough for it"
+    return True
 
 
 def _of(name: str, principal: str) -> tuple[list[Key], str]:
