@@ -6,13 +6,13 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import jsonschema
 import pytest
 
 from tests.hypervisor.conftest import Lab
 from tests.lab.hosts.daemon import Answer, Daemon
 from tests.lab.process import wait_for
-from xman import result, times
+from tests.lab.published import RESULTS
+from xman import times
 from xmand.system import mounts
 
 URI = "lxc:///system"
@@ -183,7 +183,7 @@ def test_destroy_start_and_delete(containers: Containers, box: str) -> None:
 def test_stats(containers: Containers, box: str) -> None:
     found = containers.rxm("-j", "stats").json()
 
-    jsonschema.validate(found, result.schema())
+    RESULTS.validate(found)
     (domain,) = [domain for domain in found["result"]["domains"] if domain["name"] == box]
     assert (domain["state"], domain["disks"], domain["interfaces"]) == ("running", [], [])
     assert 0 <= domain["cpu_percent"] <= 100 * domain["vcpus"]

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import jsonschema
 import pytest
 
 from tests.hypervisor.conftest import Lab
@@ -13,7 +12,7 @@ from tests.hypervisor.test_unwell import stopped
 from tests.lab.hosts.daemon import assert_one_line
 from tests.lab.hosts.hypervisor import Guest
 from tests.lab.process import end, wait_for
-from xman import result
+from tests.lab.published import RESULTS
 
 MIB = 1 << 20
 DISK_MIB = 8
@@ -49,7 +48,7 @@ def guest(lab: Lab, disk: Path) -> Iterator[Guest]:
 def test_stats_of_a_guest(lab: Lab, guest: Guest, disk: Path) -> None:
     found = lab.rxm("-j", "stats", guest.name).json()
 
-    jsonschema.validate(found, result.schema())
+    RESULTS.validate(found)
     (domain,) = found["result"]["domains"]
     assert domain["state"] == "running"
     assert domain["cpu_seconds"] > 0

@@ -1,22 +1,21 @@
 """list --follow and state --follow: the whole first, then each change; by rxm and by Python programs."""
 
 import json
+import math
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from typing import Any
 
-import jsonschema
 import pytest
 
 from tests.lab.clients.following import Following, following
 from tests.lab.hosts.daemon import Daemon
 from tests.lab.hosts.descriptions import for_test_driver
 from tests.lab.kerberos.realm import FQDN
-from xman import result
-
-SCHEMA = result.schema()
+from tests.lab.process import slowness
+from tests.lab.published import RESULTS
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +42,7 @@ def objects(told: Following) -> list[dict[str, Any]]:
     """Return what it has got, each as the schema has it."""
     found = [json.loads(line) for line in told.lines]
     for envelope in found:
-        jsonschema.validate(envelope, SCHEMA)
+        RESULTS.validate(envelope)
     return found
 
 
@@ -98,7 +97,7 @@ def test_text_is_a_line_for_each_change(daemon: Daemon, alice: dict[str, str], v
 
 
 def test_a_deadline_ends_it_in_order(daemon: Daemon, alice: dict[str, str], vm: str) -> None:
-    answer = daemon.rxm(alice, "-t", "1", "list", "--follow", vm)
+    answer = daemon.rxm(alice, "-t", str(math.ceil(slowness())), "list", "--follow", vm)
 
     assert (answer.status, len(answer.stdout.splitlines()), answer.stderr) == (0, 2, "")
 
@@ -112,7 +111,8 @@ def test_a_python_program_follows(daemon: Daemon, alice: dict[str, str], vm: str
     program = (
         "import rxm\n"
         f"with rxm.connect('{FQDN}', {daemon.port}, max_age=2) as host:\n"
-        "    host.follow('list', '--follow', each=lambda part: print(part['whole'], len(part['domains'])), timeout=1)\n"
+        "    each = lambda part: print(part['whole'], len(part['domains']))\n"
+        f"    host.follow('list', '--follow', each=each, timeout={math.ceil(slowness())})\n"
         "    print('as_of' in host.call('list'), 'as_of' in host.call('ping', max_age=0))\n"
     )
     done = subprocess.run([sys.executable, "-c", program], env=alice, capture_output=True, text=True, check=True)

@@ -4,15 +4,13 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-import jsonschema
 import pytest
 
 from tests.lab.hosts.daemon import Daemon
 from tests.lab.hosts.descriptions import for_test_driver
 from tests.lab.process import wait_for
-from xman import result, times
-
-SCHEMA = result.schema()
+from tests.lab.published import RESULTS
+from xman import times
 
 
 @pytest.fixture
@@ -29,7 +27,7 @@ def listed(daemon: Daemon, alice: dict[str, str], vm: str, *, verb: str = "list"
     """Return what `list --long`, or another verb, has of a domain."""
     words = ["--long"] if verb == "list" else []
     envelope = daemon.rxm(alice, "-j", verb, *words, vm).json()
-    jsonschema.validate(envelope, SCHEMA)
+    RESULTS.validate(envelope)
     found: dict[str, Any] = envelope["result"]["domains"][0]
     return found
 

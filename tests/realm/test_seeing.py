@@ -6,14 +6,13 @@ import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-import jsonschema
 import pytest
 
 from tests.lab.hosts.daemon import Daemon, assert_one_line
 from tests.lab.hosts.descriptions import for_test_driver
 from tests.lab.kerberos.realm import Realm
 from tests.lab.process import wait_for
-from xman import result
+from tests.lab.published import RESULTS
 
 
 @pytest.fixture
@@ -83,7 +82,7 @@ def test_what_holds_already_is_not_waited_for(daemon: Daemon, alice: dict[str, s
     answer = daemon.rxm(alice, "-j", "wait", vm, "--for", "running")
 
     found = answer.json()
-    jsonschema.validate(found, result.schema())
+    RESULTS.validate(found)
     assert (answer.status, found["changed"], found["domain"]) == (0, False, vm)
     assert found["result"]["state"] == "running"
 

@@ -1,11 +1,10 @@
 """What domains and the host use, through rxm, against libvirt's test driver, whose figures are made up."""
 
-import jsonschema
 import pytest
 
 from tests.lab.hosts.daemon import Daemon, assert_one_line
 from tests.lab.hosts.descriptions import for_test_driver
-from xman import result
+from tests.lab.published import RESULTS
 
 DEVICES = (
     "<devices><disk type='file'><source file='/nowhere/disk.img'/><target dev='vda'/></disk>"
@@ -25,7 +24,7 @@ def vm(daemon: Daemon, alice: dict[str, str]) -> str:
 def test_stats_of_a_domain(daemon: Daemon, alice: dict[str, str], vm: str) -> None:
     found = daemon.rxm(alice, "-j", "stats", vm).json()
 
-    jsonschema.validate(found, result.schema())
+    RESULTS.validate(found)
     (domain,) = found["result"]["domains"]
     assert (domain["name"], domain["state"], domain["max_memory"]) == (vm, "running", 512 * 2**20)
     assert "cpu_percent" not in domain
@@ -77,7 +76,7 @@ def test_stats_of_a_domain_that_is_not_there(daemon: Daemon, alice: dict[str, st
 def test_stats_of_the_host(daemon: Daemon, alice: dict[str, str]) -> None:
     found = daemon.rxm(alice, "-j", "stats", "--host").json()
 
-    jsonschema.validate(found, result.schema())
+    RESULTS.validate(found)
     host = found["result"]["host"]
     assert len(host["load"]) == 3
     assert [pool["name"] for pool in host["pools"]] == ["default-pool"]

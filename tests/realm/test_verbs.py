@@ -1,11 +1,11 @@
 """Every verb through rxm, with a real ticket, against libvirt's test driver."""
 
-import jsonschema
 import pytest
 
 from tests.lab.hosts.daemon import Daemon
 from tests.lab.hosts.descriptions import for_test_driver as describe_domain
-from xman import result, verbs
+from tests.lab.published import RESULTS
+from xman import verbs
 
 HEADER = "Name                                        ID   Mem VCPUs      State   Time(s)"
 
@@ -236,7 +236,7 @@ def test_version(daemon: Daemon, alice: dict[str, str]) -> None:
 def test_version_says_which_list_the_host_has_and_what_the_audit_lost(daemon: Daemon, alice: dict[str, str]) -> None:
     found = daemon.rxm(alice, "-j", "version").json()
 
-    jsonschema.validate(found, result.schema())
+    RESULTS.validate(found)
     assert found["result"]["list_hash"] == daemon.rxm(alice, "-j", "ping").json()["result"]["list"]["sha256"]
     assert found["result"]["audit_lost"] == 0
 
@@ -281,7 +281,6 @@ def test_quiet_prints_nothing_on_success(daemon: Daemon, alice: dict[str, str]) 
 
 
 def test_every_result_is_of_the_published_schema(daemon: Daemon, alice: dict[str, str], vm: str) -> None:
-    schema = result.schema()
     extra = {"mem-set": ["200"], "autostart": ["on"], "vcpu-set": ["2"], "migrate": ["elsewhere"], "mem-max": ["900"]}
     extra |= {"vcpu-pin": ["0", "0"], "save": ["every"], "dump-core": ["every.core"], "rename": [f"{vm}-renamed"]}
     extra |= {"clone": [f"{vm}-clone"], "edit": ["--was", "0" * 64, "-"]}
@@ -295,7 +294,7 @@ def test_every_result_is_of_the_published_schema(daemon: Daemon, alice: dict[str
     for verb in verbs.VERBS:
         words = [vm, *extra.get(verb.name, [])] if verb.takes_domain else alone.get(verb.name, [])
         answer = daemon.rxm(alice, "-j", verb.name, *words, stdin=describe_domain(f"{vm}-{verb.name}"))
-        jsonschema.validate(answer.json(), schema)
+        RESULTS.validate(answer.json())
         assert answer.json()["verb"] == verb.name
         checked.append(verb.name)
 

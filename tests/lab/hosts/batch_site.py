@@ -2,10 +2,8 @@
 
 from typing import Any
 
-import jsonschema
-
 from tests.lab.hosts.daemon import Answer, Daemon
-from xman import result
+from tests.lab.published import RESULTS
 
 
 class BatchSite:
@@ -22,7 +20,7 @@ class BatchSite:
     def json(self, *words: str) -> dict[str, Any]:
         """Run rxm, check its object against the schema, and return that."""
         found = self.rxm("-j", *words).json()
-        jsonschema.validate(found, result.schema())
+        RESULTS.validate(found)
         return found
 
     def start(self, domain: str, number: str, *words: str) -> Answer:

@@ -11,15 +11,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import jsonschema
-
 from tests.lab import ready
 from tests.lab.kerberos.realm import FQDN, Realm
 from tests.lab.process import Running, end, fork, start, wait_for
-from xman.result import schema
+from tests.lab.published import RESULTS
 
 START_SECONDS = 20.0
-_SCHEMA = jsonschema.Draft202012Validator(schema())
 
 
 class SyslogFile:
@@ -198,7 +195,7 @@ class Answer:
         """Return the JSON objects on standard output, each checked against the published schema."""
         found = [json.loads(line) for line in self.stdout.splitlines()]
         for result in found:
-            _SCHEMA.validate(result)
+            RESULTS.validate(result)
         return found
 
 

@@ -6,14 +6,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-import jsonschema
 import pytest
 
 import xman
 from rxm import cli
 from rxm.options import OPTIONS, parse
 from rxm.own import help as helping
-from xman import outcome, result
+from tests.lab.published import RESULTS
+from xman import outcome
 from xman.arguments import MOST_TEXT
 from xman.errors import UsageError
 from xman.verbs import VERBS
@@ -247,7 +247,7 @@ def test_with_json_a_slip_is_an_object_on_standard_output(capsys: pytest.Capture
     stdout, stderr = capsys.readouterr()
     assert stderr == ""
     made = json.loads(stdout)
-    jsonschema.validate(made, result.schema())
+    RESULTS.validate(made)
     assert (made["class"], made["code"], made["host"]) == ("usage", 2, "skirit80")
 
 

@@ -2,10 +2,10 @@
 
 import json
 
-import jsonschema
 import pytest
 
-from xman import received, render, result, verbs
+from tests.lab.published import RESULTS
+from xman import received, render, verbs
 from xman.grammar import Verb
 from xman.result import Result
 from xmand import answer
@@ -40,7 +40,7 @@ def test_a_change_that_was_found_done_after_a_crash_is_told_to_people_and_to_pro
     (_stdout, text), (_stderr, said) = kept.output(verb.name, "vm1", as_json=False)
     assert (text, said) == (b"", b"Found done.\n")
     (_stdout, line), _nothing = kept.output(verb.name, "vm1", as_json=True)
-    jsonschema.validate(json.loads(line), result.schema())
+    RESULTS.validate(json.loads(line))
     told = received.read(line, verb.name)
     assert (told["recovered"], told["result"], told["notes"]) == (True, {}, ["Found done."])
     assert render.text(verb.name, told["result"]) == ""
