@@ -3,7 +3,7 @@
 from rxm import targets
 from rxm.options import Options
 from rxm.output import Output
-from rxm.remote.command import Reply, new_rid, wire_words
+from rxm.remote.command import Reply, new_rid, wire_words, within
 from rxm.remote.connection import Connection, initiator
 from rxm.remote.deadline import Deadline
 from rxm.settings import Settings
@@ -65,6 +65,7 @@ class Invocation:
         self.prepare: Callable[[Connection, Task], Parsed] | None = None
         self.abort: Callable[[list[Task]], None] | None = None
         self.under_way: set[Task] = set()
+        self._words: dict[tuple[Parsed, bool, tuple[str, ...] | None], list[bytes]] = {}
 
     def output(self, several: bool) -> Output:
         """Return where to show what comes back; `several` hosts are told apart."""
@@ -148,14 +149,16 @@ class Invocation:
     def words_of(self, task: Task, parsed: Parsed | None = None, *, as_json: bool) -> list[bytes]:
         """Return the words of the user's command, or of what takes its place, for one target. Raises XmanError."""
         parsed = parsed or self.parsed
-        return wire_words(
-            parsed,
-            json=as_json,
-            domains=task.domains,
-            rid=new_rid() if parsed.verb.changes and "rid" not in self.parsed.options else "",
-            reason=self.options.reason,
-            timeout=self._remaining() if self.options.timeout else None,
-        )
+        rid = new_rid() if parsed.verb.changes and "rid" not in self.parsed.options else ""
+        # What has no id of its own is the same for all hosts.
+        place = (parsed, as_json, None if task.domains is None else tuple(task.domains))
+        words = None if rid else self._words.get(place)
+        if words is None:
+            words = wire_words(parsed, json=as_json, domains=task.domains, rid=rid, reason=self.options.reason)
+            if not rid:
+                self._words[place] = words
+        seconds = self._remaining() if self.options.timeout else None
+        return within(seconds, words) if seconds else words
 
     def structured(
         self, connection: Connection, task: Task, progress: "Callable[[bytes], bool]" = lambda _data: False

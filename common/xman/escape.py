@@ -38,8 +38,13 @@ def data(value: "Any") -> "Any":
     if isinstance(value, str):
         return line(value)
     if isinstance(value, dict):
+        # Without a call for what is fine as it is: a host may have ten thousand domains.
         return {
-            line(key): _LONG[key](each) if key in _LONG and isinstance(each, str) else data(each)
+            key if key.isprintable() else line(key): each
+            if each.__class__ in _NUMBERS or (each.__class__ is str and each.isprintable())
+            else _LONG[key](each)
+            if key in _LONG and isinstance(each, str)
+            else data(each)
             for key, each in value.items()
         }
     return [data(each) for each in value] if isinstance(value, list) else value
@@ -57,6 +62,7 @@ def printed(text: str) -> str:
     return lines(text.replace("\r\n", "\n"))
 
 
+_NUMBERS = frozenset((int, float, bool, type(None)))
 # The texts of a result that may have more than one line.
 _LONG = {"xml": xml, "output": printed}
 

@@ -49,7 +49,7 @@ def wire_words(
     """Return the argument vector for one target; `domains` stand for the DOMAINs given where rxm shared them out."""
     own = {option.key for option in parsed.verb.options if option.local}
     options = {key: value for key, value in parsed.options.items() if key not in own}
-    common = {"rid": rid, "reason": reason, "timeout": f"{timeout:g}" if timeout else ""}
+    common = {"rid": rid, "reason": reason}
     options |= {key: value for key, value in common.items() if value}
     if json:
         options["json"] = True
@@ -67,4 +67,11 @@ def wire_words(
             words += given
         else:  # of a profile and a client each has its own
             words += domains if len(shared) == 1 else [domains[shared.index(argument)]]
-    return [word.encode("utf-8", "surrogateescape") for word in words]
+    sent = [word.encode("utf-8", "surrogateescape") for word in words]
+    return within(timeout, sent) if timeout else sent
+
+
+def within(seconds: float, words: list[bytes]) -> list[bytes]:
+    """Return a command's words that also say how long its caller waits for the answer."""
+    at = words.index(b"--")
+    return [*words[:at], b"--timeout=%g" % seconds, *words[at:]]

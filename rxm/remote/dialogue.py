@@ -32,6 +32,30 @@ HELPER, WRITABLE, READABLE, OVER = "helper", "writable", "readable", "over"
 class Dialogue:
     """One host. `wants` says what has to happen next: a helper's thread for `help`, or something at the socket."""
 
+    __slots__ = (
+        "_address_until",
+        "_asked",
+        "_connect_seconds",
+        "_connected",
+        "_connecting",
+        "_deadline",
+        "_identity",
+        "_left",
+        "_no_ticket",
+        "_out",
+        "_port",
+        "_problem",
+        "_service",
+        "_session",
+        "_words",
+        "error",
+        "host",
+        "principal",
+        "reply",
+        "sock",
+        "wants",
+    )
+
     def __init__(
         self,
         host: str,
@@ -81,9 +105,17 @@ class Dialogue:
         """Do, in a helper's thread, what may block in others' code. Raises what that does."""
         # From now on, however long there was no thread free for it.
         self._connecting = self._deadline.within(self._connect_seconds)
-        self._session = ClientSession(self._identity(self.host).context(self._service, self.host))
+        identity = self._identity(self.host)
+        at_hand = f"{self._service}@{self.host}" in identity.known
+        if not at_hand:
+            self._session = ClientSession(identity.context(self._service, self.host))
         self._left = _socket.getaddrinfo(octets(self.host), self._port, type=_socket.SOCK_STREAM)
-        # Before it is connected: a host waits for whoever connects, and has room for few who say nothing.
+        if not at_hand:
+            self._start()
+
+    def _start(self) -> None:
+        """Begin the handshake before it is connected: a host has room for few who connect and say nothing."""
+        assert self._session is not None  # noqa: S101
         try:
             self._session.start()
         except GssError as error:  # of less interest than that it cannot be reached
@@ -113,6 +145,9 @@ class Dialogue:
         raise error
 
     def _dial(self, _error: None) -> None:
+        if self._session is None:  # whose ticket is at hand: nobody is asked for it
+            self._session = ClientSession(self._identity(self.host).context(self._service, self.host))
+            self._start()
         self._next_address()
 
     def _next_address(self) -> None:
@@ -122,9 +157,8 @@ class Dialogue:
         while self._left:
             family, kind, protocol, _name, address = self._left.pop(0)
             patience = self._connecting.remaining(ADDRESS_SECONDS)
-            sock = _socket.socket(family, kind, protocol)
+            sock = _socket.socket(family, kind | _socket.SOCK_NONBLOCK, protocol)
             try:
-                sock.setblocking(False)
                 sock.connect(address)
             except BlockingIOError:
                 pass

@@ -15,6 +15,7 @@ from rxm.remote.dialogue import HELPER, OVER, WRITABLE, Dialogue
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import _socket
     from collections.abc import Callable, Iterator
 
 _HELPERS = 16
@@ -31,14 +32,16 @@ class Loop:
         self._epoll = select.epoll()
         self._wake = posix.eventfd(0, posix.EFD_NONBLOCK | posix.EFD_CLOEXEC)
         self._epoll.register(self._wake, select.EPOLLIN)
+        # Whose socket had a number last: of one that is closed nothing happens any more.
         self._by_number: dict[int, Dialogue] = {}
         # The socket of each that is waited for, and for what.
-        self._number_of: dict[Dialogue, int] = {}
-        self._mask_of: dict[Dialogue, int] = {}
+        self._watched: dict[Dialogue, tuple[_socket.socket, int]] = {}
         self._under_way: set[Dialogue] = set()
         self._asked: SimpleQueue[Dialogue | None] = SimpleQueue()
         self._helped: deque[tuple[Dialogue, BaseException | None]] = deque()
         self._helpers = 0
+        # Whether somebody has woken the loop, which has not noticed yet.
+        self._woken = False
         self._look_at = 0.0
         self._interrupted = False
 
@@ -59,7 +62,8 @@ class Loop:
                 for number, _events in self._epoll.poll(_LOOK_SECONDS):
                     if number == self._wake:
                         posix.eventfd_read(self._wake)
-                    elif number in self._by_number:
+                        self._woken = False  # before it is looked for who was helped
+                    else:
                         found = self._by_number[number]
                         found.happened()
                         self._settle(found)
@@ -110,37 +114,30 @@ class Loop:
 
     def _settle(self, dialogue: Dialogue) -> None:
         """See to what a dialogue waits for now."""
-        sock = dialogue.sock
-        number = -1 if sock is None else sock.fileno()
-        known = self._number_of.get(dialogue, -1)
-        waits = dialogue.wants not in (HELPER, OVER)
-        if known != -1 and (known != number or not waits):
-            self._forget(dialogue, known)
-            known = -1
-        if waits:
-            mask = select.EPOLLOUT if dialogue.wants == WRITABLE else select.EPOLLIN
-            if known == -1:
-                self._epoll.register(number, mask)
-                self._by_number[number], self._number_of[dialogue] = dialogue, number
-            elif mask != self._mask_of[dialogue]:
-                self._epoll.modify(number, mask)
-            self._mask_of[dialogue] = mask
-        elif dialogue.wants == HELPER:
+        if dialogue.wants == HELPER:
             self._ask_for_help(dialogue)
-        else:
+        elif dialogue.wants == OVER:
             self._under_way.discard(dialogue)
+            self._watched.pop(dialogue, None)
             dialogue.close()
             self._over(dialogue)
+        else:
+            self._watch(dialogue, select.EPOLLOUT if dialogue.wants == WRITABLE else select.EPOLLIN)
 
-    def _forget(self, dialogue: Dialogue, number: int) -> None:
-        del self._number_of[dialogue], self._mask_of[dialogue]
-        # Where its socket was closed the kernel has forgotten it, and another one may have its number.
-        if self._by_number.get(number) is dialogue:
-            del self._by_number[number]
-            try:  # noqa: SIM105  # contextlib is dear
-                self._epoll.unregister(number)
-            except OSError:
-                pass
+    def _watch(self, dialogue: Dialogue, mask: int) -> None:
+        """Wait for something at a dialogue's socket; one that is closed the kernel has forgotten by itself."""
+        sock = dialogue.sock
+        assert sock is not None  # noqa: S101
+        before = self._watched.get(dialogue)
+        if before is None or before[0] is not sock:  # the next one may have the same number
+            number = sock.fileno()
+            self._epoll.register(number, mask)
+            self._by_number[number] = dialogue
+        elif before[1] == mask:
+            return
+        else:
+            self._epoll.modify(sock.fileno(), mask)
+        self._watched[dialogue] = sock, mask
 
     def _ask_for_help(self, dialogue: Dialogue) -> None:
         if self._helpers < min(_HELPERS, len(self._under_way)):
@@ -156,4 +153,6 @@ class Loop:
             except BaseException as raised:  # the loop's, which waits in another thread
                 error = raised
             self._helped.append((dialogue, error))
-            posix.eventfd_write(self._wake, 1)
+            if not self._woken:
+                self._woken = True
+                posix.eventfd_write(self._wake, 1)

@@ -18,6 +18,8 @@ ALIVE, REFUSING, SILENT = "127.0.5.1", "127.0.5.2", "127.0.5.3"
 GOOD = [f"l{number:02}.xman.test" for number in range(1, 11)]
 REFUSED, HANGS, UNKEYED, NOWHERE = "refused.xman.test", "hangs.xman.test", "unkeyed.xman.test", "nowhere.invalid"
 BAD = [REFUSED, HANGS, UNKEYED, NOWHERE]
+# At the first of whose addresses nothing listens.
+SECOND = "second.xman.test"
 
 
 class Fleet:
@@ -25,10 +27,12 @@ class Fleet:
 
     def __init__(self, realm: Realm, directory: Path, env: dict[str, str]) -> None:
         keytab = str(directory / "keytab")
-        realm.add_services([f"host/{name}" for name in (*GOOD, REFUSED, HANGS)], keytab)
+        realm.add_services([f"host/{name}" for name in (*GOOD, REFUSED, HANGS, SECOND)], keytab)
         where = dict.fromkeys((*GOOD, UNKEYED), ALIVE) | {REFUSED: REFUSING, HANGS: SILENT}
         hosts = directory / "hosts"
-        hosts.write_text("127.0.0.1 localhost\n" + "".join(f"{where[name]} {name}\n" for name in where))
+        lines = [f"{where[name]} {name}\n" for name in where]
+        lines += [f"{address} {SECOND}\n" for address in (REFUSING, ALIVE)]
+        hosts.write_text(f"127.0.0.1 localhost\n{''.join(lines)}")
         self._prefix = realm.own_hosts_file(hosts)
         self._env = without_wrapper(env)
         self._port = free_ports(1)
@@ -81,6 +85,12 @@ def test_what_is_wrong_with_one_is_said_as_it_is_of_two(fleet: Fleet, bad: str) 
 
     assert many.status == few.status
     assert many.stderr.splitlines()[:-1] == few.stderr.splitlines()[:-1]
+
+
+def test_a_host_is_reached_at_its_second_address(fleet: Fleet) -> None:
+    said = fleet.rxm([*GOOD, SECOND], "list")
+
+    assert (said.status, said.stderr) == (0, "")
 
 
 def test_json_has_an_object_for_each(fleet: Fleet) -> None:

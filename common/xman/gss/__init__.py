@@ -66,7 +66,7 @@ DEMANDED = {
 
 def missing_flags(flags: int) -> str:
     """Return what `flags` lack of what is demanded, in words; empty where nothing."""
-    return ", ".join(name for flag, name in DEMANDED.items() if not flags & flag)
+    return ", ".join([name for flag, name in DEMANDED.items() if not flags & flag])
 
 
 # `reason` of a GssError: what a program, or a message for a person, can tell apart.

@@ -40,12 +40,14 @@ class _Owned:
 class Context:
     """A security context; see `xman.gss.Context`."""
 
-    __slots__ = ("_context", "_credentials", "_target", "complete")
+    __slots__ = ("_context", "_credentials", "_flags", "_mechanism", "_target", "complete")
 
     def __init__(self, target: _Owned, credentials: _Owned | None) -> None:
         self._target = target
         self._credentials = credentials
         self._context = _Owned(gss.gss_delete_sec_context, None)
+        # What it has turned out to be, once it is complete.
+        self._mechanism, self._flags = c.Pointer(), c.UInt()
         self.complete = False
 
     def step(self, token: bytes | None) -> bytes | None:
@@ -60,9 +62,9 @@ class Context:
             0,
             None,
             None if token is None else _given(token),
-            None,
+            byref(self._mechanism),
             byref(answer),
-            None,
+            byref(self._flags),
             None,
         )
         octets = _take(answer)
@@ -72,12 +74,10 @@ class Context:
         return octets or None
 
     def missing_protection(self) -> str:
-        mechanism, flags = c.Pointer(), c.UInt()
-        self._inquire(mechanism=mechanism, flags=flags)
-        found = c.Oid.from_address(mechanism.value) if mechanism else c.Oid()
+        found = c.Oid.from_address(self._mechanism.value) if self._mechanism else c.Oid()
         if found.length != len(_KRB5_OID) or found.elements != _KRB5_OID:
             return "the Kerberos 5 mechanism"
-        return missing_flags(flags.value)
+        return missing_flags(self._flags.value)
 
     def seal(self, plaintext: bytes) -> bytes:
         minor, encrypted, token = c.UInt(), c.Int(), c.Taken()
@@ -115,17 +115,10 @@ class Context:
         self._inquire(name=name.handle)
         return name
 
-    def _inquire(
-        self,
-        *,
-        name: c.Pointer | None = None,
-        lifetime: c.UInt | None = None,
-        mechanism: c.Pointer | None = None,
-        flags: c.UInt | None = None,
-    ) -> None:
+    def _inquire(self, *, name: c.Pointer | None = None, lifetime: c.UInt | None = None) -> None:
         minor = c.UInt()
-        wanted = [value if value is None else byref(value) for value in (name, None, lifetime, mechanism, flags)]
-        _check(gss.gss_inquire_context(byref(minor), self._context.handle, *wanted, None, None), minor)
+        wanted = [value if value is None else byref(value) for value in (name, None, lifetime)]
+        _check(gss.gss_inquire_context(byref(minor), self._context.handle, *wanted, None, None, None, None), minor)
 
 
 class Initiator:

@@ -8,7 +8,8 @@ library is, importing this module raises ImportError or OSError, and `initiators
 Sources: RFC 2744 (GSSAPI's C bindings); gssapi_ext.h and krb5.h of MIT krb5.
 """
 
-from _ctypes import FUNCFLAG_CDECL, CFuncPtr, Structure, _SimpleCData, addressof, byref, dlopen
+from _ctypes import FUNCFLAG_CDECL, FUNCFLAG_PYTHONAPI, CFuncPtr, Structure, _SimpleCData, addressof, byref, dlopen
+from _ctypes import _string_at_addr as _address_of_string_at  # type: ignore[attr-defined]  # stubs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,10 +52,10 @@ class Text(_Simple):
     _type_ = "z"
 
 
-class Octet(_Simple):
-    """A char."""
+class Object(_Simple):
+    """An object of Python's."""
 
-    _type_ = "c"
+    _type_ = "O"
 
 
 class Taken(Structure):
@@ -139,9 +140,16 @@ class KdcError(Structure):
 
 
 class Function(CFuncPtr):
-    """A function of GSSAPI: it returns its major code."""
+    """A function of GSSAPI that may ask the network: it returns its major code, and other threads run meanwhile."""
 
     _flags_ = FUNCFLAG_CDECL
+    _restype_ = UInt
+
+
+class ShortFunction(CFuncPtr):
+    """One that asks nobody, and keeps Python's lock: where threads wait for that, it costs more than the call."""
+
+    _flags_ = FUNCFLAG_CDECL | FUNCFLAG_PYTHONAPI
     _restype_ = UInt
 
 
@@ -150,6 +158,13 @@ class Krb5Function(CFuncPtr):
 
     _flags_ = FUNCFLAG_CDECL
     _restype_ = Int
+
+
+class _StringAt(CFuncPtr):
+    """ctypes' own `string_at`, at an address that it tells."""
+
+    _flags_ = FUNCFLAG_CDECL | FUNCFLAG_PYTHONAPI
+    _restype_ = Object
 
 
 class Library:
@@ -161,6 +176,10 @@ class Library:
 
     def __init__(self, name: str, prototypes: dict[str, str], returns: type[CFuncPtr]) -> None:
         self._handle = dlopen(name, 0)
+        self.add(prototypes, returns)
+
+    def add(self, prototypes: dict[str, str], returns: type[CFuncPtr]) -> None:
+        """Add functions of another kind. Raises AttributeError."""
         for function, letters in prototypes.items():
             found = returns((function, self))  # type: ignore[arg-type]  # any object with a _handle will do
             found.argtypes = [_KINDS[letter] for letter in letters]
@@ -179,29 +198,34 @@ gss = Library(
     {
         "gss_acquire_cred_from": "ppupipppp",
         "gss_canonicalize_name": "pppp",
+        "gss_init_sec_context": "pppppuupppppp",
+        "gss_store_cred_into": "ppipuuppp",
+    },
+    Function,
+)
+gss.add(
+    {
         "gss_delete_sec_context": "ppp",
         "gss_display_name": "pppp",
         "gss_display_status": "puippp",
         "gss_import_name": "pppp",
-        "gss_init_sec_context": "pppppuupppppp",
-        "gss_inquire_context": "ppppppppp",
         "gss_release_buffer": "pp",
         "gss_release_cred": "pp",
         "gss_release_name": "pp",
-        "gss_store_cred_into": "ppipuuppp",
+        "gss_inquire_context": "ppppppppp",
         "gss_unwrap": "pppppp",
         "gss_wrap": "ppiuppp",
     },
-    Function,
+    ShortFunction,
 )
+_string_at = _StringAt(_address_of_string_at)
+_string_at.argtypes = [Pointer, Int]
 
 
 def octets_at(address: int | None, length: int) -> bytes:
     """Return a copy of the octets at `address`."""
-    if not address or not length:
-        return b""
-    octets: Any = (Octet * length).from_address(address)
-    return bytes(octets.raw)
+    octets: bytes = _string_at(address, length) if address and length else b""
+    return octets
 
 
 def krb5() -> Library:

@@ -38,7 +38,7 @@ class ClientProtocol:
             raise RuntimeError("a command was sent while the reply to another is awaited")
         if len(arguments) > c.MAX_ARGUMENTS:
             raise m.ProtocolError(c.ERROR_TOOMANY_ARGS, f"{len(arguments)} arguments; the limit is {c.MAX_ARGUMENTS}")
-        if any(b"\0" in argument for argument in arguments):
+        if b"\0" in b"".join(arguments):
             raise m.ProtocolError(c.ERROR_BAD_COMMAND, "an argument holds a NUL octet")
         body = m.encode_arguments(arguments)
         if len(body) > c.MAX_COMMAND:
