@@ -28,6 +28,20 @@ kvm = false
 [report]
 collectors = ["{portal}:{port}"]
 """
+# What is read early, by those who keep the clock and look up names, and by the kernel; and a pool of libvirt's.
+_POOL = """\
+<pool type="dir">
+  <name>machines</name>
+  <uuid>4a7f4ac5-8a1b-4f3e-9b57-0c1f6f1d2c11</uuid>
+  <target><path>/var/lib/libvirt/images</path></target>
+</pool>
+"""
+_MORE = {
+    "libvirt/storage/machines.xml": _POOL,
+    "systemd/timesyncd.conf": f"[Time]\nNTP={OUTSIDE}\n",
+    "systemd/resolved.conf": "[Resolve]\nDomains=xman.test\n",
+    "sysctl.d/90-site.conf": "net.ipv4.ip_forward = 1\n",
+}
 _KRB5 = """\
 [libdefaults]
 default_realm = {realm}
@@ -69,9 +83,16 @@ class Site:
         (self.files / "etc" / "krb5.conf").write_text(krb5)
         (self.files / "etc" / "hosts").write_text(f"127.0.0.1 localhost\n{OUTSIDE} {PORTAL}\n")
         (self.files / "etc" / "xman" / "xmand.toml").write_text(_XMAND.format(portal=PORTAL, port=reports))
+        for name, text in _MORE.items():
+            (self.files / "etc" / name).parent.mkdir(parents=True, exist_ok=True)
+            (self.files / "etc" / name).write_text(text)
+        begun = self.files / "etc" / "libvirt" / "storage" / "autostart" / "machines.xml"
+        begun.parent.mkdir()
+        begun.symlink_to("/etc/libvirt/storage/machines.xml")
         (self.files / "root" / ".k5login").write_text("alice@XMAN.TEST\n")
         for file in self.files.rglob("*"):
-            file.chmod(0o755 if file.is_dir() else 0o644)
+            if not file.is_symlink():
+                file.chmod(0o755 if file.is_dir() else 0o644)
         self.visitor = Visitor(self.portal, realm.kinit("alice", PASSWORD, "portal-alice", "-f"))
 
     def rxm(self, host: Stateless, alice: dict[str, str], *words: str) -> Answer:
