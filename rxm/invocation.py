@@ -212,7 +212,7 @@ class Invocation:
     def keep_tickets(self) -> None:
         """Keep the tickets that were fetched for the next call, where that may be."""
         if self._identities is not None:
-            self._identities.keep()
+            self._identities.keep(self.options.service or self._settings.service)
 
     def most_at_a_time(self) -> int:
         """Return how many hosts are asked at a time; one that is followed takes its turn for good."""

@@ -29,6 +29,7 @@ class Kept:
 
     def __init__(self, everything: str, client_keytab: str) -> None:
         self.path = ""
+        self._where: Callable[[bytes], str] = lambda _service: ""
         self._loaded = 0
         place = _place(client_keytab)
         try:
@@ -40,26 +41,36 @@ class Kept:
             _drop(place, beside, self.path)
 
     def load(self, where: "Callable[[bytes], str]") -> None:
-        """Put the tickets into the caches that `where` names by their services."""
-        try:
-            found = posix.lstat(self.path)
-            ours = found.st_mode & _TYPE == _REGULAR and found.st_uid == posix.geteuid()
-            if ours and not found.st_mode & _OTHERS:
-                self._loaded = tickets.load(f"FILE:{self.path}", where, time.time() + _LEAST_SECONDS)
-        except (OSError, LookupError):
-            self._loaded = 0  # there is none yet, or it is broken: it is written anew
+        """Put the tickets into the caches that `where` names by their services; no others are read now."""
+        self._where = where
+        self._loaded = self._copied(where)
 
-    def save(self, caches: list[str], without: "Callable[[str, bytes], bool]", *, renewed: bool) -> None:
-        """Keep what the caches have, where that is more than was there, or some of it is `renewed`."""
+    def save(self, caches: list[str], others: str, without: "Callable[[str, bytes], bool]", *, renewed: bool) -> None:
+        """Keep what the caches have, where that is more than was there, or some of it is `renewed`.
+
+        What is kept and was not loaded stays, by way of the cache `others`.
+        """
         if not self.path:
             return
         new = f"{self.path}.{posix.getpid()}"
         try:
             if renewed or sum(len(tickets.services(cache)) for cache in caches) > self._loaded:
-                tickets.save(caches, f"FILE:{new}", without)
+                self._copied(lambda service: "" if self._where(service) else others)
+                tickets.save([*caches, others], f"FILE:{new}", without)
                 posix.rename(new, self.path)
         except (OSError, LookupError):
             _unlink(new)
+
+    def _copied(self, where: "Callable[[bytes], str]") -> int:
+        """Copy kept tickets into the caches that `where` names, and return how many there were."""
+        try:
+            found = posix.lstat(self.path)
+            ours = found.st_mode & _TYPE == _REGULAR and found.st_uid == posix.geteuid()
+            if ours and not found.st_mode & _OTHERS:
+                return tickets.load(f"FILE:{self.path}", where, time.time() + _LEAST_SECONDS)
+        except (OSError, LookupError):
+            pass
+        return 0  # there is none yet, or it is broken: it is written anew
 
 
 def forget(client_keytab: str = "") -> None:

@@ -110,17 +110,18 @@ class Identities:
         self._at_hand.discard(host)
         return self.of(host)
 
-    def keep(self) -> None:
-        """Keep the tickets that were fetched for the next call."""
-        if self._kept is None:
+    def keep(self, service: str) -> None:
+        """Keep the tickets for the hosts' `service` that were fetched, for the next call."""
+        fetched = self._renewed or not all(f"{service}@{host}" in self._known for host in self._shards)
+        if self._kept is None or not fetched:
             return
         old = {host.lower().encode() for host in self._renewed}
 
         def without(cache: str, service: bytes) -> bool:
             return cache not in self._renewed.values() and not old.isdisjoint(_names(service))
 
-        caches = list(dict.fromkeys([*self._shards.values(), _OTHERS, *self._renewed.values()]))
-        self._kept.save(caches, without, renewed=bool(self._renewed))
+        caches = list(dict.fromkeys([*self._shards.values(), *self._renewed.values()]))
+        self._kept.save(caches, _OTHERS, without, renewed=bool(self._renewed))
 
     def _forget(self) -> None:
         try:
@@ -154,7 +155,7 @@ class Identities:
             full, short = _names(service)
             host = by_name.get(full) or by_name.get(short)
             if host is None:
-                return _OTHERS
+                return ""
             self._at_hand.add(host)
             if full == host.encode():
                 principal = service.decode("utf-8", "surrogateescape")

@@ -35,7 +35,7 @@ def written(found: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(tickets, "services", lambda _cache: [b"host/a@XMAN.TEST"])
     monkeypatch.setattr(tickets, "save", save)
-    found.save(["MEMORY:xman-0"], lambda _cache, _service: False, renewed=False)
+    found.save(["MEMORY:xman-0"], "MEMORY:others", lambda _cache, _service: False, renewed=False)
 
 
 def test_beside_a_file_they_are_kept_in_the_runtime_directory(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
