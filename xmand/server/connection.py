@@ -10,7 +10,7 @@ import functools
 import logging
 import math
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any, ClassVar
 
 from xman.errors import UnreachableError
@@ -253,16 +253,15 @@ class Connection:
         """More is coming than a stranger may say: it is kept for who may, and not for others."""
         known = self._commands.admits(self.peer)
         if known is None:
-            self._task = self._loop.create_task(self._judge())
-            self._task.add_done_callback(self._judged)
+            self._task = self._loop.create_task(_to_its_end(self._judge(), self._judged))
         else:
             self._admit(known)
 
     async def _judge(self) -> None:
         self._admit(await self._commands.admits_later(self.peer))
 
-    def _judged(self, task: "asyncio.Task[None]") -> None:
-        if self._over(task):
+    def _judged(self, error: BaseException | None) -> None:
+        if self._over(error):
             self._advance()
 
     def _admit(self, admitted: bool) -> None:
@@ -291,14 +290,14 @@ class Connection:
         # Nobody reads the socket meanwhile; a client that goes away is noticed none the less.
         self.client.watch(True)
         self._reply = reply
-        self._task = self._loop.create_task(self._commands.run(self.peer, lifetime, event.arguments, reply))
-        self._task.add_done_callback(functools.partial(self._answered, reply))
+        run = self._commands.run(self.peer, lifetime, event.arguments, reply)
+        self._task = self._loop.create_task(_to_its_end(run, functools.partial(self._answered, reply)))
 
-    def _answered(self, reply: CommandReply, task: "asyncio.Task[None]") -> None:
+    def _answered(self, reply: CommandReply, error: BaseException | None) -> None:
         self._reply = None
         self._settle(reply)
         self._keeper.ended(self)
-        if self._over(task) and self._send():
+        if self._over(error) and self._send():
             self._go_on()
 
     def _settle(self, reply: CommandReply) -> None:
@@ -313,13 +312,12 @@ class Connection:
             self.session.estrange()
         self._last |= self.peer.no_room or self._loop.time() >= self._began + self._limits.age_seconds
 
-    def _over(self, task: "asyncio.Task[None]") -> bool:
-        """What ran has ended; return whether the connection goes on."""
+    def _over(self, error: BaseException | None) -> bool:
+        """What ran has ended, perhaps with an error; return whether the connection goes on."""
         self._task = None
-        error = None if task.cancelled() else task.exception()
-        if error is not None:
+        if error is not None and not isinstance(error, asyncio.CancelledError):
             self._give_up(error)
-        elif self.client.gone or task.cancelled():
+        elif error is not None or self.client.gone:
             self._fail(GONE)
         return not self.client.closed
 
@@ -390,3 +388,13 @@ class Connection:
 
     def _failed(self, detail: str, ev: str = "conn") -> None:
         self._keeper.failed(self, detail, ev)
+
+
+async def _to_its_end(work: Coroutine[Any, Any, None], ended: Callable[[BaseException | None], None]) -> None:
+    """Tell `ended` in the turn of the loop in which it ends: a callback of its task's would have the next one."""
+    try:
+        await work
+    except (Exception, asyncio.CancelledError) as error:
+        ended(error)
+    else:
+        ended(None)

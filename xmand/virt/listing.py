@@ -158,6 +158,8 @@ def facts_of(raw: RawDomain, stats: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def _from_stats(stats: dict[str, Any]) -> dict[str, Any] | None:
+    if "balloon.current" not in stats:  # as of most drivers, for each of perhaps ten thousand
+        return None
     try:
         state = int(stats["state.state"])
         time = 0 if state == api.VIR_DOMAIN_SHUTOFF else int(stats["cpu.time"])
