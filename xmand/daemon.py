@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import xman
@@ -23,7 +24,7 @@ from xmand.audit.syslog import LOG_AUTHPRIV, LOG_INFO, Syslog
 from xmand.batch.engine import Engine
 from xmand.batch.settler import Settler
 from xmand.broker.arrivals import Arrivals, LeftArrivals
-from xmand.broker.departures import Departures
+from xmand.broker.departures import Departures, require_settled
 from xmand.consoles.by_name import ByName
 from xmand.consoles.hub import Hubs
 from xmand.consoles.logged_on import LoggedOn
@@ -104,7 +105,9 @@ class Daemon:
         )
         locks = DomainLocks()
         arrivals = Arrivals(settings.state_dir)
-        self._engine = Engine(settings, self._driver, locks, audit.record, arrivals.whence)
+        self._departures = Departures(settings, self._driver, locks, audit.record)
+        settled = partial(require_settled, arrivals, self._departures)
+        self._engine = Engine(settings, self._driver, locks, audit.record, arrivals.whence, settled)
         self._events = Events(self._driver)
         self._events.listen(lambda event: self._ring.add(str(event)))
         self._events.listen(Outside(locks, audit, verbs.may_cause, verbs.may_have_asked).heard)
@@ -120,7 +123,6 @@ class Daemon:
         self._events.listen(self._logged_on.heard)
         self._copies = Copies(settings.state_dir, settings.keytab)
         self._leftovers = Leftovers(self._copies, self._driver, locks, audit.record)
-        self._departures = Departures(settings, self._driver, locks, audit.record)
         arrivals.on_change(self._model.touch)
         self._left_arrivals = LeftArrivals(arrivals, self._driver, locks, audit.record)
         machines = Machines(Beginnings(settings.state_dir), known=self._model.launched)

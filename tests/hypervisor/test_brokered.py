@@ -8,6 +8,7 @@ import itertools
 import os
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -112,14 +113,29 @@ def machine(both: Pair) -> Iterator[str]:
     filled.unlink()
 
 
-def moved(pair: Pair, name: str, at: int, fault: str = "", whose: int = 0) -> Answer:
-    """Move it away from host `at`; what is killed by the `fault`, of host `whose`, is started again."""
-    pair.faults[whose].write_text(fault)
+def moved(
+    pair: Pair,
+    name: str,
+    at: int,
+    fault: str = "",
+    whose: int = 0,
+    *,
+    how: tuple[str, ...] = ("--live",),
+    after: float = 0.0,
+) -> Answer:
+    """Move it away from host `at`; what is killed by the `fault`, of host `whose`, is started again.
+
+    At no place but `SOMETIME` it is killed `after` so many seconds, wherever they are then.
+    """
+    pair.faults[whose].write_text("" if fault.startswith(SOMETIME) else fault)
     with ThreadPoolExecutor(1) as pool:
-        moving = pool.submit(pair.rxm, at, "migrate", "--live", name, pair.hosts[1 - at].name)
+        moving = pool.submit(pair.rxm, at, "migrate", *how, name, pair.hosts[1 - at].name)
         if fault.endswith((" kill", " libvirtd")):
             killed = pair.daemons[whose].process if fault.endswith(" kill") else pair.hosts[whose].libvirtd
             assert killed is not None
+            if fault.startswith(SOMETIME):
+                time.sleep(after)
+                killed.kill()
             # Or it has not come so far.
             wait_for(lambda: killed.poll() is not None or moving.done(), 60, f"the kill at {fault}")
             if not pair.faults[whose].read_text():
@@ -316,6 +332,7 @@ def test_an_xmand_that_ends_finishes_what_is_on_its_way_to_it(pair: Pair, machin
     assert settled(pair, machine) == there
 
 
+SOMETIME = "sometime"
 PLACES = {
     True: ("call", "memory", "finish", "answer", "delivered", "decided", "said"),
     False: ("arrived", "noted", "resumed"),
@@ -325,19 +342,39 @@ PLACES = {
 def test_wherever_it_breaks_it_runs_in_one_place(pair: Pair, machine: str) -> None:
     """The connection, one of the two xmands or libvirtds; in `make test` where the answer to the last call is lost."""
     random, at, early = chance(0), settled(pair, machine), []
+    tried: Counter[str] = Counter()
 
-    for number in rounds("M1", 1):
-        of_source, action = random.choice((True, True, False)), random.choice(("cut", "kill", "libvirtd"))
-        fault = f"{random.choice(PLACES[of_source])} {action}" if SOAKING else "answer cut"
-        whose = at if of_source or not SOAKING else 1 - at
-        done = moved(pair, machine, at, fault, whose)
-        now = settled(pair, machine)
-        if pair.faults[whose].read_text():
-            # It was refused before: the last round was over for the guest, and not for its hosts.
-            pair.faults[whose].write_text("")
-            assert (now, done.status != 0) == (at, True), (number, fault, done)
-            early.append(done.stderr.strip())
-        assert fault != "answer cut" or (now == at and "is still here" in done.stderr), (number, fault, done)
-        at = now
-    for said, count in Counter(early).items():
-        note(f"M1: {count} migrations ended before that place: {said}")
+    try:
+        for number in rounds("M1", 1):
+            of_source, action = random.choice((True, True, False)), random.choice(("cut", "kill", "libvirtd"))
+            places = PLACES[of_source] if action == "cut" else (*PLACES[of_source], SOMETIME)
+            fault = f"{random.choice(places)} {action}" if SOAKING else "answer cut"
+            whose = at if of_source or not SOAKING else 1 - at
+            how = ("--live",) if not SOAKING or random.random() < 0.8 else ()
+            began = time.monotonic()
+            done = moved(pair, machine, at, fault, whose, how=how, after=random.uniform(0.0, 3.0))
+            now = settled(pair, machine)
+            reached = not pair.faults[whose].read_text()
+            tried[f"{fault}{'' if reached else ', not reached'}"] += 1
+            print(
+                number,
+                fault,
+                reached,
+                at,
+                now,
+                done.status,
+                f"{time.monotonic() - began:.1f} s",
+                *done.stderr.split("\n")[-2:],
+            )
+            if not reached:
+                # It was refused before: the last round was over for the guest, and not for its hosts.
+                pair.faults[whose].write_text("")
+                assert (now, done.status != 0) == (at, True), (number, fault, done)
+                early.append(done.stderr.strip())
+            assert fault != "answer cut" or (now == at and "is still here" in done.stderr), (number, fault, done)
+            at = now
+    finally:
+        for said, count in Counter(early).items():
+            note(f"M1: {count} migrations ended before that place: {said}")
+        if SOAKING:
+            note("M1: " + ", ".join(f"{fault} {count}" for fault, count in sorted(tried.items())))

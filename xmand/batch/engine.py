@@ -64,7 +64,8 @@ class Engine:
     """The batch side of one host; safe to use from several threads. Methods block: call them in a worker.
 
     `record` writes a line of the audit. `unconfirmed` tells of a domain, by its UUID, number and state, from which host
-    it has come that has not said yet that it runs there no more; empty of any other.
+    it has come that has not said yet that it runs there no more; empty of any other. `settled` raises RefusedError for
+    one whose guest may run at another host.
     """
 
     def __init__(
@@ -74,9 +75,11 @@ class Engine:
         locks: DomainLocks,
         record: Callable[..., None] = no_line,
         unconfirmed: Callable[[str, int | None, str], str] = lambda _uuid, _number, _state: "",
+        settled: Callable[[Domain], None] = lambda _domain: None,
     ) -> None:
         self._record = record
         self.unconfirmed = unconfirmed
+        self._settled = settled
         self.maintenance = Maintenance(settings.state_dir)
         self._driver = driver
         self._locks = locks
@@ -138,6 +141,7 @@ class Engine:
                 wanted = planner(before.seen.guests)
                 for name in dict.fromkeys(step.domain for step in wanted.steps):
                     require_here(before.seen.domains[name])
+                    self._settled(before.seen.domains[name])
                 if dry_run or not wanted.steps:
                     return Decision(wanted, before, before, wanted.notes)
                 with self._holding(before.seen, wanted, verb, deadline):

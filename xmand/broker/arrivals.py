@@ -20,6 +20,7 @@ from xmand.virt.driver import CHANGE, Driver
 logger = logging.getLogger(__name__)
 
 _LOCK_SECONDS = 1.0
+_OFF = "shutoff"
 REASON = "arrived, not confirmed"
 # What becomes of the copy: it is the guest now, or the source has kept its own.
 GIVEN, KEPT = "given", "kept"
@@ -96,21 +97,29 @@ class Arrivals:
         return ""
 
     def unconfirmed(self, uuid: str, number: int | None, state: str) -> Arrival | None:
-        """Return the arrival that the domain `uuid` is, which has that number and state; None for any other."""
-        if state != PAUSED or number is None:
+        """Return the arrival that the domain `uuid` is, which has that number and state; None for any other.
+
+        Also of one that has ended since, by itself or with this host: it may run at its source, and is not started.
+        """
+        arrival = self.get(uuid) if state in (PAUSED, _OFF) else None
+        if arrival is None:
             return None
-        arrival = self.get(uuid)
-        return arrival if arrival is not None and _same(arrival, number) else None
+        if state == _OFF:
+            # What was defined here before is so still where nothing has come.
+            return None if arrival.id and arrival.existed and arrival.number < 0 else arrival
+        return arrival if number is not None and _same(arrival, number) else None
 
     def require_confirmed(self, domain: Domain) -> None:
         """Raise RefusedError for a copy of which it is not known whether its guest still runs elsewhere."""
         if self.get(domain.uuid) is None:  # as a rule, and without a call to libvirt
             return
-        arrival = self.unconfirmed(domain.uuid, domain.identifier(), domain.state()[0])
+        state = domain.state()[0]
+        arrival = self.unconfirmed(domain.uuid, domain.identifier(), state)
         if arrival is not None:
+            stays = "paused" if state == PAUSED else "off"
             raise RefusedError(
-                f"Domain '{domain.name}' {REASON}: it stays paused until {arrival.source or 'its source'} confirms that"
-                " it no longer runs there. If that host is gone for good, use rxm unpause --take-over."
+                f"Domain '{domain.name}' {REASON}: it stays {stays} until {arrival.source or 'its source'} confirms"
+                " that it no longer runs there. If that host is gone for good, use rxm unpause --take-over."
             )
 
     def settle(self, connection: RawConnection, arrival: Arrival, decision: str) -> str:

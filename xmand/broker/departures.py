@@ -16,17 +16,17 @@ from typing import Any
 
 from xman.between import MIGRATE_SETTLE
 from xman.errors import HypervisorError, NoSuchDomainError, RefusedError, UnreachableError, XmanError
-from xmand.broker.arrivals import GIVEN, KEPT
+from xmand.broker.arrivals import GIVEN, KEPT, Arrivals
 from xmand.broker.far import reached
 from xmand.settings import Settings
 from xmand.system.locks import DomainLocks
 from xmand.system.notes import Notes, this_boot
 from xmand.system.own_connection import LostError
 from xmand.system.settling import Complaints
-from xmand.virt import connection_pool
+from xmand.virt import connection_pool, lifecycle
 from xmand.virt.binding import RawConnection, api
 from xmand.virt.domain import PAUSED, Domain, find
-from xmand.virt.domain_jobs import busy
+from xmand.virt.domain_jobs import at_rest
 from xmand.virt.driver import CHANGE, Driver
 
 logger = logging.getLogger(__name__)
@@ -36,6 +36,8 @@ _SECONDS = 10.0
 _LEAST_PAUSE, _MOST_PAUSE = 1.0, 60.0
 _LOCK_SECONDS = 5.0
 
+# That it was started here, and has not come.
+_BOOTED = ("running", int(api.VIR_DOMAIN_RUNNING_BOOTED))
 # Why a domain is off whose guest has left: by libvirt's end of the migration; by a libvirtd that was started since, and
 # knows no reason, or could not go on with its QEMU; or by our own hand, where what comes behind that failed.
 _GONE = (
@@ -53,6 +55,8 @@ class Departure:
     """One of them. `paused`: before it began; `decision`: empty until there is one.
 
     `number` is the domain's, in the run `boot` of the kernel: whatever has another one is no copy of what left.
+    `starts`: it is started with this host; not while it leaves, or a host that went down in the wrong moment would
+    start what runs elsewhere.
     """
 
     id: str
@@ -64,6 +68,7 @@ class Departure:
     number: int
     boot: str
     decision: str = ""
+    starts: bool = False
 
 
 class Departures:
@@ -90,10 +95,7 @@ class Departures:
         for note in self._all():
             if note.uuid == departure.uuid and not note.decision:
                 self._wake.set()
-                raise RefusedError(
-                    f"It is not yet known how the last migration of '{note.name}', to {note.to}, ended;"
-                    " try again in a moment."
-                )
+                raise _undecided(note)
         self._live.add(departure.id)
         try:
             self._notes.put(departure.id, asdict(departure))
@@ -123,6 +125,30 @@ class Departures:
         """Whether a domain's guest has left, and what is here of it is not carried out yet. Raises HypervisorError."""
         return any(note.uuid == uuid and note.decision == GIVEN for note in self._all())
 
+    def require_kept(self, domain: Domain) -> None:
+        """Raise RefusedError for what is left here of a guest that has gone, and while it is not known whether it has.
+
+        A migration that is under way has the domain's lock.
+        """
+        for note in self._all():
+            if note.uuid != domain.uuid or note.id in self._live:
+                continue
+            if not note.decision:
+                self._wake.set()
+                raise _undecided(note)
+            if note.decision == GIVEN and _is_left_over(domain, note):
+                self._wake.set()
+                raise RefusedError(
+                    f"The guest of '{domain.name}' has left for {note.to}; what is still here of it is about to be"
+                    " removed."
+                )
+
+    def came_back(self, uuid: str) -> None:
+        """The guest is here again: what is written of its having left is no reason to remove anything any more."""
+        for note in self._all():
+            if note.uuid == uuid and note.decision == GIVEN and note.id not in self._live:
+                self.forget(note)
+
     def forget(self, departure: Departure) -> None:
         """The other host has heard it, or never knew, and here it is carried out."""
         self._notes.drop(departure.id)
@@ -141,7 +167,7 @@ class Departures:
         Raises XmanError where libvirt does not answer.
         """
         domain = _find(connection, departure.uuid)
-        if domain is not None and busy(domain):
+        if domain is not None and not at_rest(domain):
             return departure, False
         if not departure.decision:
             decision = _by_state(domain, departure)
@@ -152,10 +178,13 @@ class Departures:
             return departure, True
         if departure.decision == GIVEN:
             self._remove(domain, departure)
-        elif _same(domain, departure) and domain.state()[0] == PAUSED and not departure.paused:
+            return departure, True
+        if _same(domain, departure) and domain.state()[0] == PAUSED and not departure.paused:
             # Its images may still be the copy's; it is tried again once that is gone.
             with contextlib.suppress(XmanError):
                 domain.unpause()
+        if departure.starts and domain.persistent() and not lifecycle.autostart(domain):
+            lifecycle.set_autostart(domain, True)
         return departure, True
 
     def tell(self, departure: Departure, seconds: float = _SECONDS) -> None:
@@ -175,6 +204,12 @@ class Departures:
         """Let nothing of a guest stay here that is the other host's: libvirt did not come to that."""
         if domain.active():
             if not _same(domain, departure):
+                if domain.state() == _BOOTED:
+                    logger.error(
+                        "'%s' was started here again, though its guest was given to %s: look there; only one may run",
+                        domain.name,
+                        departure.to,
+                    )
                 return
             if domain.state()[0] != PAUSED:
                 logger.error("'%s' runs here, though it was given to %s: destroyed here", domain.name, departure.to)
@@ -183,7 +218,7 @@ class Departures:
             if found is None or found.active():
                 return
             domain = found
-        elif domain.state()[1] not in _GONE:
+        elif not _is_left_over(domain, departure):
             return
         if departure.persistent and domain.persistent():
             domain.undefine()
@@ -239,6 +274,7 @@ class Departures:
         if departure.decision == KEPT:
             # Now that the copy is gone its images are free.
             departure, done = self._judged(departure)
+            self._tell_of_start(departure)
         if not done:
             return False
         self.forget(departure)
@@ -246,6 +282,15 @@ class Departures:
             ev="settled", dom=departure.name, uuid=departure.uuid, detail=f"{departure.decision}, {departure.to}"
         )
         return True
+
+    def _tell_of_start(self, departure: Departure) -> None:
+        """Say of a guest that this host would have started, had it not gone down while that was leaving."""
+        if departure.starts and departure.boot != this_boot():
+            logger.warning(
+                "'%s' was on its way to %s when this host went down, and was not started with it: start it",
+                departure.name,
+                departure.to,
+            )
 
     def _judged(self, departure: Departure) -> tuple[Departure, bool]:
         # Only meanwhile: the other host may keep us waiting, and libvirt's connections are few.
@@ -257,6 +302,13 @@ class Departures:
         return [found for note in self._notes.all().values() if (found := _read(note)) is not None]
 
 
+def require_settled(arrivals: Arrivals, departures: Departures | None, domain: Domain) -> None:
+    """Raise RefusedError for a domain whose guest may run at another host, or does, by a migration of xmand's."""
+    arrivals.require_confirmed(domain)
+    if departures is not None:
+        departures.require_kept(domain)
+
+
 def _by_state(domain: Domain | None, departure: Departure) -> str:
     """Return where the guest is, by what libvirt has here once it is at rest; empty where that tells nothing."""
     if domain is None:
@@ -266,6 +318,18 @@ def _by_state(domain: Domain | None, departure: Departure) -> str:
         return KEPT
     _state, reason = domain.state()
     return GIVEN if reason == api.VIR_DOMAIN_SHUTOFF_MIGRATED else KEPT
+
+
+def _is_left_over(domain: Domain, departure: Departure) -> bool:
+    """Whether what is here is what its guest has left behind."""
+    return _same(domain, departure) if domain.active() else domain.state()[1] in _GONE
+
+
+def _undecided(departure: Departure) -> RefusedError:
+    return RefusedError(
+        f"It is not yet known how the last migration of '{departure.name}', to {departure.to}, ended;"
+        " try again in a moment."
+    )
 
 
 def _same(domain: Domain, departure: Departure) -> bool:
@@ -281,6 +345,6 @@ def _find(connection: RawConnection, uuid: str) -> Domain | None:
 
 
 def _read(note: dict[str, Any]) -> Departure | None:
-    with contextlib.suppress(KeyError, TypeError):
-        return Departure(**{each.name: note[each.name] for each in fields(Departure)})
+    with contextlib.suppress(TypeError):
+        return Departure(**{each.name: note[each.name] for each in fields(Departure) if each.name in note})
     return None

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import math
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -18,6 +19,8 @@ _LINGER_SECONDS = 10.0
 # How long it may take to start a machine, or to end a migration, for which nobody waits any more.
 _ANSWER_SECONDS = 60.0
 _LOOK_SECONDS = 0.2
+# How much longer a source may say nothing than it may let its own migration stand still: it gives up first.
+_MORE_SECONDS = 60.0
 # What may have come, and is not handed on: the longest packet, and some of the next.
 _MOST_AHEAD = rpc.MOST_OCTETS + (1 << 20)
 
@@ -44,7 +47,7 @@ class Guest:
 class Receiving(Served):
     """Made by the verb, in its worker, with a connection to this host's libvirt; `serve` does the rest."""
 
-    def __init__(self, sock: socket.socket, name: str, coming: Coming, guest: Guest) -> None:
+    def __init__(self, sock: socket.socket, name: str, coming: Coming, guest: Guest, stalled: float = math.inf) -> None:
         self._socket = sock
         self._name = name
         self._coming = coming
@@ -56,7 +59,9 @@ class Receiving(Served):
         # How many calls of the source's libvirt has not answered yet.
         self._asked = 0
         self._octets = 0
-        self._began = time.monotonic()
+        self._began = self._moved = time.monotonic()
+        # For how many seconds nothing may move, while libvirt here owes no answer.
+        self._patience = stalled + _MORE_SECONDS
         self.stay = _released(guest)
 
     def abandon(self) -> None:
@@ -128,8 +133,7 @@ class Receiving(Served):
     async def _hand_on(self) -> None:
         """Hand on what comes, as far as it may pass."""
         while True:
-            await self._came.wait()
-            self._came.clear()
+            await self._wait()
             self._stream.check()
             data, self._held = bytes(self._held), bytearray()
             self._coming.feed(data)
@@ -139,8 +143,12 @@ class Receiving(Served):
                     await self._in_worker(lambda given=descriptions: self._guest.judge(given))  # type: ignore[misc]
                     found = found.raw
                 if isinstance(found, Commit):
+                    self._moved = time.monotonic()
                     await self._commit()
                 else:
+                    # Signs of life move nothing.
+                    if rpc.kind(found) != rpc.MESSAGE:
+                        self._moved = time.monotonic()
                     self._asked += rpc.kind(found) == rpc.CALL
                     await self._loop.sock_sendall(self._socket, found)
             if self._stopped:
@@ -148,6 +156,17 @@ class Receiving(Served):
                 self._listener.more_input()
             if self._left and not self._held:
                 return
+
+    async def _wait(self) -> None:
+        """Wait for more. Raises HypervisorError where the source holds the guest's place, and lets nothing come."""
+        while not self._came.is_set():
+            left = self._moved + self._patience - time.monotonic()
+            if left <= 0 and not self._asked:
+                raise HypervisorError(f"Nothing came of '{self._name}' for {self._patience:.0f} seconds.")
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(min(max(left, _LOOK_SECONDS), _MORE_SECONDS)):
+                    await self._came.wait()
+        self._came.clear()
 
     async def _commit(self) -> None:
         if not self._arrived:
@@ -171,6 +190,7 @@ class Receiving(Served):
                 return
             self._going.feed(data)
             while (packet := self._going.next()) is not None:
+                self._moved = time.monotonic() if packet.program == rpc.REMOTE else self._moved
                 self._asked -= packet.program == rpc.REMOTE and packet.type == rpc.REPLY
                 if passing.finished(packet) and not self._coming.called_off:
                     # Written down before its source can hear of it, and give up its own.

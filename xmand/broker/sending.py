@@ -15,12 +15,13 @@ from xmand.broker.relay import Relay
 from xmand.settings import Settings
 from xmand.system.notes import this_boot
 from xmand.system.own_connection import LostError
-from xmand.virt import migration_trial
+from xmand.virt import lifecycle, migration_trial
 from xmand.virt.domain import PAUSED, Domain
 
 _SECONDS = 15.0
 # How long the caller waits for a decision that the other host has not heard yet.
 _SETTLE_SECONDS = 10.0
+_NOT_THERE = "was started with this host; there it is not (autostart)."
 # Moves the domain to this URI of libvirt's, and returns what came of it.
 Move = Callable[[str], dict[str, Any]]
 
@@ -68,6 +69,7 @@ def brokered(
         domain.persistent(),
         -1 if number is None else number,
         this_boot(),
+        starts=domain.persistent() and lifecycle.autostart(domain),
     )
     far = reached(settings, host, _SECONDS)
     try:
@@ -81,9 +83,10 @@ def brokered(
         far.close()
         raise
     try:
-        return _moved(departures, departure, far, domain, driver_uri, move)
+        data, said = _moved(departures, departure, far, domain, driver_uri, move)
     finally:
         departures.leave(departure)
+    return data, (*said, *((f"'{domain.name}' {_NOT_THERE}",) if departure.starts else ()))
 
 
 def _moved(
@@ -91,6 +94,8 @@ def _moved(
 ) -> tuple[dict[str, Any], tuple[str, ...]]:
     failure: XmanError | None = None
     try:
+        if departure.starts:
+            lifecycle.set_autostart(domain, False)
         relay = Relay(far, departures.settings.run_dir, lambda: _given(departures, departure))
     except XmanError:
         far.close()

@@ -13,6 +13,7 @@ from xman.result import Result
 from xmand.answer import Answer
 from xmand.journal.entries import Change
 from xmand.virt import attaching, definition, lifecycle, metadata, size, snapshots
+from xmand.virt.binding import api
 from xmand.virt.domain import PAUSED, Domain
 
 # What a balloon or libvirt's rounding makes of a size.
@@ -353,6 +354,8 @@ def migrated(change: Change, _uuid: str, domain: Domain | None) -> Verdict:
     if change.asked["options"].get("abort"):
         return cannot_tell(change, "", domain)
     if domain is not None and domain.active():
+        if domain.state() == (PAUSED, api.VIR_DOMAIN_PAUSED_MIGRATION):
+            return _unknown(change, f"'{domain.name}' stands still here by its migration; look at the other host")
         return _not_done(change, f"'{domain.name}' runs here")
     return _unknown(change, f"'{change.domain}' does not run here any more; look at the other host")
 

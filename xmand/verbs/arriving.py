@@ -78,7 +78,7 @@ def migrate_in(call: Call) -> Receiving:
             ended=lambda: _ended(call, arrival),
             release=held.close,
         )
-        return Receiving(sock, name, coming, guest)
+        return Receiving(sock, name, coming, guest, call.host.settings.limits.stall_seconds)
 
 
 def migrate_settle(call: Call) -> Result:
@@ -209,6 +209,8 @@ def _commit(call: Call, arrival: Arrival) -> None:
     call.host.arrivals.forget(arrival.uuid)
     call.host.model.touch()
     with contextlib.suppress(XmanError):
+        if call.host.departures is not None:
+            call.host.departures.came_back(arrival.uuid)
         call.host.batch.park_at_once(domain)
 
 
@@ -222,7 +224,9 @@ def _ended(call: Call, arrival: Arrival) -> bool:
         # libvirt clears away by itself what has not come whole.
         found = _find(call.host.driver.connection(CHANGE), arrival.uuid)
         if found is None or not found.active():
-            call.host.arrivals.forget(arrival.uuid)
+            # What it has left here, its source's word takes away; until then it is not started.
+            if found is None or (arrival.existed and now.number < 0):
+                call.host.arrivals.forget(arrival.uuid)
             return False
         if time.monotonic() >= until:
             call.host.model.touch()

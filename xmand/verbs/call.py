@@ -184,11 +184,22 @@ class Call:
         with self.host.locks.hold(domain.uuid, self.verb.name, self.deadline), domain.lost_means_unknown():
             if not self.verb.while_moving:
                 require_here(domain)
-                if not self.parsed.flag("take-over"):
-                    self.host.arrivals.require_confirmed(domain)
+                self.require_settled(domain)
             if not self.verb.past_monitor:
                 _require_free_monitor(domain)
             yield domain
+
+    def require_settled(self, domain: Domain) -> None:
+        """Raise RefusedError for a domain whose guest may run at another host, or does, by a migration of xmand's.
+
+        Not where it is only to be forgotten, being off: nothing runs by that.
+        """
+        if self.verb.name == "delete":
+            return
+        if not self.parsed.flag("take-over"):
+            self.host.arrivals.require_confirmed(domain)
+        if self.host.departures is not None:
+            self.host.departures.require_kept(domain)
 
     def require_answering(self, domain: Domain) -> None:
         """Raise RefusedError where the guest's monitor does not answer: libvirt would wait there, and nobody knew."""

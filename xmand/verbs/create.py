@@ -134,6 +134,7 @@ def _wanted(call: Call) -> Iterator[_Wanted]:
         if existing is not None and asked.uuid in ("", existing.uuid) and _may_replace(call):
             # The other verbs know it by its UUID.
             locks.enter_context(call.host.locks.hold(existing.uuid, call.verb.name, call.deadline))
+            call.require_settled(existing)
             before = definition.former(call.writer, existing)
             if shares:
                 disk_users.require_no_base(call.writer, disk_users.written(call.writer, asked.xml), existing.uuid)

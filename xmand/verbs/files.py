@@ -59,6 +59,7 @@ def _guarded(call: Call, connection: RawConnection, uuid: str) -> Iterator[None]
     if domain is None:
         yield
         return
+    call.require_settled(domain)
     clients.require_lasting(domain, "its disks are not those that were saved with")
     with guarded(call).around(domain, restores=True):
         yield

@@ -141,6 +141,9 @@ def unpause(call: Call) -> Result:
         found = condition.condition(domain)
         if found == RUNNING:
             return already(domain, "running")
+        if found == OFF and call.parsed.flag("take-over") and call.host.arrivals.get(domain.uuid) is not None:
+            call.host.arrivals.forget(domain.uuid)
+            return Result(changed=True, domain=domain.name, notes=(f"Domain '{domain.name}' is off; start it.",))
         if found == OFF and lifecycle.suspended(domain):
             raise RefusedError(f"Domain '{domain.name}' is suspended to disk, not paused; use resume.")
         if found != PAUSED:

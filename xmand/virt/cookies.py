@@ -4,6 +4,9 @@ from lxml import etree
 
 from xmand.virt.description import read_xml
 
+# What goes along where disks do: libvirt would make images for them, whatever the migration's flags say.
+_DISKS = ("nbd", "blockDirtyBitmaps")
+
 
 def descriptions(cookie: bytes, name: str, uuid: str) -> list[str]:
     """Return the descriptions in the cookie of a migration of that domain: what is kept of it when it is off.
@@ -19,6 +22,8 @@ def descriptions(cookie: bytes, name: str, uuid: str) -> list[str]:
         root = read_xml(text.decode("utf-8"))
     except (etree.XMLSyntaxError, UnicodeDecodeError):
         raise ValueError("a cookie that is no XML") from None
+    if moved := [name for name in _DISKS if root.find(name) is not None]:
+        raise ValueError(f"a cookie with disks (<{moved[0]}>)")
     names = {each.text for each in root.iterfind("name")}
     uuids = {(each.text or "").lower() for each in root.iterfind("uuid")}
     if names - {name} or uuids - {uuid}:

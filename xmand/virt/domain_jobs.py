@@ -141,6 +141,20 @@ def busy(domain: Domain) -> bool:
     return False
 
 
+def at_rest(domain: Domain) -> bool:
+    """Whether libvirt is at nothing with `domain`. Raises XmanError where it does not say, which is no sign of rest."""
+    with errors.reading(domain.name):
+        try:
+            return not _at_work(domain.raw.jobStats())
+        except api.libvirtError as error:
+            code = errors.code_of(error)
+            if code == api.VIR_ERR_OPERATION_UNSUPPORTED:  # it is arriving just now
+                return False
+            if code in (api.VIR_ERR_OPERATION_INVALID, api.VIR_ERR_NO_SUPPORT):  # it is off; nothing has jobs here
+                return True
+            raise
+
+
 def leaving(domain: Domain) -> bool:
     """Whether libvirt is moving `domain` to another host, whoever asked for that; a driver that cannot tell is not."""
     if not domain.active():  # libvirt would report an error

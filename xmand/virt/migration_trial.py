@@ -15,6 +15,7 @@ from xmand.virt.errors import reading
 
 # Files besides its disks that its next host needs, as libvirt reads them there.
 _FILES = ("os/kernel", "os/initrd")
+_MOST_DIGITS = 18
 
 
 @dataclass(frozen=True)
@@ -72,10 +73,18 @@ def _needs(root: etree._Element, own: etree._Element | None, copied: tuple[str, 
     files = [str(found) for found in root.xpath("devices/disk/source/@file")]
     files += [text for place in _FILES if (text := root.findtext(place))]
     networks = [str(found) for found in root.xpath("devices/interface[@type='network']/source/@network")]
-    memory = int(root.findtext("currentMemory") or root.findtext("memory") or 0) * 1024
+    memory = _kib(root.findtext("currentMemory") or root.findtext("memory") or "0") * 1024
     needed = dict.fromkeys(path for path in files if path not in copied)
     cpu, same = _processor(root, own)
     return Needs(tuple(needed), tuple(dict.fromkeys(networks)), memory, cpu, same)
+
+
+def _kib(text: str) -> int:
+    """Return the number that stands in a description; another host may have written anything there."""
+    text = text.strip()
+    if not (text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS):
+        raise UsageError(f"'{text[:64]}' is no amount of memory.")
+    return int(text)
 
 
 def _passed_through(root: etree._Element) -> bool:

@@ -1,5 +1,7 @@
 """Unit tests of where a guest runs after a migration that xmand carried: the source decides once, and stands by it."""
 
+import contextlib
+import json
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -34,6 +36,7 @@ class Here:
     def __init__(self, state: str, reason: int = 0, number: int = 7) -> None:
         self._state, self._reason, self._number = state, reason, number
         self.raw = SimpleNamespace(connect=lambda: None)
+        self.starts = False
         self.did: list[str] = []
 
     def state(self) -> tuple[str, int]:
@@ -71,7 +74,9 @@ def judged(
 ) -> tuple[str, bool, list[str]]:
     """Return what is decided, whether that is carried out, and what was done here."""
     monkeypatch.setattr(module, "_find", lambda _connection, _uuid: here)
-    monkeypatch.setattr(module, "busy", lambda _domain: busy)
+    monkeypatch.setattr(module, "at_rest", lambda _domain: not busy)
+    monkeypatch.setattr(module.lifecycle, "autostart", lambda domain: domain.starts)
+    monkeypatch.setattr(module.lifecycle, "set_autostart", lambda domain, wanted: setattr(domain, "starts", wanted))
     found, done = made.judge(None, departure)
     return found.decision, done, here.did if here is not None else []
 
@@ -119,6 +124,98 @@ def test_nothing_is_touched_while_libvirt_is_at_it(
     made: Departures, monkeypatch: pytest.MonkeyPatch, decision: str
 ) -> None:
     assert judged(made, monkeypatch, Here("paused"), leaves(decision=decision), busy=True) == (decision, False, [])
+
+
+def test_nothing_is_decided_where_libvirt_does_not_say_whether_it_is_at_it(
+    made: Departures, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made.begin(leaves())
+
+    def silent(_domain: Here) -> bool:
+        raise HypervisorError("Timed out during operation: cannot acquire state change lock")
+
+    monkeypatch.setattr(module, "_find", lambda _connection, _uuid: Here("running"))
+    monkeypatch.setattr(module, "at_rest", silent)
+
+    with pytest.raises(HypervisorError):
+        made.judge(made._driver, leaves())
+
+    found = made.get(ID)
+    assert found is not None
+    assert found.decision == ""
+
+
+@pytest.mark.parametrize(
+    ("here", "decision", "starts"),
+    [
+        # A host that goes down before anything is decided starts nothing of what may be elsewhere.
+        (Here("running"), "", True),
+        (Here("shutoff"), "", True),
+        (Here("running"), KEPT, True),
+        (Here("shutoff", MIGRATED), "", False),
+        (Here("paused"), GIVEN, False),
+    ],
+)
+def test_one_that_is_kept_is_started_with_its_host_again(
+    made: Departures, monkeypatch: pytest.MonkeyPatch, here: Here, decision: str, starts: bool
+) -> None:
+    judged(made, monkeypatch, here, replace(leaves(decision=decision), starts=True))
+
+    assert here.starts is starts
+
+
+def test_one_that_never_was_is_not_started_with_its_host(made: Departures, monkeypatch: pytest.MonkeyPatch) -> None:
+    here = Here("running")
+
+    judged(made, monkeypatch, here, leaves())
+
+    assert not here.starts
+
+
+@pytest.mark.parametrize(
+    ("here", "decision", "said"),
+    [
+        (Here("running"), "", "It is not yet known how the last migration"),
+        (Here("shutoff"), "", "It is not yet known how the last migration"),
+        (Here("paused"), GIVEN, "has left for hv2"),
+        (Here("shutoff", MIGRATED), GIVEN, "has left for hv2"),
+        (Here("shutoff"), GIVEN, "has left for hv2"),
+        # Started here since, or come back; or ended as its own guest did.
+        (Here("running", number=8), GIVEN, ""),
+        (Here("shutoff", SHUT_DOWN), GIVEN, ""),
+        (Here("running"), KEPT, ""),
+        (Here("shutoff"), KEPT, ""),
+    ],
+)
+def test_what_may_be_done_to_what_is_here(made: Departures, here: Any, decision: str, said: str) -> None:
+    made.begin(leaves(decision=decision))
+    # Its migration has the domain's lock.
+    made.require_kept(here)
+    made.leave(leaves())
+
+    refusal = pytest.raises(RefusedError, match=said) if said else contextlib.nullcontext()
+    with refusal:
+        made.require_kept(here)
+
+
+def test_what_has_come_back_is_not_removed(made: Departures) -> None:
+    made.begin(leaves(decision=GIVEN))
+    made.leave(leaves())
+
+    made.came_back(UUID)
+
+    assert not made.gave(UUID)
+
+
+def test_what_an_older_xmand_has_written_down_is_known(tmp_path: Path, made: Departures) -> None:
+    made.begin(leaves(decision=GIVEN))
+    path = tmp_path / "departures" / f"{ID}.json"
+    note = json.loads(path.read_text())
+    del note["starts"]
+    path.write_text(json.dumps(note))
+    host: Any = SimpleNamespace()
+
+    assert Departures(Settings(state_dir=str(tmp_path)), host, host, print).gave(UUID)
 
 
 def test_the_first_decision_stands(made: Departures) -> None:

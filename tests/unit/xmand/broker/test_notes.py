@@ -1,6 +1,7 @@
 """Unit tests of what outlives xmand: who has come and is not confirmed, and who has left."""
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -32,6 +33,21 @@ def test_a_copy_waits_for_its_source_over_a_restart(tmp_path: Path) -> None:
     assert again.unconfirmed(UUID, 7, "running") is None
     again.forget(UUID)
     assert Arrivals(str(tmp_path)).get(UUID) is None
+
+
+@pytest.mark.parametrize(
+    ("existed", "whole", "held"),
+    [(False, False, True), (False, True, True), (True, True, True), (True, False, False)],
+)
+def test_one_that_has_ended_here_may_run_at_its_source(tmp_path: Path, existed: bool, whole: bool, held: bool) -> None:
+    """With this host, say: its definition is still here, and a start would be the second."""
+    arrivals = Arrivals(str(tmp_path))
+    arrival = replace(ARRIVAL, existed=existed)
+    arrivals.begin(arrival)
+    if whole:
+        arrivals.arrived(arrival, 7)
+
+    assert (arrivals.unconfirmed(UUID, None, "shutoff") is not None) is held
 
 
 def test_whoever_keeps_what_is_told_of_a_domain_hears_when_that_changes(tmp_path: Path) -> None:

@@ -68,6 +68,12 @@ REFUSED = {
     "a cookie that is no XML": (said.opened(), said.prepared(cookie=b"<qemu")),
     "a cookie with entities": (said.opened(), said.prepared(cookie=b"<!DOCTYPE a []><a/>")),
     "a cookie of another": (said.opened(), said.prepared(cookie=said.COOKIE.replace(b"vm1", b"vm2"))),
+    "a cookie with disks": (
+        said.opened(),
+        said.prepared(
+            cookie=said.COOKIE.replace(b"<uuid>", b"<nbd port='1'><disk target='vda' capacity='1'/></nbd><uuid>")
+        ),
+    ),
     "an octet too many": (said.opened(), rpc.packed(rpc.PREPARE, rpc.CALL, 3, body=said.prepared()[28:] + b"\0" * 4)),
     "an octet too few": (said.opened(), rpc.packed(rpc.PREPARE, rpc.CALL, 3, body=said.prepared()[28:-4])),
     "a signal that is none": (rpc.packed(3, rpc.MESSAGE, 0, program=rpc.KEEPALIVE),),

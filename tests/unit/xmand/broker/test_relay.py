@@ -88,6 +88,35 @@ def test_a_guest_is_given_when_its_libvirtd_has_asked_for_that(
     assert (decided, relay.told) == (given, bool(given))
 
 
+@pytest.mark.parametrize(
+    "lie",
+    [
+        rpc.ours(rpc.REPLY),
+        rpc.ours(rpc.CALL),
+        said.word(rpc.MOST_OCTETS + 1) + bytes(24),
+        said.word(3) + bytes(24),
+    ],
+    ids=["a confirmation nobody asked for", "a question", "a packet without an end", "a packet without a header"],
+)
+def test_a_host_that_lies_is_hung_up_on_and_the_guest_stays(run_dir: str, lie: bytes) -> None:
+    far: Any = Far()
+    decided: list[str] = []
+    relay = Relay(far, run_dir, lambda: decided.append("given"))
+    relay.start()
+    with socket.socket(socket.AF_UNIX) as libvirtd:
+        libvirtd.connect(relay.path)
+        libvirtd.sendall(said.finishing())
+        read(far.ears, len(said.finishing()))
+
+        far.mouth.sendall(lie)
+
+        libvirtd.settimeout(SOON)
+        assert libvirtd.recv(1) == b""
+    relay.finish()
+    assert (decided, relay.told, relay.committed) == ([], False, False)
+    assert relay.why
+
+
 def test_that_it_has_no_place_to_listen_is_told_in_words(run_dir: str) -> None:
     far: Any = Far()
 

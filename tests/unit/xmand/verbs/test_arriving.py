@@ -119,6 +119,12 @@ def test_what_the_guest_needs_and_is_not_here(asked: Asked) -> None:
     assert str(refused.value) == f"'vm1' cannot move: {socket.gethostname()} has no active network absent."
 
 
+@pytest.mark.parametrize("amount", ["much", "-1", "9" * 5000, "1e3", "\u0663"])
+def test_an_amount_of_memory_that_is_none(asked: Asked, amount: str) -> None:
+    with pytest.raises(UsageError, match="is no amount of memory"):
+        asked.may(described().replace("4096", amount))
+
+
 def test_too_little_memory_is_told(asked: Asked, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(elsewhere, "_free", lambda _connection: 1 << 20)
 

@@ -9,7 +9,8 @@ verbs by the test. What the driver has not at all (devices, machines from images
 import contextlib
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,11 @@ from tests.lab.process import ROOT
 from xman import arguments, outcome, states, verbs
 from xman.errors import XmanError
 from xmand.authorize import Access
+from xmand.batch.engine import Engine
+from xmand.broker.arrivals import GIVEN, Arrival, Arrivals
+from xmand.broker.departures import Departure, Departures, require_settled
 from xmand.settings import Batch, Migration, Settings
+from xmand.system.notes import this_boot
 from xmand.verbs import HANDLERS
 from xmand.verbs.call import Call
 from xmand.virt import domain_jobs
@@ -42,6 +47,11 @@ CONDITIONS = {
     "asleep": ("pmsuspended", False),
     "arriving": ("paused", False),
     "leaving": ("running", False),
+    # By a migration of xmand's: its source has not said yet that it runs there no more; and what is left at a source.
+    "unconfirmed": ("paused", False),
+    "unconfirmed-off": ("shutoff", False),
+    "given": ("paused", False),
+    "given-off": ("shutoff", False),
 }
 # condition -> libvirt's numbers of its state and reason, where the driver has another one.
 REASONS = {
@@ -99,6 +109,10 @@ BATCH = {
     "asleep": (states.FROZEN, states.OCCUPIED),
     "arriving": (states.FROZEN, states.OCCUPIED),
     "leaving": (states.FREE, states.FREE),
+    "unconfirmed": (states.FROZEN, states.OCCUPIED),
+    "unconfirmed-off": (states.DOWN_BOOTABLE, states.FREE),
+    "given": (states.FROZEN, states.OCCUPIED),
+    "given-off": (states.DOWN_BOOTABLE, states.FREE),
 }
 _TEST = "http://libvirt.org/schemas/domain/test/1.0"
 _JOB = '<xman:job id="4711" owner="alice@R" preemptible="yes"/>'
@@ -124,11 +138,28 @@ class Bench:
         settings = Settings(
             state_dir=str(path.parent), batch=Batch(park_seconds=1.0), migrate=Migration(allow=("xen2",))
         )
-        self._host = host_of(self, settings)
+        host = host_of(self, settings)
+        arrivals = Arrivals(settings.state_dir)
+        departures = Departures(settings, self, host.locks, print)
+        engine = Engine(settings, self, host.locks, settled=partial(require_settled, arrivals, departures))
+        self._host = replace(host, batch=engine, arrivals=arrivals, departures=departures)
 
     def connection(self, _purpose: str) -> Any:
         """Return the one connection: each of its own would have domains of its own."""
         return self._connection
+
+    def migrates(self, found: str) -> None:
+        """Write down what the two hosts of a migration of `d` know of it."""
+        raw = self._connection.lookupByName("d")
+        arrivals, departures = self._host.arrivals, self._host.departures
+        assert departures is not None
+        if found.startswith("unconfirmed"):
+            arrival = Arrival("1", "d", raw.UUIDString(), "xen2", stays_paused=False, existed=False)
+            arrivals.arrived(arrival, raw.ID())
+        if found.startswith("given"):
+            departure = Departure("1", "d", raw.UUIDString(), "xen2", False, True, raw.ID(), this_boot(), GIVEN)
+            departures.begin(departure)
+            departures.leave(departure)
 
     def run(self, name: str, *words: str) -> tuple[int, str, dict[str, Any]]:
         """Carry a verb out; return its class, what is said, and its result."""
@@ -170,6 +201,7 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Maker]:
             if found == "leaving":
                 monkeypatch.setattr(domain_jobs, "leaving", lambda domain: domain.name == "d")
             bench = Bench(tmp_path / "node.xml", found, **more)
+            bench.migrates(found)
             ends.callback(bench.close)
             return bench
 

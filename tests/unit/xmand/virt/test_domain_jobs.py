@@ -9,7 +9,7 @@ from typing import Any
 import libvirt
 import pytest
 
-from xman.errors import UnknownOutcomeError, UnsupportedError
+from xman.errors import UnknownOutcomeError, UnsupportedError, XmanError
 from xmand.settings import Patience
 from xmand.virt import domain_jobs
 from xmand.virt.driver import changing
@@ -186,3 +186,42 @@ def test_a_job_that_the_driver_cannot_abort_is_not_called_none() -> None:
 
     with pytest.raises(UnsupportedError, match="cannot do that: not to be had"):
         domain_jobs.abort_job(domain)
+
+
+@pytest.mark.parametrize(
+    ("code", "rest"),
+    [
+        (libvirt.VIR_ERR_OPERATION_INVALID, True),
+        (libvirt.VIR_ERR_NO_SUPPORT, True),
+        (libvirt.VIR_ERR_OPERATION_UNSUPPORTED, False),
+    ],
+    ids=["off", "without jobs", "arriving"],
+)
+def test_what_says_that_nothing_is_at_work(code: int, rest: bool) -> None:
+    domain: Any = StandIn({})
+
+    def told() -> dict[str, Any]:
+        raise error(code)
+
+    domain.jobStats = told
+
+    assert domain_jobs.at_rest(domain) is rest
+
+
+@pytest.mark.parametrize(("kind", "rest"), [(libvirt.VIR_DOMAIN_JOB_NONE, True), (AT_WORK, False)])
+def test_a_job_is_no_rest(kind: int, rest: bool) -> None:
+    domain: Any = StandIn({"type": kind})
+
+    assert domain_jobs.at_rest(domain) is rest
+
+
+def test_who_does_not_answer_is_not_at_rest() -> None:
+    domain: Any = StandIn({})
+
+    def told() -> dict[str, Any]:
+        raise error(libvirt.VIR_ERR_OPERATION_TIMEOUT)
+
+    domain.jobStats = told
+
+    with pytest.raises(XmanError, match="not to be had"):
+        domain_jobs.at_rest(domain)
