@@ -15,6 +15,7 @@ from xmand.broker.arrivals import GIVEN, KEPT
 from xmand.broker.departures import Departure, Departures
 from xmand.settings import Settings
 from xmand.system.notes import this_boot
+from xmand.virt import lifecycle
 from xmand.virt.binding import api
 
 UUID = "6b2c1d4e-0000-4000-8000-00000000aaaa"
@@ -75,8 +76,8 @@ def judged(
     """Return what is decided, whether that is carried out, and what was done here."""
     monkeypatch.setattr(module, "_find", lambda _connection, _uuid: here)
     monkeypatch.setattr(module, "at_rest", lambda _domain: not busy)
-    monkeypatch.setattr(module.lifecycle, "autostart", lambda domain: domain.starts)
-    monkeypatch.setattr(module.lifecycle, "set_autostart", lambda domain, wanted: setattr(domain, "starts", wanted))
+    monkeypatch.setattr(lifecycle, "autostart", lambda domain: domain.starts)
+    monkeypatch.setattr(lifecycle, "set_autostart", lambda domain, wanted: setattr(domain, "starts", wanted))
     found, done = made.judge(None, departure)
     return found.decision, done, here.did if here is not None else []
 

@@ -67,10 +67,14 @@ class Host:
             judge=lambda _descriptions: None,
             arrived=lambda: self.did.append("arrived"),
             commit=lambda: self.did.append("commit"),
-            ended=lambda: bool(self.did.append("ended")),
+            ended=self._ended,
             release=lambda: self.did.append("release"),
         )
         self.receiving = Receiving(ours, said.NAME, Coming(said.NAME, said.UUID, said.URI), guest, STALLED)
+
+    def _ended(self) -> bool:
+        self.did.append("ended")
+        return False
 
     async def serve(self) -> Result:
         """Serve it."""

@@ -48,8 +48,8 @@ CONDITIONS = {
     "arriving": ("paused", False),
     "leaving": ("running", False),
     # By a migration of xmand's: its source has not said yet that it runs there no more; and what is left at a source.
-    "unconfirmed": ("paused", False),
-    "unconfirmed-off": ("shutoff", False),
+    "unsettled": ("paused", False),
+    "unsettled-off": ("shutoff", False),
     "given": ("paused", False),
     "given-off": ("shutoff", False),
 }
@@ -109,8 +109,8 @@ BATCH = {
     "asleep": (states.FROZEN, states.OCCUPIED),
     "arriving": (states.FROZEN, states.OCCUPIED),
     "leaving": (states.FREE, states.FREE),
-    "unconfirmed": (states.FROZEN, states.OCCUPIED),
-    "unconfirmed-off": (states.DOWN_BOOTABLE, states.FREE),
+    "unsettled": (states.FROZEN, states.OCCUPIED),
+    "unsettled-off": (states.DOWN_BOOTABLE, states.FREE),
     "given": (states.FROZEN, states.OCCUPIED),
     "given-off": (states.DOWN_BOOTABLE, states.FREE),
 }
@@ -140,8 +140,9 @@ class Bench:
         )
         host = host_of(self, settings)
         arrivals = Arrivals(settings.state_dir)
-        departures = Departures(settings, self, host.locks, print)
-        engine = Engine(settings, self, host.locks, settled=partial(require_settled, arrivals, departures))
+        driver: Any = self
+        departures = Departures(settings, driver, host.locks, print)
+        engine = Engine(settings, driver, host.locks, settled=partial(require_settled, arrivals, departures))
         self._host = replace(host, batch=engine, arrivals=arrivals, departures=departures)
 
     def connection(self, _purpose: str) -> Any:
@@ -153,7 +154,7 @@ class Bench:
         raw = self._connection.lookupByName("d")
         arrivals, departures = self._host.arrivals, self._host.departures
         assert departures is not None
-        if found.startswith("unconfirmed"):
+        if found.startswith("unsettled"):
             arrival = Arrival("1", "d", raw.UUIDString(), "xen2", stays_paused=False, existed=False)
             arrivals.arrived(arrival, raw.ID())
         if found.startswith("given"):
