@@ -90,7 +90,7 @@ test-xen:
 # together. Ends with what was run of each, and how long all of it would take.
 SOAKS = tests/fuzz/test_k5login.py tests/fuzz/test_audit.py tests/fuzz/test_mutants.py tests/fuzz/test_hostile_host.py tests/fuzz/test_policy.py tests/realm/test_token_fuzz.py \
   tests/realm/test_exactly_once.py tests/realm/test_crashes.py tests/realm/test_leaks.py tests/slurm/test_scenarios.py tests/hypervisor/test_torn.py \
-  tests/hypervisor/test_brokered.py tests/hypervisor/test_chaos.py tests/hypervisor/test_many_migrations.py tests/hypervisor/test_laboratory.py \
+  tests/hypervisor/test_brokered.py tests/hypervisor/test_brokered_many.py tests/hypervisor/test_chaos.py tests/hypervisor/test_many_migrations.py tests/hypervisor/test_laboratory.py \
   tests/portal/test_browser_everybody.py
 soak: export XMAN_SOAK = $(or $(MINUTES),full)
 soak:

@@ -19,6 +19,7 @@ from tests.hypervisor.conftest import Lab
 from tests.lab.hosts.daemon import Answer, Daemon
 from tests.lab.process import wait_for
 from tests.tools.soak import SOAKING, chance, note, rounds
+from xman import outcome
 
 SECOND = "hv2.xman.test"
 _PORT = 4395
@@ -371,7 +372,10 @@ def test_wherever_it_breaks_it_runs_in_one_place(pair: Pair, machine: str) -> No
                 pair.faults[whose].write_text("")
                 assert (now, done.status != 0) == (at, True), (number, fault, done)
                 early.append(done.stderr.strip())
-            assert fault != "answer cut" or (now == at and "is still here" in done.stderr), (number, fault, done)
+            if fault == "answer cut":
+                # On a machine that starves rxm may have had no answer in time, and says so.
+                told = "is still here" in done.stderr or (SOAKING and done.status == outcome.UNKNOWN)
+                assert (now, told) == (at, True), (number, fault, done)
             at = now
     finally:
         for said, count in Counter(early).items():
