@@ -169,8 +169,10 @@ class Call:
         return find(self.reader, self.parsed.text("DOMAIN"))
 
     @contextlib.contextmanager
-    def changing(self, purpose: str = CHANGE) -> Iterator[Domain]:
+    def changing(self, purpose: str = CHANGE, *, forgets: bool = False) -> Iterator[Domain]:
         """Give the DOMAIN of a verb that changes it, locked against other changes.
+
+        One that only `forgets` what is off may do so also where its guest may run at another host: nothing runs by it.
 
         Raises NoSuchDomainError, UsageError (an id for a verb that loses data), RefusedError (busy, Xen's own domain,
         or one on its way from or to another host, which may only be destroyed), and UnknownOutcomeError where libvirt
@@ -184,18 +186,14 @@ class Call:
         with self.host.locks.hold(domain.uuid, self.verb.name, self.deadline), domain.lost_means_unknown():
             if not self.verb.while_moving:
                 require_here(domain)
-                self.require_settled(domain)
+                if not forgets:
+                    self.require_settled(domain)
             if not self.verb.past_monitor:
                 _require_free_monitor(domain)
             yield domain
 
     def require_settled(self, domain: Domain) -> None:
-        """Raise RefusedError for a domain whose guest may run at another host, or does, by a migration of xmand's.
-
-        Not where it is only to be forgotten, being off: nothing runs by that.
-        """
-        if self.verb.name == "delete":
-            return
+        """Raise RefusedError for a domain whose guest may run at another host, or does, by a migration of xmand's."""
         if not self.parsed.flag("take-over"):
             self.host.arrivals.require_confirmed(domain)
         if self.host.departures is not None:

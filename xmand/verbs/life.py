@@ -259,7 +259,7 @@ def suspend(call: Call) -> Result:
 
 def delete(call: Call) -> Result:
     """Forget one that is off: libvirt itself would turn a running one into a transient one."""
-    with call.changing() as domain:
+    with call.changing(forgets=True) as domain:
         found = condition.condition(domain)
         if found in (RUNNING, PAUSED):
             raise RefusedError(f"Domain '{domain.name}' is not halted; shut it down first.")
