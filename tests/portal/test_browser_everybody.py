@@ -10,7 +10,7 @@ from werkzeug.exceptions import NotFound
 
 from rxmweb.settings import Settings
 from rxmweb.web.app import create_app
-from tests.portal.made_up import LAB, LONG_HOST, STALE_HOST, MadeUp
+from tests.portal.made_up import FULL, LAB, LONG_HOST, STALE_HOST, MadeUp
 from tests.portal.walk import AT, MACHINE, NO_PAGE, PATHS, WORDS, go
 from tests.tools import soak
 
@@ -90,6 +90,42 @@ def test_no_page_violates_accessibility_or_is_wider_than_the_screen(made_up: Mad
             wrong.append(f"{width} {language} {scheme}: in another language")
     page.context.add_cookies([{"name": "language", "value": "en", "url": made_up.url}])
     assert not wrong, "\n".join(wrong)
+
+
+# A machine's name that is higher than it is wide, and a table that goes on beyond the screen.
+_UNSEEN = """() => Array.from(document.querySelectorAll(".fleet tbody th, .results tbody th"))
+  .filter((one) => one.offsetHeight > one.offsetWidth).map((one) => one.textContent).concat(
+    Array.from(document.querySelectorAll(".scroll")).filter((one) => one.scrollWidth > one.clientWidth)
+    .map((one) => `${one.scrollWidth} of ${one.clientWidth} px`))"""
+
+
+@pytest.mark.parametrize("width", [1024, 1280, 1600])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "CONFIRM migrate",
+        "PART block-attach",
+        f"/hosts/{LONG_HOST}/evacuation",
+        "/actions/ACTION",
+        "/actions",
+        "/images",
+    ],
+)
+def test_which_machines_are_meant_is_seen_at_once(made_up: MadeUp, page: Page, path: str, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 800})
+
+    go(made_up, page, path)
+
+    assert page.evaluate(_UNSEEN) == []
+
+
+def test_a_host_with_many_machines_beside_it_is_named_where_they_begin(made_up: MadeUp, page: Page) -> None:
+    page.set_viewport_size({"width": 1280, "height": 800})
+
+    go(made_up, page, "/hosts?view=pairs")
+
+    expect(page.get_by_role("link", name=FULL)).to_be_in_viewport()
+    expect(page.get_by_role("link", name="box0", exact=True)).to_be_in_viewport()
 
 
 _STOP = """() => {
