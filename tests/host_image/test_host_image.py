@@ -29,6 +29,14 @@ _SECRETS = re.compile(rb"-----BEGIN [A-Z ]*PRIVATE KEY-----")
 
 
 @pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The image's own files."""
+    root = tmp_path_factory.mktemp("image") / "root"
+    subprocess.run(["unsquashfs", "-q", "-n", "-d", root, IMAGE / "filesystem.squashfs"], check=True)
+    return root
+
+
+@pytest.fixture(scope="module")
 def bare(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stateless]:
     """A host that booted from a stick, and has nothing of its own."""
     host = Stateless(tmp_path_factory.mktemp("bare") / "host", stick=True)
@@ -74,10 +82,15 @@ def test_the_packages_are_those_of_the_list() -> None:
     assert found == _LIST.read_text().split()
 
 
-def test_the_image_holds_no_secret(tmp_path: Path) -> None:
-    root = tmp_path / "root"
-    subprocess.run(["unsquashfs", "-q", "-n", "-d", root, IMAGE / "filesystem.squashfs"], check=True)
+def test_when_this_tree_was_checked_out_is_not_in_the_image(root: Path) -> None:
+    files = ROOT / "packaging" / "host-image" / "files"
 
+    ours = {(root / path.relative_to(files)).stat().st_mtime for path in files.rglob("*")}
+
+    assert ours == {(root / "etc" / ".updated").stat().st_mtime}
+
+
+def test_the_image_holds_no_secret(root: Path) -> None:
     assert (root / "etc" / "machine-id").read_bytes() == b""
     names = [str(path.relative_to(root)) for path in root.rglob("*") if path.is_file() and not path.is_symlink()]
     wrong = re.compile(
