@@ -4,6 +4,8 @@ Whose report it is, is what its principal says, and never what stands in it.
 """
 
 import json
+import marshal
+import zlib
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -30,6 +32,32 @@ class Reported:
     def without_news(self) -> "Reported":
         """Return what it said of the host itself."""
         return replace(self, report=replace(self.report, domains=[]), whole=False, gone=(), news=False)
+
+
+@dataclass(frozen=True)
+class Packed:
+    """A report that waits to be written, in a tenth of the memory: where all hosts begin anew, all of theirs wait."""
+
+    # All but its domains.
+    said: Reported
+    domains: int
+    octets: bytes
+
+    @classmethod
+    def of(cls, found: Reported) -> "Packed":
+        """Pack a report."""
+        rows = found.report.domains
+        packed = zlib.compress(marshal.dumps(rows), 1) if rows else b""
+        return cls(replace(found, report=replace(found.report, domains=[])), len(rows), packed)
+
+    def without_news(self) -> "Packed":
+        """Return what it said of the host itself."""
+        return Packed(self.said.without_news(), 0, b"")
+
+    def unpacked(self) -> Reported:
+        """Return the report."""
+        rows = marshal.loads(zlib.decompress(self.octets)) if self.octets else []  # noqa: S302  # our own
+        return replace(self.said, report=replace(self.said.report, domains=rows))
 
 
 def read(octets: bytes, host: str, now: float) -> Reported:

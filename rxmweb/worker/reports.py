@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from rxmweb.db import changes, complain, reporters, written
-from rxmweb.db.reported import Reported, read
+from rxmweb.db.reported import Packed, read
 from rxmweb.db.reporters import ACCEPTED, New
 from xman import escape
 from xman.reporting import Wish
@@ -41,7 +41,7 @@ _MOST_TWICE, _MOST_TWICE_IN_ALL, _TWICE_SECONDS = 1, 20, 60.0
 class Batch:
     """What is to be written in the next transaction."""
 
-    found: dict[str, list[Reported]] = field(default_factory=dict)
+    found: dict[str, list[Packed]] = field(default_factory=dict)
     heard: dict[str, float] = field(default_factory=dict)
     addresses: dict[str, str] = field(default_factory=dict)
     # Those that nobody has heard of before.
@@ -103,7 +103,7 @@ class Reports:
             said = self._batch.found.setdefault(name, [])
             if found.whole:  # what it said before of its domains is not so any more, or is said again
                 said[:] = [one.without_news() for one in said]
-            said.append(found)
+            said.append(Packed.of(found))
         else:
             self._batch.alive[name] = row
         return Wish(self.interval)
@@ -139,7 +139,7 @@ class Reports:
                 with self._engine.begin() as connection:
                     if first:
                         self._note(connection, waiting, now)
-                    found = [one for each in part.values() for one in each]
+                    found = [one.unpacked() for each in part.values() for one in each]
                     written.write(connection, found, now)
                     if any(one.news for one in found) or now - self._aged >= _AGES_SECONDS:
                         self._aged = now
@@ -173,13 +173,13 @@ class Reports:
                 )
 
 
-def _parts(found: Mapping[str, list[Reported]]) -> Iterator[dict[str, list[Reported]]]:
+def _parts(found: Mapping[str, list[Packed]]) -> Iterator[dict[str, list[Packed]]]:
     """Share reports out among transactions, each host's in one: an empty one where there are none."""
-    part: dict[str, list[Reported]] = {}
+    part: dict[str, list[Packed]] = {}
     rows = 0
     for name, said in found.items():
         part[name] = said
-        rows += sum(len(one.report.domains) for one in said)
+        rows += sum(one.domains for one in said)
         if rows >= _MOST_ROWS:
             yield part
             part, rows = {}, 0
