@@ -138,7 +138,7 @@ def _read(options: Options, rest: list[str]) -> Parsed:
         if argument.kind != TEXT:
             _require_text(parsed.given.get(argument.name, ()))
         else:
-            parsed.given[argument.name] = [_file_text(name) for name in parsed.given[argument.name]]
+            parsed.given[argument.name] = [_file_text(name, True) for name in parsed.given[argument.name]]
     return parsed
 
 
@@ -165,8 +165,11 @@ def _resolve(rest: list[str]) -> str:
     return name
 
 
-def _file_text(name: str) -> str:
-    """Return the text of a file, of standard input where `name` is `-`. Raises UsageError."""
+def _file_text(name: str, described: bool = False) -> str:
+    """Return the text of a file, of standard input where `name` is `-`. Raises UsageError.
+
+    Where a domain is `described` in it, remarks may be in any alphabet.
+    """
     if not name:
         raise UsageError("FILE is empty; give the name of a file, or - for standard input.")
     where = "standard input" if name == "-" else name
@@ -188,7 +191,12 @@ def _file_text(name: str) -> str:
     except OSError as error:
         raise UsageError(f"{where}: {error.strerror}.") from error
     except UnicodeDecodeError as error:
-        raise UsageError(f"{where} is not UTF-8 (octet {error.start}).") from error
+        from rxm import remarks
+
+        found = remarks.passed_over(octets) if described else None
+        if found is None:
+            raise UsageError(f"{where} is not UTF-8 (octet {error.start}).") from error
+        text = found
     if not text.strip():
         raise UsageError(f"{where} is empty.")
     return text

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 MARK = "xman: "
 _SUSPENDED = "suspended"
 _LEFT_OUT = "left out "
+# In front of what others wrote, where we have something to say.
+_BEHIND = " | "
 
 
 @dataclass(frozen=True)
@@ -16,13 +18,15 @@ class Comment:
 
     suspended: bool = False
     left_out: Mapping[str, int] = field(default_factory=dict)
+    # What somebody else had written there.
+    others: str = ""
 
     def __str__(self) -> str:
-        """As it is written: `xman: suspended; left out vm1@1764412345,vm2@1764412350`; empty where there is nothing."""
+        """As it is written: `xman: suspended; left out vm1@1764412345,vm2@1764412350 | what others wrote`."""
         parts = [_SUSPENDED] if self.suspended else []
         if self.left_out:
             parts.append(_LEFT_OUT + ",".join(f"{node}@{until}" for node, until in sorted(self.left_out.items())))
-        return MARK + "; ".join(parts) if parts else ""
+        return _BEHIND.join(filter(None, (MARK + "; ".join(parts) if parts else "", self.others)))
 
     def over(self, now: float, longest: float) -> set[str]:
         """Return the nodes that need not be left out any more: also where the clock was set back by more than that."""
@@ -30,11 +34,12 @@ class Comment:
 
 
 def of(text: str) -> Comment:
-    """Return what is said in a comment; what we did not write says nothing."""
+    """Return what is said in a comment; what we did not write says nothing, and is kept."""
     if not text.startswith(MARK):
-        return Comment()
+        return Comment(others="" if text == "(null)" else text)
     suspended, left_out = False, {}
-    for part in text.removeprefix(MARK).strip().split("; "):
+    ours, _, others = text.removeprefix(MARK).partition(_BEHIND)
+    for part in ours.strip().split("; "):
         if part == _SUSPENDED:
             suspended = True
         elif part.startswith(_LEFT_OUT):
@@ -42,4 +47,4 @@ def of(text: str) -> Comment:
                 node, _, until = word.partition("@")
                 with contextlib.suppress(ValueError):
                     left_out[node] = int(until)
-    return Comment(suspended, left_out)
+    return Comment(suspended, left_out, others)

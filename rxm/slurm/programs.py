@@ -107,7 +107,8 @@ def again(tools: Tools, words: Sequence[str], _env: Mapping[str, str]) -> int:
         time.sleep(tools.settings.later)
         return GO if tools.update_job(name, "StartTime=now") else NO
     until = int(time.time() + tools.settings.exclude)
-    _leave_out(tools, name, found, Comment(left_out={**said.left_out, **dict.fromkeys(refused, until)}))
+    wanted = Comment(left_out={**said.left_out, **dict.fromkeys(refused, until)}, others=said.others)
+    _leave_out(tools, name, found, wanted)
     time.sleep(tools.settings.exclude)
     let_in(tools, name)
     return GO

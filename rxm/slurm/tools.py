@@ -5,6 +5,7 @@ import subprocess
 import sys
 import syslog
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,7 @@ _FORMAT = "%A|%F|%K|%T|%P|%u|%N"
 _LEFT_OUT = "%A|%F|%K|%T|%P|%u|%x"
 # Jobs that are asked for one by one; of more, scontrol tells all that there are at once.
 _FEW = 20
+_SHOW_JOBS = ("scontrol", "--oneliner", "--all", "show", "job")
 _MOST_REASON = 200
 
 
@@ -120,10 +122,27 @@ class Tools:
 
         squeue has a column for that, which stays empty in some releases of Slurm.
         """
-        show = ("scontrol", "--oneliner", "--all", "show", "job")
-        told = [self.slurm(*show, job.name) for job in jobs] if len(jobs) <= _FEW else [self.slurm(*show)]
-        each = [fields(line) for text in told for line in (text or "").splitlines()]
-        return {job["JobId"]: comments.of(job.get("AdminComment", "")) for job in each if "JobId" in job}
+        if len(jobs) <= _FEW:
+            return self._comments_of_each(jobs)
+        told = [fields(line) for line in (self.slurm(*_SHOW_JOBS) or "").splitlines()]
+        lines = Counter(each["JobId"] for each in told if "JobId" in each)
+        # A user's own words may have lines in them: of a number that has two, one is made up.
+        found = {
+            each["JobId"]: comments.of(each.get("AdminComment", ""))
+            for each in told
+            if lines[each.get("JobId", "")] == 1
+        }
+        return found | self._comments_of_each([job for job in jobs if lines[job.number] > 1])
+
+    def _comments_of_each(self, jobs: Sequence[Job]) -> dict[str, Comment]:
+        found = {}
+        for job in jobs:
+            lines = map(fields, (self.slurm(*_SHOW_JOBS, job.name) or "").splitlines())
+            # The first line of its number is its own.
+            own = next((each for each in lines if each.get("JobId") == job.number), None)
+            if own is not None:
+                found[job.number] = comments.of(own.get("AdminComment", ""))
+        return found
 
     def update_job(self, name: str, *changes: str) -> bool:
         """Change a job; return whether Slurm took that."""
@@ -158,17 +177,23 @@ def job_of(line: str) -> Job:
 
 
 def fields(line: str) -> dict[str, str]:
-    """Return the `Key=value` words of one line of `scontrol --oneliner show`; a reason may have blanks."""
+    """Return the `Key=value` words of one line of `scontrol --oneliner show`; a reason may have blanks.
+
+    A job's name, comment and paths are its user's own words, and may look like other keys: one that is there twice is
+    none. Nothing escapes them.
+    """
     found: dict[str, str] = {}
+    twice: set[str] = set()
     key = ""
     for word in line.split(" "):
         name, equals, value = word.partition("=")
         if equals and name[:1].isupper() and name.replace(":", "").replace("_", "").isalnum():
             key = name
+            twice |= {key} & set(found)
             found[key] = value
         elif key:
             found[key] += f" {word}"
-    return {name: value.strip() for name, value in found.items()}
+    return {name: value.strip() for name, value in found.items() if name not in twice}
 
 
 def _command(name: str) -> list[str]:

@@ -54,6 +54,9 @@ COMMANDS: "dict[str, _Command]" = {
 }
 
 
+# xl's own, in front of the verb: about its log and locks, and that nothing is to be done.
+_XLS, _DRY = frozenset("vftTN"), "N"
+_HELP = ("-h", "--help")
 # Options of theirs that take a value: which console, of which kind, and the character that leaves it.
 _VALUED = ("-n", "-t", "-s", "-e")
 
@@ -63,10 +66,12 @@ def run(program: str, words: list[str], rxm: "Callable[[list[str]], int]") -> in
     if not words:
         lowlevel.out(_help(program))
         return _FAILED
-    if words[0] in ("help", "--help", "-h"):
+    if words[0] in ("help", *_HELP):
         lowlevel.out(_help(program))
         return _OK
-    while words and words[0] in ("-v", "-vv", "-vvv", "-f", "-t", "-T"):  # xl's own, about its log and locks
+    letters = ""
+    while words and len(words[0]) > 1 and words[0][0] == "-" and _XLS.issuperset(words[0][1:]):
+        letters += words[0][1:]
         words = words[1:]
     try:
         verb = table.resolve(program, words[0] if words else "")
@@ -74,11 +79,17 @@ def run(program: str, words: list[str], rxm: "Callable[[list[str]], int]") -> in
         return _fail(str(error))
     if not verb:
         return _fail(f"Subcommand {words[0] if words else ''} not found!")
+    behind = words[1:]
+    if not set(_HELP).isdisjoint(behind[: behind.index("--")] if "--" in behind else behind):
+        lowlevel.out(f"Usage: {program} {verb} ...; here it is done by rxm(1): rxm help {verb}\n")
+        return _OK
+    if _DRY in letters and verb != "create":
+        return _fail(f"command does not implement -N (dryrun) option: {verb}")
     try:
         if verb == "console":
-            return _console(words[1:], rxm)
+            return _console(behind, rxm)
         asked = Program(program, Host())
-        COMMANDS[verb](asked, words[1:])
+        COMMANDS[verb](asked, [*(("-n",) if _DRY in letters else ()), *behind])
         if asked.console:
             return _console([asked.console], rxm)
     except XmanError as error:

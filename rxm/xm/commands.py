@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-_POLL_SECONDS = 1.0
-
 
 class Program:
     """One run of `xm` or `xl`."""
@@ -243,14 +241,7 @@ def _reboot(program: Program, domains: "list[dict[str, Any]]", *, wait: bool) ->
 
 
 def _until_off(program: Program, domain: "dict[str, Any]") -> None:
-    while True:
-        try:
-            (now,) = program.host.until_told(lambda: program.host.domains(domain["uuid"]))
-        except NoSuchDomainError:
-            break
-        if now["id"] != domain["id"]:
-            break
-        time.sleep(_POLL_SECONDS)
+    program.host.until_off(domain)
     program.say(f"Domain {domain['name']} terminated\n")
 
 
@@ -373,11 +364,16 @@ def devices(verb: str) -> "Callable[[Program, list[str]], None]":
 
 
 def info(program: Program, given: list[str]) -> None:
-    """info: xm's lines; -c how the host is configured; -n where its CPUs and its memory are."""
-    words = program.words("info", given, {"-c": "config", "--config": "config", "-n": "numa", "--numa": "numa"})
-    words.exactly(0, 0, "info [-n] [-c]")
+    """info: xm's lines; -c how the host is configured; -n where its CPUs and its memory are; xl's NAME picks some."""
+    flags = {"-c": "config", "--config": "config", "-n": "numa", "--numa": "numa"}
+    words = program.words("info", given, flags | ({"-x": "", "--xenstore": ""} if program.xl else {}))
+    names = words.exactly(0, 1, "info [-n] [NAME]") if program.xl else words.exactly(0, 0, "info [-n] [-c]")
     data = program.host.call("info", *(("--config",) if "config" in words.flags else ()))
     text = render.text("info", data)
+    if names and "numa" not in words.flags:
+        # As it stands behind the name, which may be cut short: `xl info free_memory`.
+        found = (line.partition(": ") for line in text.splitlines() if line.startswith(names[0]))
+        text = "".join(f"{value}\n" for _name, colon, value in found if colon)
     program.say(shapes.with_topology(text, data.get("nodes", [])) if "numa" in words.flags else text)
 
 

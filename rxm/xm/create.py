@@ -28,6 +28,7 @@ _FLAGS = {
     "-x": "xml",
     "--xmldryrun": "xml",
 }
+_XLS_FLAGS = {"-F": "foreground", "-i": "", "--ignore-global-affinity-masks": ""}
 _VALUES = {"-f": "file", "--defconfig": "file", "-F": "file", "--config": "file", "--path": "path"}
 # Where xm looked for what is named without a slash.
 _PATH = ".:/etc/xen"
@@ -44,7 +45,9 @@ def new(program: Program, given: list[str]) -> None:
 
 
 def _made(program: Program, given: list[str], verb: str) -> None:
-    words = program.words(verb, given, _FLAGS, _VALUES)
+    # To xl -F is no file: it stays until the domain has ended.
+    values = {name: what for name, what in _VALUES.items() if not program.xl or name not in _XLS_FLAGS}
+    words = program.words(verb, given, _FLAGS | (_XLS_FLAGS if program.xl else {}), values)
     keys = [word for word in words.rest if "=" in word]
     files = [word for word in words.rest if "=" not in word]
     name = words.values.get("file") or (files[0] if files else "")
@@ -73,6 +76,8 @@ def _made(program: Program, given: list[str], verb: str) -> None:
         program.say(f"Started domain {data['name']} (id={data['id']})\n")
     if "console" in words.flags and not dry:
         program.console = str(data["name"])
+    elif "foreground" in words.flags and not dry:
+        program.host.until_off(data)
 
 
 def _here() -> tuple[str, ...]:
@@ -136,4 +141,9 @@ def _text(path: str) -> str:
     try:
         return octets.decode()
     except UnicodeDecodeError as error:
-        raise UsageError(f"{path}: not UTF-8 (octet {error.start}).") from error
+        from rxm import remarks
+
+        text = remarks.passed_over(octets)
+        if text is None:
+            raise UsageError(f"{path}: not UTF-8 (octet {error.start}).") from error
+        return text

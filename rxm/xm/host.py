@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 _CONNECT_SECONDS = 30.0
 # How long until it asks again where a script takes every failure for "not running".
 _PAUSE_SECONDS = 2.0
+# Between two looks whether a domain has ended.
+_POLL_SECONDS = 1.0
 
 
 class Host:
@@ -62,3 +64,14 @@ class Host:
                     lowlevel.err(f"Error: {said} Asking again.\n")
             self._client = None
             time.sleep(_PAUSE_SECONDS)
+
+    def until_off(self, domain: "dict[str, Any]") -> None:
+        """Return when this run of a domain has ended."""
+        while True:
+            try:
+                (now,) = self.until_told(lambda: self.domains(domain["uuid"]))
+            except NoSuchDomainError:
+                return
+            if now["id"] != domain["id"]:
+                return
+            time.sleep(_POLL_SECONDS)

@@ -164,7 +164,7 @@ REFUSED_TO_XL = {
 
 
 def resolve(program: str, word: str) -> str:
-    """Return the verb that is meant: xm takes a prefix that is its own. Raises LookupError with what to say."""
+    """Return the verb that is meant: a prefix does that is one verb's only. Raises LookupError with what to say."""
     known = (*BOTH, *(ONLY_XM if program == "xm" else ()))
     refused = REFUSED | (REFUSED_TO_XL if program == "xl" else {})
     word = ALIASES.get(word, word)
@@ -172,7 +172,7 @@ def resolve(program: str, word: str) -> str:
         return word
     if word in refused:
         raise LookupError(f"'{program} {word}' is not carried out here: {refused[word]}.")
-    if program == "xm" and len(word) > 1:
+    if len(word) > 1:
         found = [verb for verb in (*known, *refused) if verb.startswith(word)]
         if len(found) == 1:
             return resolve(program, found[0])

@@ -3,6 +3,12 @@
 from xman.errors import UsageError
 
 
+def _whole(name: str, known: dict[str, str]) -> str:
+    """Return the long option that a beginning of it stands for, if it can be nothing else (getopt_long(3))."""
+    found = [each for each in known if each.startswith(name)]
+    return found[0] if name not in known and len({known[each] for each in found}) == 1 else name
+
+
 class Words:
     """What was given behind a verb: flags and values by their name, and the other words."""
 
@@ -27,6 +33,10 @@ class Words:
                 left.insert(0, f"-{word[2:]}")
                 word = name = word[:2]
                 equals = ""
+            if word[:2] in values and len(word) > 2 and word[1] != "-":  # -fFILE
+                name, equals, value = word[:2], "=", word[2:]
+            elif name.startswith("--"):
+                name = _whole(name, flags | values)
             if name in flags and not equals:
                 self.flags.add(flags[name])
             elif name in values:

@@ -402,6 +402,8 @@ def test_a_domain_that_takes_no_part(site: Site) -> None:
         (("job-start", "vm1", "--owner", "alice"), "--id is missing"),
         (("job-start", "vm1", "--id", "1"), "--owner is missing"),
         (("job-start", "vm1", "--id", "a b", "--owner", "alice"), "--id takes"),
+        (("job-start", "vm1", "--id", "1", "--owner", "alice@"), "--owner takes"),
+        (("job-start", "vm1", "--id", "1", "--owner", "@XMAN.TEST"), "--owner takes"),
         (
             ("job-start", "vm1", "--id", "1", "--owner", "alice", "--cpus", "none"),
             "'none' is not a whole number from 1 to",

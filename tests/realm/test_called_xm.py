@@ -139,6 +139,12 @@ def test_numa_is_in_front_of_xens_own_lines(links: Links) -> None:
     assert [row.split()[0] for row in numa[nodes + 1 : last]] == ["0:", "1:"]
 
 
+def test_how_the_host_is_configured_is_told_as_well(links: Links, daemon: Daemon) -> None:
+    for option in ("-c", "--config"):
+        told = links.xm("info", option)
+        assert (told.status, str(daemon.k5login) in told.stdout) == (0, True)
+
+
 def test_an_empty_name_is_no_domains(links: Links) -> None:
     assert [links.xl(verb, "").status for verb in ("domid", "list", "destroy")] == [1, 1, 1]
 

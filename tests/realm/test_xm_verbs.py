@@ -111,8 +111,10 @@ def test_pinning_shows_in_the_list(daemon: Daemon, alice: dict[str, str], vm: st
 
 def test_how_the_host_is_configured(daemon: Daemon, alice: dict[str, str]) -> None:
     text = daemon.rxm(alice, "info", "-c").stdout
+    told = daemon.rxm(alice, "-j", "info", "-c").json()
 
     assert f"save_dir               : {saved(daemon)}\n" in text
+    assert told["result"]["config"]["save_dir"] == str(saved(daemon))
 
 
 def test_disks_and_cards(daemon: Daemon, alice: dict[str, str]) -> None:

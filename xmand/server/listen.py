@@ -18,6 +18,8 @@ def parse_address(text: str) -> tuple[str, int]:
 
     `*` stands for every address and becomes `::`. Raises ConfigurationError.
     """
+    if not text.strip():
+        raise ConfigurationError("listen: an empty text names no address; '*' is every one")
     host, colon, port = text.rpartition(":")
     if text.startswith("[") and text.endswith("]"):
         host, colon, port = text, ":", str(PORT)

@@ -245,7 +245,7 @@ def _owner(call: Call) -> str:
     name, at, place = word.rpartition("@")
     if not at:
         return f"{word}@{realms[0]}"
-    if not name:
+    if not name or not place:
         raise UsageError("--owner takes a principal, such as alice@EXAMPLE.ORG.")
     return word if place in realms or place == place.upper() else f"{name}@{realms[0]}"
 

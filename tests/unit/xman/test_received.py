@@ -45,6 +45,13 @@ def test_a_result_of_ours_passes_as_it_is() -> None:
     assert received.read(told, "list") == json.loads(told)
 
 
+def test_how_a_host_is_configured_passes_as_well_as_how_it_is() -> None:
+    told = json.dumps(result.succeeded("h", "info", Result({"config": {"listen": "[::]:4373"}}), 3)).encode()
+
+    assert received.read(told, "info")["result"] == {"config": {"listen": "[::]:4373"}}
+    assert refused(told.replace(b'"config"', b'"konfig"'), "info") == "result.host is missing"
+
+
 @pytest.mark.parametrize(
     ("verb", "more"),
     [

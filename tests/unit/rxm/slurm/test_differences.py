@@ -256,7 +256,8 @@ def test_what_is_said_in_a_comment_is_read() -> None:
     ] == [
         both,
         Comment(suspended=True),
-        *[Comment()] * 4,
+        Comment(others="mine"),
+        *[Comment()] * 3,
     ]
 
 

@@ -59,6 +59,12 @@ def test_addresses(text: str, address: tuple[str, int]) -> None:
     assert listen.parse_address(text) == address
 
 
+@pytest.mark.parametrize("text", ["", " "])
+def test_an_empty_text_is_no_address(text: str) -> None:
+    with pytest.raises(ConfigurationError, match="names no address"):
+        listen.parse_address(text)
+
+
 @pytest.mark.parametrize("text", ["::1", "2001:db8::1:4373", "::"])
 def test_an_ipv6_address_needs_its_brackets(text: str) -> None:
     with pytest.raises(ConfigurationError, match="write an IPv6 address in brackets"):
