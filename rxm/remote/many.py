@@ -59,7 +59,7 @@ class Loop:
                     if new is not None:
                         self._under_way.add(new)
                         self._settle(new)
-                for number, _events in self._epoll.poll(_LOOK_SECONDS):
+                for number, _events in self._happened():
                     if number == self._wake:
                         posix.eventfd_read(self._wake)
                         self._woken = False  # before it is looked for who was helped
@@ -83,6 +83,15 @@ class Loop:
             for _ in range(self._helpers):
                 self._asked.put(None)
             self._epoll.close()
+
+    def _happened(self) -> list[tuple[int, int]]:
+        """Wait until something has happened at the sockets; where nothing has, and hosts wait for a helper, add one."""
+        if self._helpers < _HELPERS and self._asked.qsize():
+            at_once = self._epoll.poll(0)
+            if at_once:
+                return at_once
+            self._add_helper()
+        return self._epoll.poll(_LOOK_SECONDS)
 
     def _take_interrupts(self) -> bool:
         """Let Ctrl-C be the loop's: raised in `__del__`, while something is given back, Python would forget it."""
@@ -140,10 +149,13 @@ class Loop:
         self._watched[dialogue] = sock, mask
 
     def _ask_for_help(self, dialogue: Dialogue) -> None:
-        if self._helpers < min(_HELPERS, len(self._under_way)):
-            self._helpers += 1
-            start_new_thread(self._work, ())
         self._asked.put(dialogue)
+        if not self._helpers:
+            self._add_helper()
+
+    def _add_helper(self) -> None:
+        self._helpers += 1
+        start_new_thread(self._work, ())
 
     def _work(self) -> None:
         while (dialogue := self._asked.get()) is not None:

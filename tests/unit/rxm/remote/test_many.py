@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 from typing import Any
 
 import pytest
@@ -39,6 +40,40 @@ class Endless:
 
     def close(self) -> None:
         """End."""
+
+
+class Meeting:
+    """A dialogue whose help comes to an end where so many are helped at the same time."""
+
+    sock = None
+
+    def __init__(self, together: threading.Barrier) -> None:
+        self.wants = HELPER
+        self._together = together
+
+    def help(self) -> None:
+        """Wait for the others."""
+        self._together.wait(60)
+
+    def helped(self, error: object) -> None:
+        """All have come, or not."""
+        assert error is None
+        self.wants = OVER
+
+    def look(self) -> None:
+        """Have no deadline."""
+
+    def close(self) -> None:
+        """End."""
+
+
+def test_a_name_that_takes_its_time_does_not_hold_the_others_up() -> None:
+    together = threading.Barrier(16)
+    over: list[object] = []
+
+    Loop(64, over.append).run(iter([Meeting(together) for _ in range(32)]))  # type: ignore[misc]
+
+    assert len(over) == 32
 
 
 def test_ctrl_c_is_not_forgotten_where_it_comes_while_something_is_given_back() -> None:
