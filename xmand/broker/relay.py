@@ -6,6 +6,7 @@ host, before anything else is.
 """
 
 import contextlib
+import fcntl
 import logging
 import os
 import secrets
@@ -13,6 +14,7 @@ import select
 import socket
 import struct
 import tempfile
+import termios
 import threading
 import time
 from collections.abc import Callable
@@ -33,6 +35,8 @@ _MOST_WAITING = 1 << 20
 _ACCEPT_SECONDS = 30.0
 # How soon it is noticed that nobody needs it any more.
 _LOOK_SECONDS = 0.2
+# How soon it is seen that libvirtd has read the one answer that counts; its guest stands still meanwhile.
+_READ_SECONDS = 0.001
 # Since the last octet: a network that is gone does not say so. libvirt gives its own connections about as long.
 _SILENT_SECONDS = 45.0
 # For the other host's last words.
@@ -42,8 +46,8 @@ _LAST_SECONDS = 15.0
 class Relay:
     """Carries one migration over `far`, from `start` until both ends have ended.
 
-    `delivered` is called when libvirtd has been told that its guest has arrived; what it raises ends the connection
-    without a word to the other host.
+    `delivered` is called when libvirtd has read that its guest has arrived; what it raises ends the connection without
+    a word to the other host.
     """
 
     def __init__(self, far: Far, run_dir: str, delivered: Callable[[], None]) -> None:
@@ -166,7 +170,12 @@ class Relay:
         near = select.POLLIN if reads_local and self._far.unsent < _MOST_WAITING else 0
         if near or self._to_local:
             poll.register(local, near | (select.POLLOUT if self._to_local else 0))
-        return dict(poll.poll(_LOOK_SECONDS * 1000))
+        return dict(poll.poll((_READ_SECONDS if self._handed_over else _LOOK_SECONDS) * 1000))
+
+    @property
+    def _handed_over(self) -> bool:
+        """Whether libvirtd has the one answer in its socket, and is not known to have read it."""
+        return self._until_delivered == 0 and not self.told
 
     def _read_local(self, local: socket.socket) -> bool:
         """Send on what libvirtd says, whole packets only; return whether there may be more."""
@@ -175,6 +184,8 @@ class Relay:
         except BlockingIOError:
             return True
         except ConnectionError:
+            if self._handed_over:  # and has closed it unread; it is said once
+                raise
             return False
         if not data:
             return False
@@ -207,7 +218,7 @@ class Relay:
             del self._to_local[:sent]
             if self._until_delivered >= 0:
                 self._until_delivered = max(0, self._until_delivered - sent)
-        if self._until_delivered == 0 and not self.told:
+        if self._handed_over and _has_read(local):
             self._delivered()
             self.told = True
             self._far.put(rpc.ours(rpc.CALL))
@@ -218,3 +229,17 @@ class Relay:
         with contextlib.suppress(OSError):
             Path(self.path).unlink(missing_ok=True)
             Path(self._folder).rmdir()
+
+
+def _has_read(local: socket.socket) -> bool:
+    """Whether all that was sent to a local socket was read there. Raises OSError where it was closed unread.
+
+    What only waits in the socket is lost with it: a libvirtd that has given the connection up lets its guest go on.
+    """
+    (unread,) = struct.unpack("i", fcntl.ioctl(local, termios.TIOCOUTQ, bytes(4)))
+    if unread:
+        return False
+    # What waits in a socket that is closed is gone, too, and not counted; who reads from the other end is told.
+    with contextlib.suppress(BlockingIOError):
+        local.recv(1, socket.MSG_PEEK)
+    return True

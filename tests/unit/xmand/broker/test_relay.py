@@ -1,5 +1,6 @@
 """Unit tests of what carries a migration at its source: what the other host says is not believed before its turn."""
 
+import select
 import socket
 import tempfile
 from collections.abc import Iterator
@@ -86,6 +87,24 @@ def test_a_guest_is_given_when_its_libvirtd_has_asked_for_that(
         far.over = True
         relay.finish()
     assert (decided, relay.told) == (given, bool(given))
+
+
+def test_what_libvirtd_has_not_read_is_not_told_to_it(run_dir: str) -> None:
+    """It may have given the connection up meanwhile, as one in which nothing came: then its guest goes on."""
+    far: Any = Far()
+    decided: list[str] = []
+    relay = Relay(far, run_dir, lambda: decided.append("given"))
+    relay.start()
+    with socket.socket(socket.AF_UNIX) as libvirtd:
+        libvirtd.connect(relay.path)
+        libvirtd.sendall(said.finishing())
+        read(far.ears, len(said.finishing()))
+        far.mouth.sendall(ARRIVED)
+        assert select.select([libvirtd], [], [], SOON)[0]
+    relay.finish()
+
+    assert (decided, relay.told) == ([], False)
+    assert relay.why == "Connection reset by peer"
 
 
 @pytest.mark.parametrize(
