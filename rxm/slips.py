@@ -9,6 +9,9 @@ if TYPE_CHECKING:
 
     from xman.grammar import Verb
 
+# What people write for several names elsewhere: shells, patterns of addresses, lists with blanks.
+_RANGE_SIGNS = frozenset("{}();| /")
+_LISTS = "A range is written NAME[80-84], and several names with commas: a,b."
 # From so many letters on two may be wrong.
 _LONG = 6
 
@@ -20,25 +23,47 @@ def host(word: str) -> str:
         user, _, name = map(escape.line, word.partition("@"))
         if not user or not name:
             raise UsageError(f"'{shown}' is not a host; a group of hosts is written @NAME.")
-        raise UsageError(f"'{shown}': write only the host, {name}; your ticket says who you are (kinit {user}).")
+        only, behind = _without_port(name)
+        raise UsageError(
+            f"'{shown}': write only the host, {only}{behind}; your ticket says who you are (kinit {user})."
+        )
     if word.startswith("-"):
         raise UsageError(f"'{shown}' is not a host; exclude hosts with '!': @all!{shown.lstrip('-')}.")
     if word.count(":") == 1 and "/" not in word:
         name, _, port = map(escape.line, word.partition(":"))
+        if port and not port.isdecimal():
+            raise UsageError(
+                f"'{shown}' is not a host; HOST:DOMAIN stands behind the verb, and here the host: -H {name}."
+            )
         raise UsageError(f"'{shown}': give the port as an option: -H {name} -p {port or 'N'}.")
     if "://" in word:
-        raise UsageError(f"'{shown}': write the host alone ({escape.line(word.partition('://')[2].split('/')[0])}).")
+        only, behind = _without_port(escape.line(word.partition("://")[2].split("/")[0]))
+        raise UsageError(f"'{shown}': write the host alone ({only}{behind}).")
+    if not _RANGE_SIGNS.isdisjoint(word):
+        raise UsageError(f"'{shown}' cannot be the name of a host. {_LISTS}")
     if word.isascii() or not word.isprintable() or any(character.isspace() or character in "/@:" for character in word):
         raise UsageError(f"'{shown}' cannot be the name of a host.")
     return word
 
 
+def _without_port(name: str) -> tuple[str, str]:
+    """Return a host's name, and how its port would be given, where one stands behind it."""
+    host, _, port = name.partition(":")
+    return (host, f" -p {port}") if host and port.isdecimal() else (name, "")
+
+
 def names(text: str, problem: str) -> UsageError:
     """Return what to say of a list of hosts, or of domains, that cannot be read."""
-    inner = text.strip().removeprefix("[").removesuffix("]")
-    if text.strip().startswith("[") and ":" in inner and frozenset("0123456789abcdefABCDEF:.").issuperset(inner):
-        return UsageError(f"'{text}': write an address of IPv6 without brackets: {inner}.")
-    return UsageError(f"'{escape.line(text)}' is not a list of names: {problem}.")
+    inner, _, behind = text.strip().removeprefix("[").partition("]")
+    address = frozenset("0123456789abcdefABCDEF:.").issuperset(inner.partition("%")[0]) and ":" in inner
+    if text.strip().startswith("[") and address and (not behind or behind[1:].isdecimal()):
+        port = f", and the port as an option: -p {behind[1:]}" if behind else ""
+        return UsageError(f"'{text}': write an address of IPv6 without brackets: {inner}{port}.")
+    if text.startswith("@") and ":" in text:
+        source = escape.line(text[1:].partition(":")[0])
+        problem = f"ClusterShell knows no source of groups '{source}' (groups.conf)"
+    lists = f" {_LISTS}" if "[" in text else ""
+    return UsageError(f"'{escape.line(text)}' is not a list of names: {problem}.{lists}")
 
 
 def meant(word: str, known: "Iterable[str]") -> str:
@@ -144,7 +169,10 @@ COMMANDS = {
     "access": "acl acls roles principals members",
     "check": "doctor diagnose selftest",
     "log": "history audit logs journal who-did",
-    "xm or xl, by the links of the package xman-xm": "xm xl",
+    "defrost": "thaw unfreeze",
+    "top": "xentop virt-top",
+    "console": "login serial ttyconsole",
+    "console --log": "console-log consolelog",
 }
 _NO_DEVICES = "devices are changed in its description: rxm edit"
 _INSIDE = "rxm does nothing inside a guest; log in to it (ssh)"
@@ -158,6 +186,7 @@ ELSEWHERE = {
         "exec file shell ssh agent guest guest-exec qemu-agent-command domfsfreeze domfsthaw domfstrim domtime"
         " set-user-password lxc-enter-namespace cloudinit"
     ),
+    "rxm is xm and xl where it is called so, by the links of the package xman-xm": "xm xl",
     "the host's storage makes backups; rxm snapshot keeps what a domain is now, in its own images": (
         "backup vzdump restore-backup checkpoint"
     ),

@@ -19,6 +19,10 @@ _PORTS, _PORT_DIGITS = 1 << 16, 6
 _LETTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789.-_")
 
 
+_HEXADECIMAL = frozenset("0123456789abcdefABCDEF:.")
+_NO_NAME = frozenset(" /[](){},;@*?!&^|'\"\\")
+
+
 class Place:
     """One target: where a service is."""
 
@@ -46,9 +50,15 @@ def place(word: str, port: int) -> Place:
     host, colon, given = word.rpartition(":")
     if not colon or (word.startswith("[") and word.endswith("]")) or (":" in host and not host.endswith("]")):
         host, given = word, str(port)
-    name = host.removeprefix("[").removesuffix("]")
+    within = host.startswith("[") and host.endswith("]")
+    name = host[1:-1] if within else host
     number = int(given) if given.isascii() and given.isdigit() and len(given) < _PORT_DIGITS else 0
-    if not name or not 0 < number < _PORTS or not name.isprintable() or not {" ", "/"}.isdisjoint(name):
+    # An address of IPv6, with the interface behind it where it has one; nothing else has colons, or stands in brackets.
+    address = _HEXADECIMAL.issuperset(name.partition("%")[0])
+    if not name or not 0 < number < _PORTS or not name.isprintable() or ((":" in name or within) and not address):
+        raise UsageError(f"expected HOST, HOST:PORT or srv:_SERVICE._tcp.DOMAIN, found {word!r}")
+    # Nor is it a range, a list or a group: here each is named.
+    if not _NO_NAME.isdisjoint(name):
         raise UsageError(f"expected HOST, HOST:PORT or srv:_SERVICE._tcp.DOMAIN, found {word!r}")
     return Place(name, number)
 

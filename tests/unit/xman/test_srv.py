@@ -154,3 +154,29 @@ def test_the_port_of_a_group_is_the_one_given() -> None:
     groups = {"other": "srv:_other._tcp.example.org"}
 
     assert targets.hosts(Options({"host": "@other", "port": "9"}), Settings(groups=groups)) == ["a.example.org"]
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        "ho[1-2]:4374",
+        "ho[1-2]",
+        "[::1",
+        "[portal]:1",
+        "x:y:z",
+        "a,b",
+        "user@portal:1",
+        "@portals",
+        "p{1..2}",
+        "*",
+        "(p)",
+    ],
+)
+def test_a_range_or_a_list_is_no_place(word: str) -> None:
+    with pytest.raises(UsageError, match="expected HOST, HOST:PORT"):
+        srv.place(word, 4374)
+
+
+@pytest.mark.parametrize("word", ["[fe80::1%eth0]:4374", "fe80::1%eth0", "[2001:db8::1]", "::ffff:192.0.2.1"])
+def test_an_address_of_ipv6_is_one(word: str) -> None:
+    assert srv.place(word, 4374).host == word.removesuffix(":4374").strip("[]")
