@@ -85,16 +85,18 @@ def host(connection: Connection, name: str) -> dict[str, Any] | None:
     return dict(found) if found is not None else None
 
 
+# What who sees a machine is told of its host.
+_OF_HOST = ("received", "code", "problem", "maintenance_reason", "maintenance_by", "maintenance_since")
+
+
 def domain(connection: Connection, host_name: str, uuid: str) -> dict[str, Any] | None:
     """Return a domain's row together with its host's, its jobs read."""
     return next(iter(domains_of(connection, [(host_name, uuid)])), None)
 
 
 def domains_of(connection: Connection, keys: Sequence[tuple[str, str]]) -> list[dict[str, Any]]:
-    """Return the rows of domains by host and UUID, each with its host's; those that there are, in that order."""
-    known = {*domains.c.keys(), "condition", "clock"}
-    columns = [*domains.c, *(column for column in hosts.c if column.name not in known)]
-    joined = select(*columns).join(hosts, hosts.c.name == domains.c.host)
+    """Return the rows of domains by host and UUID, each with what its host said; those there are, in that order."""
+    joined = select(*domains.c, *(hosts.c[name] for name in _OF_HOST)).join(hosts, hosts.c.name == domains.c.host)
     wanted = joined.where(tuple_(domains.c.host, domains.c.uuid).in_(keys))
     found = {(row["host"], row["uuid"]): with_jobs(row) for row in dicts(connection.execute(wanted))}
     return [found[key] for key in keys if key in found]

@@ -17,10 +17,11 @@ from rxmweb.web.schemas import (
     DOMAIN,
     HOST,
     IMAGES,
+    LISTED,
     MAYBE_TEXT,
-    OCTETS,
     PLAN,
     PROBLEM,
+    PROFILE,
     ROOM,
     ROW,
     SEAT,
@@ -55,7 +56,7 @@ _READ: dict[str, tuple[str, dict[str, Schema], Schema]] = {
     "/hosts": (
         "the hosts",
         {"q": TEXT, "group": TEXT, "page": COUNT, "show": {"enum": list(SHOWN)}, "sort": TEXT},
-        record(hosts=list_of(HOST), waiting=list_of(WAITING), counts=COUNTS, total=COUNT, page=COUNT, pages=COUNT),
+        record(hosts=list_of(LISTED), waiting=list_of(WAITING), counts=COUNTS, total=COUNT, page=COUNT, pages=COUNT),
     ),
     "/laboratories/{lab}": (
         "a laboratory: its terminals, each with its machine, and the machines that no terminal has",
@@ -82,21 +83,7 @@ _READ: dict[str, tuple[str, dict[str, Schema], Schema]] = {
     "/profiles": (
         "the profiles of all hosts",
         {},
-        record(
-            profiles=list_of(
-                record(
-                    "host uuid name labs running off",
-                    host=TEXT,
-                    uuid=TEXT,
-                    name=TEXT,
-                    labs=list_of(TEXT),
-                    capacity=OCTETS,
-                    running=COUNT,
-                    off=COUNT,
-                    administrator=MAYBE_TEXT,
-                )
-            )
-        ),
+        record(profiles=list_of(PROFILE)),
     ),
     "/hosts/conditions": (
         "how hosts say that they are, by name, a part of them at a time (for rxm hosts)",
@@ -154,6 +141,25 @@ _READ: dict[str, tuple[str, dict[str, Schema], Schema]] = {
         "a terminal's machine, to the terminal itself, which shows its keytab or has a configured address",
         {"as": {"enum": ["html", "json", "vv", "rdp"]}},
         SEAT,
+    ),
+    "/hosts/{host}/machines/{uuid}/console": (
+        "which machine the page of a console is of; what is there comes over a WebSocket",
+        {},
+        record(kind=TEXT, domain=TARGET),
+    ),
+    "/hosts/{host}/machines/{uuid}/screen": (
+        "which machine the page of a screen is of; what is there comes over a WebSocket",
+        {},
+        record(kind=TEXT, domain=TARGET),
+    ),
+    "/create": ("an empty form", {"host": TEXT}, record(host=TEXT, text=TEXT, answer={"type": "null"})),
+    "/launch": ("an empty form", {"host": TEXT}, record(host=TEXT, answer={"type": "null"})),
+    "/delegation": ("how a browser is set up, and why this session cannot act", {}, PROBLEM),
+    "/help": ("what the filter of the table can look for", {}, record(keys=list_of(TEXT))),
+    "/openapi.json": (
+        "this description",
+        {},
+        record(openapi=TEXT, info={"type": "object"}, paths={"type": "object"}),
     ),
     "/session": (
         "who I am, until when, and the token that changes need",

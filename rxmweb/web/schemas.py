@@ -39,6 +39,7 @@ def list_of(of: Schema) -> Schema:
 JOB = record("id owner preemptible", id=TEXT, owner=TEXT, preemptible={"type": "boolean"}, start=TIME)
 DOMAIN = record(
     "",
+    host=TEXT,
     uuid=MAYBE_TEXT,
     name=MAYBE_TEXT,
     state=MAYBE_TEXT,
@@ -52,16 +53,33 @@ DOMAIN = record(
     origin={"type": ["string", "null"], "description": "of a client: its profile's UUID"},
     discard={"type": ["boolean", "null"], "description": "of a client: what it writes is gone at its next start"},
 )
+# What a host said when it was last asked, or why it did not.
+_ASKED: dict[str, Schema] = {
+    "code": {"type": ["integer", "null"], "description": "the exit status of rxm when it last asked"},
+    "problem": MAYBE_TEXT,
+    "maintenance_reason": MAYBE_TEXT,
+    "maintenance_by": MAYBE_TEXT,
+    "maintenance_since": TIME,
+}
+_BUSY: Schema = {
+    "type": "string",
+    "description": "the verb that is queued or runs for it just now; empty where none is",
+}
 ROW = DOMAIN | {
-    "required": [*DOMAIN["required"], "host", "freshness"],
-    "properties": DOMAIN["properties"] | {"host": TEXT, "freshness": FRESH, "received": TIME, "problem": MAYBE_TEXT},
+    "required": [*DOMAIN["required"], "freshness"],
+    "properties": DOMAIN["properties"] | _ASKED | {"freshness": FRESH, "received": TIME, "busy": _BUSY},
 }
 HOST = record(
+    "",
     name=TEXT,
     received=TIME,
-    code={"type": ["integer", "null"], "description": "the exit status of rxm when it last asked"},
-    problem=MAYBE_TEXT,
-    maintenance_reason=MAYBE_TEXT,
+    **_ASKED,
+    tried={"type": ["number", "null"], "description": "when it was last asked, in seconds since 1970 (UTC)"},
+    reported={"type": ["number", "null"], "description": "as received, by the host's own clock"},
+    measured={"type": ["number", "null"], "description": "when it said what room it has"},
+    host_id={"type": ["string", "null"], "description": "what it calls itself"},
+    list_hash={"type": ["string", "null"], "description": "SHA-256 of its list of administrators"},
+    audit_lost={"type": ["integer", "null"], "description": "lines of its audit that nobody took"},
     memory=OCTETS,
     memory_free=OCTETS,
     cpus={"type": ["integer", "null"]},
@@ -72,6 +90,33 @@ HOST = record(
     },
     clock={"type": ["number", "null"], "description": "how far its clock is from the portal's, in seconds"},
     freshness=FRESH,
+)
+# With what the page of all hosts has besides.
+LISTED = HOST | {
+    "properties": HOST["properties"]
+    | {"domains": COUNT, "owner": {"type": ["string", "null"], "description": "the machine that has it for batch work"}}
+}
+PROFILE = record(
+    "host uuid name labs running off",
+    host=TEXT,
+    uuid=TEXT,
+    name=TEXT,
+    labs=list_of(TEXT),
+    capacity=OCTETS,
+    running=COUNT,
+    off=COUNT,
+    administrator=MAYBE_TEXT,
+    state=MAYBE_TEXT,
+    reason=MAYBE_TEXT,
+    since=TIME,
+    started=TIME,
+    is_off={"type": "boolean"},
+    busy=_BUSY,
+    freshness=FRESH,
+    received=TIME,
+    code=_ASKED["code"],
+    problem=MAYBE_TEXT,
+    condition=HOST["properties"]["condition"],
 )
 CONDITION = record(
     name=TEXT,
@@ -104,8 +149,15 @@ RESULT = record(
     code={"type": ["integer", "null"]},
     message=MAYBE_TEXT,
 )
-WHOLE_ACTION = ACTION | {"properties": ACTION["properties"] | {"results": list_of(RESULT)}}
-ANSWER = record("ok", ok={"type": "boolean"}, code=COUNT, message=TEXT, result={"type": "object"})
+WHOLE_ACTION = ACTION | {
+    "properties": ACTION["properties"]
+    | {"results": list_of(RESULT), "started": TIME}
+    | {"progress": {"type": ["string", "null"], "description": "what was last said of how far it is"}}
+}
+ANSWER = record("ok", ok={"type": "boolean"}, code=COUNT, message=TEXT, result={"type": "object"}) | {
+    "additionalProperties": True,
+    "description": "the host's object, as rxm --json prints it (result.schema.json)",
+}
 # `which` is how a verb names one; empty where none can.
 DISK = record(
     "which device read_only",

@@ -26,8 +26,8 @@ ALICE, BOB = "alice@R", "bob@R"
 class Site:
     """Three hosts that have just reported, and whoever looks at them."""
 
-    def __init__(self, directory: Path) -> None:
-        self.settings = Settings(run_dir=str(directory / "run"), hosts=HOSTS, readers=(ALICE,))
+    def __init__(self, directory: Path, **settings: Any) -> None:
+        self.settings = Settings(run_dir=str(directory / "run"), hosts=HOSTS, readers=(ALICE,), **settings)
         self.engine = db.open_store(f"sqlite:///{directory / 'portal.db'}")
         fleet.configure(self.engine, list(HOSTS), {})
         self.report("h1", domain("vm1", 1, "running", jobs=[job(7, BOB)]), domain("vm2", 2, "free"))

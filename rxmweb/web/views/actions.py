@@ -17,6 +17,9 @@ from xman import progress
 pages = Blueprint("actions", __name__)
 
 _ROWS = 50
+# What is the portal's own of an action, and of its result for one target.
+_OWN = frozenset({"pid", "begun", "input", "files", "words", "portal"})
+_OWN_OF_RESULT = frozenset({"action", "position"})
 _ID = re.compile("[0-9a-f]{16}")
 _SHOWN = ("id", "principal", "verb", "options", "arguments", "reason", "state", "created", "ended", "targets")
 
@@ -87,7 +90,10 @@ def one_action(identifier: str) -> Any:
     if same is not None:
         return same
     found = _visible(identifier)
-    shown = {key: value for key, value in found.items() if key not in ("pid", "begun", "input", "files", "words")}
+    shown = {key: value for key, value in found.items() if key not in _OWN}
+    shown["results"] = [
+        {key: value for key, value in row.items() if key not in _OWN_OF_RESULT} for row in found["results"]
+    ]
     over, live = found["state"] in actions.ENDED, bool(request.headers.get("HX-Request"))
     figures = progress.parse(found["progress"]) if len(found["results"]) == 1 and not over else None
     template = "action-part.html" if live else "action.html"
@@ -133,6 +139,7 @@ def ask_back(
     if here.tickets.of_session(g.session.ticket) is None:
         return cannot_act()
     for row in found:
+        row.pop("sort_name", None)
         row["freshness"] = fleet.freshness(row["received"], here.settings.interval_seconds, g.now)
     data = {
         "verb": offer.verb,

@@ -54,6 +54,7 @@ def all_hosts() -> Any:
         new = reporters.waiting(connection, _MOST_WAITING)
     for row in found.rows:
         row["condition"] = _condition(row)
+        row.pop("position")
         row["freshness"] = fleet.freshness(row["received"], here.settings.interval_seconds, g.now)
     data = {
         "hosts": found.rows,
@@ -239,6 +240,7 @@ def _visible(host: str) -> dict[str, Any]:
     if found is None:
         abort(404)
     found["condition"] = _condition(found)
+    found.pop("position")
     found["freshness"] = fleet.freshness(found["received"], here.settings.interval_seconds, g.now)
     return found
 

@@ -1,5 +1,6 @@
 """Laboratories: which terminal has which machine; and the profiles that their machines begin with."""
 
+import json
 from collections.abc import Iterable
 from typing import Any
 from urllib.parse import quote
@@ -68,6 +69,7 @@ def profiles() -> Any:
         _finish(row)
         row["busy"] = busy.get((row["host"], row["uuid"]), "")
         row["labs"] = [name.removeprefix("@") for name in (row["labs"] or "").split()]
+        row["condition"] = json.loads(row["condition"]) if row["condition"] else {}
         for key in ("terminal", "given", "discard"):
             row.pop(key)
     template = "profiles-part.html" if request.headers.get("HX-Request") else "profiles.html"
