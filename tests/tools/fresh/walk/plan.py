@@ -48,9 +48,10 @@ def _on_both(words: str, **more: tuple[str, ...] | str) -> list[Block]:
 _NAMES = "".join(f"10.0.2.{last} {name}.example.org {name}\\n" for name, last in MACHINES.items())
 _PREPARED = f"""\
 apt-get -q update
-# A hypervisor host has a kernel and libvirt; whoever has a ticket has krb5-user. Nobody is there to answer apt.
+# Every machine has systemd, a hypervisor host a kernel and libvirt; whoever has a ticket has krb5-user.
+# Nobody is there to answer apt.
 apt-get -q install -y --no-install-recommends python3 krb5-user curl iproute2 procps libvirt-daemon-system \
-  libvirt-clients qemu-system-x86 linux-image-cloud-amd64 initramfs-tools
+  libvirt-clients qemu-system-x86 linux-image-cloud-amd64 initramfs-tools systemd
 echo 'APT::Get::Assume-Yes "true"; quiet "1";' >/etc/apt/apt.conf.d/91walk
 printf '127.0.0.1 localhost\\n{_NAMES}' >/etc/hosts
 cat >/etc/krb5.conf <<'FILE'
@@ -92,9 +93,12 @@ until openssl s_client -connect portal.example.org:8443 </dev/null 2>/dev/null |
   >/usr/local/share/ca-certificates/portal.crt 2>/dev/null; do sleep 0.2; done
 update-ca-certificates
 """
+_PLAIN = "sed -i -E '/^(listen|certificate|key) = /d' /etc/xman/rxmweb.toml"
+_UP = "until (exec 3<>/dev/tcp/127.0.0.1/8080) 2>/dev/null; do sleep 0.2; done"
 _CLIENT = "apt install ./.build/deb/python3-xman_*.deb ./.build/deb/rxm_*.deb"
 _USED = "rxm -H skirit80.example.org"
 _USED81 = "runuser -u alice -- timeout 20 rxm -H skirit81.example.org"
+_PAUSED = f"until {_USED81} list vm1 | grep -q -- --p---; do sleep 0.5; done"
 _VM1 = f"sed s/first/vm1/ etc/guests/qemu.xml | runuser -u alice -- {_USED} create -"
 
 BEFORE: list[Block | Site] = [
@@ -147,7 +151,16 @@ def steps(release: str) -> list[Block | Site]:
         Site("desk", "a portal that is up, and trusted", _TRUST),
         Block("desk", "kinit -f alice", user="alice", answers=(ALICE,), shows=("skirit80.example.org", "vm1")),
         Block("desk", "portal=", user="alice", shows=('"action"', '"pause"')),
-        Site("desk", "a machine that was paused", f"until {_USED81} list vm1 | grep -q -- --p---; do sleep 0.5; done"),
+        Site("desk", "a machine that was paused", _PAUSED),
+        Block("portal", "apt install apache2"),
+        Site("portal", "a portal without an address of its own", _PLAIN),
+        Block("portal", "[proxy]", file="/etc/xman/rxmweb.toml"),
+        Block("portal", "systemctl restart rxmweb apache2"),
+        Site("portal", "a portal that is up again", _UP),
+        # Nothing is left of the visit without Apache: what lets her in now is what Apache says.
+        Site("desk", "a machine that runs again", f"rm /home/alice/jar; {_USED81} unpause vm1"),
+        Block("desk", "portal=", user="alice", instead=((":8443", ""),), shows=('"action"', '"pause"')),
+        Site("desk", "a machine that was paused", _PAUSED),
         Block("skirit80", "apt purge xmand"),
         Block("portal", "apt purge rxmweb") if with_packages else Site("portal", "the end", "systemctl stop rxmweb"),
     ]
