@@ -104,6 +104,8 @@ def test_a_machine_is_launched_and_terminated_by_whose_it_is(site: Site, portal:
     expect(page.locator("tbody tr")).to_contain_text("ends in")
     page.get_by_role("link", name="lena-page").click()
     expect(page.locator("dl.facts")).to_contain_text(f"from the image {IMAGE}")
+    # The host is asked what the new machine's owner may: until it has answered there are fewer buttons, elsewhere.
+    expect(page.get_by_role("button", name="Pause")).to_be_visible()
     page.get_by_role("button", name="Terminate").click()
     page.get_by_role("button", name="Terminate").click()
     done(page)

@@ -126,6 +126,8 @@ def test_focus_selection_and_scroll_stay_when_the_table_changes(made_up: MadeUp,
 def test_a_hundred_rows_that_change_are_the_same_rows_and_one_that_is_used_stays(made_up: MadeUp, page: Page) -> None:
     page.get_by_label("Filter").fill(f"host:{FULL}")
     page.get_by_role("button", name="Show").click()
+    # What is shown until then has ten of them.
+    expect(page.locator("tbody tr", has_text=FULL)).to_have_count(100)
     page.evaluate("document.querySelectorAll('tbody tr').forEach(row => { row.known = row.id; })")
     box = page.locator("tbody input[name=target]").nth(50)
     box.check()
