@@ -2,6 +2,7 @@
 
 from xman import lowlevel, toml_subset
 from xman.errors import ConfigurationError
+from xman.values import MOST_SECONDS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,11 +44,14 @@ class Table:
         return value
 
     def seconds(self, key: str, default: float) -> float:
-        """Return a positive number of seconds. Raises ConfigurationError."""
+        """Return a positive number of seconds, of a year at most. Raises ConfigurationError."""
         self._asked.add(key)
         value = self._values.get(key, default)
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
             raise self.error(key, f"expected a positive number of seconds, found {value!r}")
+        # Beyond that no program can wait.
+        if value > MOST_SECONDS:
+            raise self.error(key, f"expected at most {MOST_SECONDS} seconds (366 days), found {value!r}")
         return float(value)
 
     def texts(self, key: str, default: list[str]) -> list[str]:

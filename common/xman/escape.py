@@ -38,15 +38,13 @@ def data(value: "Any") -> "Any":
     if isinstance(value, str):
         return line(value)
     if isinstance(value, dict):
-        # Without a call for what is fine as it is: a host may have ten thousand domains.
-        return {
-            key if key.isprintable() else line(key): each
-            if each.__class__ in _NUMBERS or (each.__class__ is str and each.isprintable())
-            else _LONG[key](each)
-            if key in _LONG and isinstance(each, str)
-            else data(each)
-            for key, each in value.items()
-        }
+        found = {}
+        for key, each in value.items():
+            # Without a call for what is fine as it is: a host may have ten thousand domains.
+            if each.__class__ not in _NUMBERS and not (each.__class__ is str and each.isprintable()):
+                each = _LONG[key](each) if key in _LONG and isinstance(each, str) else data(each)
+            found[key if key.isprintable() else line(key)] = each
+        return found
     return [data(each) for each in value] if isinstance(value, list) else value
 
 

@@ -17,8 +17,7 @@ _MOST_RECORDS = 10_000
 _PORTS, _PORT_DIGITS = 1 << 16, 6
 # The DNS may hold any octets; here such a name would be taken for a range of hosts, or for several.
 _LETTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789.-_")
-
-
+# Of addresses of IPv6; and what stands in ranges, lists, groups and URLs: here each host is named.
 _HEXADECIMAL = frozenset("0123456789abcdefABCDEF:.")
 _NO_NAME = frozenset(" /[](){},;@*?!&^|'\"\\")
 
@@ -55,10 +54,8 @@ def place(word: str, port: int) -> Place:
     number = int(given) if given.isascii() and given.isdigit() and len(given) < _PORT_DIGITS else 0
     # An address of IPv6, with the interface behind it where it has one; nothing else has colons, or stands in brackets.
     address = _HEXADECIMAL.issuperset(name.partition("%")[0])
-    if not name or not 0 < number < _PORTS or not name.isprintable() or ((":" in name or within) and not address):
-        raise UsageError(f"expected HOST, HOST:PORT or srv:_SERVICE._tcp.DOMAIN, found {word!r}")
-    # Nor is it a range, a list or a group: here each is named.
-    if not _NO_NAME.isdisjoint(name):
+    is_name = bool(name) and name.isprintable() and _NO_NAME.isdisjoint(name)
+    if not is_name or not 0 < number < _PORTS or ((":" in name or within) and not address):
         raise UsageError(f"expected HOST, HOST:PORT or srv:_SERVICE._tcp.DOMAIN, found {word!r}")
     return Place(name, number)
 

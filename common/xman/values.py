@@ -8,7 +8,7 @@ _UNITS = {"b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 # More than any host has; keeps the arithmetic of libvirt's unsigned KiB far from its end.
 _MOST_MEMORY = 1 << 50
 _MOST_COUNT = 1 << 16
-_MOST_SECONDS = 366 * 86_400
+MOST_SECONDS = 366 * 86_400
 # More digits than any number here has; `int` raises an error of its own for thousands of them.
 _MOST_DIGITS = 20
 
@@ -56,8 +56,8 @@ def seconds(word: str) -> float:
     if not value > 0:
         raise UsageError(f"'{_shown(word)}' is not a number of seconds.")
     # A year is as good as for ever.
-    if value > _MOST_SECONDS:
-        raise UsageError(f"'{_shown(word)}' is more than {_MOST_SECONDS} seconds (366 days).")
+    if value > MOST_SECONDS:
+        raise UsageError(f"'{_shown(word)}' is more than {MOST_SECONDS} seconds (366 days).")
     return value
 
 

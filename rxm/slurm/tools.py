@@ -189,7 +189,8 @@ def fields(line: str) -> dict[str, str]:
         name, equals, value = word.partition("=")
         if equals and name[:1].isupper() and name.replace(":", "").replace("_", "").isalnum():
             key = name
-            twice |= {key} & set(found)
+            if key in found:
+                twice.add(key)
             found[key] = value
         elif key:
             found[key] += f" {word}"

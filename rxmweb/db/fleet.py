@@ -15,6 +15,8 @@ from rxmweb.db.rows import dicts
 from rxmweb.db.schema import domains, groups, host_samples, hosts, samples
 
 FRESH, STALE, DEAD = "fresh", "stale", "dead"
+# What who sees a machine is told of its host.
+_OF_HOST = ("received", "code", "problem", "maintenance_reason", "maintenance_by", "maintenance_since")
 
 
 def freshness(received: float | None, interval: float, now: float) -> str:
@@ -83,10 +85,6 @@ def host(connection: Connection, name: str) -> dict[str, Any] | None:
     """Return a host's row."""
     found = connection.execute(select(hosts).where(hosts.c.name == name)).mappings().first()
     return dict(found) if found is not None else None
-
-
-# What who sees a machine is told of its host.
-_OF_HOST = ("received", "code", "problem", "maintenance_reason", "maintenance_by", "maintenance_since")
 
 
 def domain(connection: Connection, host_name: str, uuid: str) -> dict[str, Any] | None:

@@ -242,15 +242,21 @@ def test_what_hosts_ask_of_each_other_is_nobody_elses(pair: Pair) -> None:
     assert "Access denied" in said.stderr
 
 
+@contextlib.contextmanager
+def killed(pair: Pair, machine: str, at: int, place: str, becomes: str) -> Iterator[Future[Answer]]:
+    """Give a live migration whose source's xmand is killed there, once its libvirtd has made of it what it will."""
+    pair.faults[at].write_text(f"{place} kill")
+    with ThreadPoolExecutor(1) as pool:
+        moving = pool.submit(pair.rxm, at, "migrate", "--live", machine, pair.hosts[1 - at].name)
+        wait_for(lambda: pair.daemons[at].process.poll() is not None, 60, "the kill")
+        wait_for(lambda: pair.state(at, machine) == becomes, 60, "its source to give it up, or to let it go on")
+        yield moving
+
+
 def test_a_copy_stays_paused_until_its_source_has_spoken(pair: Pair, machine: str) -> None:
     at = settled(pair, machine)
     there = 1 - at
-    pair.faults[at].write_text("decided kill")
-    with ThreadPoolExecutor(1) as pool:
-        moving = pool.submit(pair.rxm, at, "migrate", "--live", machine, pair.hosts[there].name)
-        wait_for(lambda: pair.daemons[at].process.poll() is not None, 60, "the kill")
-        wait_for(lambda: pair.state(at, machine) == "", 60, "the source to be rid of it")
-
+    with killed(pair, machine, at, "decided", becomes="") as moving:
         found = pair.rxm(there, "-j", "list", "-l", machine).json()["result"]["domains"][0]
         states = pair.rxm(there, "-j", "state").json()["result"]
         refused = pair.rxm(there, "unpause", machine)

@@ -1,8 +1,6 @@
 """As long as it is not settled at which of the two hosts a guest runs, nothing starts it at either."""
 
-from concurrent.futures import ThreadPoolExecutor
-
-from tests.hypervisor.test_brokered import Pair, both, machine, pair, settled, slowly
+from tests.hypervisor.test_brokered import Pair, both, killed, machine, pair, settled, slowly
 from tests.lab.process import wait_for
 
 __all__ = ("both", "machine", "pair")
@@ -18,11 +16,7 @@ def test_a_copy_that_has_ended_is_not_started_while_its_source_may_run_it(pair: 
     """As where its host goes down: the definition is there, and the guest runs at its source."""
     at = settled(pair, machine)
     there = 1 - at
-    pair.faults[at].write_text("answer kill")
-    with ThreadPoolExecutor(1) as pool:
-        moving = pool.submit(pair.rxm, at, "migrate", "--live", machine, pair.hosts[there].name)
-        wait_for(lambda: pair.daemons[at].process.poll() is not None, 60, "the kill")
-        wait_for(lambda: pair.state(at, machine) == "running", 60, "its source to let it go on")
+    with killed(pair, machine, at, "answer", becomes="running") as moving:
         ended = pair.rxm(there, "destroy", machine)
 
         started = pair.rxm(there, "start", machine)
@@ -42,11 +36,7 @@ def test_a_copy_that_has_ended_is_not_started_while_its_source_may_run_it(pair: 
 def test_one_whose_source_is_gone_for_good_is_taken_over(pair: Pair, machine: str) -> None:
     at = settled(pair, machine)
     there = 1 - at
-    pair.faults[at].write_text("decided kill")
-    with ThreadPoolExecutor(1) as pool:
-        moving = pool.submit(pair.rxm, at, "migrate", "--live", machine, pair.hosts[there].name)
-        wait_for(lambda: pair.daemons[at].process.poll() is not None, 60, "the kill")
-        wait_for(lambda: pair.state(at, machine) == "", 60, "the source to be rid of it")
+    with killed(pair, machine, at, "decided", becomes="") as moving:
         assert pair.rxm(there, "destroy", machine).status == 0
 
         taken = pair.rxm(there, "unpause", "--take-over", machine)

@@ -10,6 +10,7 @@ import functools
 import hashlib
 import logging
 import os
+import re
 import stat
 import time
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ from xmand.system import mounts
 MOST_OCTETS = 1 << 20
 # MIT reads lines into a buffer of BUFSIZ (8,192) octets and skips what does not fit.
 MOST_LINE_OCTETS = 8190
+# As GSSAPI writes what would be a sign in a name.
+_ESCAPED = re.compile(rb"\\.")
 _TRIES = 4
 _TRY_SECONDS = 0.03
 _GROUP_OR_OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
@@ -141,6 +144,8 @@ def _parse(path: str, content: bytes) -> tuple[frozenset[bytes], tuple[str, ...]
             warnings.append(f"{path}: line {number} {slip}, so it authorizes nobody")
         elif line:
             entries.add(line)
+            if _realms(line) > 1:  # no KDC gives such a name, but it is a line like others
+                warnings.append(f"{path}: line {number} has more than one '@'; write one principal on a line")
     return frozenset(entries), tuple(warnings), hashlib.sha256(content).hexdigest()
 
 
@@ -150,9 +155,13 @@ def _slip(line: bytes) -> str:
         return "looks like a comment, and .k5login has none"
     if any(not 0x21 <= octet <= 0x7E for octet in line):
         return "holds white space or an octet that is not ASCII"
-    if line and b"@" not in line:
+    if line and not _realms(line):
         return "names no realm"
     return ""
+
+
+def _realms(line: bytes) -> int:
+    return _ESCAPED.sub(b"", line).count(b"@")
 
 
 logger = logging.getLogger(__name__)

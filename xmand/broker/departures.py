@@ -302,9 +302,15 @@ class Departures:
         return [found for note in self._notes.all().values() if (found := _read(note)) is not None]
 
 
-def require_settled(arrivals: Arrivals, departures: Departures | None, domain: Domain) -> None:
-    """Raise RefusedError for a domain whose guest may run at another host, or does, by a migration of xmand's."""
-    arrivals.require_confirmed(domain)
+def require_settled(
+    arrivals: Arrivals, departures: Departures | None, domain: Domain, *, takes_over: bool = False
+) -> None:
+    """Raise RefusedError for a domain whose guest may run at another host, or does, by a migration of xmand's.
+
+    Whoever `takes_over` answers for it that its source is gone.
+    """
+    if not takes_over:
+        arrivals.require_confirmed(domain)
     if departures is not None:
         departures.require_kept(domain)
 

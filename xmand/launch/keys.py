@@ -30,7 +30,7 @@ def public(text: str) -> list[str]:
     """
     if "PRIVATE KEY" in text:
         raise UsageError("--ssh-key is a private key, which stays with you; give the file that ends with .pub.")
-    lines = [" ".join(line.split("\t")).strip() for line in text.removeprefix(_BYTE_ORDER_MARK).splitlines()]
+    lines = [line.replace("\t", " ").strip() for line in text.removeprefix(_BYTE_ORDER_MARK).splitlines()]
     found = [line for line in lines if line and not line.startswith("#")]
     if not found:
         raise UsageError("--ssh-key holds no key.")

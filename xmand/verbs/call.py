@@ -14,7 +14,7 @@ from xmand.audit.message_buffer import Ring
 from xmand.authorize import Access
 from xmand.batch.engine import Engine
 from xmand.broker.arrivals import Arrivals
-from xmand.broker.departures import Departures
+from xmand.broker.departures import Departures, require_settled
 from xmand.consoles.by_name import ByName
 from xmand.consoles.hub import Hubs
 from xmand.consoles.logged_on import LoggedOn
@@ -194,10 +194,7 @@ class Call:
 
     def require_settled(self, domain: Domain) -> None:
         """Raise RefusedError for a domain whose guest may run at another host, or does, by a migration of xmand's."""
-        if not self.parsed.flag("take-over"):
-            self.host.arrivals.require_confirmed(domain)
-        if self.host.departures is not None:
-            self.host.departures.require_kept(domain)
+        require_settled(self.host.arrivals, self.host.departures, domain, takes_over=self.parsed.flag("take-over"))
 
     def require_answering(self, domain: Domain) -> None:
         """Raise RefusedError where the guest's monitor does not answer: libvirt would wait there, and nobody knew."""

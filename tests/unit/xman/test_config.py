@@ -70,6 +70,11 @@ def test_seconds_are_a_positive_number(value: object) -> None:
         table(key=value).seconds("key", 1.0)
 
 
+def test_seconds_are_no_more_than_a_program_can_wait() -> None:
+    with pytest.raises(ConfigurationError, match=r"^f: key: expected at most 31622400 seconds \(366 days\), found "):
+        table(key=1e12).seconds("key", 1.0)
+
+
 @pytest.mark.parametrize("value", ["a", ["a", 1], {"a": "b"}, [["a"]]])
 def test_texts_are_a_list_of_strings(value: object) -> None:
     with pytest.raises(ConfigurationError, match=r"^f: key: expected a list of strings, found "):

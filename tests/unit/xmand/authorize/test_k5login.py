@@ -132,6 +132,7 @@ def test_whoever_is_allowed_stands_on_a_line_as_mit_reads_it(file: Path, content
         (b"alice@EXAMPLE.ORG # x", "holds white space or an octet that is not ASCII"),
         (b"# alice@EXAMPLE.ORG", "looks like a comment, and .k5login has none"),
         (b"alice", "names no realm"),
+        (b"alice\\@EXAMPLE.ORG", "names no realm"),
     ],
 )
 def test_a_slip_is_reported_with_its_line_number(file: Path, line: bytes, what: str) -> None:
@@ -139,6 +140,19 @@ def test_a_slip_is_reported_with_its_line_number(file: Path, line: bytes, what: 
 
     assert access.warnings == (f"{file}: line 3 {what}, so it authorizes nobody",)
     assert access.entries == {b"bob@EXAMPLE.ORG", b"carol@EXAMPLE.ORG"}
+
+
+def test_two_principals_on_a_line_are_reported(file: Path) -> None:
+    access = k5login.read(str(write(file, b"alice@EXAMPLE.ORG,bob@EXAMPLE.ORG\n")))
+
+    assert access.warnings == (f"{file}: line 1 has more than one '@'; write one principal on a line",)
+    assert not access.permits(ALICE)
+
+
+def test_an_enterprise_name_is_no_slip(file: Path) -> None:
+    access = k5login.read(str(write(file, b"alice\\@example.com@EXAMPLE.ORG\n")))
+
+    assert access.warnings == ()
 
 
 def test_every_slip_is_reported(file: Path) -> None:

@@ -1,9 +1,11 @@
 """Unit tests of what carries a migration at its source: what the other host says is not believed before its turn."""
 
+import contextlib
 import select
 import socket
 import tempfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -59,6 +61,39 @@ def read(sock: socket.socket, count: int) -> bytes:
     return sock.recv(count, socket.MSG_WAITALL)
 
 
+@dataclass
+class Carried:
+    """A migration that is carried from a libvirtd to another host; `decided` is what its source has written down."""
+
+    relay: Relay
+    far: Any
+    libvirtd: socket.socket
+    decided: list[str]
+
+    def says(self, octets: bytes) -> None:
+        """Have libvirtd say something, and wait until the other host has heard it."""
+        self.libvirtd.sendall(octets)
+        assert read(self.far.ears, len(octets)) == octets
+
+    def hung_up(self) -> bool:
+        """Whether libvirtd sees the end of its connection, by which it lets its guest go on."""
+        self.libvirtd.settimeout(SOON)
+        return self.libvirtd.recv(1) == b""
+
+
+@contextlib.contextmanager
+def carrying(run_dir: str) -> Iterator[Carried]:
+    """Carry one; libvirtd has closed its connection, and the relay has ended, after that."""
+    far: Any = Far()
+    decided: list[str] = []
+    relay = Relay(far, run_dir, lambda: decided.append("given"))
+    relay.start()
+    with socket.socket(socket.AF_UNIX) as libvirtd:
+        libvirtd.connect(relay.path)
+        yield Carried(relay, far, libvirtd, decided)
+    relay.finish()
+
+
 @pytest.mark.parametrize(
     ("libvirtd_says", "given"),
     [
@@ -72,39 +107,27 @@ def read(sock: socket.socket, count: int) -> bytes:
 def test_a_guest_is_given_when_its_libvirtd_has_asked_for_that(
     run_dir: str, libvirtd_says: bytes, given: list[str]
 ) -> None:
-    far: Any = Far()
-    decided: list[str] = []
-    relay = Relay(far, run_dir, lambda: decided.append("given"))
-    relay.start()
-    with socket.socket(socket.AF_UNIX) as libvirtd:
-        libvirtd.connect(relay.path)
-        libvirtd.sendall(libvirtd_says)
-        assert read(far.ears, len(libvirtd_says)) == libvirtd_says
+    with carrying(run_dir) as carried:
+        carried.says(libvirtd_says)
 
-        far.mouth.sendall(ARRIVED)
+        carried.far.mouth.sendall(ARRIVED)
 
-        assert read(libvirtd, len(ARRIVED)) == ARRIVED
-        far.over = True
-        relay.finish()
-    assert (decided, relay.told) == (given, bool(given))
+        assert read(carried.libvirtd, len(ARRIVED)) == ARRIVED
+        carried.far.over = True
+        carried.relay.finish()
+    assert (carried.decided, carried.relay.told) == (given, bool(given))
 
 
 def test_what_libvirtd_has_not_read_is_not_told_to_it(run_dir: str) -> None:
     """It may have given the connection up meanwhile, as one in which nothing came: then its guest goes on."""
-    far: Any = Far()
-    decided: list[str] = []
-    relay = Relay(far, run_dir, lambda: decided.append("given"))
-    relay.start()
-    with socket.socket(socket.AF_UNIX) as libvirtd:
-        libvirtd.connect(relay.path)
-        libvirtd.sendall(said.finishing())
-        read(far.ears, len(said.finishing()))
-        far.mouth.sendall(ARRIVED)
-        assert select.select([libvirtd], [], [], SOON)[0]
-    relay.finish()
+    with carrying(run_dir) as carried:
+        carried.says(said.finishing())
 
-    assert (decided, relay.told) == ([], False)
-    assert relay.why == "Connection reset by peer"
+        carried.far.mouth.sendall(ARRIVED)
+
+        assert select.select([carried.libvirtd], [], [], SOON)[0]
+    assert (carried.decided, carried.relay.told) == ([], False)
+    assert carried.relay.why == "Connection reset by peer"
 
 
 @pytest.mark.parametrize(
@@ -118,22 +141,14 @@ def test_what_libvirtd_has_not_read_is_not_told_to_it(run_dir: str) -> None:
     ids=["a confirmation nobody asked for", "a question", "a packet without an end", "a packet without a header"],
 )
 def test_a_host_that_lies_is_hung_up_on_and_the_guest_stays(run_dir: str, lie: bytes) -> None:
-    far: Any = Far()
-    decided: list[str] = []
-    relay = Relay(far, run_dir, lambda: decided.append("given"))
-    relay.start()
-    with socket.socket(socket.AF_UNIX) as libvirtd:
-        libvirtd.connect(relay.path)
-        libvirtd.sendall(said.finishing())
-        read(far.ears, len(said.finishing()))
+    with carrying(run_dir) as carried:
+        carried.says(said.finishing())
 
-        far.mouth.sendall(lie)
+        carried.far.mouth.sendall(lie)
 
-        libvirtd.settimeout(SOON)
-        assert libvirtd.recv(1) == b""
-    relay.finish()
-    assert (decided, relay.told, relay.committed) == ([], False, False)
-    assert relay.why
+        assert carried.hung_up()
+    assert (carried.decided, carried.relay.told, carried.relay.committed) == ([], False, False)
+    assert carried.relay.why
 
 
 def test_that_it_has_no_place_to_listen_is_told_in_words(run_dir: str) -> None:
@@ -148,17 +163,8 @@ def test_that_it_has_no_place_to_listen_is_told_in_words(run_dir: str) -> None:
 def test_a_host_that_stands_still_is_given_up(run_dir: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its connection is there, and nothing comes over it: its xmand was stopped, or the network is gone."""
     monkeypatch.setattr(module, "_SILENT_SECONDS", 0.2)
-    far: Any = Far()
-    decided: list[str] = []
-    relay = Relay(far, run_dir, lambda: decided.append("given"))
-    relay.start()
-    with socket.socket(socket.AF_UNIX) as libvirtd:
-        libvirtd.connect(relay.path)
+    with carrying(run_dir) as carried:
+        assert carried.hung_up()
 
-        # libvirt sees the end of its connection, and lets its guest go on.
-        libvirtd.settimeout(SOON)
-        assert libvirtd.recv(1) == b""
-
-    relay.finish()
-    assert (decided, relay.told) == ([], False)
-    assert relay.why == "nothing came over the connection any more"
+    assert (carried.decided, carried.relay.told) == ([], False)
+    assert carried.relay.why == "nothing came over the connection any more"
